@@ -1,7 +1,6 @@
 """nhsmail-worker: watches one NHSmail mailbox and hands its mail to handlers."""
 
-from worker.message import Message
 from worker.outcome import Reject, Retry
 
-__all__ = ["Message", "Reject", "Retry"]
+__all__ = ["Reject", "Retry"]
 __version__ = "0.1.0"

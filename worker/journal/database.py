@@ -1,0 +1,109 @@
+"""The journal's database: one engine, reads and writes, and what it means when it can't be used.
+
+SQLite in the state folder, or PostgreSQL between hosts; the rest of the journal speaks SQLAlchemy Core and doesn't know
+which. A commit survives the death of the process at once. It survives the death of the machine after a `durable` write,
+which waits for the disk, for itself and for every commit before it.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import DatabaseError, SQLAlchemyError
+
+BUSY_TIMEOUT_MS = 10_000
+
+
+class JournalUnavailable(Exception):
+    """The journal can't be read or written now: a full disk, a lost database. No login, no hand-over, no move."""
+
+
+class JournalDamaged(JournalUnavailable):
+    """The journal is there, and isn't a whole journal any more. It takes a person: `journal rebuild`."""
+
+
+class Database:
+    """Gives connections to the journal. Safe to use from several threads; each call has a connection of its own."""
+
+    def __init__(self, url: str | URL) -> None:
+        self.url = make_url(url)
+        self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        self._engine = _sqlite_engine(self.url) if self.is_sqlite else _server_engine(self.url)
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """One consistent view of the journal.
+
+        Raises:
+            JournalUnavailable: the database can't be reached or read.
+        """
+        with _translated(), self._engine.connect() as connection, connection.begin():
+            yield connection
+
+    @contextmanager
+    def write(self, *, durable: bool = False) -> Iterator[Connection]:
+        """One transaction, committed when the block ends without an exception.
+
+        durable: on return it, and every commit before it, is on the disk, not only in the operating system's memory.
+
+        Raises:
+            JournalUnavailable: nothing of this transaction was recorded.
+        """
+        with _translated(), self._engine.connect() as connection:
+            if self.is_sqlite:
+                connection.info["write"] = True
+                # NORMAL commits survive the process; FULL waits for the disk as well.
+                _pragma(connection, f"synchronous = {'FULL' if durable else 'NORMAL'}")
+            try:
+                with connection.begin():
+                    if not self.is_sqlite:
+                        connection.exec_driver_sql(f"SET LOCAL synchronous_commit = {'on' if durable else 'off'}")
+                    yield connection
+            finally:
+                connection.info.pop("write", None)
+
+    def close(self) -> None:
+        """Give all connections back."""
+        self._engine.dispose()
+
+
+def _pragma(connection: Connection, text: str) -> None:
+    cursor = connection.connection.cursor()  # outside any transaction, where SQLAlchemy would begin one
+    cursor.execute(f"PRAGMA {text}")
+    cursor.close()
+
+
+def _sqlite_engine(url: URL) -> Engine:
+    engine = create_engine(url, connect_args={"isolation_level": None, "timeout": BUSY_TIMEOUT_MS / 1000})
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: sqlite3.Connection, _record: Any) -> None:
+        for pragma in ("journal_mode = WAL", "foreign_keys = ON", f"busy_timeout = {BUSY_TIMEOUT_MS}"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        # IMMEDIATE: a writer that starts as a reader could fail half-way with 'database is locked'.
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if connection.info.get("write") else "BEGIN")
+
+    return engine
+
+
+def _server_engine(url: URL) -> Engine:
+    return create_engine(url, pool_pre_ping=True, isolation_level="REPEATABLE READ")
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except DatabaseError as error:
+        text = str(error.orig).lower()
+        if "malformed" in text or "not a database" in text:
+            raise JournalDamaged(text) from error
+        raise JournalUnavailable(text) from error
+    except SQLAlchemyError as error:
+        raise JournalUnavailable(type(error).__name__) from error

@@ -1,0 +1,110 @@
+"""The journal's tables. No content of any message: keys, places, states, counts and times (promise 7).
+
+Times are seconds since the epoch, UTC, as floats: the same in SQLite and PostgreSQL.
+"""
+
+from sqlalchemy import JSON, BigInteger, Boolean, Column, Double, ForeignKey, Index, Integer, MetaData, String, Table
+
+metadata = MetaData()
+
+fact = Table(
+    "fact",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("value", String, nullable=False),
+    comment="Single facts: whose journal this is, paused, the last poll.",
+)
+
+message = Table(
+    "message",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("key", String, nullable=False, unique=True),
+    Column("fingerprint", String, nullable=False, comment="the key without the look-alike's number"),
+    Column("state", String, nullable=False),
+    Column("path", String),
+    Column("evidence", JSON),
+    Column("folder", String, nullable=False, comment="where the message lies, as far as we know"),
+    Column("uidvalidity", BigInteger, nullable=False),
+    Column("uid", BigInteger, comment="null: somewhere in the folder"),
+    Column("size", BigInteger, nullable=False, comment="bytes, the server's estimate"),
+    Column("received_at", Double, nullable=False, comment="the server's INTERNALDATE"),
+    Column("first_seen_at", Double, nullable=False),
+    Column("tries", Integer, nullable=False, default=0),
+    Column("deaths", Integer, nullable=False, default=0, comment="the process died while this message alone was in hand"),
+    Column("in_hand", String, comment="the run that has it in hand: a suspect when that run is no more"),
+    Column("next_at", Double, comment="no try before; null: now"),
+    Column("reason", String),
+    Column("outcome_at", Double),
+    Column("settle_to", String, comment="the folder that the outcome sends it to; null: it stays"),
+    Column("settled_at", Double),
+    Column("missed", Integer, nullable=False, default=0, comment="reconciliations in a row that didn't find it"),
+    Column("released_at", Double),
+    Index("message_fingerprint", "fingerprint"),
+    Index("message_place", "folder", "uidvalidity", "uid"),
+    Index("message_state", "state", "next_at"),
+)
+
+delivery = Table(
+    "delivery",
+    metadata,
+    Column("message_id", ForeignKey("message.id", ondelete="CASCADE"), primary_key=True),
+    Column("handler", String, primary_key=True),
+    Column("tries", Integer, nullable=False, default=0),
+    Column("done_at", Double),
+    Column("reason", String),
+    comment="One row for each handler that a message owes or has had.",
+)
+
+folder = Table(
+    "folder",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("uidvalidity", BigInteger, nullable=False),
+    Column("uidnext", BigInteger, nullable=False),
+    comment="What the last good poll saw of each watched folder.",
+)
+
+intent = Table(
+    "intent",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("kind", String, nullable=False, comment="release or retry"),
+    Column("key", String, nullable=False),
+    Column("reason", String, nullable=False, comment="a person's words about why; not content"),
+    Column("actor", String, nullable=False),
+    Column("at", Double, nullable=False),
+    Column("done_at", Double),
+    comment="What a person asked for, for the lease holder to carry out.",
+)
+
+lease = Table(
+    "lease",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("holder", String, nullable=False),
+    Column("expires_at", Double, nullable=False),
+)
+
+attempt = Table(
+    "attempt",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("at", Double, nullable=False),
+    Column("kind", String, nullable=False, comment="password, token, or reset"),
+    Column("credential", String, comment="the fingerprint of what was sent"),
+    Column("actor", String, nullable=False, comment="the replica, or the operating-system user of a command"),
+    Column("outcome", String, comment="the class of the answer; null: none came, which counts"),
+    Column("counts", Boolean, nullable=False, comment="the server may have counted it against the account"),
+    Column("note", String, comment="a person's reason for a reset"),
+    Column("finished_at", Double),
+)
+
+credential = Table(
+    "credential",
+    metadata,
+    Column("fingerprint", String, primary_key=True, comment="salted scrypt"),
+    Column("first_seen_at", Double, nullable=False),
+    Column("accepted_at", Double, comment="when the server last accepted it; null: never"),
+    comment="Fingerprints of passwords: for their age, and for the four that may not come back.",
+)
