@@ -1,0 +1,93 @@
+"""Fixtures for every room's tests, hypothesis profiles, and the rule that tests stay on this machine."""
+
+import ipaddress
+import os
+import socket
+from collections.abc import Callable, Iterator
+from itertools import count
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from tests.rig.dovecot import Dovecot, Mailbox
+from tests.rig.tls import Authority
+
+settings.register_profile("default", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("thorough", parent=settings.get_profile("default"), max_examples=2_000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+PASSWORD = "Bright-Harbour-92"  # as the password policy wants it
+_serial = count(1)
+_connect = socket.socket.connect
+_connect_ex = socket.socket.connect_ex
+
+
+def _stay_here(address: Any) -> None:
+    """Refuse every address that is not on this machine, before a packet leaves it."""
+    host = address[0] if isinstance(address, tuple) else None
+    if host is None or host in {"localhost", ""}:
+        return
+    try:
+        local = ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        local = False
+    if not local:
+        # not an OSError: the code under test must not take it for an outage
+        raise AssertionError(f"A test tried to reach {host!r}: tests use loopback only.")
+
+
+def pytest_configure() -> None:
+    """Guard from before the first import of a test module until the end of the run."""
+
+    def connect(sock: socket.socket, address: Any) -> None:
+        _stay_here(address)
+        _connect(sock, address)
+
+    def connect_ex(sock: socket.socket, address: Any) -> int:
+        _stay_here(address)
+        return _connect_ex(sock, address)
+
+    socket.socket.connect = connect  # type: ignore[method-assign,assignment] # the guard
+    socket.socket.connect_ex = connect_ex  # type: ignore[method-assign,assignment] # the guard
+
+
+def pytest_unconfigure() -> None:
+    socket.socket.connect = _connect  # type: ignore[method-assign] # as it was
+    socket.socket.connect_ex = _connect_ex  # type: ignore[method-assign] # as it was
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """The private CA that signs for every server of this run."""
+    return Authority(tmp_path_factory.mktemp("ca"))
+
+
+@pytest.fixture(scope="session")
+def dovecot_server(authority: Authority) -> Iterator[Dovecot]:
+    """One Dovecot for the whole run. Don't stop it or change it: `make_dovecot` gives one of your own."""
+    with Dovecot(authority=authority) as server:
+        yield server
+
+
+@pytest.fixture
+def dovecot(dovecot_server: Dovecot) -> Mailbox:
+    """A fresh, empty mailbox on the shared server, with the folders of an Exchange mailbox; locks after 12 failures."""
+    return dovecot_server.add_user(f"pathology.results{next(_serial)}@nhs.net", PASSWORD)
+
+
+@pytest.fixture
+def make_dovecot(authority: Authority) -> Iterator[Callable[..., Dovecot]]:
+    """Start a Dovecot of the test's own, with the options of `tests.rig.dovecot.Dovecot`; ended with the test."""
+    servers: list[Dovecot] = []
+
+    def make(**options: Any) -> Dovecot:
+        options.setdefault("users", {"pathology.results@nhs.net": PASSWORD})
+        server = Dovecot(authority=authority, **options)
+        servers.append(server)
+        server.start()
+        return server
+
+    yield make
+    for server in servers:
+        server.close()
