@@ -1,0 +1,6 @@
+"""What the worker shows of itself: log, audit trail, metrics, health, status page, alerts. Others call it."""
+
+from worker.observe.log import bound, get_logger
+from worker.observe.log import configure as configure_logging
+
+__all__ = ["bound", "configure_logging", "get_logger"]
