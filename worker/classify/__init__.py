@@ -1,0 +1,98 @@
+"""Headers, folder and keywords in; a verdict with its evidence out. Pure.
+
+A header can only ever add suspicion. Which headers are believed is decided in `boundary`; what each says, in one file a
+source.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from worker.classify import authentication, exchange, keywords, placement, rspamd, spamassassin, trend
+from worker.classify.boundary import Belief, find_boundary
+from worker.classify.policy import SOURCES, JunkPolicy
+from worker.classify.reading import Reader, Reading
+from worker.verdict import Evidence, Path, Verdict
+
+__all__ = ["JunkPolicy", "classify"]
+
+DEFAULT_POLICY = JunkPolicy()
+MOST_EVIDENCE = 40
+"""Pieces of evidence kept of one message: a sender can repeat a header ten thousand times."""
+
+_RECORDED_ONLY = "recorded only: the settings don't count this source"
+
+
+class _Rule(NamedTuple):
+    source: str
+    header: str
+    belief: Belief
+    read: Reader
+
+
+def _rules() -> dict[str, _Rule]:
+    rules = [_Rule("exchange", name, Belief.BY_NAME, read) for name, read in exchange.READERS.items()]
+    rules += [_Rule("exchange", f"{name}-Untrusted", Belief.NEVER, read) for name, read in exchange.READERS.items()]
+    others = {"trend": trend, "spamassassin": spamassassin, "rspamd": rspamd, "authentication": authentication}
+    for source, module in others.items():
+        rules += [_Rule(source, name, Belief.BY_PLACE, read) for name, read in module.READERS.items()]
+    return {rule.header.lower(): rule for rule in rules}
+
+
+_RULES = _rules()
+
+
+def classify(
+    headers: Sequence[tuple[str, str]],
+    *,
+    in_junk_folder: bool,
+    keywords: frozenset[str] = frozenset(),
+    policy: JunkPolicy = DEFAULT_POLICY,
+) -> Verdict:
+    """The path of a message, and everything that was read to decide it. Raises on no input.
+
+    headers: (name, value) as sent, folded, in their order.
+    in_junk_folder: whether the message lies in the junk folder.
+    keywords: the message's IMAP keywords, where the server has any.
+    """
+    evidence = _from_outside_the_message(in_junk_folder, keywords, policy)
+    evidence += _from_headers(headers, policy)
+    kept = _kept(evidence)
+    return Verdict(Path.JUNK if any(piece.counts for piece in kept) else Path.CLEAN, kept)
+
+
+def _from_outside_the_message(in_junk_folder: bool, words: frozenset[str], policy: JunkPolicy) -> list[Evidence]:
+    # No sender can write these, so they are always believed; and no setting switches the folder off.
+    found = [Evidence("placement", None, r.value, r.reason, counts=True) for r in placement.read(in_junk_folder)]
+    return found + [_weighed("keyword", None, r, None, policy) for r in keywords.read(words)]
+
+
+def _from_headers(headers: Sequence[tuple[str, str]], policy: JunkPolicy) -> list[Evidence]:
+    boundary = find_boundary(headers, policy)
+    found = []
+    for position, (name, value) in enumerate(headers):
+        rule = _RULES.get(name.lower())
+        if rule is None or not name.isascii():  # the Kelvin sign, in lower case, is a k
+            continue
+        doubt = boundary.doubt(rule.belief, position)
+        readings = rule.read(value, policy)
+        # What isn't believed is worth a word only where it would have counted.
+        found += [
+            _weighed(rule.source, rule.header, r, doubt, policy) for r in readings if r.suspicious or doubt is None
+        ]
+    return found
+
+
+def _weighed(source: str, header: str | None, reading: Reading, doubt: str | None, policy: JunkPolicy) -> Evidence:
+    if not reading.suspicious:
+        return Evidence(source, header, reading.value, reading.reason, counts=False)
+    if doubt is None and source not in policy.sources:
+        doubt = _RECORDED_ONLY
+    return Evidence(source, header, reading.value, doubt or reading.reason, counts=doubt is None)
+
+
+def _kept(evidence: list[Evidence]) -> tuple[Evidence, ...]:
+    """Each piece once; of too many, those that count first; in the order of the sources."""
+    pieces = list(dict.fromkeys(evidence))
+    if len(pieces) > MOST_EVIDENCE:
+        pieces = sorted(pieces, key=lambda piece: not piece.counts)[:MOST_EVIDENCE]
+    return tuple(sorted(pieces, key=lambda piece: SOURCES.index(piece.source)))

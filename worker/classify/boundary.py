@@ -1,0 +1,119 @@
+"""Which headers are believed, from their place among the Received lines.
+
+A sender can write any header, but can't write above what the provider's servers wrote on the way in. Walking down from
+the top, the first Received line that is *by* a provider host and *from* another is where the message entered: the
+ingress hop. What stands above it, the provider wrote; what stands below, anybody may have.
+
+Only the topmost line tells whether the walk is worth anything. Were lower ones asked as well, a forged one could switch
+belief off and so make junk clean.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+from functools import lru_cache
+
+from worker.classify.policy import JunkPolicy
+from worker.classify.reading import plain
+
+
+class Belief(Enum):
+    """What it takes to believe a header."""
+
+    BY_NAME = "its exact name: Exchange renames or strips foreign ones on entry"
+    BY_PLACE = "a place above the ingress hop"
+    NEVER = "nothing: it is a foreign organisation's, renamed"
+
+
+UNTRUSTED = "ignored: a foreign organisation's report, renamed by Exchange"
+UNKNOWN_WAY = "ignored: the topmost Received line is not by a provider host"
+BELOW = "ignored: it stands below the hop by which the message entered"
+
+
+@dataclass(frozen=True, slots=True)
+class Boundary:
+    """Where belief ends in one message's headers.
+
+    recognised: the topmost Received line is by a provider host.
+    ends_at: the position of the first header that isn't above the ingress hop; None: the message never left the
+        provider's hosts.
+    """
+
+    recognised: bool
+    ends_at: int | None
+    believe_without_provider: bool
+
+    def doubt(self, belief: Belief, position: int) -> str | None:
+        """Why a header at this position isn't believed; None: it is."""
+        if belief is Belief.NEVER:
+            return UNTRUSTED
+        if not self.recognised:
+            return None if self.believe_without_provider else UNKNOWN_WAY
+        if belief is Belief.BY_PLACE and self.ends_at is not None and position >= self.ends_at:
+            return BELOW
+        return None
+
+
+def find_boundary(headers: Sequence[tuple[str, str]], policy: JunkPolicy) -> Boundary:
+    """Walk the Received lines down to where the message entered."""
+    last = None
+    for position, (name, value) in enumerate(headers):
+        if name.lower() != "received":
+            continue
+        sender, receiver = hop(value)
+        if not is_provider(receiver, policy.provider_hosts):
+            # A line that no provider wrote, where a provider's was due: the chain is broken after the line before.
+            return Boundary(last is not None, last, policy.believe_without_provider)
+        if sender is not None and not is_provider(sender, policy.provider_hosts):
+            return Boundary(True, position, policy.believe_without_provider)
+        last = position
+    return Boundary(last is not None, None, policy.believe_without_provider)
+
+
+_WORD = re.compile(r"\\.|[()]|[^\s()\\]+", re.DOTALL)
+_RECEIVED_LIMIT = 2_048  # a real line has about 400 characters, its host names at the front
+
+
+def hop(value: str) -> tuple[str | None, str | None]:
+    """The hosts of a Received line (RFC 5321, 4.4): `from` and `by`, lower case; None for what isn't there.
+
+    Comments are skipped: the sender's own greeting may stand in them. So is everything after the first `by`.
+    """
+    sender: str | None = None
+    wanted = ""
+    depth = 0
+    for match in _WORD.finditer(plain(value[:_RECEIVED_LIMIT])):
+        word = match[0].lower()
+        if word == "(":
+            depth += 1
+        elif word == ")":
+            depth = max(0, depth - 1)
+        elif depth:
+            continue
+        elif wanted == "by":
+            return sender, _host(word)
+        elif wanted == "from":
+            sender, wanted = _host(word), ""
+        elif word == "by" or (word == "from" and sender is None):
+            wanted = word
+        elif sender is None or word.endswith(";"):
+            break  # it doesn't begin with from or by, or its date begins before a `by`
+    return sender, None
+
+
+def _host(word: str) -> str:
+    return word.rstrip(";").rstrip(".")
+
+
+def is_provider(host: str | None, patterns: tuple[str, ...]) -> bool:
+    """Whether a host is one of the provider's; `*.nhs.net` is every host below nhs.net, and not nhs.net itself."""
+    names, endings = _compiled(patterns)
+    return host is not None and (host in names or (host.endswith(endings) and not host.startswith(".")))
+
+
+@lru_cache(maxsize=8)
+def _compiled(patterns: tuple[str, ...]) -> tuple[frozenset[str], tuple[str, ...]]:
+    patterns = tuple(pattern.lower() for pattern in patterns)
+    names = frozenset(pattern for pattern in patterns if not pattern.startswith("*."))
+    return names, tuple(pattern[1:] for pattern in patterns if pattern.startswith("*."))
