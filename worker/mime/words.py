@@ -1,0 +1,74 @@
+"""Header text for people: unfolded, encoded words (RFC 2047) decoded, nothing in it that could harm a terminal or a log."""
+
+import binascii
+import re
+
+from worker.mime.charsets import decode
+
+_ENCODED_WORD = re.compile(r"=\?([^?\s]{1,80})\?([BbQq])\?([^?]*)\?=")
+_FOLDING = re.compile(r"[\r\n]+[ \t]*")
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def readable(value: str) -> str:
+    """A header's value, as sent, to what a person reads. Never raises; linear in the size of the value."""
+    if "\n" in value or "\r" in value:
+        value = _FOLDING.sub(" ", value)
+    if not value.isascii():
+        value = _eight_bit(value)
+    if "=?" in value:
+        value = decode_words(value)
+    return clean(value).strip()
+
+
+def clean(text: str) -> str:
+    """The text with control characters made spaces and lone surrogates made U+FFFD."""
+    if text.isascii() and text.isprintable():
+        return text
+    return _SURROGATE.sub("\ufffd", _CONTROL.sub(" ", text))
+
+
+def decode_words(value: str) -> str:
+    """Decode the encoded words in `value`; neighbours in one charset are joined first, as a character may be split."""
+    pieces: list[str] = []
+    pending: list[bytes] = []
+    charset = ""
+    position = 0
+    for match in _ENCODED_WORD.finditer(value):
+        between = value[position : match.start()]
+        word_charset = match[1].partition("*")[0].lower()  # RFC 2231, section 5: a language may follow
+        if pending and (word_charset != charset or not between.isspace()) and between:
+            pieces.append(decode(b"".join(pending), charset))
+            pending = []
+        elif pending and word_charset != charset:
+            pieces.append(decode(b"".join(pending), charset))
+            pending = []
+        if between and not (between.isspace() and position):
+            pieces.append(between)
+        pending.append(_word_bytes(match[2], match[3]))
+        charset = word_charset
+        position = match.end()
+    if pending:
+        pieces.append(decode(b"".join(pending), charset))
+    pieces.append(value[position:])
+    return "".join(pieces)
+
+
+def _word_bytes(encoding: str, text: str) -> bytes:
+    data = text.encode("utf-8", "surrogatepass")
+    if encoding in "qQ":
+        return binascii.a2b_qp(data, header=True)
+    try:
+        return binascii.a2b_base64(data + b"==")
+    except binascii.Error:
+        return data
+
+
+def _eight_bit(value: str) -> str:
+    """Raw bytes outside ASCII, kept as surrogates: UTF-8 (RFC 6532) where they are that, Windows' Western else."""
+    raw = value.encode("utf-8", "surrogateescape")
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return raw.decode("cp1252", "replace")
