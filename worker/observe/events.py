@@ -1,11 +1,10 @@
 """The catalogue of events: every line that the log can hold, what it means, and what to do about it.
 
 It decides an event's level and the fields that may leave with it, and the documentation is made from it
-(`python -m worker.observe.events > docs/events.md`).
+(`python -m worker.observe > docs/events.md`).
 """
 
 import re
-import sys
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -185,7 +184,3 @@ def _entry(event: Event) -> str:
         f"\nFields: {fields}." if fields else "",
     ]
     return "\n".join(line for line in lines if line) + "\n"
-
-
-if __name__ == "__main__":
-    sys.stdout.write(markdown())
