@@ -1,0 +1,31 @@
+"""Mail that goes wrong on purpose: handlers that fail, and a message over the size limit."""
+
+from collections.abc import Iterator
+
+from worker.demo import parts
+from worker.demo.samples.letter import ACCOUNT, LAB, Letter, Sample, attach, content, write
+
+OVERSIZE = 400_000
+"""Bytes of the attachment that is too large; the demo's limits.message stands well below."""
+
+
+def plus(tag: str) -> str:
+    """The account's address with a tag, by which the demo's routes find a message."""
+    user, _, domain = ACCOUNT.partition("@")
+    return f"{user}+{tag}@{domain}"
+
+
+def trouble() -> Iterator[Sample]:
+    """All samples of this file."""
+    group = "Handler fails twice, then works"
+    for number in (1, 2):
+        letter = Letter(f"flaky-{number}", f"Report for a busy system ({number})", LAB, to=plus("flaky"))
+        yield Sample(letter.name, group, write(letter, "The system downstream needs a third call.\n"))
+    for number in (1, 2):
+        letter = Letter(f"broken-{number}", f"Report for a broken system ({number})", LAB, to=plus("broken"))
+        yield Sample(letter.name, "Handler always fails", write(letter, "Nobody takes this.\n"), "failed")
+    letter = Letter("refused", "Report in last year's format", LAB, to=plus("refused"))
+    yield Sample(letter.name, "Handler refuses", write(letter, "The handler gives it up at once.\n"), "failed")
+    letter = Letter("oversize", "Scans of the whole archive", LAB)
+    body = attach(content("Too much.\n"), parts.noise(OVERSIZE, "oversize"), "application/octet-stream", "scans.bin")
+    yield Sample(letter.name, "Over the size limit", write(letter, body), "failed")
