@@ -89,14 +89,18 @@ lease = Table(
 attempt = Table(
     "attempt",
     metadata,
-    Column("id", Integer, primary_key=True),
+    Column("number", BigInteger, primary_key=True, autoincrement=False, comment="counts up for ever, over resets too"),
     Column("at", Double, nullable=False),
-    Column("kind", String, nullable=False, comment="password, token, or reset"),
+    Column("cools_from", Double, nullable=False, comment="from when the wait runs: `at`, unless the clock went back"),
+    Column("kind", String, nullable=False, comment="password, token, connection (nothing was sent), reset, or doubt"),
     Column("credential", String, comment="the fingerprint of what was sent"),
     Column("actor", String, nullable=False, comment="the replica, or the operating-system user of a command"),
-    Column("outcome", String, comment="the class of the answer; null: none came, which counts"),
+    Column("outcome", String, comment="succeeded, or the class of the failure; null: no answer came, which counts"),
     Column("counts", Boolean, nullable=False, comment="the server may have counted it against the account"),
-    Column("note", String, comment="a person's reason for a reset"),
+    Column("jitter", Double, nullable=False, comment="the random share of this attempt's wait, from 0 to 1"),
+    Column("retry_after", Double, comment="seconds that the server asked us to wait"),
+    Column("said", String, comment="the server's words, reduced to ours"),
+    Column("note", String, comment="a person's reason for a reset, or what is in doubt"),
     Column("finished_at", Double),
 )
 
@@ -105,6 +109,6 @@ credential = Table(
     metadata,
     Column("fingerprint", String, primary_key=True, comment="salted scrypt"),
     Column("first_seen_at", Double, nullable=False),
-    Column("accepted_at", Double, comment="when the server last accepted it; null: never"),
+    Column("accepted", BigInteger, comment="the number of the attempt that the server last accepted it in; null: never"),
     comment="Fingerprints of passwords: for their age, and for the four that may not come back.",
 )
