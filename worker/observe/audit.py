@@ -1,0 +1,542 @@
+"""The audit trail: who did what and when, in files that can't be changed without its showing.
+
+One chain of lines for each replica, each line carrying a keyed hash (HMAC-SHA256) over itself and the hash of the line
+before. The newest line's number and hash, the chain's *head*, is kept in the journal as well (*anchored*), so that a
+cut tail shows. Half a line at the very end, as a sudden stop leaves it, is a finding until the next line is written:
+then it is cut off, and the trail says so.
+
+The key lies in the state folder, readable by its owner alone: whoever can read it, and write both files and journal, can
+forge the trail; what is sent on at once (syslog, standard output) is out of their reach.
+"""
+
+import fcntl
+import getpass
+import hashlib
+import hmac
+import os
+import re
+import secrets
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+import orjson
+
+from worker.observe.log import get_logger
+from worker.observe.redact import WORD, cleaned, rfc3339
+
+log = get_logger()
+
+ROTATE_AT = 64 * 1024 * 1024
+MAC_LENGTH = 64
+_TAIL = b'"}\n'
+_MARK = b',"mac":"'
+_END = len(_MARK) + MAC_LENGTH + len(_TAIL)
+_LONGEST_LINE = 16 * 1024
+
+KINDS: Final[Mapping[str, tuple[str, frozenset[str]]]] = {
+    kind: (meaning, frozenset(fields.split()))
+    for kind, fields, meaning in (
+        ("audit.repaired", "bytes", "a half-written line was cut off after a sudden stop"),
+        ("configuration.changed", "setting", "a setting differs from the last start's"),
+        ("configuration.loaded", "version python fingerprint", "the worker started with this configuration"),
+        ("content.shown", "key command", "a person had a message's content shown"),
+        ("journal.rebuilt", "count", "the journal was made anew from the mailbox"),
+        ("lease.lost", "holder", "this replica no longer works on the mailbox"),
+        ("lease.taken", "holder", "this replica works on the mailbox"),
+        ("login.answered", "kind outcome failures remaining seconds", "what came of an attempt"),
+        ("login.attempted", "kind method failures remaining", "a credential goes to the server now"),
+        ("login.authorised", "method", "a person signed the worker in"),
+        ("login.cooling", "failures remaining next_at reason", "no attempt before this time"),
+        ("login.halted", "failures remaining reason", "no attempt until a person or a new credential changes things"),
+        ("login.reset", "failures", "a person vouched that the account was unlocked"),
+        ("login.resumed", "reason", "attempts are made again after a halt"),
+        ("message.disposed", "key path state reason target", "a message came to its outcome"),
+        ("message.released", "key", "a person said that junk is clean"),
+        ("message.retried", "key", "a person asked for a dead letter to be tried again"),
+        ("worker.paused", "", "a person paused the worker"),
+        ("worker.resumed", "", "a person let the worker go on"),
+        ("worker.started", "version run command", "a process began"),
+        ("worker.stopped", "run exit reason", "a process ended in order"),
+    )
+}
+"""What the trail can hold: kind, and the fields that may go with it. `words`, a person's own reason, goes with any."""
+
+
+class AuditUnavailable(Exception):  # noqa: N818 -- says what is so, as `JournalUnavailable` does
+    """The trail can't be written: what has to be audited must not be done now."""
+
+    log_safe = True
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """Where a chain stands: its lines so far, and the keyed hash of the last one (64 hexadecimal digits)."""
+
+    count: int
+    mac: str
+
+
+class Anchors(Protocol):
+    """Where heads are kept outside the trail: the journal."""
+
+    def heads(self) -> Mapping[str, Head]:
+        """All anchored chains."""
+
+    def store(self, chain: str, head: Head) -> None:
+        """Keep this head, durably, unless the one kept has a higher count. Raises when it can't."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing wrong with the trail. line: in that file, from 1; 0: the file as a whole."""
+
+    chain: str
+    file: str
+    line: int
+    what: str
+    """altered, missing, misplaced, unreadable, torn or cut."""
+
+    def __str__(self) -> str:
+        place = f"{self.file}, line {self.line}" if self.line else self.file or "no file"
+        return f"{self.chain}: {place}: {_SAYS[self.what]}"
+
+
+_SAYS: Final = {
+    "altered": "the line, or the one before it, isn't what was written",
+    "missing": "lines before this one are missing",
+    "misplaced": "this line doesn't belong here: out of order, or twice",
+    "unreadable": "this isn't a line of the trail",
+    "torn": "half a line at the end: the process was stopped suddenly, or somebody cut it",
+    "cut": "the end is missing: the journal knows of later lines",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What `verify` found. unanchored: good lines at the ends of chains that the journal doesn't vouch for yet."""
+
+    chains: int
+    records: int
+    unanchored: int
+    findings: tuple[Finding, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether every line is as it was written, and none is missing."""
+        return not self.findings
+
+
+class AuditTrail:
+    """One replica's chain, and the check of all chains of the folder. Safe between threads and processes.
+
+    directory: made if need be; holds the key and the chains. replica: whose chain lines go to.
+    anchors: keeps the heads. Never call `record` inside a transaction of the journal: anchoring is one of its own.
+    mirror: also gets each line, as written. account: the only address that may appear.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        replica: str,
+        anchors: Anchors,
+        clock: Callable[[], float] = time.time,
+        account: str | None = None,
+        mirror: Callable[[bytes], object] | None = None,
+        rotate_at: int = ROTATE_AT,
+    ) -> None:
+        self.chain = _chain_name(replica)
+        self._directory = directory
+        self._anchors = anchors
+        self._clock = clock
+        self._account = account
+        self._mirror = mirror
+        self._rotate_at = rotate_at
+        self._current = directory / f"{self.chain}.jsonl"
+        self._thread_lock = threading.Lock()
+        self._seen: tuple[int, int] | None = None  # inode and size after our last line: anything else was somebody else
+        self._head = Head(0, "")
+        self._anchored = 0
+        self._checked = False
+        with _unavailable():
+            directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._key, new = _load_key(directory / "audit.key")
+        if new and any(_chain_files(directory)):
+            log.error("audit.broken", chain=self.chain, reason="key-missing")
+
+    def record(
+        self, kind: str, *, who: str | None = None, words: str = "", durable: bool = True, **fields: Any
+    ) -> None:
+        """Add a line.
+
+        kind: one of `KINDS`, with its fields. who: the replica or the person (default: this operating-system user).
+        words: a person's own reason for what they do.
+        durable: on return it is on the disk and anchored; else that waits for the next durable line, or `anchor()`.
+
+        Raises:
+            AuditUnavailable: the line can't be written.
+            ValueError: no such kind.
+        """
+        if kind not in KINDS:
+            raise ValueError(f"no such kind of audit line: {kind}")
+        body = {"kind": kind, "who": _word(who or person()), **self._fields(kind, fields)}
+        if words:
+            body["words"] = " ".join(words.split())[:500]
+        with _unavailable(), self._thread_lock, self._locked(fcntl.LOCK_EX):
+            torn = self._catch_up()
+            if torn:
+                self._append({"kind": "audit.repaired", "who": self.chain, "bytes": torn})
+            line = self._append(body)
+            if durable:
+                _sync(self._current)
+            head = self._head
+        self._send_on(line)
+        if durable:
+            self._store(head)
+
+    def anchor(self) -> None:
+        """Bring all lines so far to the disk and their head into the journal: once a batch.
+
+        Raises:
+            AuditUnavailable: the trail can't be brought to the disk.
+        """
+        with _unavailable(), self._thread_lock, self._locked(fcntl.LOCK_EX):
+            if not self._current.exists() or self._head.count <= self._anchored:
+                return
+            _sync(self._current)
+            head = self._head
+        self._store(head)
+
+    def fingerprint(self, text: str) -> str:
+        """A keyed hash of a setting's value (32 hexadecimal digits): shows that it changed, not what it is."""
+        return hmac.new(self._key, b"value\0" + text.encode(), hashlib.sha256).hexdigest()[:32]
+
+    def verify(self) -> Verification:
+        """Check every chain of the folder against itself and against the journal.
+
+        Raises:
+            AuditUnavailable: a file can't be read. What `anchors.heads()` raises comes through.
+        """
+        anchored = dict(self._anchors.heads())  # before the files: what is anchored later isn't missed now
+        chains = sorted({chain for chain, _ in _chain_files(self._directory)} | anchored.keys())
+        results = [self._verify_chain(chain, anchored.get(chain)) for chain in chains]
+        return Verification(
+            chains=len(chains),
+            records=sum(records for records, _, _ in results),
+            unanchored=sum(unanchored for _, unanchored, _ in results),
+            findings=tuple(finding for _, _, findings in results for finding in findings),
+        )
+
+    def entries(self) -> Iterator[dict[str, Any]]:
+        """Every readable line, one chain after another, oldest first, without its hash."""
+        for _, file in sorted(_chain_files(self._directory), key=_order):
+            with file.open("rb") as lines:
+                for line in lines:
+                    if (body := _body(line)) is not None:
+                        yield orjson.loads(body + b"}")
+
+    # Writing
+
+    def _fields(self, kind: str, fields: Mapping[str, Any]) -> dict[str, object]:
+        return cleaned(fields, KINDS[kind][1], account=self._account)
+
+    def _append(self, body: Mapping[str, object]) -> bytes:
+        self._rotate_if_full()
+        at = rfc3339(datetime.fromtimestamp(self._clock(), UTC))
+        sealed = orjson.dumps({"n": self._head.count + 1, "at": at, "chain": self.chain, **body})[:-1]
+        mac = _mac(self._key, self._before(self._head), sealed)
+        line = sealed + _MARK + mac.encode() + _TAIL
+        fresh = not self._current.exists()
+        descriptor = os.open(self._current, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+        try:
+            _write_all(descriptor, line)
+            status = os.fstat(descriptor)
+        finally:
+            os.close(descriptor)
+        if fresh:
+            _sync(self._directory)
+        self._head = Head(self._head.count + 1, mac)
+        self._seen = (status.st_ino, status.st_size)
+        return line
+
+    def _before(self, head: Head) -> str:
+        return head.mac or _genesis(self._key, self.chain)
+
+    def _catch_up(self) -> int:
+        """Find the chain's end, if it isn't where we left it. Returns the bytes of half a line that were cut off."""
+        status = _status(self._current)
+        if self._checked and status == self._seen:
+            return 0
+        head, torn = self._read_end()
+        anchored = self._anchored_head()
+        if anchored is not None and (anchored.count > head.count or _contradicts(anchored, head)):
+            # Going on from the anchor leaves the gap for `verify` to find, for good.
+            log.error("audit.broken", chain=self.chain, reason="end-missing")
+            head = anchored
+        self._head = head
+        self._checked = True
+        return torn
+
+    def _read_end(self) -> tuple[Head, int]:
+        torn = _cut_torn(self._current)
+        files = sorted((file for chain, file in _chain_files(self._directory) if chain == self.chain), reverse=True)
+        files.sort(key=lambda file: file != self._current)  # the current one first, then the newest
+        for file in files:
+            if (head := _last_head(file)) is not None:
+                return head, torn
+        return Head(0, ""), torn
+
+    def _anchored_head(self) -> Head | None:
+        try:
+            return self._anchors.heads().get(self.chain)
+        except Exception:  # noqa: BLE001 -- whatever the journal's trouble is, the trail is written
+            return None
+
+    def _rotate_if_full(self) -> None:
+        status = _status(self._current)
+        if status is None or status[1] < self._rotate_at:
+            return
+        _sync(self._current)
+        self._current.rename(self._directory / f"{self.chain}~{self._head.count:012d}.jsonl")
+
+    def _store(self, head: Head) -> None:
+        try:
+            self._anchors.store(self.chain, head)
+            self._anchored = max(self._anchored, head.count)
+        except Exception:  # whatever the journal's trouble is: the line is written, and the next one anchors it
+            log.warning("audit.unanchored", chain=self.chain, exc_info=True)
+
+    def _send_on(self, line: bytes) -> None:
+        if self._mirror is None:
+            return
+        try:
+            self._mirror(line)
+        except Exception:  # a copy that can't be sent on stops nothing
+            log.warning("audit.mirror_failed", exc_info=True)
+
+    @contextmanager
+    def _locked(self, how: int) -> Iterator[None]:
+        descriptor = os.open(self._directory / "audit.lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+        try:
+            fcntl.flock(descriptor, how)
+            yield
+        finally:
+            os.close(descriptor)
+
+    # Checking
+
+    def _verify_chain(self, chain: str, anchored: Head | None) -> tuple[int, int, list[Finding]]:
+        walk = _Walk(self._key, chain, anchored)
+        with _unavailable(), self._locked(fcntl.LOCK_SH):
+            files = sorted((file for owner, file in _chain_files(self._directory) if owner == chain), key=_age)
+            for file in files:
+                with file.open("rb") as lines:
+                    for number, line in enumerate(lines, 1):
+                        walk.step(file.name, number, line)
+        walk.end()
+        return walk.records, max(0, walk.head.count - (anchored.count if anchored else 0)), walk.findings
+
+
+class _Walk:
+    """Goes along one chain, and notes what is wrong."""
+
+    def __init__(self, key: bytes, chain: str, anchored: Head | None) -> None:
+        self._key = key
+        self._chain = chain
+        self._anchored = anchored
+        self._file = ""
+        self._vouched = anchored is None or anchored.count == 0
+        self.head = Head(0, _genesis(key, chain))
+        self.records = 0
+        self.findings: list[Finding] = []
+
+    def step(self, file: str, number: int, line: bytes) -> None:
+        self._file = file
+        body = _body(line)
+        if body is None:
+            self._note(number, "unreadable" if line.endswith(b"\n") else "torn")
+            return
+        self.records += 1
+        count, mac = _number_of(body), _mac_of(line)
+        if count != self.head.count + 1:
+            self._note(number, "missing" if count > self.head.count else "misplaced")
+        elif not hmac.compare_digest(_mac(self._key, self.head.mac, body), mac):
+            self._note(number, "altered")
+        # After a fault, go on from what the line says of itself: every further fault is found too.
+        self.head = Head(count, mac)
+        if self._anchored is not None and self.head == self._anchored:
+            self._vouched = True
+
+    def end(self) -> None:
+        if self._vouched or self._anchored is None:
+            return
+        self._note(0, "cut" if self._anchored.count > self.head.count else "altered")
+
+    def _note(self, line: int, what: str) -> None:
+        self.findings.append(Finding(self._chain, self._file, line, what))
+
+
+# The form of a line: {"n":1,…,"mac":"64 digits"} and a newline; the hash covers every byte before `,"mac"`.
+
+
+def _body(line: bytes) -> bytes | None:
+    """What the hash covers, or None where this isn't a line of the trail."""
+    if len(line) <= _END or not line.endswith(_TAIL) or line[-_END : -_END + len(_MARK)] != _MARK:
+        return None
+    if not re.fullmatch(rb"[0-9a-f]{64}", line[-_END + len(_MARK) : -len(_TAIL)]):
+        return None
+    body = line[:-_END]
+    try:
+        number = orjson.loads(body + b"}")["n"]
+    except (ValueError, TypeError, KeyError):
+        return None
+    return body if isinstance(number, int) else None
+
+
+def _number_of(body: bytes) -> int:
+    return int(orjson.loads(body + b"}")["n"])
+
+
+def _mac_of(line: bytes) -> str:
+    return line[-_END + len(_MARK) : -len(_TAIL)].decode()
+
+
+def _mac(key: bytes, before: str, body: bytes) -> str:
+    return hmac.new(key, b"line\0" + before.encode() + b"\0" + body, hashlib.sha256).hexdigest()
+
+
+def _genesis(key: bytes, chain: str) -> str:
+    """What the first line follows: a chain's lines can't be passed off as another's."""
+    return hmac.new(key, b"chain\0" + chain.encode(), hashlib.sha256).hexdigest()
+
+
+def _contradicts(anchored: Head, head: Head) -> bool:
+    return anchored.count == head.count and anchored.mac != head.mac
+
+
+# Files
+
+
+def _chain_name(replica: str) -> str:
+    name = re.sub(r"[^A-Za-z0-9._-]", "_", replica).lstrip(".")[:80] or "replica"
+    # Two replicas must not share a chain because their names were tidied alike.
+    return name if name == replica else f"{name}-{hashlib.sha256(replica.encode()).hexdigest()[:8]}"
+
+
+def _chain_files(directory: Path) -> Iterable[tuple[str, Path]]:
+    for file in directory.glob("*.jsonl"):
+        yield file.name.removesuffix(".jsonl").partition("~")[0], file
+
+
+def _age(file: Path) -> tuple[bool, str]:
+    return "~" not in file.name, file.name  # the current one last
+
+
+def _order(item: tuple[str, Path]) -> tuple[str, bool, str]:
+    return item[0], *_age(item[1])
+
+
+def _status(file: Path) -> tuple[int, int] | None:
+    try:
+        status = file.stat()
+    except FileNotFoundError:
+        return None
+    return status.st_ino, status.st_size
+
+
+def _cut_torn(file: Path) -> int:
+    """Cut half a line off the end; the bytes cut."""
+    try:
+        with file.open("r+b") as opened:
+            size = opened.seek(0, os.SEEK_END)
+            start = max(0, size - _LONGEST_LINE)
+            opened.seek(start)
+            tail = opened.read()
+            whole = start + tail.rfind(b"\n") + 1
+            if whole < size:
+                opened.truncate(whole)
+            return size - whole
+    except FileNotFoundError:
+        return 0
+
+
+def _last_head(file: Path) -> Head | None:
+    try:
+        with file.open("rb") as opened:
+            size = opened.seek(0, os.SEEK_END)
+            opened.seek(max(0, size - _LONGEST_LINE))
+            lines = opened.read().splitlines(keepends=True)
+    except FileNotFoundError:
+        return None
+    for line in reversed(lines):
+        if (body := _body(line)) is not None:
+            return Head(_number_of(body), _mac_of(line))
+    return None
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    start = os.fstat(descriptor).st_size
+    view = memoryview(data)
+    try:
+        while view:
+            view = view[os.write(descriptor, view) :]
+    except OSError:
+        os.ftruncate(descriptor, start)  # a full disk leaves no half line
+        raise
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _load_key(file: Path) -> tuple[bytes, bool]:
+    """The key, and whether it was made just now."""
+    try:
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    except FileExistsError:
+        # A volume's owner may have been changed by whoever mounted it: ours alone again, where we may.
+        if file.stat().st_uid == os.getuid():
+            file.chmod(0o600)
+        key = bytes.fromhex(file.read_text())
+        if len(key) != 32:
+            raise ValueError("not 32 bytes") from None
+        return key, False
+    key = secrets.token_bytes(32)
+    with os.fdopen(descriptor, "w") as opened:
+        opened.write(key.hex())
+        opened.flush()
+        os.fsync(opened.fileno())
+    return key, True
+
+
+def person() -> str:
+    """The operating-system user of this process, as a word; its number where it has no name."""
+    try:
+        return _word(getpass.getuser())
+    except (KeyError, OSError):  # no entry for an arbitrary user id of a container
+        return f"uid-{os.getuid()}"
+
+
+def _word(text: str) -> str:
+    return text if WORD.fullmatch(text) else re.sub(r"[^A-Za-z0-9_.:+-]", "_", text)[:120]
+
+
+@contextmanager
+def _unavailable() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise AuditUnavailable(f"the audit trail can't be used: {reason}; see to the state folder") from error
+    except ValueError as error:
+        raise AuditUnavailable("the audit trail's key can't be read: bring audit.key back from a backup") from error
