@@ -3,7 +3,8 @@
 import ipaddress
 import os
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from itertools import count
 from typing import Any
 
@@ -11,6 +12,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.rig.dovecot import Dovecot, Mailbox
+from tests.rig.proxy import Proxy
+from tests.rig.scripted import ScriptedServer, Step
 from tests.rig.tls import Authority
 
 settings.register_profile("default", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -79,15 +82,42 @@ def dovecot(dovecot_server: Dovecot) -> Mailbox:
 @pytest.fixture
 def make_dovecot(authority: Authority) -> Iterator[Callable[..., Dovecot]]:
     """Start a Dovecot of the test's own, with the options of `tests.rig.dovecot.Dovecot`; ended with the test."""
-    servers: list[Dovecot] = []
+    with ExitStack() as servers:
 
-    def make(**options: Any) -> Dovecot:
-        options.setdefault("users", {"pathology.results@nhs.net": PASSWORD})
-        server = Dovecot(authority=authority, **options)
-        servers.append(server)
-        server.start()
-        return server
+        def make(**options: Any) -> Dovecot:
+            options.setdefault("users", {"pathology.results@nhs.net": PASSWORD})
+            server = Dovecot(authority=authority, **options)
+            servers.callback(server.close)
+            server.start()
+            return server
 
-    yield make
-    for server in servers:
-        server.close()
+        yield make
+
+
+@pytest.fixture
+def proxy(authority: Authority, dovecot: Mailbox) -> Iterator[Proxy]:
+    """A proxy before the test's mailbox on the shared Dovecot."""
+    with Proxy(authority, (dovecot.host, dovecot.port)) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def make_proxy(authority: Authority) -> Iterator[Callable[..., Proxy]]:
+    """Put a proxy before any server (`host` and `port` are read from it); ended with the test."""
+    with ExitStack() as proxies:
+
+        def make(server: Dovecot | Mailbox | Proxy | ScriptedServer) -> Proxy:
+            return proxies.enter_context(Proxy(authority, (server.host, server.port)))
+
+        yield make
+
+
+@pytest.fixture
+def scripted(authority: Authority) -> Iterator[Callable[..., ScriptedServer]]:
+    """Start a scripted server: one script for each connection. What did not go by the script fails the test."""
+    with ExitStack() as servers:
+
+        def make(*sessions: Sequence[Step], **options: Any) -> ScriptedServer:
+            return servers.enter_context(ScriptedServer(authority, *sessions, **options))
+
+        yield make

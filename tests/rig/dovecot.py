@@ -16,7 +16,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -26,6 +26,7 @@ from typing import Literal, Self
 import jwt
 from imapclient import IMAPClient, imap_utf7
 
+from tests.rig.proxy import Proxy
 from tests.rig.tls import ADDRESS, HOST, Authority
 
 HERE = Path(__file__).parent
@@ -112,7 +113,10 @@ class Dovecot:
 
     `users` are addresses with passwords; `lock_after` failures without a success between them lock an account.
     `junk` is the junk folder's name; `special_use` says whether the server marks it (and Sent, Drafts, …) by attribute.
-    `extra` is configuration appended as it is. Raises RuntimeError, with the server's log, if it does not start.
+    `without` names capabilities (MOVE, UIDPLUS, IDLE, …) that clients neither see nor can use: a proxy stands before
+    the server then. `extra` is configuration appended as it is.
+
+    Raises RuntimeError, with the server's log, if it does not start.
     """
 
     host = HOST
@@ -125,6 +129,7 @@ class Dovecot:
         lock_after: int = NHSMAIL_LOCKS_AFTER,
         junk: str | None = JUNK,
         special_use: bool = True,
+        without: Collection[str] = (),
         extra: str = "",
     ) -> None:
         self._owner = _owner()
@@ -137,7 +142,11 @@ class Dovecot:
         self._signing_key = secrets.token_bytes(32)
         self._process: subprocess.Popen[bytes] | None = None
         self._serial = 0
-        self.port = _free_port()
+        self._own_port = _free_port()
+        self._filter = Proxy(self._authority, (HOST, self._own_port)) if without else None
+        if self._filter is not None:
+            self._filter.without(*without)
+            self._filter.start()
         for name in ("accounts", "attempts", "keys/default/HS256", "mail", "run", "state"):
             (self.root / name).mkdir(parents=True)
         (self.root / "keys/default/HS256/default").write_bytes(base64.b64encode(self._signing_key))
@@ -149,6 +158,10 @@ class Dovecot:
     @property
     def ca_file(self) -> Path:
         return self._ca_file
+
+    @property
+    def port(self) -> int:
+        return self._filter.port if self._filter else self._own_port
 
     def __enter__(self) -> Self:
         self.start()
@@ -200,6 +213,8 @@ class Dovecot:
     def close(self) -> None:
         """Stop the server and remove its folder."""
         self.stop()
+        if self._filter is not None:
+            self._filter.close()
         shutil.rmtree(self.root, ignore_errors=True)
 
     @property
@@ -318,7 +333,7 @@ class Dovecot:
             certificate=self.root / "server.pem",
             key=self.root / "server.key",
             passdb=self.root / "passdb.lua",
-            port=self.port,
+            port=self._own_port,
             mailboxes="\n".join(_mailbox(name, use if special_use else None) for name, use in folders.items()),
             extra=extra,
         )
@@ -330,7 +345,7 @@ class Dovecot:
         while time.monotonic() < deadline and "Fatal:" not in self.log:
             with (
                 contextlib.suppress(OSError),
-                socket.create_connection((ADDRESS, self.port), 5) as plain,
+                socket.create_connection((ADDRESS, self._own_port), 5) as plain,
                 context.wrap_socket(plain, server_hostname=self.host) as tls,
             ):
                 if tls.recv(100).startswith(b"* OK"):

@@ -1,0 +1,582 @@
+"""A proxy between a client and an IMAP server, TLS on both sides: it counts, records, and breaks things on demand.
+
+    with Proxy(authority, target=(dovecot.host, dovecot.port)) as proxy:
+        proxy.on(r"UID MOVE", Cut(), when="answered")     # the server has moved, the client never hears of it
+        proxy.on(r"UID FETCH", Delay(2), when="sent", times=3)
+        proxy.cut_after(down=100_000)                     # in the middle of whatever goes by
+        with proxy.measure() as used:
+            ...
+        assert used.round_trips == 1
+
+All of it may be changed while connections are open. Patterns are searched, ignoring case, in a command's first line
+without its tag; credentials are in no record.
+"""
+
+import asyncio
+import contextlib
+import re
+import socket
+import struct
+import threading
+from collections.abc import Callable, Coroutine, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Literal, Self, TypeVar
+
+from tests.rig.tls import ADDRESS, HOST, Authority
+
+When = Literal["before", "sent", "answered", "literal"]
+T = TypeVar("T")
+
+_COMMAND = re.compile(rb"(\S+) ([A-Za-z]+)(?: |\r?\n|$)")
+_LITERAL = re.compile(rb"\{(\d+)(\+?)\}\r?\n$")
+_SECRET = re.compile(r"^(LOGIN|AUTHENTICATE \S+)\b.*", re.IGNORECASE | re.DOTALL)
+_CAPABILITIES = re.compile(rb"(\* CAPABILITY |\[CAPABILITY )([^\]\r\n]*)")
+_UID_CODES = re.compile(rb"\[(?:COPYUID|APPENDUID) [^\]]*\] ?")
+_LIMIT = 64 * 1024 * 1024  # of one line
+
+
+@dataclass(frozen=True)
+class Cut:
+    """End the connection: an end of file, or a TCP reset."""
+
+    reset: bool = False
+
+
+@dataclass(frozen=True)
+class Delay:
+    """Wait before going on."""
+
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Inject:
+    """Send lines to the client, as if the server had; `{tag}` is the command's."""
+
+    lines: tuple[str, ...]
+
+    def __init__(self, *lines: str) -> None:
+        object.__setattr__(self, "lines", lines)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Only `before`: the server never gets the command, the client gets these lines; `{tag}` is the command's."""
+
+    lines: tuple[str, ...]
+
+    def __init__(self, *lines: str) -> None:
+        object.__setattr__(self, "lines", lines)
+
+
+@dataclass(frozen=True)
+class Rewrite:
+    """Only `before`: change the command's first line, given and returned without tag and line end."""
+
+    change: Callable[[str], str]
+
+
+@dataclass(frozen=True)
+class Call:
+    """Run the test's own code at this very point; nothing goes on until it returns."""
+
+    function: Callable[[], object]
+
+
+@dataclass(frozen=True)
+class Hold:
+    """Pass nothing on, in either direction, until the event is set: a dead line, nobody told."""
+
+    until: threading.Event = field(default_factory=threading.Event)
+
+
+Action = Cut | Delay | Inject | Answer | Rewrite | Call | Hold
+
+
+@dataclass(eq=False)
+class Rule:
+    """What to do at which command. `hits` counts; `hit` is set at the first; `remove` ends it."""
+
+    pattern: re.Pattern[str]
+    actions: tuple[Action, ...]
+    when: When
+    skip: int
+    times: int | None
+    offset: int
+    hits: int = 0
+    hit: threading.Event = field(default_factory=threading.Event)
+    removed: bool = False
+
+    def remove(self) -> None:
+        self.removed = True
+
+    def matches(self, when: When, command: str) -> bool:
+        if self.removed or self.when != when or self.times == 0 or not self.pattern.search(command):
+            return False
+        if self.skip:
+            self.skip -= 1
+            return False
+        return True
+
+    def spend(self) -> None:
+        self.hits += 1
+        if self.times is not None:
+            self.times -= 1
+        self.hit.set()
+
+
+@dataclass
+class Traffic:
+    """What went by. `round_trips`: how often the client spoke after the server had, so what a slow line would cost."""
+
+    bytes_up: int = 0
+    bytes_down: int = 0
+    round_trips: int = 0
+    connections: int = 0
+    commands: list[str] = field(default_factory=list)
+
+
+class _EndedError(Exception):
+    """The connection is over, by a cut or by either side."""
+
+
+class Proxy:
+    """Listens on loopback with a certificate of `authority` and passes on to `target`, whose certificate it checks."""
+
+    host = HOST
+
+    def __init__(self, authority: Authority, target: tuple[str, int], *, names: tuple[str, ...] = ()) -> None:
+        self.ca_file = authority.ca_file
+        self.target = target
+        self.traffic = Traffic()
+        self.latency = 0.0  # seconds added to each round trip
+        self.port = 0
+        self.rules: tuple[Rule, ...] = ()
+        self.answers: tuple[tuple[re.Pattern[bytes], bytes], ...] = ()
+        self.faults: list[str] = []
+        self.limits: dict[str, int] = {}
+        self.withheld: frozenset[str] = frozenset()
+        self.outward = authority.client_context()
+        self._inward = authority.server_context(*names)
+        self._links: set[_Link] = set()
+        self._listener: asyncio.Server | None = None
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="rig-proxy", daemon=True)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def start(self) -> None:
+        """Listen; `port` is known from then on."""
+        self._thread.start()
+        self._run(self._listen())
+
+    def close(self) -> None:
+        """End everything. Raises AssertionError if code that a test gave to `Call`, or the proxy itself, failed."""
+        if not self._thread.is_alive():
+            return
+        self._run(self._shut())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(10)
+        self._loop.close()
+        assert not self.faults, "; ".join(self.faults)
+
+    # -- what went by
+
+    @property
+    def commands(self) -> list[str]:
+        """Every command line so far, without tag, literals and credentials; `DONE` among them."""
+        return list(self.traffic.commands)
+
+    @property
+    def open_connections(self) -> int:
+        return len(self._links)
+
+    @contextlib.contextmanager
+    def measure(self) -> Iterator[Traffic]:
+        """Count what goes by inside the `with` alone; the figures are there at its end."""
+        start, known = Traffic(**vars(self.traffic)), len(self.traffic.commands)
+        used = Traffic()
+        yield used
+        now = self.traffic
+        used.bytes_up = now.bytes_up - start.bytes_up
+        used.bytes_down = now.bytes_down - start.bytes_down
+        used.round_trips = now.round_trips - start.round_trips
+        used.connections = now.connections - start.connections
+        used.commands = now.commands[known:]
+
+    # -- what to break
+
+    def on(
+        self,
+        pattern: str,
+        *actions: Action,
+        when: When = "before",
+        skip: int = 0,
+        times: int | None = 1,
+        offset: int = 0,
+    ) -> Rule:
+        """Do `actions`, in order, at a command that matches, after `skip` others, `times` times (None: always).
+
+        `before`: it has come from the client and not gone on. `sent`: it has gone on whole, no answer has been passed.
+        `answered`: the server has done it, its tagged answer has not been passed. `literal`: in its answer, `offset`
+        bytes into a literal that is longer than that.
+        """
+        if when != "before" and any(isinstance(action, Answer | Rewrite) for action in actions):
+            raise ValueError("Answer and Rewrite work with when='before' only.")
+        rule = Rule(re.compile(pattern, re.IGNORECASE), actions, when, skip, times, offset)
+        self.rules = (*self.rules, rule)
+        return rule
+
+    def rewrite_answers(self, pattern: bytes, replacement: bytes) -> None:
+        """Substitute in every line of the server from now on; never inside a literal, whose length stays true."""
+        self.answers = (*self.answers, (re.compile(pattern), replacement))
+
+    def without(self, *capabilities: str) -> None:
+        """Take capabilities away, in name and in truth: MOVE, UIDPLUS, IDLE, … are not announced and answered BAD."""
+        self.withheld |= {name.upper() for name in capabilities}
+
+    def cut_after(self, *, up: int | None = None, down: int | None = None) -> None:
+        """Cut, once, the connection on which so many more bytes (of all connections together) have gone by."""
+        if up is not None:
+            self.limits["up"] = self.traffic.bytes_up + up
+        if down is not None:
+            self.limits["down"] = self.traffic.bytes_down + down
+
+    def clear(self) -> None:
+        """Forget every rule, substitution and limit; what is withheld stays so."""
+        self.rules, self.answers, self.limits = (), (), {}
+
+    def cut(self, *, reset: bool = False) -> int:
+        """End every open connection now; returns how many there were."""
+        return self._run(self._cut_all(reset=reset))
+
+    def inject(self, *lines: str) -> None:
+        """Send lines to every connected client now, or as soon as a response under way has ended."""
+        self._run(self._inject_all(lines))
+
+    def refuse(self) -> None:
+        """Be unreachable: the port is closed, open connections are cut. `accept` ends it."""
+        self._run(self._shut())
+
+    def accept(self) -> None:
+        self._run(self._listen())
+
+    # -- inside
+
+    def _run(self, work: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(30)
+
+    async def _listen(self) -> None:
+        self._listener = await asyncio.start_server(
+            self._serve, ADDRESS, self.port, ssl=self._inward, limit=_LIMIT, reuse_address=True
+        )
+        self.port = self._listener.sockets[0].getsockname()[1]
+
+    async def _shut(self) -> None:
+        if self._listener is not None:
+            self._listener.close()
+            self._listener = None
+        await self._cut_all(reset=False)
+
+    async def _cut_all(self, *, reset: bool) -> int:
+        links = list(self._links)
+        for link in links:
+            link.end(reset=reset)
+        await asyncio.gather(*(link.ended.wait() for link in links))
+        return len(links)
+
+    async def _inject_all(self, lines: tuple[str, ...]) -> None:
+        for link in list(self._links):
+            await link.inject(lines)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.traffic.connections += 1
+        try:
+            server = await asyncio.open_connection(*self.target, ssl=self.outward, server_hostname=HOST, limit=_LIMIT)
+        except OSError:
+            writer.transport.abort()
+            return
+        link = _Link(self, (reader, writer), server)
+        self._links.add(link)
+        try:
+            await link.run()
+        finally:
+            self._links.discard(link)
+            link.ended.set()
+
+
+class _Link:
+    """One client's connection and ours to the server."""
+
+    def __init__(
+        self,
+        proxy: Proxy,
+        client: tuple[asyncio.StreamReader, asyncio.StreamWriter],
+        server: tuple[asyncio.StreamReader, asyncio.StreamWriter],
+    ) -> None:
+        self.proxy = proxy
+        self.ended = asyncio.Event()
+        self._from_client, self._to_client = client
+        self._from_server, self._to_server = server
+        self._open = asyncio.Event()  # clear: nothing may be passed to the client
+        self._open.set()
+        self._between = asyncio.Lock()  # held while a response is under way
+        self._server_spoke = True
+        self._under_way: dict[bytes, str] = {}  # tag: command
+
+    async def run(self) -> None:
+        pumps = [asyncio.ensure_future(self._up()), asyncio.ensure_future(self._down())]
+        _, other = await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
+        for pump in other:
+            pump.cancel()
+        results = await asyncio.gather(*pumps, return_exceptions=True)
+        for writer in (self._to_client, self._to_server):
+            writer.close()
+        for result in results:
+            if isinstance(result, Exception) and not isinstance(
+                result, _EndedError | OSError | asyncio.IncompleteReadError
+            ):
+                raise result
+
+    def end(self, *, reset: bool) -> None:
+        """Cut both sides; the pumps find out."""
+        if reset:
+            # lingering zero seconds makes the kernel send a reset in place of an end
+            plain: socket.socket = self._to_client.get_extra_info("socket")
+            plain.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        for writer in (self._to_client, self._to_server):
+            writer.transport.abort()
+
+    async def inject(self, lines: tuple[str, ...], tag: bytes = b"") -> None:
+        async with self._between:
+            await self._send_lines(lines, tag)
+
+    # -- from the client to the server
+
+    async def _up(self) -> None:
+        while True:
+            line = await self._from_client.readuntil(b"\n")
+            await self._count_flight()
+            start = _COMMAND.match(line)
+            if start is None:
+                await self._continuation(line)
+            else:
+                await self._command(start[1], line)
+
+    async def _count_flight(self) -> None:
+        if self._server_spoke:
+            self._server_spoke = False
+            self.proxy.traffic.round_trips += 1
+            if self.proxy.latency:
+                await asyncio.sleep(self.proxy.latency)
+
+    async def _continuation(self, line: bytes) -> None:
+        word = line.strip().upper()
+        self.proxy.traffic.commands.append("DONE" if word == b"DONE" else "(credentials)")
+        await self._pass_up(line)
+
+    async def _command(self, tag: bytes, line: bytes) -> None:
+        command = line[len(tag) + 1 :].decode("utf-8", "replace").rstrip("\r\n")
+        self.proxy.traffic.commands.append(_SECRET.sub(r"\1 (credentials)", command))
+        if self._withheld(command):
+            await self._refuse(tag, command, line)
+            return
+        for action in self._due("before", command):
+            if isinstance(action, Answer):
+                self.proxy.traffic.bytes_up += len(line)
+                await self.inject(action.lines, tag)
+                return
+            if isinstance(action, Rewrite):
+                line = tag + b" " + action.change(command).encode() + b"\r\n"
+                continue
+            await self._act(action, tag)
+        await self._send_on(tag, command, line)
+
+    async def _send_on(self, tag: bytes, command: str, line: bytes) -> None:
+        self._under_way[tag] = command
+        after = self._due("sent", command)
+        if after:
+            self._open.clear()
+        try:
+            await self._pass_up(line)
+            while literal := _LITERAL.search(line):
+                if after and not literal[2]:
+                    self._open.set()  # the client waits for the server's leave to go on
+                await self._pass_literal_up(int(literal[1]))
+                if after:
+                    self._open.clear()
+                line = await self._from_client.readuntil(b"\n")
+                await self._pass_up(line)
+            for action in after:
+                await self._act(action, tag)
+        finally:
+            self._open.set()
+
+    async def _pass_literal_up(self, size: int) -> None:
+        while size:
+            chunk = await self._from_client.read(min(size, 65_536))
+            await self._count_flight()
+            if not chunk:
+                raise _EndedError
+            size -= len(chunk)
+            await self._pass_up(chunk)
+
+    async def _pass_up(self, data: bytes) -> None:
+        data, cut = self._within_limit("up", self.proxy.traffic.bytes_up, data)
+        self.proxy.traffic.bytes_up += len(data)
+        self._to_server.write(data)
+        await self._to_server.drain()
+        if cut:
+            await self._flush_and_end()
+
+    def _withheld(self, command: str) -> bool:
+        words = command.upper().split()
+        first, second = words[0], words[1] if len(words) > 1 else ""
+        gone = self.proxy.withheld
+        if "MOVE" in gone and (first == "MOVE" or (first, second) == ("UID", "MOVE")):
+            return True
+        if "UIDPLUS" in gone and (first, second) == ("UID", "EXPUNGE"):
+            return True
+        return first in gone
+
+    async def _refuse(self, tag: bytes, command: str, line: bytes) -> None:
+        self.proxy.traffic.bytes_up += len(line)
+        await self.inject((f"{{tag}} BAD Error in IMAP command {command.split()[0]}: Unknown command.",), tag)
+
+    # -- from the server to the client
+
+    async def _down(self) -> None:
+        while True:
+            line = await self._from_server.readuntil(b"\n")
+            async with self._between:
+                await self._response(line)
+
+    async def _response(self, line: bytes) -> None:
+        tag = line.split(b" ", 1)[0]
+        command = self._under_way.get(tag)
+        if command is not None:
+            for action in self._due("answered", command):
+                await self._act(action, tag)
+            del self._under_way[tag]
+        await self._pass_down(self._edited(line))
+        while literal := _LITERAL.search(line):
+            await self._pass_literal_down(int(literal[1]))
+            line = await self._from_server.readuntil(b"\n")
+            await self._pass_down(self._edited(line))
+
+    def _edited(self, line: bytes) -> bytes:
+        for pattern, replacement in self.proxy.answers:
+            line = pattern.sub(replacement, line)
+        if self.proxy.withheld:
+            line = _CAPABILITIES.sub(self._announced, line)
+            if "UIDPLUS" in self.proxy.withheld:
+                line = _UID_CODES.sub(b"", line)
+        return line
+
+    def _announced(self, match: re.Match[bytes]) -> bytes:
+        names = [name for name in match[2].split() if name.decode().upper() not in self.proxy.withheld]
+        return match[1] + b" ".join(names)
+
+    async def _pass_literal_down(self, size: int) -> None:
+        passed = 0
+        stops = self._stops(size)
+        while passed < size:
+            stop = stops[0].offset if stops else size
+            if passed == stop:
+                await self._perform(stops.pop(0))
+                continue
+            chunk = await self._from_server.read(min(stop - passed, 65_536))
+            if not chunk:
+                raise _EndedError
+            passed += len(chunk)
+            await self._pass_down(chunk)
+
+    def _stops(self, size: int) -> list[Rule]:
+        """The rules that take effect in a literal of this size: it may belong to any command under way."""
+        commands = list(self._under_way.values())
+        rules = [
+            rule
+            for rule in self.proxy.rules
+            if rule.offset < size and any(rule.matches("literal", command) for command in commands)
+        ]
+        return sorted(rules, key=lambda rule: rule.offset)
+
+    async def _perform(self, rule: Rule) -> None:
+        rule.spend()
+        for action in rule.actions:
+            await self._act(action, b"")
+
+    async def _pass_down(self, data: bytes) -> None:
+        await self._open.wait()
+        data, cut = self._within_limit("down", self.proxy.traffic.bytes_down, data)
+        self.proxy.traffic.bytes_down += len(data)
+        self._server_spoke = True
+        self._to_client.write(data)
+        await self._to_client.drain()
+        if cut:
+            await self._flush_and_end()
+
+    # -- both ways
+
+    def _within_limit(self, direction: str, passed: int, data: bytes) -> tuple[bytes, bool]:
+        limit = self.proxy.limits.get(direction)
+        if limit is None or passed + len(data) < limit:
+            return data, False
+        del self.proxy.limits[direction]
+        return data[: limit - passed], True
+
+    def _due(self, when: When, command: str) -> list[Action]:
+        actions: list[Action] = []
+        for rule in self.proxy.rules:
+            if rule.matches(when, command):
+                rule.spend()
+                actions.extend(rule.actions)
+        return actions
+
+    async def _act(self, action: Action, tag: bytes) -> None:
+        loop = asyncio.get_running_loop()
+        match action:
+            case Cut(reset=True):
+                self.end(reset=True)
+                raise _EndedError
+            case Cut():
+                await self._flush_and_end()
+            case Delay(seconds):
+                await asyncio.sleep(seconds)
+            case Inject(lines):
+                await self._send_lines(lines, tag)
+            case Call(function):
+                await loop.run_in_executor(None, function)
+            case Hold(until):
+                await self._hold(until)
+            case Answer() | Rewrite():  # done where the command is passed on
+                raise AssertionError(action)
+
+    async def _hold(self, until: threading.Event) -> None:
+        self._open.clear()
+        try:
+            while not until.is_set():
+                await asyncio.sleep(0.01)
+        finally:
+            self._open.set()
+
+    async def _send_lines(self, lines: tuple[str, ...], tag: bytes) -> None:
+        data = b"".join(line.replace("{tag}", tag.decode()).encode() + b"\r\n" for line in lines)
+        self.proxy.traffic.bytes_down += len(data)
+        self._server_spoke = True
+        self._to_client.write(data)
+        await self._to_client.drain()
+
+    async def _flush_and_end(self) -> None:
+        """What was passed on arrives, then the end of file."""
+        for writer in (self._to_client, self._to_server):
+            writer.close()
+        for writer in (self._to_client, self._to_server):
+            with contextlib.suppress(OSError, asyncio.TimeoutError):
+                await asyncio.wait_for(writer.wait_closed(), 1)
+        raise _EndedError
