@@ -1,0 +1,67 @@
+"""The whole configuration, checked at start, every fault reported at once.
+
+    settings = load(Path("worker.toml"), os.environ)
+
+A package of small rooms: `tree` says which settings there are, `sources` reads file and environment, `secrets` keeps
+secrets out of the file, `rules` says what must hold between settings, `disk` what must be true of the disk.
+"""
+
+from worker.settings.disk import check_files, check_state_dir, secret_file_faults
+from worker.settings.load import Check, SettingsError, load
+from worker.settings.secrets import has_password, read_secret
+from worker.settings.tree import (
+    AccountSettings,
+    HandlerSettings,
+    HealthSettings,
+    HelpSettings,
+    JunkSettings,
+    LimitsSettings,
+    LockoutSettings,
+    LogSettings,
+    MatchSettings,
+    OAuthSettings,
+    PasswordSettings,
+    Pattern,
+    PollSettings,
+    RouteSettings,
+    Settings,
+    SettleSettings,
+    SizeMatch,
+    StateSettings,
+    WorkSettings,
+)
+from worker.settings.units import format_duration, format_size, parse_duration, parse_size
+
+__all__ = [
+    "AccountSettings",
+    "Check",
+    "HandlerSettings",
+    "HealthSettings",
+    "HelpSettings",
+    "JunkSettings",
+    "LimitsSettings",
+    "LockoutSettings",
+    "LogSettings",
+    "MatchSettings",
+    "OAuthSettings",
+    "PasswordSettings",
+    "Pattern",
+    "PollSettings",
+    "RouteSettings",
+    "Settings",
+    "SettingsError",
+    "SettleSettings",
+    "SizeMatch",
+    "StateSettings",
+    "WorkSettings",
+    "check_files",
+    "check_state_dir",
+    "format_duration",
+    "format_size",
+    "has_password",
+    "load",
+    "parse_duration",
+    "parse_size",
+    "read_secret",
+    "secret_file_faults",
+]

@@ -1,0 +1,147 @@
+"""What must hold between settings. Each rule names the settings it is about, the first being the one to report."""
+
+from collections.abc import Iterator
+
+from worker.settings.model import Place, secret_places, twin
+from worker.settings.tree import Settings
+from worker.settings.units import format_duration
+from worker.settings.wording import title, variable
+
+Broken = tuple[tuple[Place, ...], str]
+
+
+def broken_rules(settings: Settings) -> Iterator[Broken]:
+    """Every rule that the settings break, each with what to do."""
+    yield from _twins(settings)
+    yield from _login(settings)
+    yield from _lockout(settings)
+    yield from _password(settings)
+    yield from _folders(settings)
+    yield from _limits(settings)
+    yield from _health(settings)
+    yield from _routes(settings)
+
+
+def _twins(settings: Settings) -> Iterator[Broken]:
+    for place, _ in secret_places():
+        table = settings
+        for key in place[:-1]:
+            table = getattr(table, key)
+        file = twin(place)
+        if getattr(table, place[-1]) is not None and getattr(table, file[-1]) is not None:
+            yield (place, file), f"and {title(file)} are both set. Keep one of them."
+
+
+def _login(settings: Settings) -> Iterator[Broken]:
+    account, oauth = settings.account, settings.account.oauth
+    password, password_file = ("account", "password"), ("account", "password_file")
+    if account.auth in ("password", "oauth2-password") and account.password is None and account.password_file is None:
+        text = f"is missing: auth is {account.auth}. Name a file that holds the password, or set {variable(password)}."
+        yield (password_file, password, ("account", "auth")), text
+    if account.auth == "password":
+        return
+    for key in ("tenant", "client_id"):
+        if not getattr(oauth, key):
+            place = ("account", "oauth", key)
+            yield (
+                (place, ("account", "auth")),
+                f"is missing: auth is {account.auth}. Set it as the application's registration says.",
+            )
+    given = [oauth.client_secret or oauth.client_secret_file, oauth.certificate_file]
+    place, other = ("account", "oauth", "client_secret_file"), ("account", "oauth", "client_secret")
+    certificate = ("account", "oauth", "certificate_file")
+    if account.auth == "oauth2-client" and not any(given):
+        yield (
+            (place, other, certificate, ("account", "auth")),
+            f"is missing: auth is oauth2-client. Set it, or {variable(other)}, or {title(certificate)}.",
+        )
+    if all(given):
+        yield (certificate, place, other), "and a client secret are both set. Keep one of them."
+
+
+def _lockout(settings: Settings) -> Iterator[Broken]:
+    lockout = settings.lockout
+    if lockout.reserve >= lockout.threshold:
+        text = f"({lockout.reserve}) leaves nothing of the threshold ({lockout.threshold}). Make it smaller."
+        yield (("lockout", "reserve"), ("lockout", "threshold")), text
+    if list(lockout.waits) != sorted(lockout.waits):
+        yield (("lockout", "waits"),), "must not get shorter: the last attempts are to be the farthest apart."
+
+
+def _password(settings: Settings) -> Iterator[Broken]:
+    password = settings.password
+    if password.warn >= password.max_age:
+        warn, max_age = format_duration(password.warn), format_duration(password.max_age)
+        text = f"({warn}) must be shorter than max_age ({max_age}), or the warnings never end."
+        yield (("password", "warn"), ("password", "max_age")), text
+
+
+def _folders(settings: Settings) -> Iterator[Broken]:
+    watched = [folder.casefold() for folder in settings.poll.folders]
+    if len(set(watched)) < len(watched):
+        yield (("poll", "folders"),), "names a folder twice. Keep one of them."
+    places: dict[Place, str] = {
+        ("settle", "handled"): settings.settle.handled,
+        ("settle", "failed"): settings.settle.failed,
+        ("settle", "junk"): settings.settle.junk,
+        ("junk", "folder"): settings.junk.folder,
+    }
+    words: dict[Place, tuple[str, ...]] = {
+        ("settle", "handled"): ("keep",),
+        ("settle", "junk"): ("auto", "keep"),
+        ("junk", "folder"): ("auto",),
+    }
+    if settings.settle.failed.casefold() in ("keep", "auto"):
+        yield (("settle", "failed"),), "must be a folder: dead letters don't stay among the new mail."
+    folders = {place: name for place, name in places.items() if name not in words.get(place, ())}
+    for place, name in folders.items():
+        if name.casefold() in watched:
+            why = "is watched anyway" if place == ("junk", "folder") else "would be taken for new mail"
+            yield (place, ("poll", "folders")), f"({name}) is one of [poll] folders, and {why}. Name another folder."
+    yield from _same_folders(folders)
+
+
+def _same_folders(folders: dict[Place, str]) -> Iterator[Broken]:
+    seen: dict[str, Place] = {}
+    for place, name in folders.items():
+        first = seen.setdefault(name.casefold(), place)
+        if first != place and {first, place} != {("settle", "junk"), ("junk", "folder")}:
+            yield (place, first), f"({name}) is the folder of {title(first)} too. Name another one."
+
+
+def _limits(settings: Settings) -> Iterator[Broken]:
+    limits = settings.limits
+    if limits.header_bytes > limits.message:
+        yield (("limits", "header_bytes"), ("limits", "message")), "must not be more than [limits] message."
+
+
+def _health(settings: Settings) -> Iterator[Broken]:
+    health, place = settings.health, ("health", "listen")
+    if not health.listen:
+        return
+    host, _, port = health.listen.rpartition(":")
+    if not host or not port.isascii() or not port.isdigit() or int(port) > 65535:
+        yield (place,), 'must be an address and a port, such as "127.0.0.1:8080", or "" for none.'
+    elif host not in ("127.0.0.1", "localhost", "[::1]") and health.token is None and health.token_file is None:
+        text = f"is missing: {health.listen} can be reached from outside. Name a file that holds a token."
+        yield (("health", "token_file"), place, ("health", "token")), text
+
+
+def _routes(settings: Settings) -> Iterator[Broken]:
+    routes = settings.routes
+    if not routes or not routes[-1].takes_all:
+        yield (
+            (("route",),),
+            "the last route must have no match: add one at the end that says what happens to everything else.",
+        )
+    names: set[str] = set()
+    for number, route in enumerate(routes, 1):
+        place = ("route", str(number))
+        if route.name in names:
+            yield ((*place, "name"),), f"({route.name}) is the name of an earlier route. Name it differently."
+        names.add(route.name)
+        if len(set(route.handlers)) < len(route.handlers):
+            yield ((*place, "handlers"),), "names a handler twice. Keep one of them."
+        size = route.match.size if route.match else None
+        if size and size.over is not None and size.under is not None and size.over >= size.under:
+            yield ((*place, "match", "size"),), "is empty: `over` must be smaller than `under`."

@@ -1,0 +1,96 @@
+"""Secrets: none in the file, each from one place, and each from a file of its own where one is named."""
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from pydantic import SecretStr
+
+from worker.settings.model import Place, secret_places, twin
+from worker.settings.sources import Given
+from worker.settings.wording import title, variable
+
+# Whatever the handler calls it: a key that ends like this holds a secret.
+_SECRET_NAME = re.compile(
+    r"(?:^|_)(?:password|passwd|passphrase|pwd|secret|token|credential|(?:api|private|secret)_?key)$"
+)
+# user:password@host. A slash in the password is allowed for; host:port/…@… is no password.
+_USER_AND_PASSWORD = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s/?#:@]*:(?!\d{1,5}(?:[/?#]|$))[^\s@]+@")
+_SECRET_PARAMETER = re.compile(
+    r"://[^\s?]*\?(?:[^\s#]*&)?(?:password|passwd|pwd|secret|sig|token|access_token|api_?key|code)=[^\s&#]",
+    re.IGNORECASE,
+)
+_LARGEST_SECRET = 64_000
+
+
+def has_password(text: str) -> bool:
+    """Whether a text is, or holds, a URL with a password or another secret in it."""
+    return bool(_USER_AND_PASSWORD.search(text) or _SECRET_PARAMETER.search(text))
+
+
+def misplaced_secrets(given: Given, add: Callable[[Place, str], None]) -> None:
+    """Reports secrets that are in the file, and takes them out of the values, so that nothing can repeat them."""
+    urls = {place for place, is_url in secret_places() if is_url}
+    secrets = {place for place, is_url in secret_places() if not is_url}
+    for place, value in _leaves(given.from_file):
+        if place in secrets or (place[0] == "handler" and _SECRET_NAME.search(place[-1].lower()) and place not in urls):
+            add(place, f"a secret doesn't belong in this file. It is now in a file: change it, and give the new one in "
+                       f"{variable(place)} or name a file that holds it in {title(twin(place))}.")  # fmt: skip
+        elif isinstance(value, str) and has_password(value):
+            add(place, f"is a URL with a password, which doesn't belong in this file. It is now in a file: change it, "
+                       f"and give the URL in {variable(place)}" + _or_twin(place, urls) + ".")  # fmt: skip
+        else:
+            continue
+        if place not in given.variables:
+            _drop(given.values, place)
+
+
+def prefer_environment(given: Given) -> None:
+    """A secret that the environment gives replaces the file that the configuration names, and the other way round."""
+    for place, _ in secret_places():
+        file = twin(place)
+        for one, other in ((place, file), (file, place)):
+            if one in given.variables and other not in given.variables:
+                _drop(given.values, other)
+
+
+def read_secret(value: SecretStr | None, file: Path | None) -> SecretStr | None:
+    """A secret from its setting, or from the file that its twin names, without the line end that editors add.
+
+    Raises:
+        OSError: the file can't be read.
+        ValueError: it isn't UTF-8 text, or far too large for a secret.
+    """
+    if file is None:
+        return value
+    with file.open("rb") as opened:
+        content = opened.read(_LARGEST_SECRET + 1)
+    if len(content) > _LARGEST_SECRET:
+        raise ValueError("is too large to hold a secret")
+    try:
+        return SecretStr(content.decode().removesuffix("\n").removesuffix("\r"))
+    except UnicodeDecodeError:
+        raise ValueError("isn't UTF-8 text") from None
+
+
+def _or_twin(place: Place, urls: set[Place]) -> str:
+    return f" or name a file that holds it in {title(twin(place))}" if place in urls else ""
+
+
+def _leaves(values: Any, above: Place = ()) -> Iterator[tuple[Place, Any]]:
+    if isinstance(values, dict):
+        for key, value in values.items():
+            yield from _leaves(value, (*above, key))
+    elif isinstance(values, list):
+        for number, value in enumerate(values, 1):
+            yield from _leaves(value, (*above, str(number)))
+    elif above:
+        yield above, values
+
+
+def _drop(values: Any, place: Place) -> None:
+    for key in place[:-1]:
+        values = values.get(key) if isinstance(values, dict) else None
+    if isinstance(values, dict):
+        values.pop(place[-1], None)

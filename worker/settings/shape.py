@@ -1,0 +1,107 @@
+"""From what was written to what the tree takes: a second account refused, handlers' own options set apart."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from worker.settings.model import Place, keys_of, table_in
+from worker.settings.sources import ONE_ACCOUNT, Given
+from worker.settings.tree import NAME, AccountSettings
+
+Add = Callable[[Place, str], None]
+
+STAND_IN_ADDRESS = "stand.in@nhs.net"
+_STAND_IN_HANDLER = "quarantine"
+
+
+def shaped(given: Given, add: Add) -> dict[str, Any]:
+    """The values in the shape of the tree, without what can't be brought into it, which is reported."""
+    values = given.values
+    refuse_second_account(values, add)
+    handlers = values.get("handler", {})
+    if not isinstance(handlers, dict):
+        add(("handler",), "must be tables, each with a name: [handler.archive].")
+        handlers = {}
+    values["handler"] = {
+        name: table for name, written in handlers.items() if (table := _handler(name, written, given, add)) is not None
+    }
+    return values
+
+
+def refuse_second_account(values: dict[str, Any], add: Add) -> None:
+    """Whichever way somebody tries to write two: a list of tables, another table, a table in the table, a list."""
+    account = values.get("account")
+    if account is not None and not isinstance(account, dict):
+        add(("account",), ONE_ACCOUNT)
+        values["account"] = {"address": STAND_IN_ADDRESS}
+    elif isinstance(account, dict):
+        _refuse_within(account, add)
+    for name in list(values):
+        if name != "account" and "account" in name:
+            add((name,), ONE_ACCOUNT)
+            del values[name]
+
+
+def _refuse_within(account: dict[str, Any], add: Add) -> None:
+    tables = {key for key in keys_of(AccountSettings) if table_in(AccountSettings.model_fields[key].annotation)}
+    for key in list(account):
+        if isinstance(account[key], dict) and key not in tables:
+            add(("account", key), ONE_ACCOUNT)
+            del account[key]
+    address = account.get("address")
+    if isinstance(address, list | dict) or (isinstance(address, str) and address.count("@") > 1):
+        add(("account", "address"), ONE_ACCOUNT)
+        account["address"] = STAND_IN_ADDRESS
+
+
+def _handler(name: str, written: Any, given: Given, add: Add) -> dict[str, Any] | None:
+    if not isinstance(written, dict):
+        add(("handler", name), f"must be a table: [handler.{name}].")
+        return None
+    use = written.get("use")
+    if use is not None and (not isinstance(use, str) or not use):
+        add(("handler", name, "use"), 'must be text: an entry point, or "package.module:name".')
+        use = None
+    options = {key: value for key, value in written.items() if key != "use"}
+    from_file = frozenset(key for key in options if ("handler", name, key) not in given.variables)
+    return {"use": use, "options": options, "from_file": from_file}
+
+
+def place_of(location: tuple[int | str, ...]) -> Place:
+    """Where a fault is, with items of lists counted from one, as people do."""
+    return tuple(str(part + 1) if isinstance(part, int) else part for part in location if part != "[key]")
+
+
+def take_out(values: dict[str, Any], location: tuple[int | str, ...]) -> bool:
+    """Takes the faulty setting out, so that its default stands in for it. False: there was nothing to take out."""
+    if location[:1] == ("route",) and len(location) > 1:
+        return _stand_in_route(values["route"], int(location[1]))
+    if location in (("account",), ("account", "address")):
+        values["account"] = {**_table(values.get("account")), "address": STAND_IN_ADDRESS}
+        return True
+    for depth, part in enumerate(location):
+        last = depth == len(location) - 1 or not isinstance(values.get(str(part)), dict)
+        if last:
+            return values.pop(str(part), None) is not None
+        values = values[str(part)]
+    return False
+
+
+def _stand_in_route(routes: list[Any], number: int) -> bool:
+    """A whole route in the place of a faulty one, with a match where it had one: the last route must have none."""
+    written = _table(routes[number])
+    routes[number] = {
+        "name": _name(written.get("name")) or f"route-{number + 1}",
+        "handlers": [_STAND_IN_HANDLER],
+        **({"match": {"kind": "mail"}} if written.get("match") else {}),
+        **({"continue": True} if written.get("continue") is True else {}),
+    }
+    return True
+
+
+def _name(value: Any) -> str | None:
+    return value if isinstance(value, str) and re.fullmatch(NAME, value) else None
+
+
+def _table(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
