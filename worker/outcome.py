@@ -45,10 +45,14 @@ class Outcome:
 
     state: PENDING asks for another try, not before `after` from now (None: the backoff decides).
     done: the handlers that returned in this try, so that they aren't called again.
+    failed_handler: the one that did not.
     reason: a word of ours, such as `oversize`, or HANDLER:EXCEPTION-CLASS; never text of the message.
+    route: the rule that sent the message to its handlers; None where it came to no rule.
     """
 
     state: State
     done: tuple[str, ...] = ()
     reason: str | None = None
     after: timedelta | None = None
+    failed_handler: str | None = None
+    route: str | None = None

@@ -31,7 +31,9 @@ message = Table(
     Column("received_at", Double, nullable=False, comment="the server's INTERNALDATE"),
     Column("first_seen_at", Double, nullable=False),
     Column("tries", Integer, nullable=False, default=0),
-    Column("deaths", Integer, nullable=False, default=0, comment="the process died while this message alone was in hand"),
+    Column(
+        "deaths", Integer, nullable=False, default=0, comment="the process died while this message alone was in hand"
+    ),
     Column("in_hand", String, comment="the run that has it in hand: a suspect when that run is no more"),
     Column("next_at", Double, comment="no try before; null: now"),
     Column("reason", String),
@@ -109,6 +111,8 @@ credential = Table(
     metadata,
     Column("fingerprint", String, primary_key=True, comment="salted scrypt"),
     Column("first_seen_at", Double, nullable=False),
-    Column("accepted", BigInteger, comment="the number of the attempt that the server last accepted it in; null: never"),
+    Column(
+        "accepted", BigInteger, comment="the number of the attempt that the server last accepted it in; null: never"
+    ),
     comment="Fingerprints of passwords: for their age, and for the four that may not come back.",
 )

@@ -1,0 +1,202 @@
+"""New UIDs become messages: known ones that moved are known again, the others get a row and a key.
+
+A message is known by its fingerprint, wherever it lies. A UID with a known fingerprint is that message only when the
+message isn't still where its row says: otherwise it is a copy, a message of its own.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from worker.headers import Headers
+from worker.journal.messages import Messages, NewMessage, Place, Record
+from worker.key import fingerprint
+from worker.mailbox.errors import CommandRefused
+from worker.mailbox.session import Head, Session
+from worker.outcome import State
+from worker.poll import Look
+from worker.verdict import Verdict
+
+Classify = Callable[[Headers, bool, frozenset[str]], Verdict]
+"""Headers, whether the message lies in the junk folder, its keywords."""
+
+
+@dataclass(frozen=True, slots=True)
+class Top:
+    """The top of a message: its header block as fetched and as parsed, not to be asked for or parsed twice."""
+
+    raw: bytes
+    headers: Headers
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """What admission came to.
+
+    tops: of each message by its row's id.
+    new: rows entered. moved_back: done, and their mail is in a watched folder again, where it lies now.
+    rejudged: their verdict changed. unread: UIDs of which the server showed no header yet.
+    """
+
+    tops: dict[int, Top]
+    new: tuple[Record, ...]
+    moved_back: tuple[tuple[Record, Place], ...]
+    rejudged: tuple[Record, ...]
+    unread: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    head: Head
+    headers: Headers
+    fingerprint: str
+    verdict: Verdict
+
+
+class Admission:
+    """Matches what a look found against the journal."""
+
+    def __init__(
+        self, messages: Messages, *, account: str, junk_folder: str, classify: Classify, clock: Callable[[], float]
+    ) -> None:
+        self._messages = messages
+        self._account = account
+        self._junk_folder = junk_folder
+        self._classify = classify
+        self._clock = clock
+
+    def admit(self, session: Session, look: Look, uids: Sequence[int], looks: Iterable[Look]) -> Admitted:
+        """Give each of these UIDs of the looked-at folder its row. The folder is selected again when this returns."""
+        seen = [self._see(look.folder, head) for head in session.heads(uids)]
+        unread = tuple(sorted(set(uids) - {item.head.uid for item in seen}))
+        lost = self._lost_candidates(session, look, seen, {other.folder: other for other in looks})
+        new: list[_Seen] = []
+        known: list[tuple[_Seen, Record]] = []
+        for item in seen:
+            record = _take(lost.get(item.fingerprint, []), item)
+            if record is None:
+                new.append(item)
+            else:
+                known.append((item, record))
+        added = self._messages.add([self._new(look, item) for item in new], self._clock())
+        moved_back, rejudged = self._know_again(look, known)
+        pairs = [*zip(new, added, strict=True), *known]
+        tops = {record.id: Top(item.head.header, item.headers) for item, record in pairs}
+        return Admitted(tops, tuple(added), tuple(moved_back), tuple(rejudged), unread)
+
+    def _see(self, folder: str, head: Head) -> _Seen:
+        headers = Headers.from_bytes(head.header)
+        verdict = self._classify(headers, folder == self._junk_folder, head.keywords)
+        return _Seen(head, headers, fingerprint(self._account, headers), verdict)
+
+    def _new(self, look: Look, item: _Seen) -> NewMessage:
+        return NewMessage(
+            fingerprint=item.fingerprint,
+            place=Place(look.folder, look.state.uidvalidity, item.head.uid),
+            size=item.head.size,
+            received_at=item.head.received_at,
+            verdict=item.verdict,
+        )
+
+    def _know_again(
+        self, look: Look, known: list[tuple[_Seen, Record]]
+    ) -> tuple[list[tuple[Record, Place]], list[Record]]:
+        """Known messages in a new place: what was pending goes on from there, what was done is settled again.
+
+        Where the new place changes the verdict of a message that isn't done as clean, it starts anew: a message that
+        left the junk folder is judged by its headers, one that went there is junk. A person's release outlasts both.
+        """
+        places = {record.id: Place(look.folder, look.state.uidvalidity, item.head.uid) for item, record in known}
+        self._messages.seen_at(list(places.items()))
+        rejudged = [
+            (record, item.verdict)
+            for item, record in known
+            if not record.released
+            and record.state in (State.PENDING, State.GONE, State.JUNK)
+            and (record.verdict is None or record.verdict.path is not item.verdict.path)
+        ]
+        self._messages.judged([(record.id, verdict) for record, verdict in rejudged])
+        again = {record.id for record, _ in rejudged}
+        moved_back = [
+            (record, places[record.id])
+            for _, record in known
+            if record.id not in again
+            and record.state in (State.HANDLED, State.JUNK, State.FAILED)
+            and not self._may_stay(record, look.folder)
+        ]
+        self._messages.settle_again([record.id for record, _ in moved_back])
+        return moved_back, [record for record, _ in rejudged]
+
+    def _may_stay(self, record: Record, folder: str) -> bool:
+        """Handled mail that somebody, or the server's own filter, put into the junk folder afterwards stays there."""
+        return folder == self._junk_folder or record.settle_to in (None, folder)
+
+    def _lost_candidates(
+        self, session: Session, look: Look, seen: Sequence[_Seen], looks: dict[str, Look]
+    ) -> dict[str, list[Record]]:
+        """Messages with the fingerprints seen that are no longer where their rows say."""
+        alike = self._messages.with_fingerprints(item.fingerprint for item in seen)
+        candidates = [record for records in alike.values() for record in records]
+        elsewhere: dict[str, list[Record]] = {}
+        lost: list[Record] = []
+        for record in candidates:
+            place_look = looks.get(record.place.folder)
+            if place_look is None:
+                elsewhere.setdefault(record.place.folder, []).append(record)
+            elif not place_look.holds(record):
+                lost.append(record)
+        for folder, records in elsewhere.items():
+            lost += self._not_in(session, folder, records)
+        if elsewhere:
+            session.select(look.folder)
+        found: dict[str, list[Record]] = {}
+        for record in lost:
+            found.setdefault(record.fingerprint, []).append(record)
+        return found
+
+    def _not_in(self, session: Session, folder: str, records: list[Record]) -> list[Record]:
+        """Those of the records that don't lie in this folder, which isn't one of those watched."""
+        try:
+            state = session.select(folder)
+        except CommandRefused:
+            return records  # the folder is gone, and what was in it is somewhere else
+        placed = {record.place.uid: record for record in records if record.place.uidvalidity == state.uidvalidity}
+        unplaced = [record for record in records if placed.get(record.place.uid) is not record]
+        unplaced += [placed.pop(None)] if None in placed else []
+        there = session.present([uid for uid in placed if uid is not None])
+        lost = [record for uid, record in placed.items() if uid not in there]
+        if unplaced:
+            found = locate(session, self._messages, self._account, folder, state.uidvalidity, state.uidnext)
+            lost += [record for record in unplaced if not _claim(found, record)]
+        return lost
+
+
+def locate(
+    session: Session, messages: Messages, account: str, folder: str, uidvalidity: int, uidnext: int
+) -> dict[str, list[int]]:
+    """Messages of the selected folder that no row places there: their UIDs by fingerprint."""
+    placed = {record.place.uid for record in messages.in_folder(folder) if record.place.uidvalidity == uidvalidity}
+    strangers = session.search(uidnext=uidnext) - placed
+    found: dict[str, list[int]] = {}
+    for head in session.heads(strangers):
+        found.setdefault(fingerprint(account, Headers.from_bytes(head.header)), []).append(head.uid)
+    return found
+
+
+def _claim(found: dict[str, list[int]], record: Record) -> bool:
+    uids = found.get(record.fingerprint)
+    if not uids:
+        return False
+    uids.pop(0)
+    return True
+
+
+def _take(candidates: list[Record], item: _Seen) -> Record | None:
+    """The best of those that it may be: the same size first, and what isn't done first, as nothing may be lost."""
+    if not candidates:
+        return None
+    best = min(
+        candidates,
+        key=lambda record: (record.size != item.head.size, record.state not in (State.PENDING, State.GONE), record.id),
+    )
+    candidates.remove(best)
+    return best

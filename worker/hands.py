@@ -1,0 +1,104 @@
+"""The pool of threads in which messages are handled, and what is in hand at this moment.
+
+The threads are daemons: a handler that never returns can't keep the process from stopping.
+"""
+
+import queue
+import threading
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+
+from worker.journal.messages import Record
+from worker.message import Message
+from worker.observe import bound
+from worker.outcome import Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class InHand:
+    """A message that a thread has, or will have. size: bytes held in memory for it."""
+
+    record: Record
+    message: Message
+    already_done: Collection[str]
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A message that a thread gave back."""
+
+    record: Record
+    outcome: Outcome
+
+
+class Hands:
+    """Runs tries in threads. All methods but the threads' own are for one owner."""
+
+    def __init__(self, attempt: Callable[[Message, Collection[str]], Outcome], threads: int) -> None:
+        self._attempt = attempt
+        self._waiting: queue.SimpleQueue[InHand | None] = queue.SimpleQueue()
+        self._finished: queue.SimpleQueue[Finished] = queue.SimpleQueue()
+        self._in_hand: dict[int, InHand] = {}
+        self._threads = [threading.Thread(target=self._run, name=f"hand-{n}", daemon=True) for n in range(threads)]
+        self.on_finished: Callable[[], None] = lambda: None
+        for thread in self._threads:
+            thread.start()
+
+    def __len__(self) -> int:
+        return len(self._in_hand)
+
+    def __contains__(self, row: int) -> bool:
+        return row in self._in_hand
+
+    @property
+    def size(self) -> int:
+        """Bytes of messages in hand."""
+        return sum(item.size for item in self._in_hand.values())
+
+    def take(self, record: Record, message: Message, already_done: Collection[str]) -> None:
+        """Hand a message to the next free thread."""
+        item = InHand(record, message, already_done, message.size)
+        self._in_hand[record.id] = item
+        self._waiting.put(item)
+
+    def finished(self, wait: float) -> list[Finished]:
+        """What the threads gave back, waiting at most so many seconds for the first."""
+        items: list[Finished] = []
+        try:
+            if self._in_hand and wait > 0:
+                items.append(self._finished.get(timeout=wait))
+            while True:
+                items.append(self._finished.get_nowait())
+        except queue.Empty:
+            pass
+        for item in items:
+            del self._in_hand[item.record.id]
+        return items
+
+    def drop_waiting(self) -> list[int]:
+        """Take back what no thread has begun; the rows' ids."""
+        dropped: list[int] = []
+        while True:
+            try:
+                item = self._waiting.get_nowait()
+            except queue.Empty:
+                break
+            if item is not None:
+                del self._in_hand[item.record.id]
+                dropped.append(item.record.id)
+        return dropped
+
+    def close(self) -> None:
+        """Let the threads end when they have nothing left."""
+        for _ in self._threads:
+            self._waiting.put(None)
+
+    def _run(self) -> None:
+        while (item := self._waiting.get()) is not None:
+            with bound(key=item.record.key):
+                outcome = self._attempt(item.message, item.already_done)
+            record = item.record
+            del item  # a message may be large: not to be held while waiting for the next
+            self._finished.put(Finished(record, outcome))
+            self.on_finished()

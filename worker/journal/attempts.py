@@ -1,0 +1,248 @@
+"""The durable ledger of login attempts: each is a row on the disk before its credential leaves the process.
+
+It stores and tells; what follows from it is decided in `worker.login`. Rows are ordered by `number`, never by time: the
+clock may jump, the number only counts up, over restarts, resets and restored journals alike.
+"""
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import Connection, and_, delete, func, insert, or_, select, update
+
+from worker.journal.database import Database, JournalUnavailable
+from worker.journal.schema import attempt, credential, fact
+
+SUCCEEDED: Final = "succeeded"
+RESET: Final = "reset"
+DOUBT: Final = "doubt"
+CONNECTION: Final = "connection"
+
+_EPOCH: Final = "login.epoch"
+_SALT: Final = "login.salt"
+_CURRENT: Final = "login.credential"
+_WARNED: Final = "login.warned"
+
+
+class Overtaken(JournalUnavailable):
+    """Another process wrote an attempt since the ledger was read: what was decided from it no longer holds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One row. Times in epoch seconds; `outcome` None: no answer was recorded. See the table for the columns."""
+
+    number: int
+    at: float
+    cools_from: float
+    kind: str
+    credential: str | None
+    actor: str
+    outcome: str | None
+    counts: bool
+    jitter: float
+    retry_after: float | None = None
+    said: str | None = None
+    note: str | None = None
+    finished_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class KnownCredential:
+    """A password's fingerprint. accepted: the number of the attempt that it last succeeded in; None: never."""
+
+    fingerprint: str
+    first_seen_at: float
+    accepted: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What the journal knows of the login, in one consistent view.
+
+    epoch: which journal this is; None: it has never seen an attempt. head: the highest number, 0 without rows.
+    records: in order, password rows since the last password success or reset, token rows since the last token success
+    or reset, waits without a credential since the last success or reset.
+    reset_unproven: the last reset has had no success since.
+    current: the fingerprint of the credential that was last read.
+    """
+
+    epoch: str | None = None
+    head: int = 0
+    records: tuple[Record, ...] = ()
+    reset_unproven: bool = False
+    current: str | None = None
+
+
+class AttemptLedger:
+    """Reads and writes the ledger. Every method may raise `JournalUnavailable`; then nothing was recorded."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    @property
+    def shared(self) -> bool:
+        """Whether workers on other hosts write here too."""
+        return not self._database.is_sqlite
+
+    # -- reading -------------------------------------------------------------------------------------------------------
+
+    def history(self) -> History:
+        """All that decides about the next attempt."""
+        with self._database.read() as connection:
+            reset = _last(connection, attempt.c.kind == RESET)
+            password = max(reset, _last(connection, _success("password")))
+            token = max(reset, _last(connection, _success("token")))
+            wanted = or_(
+                and_(attempt.c.kind.in_(("password", DOUBT)), attempt.c.number > password),
+                and_(attempt.c.kind == "token", attempt.c.number > token),
+                and_(attempt.c.kind == CONNECTION, attempt.c.number > max(password, token)),
+            )
+            rows = connection.execute(select(attempt).where(wanted).order_by(attempt.c.number)).mappings()
+            return History(
+                epoch=_fact(connection, _EPOCH),
+                head=_last(connection, None),
+                records=tuple(Record(**row) for row in rows),
+                reset_unproven=0 < reset == max(password, token),
+                current=_fact(connection, _CURRENT),
+            )
+
+    def credentials(self) -> Sequence[KnownCredential]:
+        """Every password that was ever read, the last accepted first, those never accepted at the end."""
+        with self._database.read() as connection:
+            rows = connection.execute(select(credential)).mappings()
+            return sorted((KnownCredential(**row) for row in rows), key=lambda known: -(known.accepted or 0))
+
+    def warned(self) -> str | None:
+        """The mark that `warn` left last."""
+        with self._database.read() as connection:
+            return _fact(connection, _WARNED)
+
+    # -- writing -------------------------------------------------------------------------------------------------------
+
+    def salt(self) -> bytes:
+        """The salt of this journal's fingerprints, made at first use."""
+        with self._database.write(durable=True) as connection:
+            stored = _fact(connection, _SALT)
+            if stored is None:
+                stored = secrets.token_hex(16)
+                _set_fact(connection, _SALT, stored)
+            return bytes.fromhex(stored)
+
+    def begin(
+        self,
+        *,
+        after: int,
+        floor: int,
+        epoch: str,
+        kind: str,
+        credential: str | None,
+        actor: str,
+        at: float,
+        jitter: float,
+    ) -> int:
+        """Write an attempt that has no answer yet, which counts until one is known; on the disk when this returns.
+
+        after: the head that the decision was made from. floor: the number to be higher than, where the journal's own
+        head isn't known to be the highest. epoch: what this journal is called from now on.
+
+        Returns:
+            The attempt's number.
+
+        Raises:
+            Overtaken: the head is another one by now.
+        """
+        row = {"kind": kind, "credential": credential, "actor": actor, "counts": True, "jitter": jitter}
+        return self._append(after, floor, epoch, at, row)
+
+    def append(
+        self,
+        *,
+        after: int,
+        floor: int,
+        epoch: str,
+        kind: str,
+        actor: str,
+        at: float,
+        outcome: str | None = None,
+        retry_after: float | None = None,
+        jitter: float = 0.0,
+        said: str | None = None,
+        note: str | None = None,
+    ) -> int:
+        """Write a row that is no attempt, whole: a reset, a doubt, or a wait with nothing sent. Else as `begin`."""
+        row = {"kind": kind, "actor": actor, "counts": False, "jitter": jitter, "outcome": outcome}
+        row |= {"retry_after": retry_after, "said": said, "note": note, "finished_at": at}
+        return self._append(after, floor, epoch, at, row)
+
+    def finish(
+        self, number: int, *, outcome: str, counts: bool, at: float, retry_after: float | None = None, said: str = ""
+    ) -> None:
+        """Write what an attempt came to, on the disk when this returns."""
+        values = {"outcome": outcome, "counts": counts, "retry_after": retry_after, "said": said, "finished_at": at}
+        with self._database.write(durable=True) as connection:
+            connection.execute(update(attempt).where(attempt.c.number == number).values(**values))
+            if outcome == SUCCEEDED:
+                sent = select(attempt.c.credential).where(attempt.c.number == number, attempt.c.kind == "password")
+                connection.execute(
+                    update(credential).where(credential.c.fingerprint == sent.scalar_subquery()).values(accepted=number)
+                )
+
+    def cool_from(self, numbers: Sequence[int], at: float) -> None:
+        """Let the waits of these rows run from this time on: the clock went back behind them."""
+        with self._database.write(durable=True) as connection:
+            connection.execute(update(attempt).where(attempt.c.number.in_(numbers)).values(cools_from=at))
+
+    def saw(self, fingerprint: str, at: float, *, password: bool) -> None:
+        """A credential was read; the first time that a password is seen is when its age begins."""
+        with self._database.write() as connection:
+            _set_fact(connection, _CURRENT, fingerprint)
+            known = select(credential.c.fingerprint).where(credential.c.fingerprint == fingerprint)
+            if password and connection.execute(known).first() is None:
+                connection.execute(insert(credential).values(fingerprint=fingerprint, first_seen_at=at))
+
+    def warn(self, mark: str) -> None:
+        """Remember that a warning was given, so that a restart doesn't give it again."""
+        with self._database.write() as connection:
+            _set_fact(connection, _WARNED, mark)
+
+    def compact(self, before: float) -> int:
+        """Remove rows that finished before a time and no longer decide anything; how many."""
+        keep = {record.number for record in self.history().records}
+        with self._database.write() as connection:
+            reset = _last(connection, attempt.c.kind == RESET)
+            successes = (_last(connection, _success("password")), _last(connection, _success("token")))
+            keep |= {reset, *successes, _last(connection, None)}
+            old = delete(attempt).where(attempt.c.finished_at < before, attempt.c.number.not_in(keep))
+            return connection.execute(old).rowcount
+
+    def _append(self, after: int, floor: int, epoch: str, at: float, row: dict[str, Any]) -> int:
+        with self._database.write(durable=True) as connection:
+            head = _last(connection, None)
+            if head != after:
+                raise Overtaken("another process made a login attempt at the same moment")
+            number = max(head, floor) + 1
+            if _fact(connection, _EPOCH) != epoch:
+                _set_fact(connection, _EPOCH, epoch)
+            connection.execute(insert(attempt).values(number=number, at=at, cools_from=at, **row))
+            return number
+
+
+def _success(kind: str) -> Any:
+    return and_(attempt.c.kind == kind, attempt.c.outcome == SUCCEEDED)
+
+
+def _last(connection: Connection, where: Any) -> int:
+    query = select(func.max(attempt.c.number))
+    return int(connection.execute(query if where is None else query.where(where)).scalar() or 0)
+
+
+def _fact(connection: Connection, name: str) -> str | None:
+    value: str | None = connection.execute(select(fact.c.value).where(fact.c.name == name)).scalar()
+    return value
+
+
+def _set_fact(connection: Connection, name: str, value: str) -> None:
+    connection.execute(delete(fact).where(fact.c.name == name))
+    connection.execute(insert(fact).values(name=name, value=value))

@@ -1,0 +1,82 @@
+"""Single facts that outlive the process: whose journal this is, whether work is paused, how the last poll went."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+from sqlalchemy import delete, select
+from sqlalchemy.dialects.postgresql import insert as postgres_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+
+from worker.journal.database import Database
+from worker.journal.schema import fact
+
+
+class OtherAccount(Exception):
+    """The journal belongs to another account. One worker, one account (policy text, 'Password policy')."""
+
+
+@dataclass(frozen=True, slots=True)
+class LastPoll:
+    """How the last poll went. at: epoch s; new: messages seen for the first time."""
+
+    at: float
+    ok: bool
+    new: int
+
+
+class Facts:
+    """Reads and writes single facts. Every method may raise `JournalUnavailable`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._insert: Any = sqlite_insert if database.is_sqlite else postgres_insert
+
+    def belongs_to(self, address: str) -> None:
+        """Make this the journal of this account, or find that it already is.
+
+        Raises:
+            OtherAccount: it is another's.
+        """
+        address = address.lower()
+        owner = self._get("account")
+        if owner is None:
+            self._set("account", address)
+        elif owner != address:
+            raise OtherAccount(
+                f"The state belongs to {owner}, not to {address}. One worker serves one account: give this account a "
+                "state folder (or journal) of its own."
+            )
+
+    def polled(self, poll: LastPoll) -> None:
+        """Remember how the last poll went."""
+        self._set("last_poll", orjson.dumps({"at": poll.at, "ok": poll.ok, "new": poll.new}).decode())
+
+    def last_poll(self) -> LastPoll | None:
+        """How the last poll went; None before any."""
+        stored = self._get("last_poll")
+        return None if stored is None else LastPoll(**orjson.loads(stored))
+
+    def pause(self, actor: str, now: float) -> None:
+        """No hand-over and no settling until resumed."""
+        self._set("paused", f"{datetime.fromtimestamp(now, UTC).isoformat()} by {actor}")
+
+    def resume(self) -> None:
+        """Work goes on."""
+        with self._database.write(durable=True) as connection:
+            connection.execute(delete(fact).where(fact.c.name == "paused"))
+
+    def paused(self) -> str | None:
+        """Since when and by whom work is paused; None: it isn't."""
+        return self._get("paused")
+
+    def _get(self, name: str) -> str | None:
+        with self._database.read() as connection:
+            value: str | None = connection.execute(select(fact.c.value).where(fact.c.name == name)).scalar()
+            return value
+
+    def _set(self, name: str, value: str) -> None:
+        with self._database.write() as connection:
+            statement = self._insert(fact).values(name=name, value=value)
+            connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_={"value": value}))

@@ -1,0 +1,430 @@
+"""The account of messages: one row for each message that the server ever showed, with its state and its place."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, and_, bindparam, case, func, or_, select, update
+from sqlalchemy.dialects.postgresql import insert as postgres_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+
+from worker.journal.database import Database
+from worker.journal.schema import delivery, folder, message
+from worker.outcome import State
+from worker.verdict import Evidence, Path, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a message lies. uid None: somewhere in the folder."""
+
+    folder: str
+    uidvalidity: int
+    uid: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A message as the journal knows it."""
+
+    id: int
+    key: str
+    fingerprint: str
+    state: State
+    verdict: Verdict | None
+    place: Place
+    size: int
+    received_at: float
+    first_seen_at: float
+    tries: int
+    deaths: int
+    in_hand: str | None
+    next_at: float | None
+    settle_to: str | None
+    settled: bool
+    missed: int
+    released: bool
+
+
+@dataclass(frozen=True, slots=True)
+class NewMessage:
+    """A message that the journal hasn't seen."""
+
+    fingerprint: str
+    place: Place
+    size: int
+    received_at: float
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What is recorded of a try. next_at: epoch s; settle_to: the folder to move it to, None to leave it."""
+
+    id: int
+    state: State
+    reason: str | None = None
+    next_at: float | None = None
+    settle_to: str | None = None
+    done: tuple[str, ...] = ()
+    failed_handler: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many messages are in each state; oldest_pending_at: epoch s of the oldest that is pending."""
+
+    by_state: Mapping[State, int]
+    released: int
+    oldest_pending_at: float | None
+
+
+class Messages:
+    """Reads and writes the account of messages. Every method may raise `JournalUnavailable`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._insert: Any = sqlite_insert if database.is_sqlite else postgres_insert
+
+    # -- what is known -------------------------------------------------------------------------------------------------
+
+    def in_folder(self, name: str) -> list[Record]:
+        """Every message whose last known place is this folder."""
+        return self._records(message.c.folder == name)
+
+    def with_fingerprints(self, fingerprints: Iterable[str]) -> dict[str, list[Record]]:
+        """The messages that look like these, oldest first."""
+        found: dict[str, list[Record]] = {}
+        for chunk in _chunks(list(dict.fromkeys(fingerprints))):
+            for record in self._records(message.c.fingerprint.in_(chunk)):
+                found.setdefault(record.fingerprint, []).append(record)
+        return found
+
+    def due(self, now: float) -> list[Record]:
+        """Messages that aren't done and whose time has come."""
+        return self._records(
+            and_(message.c.state == State.PENDING, or_(message.c.next_at.is_(None), message.c.next_at <= now))
+        )
+
+    def next_due_at(self) -> float | None:
+        """When the next message that waits is due (epoch s); None when none waits."""
+        with self._database.read() as connection:
+            query = select(func.min(func.coalesce(message.c.next_at, 0.0))).where(message.c.state == State.PENDING)
+            value: float | None = connection.execute(query).scalar()
+            return value
+
+    def unsettled(self) -> list[Record]:
+        """Messages with an outcome that the mailbox doesn't show yet."""
+        return self._records(and_(message.c.settled_at.is_(None), message.c.outcome_at.is_not(None)))
+
+    def suspects(self) -> list[Record]:
+        """Messages that some run had in hand and never gave back."""
+        return self._records(message.c.in_hand.is_not(None))
+
+    def everything(self) -> list[Record]:
+        """Every row, for the walk of `reconcile`."""
+        return self._records(message.c.id.is_not(None))
+
+    def done_handlers(self, ids: Sequence[int]) -> dict[int, dict[str, tuple[bool, int]]]:
+        """For each message the handlers that it had: whether they are done, and how often they failed."""
+        found: dict[int, dict[str, tuple[bool, int]]] = {}
+        with self._database.read() as connection:
+            for chunk in _chunks(list(ids)):
+                query = select(delivery).where(delivery.c.message_id.in_(chunk))
+                for row in connection.execute(query):
+                    found.setdefault(row.message_id, {})[row.handler] = (row.done_at is not None, row.tries)
+        return found
+
+    def counts(self) -> Counts:
+        """How many messages are in each state."""
+        with self._database.read() as connection:
+            states = connection.execute(select(message.c.state, func.count()).group_by(message.c.state))
+            by_state = {State(state): count for state, count in states}
+            released, oldest = connection.execute(
+                select(
+                    func.count(message.c.released_at),
+                    func.min(case((message.c.state == State.PENDING, message.c.first_seen_at))),
+                )
+            ).one()
+        return Counts({state: by_state.get(state, 0) for state in State}, released, oldest)
+
+    # -- what changes --------------------------------------------------------------------------------------------------
+
+    def add(self, new: Sequence[NewMessage], now: float) -> list[Record]:
+        """Enter messages for the first time, each with a key of its own: look-alikes get `-2`, `-3`."""
+        if not new:
+            return []
+        with self._database.write() as connection:
+            taken = _taken(connection, [item.fingerprint for item in new])
+            rows = [_new_row(item, taken, now) for item in new]
+            connection.execute(message.insert(), rows)
+        keys = [row["key"] for row in rows]
+        by_key = {record.key: record for chunk in _chunks(keys) for record in self._records(message.c.key.in_(chunk))}
+        return [by_key[key] for key in keys]
+
+    def seen_at(self, moves: Sequence[tuple[int, Place]]) -> None:
+        """Messages that were known lie elsewhere than we thought; what was gone is pending again."""
+        self._update_many(
+            update(message)
+            .where(message.c.id == bindparam("row"))
+            .values(
+                folder=bindparam("to_folder"),
+                uidvalidity=bindparam("to_uidvalidity"),
+                uid=bindparam("to_uid"),
+                missed=0,
+                state=case((message.c.state == State.GONE, State.PENDING.value), else_=message.c.state),
+            ),
+            [
+                {"row": id_, "to_folder": at.folder, "to_uidvalidity": at.uidvalidity, "to_uid": at.uid}
+                for id_, at in moves
+            ],
+        )
+
+    def judged(self, verdicts: Sequence[tuple[int, Verdict]]) -> None:
+        """Messages whose verdict is new: because of it they are pending, whatever they were."""
+        self._update_many(
+            update(message)
+            .where(message.c.id == bindparam("row"))
+            .values(
+                path=bindparam("new_path"),
+                evidence=bindparam("new_evidence"),
+                state=State.PENDING.value,
+                outcome_at=None,
+                settled_at=None,
+                settle_to=None,
+                next_at=None,
+            ),
+            [
+                {"row": id_, "new_path": verdict.path.value, "new_evidence": _evidence_json(verdict)}
+                for id_, verdict in verdicts
+            ],
+        )
+
+    def begin_tries(self, ids: Sequence[int], run: str) -> None:
+        """Count a try of each and mark them as in hand, before their content is touched."""
+        self._update_many(
+            update(message)
+            .where(message.c.id == bindparam("row"))
+            .values(tries=message.c.tries + 1, in_hand=bindparam("run")),
+            [{"row": id_, "run": run} for id_ in ids],
+        )
+
+    def put_back(self, ids: Sequence[int]) -> None:
+        """Messages that were in hand and that nobody touched: their try didn't happen."""
+        self._update_many(
+            update(message).where(message.c.id == bindparam("row")).values(tries=message.c.tries - 1, in_hand=None),
+            [{"row": id_} for id_ in ids],
+        )
+
+    def died_with(self, record: Record, *, alone: bool) -> None:
+        """A run ended with this message in hand: it is no longer, and when it was alone, that death counts."""
+        with self._database.write() as connection:
+            connection.execute(
+                update(message)
+                .where(message.c.id == record.id)
+                .values(in_hand=None, deaths=message.c.deaths + (1 if alone else 0))
+            )
+
+    def record(self, results: Sequence[Result], now: float) -> None:
+        """What tries came to, all in one transaction, on the disk when this returns."""
+        if not results:
+            return
+        with self._database.write(durable=True) as connection:
+            connection.execute(_RECORD, [_result_row(result, now) for result in results])
+            done = [
+                {"message_id": result.id, "handler": handler, "tries": 0, "done_at": now, "reason": None}
+                for result in results
+                for handler in result.done
+            ]
+            if done:
+                statement = self._insert(delivery)
+                connection.execute(
+                    statement.on_conflict_do_update(
+                        index_elements=["message_id", "handler"], set_={"done_at": now, "reason": None}
+                    ),
+                    done,
+                )
+            failed = [
+                {"message_id": result.id, "handler": result.failed_handler, "tries": 1, "reason": result.reason}
+                for result in results
+                if result.failed_handler is not None
+            ]
+            if failed:
+                statement = self._insert(delivery)
+                connection.execute(
+                    statement.on_conflict_do_update(
+                        index_elements=["message_id", "handler"],
+                        set_={"tries": delivery.c.tries + 1, "reason": statement.excluded.reason},
+                    ),
+                    failed,
+                )
+
+    def settle_again(self, ids: Sequence[int]) -> None:
+        """Messages that are done, and whose mail came back: it is to be moved once more."""
+        self._update_many(
+            update(message).where(message.c.id == bindparam("row")).values(settled_at=None), [{"row": i} for i in ids]
+        )
+
+    def settled(self, places: Sequence[tuple[int, Place]], now: float) -> None:
+        """The mailbox shows the outcome of these; they lie there now."""
+        self._update_many(
+            update(message)
+            .where(message.c.id == bindparam("row"))
+            .values(
+                folder=bindparam("to_folder"),
+                uidvalidity=bindparam("to_uidvalidity"),
+                uid=bindparam("to_uid"),
+                settled_at=bindparam("now"),
+                missed=0,
+            ),
+            [
+                {"row": id_, "to_folder": p.folder, "to_uidvalidity": p.uidvalidity, "to_uid": p.uid, "now": now}
+                for id_, p in places
+            ],
+        )
+
+    def missed(self, ids: Sequence[int], *, gone_after: int, now: float) -> int:
+        """Pending messages that a walk over the mailbox didn't find; after so many walks they are gone.
+
+        Returns how many became gone.
+        """
+        if not ids:
+            return 0
+        with self._database.write() as connection:
+            for chunk in _chunks(list(ids)):
+                connection.execute(update(message).where(message.c.id.in_(chunk)).values(missed=message.c.missed + 1))
+            gone = connection.execute(
+                update(message)
+                .where(message.c.state == State.PENDING, message.c.missed >= gone_after)
+                .values(state=State.GONE.value, outcome_at=now, settled_at=now, in_hand=None, reason="taken-away")
+            )
+        return int(gone.rowcount)
+
+    # -- folders -------------------------------------------------------------------------------------------------------
+
+    def looked_at(self, states: Mapping[str, tuple[int, int]], now: float) -> None:
+        """Remember (UIDVALIDITY, UIDNEXT) of the folders at a good poll."""
+        del now
+        if not states:
+            return
+        with self._database.write() as connection:
+            statement = self._insert(folder)
+            connection.execute(
+                statement.on_conflict_do_update(
+                    index_elements=["name"],
+                    set_={"uidvalidity": statement.excluded.uidvalidity, "uidnext": statement.excluded.uidnext},
+                ),
+                [{"name": name, "uidvalidity": v, "uidnext": n} for name, (v, n) in states.items()],
+            )
+
+    def last_looks(self) -> dict[str, tuple[int, int]]:
+        """(UIDVALIDITY, UIDNEXT) of each folder at the last good poll."""
+        with self._database.read() as connection:
+            return {row.name: (row.uidvalidity, row.uidnext) for row in connection.execute(select(folder))}
+
+    # -- inside --------------------------------------------------------------------------------------------------------
+
+    def _records(self, where: Any) -> list[Record]:
+        with self._database.read() as connection:
+            return [_record(row) for row in connection.execute(select(message).where(where).order_by(message.c.id))]
+
+    def _update_many(self, statement: Any, rows: list[dict[str, Any]]) -> None:
+        if not rows:
+            return
+        with self._database.write() as connection:
+            connection.execute(statement, rows)
+
+
+_RECORD = (
+    update(message)
+    .where(message.c.id == bindparam("row"))
+    .values(
+        state=bindparam("new_state"),
+        reason=bindparam("new_reason"),
+        next_at=bindparam("new_next_at"),
+        outcome_at=bindparam("new_outcome_at"),
+        settle_to=bindparam("new_settle_to"),
+        settled_at=bindparam("new_settled_at"),
+        in_hand=None,
+    )
+)
+
+
+def _result_row(result: Result, now: float) -> dict[str, Any]:
+    done = result.state is not State.PENDING
+    return {
+        "row": result.id,
+        "new_state": result.state.value,
+        "new_reason": result.reason,
+        "new_next_at": result.next_at,
+        "new_outcome_at": now if done else None,
+        "new_settle_to": result.settle_to,
+        "new_settled_at": now if done and result.settle_to is None else None,
+    }
+
+
+def _taken(connection: Connection, fingerprints: list[str]) -> dict[str, int]:
+    """How many messages there are of each fingerprint."""
+    taken: dict[str, int] = {}
+    for chunk in _chunks(list(dict.fromkeys(fingerprints))):
+        query = (
+            select(message.c.fingerprint, func.count())
+            .where(message.c.fingerprint.in_(chunk))
+            .group_by(message.c.fingerprint)
+        )
+        taken.update((fingerprint, count) for fingerprint, count in connection.execute(query))
+    return taken
+
+
+def _new_row(item: NewMessage, taken: dict[str, int], now: float) -> dict[str, Any]:
+    number = taken[item.fingerprint] = taken.get(item.fingerprint, 0) + 1
+    return {
+        "key": item.fingerprint if number == 1 else f"{item.fingerprint}-{number}",
+        "fingerprint": item.fingerprint,
+        "state": State.PENDING.value,
+        "path": item.verdict.path.value,
+        "evidence": _evidence_json(item.verdict),
+        "folder": item.place.folder,
+        "uidvalidity": item.place.uidvalidity,
+        "uid": item.place.uid,
+        "size": item.size,
+        "received_at": item.received_at,
+        "first_seen_at": now,
+        "tries": 0,
+        "deaths": 0,
+        "missed": 0,
+    }
+
+
+def _record(row: Any) -> Record:
+    return Record(
+        id=row.id,
+        key=row.key,
+        fingerprint=row.fingerprint,
+        state=State(row.state),
+        verdict=None if row.path is None else Verdict(Path(row.path), _evidence(row.evidence)),
+        place=Place(row.folder, row.uidvalidity, row.uid),
+        size=row.size,
+        received_at=row.received_at,
+        first_seen_at=row.first_seen_at,
+        tries=row.tries,
+        deaths=row.deaths,
+        in_hand=row.in_hand,
+        next_at=row.next_at,
+        settle_to=row.settle_to,
+        settled=row.settled_at is not None,
+        missed=row.missed,
+        released=row.released_at is not None,
+    )
+
+
+def _evidence_json(verdict: Verdict) -> list[list[Any]]:
+    return [[e.source, e.header, e.value, e.reason, e.counts] for e in verdict.evidence]
+
+
+def _evidence(stored: Any) -> tuple[Evidence, ...]:
+    return tuple(Evidence(*fields) for fields in stored or ())
+
+
+def _chunks(items: list[Any], size: int = 400) -> Iterable[list[Any]]:
+    return (items[start : start + size] for start in range(0, len(items), size))

@@ -1,0 +1,50 @@
+"""Sets of UIDs as the protocol writes them (RFC 3501 `sequence-set`)."""
+
+from collections.abc import Iterable, Iterator
+
+MAX_COMMAND_UIDS = 500
+"""UIDs a command at most: Exchange answers `BAD Too long argument` to very long sets."""
+
+
+def compress(uids: Iterable[int]) -> str:
+    """`[1, 2, 3, 7]` as `1:3,7`."""
+    parts: list[str] = []
+    first = last = None
+    for uid in sorted(uids):
+        if last is not None and uid == last + 1:
+            last = uid
+            continue
+        if first is not None:
+            parts.append(_span(first, last))
+        first = last = uid
+    if first is not None:
+        parts.append(_span(first, last))
+    return ",".join(parts)
+
+
+def expand(text: str, *, limit: int = 1_000_000) -> list[int]:
+    """`1:3,7` as `[1, 2, 3, 7]`, in the order written, as COPYUID pairs its two sets by position (RFC 4315).
+
+    Raises:
+        ValueError: the text is no UID set, or names more than `limit` UIDs.
+    """
+    uids: list[int] = []
+    for part in text.split(","):
+        low, _, high = part.partition(":")
+        first, last = int(low), int(high or low)
+        if abs(last - first) + len(uids) >= limit:
+            raise ValueError("UID set too large")
+        step = 1 if last >= first else -1
+        uids.extend(range(first, last + step, step))
+    return uids
+
+
+def chunks(uids: Iterable[int], size: int = MAX_COMMAND_UIDS) -> Iterator[list[int]]:
+    """The UIDs in ascending order, at most `size` at a time."""
+    ordered = sorted(uids)
+    for start in range(0, len(ordered), size):
+        yield ordered[start : start + size]
+
+
+def _span(first: int, last: int | None) -> str:
+    return str(first) if first == last else f"{first}:{last}"

@@ -1,0 +1,130 @@
+"""IMAPClient's connection, with the few things changed that a worker left alone for a year needs.
+
+- What the server may make us hold in memory is bounded, whatever length it announces.
+- Nothing that is received is ever formatted for a logger: IMAPClient does so for every body at debug level, which costs
+  more than half of the speed and would be content in a log.
+- Whether something is already read and waiting can be asked, so that news that came together with another answer is
+  not slept over.
+"""
+
+import imaplib
+import io
+import socket
+import ssl
+from typing import Any
+
+from imapclient import IMAPClient, SocketTimeout
+from imapclient.tls import IMAP4_TLS, wrap_socket
+
+LINE_CAP = 8_000_000
+"""Bytes of one line of an answer: `SEARCH ALL` of a million messages is one line."""
+BUFFER = 1 << 16
+
+
+class Wire(IMAP4_TLS):  # type: ignore[misc]  # IMAPClient ships no types
+    """The protocol's lower half: reads lines and literals within a bound."""
+
+    literal_cap: int
+    """Bytes that literals of one command may add up to; set before each command that fetches."""
+
+    def __init__(self, host: str, port: int, context: ssl.SSLContext, timeout: float | None, literal_cap: int) -> None:
+        self.literal_cap = literal_cap
+        super().__init__(host, port, context, timeout)
+
+    def open(self, host: str = "", port: int = 993, timeout: float | None = None) -> None:
+        """Connect, verify the certificate, and read through a buffer of our own."""
+        self.host, self.port = host, port
+        self.sock = self._create_socket(timeout)
+        self._reader: io.BufferedReader = self.sock.makefile("rb", BUFFER)
+
+    def _create_socket(self, timeout: float | None = None) -> socket.socket:
+        sock = socket.create_connection((self.host, self.port), timeout=timeout or self._timeout)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        try:
+            secured: socket.socket = wrap_socket(sock, self.ssl_context, self.host)
+        except BaseException:
+            sock.close()
+            raise
+        return secured
+
+    def read(self, size: int) -> bytes:
+        """One literal."""
+        self.literal_cap -= size
+        if self.literal_cap < 0:
+            raise self.abort("literal over the bound")
+        data = self._reader.read(size)
+        if len(data) != size:
+            raise self.abort("socket error: EOF in a literal")
+        return data
+
+    def readline(self) -> bytes:
+        """One line of an answer."""
+        line = self._reader.readline(LINE_CAP + 1)
+        if len(line) > LINE_CAP:
+            raise self.abort("line over the bound")
+        return line
+
+    def shutdown(self) -> None:
+        """Close the connection, whatever state it is in."""
+        self._reader.close()
+        try:
+            self.sock.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass  # already closed by the other side
+        finally:
+            self.sock.close()
+
+    def buffered(self) -> bool:
+        """Whether bytes of the server wait in our memory, where waiting on the socket wouldn't see them."""
+        timeout = self.sock.gettimeout()
+        self.sock.settimeout(0)
+        try:
+            return bool(self._reader.peek(1))
+        except (BlockingIOError, ssl.SSLWantReadError):
+            return False
+        finally:
+            self.sock.settimeout(timeout)
+
+
+class Client(IMAPClient):  # type: ignore[misc]  # IMAPClient ships no types
+    """IMAPClient over `Wire`."""
+
+    def __init__(
+        self, host: str, port: int, context: ssl.SSLContext, *, connect: float, read: float, literal_cap: int
+    ) -> None:
+        self._literal_cap = literal_cap
+        super().__init__(host, port, ssl_context=context, timeout=SocketTimeout(connect=connect, read=read))
+        self.wire.debug = 0  # see the module's docstring
+        self.normalise_times = False
+
+    def _create_IMAP4(self) -> Wire:  # noqa: N802 -- IMAPClient's name
+        return Wire(self.host, self.port, self.ssl_context, self._timeout.connect, self._literal_cap)
+
+    @property
+    def wire(self) -> Wire:
+        """The lower half."""
+        wire: Wire = self._imap
+        return wire
+
+    def untagged(self, name: str) -> list[Any]:
+        """Take what the server said untagged, or as a response code, under this name; each thing once."""
+        responses: list[Any] = self.wire.untagged_responses.pop(name, [])
+        return responses
+
+
+def tls_context(ca_file: str | None) -> ssl.SSLContext:
+    """A context that verifies the certificate and the host name, TLS 1.2 or newer. There is no way to turn it off.
+
+    Raises:
+        OSError: the CA file can't be read.
+        ssl.SSLError: it holds no certificate.
+    """
+    context = ssl.create_default_context()
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if ca_file is not None:
+        context.load_verify_locations(ca_file)
+    return context
+
+
+ImapError = imaplib.IMAP4.error
+"""What IMAPClient raises: an answer that isn't OK, one that can't be understood, or the end of the connection."""

@@ -1,0 +1,133 @@
+"""When things run: APScheduler's jobs, the signals that end them, and the early wake-up from IDLE.
+
+An interval job that sets its own next run is what held in trials; one-off jobs were lost when late. The interval is the
+safety net: whatever sets an earlier run may fail, and the mailbox is still looked at.
+"""
+
+import os
+import select
+import signal
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.jobstores.base import JobLookupError
+from apscheduler.schedulers.background import BackgroundScheduler
+
+from worker.observe import get_logger
+
+log = get_logger()
+
+ENDING_SIGNALS = frozenset({signal.SIGTERM, signal.SIGINT})
+_WORK = "work"
+_HEARTBEAT = "heartbeat"
+
+
+def block_signals() -> None:
+    """Keep the ending signals for `Schedule.run`: call it before any thread starts, as threads inherit the mask."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, ENDING_SIGNALS)
+
+
+class Schedule:
+    """Runs one job again and again in a thread of its own, until a signal ends it.
+
+    work: returns the seconds until its next run, at most `every`; None: `every`.
+    heartbeat: called every `heartbeat_every` seconds in another thread, also while work is busy.
+    """
+
+    def __init__(
+        self,
+        work: Callable[[], float | None],
+        every: timedelta,
+        heartbeat: Callable[[], None],
+        heartbeat_every: float,
+    ) -> None:
+        self._work = work
+        self._every = every
+        self._wanted = threading.Event()
+        self._scheduler = BackgroundScheduler(
+            executors={_WORK: ThreadPoolExecutor(1), _HEARTBEAT: ThreadPoolExecutor(1)},
+            # Two instances, one thread: a run that is woken while another is busy waits for it and isn't dropped.
+            job_defaults={"max_instances": 2, "coalesce": True, "misfire_grace_time": None},
+            timezone=UTC,
+        )
+        self._scheduler.add_job(
+            self._run_work, "interval", id=_WORK, executor=_WORK, seconds=every.total_seconds(), next_run_time=_now()
+        )
+        self._scheduler.add_job(heartbeat, "interval", id=_HEARTBEAT, executor=_HEARTBEAT, seconds=heartbeat_every)
+
+    def run(self, *, ending: Callable[[], None]) -> signal.Signals:
+        """Run until SIGTERM or SIGINT; `ending` is called when one comes, before the work in progress is waited for."""
+        self._scheduler.start()
+        received = signal.Signals(signal.sigwait(ENDING_SIGNALS))
+        log.info("worker.stopping", signal=received.name)
+        ending()
+        self._scheduler.shutdown(wait=True)
+        return received
+
+    def wake(self) -> None:
+        """Bring the next run forward to now. From any thread; while work is running, it runs again right after."""
+        if not self._wanted.is_set():
+            self._wanted.set()
+            self._run_at(_now())
+
+    def _run_work(self) -> None:
+        self._wanted.clear()
+        wait: float | None = None
+        try:
+            wait = self._work()
+        finally:
+            every = self._every.total_seconds()
+            delay = 0.0 if self._wanted.is_set() else min(every if wait is None else max(wait, 0.0), every)
+            self._run_at(_now() + timedelta(seconds=delay))
+
+    def _run_at(self, when: datetime) -> None:
+        with suppress(JobLookupError):
+            self._scheduler.modify_job(_WORK, next_run_time=when)
+
+
+class Watcher:
+    """Waits, in a thread of its own, until the connection has something to read, and calls `wake`. It never reads."""
+
+    def __init__(self, wake: Callable[[], None]) -> None:
+        self._wake = wake
+        self._watched: int | None = None
+        self._changed, self._change = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        self._closed = False
+        self._thread = threading.Thread(target=self._run, name="idle-watcher", daemon=True)
+        self._thread.start()
+
+    def watch(self, fileno: int | None) -> None:
+        """Watch this socket from now on; None: nothing."""
+        self._watched = fileno
+        with suppress(BlockingIOError):
+            os.write(self._change, b".")
+
+    def close(self) -> None:
+        """End the thread."""
+        self._closed = True
+        self.watch(None)
+        self._thread.join()
+        os.close(self._changed)
+        os.close(self._change)
+
+    def _run(self) -> None:
+        while not self._closed:
+            poller = select.poll()
+            poller.register(self._changed, select.POLLIN)
+            watched = self._watched
+            if watched is not None:
+                poller.register(watched, select.POLLIN)
+            ready: list[Any] = [descriptor for descriptor, _ in poller.poll()]
+            if self._changed in ready:
+                os.read(self._changed, 4096)
+            elif watched is not None and self._watched == watched:
+                self._watched = None  # once: the owner sets it again when it has read
+                self._wake()
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

@@ -1,0 +1,119 @@
+"""Make the mailbox show the outcomes: the only room that changes it. Doing so twice does no harm.
+
+What it is told was recorded before. It moves a batch at a time, and remembers where the messages went.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from worker.admit import locate
+from worker.journal.messages import Messages, Place, Record
+from worker.mailbox import uids as uid_sets
+from worker.mailbox.session import Moved, Session
+
+
+class CannotMove(Exception):
+    """The server has neither MOVE nor UIDPLUS: moving would risk other people's mail."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """A message whose outcome is recorded, where it lies, and where it is to go."""
+
+    id: int
+    fingerprint: str
+    place: Place
+    target: str
+
+    @classmethod
+    def of(cls, record: Record) -> "Settlement | None":
+        """What is left to do for a message, or None when it stays where it is."""
+        if record.settle_to is None or record.settle_to == record.place.folder:
+            return None
+        return cls(record.id, record.fingerprint, record.place, record.settle_to)
+
+
+class Settle:
+    """Moves messages. `copied_before`: what an earlier run left unsettled may already be in the target."""
+
+    def __init__(self, messages: Messages, *, account: str, clock: Callable[[], float]) -> None:
+        self._messages = messages
+        self._account = account
+        self._clock = clock
+        self._doubtful: set[int] = set()
+
+    def check(self, session: Session) -> None:
+        """Refuse a server on which moving can't be done safely.
+
+        Raises:
+            CannotMove: with what to do about it.
+        """
+        if not session.has("MOVE") and not session.has("UIDPLUS"):
+            raise CannotMove(
+                "The server offers neither MOVE nor UIDPLUS. Without them, moving a message would mean a bare EXPUNGE, "
+                "which also deletes mail that other people have marked. Nothing was changed; ask the mail "
+                'administrator for MOVE, or leave handled mail where it is ([settle] handled = "keep").'
+            )
+
+    def in_doubt(self, ids: Sequence[int]) -> None:
+        """These were being settled when a run, or its connection, ended: a copy may already lie in the target."""
+        self._doubtful.update(ids)
+
+    def settle(self, session: Session, settlements: Sequence[Settlement]) -> int:
+        """Move each message to its target, folder by folder. Returns how many were settled.
+
+        Messages that somebody took away meanwhile count as settled: where they are now is not ours to say.
+        """
+        for folder, target, group in _grouped(settlements):
+            state = session.selected_state if session.selected == folder else session.select(folder)
+            valid = [item for item in group if state is not None and item.place.uidvalidity == state.uidvalidity]
+            for start in range(0, len(valid), uid_sets.MAX_COMMAND_UIDS):
+                self._move(session, valid[start : start + uid_sets.MAX_COMMAND_UIDS], folder, target)
+            # The folder was replaced: what it held is found again by the next look, and settled then.
+        return len(settlements)
+
+    def _move(self, session: Session, group: Sequence[Settlement], folder: str, target: str) -> None:
+        if session.has("MOVE"):
+            moved = session.move([_uid(item) for item in group], target)
+        else:
+            moved = self._copy_and_delete(session, group, folder, target)
+        self._messages.settled(
+            [(item.id, Place(target, moved.uidvalidity or 0, moved.uids.get(_uid(item)))) for item in group],
+            self._clock(),
+        )
+        self._doubtful.difference_update(item.id for item in group)
+
+    def _copy_and_delete(self, session: Session, group: Sequence[Settlement], folder: str, target: str) -> Moved:
+        there = self._already_copied(session, [item for item in group if item.id in self._doubtful], folder, target)
+        self._doubtful.update(item.id for item in group)
+        to_copy = [_uid(item) for item in group if item.id not in there]
+        moved = session.copy(to_copy, target) if to_copy else Moved(None, {})
+        session.delete([_uid(item) for item in group])
+        return moved
+
+    def _already_copied(self, session: Session, doubtful: Sequence[Settlement], folder: str, target: str) -> set[int]:
+        if not doubtful:
+            return set()
+        state = session.select(target)
+        found = locate(session, self._messages, self._account, target, state.uidvalidity, state.uidnext)
+        session.select(folder)
+        copied: set[int] = set()
+        for item in doubtful:
+            if found.get(item.fingerprint):
+                found[item.fingerprint].pop()
+                copied.add(item.id)
+        return copied
+
+
+def _grouped(settlements: Sequence[Settlement]) -> list[tuple[str, str, list[Settlement]]]:
+    groups: dict[tuple[str, str], list[Settlement]] = {}
+    for item in settlements:
+        if item.place.uid is not None:
+            groups.setdefault((item.place.folder, item.target), []).append(item)
+    return [(folder, target, group) for (folder, target), group in groups.items()]
+
+
+def _uid(item: Settlement) -> int:
+    if item.place.uid is None:
+        raise ValueError("a settlement without a UID")
+    return item.place.uid
