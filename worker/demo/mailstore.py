@@ -7,6 +7,7 @@ A killed demo therefore leaves the mailbox as its last command left it, as a rea
 import fcntl
 import hashlib
 import json
+import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -44,6 +45,11 @@ class MailStore:
     def exists(self) -> bool:
         """Whether a mailbox was ever kept here."""
         return self._index.exists()
+
+    def clear(self) -> None:
+        """Forget the mailbox."""
+        self._index.unlink(missing_ok=True)
+        shutil.rmtree(self._mail, ignore_errors=True)
 
     def put(self, raw: bytes) -> str:
         """Keep a message; returns its digest, by which it is found again."""

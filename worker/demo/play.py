@@ -1,0 +1,180 @@
+"""Runs the demo: the real command, as its own process, on the embedded mailbox; then says what became of the mail."""
+
+import json
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from worker.demo.config import DemoDirectory, NotOursError
+from worker.demo.mailbox import EmbeddedMailbox
+from worker.demo.report import Report
+from worker.demo.samples import ACCOUNT, all_samples
+
+NEXT = (("status",), ("reconcile",), ("check", "--connect"), ("run",))
+DONE, FINDING, USAGE, OUR_FAULT, NOT_NOW, CONFIGURATION = 0, 1, 64, 70, 75, 78
+PATIENCE = 60.0
+"""Seconds after which a demo that still has retries due is not as expected."""
+
+
+def play(directory: Path, arguments: Sequence[str], console: Console) -> int:
+    """The demo from the start, or one command on the mailbox that it left; returns the exit code."""
+    demo = DemoDirectory(directory)
+    try:
+        if arguments and not demo.store.exists():
+            console.print(f"No demo was played in {demo.root} yet. Begin with: {_command(directory)}", markup=False)
+            return USAGE
+        demo.claim()
+        with demo.store.owned() as alone:
+            return _play(directory, demo, alone, arguments, console)
+    except NotOursError as problem:
+        console.print(str(problem), markup=False)
+    except OSError as problem:
+        console.print(f"The demo can't use {demo.root}: {problem.strerror}. No mailbox was touched.", markup=False)
+    return CONFIGURATION
+
+
+def _play(directory: Path, demo: DemoDirectory, alone: bool, arguments: Sequence[str], console: Console) -> int:
+    if arguments and not alone:
+        return _worker(demo, arguments)  # another process serves the mailbox: its configuration says where
+    if not alone:
+        console.print(
+            f"A demo is running in {demo.root}. Wait for it, or name another folder with --dir.", markup=False
+        )
+        return NOT_NOW
+    if arguments:
+        with _mailbox(demo):
+            return _worker(demo, arguments)
+    return _from_the_start(directory, demo, console)
+
+
+def _from_the_start(directory: Path, demo: DemoDirectory, console: Console) -> int:
+    samples = tuple(all_samples())
+    demo.begin(samples)
+    started = time.monotonic()
+    with _mailbox(demo) as mailbox:
+        console.print(
+            f"A mailbox of {len(samples)} sample messages listens on {mailbox.host}:{mailbox.port}, with TLS."
+            f" The worker drains it as {ACCOUNT}.",
+            markup=False,
+            highlight=False,
+        )
+        code = _drain(demo)
+        status = _status(demo)
+    report = Report(samples, demo.where(), status, _archived(demo.archive))
+    report.show(console)
+    _show_next(directory, demo, console, time.monotonic() - started)
+    if code not in {DONE, FINDING}:
+        console.print(f"The worker ended with {code}; its log is {demo.log}.", markup=False, highlight=False)
+        return FINDING
+    return DONE if report.as_expected else FINDING
+
+
+def _show_next(directory: Path, demo: DemoDirectory, console: Console, seconds: float) -> None:
+    lines = Table(box=None, show_header=False, pad_edge=False)
+    for label, text in (
+        ("Took", f"{seconds:.1f} s"),
+        ("Archive", str(demo.archive)),
+        ("Configuration", str(demo.config)),
+        ("Log", str(demo.log)),
+        *((("Try next" if not number else ""), _command(directory, *words)) for number, words in enumerate(NEXT)),
+    ):
+        lines.add_row(label, Text(text, overflow="fold"))
+    console.print(lines, soft_wrap=True)
+
+
+def _drain(demo: DemoDirectory) -> int:
+    """`once`, until no retry is due any more."""
+    deadline = time.monotonic() + PATIENCE
+    with demo.log.open("ab") as log:
+        while True:
+            code = _worker(demo, ["once"], stderr=log)
+            if code != NOT_NOW or time.monotonic() > deadline:
+                return code
+            time.sleep(0.2)
+
+
+def _status(demo: DemoDirectory) -> Mapping[str, Any]:
+    """What the journal says."""
+    with demo.log.open("ab") as log:
+        answer = subprocess.run(  # noqa: S603 -- this program itself
+            [*_program(), "status", "--json"], env=_environment(demo), stdout=subprocess.PIPE, stderr=log, check=False
+        )
+    if answer.returncode != DONE:
+        return {}
+    status: Mapping[str, Any] = json.loads(answer.stdout)
+    return status
+
+
+def _archived(archive: Path) -> int:
+    return sum(1 for _ in archive.glob("*/message.json"))
+
+
+@contextmanager
+def _mailbox(demo: DemoDirectory) -> Iterator[EmbeddedMailbox]:
+    with EmbeddedMailbox(demo.store, address=ACCOUNT, password=demo.password(), ca_file=demo.ca_file) as mailbox:
+        demo.configure(mailbox.host, mailbox.port)
+        yield mailbox
+
+
+def _worker(demo: DemoDirectory, arguments: Sequence[str], stderr: Any = None) -> int:
+    """Run the worker's own command; signals that reach us are for it to answer."""
+    process = subprocess.Popen([*_program(), *arguments], env=_environment(demo), stderr=stderr)  # noqa: S603 -- itself
+    with _signals_left_to(process):
+        code = process.wait()
+    return code if code >= 0 else 128 - code
+
+
+@contextmanager
+def _signals_left_to(process: subprocess.Popen[bytes]) -> Iterator[None]:
+    """The terminal's Ctrl-C reaches the child by itself, a SIGTERM is passed on; the mailbox outlives the worker."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread may say what signals do
+        return
+
+    def passed_on(number: int, _frame: FrameType | None) -> None:
+        if number != signal.SIGINT:
+            process.send_signal(number)
+
+    before = {number: signal.signal(number, passed_on) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _program() -> list[str]:
+    return [sys.executable, "-m", "worker"]
+
+
+def _environment(demo: DemoDirectory) -> dict[str, str]:
+    """Ours, without the settings in it: they beat the file, and may be those of a real mailbox."""
+    kept = {name: value for name, value in os.environ.items() if not name.upper().startswith("NHSMAIL_")}
+    return kept | {"NHSMAIL_CONFIG": str(demo.config)}
+
+
+def _command(directory: Path, *arguments: str) -> str:
+    """The demo's command line, so that it works when it is pasted here."""
+    called = Path(sys.argv[0])
+    if called.name == "__main__.py":
+        words = [sys.executable, "-m", "worker"]
+    elif (found := shutil.which(called.name)) and Path(found).resolve() == called.resolve():
+        words = [called.name]
+    else:
+        words = [sys.argv[0]]
+    where = [] if directory == Path("demo-state") else ["--dir", str(directory)]
+    return shlex.join([*words, "demo", *where, *arguments])
