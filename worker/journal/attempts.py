@@ -142,7 +142,7 @@ class AttemptLedger:
         at: float,
         jitter: float,
     ) -> int:
-        """Write an attempt that has no answer yet, which counts until one is known; on the disk when this returns.
+        """Write an attempt that has no answer yet, on the disk when this returns. A password counts until one is known.
 
         after: the head that the decision was made from. floor: the number to be higher than, where the journal's own
         head isn't known to be the highest. epoch: what this journal is called from now on.
@@ -153,7 +153,7 @@ class AttemptLedger:
         Raises:
             Overtaken: the head is another one by now.
         """
-        row = {"kind": kind, "credential": credential, "actor": actor, "counts": True, "jitter": jitter}
+        row = {"kind": kind, "credential": credential, "actor": actor, "counts": kind == "password", "jitter": jitter}
         return self._append(after, floor, epoch, at, row)
 
     def append(

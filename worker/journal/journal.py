@@ -1,0 +1,61 @@
+"""The journal, opened: its parts, and the checks before anything relies on it."""
+
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from worker.journal.database import Database, JournalDamaged, JournalUnavailable
+from worker.journal.facts import Facts
+from worker.journal.messages import Messages
+from worker.journal.migrate import migrate
+
+FILE = "journal.sqlite"
+
+
+class Journal:
+    """What outlives the process. `url` None: SQLite in the state folder."""
+
+    def __init__(self, state_dir: Path, url: str | None, clock: Callable[[], float]) -> None:
+        self.state_dir = state_dir
+        self.clock = clock
+        self.path = None if url is not None else state_dir / FILE
+        self.database = Database(url if url is not None else f"sqlite:///{state_dir / FILE}")
+        self.messages = Messages(self.database)
+        self.facts = Facts(self.database)
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is a journal already; a journal on a server counts as one."""
+        return self.path is None or self.path.exists()
+
+    def open(self, address: str) -> None:
+        """Create or upgrade the journal, and make sure that it is whole and this account's.
+
+        Raises:
+            JournalUnavailable: it can't be reached or written.
+            JournalDamaged: it isn't a whole journal any more.
+            JournalTooNew: a newer program has written it.
+            OtherAccount: it belongs to another account.
+        """
+        if self.path is not None:
+            self._prepare_file(self.path)
+        migrate(self.database)
+        self.facts.belongs_to(address)
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self.database.close()
+
+    def _prepare_file(self, path: Path) -> None:
+        """A file that only its owner can read, and whose pages are whole."""
+        try:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with suppress(FileExistsError):
+                os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+        except OSError as error:
+            raise JournalUnavailable(f"the state folder can't be written: {error.strerror}") from error
+        with self.database.read() as connection:
+            found = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar()
+        if found != "ok":
+            raise JournalDamaged("the journal's file is damaged")

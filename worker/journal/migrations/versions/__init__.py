@@ -1,0 +1,1 @@
+"""One file a version of the schema; each begins where the one before ended."""
