@@ -57,59 +57,73 @@ class Boundary:
 
 def find_boundary(headers: Sequence[tuple[str, str]], policy: JunkPolicy) -> Boundary:
     """Walk the Received lines down to where the message entered."""
-    last = None
+    recognised = False
     for position, (name, value) in enumerate(headers):
         if name.lower() != "received":
             continue
         sender, receiver = hop(value)
         if not is_provider(receiver, policy.provider_hosts):
-            # A line that no provider wrote, where a provider's was due: the chain is broken after the line before.
-            return Boundary(last is not None, last, policy.believe_without_provider)
+            # A line that no provider wrote, where a provider's was due: from here on, nothing is the provider's.
+            return Boundary(recognised, position if recognised else None, policy.believe_without_provider)
         if sender is not None and not is_provider(sender, policy.provider_hosts):
             return Boundary(True, position, policy.believe_without_provider)
-        last = position
-    return Boundary(last is not None, None, policy.believe_without_provider)
+        recognised = True
+    return Boundary(recognised, None, policy.believe_without_provider)
 
 
 _WORD = re.compile(r"\\.|[()]|[^\s()\\]+", re.DOTALL)
+_NAME = re.compile(r"[a-z0-9_][a-z0-9_.-]{0,254}")
 _RECEIVED_LIMIT = 2_048  # a real line has about 400 characters, its host names at the front
 
 
 def hop(value: str) -> tuple[str | None, str | None]:
     """The hosts of a Received line (RFC 5321, 4.4): `from` and `by`, lower case; None for what isn't there.
 
-    Comments are skipped: the sender's own greeting may stand in them. So is everything after the first `by`.
+    `from` is what the sender called itself, so it may hold anything but white space: a word that reads `by`, brackets
+    that open a comment and never close it. None of that may hide the `by`, or bring in another.
     """
+    text = plain(value[:_RECEIVED_LIMIT]).lower()
+    words, closed = _outside_comments(text)
+    if not closed:
+        words = text.split()
     sender: str | None = None
-    wanted = ""
+    if words[:1] == ["from"]:
+        sender = "".join(words[1:2])
+        words = words[2:]
+    elif words[:1] != ["by"]:
+        return None, None
+    if "by" not in words[:-1]:
+        return _host(sender), None
+    return _host(sender), _host(words[words.index("by") + 1])
+
+
+def _outside_comments(text: str) -> tuple[list[str], bool]:
+    """The words outside comments, an empty one for a comment right after `from`; whether all comments are closed."""
+    words: list[str] = []
     depth = 0
-    for match in _WORD.finditer(plain(value[:_RECEIVED_LIMIT])):
-        word = match[0].lower()
+    for match in _WORD.finditer(text):
+        word = match[0]
         if word == "(":
+            if words == ["from"]:
+                words.append("")
             depth += 1
         elif word == ")":
             depth = max(0, depth - 1)
-        elif depth:
-            continue
-        elif wanted == "by":
-            return sender, _host(word)
-        elif wanted == "from":
-            sender, wanted = _host(word), ""
-        elif word == "by" or (word == "from" and sender is None):
-            wanted = word
-        elif sender is None or word.endswith(";"):
-            break  # it doesn't begin with from or by, or its date begins before a `by`
-    return sender, None
+        elif not depth:
+            words.append(word)
+    return words, not depth
 
 
-def _host(word: str) -> str:
-    return word.rstrip(";").rstrip(".")
+def _host(word: str | None) -> str | None:
+    return word and word.rstrip(";").rstrip(".")
 
 
 def is_provider(host: str | None, patterns: tuple[str, ...]) -> bool:
     """Whether a host is one of the provider's; `*.nhs.net` is every host below nhs.net, and not nhs.net itself."""
+    if host is None or not _NAME.fullmatch(host):
+        return False
     names, endings = _compiled(patterns)
-    return host is not None and (host in names or (host.endswith(endings) and not host.startswith(".")))
+    return host in names or host.endswith(endings)
 
 
 @lru_cache(maxsize=8)
