@@ -49,9 +49,11 @@ def csv(rows: int) -> bytes:
 def zipped(files: dict[str, bytes]) -> bytes:
     """A zip archive, the same bytes every time."""
     out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(out, "w") as archive:
         for name, content in files.items():
-            archive.writestr(zipfile.ZipInfo(name), content)
+            entry = zipfile.ZipInfo(name, (2026, 11, 2, 8, 0, 0))
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(entry, content)
     return out.getvalue()
 
 

@@ -13,8 +13,9 @@ import tnefparse  # type: ignore[import-untyped]  # it ships no types
 from worker.classify import classify
 from worker.demo import parts
 from worker.demo.mailbox import throw_away_password
-from worker.demo.samples import INBOX, JUNK_FOLDER, Sample, all_samples
+from worker.demo.samples import INBOX, JUNK_FOLDER, STARTED, Sample, all_samples
 from worker.headers import Headers
+from worker.message import Message
 from worker.verdict import Path
 
 SAMPLES = all_samples()
@@ -23,6 +24,12 @@ RESERVED = re.compile(r"[\w.+-]+@(?:nhs\.net|(?:[\w-]+\.)*example\.(?:org|net|co
 
 def named(name: str) -> Sample:
     return next(sample for sample in SAMPLES if sample.name == name)
+
+
+def message(sample: Sample) -> Message:
+    headers = Headers.from_bytes(sample.raw)
+    verdict = classify(headers, in_junk_folder=sample.folder == JUNK_FOLDER)
+    return Message(sample.raw, key="k", folder=sample.folder, received_at=STARTED, verdict=verdict, headers=headers)
 
 
 def parsed(name: str) -> Mail:
@@ -70,6 +77,39 @@ def test_only_the_twins_have_the_same_bytes() -> None:
     twice = [raw for raw, count in Counter(sample.raw for sample in SAMPLES).items() if count > 1]
 
     assert twice == [named("plain-twin-1").raw]
+
+
+@pytest.mark.parametrize(
+    ("start", "attribute", "expected"),
+    [
+        ("plain-", "kind", "mail"),
+        ("auto-", "kind", "auto-reply"),
+        ("bounce", "kind", "bounce"),
+        ("receipt", "kind", "receipt"),
+        ("calendar", "kind", "calendar"),
+        ("notice-removed", "notices", ("attachment-removed",)),
+        ("notice-banner-external", "notices", ("external-sender",)),
+        ("notice-at-foot", "notices", ("external-sender",)),
+        ("smime-encrypted", "protection", "smime-encrypted"),
+        ("smime-signed", "protection", "smime-signed"),
+        ("smime-opaque", "protection", "smime-signed"),
+        ("rpmsg", "protection", "rpmsg"),
+        ("pgp", "protection", "pgp"),
+    ],
+)
+def test_a_handler_sees_what_the_sample_is_there_for(start: str, attribute: str, expected: object) -> None:
+    found = [sample for sample in SAMPLES if sample.name.startswith(start)]
+
+    assert found
+    assert {sample.name: getattr(message(sample), attribute) for sample in found} == {s.name: expected for s in found}
+
+
+@pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.name)
+def test_a_handler_can_read_every_sample_however_malformed(sample: Sample) -> None:
+    seen = message(sample)
+
+    assert seen.text is not None
+    assert all(attachment.safe_filename for attachment in seen.attachments)
 
 
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.name)

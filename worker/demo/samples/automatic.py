@@ -18,7 +18,11 @@ def automatic() -> Iterator[Sample]:
 def _replies() -> Iterator[Sample]:
     marks = [
         ("auto-reply", "Automatic reply: Report TEST-0001", (("Auto-Submitted", "auto-replied"),)),
-        ("auto-exchange", "Automatic reply: Results", (("X-Auto-Response-Suppress", "All"),)),
+        (
+            "auto-exchange",
+            "Automatic reply: Results",
+            (("Auto-Submitted", "auto-generated"), ("X-Auto-Response-Suppress", "All")),
+        ),
         ("auto-precedence", "Out of office", (("Precedence", "auto_reply"), ("X-Autoreply", "yes"))),
     ]
     for name, subject, after in marks:
