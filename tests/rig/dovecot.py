@@ -16,7 +16,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -209,6 +209,8 @@ class Dovecot:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+        _wait(lambda: not _listens(self._own_port))
+        (self.root / "run" / "master.pid").unlink(missing_ok=True)
 
     def close(self) -> None:
         """Stop the server and remove its folder."""
@@ -225,13 +227,13 @@ class Dovecot:
 
     def kill_sessions(self, user: str | None = None, *, politely: bool = False) -> int:
         """End the IMAP sessions (of one user) at once, or politely with a BYE. Returns how many there were."""
-        killed = 0
-        for address, pid in re.findall(r"Logged in: user=<([^>]*)>.* mpid=(\d+)", self.log):
-            if user in {None, address} and _title(int(pid)).startswith("dovecot/imap "):
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(int(pid), signal.SIGTERM if politely else signal.SIGKILL)
-                    killed += 1
-        return killed
+        logins = re.findall(r"Logged in: user=<([^>]*)>.* mpid=(\d+)", self.log)
+        sessions = [int(pid) for address, pid in logins if user in {None, address} and _is_session(int(pid))]
+        for pid in sessions:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM if politely else signal.SIGKILL)
+        _wait(lambda: not any(map(_is_session, sessions)))
+        return len(sessions)
 
     # -- accounts
 
@@ -430,8 +432,19 @@ def _failures(history: list[str]) -> int:
     return failures
 
 
-def _title(pid: int) -> str:
+def _is_session(pid: int) -> bool:
     try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        return Path(f"/proc/{pid}/cmdline").read_bytes().startswith(b"dovecot/imap ")
     except OSError:
-        return ""
+        return False
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex((ADDRESS, port)) == 0
+
+
+def _wait(happened: Callable[[], bool], seconds: float = 5) -> None:
+    deadline = time.monotonic() + seconds
+    while not happened() and time.monotonic() < deadline:
+        time.sleep(0.005)

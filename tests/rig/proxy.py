@@ -159,6 +159,7 @@ class Proxy:
         self.outward = authority.client_context()
         self._inward = authority.server_context(*names)
         self._links: set[_Link] = set()
+        self._serving: set[asyncio.Task[Any]] = set()
         self._listener: asyncio.Server | None = None
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="rig-proxy", daemon=True)
@@ -180,6 +181,7 @@ class Proxy:
         if not self._thread.is_alive():
             return
         self._run(self._shut())
+        self._run(self._settle())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(10)
         self._loop.close()
@@ -200,14 +202,15 @@ class Proxy:
     def measure(self) -> Iterator[Traffic]:
         """Count what goes by inside the `with` alone; the figures are there at its end."""
         start, known = Traffic(**vars(self.traffic)), len(self.traffic.commands)
-        used = Traffic()
-        yield used
-        now = self.traffic
-        used.bytes_up = now.bytes_up - start.bytes_up
-        used.bytes_down = now.bytes_down - start.bytes_down
-        used.round_trips = now.round_trips - start.round_trips
-        used.connections = now.connections - start.connections
-        used.commands = now.commands[known:]
+        used, now = Traffic(), self.traffic
+        try:
+            yield used
+        finally:
+            used.bytes_up = now.bytes_up - start.bytes_up
+            used.bytes_down = now.bytes_down - start.bytes_down
+            used.round_trips = now.round_trips - start.round_trips
+            used.connections = now.connections - start.connections
+            used.commands = now.commands[known:]
 
     # -- what to break
 
@@ -283,6 +286,12 @@ class Proxy:
             self._listener = None
         await self._cut_all(reset=False)
 
+    async def _settle(self) -> None:
+        """Let what serves end, so that no socket is left to the garbage collector."""
+        if self._serving:
+            await asyncio.wait(self._serving, timeout=5)
+        await asyncio.sleep(0.005)
+
     async def _cut_all(self, *, reset: bool) -> int:
         links = list(self._links)
         for link in links:
@@ -296,6 +305,9 @@ class Proxy:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.traffic.connections += 1
+        if task := asyncio.current_task():
+            self._serving.add(task)
+            task.add_done_callback(self._serving.discard)
         try:
             server = await asyncio.open_connection(*self.target, ssl=self.outward, server_hostname=HOST, limit=_LIMIT)
         except OSError:
@@ -335,13 +347,11 @@ class _Link:
         for pump in other:
             pump.cancel()
         results = await asyncio.gather(*pumps, return_exceptions=True)
-        for writer in (self._to_client, self._to_server):
-            writer.close()
+        await self._close()
+        expected = _EndedError | OSError | asyncio.IncompleteReadError
         for result in results:
-            if isinstance(result, Exception) and not isinstance(
-                result, _EndedError | OSError | asyncio.IncompleteReadError
-            ):
-                raise result
+            if isinstance(result, Exception) and not isinstance(result, expected):
+                self.proxy.faults.append(f"{type(result).__name__}: {result}")
 
     def end(self, *, reset: bool) -> None:
         """Cut both sides; the pumps find out."""
@@ -573,10 +583,16 @@ class _Link:
         await self._to_client.drain()
 
     async def _flush_and_end(self) -> None:
-        """What was passed on arrives, then the end of file."""
-        for writer in (self._to_client, self._to_server):
-            writer.close()
-        for writer in (self._to_client, self._to_server):
-            with contextlib.suppress(OSError, asyncio.TimeoutError):
-                await asyncio.wait_for(writer.wait_closed(), 1)
+        await self._close()
         raise _EndedError
+
+    async def _close(self) -> None:
+        """What was passed on arrives, then the end of file."""
+        writers = (self._to_client, self._to_server)
+        for writer in writers:
+            writer.close()
+        for writer in writers:
+            try:
+                await asyncio.wait_for(writer.wait_closed(), 1)
+            except (TimeoutError, OSError):
+                writer.transport.abort()

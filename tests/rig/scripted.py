@@ -1,7 +1,7 @@
 """An IMAP server that says what a script says: every odd answer that a real server would not give on request.
 
     session = [
-        send("* OK ready"),
+        *greeting(),
         expect(r"\\w+ LOGIN .*"),
         send("{tag} NO LOGIN failed."),
         close(),
@@ -77,7 +77,12 @@ class Call:
     function: Callable[[], object]
 
 
-Step = Expect | Send | Serve | Close | Hang | Call
+@dataclass(frozen=True)
+class NoHandshake:
+    """The only step of a session whose certificate the client is to refuse."""
+
+
+Step = Expect | Send | Serve | Close | Hang | Call | NoHandshake
 
 
 def expect(pattern: str) -> Expect:
@@ -89,8 +94,13 @@ def send(line: str | bytes) -> Send:
 
 
 def answer(pattern: str, *lines: str) -> list[Step]:
-    """Expect a command and send lines: `*answer(r"\\w+ NOOP", "{tag} OK")` in a script."""
+    """Expect a command and send lines: `*answer(r"\\w+ NOOP", "{tag} OK done")` in a script."""
     return [Expect(pattern), *(Send(line) for line in lines)]
+
+
+def greeting(capabilities: str = "IMAP4rev1", text: str = "ready") -> list[Step]:
+    """Greet, and answer the question for capabilities that imaplib asks of every server before anything else."""
+    return [Send(f"* OK {text}"), *answer(r"\w+ CAPABILITY", f"* CAPABILITY {capabilities}", "{tag} OK done")]
 
 
 def serve(answers: Mapping[str, Sequence[str]], until: str | None = None) -> Serve:
@@ -103,6 +113,10 @@ def close(*, reset: bool = False) -> Close:
 
 def hang(until: threading.Event | None = None) -> Hang:
     return Hang(until or threading.Event())
+
+
+def no_handshake() -> NoHandshake:
+    return NoHandshake()
 
 
 def call(function: Callable[[], object]) -> Call:
@@ -222,7 +236,8 @@ class _Session:
         try:
             self._socket = self._server.secured(self._plain)
         except OSError as error:
-            self._fault(f"no TLS connection came about ({error})")
+            if not self._refused_rightly():
+                self._fault(f"no TLS connection came about ({error})")
             self._plain.close()
             return
         try:
@@ -239,7 +254,11 @@ class _Session:
         except Exception as error:  # noqa: BLE001 - what a test's own code raised is reported with the rest
             self._fault(f"step {done + 1}: {type(error).__name__}: {error}")
         finally:
-            self._socket.close()
+            if self._socket.fileno() != -1:
+                self._close(reset=False)
+
+    def _refused_rightly(self) -> bool:
+        return any(isinstance(step, NoHandshake) for step in self._steps)
 
     def _fault(self, text: str) -> None:
         self._server.faults.append(f"connection {self._number}: {text}")
@@ -260,6 +279,8 @@ class _Session:
                 self._hang(until)
             case Call(function):
                 function()
+            case NoHandshake():
+                raise _FaultError("the client accepted a TLS connection that it should have refused")
 
     def _send(self, line: str | bytes) -> None:
         if isinstance(line, str):
@@ -302,21 +323,24 @@ class _Session:
     def _hang(self, until: threading.Event) -> None:
         self._socket.settimeout(0.05)
         while not (until.is_set() or self._server.stopping.is_set()):
-            with contextlib.suppress(TimeoutError):
-                data = self._socket.recv(65_536)
-                if not data:
+            try:
+                if not self._socket.recv(65_536):
                     return
+            except TimeoutError:
+                continue
+            except OSError:  # the client went without a word
+                return
 
     def _see_off(self) -> None:
         """After the last step only a LOGOUT may come, or nothing for as long as the test goes on."""
-        if self._socket.fileno() == -1:
+        if self._socket.fileno() == -1 or isinstance(self._steps[-1], Hang):
             return
         with contextlib.suppress(_GoneError):
             line = self._command()
             if not re.fullmatch(r"\S+ LOGOUT", line, re.IGNORECASE):
                 raise _FaultError(f"the script was over, and then came {line!r}")
             self._send("* BYE")
-            self._send("{tag} OK")
+            self._send("{tag} OK done")
 
     def _command(self) -> str:
         """The next command with its literals, for which the client is told to go on."""
