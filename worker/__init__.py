@@ -1,6 +1,7 @@
 """nhsmail-worker: watches one NHSmail mailbox and hands its mail to handlers."""
 
+from worker.message import Attachment, Message
 from worker.outcome import Reject, Retry
 
-__all__ = ["Reject", "Retry"]
+__all__ = ["Attachment", "Message", "Reject", "Retry"]
 __version__ = "0.1.0"

@@ -1,7 +1,7 @@
 """A message's header block: what was sent, and what a person would read of it.
 
-Own code in place of `email.parser.BytesHeaderParser`: the same answers (a property test says so) at a third of the cost,
-and this runs for every message that the worker ever sees.
+Own code in place of `email.parser.BytesHeaderParser`: the same answers (a property test says so) at a fraction of the
+cost, as this runs for every message that the worker ever sees.
 """
 
 import re

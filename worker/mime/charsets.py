@@ -39,7 +39,7 @@ def codec(charset: str) -> str | None:
 
 
 def decode(data: bytes, charset: str) -> str:
-    """Text of `data`. Never raises: an unknown charset is read as UTF-8, else Windows' Western; faults become U+FFFD."""
+    """Text of `data`; never raises. Unknown charsets are read as UTF-8, else as Windows' Western; a fault is U+FFFD."""
     name = codec(charset)
     if name in (None, "ascii"):
         # 'us-ascii' with bytes outside it is common, and a lie: most such mail is UTF-8.
@@ -51,7 +51,7 @@ def decode(data: bytes, charset: str) -> str:
         text = data.decode(name or "utf-8", "replace")
     except (UnicodeError, ValueError, LookupError):
         text = data.decode("latin-1")
-    return _SURROGATE.sub("\ufffd", text) if name == "utf-7" or not _is_scalar(text) else text
+    return text if _is_scalar(text) else _SURROGATE.sub("\ufffd", text)
 
 
 def _is_scalar(text: str) -> bool:

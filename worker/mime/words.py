@@ -1,4 +1,4 @@
-"""Header text for people: unfolded, encoded words (RFC 2047) decoded, nothing in it that could harm a terminal or a log."""
+"""Header text for people: unfolded, encoded words (RFC 2047) decoded, nothing that could harm a terminal or a log."""
 
 import binascii
 import re
@@ -31,28 +31,23 @@ def clean(text: str) -> str:
 
 def decode_words(value: str) -> str:
     """Decode the encoded words in `value`; neighbours in one charset are joined first, as a character may be split."""
-    pieces: list[str] = []
-    pending: list[bytes] = []
-    charset = ""
+    runs: list[tuple[str | None, list[bytes]]] = []  # text has no charset
     position = 0
     for match in _ENCODED_WORD.finditer(value):
         between = value[position : match.start()]
-        word_charset = match[1].partition("*")[0].lower()  # RFC 2231, section 5: a language may follow
-        if pending and (word_charset != charset or not between.isspace()) and between:
-            pieces.append(decode(b"".join(pending), charset))
-            pending = []
-        elif pending and word_charset != charset:
-            pieces.append(decode(b"".join(pending), charset))
-            pending = []
-        if between and not (between.isspace() and position):
-            pieces.append(between)
-        pending.append(_word_bytes(match[2], match[3]))
-        charset = word_charset
+        if between and not (position and between.isspace()):  # RFC 2047, section 6.2: space between words isn't text
+            runs.append((None, [between.encode("utf-8", "surrogatepass")]))
+        charset = match[1].partition("*")[0].lower()  # RFC 2231, section 5: a language may follow
+        if not (runs and runs[-1][0] == charset):
+            runs.append((charset, []))
+        runs[-1][1].append(_word_bytes(match[2], match[3]))
         position = match.end()
-    if pending:
-        pieces.append(decode(b"".join(pending), charset))
-    pieces.append(value[position:])
-    return "".join(pieces)
+    runs.append((None, [value[position:].encode("utf-8", "surrogatepass")]))
+    return "".join(_run_text(charset, b"".join(pieces)) for charset, pieces in runs)
+
+
+def _run_text(charset: str | None, data: bytes) -> str:
+    return data.decode("utf-8", "surrogatepass") if charset is None else decode(data, charset)
 
 
 def _word_bytes(encoding: str, text: str) -> bytes:

@@ -1,0 +1,319 @@
+"""What a handler sees of a message: `Message`, its `Attachment`s, and the errors that they may raise.
+
+Everything is worked out when it is first asked for. Headers, key and bytes can always be had; `text`, `html`,
+`attachments` and `parsed` take the message apart, and raise a `MessageError` where that can't be done.
+"""
+
+import hashlib
+import io
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
+
+from worker.headers import Headers
+from worker.key import MessageKey
+from worker.mime import signs
+from worker.mime.addresses import Address, addresses, date_of
+from worker.mime.limits import Limits, MessageError, MessageOverLimit, MessageUnparsable
+from worker.mime.signs import kind_by_headers, notices_by_headers, protection_by_headers
+from worker.verdict import Evidence, Path, Verdict
+
+if TYPE_CHECKING:
+    from worker.mime.content import Content
+
+T = TypeVar("T")
+
+__all__ = [
+    "Address",
+    "Attachment",
+    "Headers",
+    "Limits",
+    "Message",
+    "MessageError",
+    "MessageKey",
+    "MessageOverLimit",
+    "MessageUnparsable",
+    "kind_by_headers",
+    "notices_by_headers",
+    "protection_by_headers",
+]
+
+_MESSAGE_TYPES = frozenset({"message/rfc822", "message/global"})
+
+
+class Attachment:
+    """A file that came with a message, or any other part of it that isn't its text: images, invitations, messages."""
+
+    def __init__(
+        self,
+        load: Callable[[], bytes],
+        *,
+        content_type: str,
+        filename: str | None,
+        safe_filename: str,
+        inline: bool = False,
+        content_id: str | None = None,
+        container: str | None = None,
+        unwrap: Callable[[bytes], "Message"] | None = None,
+    ) -> None:
+        self._load = load
+        self._unwrap = unwrap
+        self.content_type = content_type
+        """The type that the sender claims, in lower case."""
+        self.filename = filename
+        """The name that the sender gave; None without one. Anything may be in it: write to `safe_filename`."""
+        self.safe_filename = safe_filename
+        """A name to write to: no folder, no device, no control character, no other attachment's of this message."""
+        self.inline = inline
+        """Whether the message's HTML is meant to show it."""
+        self.content_id = content_id
+        """What the message's HTML calls it by, without brackets."""
+        self.container = container
+        """The `filename` of the winmail.dat that it came in; None where it came by itself."""
+
+    def __repr__(self) -> str:
+        return f"<Attachment {self.content_type.partition('/')[0]}>"  # no name: a repr ends in logs
+
+    @cached_property
+    def _data(self) -> bytes:
+        return self._load()
+
+    def read(self) -> bytes:
+        """Its bytes, decoded."""
+        return self._data
+
+    def open(self) -> BinaryIO:
+        """Its bytes as a file."""
+        return io.BytesIO(self._data)
+
+    @property
+    def size(self) -> int:
+        """Its size in bytes, decoded."""
+        return len(self._data)
+
+    @cached_property
+    def detected_type(self) -> str:
+        """What its bytes are, whatever the sender claims: a MIME type; `application/octet-stream` for unknown."""
+        from worker.mime.filetype import detect
+
+        return detect(self._data)
+
+    @property
+    def mismatched(self) -> bool:
+        """Whether its bytes are plainly something else than its claimed type: a program that says it is a PDF."""
+        from worker.mime.filetype import contradicts
+
+        return contradicts(self.content_type, self.detected_type)
+
+    def message(self) -> "Message | None":
+        """An attached message as a `Message`, its key that of the one it came in; None for any other."""
+        return self._unwrap(self._data) if self._unwrap else None
+
+
+class Message:
+    """One message, as handlers see it. Nothing in it can be changed, and nothing in it reaches the mailbox."""
+
+    def __init__(
+        self,
+        raw: bytes,
+        *,
+        key: MessageKey | str,
+        folder: str,
+        received_at: datetime,
+        verdict: Verdict,
+        headers: Headers | None = None,
+        limits: Limits = Limits(),  # noqa: B008 -- frozen
+    ) -> None:
+        self._raw = raw
+        self._limits = limits
+        if headers is not None:
+            self.__dict__["headers"] = headers
+        self.key = MessageKey(key)
+        """The idempotency key: the same for the same message, always. Hand it on to wherever the message goes."""
+        self.path: Path = verdict.path
+        """`clean` or `junk`."""
+        self.evidence: tuple[Evidence, ...] = verdict.evidence
+        """What was read about the message's spam status."""
+        self.folder = folder
+        """The folder that the message was found in."""
+        self.received_at = received_at
+        """When the mailbox received it."""
+
+    def __repr__(self) -> str:
+        return f"<Message {self.key}>"  # never the content: a repr ends in logs
+
+    # What it is made of
+
+    @property
+    def raw(self) -> bytes:
+        """The message, byte for byte as fetched."""
+        return self._raw
+
+    def open(self) -> BinaryIO:
+        """The message as a file."""
+        return io.BytesIO(self._raw)
+
+    @property
+    def size(self) -> int:
+        """Its size in bytes, as fetched."""
+        return len(self._raw)
+
+    @cached_property
+    def sha256(self) -> str:
+        """The SHA-256 of its bytes, in hexadecimal."""
+        return hashlib.sha256(self._raw).hexdigest()
+
+    # Headers: these never raise
+
+    @cached_property
+    def headers(self) -> Headers:
+        """Its headers, in order."""
+        return Headers.from_bytes(self._raw)
+
+    @property
+    def message_id(self) -> str | None:
+        """The Message-ID header."""
+        return self.headers.get("Message-ID")
+
+    @property
+    def subject(self) -> str:
+        """The subject as a person reads it; empty without one."""
+        return self.headers.get("Subject") or ""
+
+    @cached_property
+    def sender(self) -> Address | None:
+        """Who it says it is from: the first address of From, else Sender. A string that also has a `name`."""
+        return next(iter(self._addresses("From") or self._addresses("Sender")), None)
+
+    @cached_property
+    def to(self) -> tuple[Address, ...]:
+        """The addresses of To."""
+        return self._addresses("To")
+
+    @cached_property
+    def cc(self) -> tuple[Address, ...]:
+        """The addresses of Cc."""
+        return self._addresses("Cc")
+
+    @cached_property
+    def date(self) -> datetime | None:
+        """The Date header, in the sender's time zone; None where it is missing or nonsense."""
+        return date_of(self.headers.raw("Date"))
+
+    def _addresses(self, name: str) -> tuple[Address, ...]:
+        return addresses(self.headers.raw(name))
+
+    # Content: these take the message apart, and may raise a MessageError
+
+    @cached_property
+    def _content(self) -> "Content":
+        from worker.mime.content import Content
+
+        return Content(self._raw, self._limits)
+
+    @cached_property
+    def text(self) -> str:
+        """Its text: the first text/plain part that isn't an attachment, else its HTML as text, else nothing.
+
+        Line ends are the sender's. Raises: MessageUnparsable, MessageOverLimit.
+        """
+        return self._content.text
+
+    @cached_property
+    def html(self) -> str | None:
+        """Its HTML as sent (not made safe): the first text/html part that isn't an attachment; None without one.
+
+        Raises: MessageUnparsable, MessageOverLimit.
+        """
+        return self._content.html
+
+    @cached_property
+    def attachments(self) -> tuple[Attachment, ...]:
+        """Every part that isn't `text` or `html`, each once, in order.
+
+        Further text parts, inline images, invitations (text/calendar), signatures and attached messages are among them.
+        A winmail.dat is opened: the files in it are here in its place; one that can't be opened is here itself.
+        Raises: MessageUnparsable, MessageOverLimit.
+        """
+        from worker.mime.content import files
+        from worker.mime.names import Names
+
+        names = Names()
+        return tuple(
+            Attachment(
+                file.load,
+                content_type=file.content_type,
+                filename=file.filename,
+                safe_filename=names.safe(file.filename, file.content_type),
+                inline=file.inline,
+                content_id=file.content_id,
+                container=file.container,
+                unwrap=self._attached if file.content_type in _MESSAGE_TYPES else None,
+            )
+            for file in files(self._content, self._limits)
+        )
+
+    def _attached(self, raw: bytes) -> "Message":
+        verdict = Verdict(self.path, self.evidence)
+        if self._limits.depth < 1:
+            raise MessageOverLimit("depth")
+        limits = replace(self._limits, depth=self._limits.depth - 1)
+        return Message(
+            raw, key=self.key, folder=self.folder, received_at=self.received_at, verdict=verdict, limits=limits
+        )
+
+    @cached_property
+    def parsed(self) -> Any:
+        """The message as mail-parser's object (`mailparser.MailParser`). Slow and large for large messages.
+
+        Raises: MessageUnparsable, MessageOverLimit.
+        """
+        from worker.mime.whole import parsed
+
+        _ = self._content  # its structure is within the limits, or this raises
+        return parsed(self._raw, self._limits)
+
+    # What it is
+
+    @cached_property
+    def kind(self) -> str:
+        """`mail`, `auto-reply`, `bounce`, `receipt` or `calendar`. If it can't be taken apart: by its headers."""
+        return self._by_content(kind_by_headers(self.headers), lambda kind: self._content.kind(kind))
+
+    @cached_property
+    def protection(self) -> str | None:
+        """`smime-encrypted`, `smime-signed`, `rpmsg`, `pgp`, or None. What can't be taken apart: by its headers."""
+        return self._by_content(protection_by_headers(self.headers), lambda found: self._content.protection() or found)
+
+    @cached_property
+    def notices(self) -> tuple[str, ...]:
+        """What the provider removed or changed, as far as its notices tell; by the subject alone, where that is all.
+
+        `attachment-removed`, `external-sender`, `impersonation-warning`, `unsafe-attachment-blocked`, `malware-alert`,
+        `atp-scan-in-progress`.
+        """
+        found = notices_by_headers(self.headers)
+        return self._by_content(found, lambda found: tuple(dict.fromkeys((*found, *self._content.notices()))))
+
+    @cached_property
+    def stand_in(self) -> str | None:
+        """What this is in place of the message, which isn't here: `retrieval-failed`, `atp-scan`; None for a message.
+
+        A stand-in is never the message itself: it isn't for handlers.
+        """
+        if signs.is_retrieval_stand_in(self.headers):
+            failed = self._by_content(True, lambda _: self._content.is_retrieval_failure())
+            return "retrieval-failed" if failed else None
+        if signs.may_be_scan_stand_in(self._raw):
+            scanning = self._by_content(False, lambda _: self._content.is_scan_stand_in())
+            return "atp-scan" if scanning else None
+        return None
+
+    def _by_content(self, by_headers: T, look: Callable[[T], T]) -> T:
+        """What the content says, or what the headers say where the content can't be had."""
+        try:
+            return look(by_headers)
+        except MessageError:
+            return by_headers

@@ -1,0 +1,145 @@
+"""A message's content: which part is its text, which its HTML, and what all the others are."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property, partial
+
+from worker.mime import signs, tnef
+from worker.mime.htmltext import text_of
+from worker.mime.limits import Limits, MessageOverLimit
+from worker.mime.parts import Part, parse
+
+_SIGNED_DATA = bytes.fromhex("2a864886f70d010702")  # the object identifier at the start of CMS signed data
+_DEEPEST_TNEF = 5
+
+
+class Content:
+    """The leaves of a message: its text part, its HTML part, and the rest."""
+
+    def __init__(self, raw: bytes, limits: Limits) -> None:
+        """Raises MessageUnparsable or MessageOverLimit."""
+        leaves = parse(raw, limits)
+        self._text = next((leaf for leaf in leaves if _is_body(leaf, "text/plain")), None)
+        self._html = next((leaf for leaf in leaves if _is_body(leaf, "text/html")), None)
+        self.others = tuple(leaf for leaf in leaves if leaf is not self._text and leaf is not self._html)
+        """Every leaf that is neither, in order."""
+
+    @cached_property
+    def html(self) -> str | None:
+        return self._html.text() if self._html else None
+
+    @cached_property
+    def text(self) -> str:
+        if self._text:
+            return self._text.text()
+        return text_of(self.html) if self.html else ""
+
+    def kind(self, by_headers: str) -> str:
+        """The kind of message, where its headers leave it open."""
+        if by_headers != "mail":
+            return by_headers
+        types = {leaf.content_type for leaf in self.others}
+        if "message/disposition-notification" in types:
+            return "receipt"
+        if "message/delivery-status" in types:
+            return "bounce"
+        return "calendar" if any(_is_invitation(leaf) for leaf in self.others) else "mail"
+
+    def protection(self) -> str | None:
+        """The first protection among the parts."""
+        found = (_protection(leaf) for leaf in self.others)
+        return next((name for name in found if name), "pgp" if signs.is_pgp_text(self.text) else None)
+
+    def notices(self) -> tuple[str, ...]:
+        """The provider's notices in the texts and the file names."""
+        return signs.notices_in((self.text, self.html or ""), (leaf.filename or "" for leaf in self.others))
+
+    def is_retrieval_failure(self) -> bool:
+        """Whether the body is that of a stand-in for a message that Exchange couldn't convert."""
+        return signs.says_retrieval_failed(self.text)
+
+    def is_scan_stand_in(self) -> bool:
+        """Whether an attachment is the stand-in for one that is still being scanned."""
+        return any(signs.is_scan_name(leaf.filename or "") for leaf in self.others)
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """One attachment to be: what is known of it, and how to get its bytes."""
+
+    load: Callable[[], bytes]
+    content_type: str
+    filename: str | None
+    inline: bool = False
+    content_id: str | None = None
+    container: str | None = None
+
+
+def files(content: Content, limits: Limits) -> Iterator[File]:
+    """Every attachment, in order; a winmail.dat opened into its files.
+
+    Raises:
+        MessageOverLimit: too many of them, or one too large.
+    """
+    number = 0
+    for leaf in content.others:
+        if leaf.largest > limits.attachment:
+            raise MessageOverLimit("attachment")
+        for file in _opened(leaf, limits):
+            number += 1
+            if number > limits.attachments:
+                raise MessageOverLimit("attachments")
+            yield file
+
+
+def _opened(leaf: Part, limits: Limits) -> list[File]:
+    inline = leaf.disposition == "inline" or (leaf.disposition != "attachment" and leaf.content_id is not None)
+    file = File(leaf.read, leaf.content_type, leaf.filename, inline, leaf.content_id)
+    if not _may_be_tnef(leaf):
+        return [file]
+    data = leaf.read()
+    try:
+        return list(_unpacked(data, leaf.filename or "winmail.dat", len(data) * limits.expansion, _DEEPEST_TNEF))
+    except tnef.TnefError:
+        return [file]
+
+
+def _unpacked(data: bytes, container: str, largest: float, depth: int) -> Iterator[File]:
+    """The files in a winmail.dat; a message embedded in it is TNEF again, and opened likewise."""
+    for file in tnef.read(data, largest):
+        if depth and file.data.startswith(tnef.SIGNATURE):
+            try:
+                yield from list(_unpacked(file.data, container, largest, depth - 1))
+                continue
+            except tnef.TnefError:
+                pass
+        content_type = file.content_type or "application/octet-stream"
+        yield File(
+            partial(bytes, file.data), content_type, file.name or None, False, file.content_id or None, container
+        )
+
+
+def _may_be_tnef(leaf: Part) -> bool:
+    return leaf.content_type in ("application/ms-tnef", "application/vnd.ms-tnef") or (
+        (leaf.filename or "").lower() == "winmail.dat"
+    )
+
+
+def _is_body(leaf: Part, content_type: str) -> bool:
+    return leaf.content_type == content_type and leaf.disposition != "attachment" and leaf.filename is None
+
+
+def _is_invitation(leaf: Part) -> bool:
+    """RFC 6047: an invitation says its method; a calendar file that was merely attached doesn't."""
+    return (
+        leaf.content_type == "text/calendar"
+        and leaf.disposition != "attachment"
+        and bool(leaf.node.parameter("method"))
+    )
+
+
+def _protection(leaf: Part) -> str | None:
+    found = signs.protection_of_type(str(leaf.node.get("content-type", "")), leaf.filename)
+    if found == "smime-encrypted" and _SIGNED_DATA in leaf.read()[:64]:
+        return "smime-signed"
+    return found

@@ -1,0 +1,248 @@
+"""The parts of a message: its structure by the standard library's parser, each part's bytes when they are asked for."""
+
+import binascii
+import quopri
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from email.message import Message as StandardMessage
+from email.parser import BytesParser
+from email.policy import Compat32
+from email.utils import collapse_rfc2231_value
+
+from worker.mime.charsets import decode
+from worker.mime.limits import Limits, MessageError, MessageOverLimit, MessageUnparsable
+from worker.mime.skeleton import Skeleton, cut
+from worker.mime.words import readable
+
+_ENCODING = re.compile(r"[a-z0-9-]+")
+_UUENCODE = frozenset({"x-uuencode", "uuencode", "uue", "x-uue"})
+_CHUNK = 1 << 20  # bytes decoded at a time: a large part never lies in memory twice in its encoded form
+
+
+class _Budget:
+    """Counts what one message has, against its limits."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self._parts = 0
+        self._header_bytes = 0
+
+    def part(self) -> None:
+        self._parts += 1
+        if self._parts > self.limits.parts:
+            raise MessageOverLimit("parts")
+
+    def header(self, name: str, value: str) -> None:
+        self._header_bytes += len(name) + len(value)
+        if self._header_bytes > self.limits.header_bytes:
+            raise MessageOverLimit("header_bytes")
+        # The standard library takes quadratic time over parameters.
+        if value.count(";") > self.limits.header_parameters and name.lower().startswith("content-"):
+            raise MessageOverLimit("header_parameters")
+
+
+class _AsSent(Compat32):
+    """Headers as sent, even where the standard library would make an object of one."""
+
+    def header_fetch_parse(self, name: str, value: str) -> str:  # noqa: ARG002 -- the policy's signature
+        return value
+
+
+_POLICY = _AsSent()
+
+
+class Node(StandardMessage):
+    """A part as the feed parser builds it: it counts itself, and hides attached messages from the parser.
+
+    What is attached is a leaf of this message, its bytes as they came; it is a message of its own once it is opened.
+    """
+
+    _payload: object  # the parser writes to it, and nothing public gives it back undecoded
+
+    def __init__(self, budget: _Budget) -> None:
+        super().__init__(_POLICY)
+        self.depth = 0
+        self._budget = budget
+        self._budget.part()
+
+    def attach(self, payload: object) -> None:
+        assert isinstance(payload, Node)  # noqa: S101 -- for the type checker: the parser attaches what it was given
+        payload.depth = self.depth + 1
+        if payload.depth > self._budget.limits.depth:
+            raise MessageOverLimit("depth")
+        super().attach(payload)
+
+    def set_raw(self, name: str, value: str) -> None:
+        self._budget.header(name, value)
+        super().set_raw(name, value)
+
+    def get_content_type(self) -> str:
+        declared = self.declared_type
+        return "application/octet-stream" if declared.startswith("message/") else declared
+
+    def get_content_maintype(self) -> str:
+        return self.get_content_type().partition("/")[0]
+
+    def get_boundary(self, failobj: object = None) -> object:  # type: ignore[override]
+        boundary = self.parameter("boundary")
+        return failobj if boundary is None else boundary.rstrip()  # RFC 2046: it doesn't end in white space
+
+    @property
+    def declared_type(self) -> str:
+        """The content type as declared, in lower case, without parameters; text/plain where it is nonsense."""
+        return super().get_content_type()
+
+    def parameter(self, name: str, header: str = "content-type") -> str | None:
+        """A header's parameter, as sent but for RFC 2231; None where it is missing or broken beyond repair."""
+        try:
+            value = self.get_param(name, None, header)
+            return None if value is None else collapse_rfc2231_value(value)
+        except (
+            ValueError,
+            TypeError,
+        ):  # a charset with NUL, continuations numbered with a million digits or not at all
+            return None
+
+    @property
+    def children(self) -> "list[Node] | None":
+        """The parts in this one; None for a leaf."""
+        if not isinstance(self._payload, list):
+            return None
+        return [child for child in self._payload if isinstance(child, Node)]
+
+    @property
+    def source(self) -> str:
+        """The payload as the parser found it."""
+        return self._payload if isinstance(self._payload, str) else ""
+
+    @property
+    def encoding(self) -> str:
+        """The content transfer encoding, in lower case."""
+        match = _ENCODING.search(str(self.get("content-transfer-encoding", "")).lower())
+        return match[0] if match else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A leaf of the message: one body, one attachment, one attached message."""
+
+    node: Node
+    skeleton: Skeleton
+
+    @property
+    def content_type(self) -> str:
+        return self.node.declared_type
+
+    @property
+    def filename(self) -> str | None:
+        """The name that the sender gave it, as a person reads it; None without one."""
+        name = self.node.parameter("filename", "content-disposition")
+        if name is None:
+            name = self.node.parameter("name")
+        return (readable(name) or None) if name is not None else None
+
+    @property
+    def disposition(self) -> str:
+        """`attachment`, `inline`, another word of the sender's, or nothing."""
+        return str(self.node.get("content-disposition", "")).partition(";")[0].strip().lower()
+
+    @property
+    def content_id(self) -> str | None:
+        value = self.node.get("content-id")
+        return (readable(str(value)).strip("<> ") or None) if value else None
+
+    @property
+    def encoded_size(self) -> int:
+        """Bytes of the part on the wire."""
+        return sum(len(span) for span in self._spans())
+
+    @property
+    def largest(self) -> int:
+        """Bytes that the part can't decode to more than."""
+        size = self.encoded_size
+        return size * 3 // 4 if self.node.encoding == "base64" else size
+
+    def read(self) -> bytes:
+        """The part's bytes, decoded. Never raises: what isn't in the encoding that it claims comes as it was sent."""
+        encoding = self.node.encoding
+        if encoding == "base64":
+            return _base64(self._spans())
+        data = b"".join(self._spans())
+        if encoding == "quoted-printable":
+            return quopri.decodestring(data)
+        if encoding in _UUENCODE:
+            return _by_standard_library(encoding, data)
+        return data
+
+    def text(self) -> str:
+        """The part's text, by the charset that it claims."""
+        return decode(self.read(), self.node.parameter("charset") or "")
+
+    def _spans(self) -> list[bytes | memoryview]:
+        return self.skeleton.spans(self.node.source)
+
+
+def parse(raw: bytes, limits: Limits) -> tuple[Part, ...]:
+    """The leaves of a message, in order: all that holds something itself, every part once.
+
+    Raises:
+        MessageOverLimit: as soon as a limit is reached.
+        MessageUnparsable: the parser gave up.
+    """
+    if len(raw) > limits.message:
+        raise MessageOverLimit("message")
+    try:
+        skeleton = cut(raw, limits)
+        budget = _Budget(limits)
+        root = BytesParser(lambda: Node(budget), policy=_POLICY).parsebytes(skeleton.text)
+        assert isinstance(root, Node)  # noqa: S101 -- for the type checker: the factory makes nothing else
+        return tuple(Part(node, skeleton) for node in _leaves(root))
+    except MessageError:
+        raise
+    except Exception as error:  # noqa: BLE001 -- hostile mail makes the parser raise anything; ours is one documented error
+        cause = type(error).__name__
+    raise MessageUnparsable(cause)
+
+
+def _leaves(root: Node) -> Iterator[Node]:
+    """Every part that holds something itself, in order."""
+    waiting = [root]
+    while waiting:
+        node = waiting.pop()
+        children = node.children
+        if children is None:
+            yield node
+        else:
+            waiting.extend(reversed(children))
+
+
+def _base64(spans: Sequence[bytes | memoryview]) -> bytes:
+    """Decode base64; broken base64 as the standard library does."""
+    try:
+        return b"".join(_strict_base64(spans))
+    except binascii.Error:
+        return _by_standard_library("base64", b"".join(spans))
+
+
+def _strict_base64(spans: Sequence[bytes | memoryview]) -> Iterator[bytes]:
+    rest, ended = b"", False
+    for chunk in (span[at : at + _CHUNK] for span in spans for at in range(0, len(span), _CHUNK)):
+        piece = rest + bytes(chunk).translate(None, b"\r\n")
+        if ended and piece:
+            raise binascii.Error
+        whole = len(piece) & ~3
+        rest = piece[whole:]
+        if whole:
+            ended = piece[whole - 1 : whole] == b"="
+            yield binascii.a2b_base64(piece[:whole], strict_mode=True)
+    if rest:
+        raise binascii.Error
+
+
+def _by_standard_library(encoding: str, data: bytes) -> bytes:
+    part = StandardMessage()
+    part["Content-Transfer-Encoding"] = encoding
+    part.set_payload(data.decode("ascii", "surrogateescape"))
+    decoded = part.get_payload(decode=True)
+    return decoded if isinstance(decoded, bytes) else data

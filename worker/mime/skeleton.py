@@ -1,0 +1,127 @@
+"""A message cut down to the lines that decide its structure.
+
+Nearly all the time of parsing a large message goes into splitting its bodies into lines, only to ask each line whether
+it is a boundary. Most lines can't be: once a part's body has begun, nothing ends it but a line that starts with `--`.
+So whole stretches of body are cut out before parsing, each leaving one short line, its *token*, in its place. The
+parser sees the same structure, and a part's payload is had by putting the bytes back for the tokens in it.
+
+A stretch is cut only where no parser could see structure in it:
+
+- It starts within a body: after a part's headers and the blank line that ends them, or at the first line that neither
+  is blank nor looks like a header (such a line ends the headers, too).
+- It ends before the next line that starts with `--`; the end of its last line stays, as the parser takes that off the
+  payload before a boundary.
+- Attached messages are bodies like any other: the parser that reads the skeleton doesn't look into them.
+"""
+
+import re
+import secrets
+from dataclasses import dataclass, field
+
+from worker.mime.limits import Limits, MessageOverLimit
+
+_SHORTEST = 256  # bytes worth a token
+_HEADER_BLOCK = re.compile(rb"(?:(?:[!-9;-~]*+:|[\t ]|From )[^\r\n]*+(?:\r\n|\r|\n|\Z))*+")
+_LINE_END = re.compile(rb"\r\n|\r|\n")
+_NONCE = secrets.token_hex(8)  # not to be guessed, so that no message can hold a token of its own
+_TOKEN = re.compile(rf"~{_NONCE}\.(\d+)~")
+
+
+@dataclass(slots=True)
+class Skeleton:
+    """The skeleton of one message, and how to get from a payload in it to the bytes."""
+
+    raw: bytes
+    cuts: list[tuple[int, int]] = field(default_factory=list)
+    pieces: list[bytes] = field(default_factory=list)
+
+    @property
+    def text(self) -> bytes:
+        """The bytes to give to the parser."""
+        return b"".join(self.pieces)
+
+    def spans(self, payload: str) -> list[bytes | memoryview]:
+        """The bytes of a payload as the parser found it, in pieces: not copied where they were cut out."""
+        view = memoryview(self.raw)
+        spans: list[bytes | memoryview] = []
+        position = 0
+        for match in _TOKEN.finditer(payload):
+            if match.start() > position:
+                spans.append(payload[position : match.start()].encode("ascii", "surrogateescape"))
+            start, end = self.cuts[int(match[1])]
+            spans.append(view[start:end])
+            position = match.end()
+        if position < len(payload):
+            spans.append(payload[position:].encode("ascii", "surrogateescape"))
+        return spans
+
+
+def cut(raw: bytes, limits: Limits) -> Skeleton:
+    """The skeleton of a message.
+
+    Raises:
+        MessageOverLimit: too many lines may be headers or boundaries.
+    """
+    skeleton = Skeleton(raw)
+    finder = _DashLines(raw)
+    position, lines = 0, 0
+    while position < len(raw):
+        body = _body_start(raw, position)
+        lines += 1 + raw.count(b"\n", position, body) + raw.count(b"\r", position, body)
+        if lines > limits.lines:
+            raise MessageOverLimit("lines")
+        following = finder.after(body)
+        _keep_or_cut(skeleton, position, body, following)
+        position = following
+    return skeleton
+
+
+def _body_start(raw: bytes, position: int) -> int:
+    """Where the body begins: from `position`, a line that may be a boundary and then lines that may be headers."""
+    if raw.startswith(b"--", position):
+        end = _LINE_END.search(raw, position)
+        if end is None:
+            return len(raw)
+        position = end.end()
+    match = _HEADER_BLOCK.match(raw, position)
+    position = match.end() if match else position
+    blank = _LINE_END.match(raw, position)
+    return blank.end() if blank else position
+
+
+def _keep_or_cut(skeleton: Skeleton, start: int, body: int, end: int) -> None:
+    """Keep from `start` to `body`; cut out `body` to `end`, but for its last line end."""
+    raw = skeleton.raw
+    last = end
+    if last > body and raw[last - 1 : last] == b"\n":
+        last -= 1
+    if last > body and raw[last - 1 : last] == b"\r":
+        last -= 1
+    if last - body < _SHORTEST:
+        skeleton.pieces.append(raw[start:end])
+        return
+    token = f"~{_NONCE}.{len(skeleton.cuts)}~".encode("ascii")
+    skeleton.cuts.append((body, last))
+    skeleton.pieces.append(raw[start:body] + token + raw[last:end])
+
+
+class _DashLines:
+    """Finds the lines that start with `--`, whatever ends the line before; looks at each byte once for each kind."""
+
+    def __init__(self, raw: bytes) -> None:
+        self._raw = raw
+        self._next = {b"\n--": -1, b"\r--": -1}
+
+    def after(self, position: int) -> int:
+        """Where the first such line at or after `position` starts; the end of the message where there is none."""
+        if self._raw.startswith(b"--", position) and self._raw[position - 1 : position] in (b"\n", b"\r"):
+            return position
+        return min(self._find(needle, position) for needle in self._next)
+
+    def _find(self, needle: bytes, position: int) -> int:
+        known = self._next[needle]
+        if known < position:
+            found = self._raw.find(needle, position)
+            known = len(self._raw) if found < 0 else found + 1
+            self._next[needle] = known
+        return known
