@@ -205,3 +205,8 @@ def test_the_boundary_is_at_a_received_line(block: list[Header]) -> None:
     boundary = find_boundary(block, JunkPolicy())
     assert boundary.ends_at is None or block[boundary.ends_at][0] == "Received"
     assert boundary.recognised or boundary.ends_at is None
+
+
+def test_a_name_outside_ascii_is_not_ours() -> None:
+    """The Kelvin sign, in lower case, is a k."""
+    assert judged([("X-TM-AS-User-Bloc\u212aed-Sender", "Yes")]) == Verdict(Path.CLEAN)
