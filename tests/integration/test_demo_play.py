@@ -22,8 +22,6 @@ from worker.demo import play as play_module
 from worker.demo.config import DemoDirectory
 from worker.demo.samples import all_samples
 
-Play = Callable[..., tuple[int, str]]
-
 
 @pytest.fixture
 def demo(tmp_path: Path) -> DemoDirectory:

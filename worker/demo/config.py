@@ -157,6 +157,10 @@ class DemoDirectory:
             TEMPLATE.format_map({name: json.dumps(value, ensure_ascii=False) for name, value in values.items()})
         )
 
+    def waiting(self) -> int:
+        """How many messages lie in INBOX now."""
+        return sum(len(folder.letters) for folder in self.store.load() if folder.name == INBOX)
+
     def where(self) -> dict[str, list[str]]:
         """For each message of the samples, by its digest: the folders in which it lies now."""
         places: dict[str, list[str]] = {}

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -23,9 +23,11 @@ from worker.demo.config import DemoDirectory, NotOursError
 from worker.demo.mailbox import EmbeddedMailbox
 from worker.demo.report import Report
 from worker.demo.samples import ACCOUNT, all_samples
+from worker.progress import progress
 
 NEXT = (("status",), ("reconcile",), ("check", "--connect"), ("run",))
 DONE, FINDING, USAGE, OUR_FAULT, NOT_NOW, CONFIGURATION = 0, 1, 64, 70, 75, 78
+TICK = 0.1
 PATIENCE = 60.0
 """Seconds after which a demo that still has retries due is not as expected."""
 
@@ -97,14 +99,21 @@ def _show_next(directory: Path, demo: DemoDirectory, console: Console, seconds: 
 
 
 def _drain(demo: DemoDirectory) -> int:
-    """`once`, until no retry is due any more."""
+    """`once`, until no retry is due any more, with a bar on a terminal. What `once` logs goes to a file."""
     deadline = time.monotonic() + PATIENCE
-    with demo.log.open("ab") as log:
+    total = demo.waiting()
+    with demo.log.open("ab") as log, progress(sys.stderr) as bar:
+        bar.found(total)
+
+        def count() -> None:
+            while bar.done < total - demo.waiting():
+                bar.finished()
+
         while True:
-            code = _worker(demo, ["once"], stderr=log)
+            code = _worker(demo, ["once"], stderr=log, meanwhile=count)
             if code != NOT_NOW or time.monotonic() > deadline:
                 return code
-            time.sleep(0.2)
+            time.sleep(TICK)
 
 
 def _status(demo: DemoDirectory) -> Mapping[str, Any]:
@@ -130,12 +139,22 @@ def _mailbox(demo: DemoDirectory) -> Iterator[EmbeddedMailbox]:
         yield mailbox
 
 
-def _worker(demo: DemoDirectory, arguments: Sequence[str], stderr: Any = None) -> int:
+def _worker(
+    demo: DemoDirectory, arguments: Sequence[str], stderr: Any = None, meanwhile: Callable[[], None] = lambda: None
+) -> int:
     """Run the worker's own command; signals that reach us are for it to answer."""
     process = subprocess.Popen([*_program(), *arguments], env=_environment(demo), stderr=stderr)  # noqa: S603 -- itself
     with _signals_left_to(process):
-        code = process.wait()
+        while (code := _ended(process)) is None:
+            meanwhile()
     return code if code >= 0 else 128 - code
+
+
+def _ended(process: subprocess.Popen[bytes]) -> int | None:
+    try:
+        return process.wait(TICK)
+    except subprocess.TimeoutExpired:
+        return None
 
 
 @contextmanager
