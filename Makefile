@@ -1,0 +1,70 @@
+# make          says what there is
+# make demo     needs Python 3.11 or later, git and make; everything else is brought here, into .venv and .tools
+
+PY := .venv/bin/python
+UV = $$(scripts/bootstrap uv)
+COMPILE = $(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
+
+.PHONY: help install demo test test-unit test-all soak bench lint format types lock audit-deps clean
+
+help:
+	@echo 'make demo        the whole worker on an embedded mailbox with sample mail, in under a minute'
+	@echo 'make test        the tests (installs Dovecot with apt-get when it is missing and you are root)'
+	@echo 'make test-all    these and the slow ones, property tests with 2,000 examples'
+	@echo 'make soak        property tests with 20,000 examples, then mutation tests of the login guard: hours'
+	@echo 'make bench       what it costs, next to the floor'
+	@echo 'make lint types  style, contracts between rooms, Dockerfile; strict types'
+	@echo 'make lock        the lock files anew from pyproject.toml'
+	@echo 'make audit-deps  known vulnerabilities of what is locked (asks a public service)'
+
+install:
+	@scripts/bootstrap venv
+
+demo: install
+	@scripts/bootstrap system run
+	@.venv/bin/nhsmail-worker demo
+
+test: install
+	@scripts/bootstrap system test
+	@$(PY) -m pytest -q -m 'not slow'
+
+test-unit: install
+	@scripts/bootstrap system run
+	@$(PY) -m pytest -q -m 'not slow' tests/unit
+
+test-all: install
+	@scripts/bootstrap system test
+	@HYPOTHESIS_PROFILE=thorough $(PY) -m pytest -q
+
+soak: install
+	@scripts/bootstrap system test
+	@HYPOTHESIS_PROFILE=soak $(PY) -m pytest -q -p no:timeout
+	@.venv/bin/mutmut run 'worker.login*'
+	@.venv/bin/mutmut results
+
+bench: install
+	@scripts/bootstrap system test
+	@$(PY) -m bench
+
+lint: install
+	@.venv/bin/ruff check -q
+	@.venv/bin/ruff format -q --check
+	@.venv/bin/lint-imports --no-logo
+	@if [ -e Dockerfile ]; then .venv/bin/hadolint Dockerfile; fi
+
+format: install
+	@.venv/bin/ruff check -q --fix
+	@.venv/bin/ruff format -q
+
+types: install
+	@.venv/bin/mypy
+
+lock:
+	@$(COMPILE) --all-extras --group dev pyproject.toml -o requirements-dev.lock
+	@$(COMPILE) --extra oauth --extra postgres pyproject.toml -o requirements.lock
+
+audit-deps: install
+	@.venv/bin/pip-audit --strict --require-hashes --disable-pip -r requirements-dev.lock
+
+clean:
+	@rm -rf .venv .tools dist mutants .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage
