@@ -22,6 +22,7 @@ CONNECTION: Final = "connection"
 _EPOCH: Final = "login.epoch"
 _SALT: Final = "login.salt"
 _CURRENT: Final = "login.credential"
+_REFUSED: Final = "login.refused"
 _WARNED: Final = "login.warned"
 
 
@@ -65,7 +66,7 @@ class History:
     records: in order, password rows since the last password success or reset, token rows since the last token success
     or reset, waits without a credential since the last success or reset.
     reset_unproven: the last reset has had no success since.
-    current: the fingerprint of the credential that was last read.
+    current: the fingerprint of the credential that was last read. refused: why it wasn't sent, where it wasn't fit.
     """
 
     epoch: str | None = None
@@ -73,6 +74,7 @@ class History:
     records: tuple[Record, ...] = ()
     reset_unproven: bool = False
     current: str | None = None
+    refused: str | None = None
 
 
 class AttemptLedger:
@@ -106,6 +108,7 @@ class AttemptLedger:
                 records=tuple(Record(**row) for row in rows),
                 reset_unproven=0 < reset == max(password, token),
                 current=_fact(connection, _CURRENT),
+                refused=_fact(connection, _REFUSED),
             )
 
     def credentials(self) -> Sequence[KnownCredential]:
@@ -123,12 +126,15 @@ class AttemptLedger:
 
     def salt(self) -> bytes:
         """The salt of this journal's fingerprints, made at first use."""
-        with self._database.write(durable=True) as connection:
+        with self._database.read() as connection:
             stored = _fact(connection, _SALT)
-            if stored is None:
-                stored = secrets.token_hex(16)
-                _set_fact(connection, _SALT, stored)
-            return bytes.fromhex(stored)
+        return bytes.fromhex(stored or self._new_salt())
+
+    def _new_salt(self) -> str:
+        with self._database.write(durable=True) as connection:
+            stored = _fact(connection, _SALT) or secrets.token_hex(16)
+            _set_fact(connection, _SALT, stored)
+            return stored
 
     def begin(
         self,
@@ -194,12 +200,21 @@ class AttemptLedger:
         with self._database.write(durable=True) as connection:
             connection.execute(update(attempt).where(attempt.c.number.in_(numbers)).values(cools_from=at))
 
-    def saw(self, fingerprint: str, at: float, *, password: bool) -> None:
-        """A credential was read; the first time that a password is seen is when its age begins."""
+    def saw(self, fingerprint: str, at: float, *, password: bool, refused: str | None = None) -> None:
+        """A credential was read; the first time that a password is seen is when its age begins.
+
+        refused: why it won't be sent.
+        """
+        with self._database.read() as connection:
+            known = select(credential.c.fingerprint).where(credential.c.fingerprint == fingerprint)
+            is_new = password and connection.execute(known).first() is None
+            stored = (_fact(connection, _CURRENT), _fact(connection, _REFUSED))
+        if not is_new and stored == (fingerprint, refused):
+            return
         with self._database.write() as connection:
             _set_fact(connection, _CURRENT, fingerprint)
-            known = select(credential.c.fingerprint).where(credential.c.fingerprint == fingerprint)
-            if password and connection.execute(known).first() is None:
+            _set_fact(connection, _REFUSED, refused)
+            if is_new:
                 connection.execute(insert(credential).values(fingerprint=fingerprint, first_seen_at=at))
 
     def warn(self, mark: str) -> None:
@@ -243,6 +258,7 @@ def _fact(connection: Connection, name: str) -> str | None:
     return value
 
 
-def _set_fact(connection: Connection, name: str, value: str) -> None:
+def _set_fact(connection: Connection, name: str, value: str | None) -> None:
     connection.execute(delete(fact).where(fact.c.name == name))
-    connection.execute(insert(fact).values(name=name, value=value))
+    if value is not None:
+        connection.execute(insert(fact).values(name=name, value=value))

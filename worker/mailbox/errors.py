@@ -9,7 +9,7 @@ class MailboxError(Exception):
     """Base of everything that the mailbox room raises on purpose. The mail stays where it is."""
 
 
-class LoginFailed(MailboxError):  # noqa: N818 -- reads as what happened
+class LoginFailed(MailboxError):
     """A login didn't end in the server's OK to it and to the first command. The guard decides what comes next."""
 
     def __init__(self, failure: LoginFailure) -> None:
@@ -17,11 +17,11 @@ class LoginFailed(MailboxError):  # noqa: N818 -- reads as what happened
         self.failure = failure
 
 
-class ConnectionLost(MailboxError):  # noqa: N818 -- reads as what happened
+class ConnectionLost(MailboxError):
     """The connection ended: reconnect. Nothing is known about the command in flight."""
 
 
-class Throttled(MailboxError):  # noqa: N818 -- reads as what happened
+class Throttled(MailboxError):
     """The server asked for a pause.
 
     after: how long from now, as the server said.
@@ -32,7 +32,7 @@ class Throttled(MailboxError):  # noqa: N818 -- reads as what happened
         self.after = after
 
 
-class ServerUnavailable(MailboxError):  # noqa: N818 -- reads as what happened
+class ServerUnavailable(MailboxError):
     """The server can't be reached, or says that it can't answer now."""
 
     def __init__(self, message: str, *, after: timedelta | None = None) -> None:
@@ -40,19 +40,19 @@ class ServerUnavailable(MailboxError):  # noqa: N818 -- reads as what happened
         self.after = after
 
 
-class TlsRefused(MailboxError):  # noqa: N818 -- reads as what happened
+class TlsRefused(MailboxError):
     """No trusted, encrypted connection came about; nothing was sent."""
 
 
-class TokenExpired(MailboxError):  # noqa: N818 -- reads as what happened
+class TokenExpired(MailboxError):
     """The server closed the session since its OAuth token ran out: refresh it and reconnect."""
 
 
-class NotConnected(MailboxError):  # noqa: N818 -- reads as what happened
+class NotConnected(MailboxError):
     """`User is authenticated but not connected`: the login was answered, but the mailbox isn't there for us."""
 
 
-class ProtocolFault(MailboxError):  # noqa: N818 -- reads as what happened
+class ProtocolFault(MailboxError):
     """The server didn't understand us, or we not it. Not to be repeated in a loop.
 
     by_server: the server said so; otherwise we couldn't read its answer.
@@ -63,5 +63,5 @@ class ProtocolFault(MailboxError):  # noqa: N818 -- reads as what happened
         self.by_server = by_server
 
 
-class CommandRefused(MailboxError):  # noqa: N818 -- reads as what happened
+class CommandRefused(MailboxError):
     """The server said NO to a command; the connection is well."""

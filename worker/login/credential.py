@@ -1,0 +1,184 @@
+"""Credentials: where they are read from, and what is handed to the session. Read before each attempt, never kept."""
+
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal, Protocol
+
+from worker.mailbox.failures import Kind
+from worker.mailbox.sasl import Sasl, XOAuth2
+
+FileMode = Literal["private", "group", "any"]
+_LARGEST: Final = 64 * 1024
+_FORBIDDEN: Final = {"private": 0o077, "group": 0o007, "any": 0}
+_BYTE_ORDER_MARK: Final = "\ufeff"
+
+
+class CredentialUnavailable(Exception):
+    """There is no credential to try: its file is missing, or readable by too many. Nothing was sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Password:
+    """The account's password, for one login."""
+
+    user: str
+    secret: str
+
+    def __repr__(self) -> str:
+        return "Password(…)"
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """An OAuth access token, for one login."""
+
+    user: str
+    secret: str
+
+    def __repr__(self) -> str:
+        return "Token(…)"
+
+    def mechanism(self) -> Sasl:
+        """XOAUTH2 with this token, for one use."""
+        return XOAuth2(self.user, self.secret)
+
+
+Credential = Password | Token
+
+
+class Candidate(Protocol):
+    """What an attempt would send, before it is allowed to."""
+
+    @property
+    def kind(self) -> Kind:
+        """Whether the account's password leaves the process, or a token alone."""
+
+    @property
+    def identity(self) -> str:
+        """What makes it this credential and no other; it is fingerprinted, never stored."""
+
+    @property
+    def password(self) -> str | None:
+        """The account's password behind it, which the policy is about; None: there is none."""
+
+    def obtain(self, *, refresh: bool) -> Credential:
+        """The credential itself. May ask the token endpoint, so only within an attempt.
+
+        refresh: don't use a token that was kept from before.
+
+        Raises:
+            LoginFailed: the token endpoint refused, or didn't answer.
+        """
+
+
+class CredentialSource(Protocol):
+    """Where candidates come from."""
+
+    @property
+    def needs_restart(self) -> bool:
+        """Whether a change is only seen after a restart (the environment of a process doesn't change)."""
+
+    def candidate(self) -> Candidate:
+        """What an attempt would send now.
+
+        Raises:
+            CredentialUnavailable: there is nothing to send.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class PasswordCandidate:
+    """A password that would be sent to the mail server."""
+
+    user: str
+    secret: str
+    kind: Kind = "password"
+
+    def __repr__(self) -> str:
+        return "PasswordCandidate(…)"
+
+    @property
+    def identity(self) -> str:
+        """The password."""
+        return self.secret
+
+    @property
+    def password(self) -> str | None:
+        """The password."""
+        return self.secret
+
+    def obtain(self, *, refresh: bool) -> Credential:  # noqa: ARG002 -- a password has nothing to refresh
+        """The password, for the session."""
+        return Password(self.user, self.secret)
+
+
+class PasswordSource:
+    """The password from a file, or from the environment by way of the settings."""
+
+    def __init__(self, user: str, *, file: Path | None, value: str | None, mode: FileMode = "private") -> None:
+        """One of file and value. mode: who may read the file."""
+        if (file is None) == (value is None):
+            raise ValueError("a password comes from a file or from the environment, one of them")
+        self._user = user
+        self._file = file
+        self._value = value
+        self._mode: FileMode = mode
+
+    @property
+    def needs_restart(self) -> bool:
+        """A password from the environment is that of the process's start."""
+        return self._file is None
+
+    def read(self) -> str:
+        """The password as it is now.
+
+        Raises:
+            CredentialUnavailable: the file can't be read, or may be read by too many.
+        """
+        if self._file is not None:
+            return read_secret(self._file, self._mode)
+        return self._value or ""
+
+    def candidate(self) -> Candidate:
+        """The password as it is now."""
+        return PasswordCandidate(self._user, self.read())
+
+
+def read_secret(path: Path, mode: FileMode) -> str:
+    """A secret from a file, without the line break at its end.
+
+    Raises:
+        CredentialUnavailable: with what is wrong and what to do; never with the content.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        with os.fdopen(descriptor, "rb") as file:
+            _check_mode(path, os.fstat(descriptor), mode)
+            content = file.read(_LARGEST + 1)
+    except OSError as error:
+        raise CredentialUnavailable(
+            f"{path} can't be read ({error.strerror}). No login was tried. Put the secret there, readable by the "
+            "worker."
+        ) from error
+    if len(content) > _LARGEST:
+        raise CredentialUnavailable(f"{path} is too large to be a secret. No login was tried. Name the right file.")
+    try:
+        text = content.decode("utf-8").removeprefix(_BYTE_ORDER_MARK)
+    except UnicodeDecodeError:
+        text = None
+    if text is None:  # raised here, so that the exception that quotes the content isn't its context
+        raise CredentialUnavailable(f"{path} isn't text in UTF-8. No login was tried. Save it as UTF-8.")
+    return text.removesuffix("\n").removesuffix("\r")
+
+
+def _check_mode(path: Path, status: os.stat_result, mode: FileMode) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        raise CredentialUnavailable(f"{path} isn't a file. No login was tried. Name the file that holds the secret.")
+    if status.st_mode & _FORBIDDEN[mode]:
+        raise CredentialUnavailable(
+            f"{path} may be read by others than its owner (mode {stat.S_IMODE(status.st_mode):o}). No login was tried. "
+            'Run `chmod 600` on it; for a secret mount that can\'t be changed, set `password_file_mode` to "group" '
+            'or "any".'
+        )

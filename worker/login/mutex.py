@@ -1,0 +1,93 @@
+"""The attempt mutex: under it, one process on the journal makes its one attempt.
+
+A lock on a file in the state folder with SQLite, on one host; a lock of the database between hosts. Both are gone the
+moment that their holder is dead. The ledger checks again that nobody came in between, so that a lock which a strange
+file system doesn't honour costs an attempt that isn't made, not one too many.
+"""
+
+import fcntl
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Final
+
+from sqlalchemy import text
+
+from worker.journal.database import Database, JournalUnavailable
+
+NAME: Final = "login.lock"
+_ADVISORY: Final = 0x6E68736D  # 'nhsm': one key for the journal's database
+_STEP: Final = 0.05
+
+
+class AttemptInProgress(Exception):
+    """Another process has been making its attempt for longer than we wait."""
+
+
+class AttemptMutex:
+    """Taken for one attempt at a time, over all processes on the journal.
+
+    patience: seconds to wait for another process's attempt. sleep and monotonic: for tests.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        state_dir: Path,
+        *,
+        patience: float = 120.0,
+        sleep: Callable[[float], None] = time.sleep,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._database = database
+        self._path = state_dir / NAME
+        self._patience = patience
+        self._sleep = sleep
+        self._monotonic = monotonic
+
+    @contextmanager
+    def hold(self) -> Iterator[None]:
+        """Hold the mutex for the block.
+
+        Raises:
+            AttemptInProgress: another process has it.
+            JournalUnavailable: it can't be had from the state folder or the database.
+        """
+        with ExitStack() as stack:
+            take = self._file_lock(stack) if self._database.is_sqlite else self._database_lock(stack)
+            deadline = self._monotonic() + self._patience
+            while not take():
+                if self._monotonic() >= deadline:
+                    raise AttemptInProgress("another process is making a login attempt")
+                self._sleep(_STEP)
+            yield
+
+    def _file_lock(self, stack: ExitStack) -> Callable[[], bool]:
+        try:
+            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise JournalUnavailable(f"the state folder can't be written: {error.strerror}") from error
+        stack.callback(os.close, descriptor)
+
+        def take() -> bool:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return False
+            except OSError as error:
+                raise JournalUnavailable(f"the state folder can't be locked: {error.strerror}") from error
+            return True
+
+        return take
+
+    def _database_lock(self, stack: ExitStack) -> Callable[[], bool]:
+        # The lock lives as long as this transaction, and so no longer than our connection.
+        connection = stack.enter_context(self._database.read())
+
+        def take() -> bool:
+            answer = connection.execute(text("SELECT pg_try_advisory_xact_lock(:key)"), {"key": _ADVISORY})
+            return bool(answer.scalar())
+
+        return take

@@ -1,0 +1,159 @@
+"""Where the login stands: ready, cooling or halted, worked out from the ledger alone. Pure.
+
+No state is kept that could contradict the rows: what a restarted worker, another replica or `status` works out from the
+same ledger is the same.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from worker.journal.attempts import CONNECTION, DOUBT, SUCCEEDED, History, Record
+from worker.login.backoff import Lockout
+from worker.mailbox.failures import HALTING, TRANSIENT, FailureClass, Kind
+
+
+class State(StrEnum):
+    """What the guard answers to the wish for an attempt."""
+
+    READY = "ready"
+    COOLING = "cooling"
+    HALTED = "halted"
+
+
+class Reason(StrEnum):
+    """Why the login halted or cools, besides the classes of failures themselves."""
+
+    BUDGET = "budget"
+    """All attempts of the account that we may use are used."""
+    CREDENTIAL = "credential"
+    """All attempts with this credential are used."""
+    TOKEN = "token"  # noqa: S105 -- a reason's name
+    """Too many OAuth tokens were rejected."""
+    JOURNAL = "journal"
+    """The journal may have forgotten attempts."""
+    UNANSWERED = "unanswered"
+    """The last attempt has no recorded answer: a process died in it, or still waits for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where the login stands for one credential.
+
+    failures: of the account's password, counted, since the last success or reset. remaining: of the budget.
+    remaining_for_credential: attempts left with this credential. next_at: epoch s; None where no time leads to it.
+    reason: a `Reason` or a `FailureClass`; None when nothing has failed.
+    refresh: a token that was kept from before has been rejected: use a fresh one.
+    """
+
+    state: State
+    failures: int
+    remaining: int
+    remaining_for_credential: int
+    next_at: float | None = None
+    reason: str | None = None
+    refresh: bool = False
+
+
+def stand(history: History, rules: Lockout, *, kind: Kind, credential: str | None, now: float) -> Standing:
+    """Where the login stands for a credential at a time.
+
+    kind: whether an attempt would send a password or a token. credential: its fingerprint.
+    """
+    records = history.records
+    counted = [record for record in records if record.kind == "password" and record.counts]
+    own = [record for record in records if record.credential is not None and record.credential == credential]
+    own_counted = _own_counted(own, kind)
+    limit = rules.token_attempts if kind == "token" else rules.per_credential
+    remaining = max(0, rules.budget - len(counted))
+    left = max(0, limit - len(own_counted))
+    if kind == "password":
+        left = min(left, remaining)
+    reason = _halt(records, own, rules, kind=kind, remaining=remaining, left=left)
+    last = records[-1] if records else None
+    refresh = last is not None and last.kind == "token" and last.outcome in _STALE and not last.counts
+    if reason is not None:
+        return Standing(State.HALTED, len(counted), remaining, left, None, reason, refresh)
+    until, why = _wait(records, own_counted, counted if kind == "password" else own_counted, rules, now)
+    if until is None:
+        return Standing(State.READY, len(counted), remaining, left, None, None, refresh)
+    if now < until:
+        return Standing(State.COOLING, len(counted), remaining, left, until, why, refresh)
+    return Standing(State.READY, len(counted), remaining, left, None, why, refresh)
+
+
+_STALE = frozenset({FailureClass.TOKEN_REJECTED, FailureClass.TOKEN_EXPIRED})
+
+
+def _own_counted(own: Sequence[Record], kind: Kind) -> list[Record]:
+    """Attempts that use up this credential's own limit."""
+    return [record for record in own if record.kind == kind and record.counts]
+
+
+def _rejected_after_sign_in(own: Sequence[Record]) -> list[Record]:
+    """Attempts in which the token endpoint took the password, and the mail server then refused the token."""
+    return [record for record in own if record.kind == "password" and record.outcome == FailureClass.TOKEN_REJECTED]
+
+
+def _halt(
+    records: Sequence[Record], own: Sequence[Record], rules: Lockout, *, kind: Kind, remaining: int, left: int
+) -> str | None:
+    if kind == "password" and any(record.kind == DOUBT for record in records):
+        return Reason.JOURNAL
+    halting = [record.outcome for record in own if record.outcome in HALTING]
+    if halting:
+        return halting[-1]
+    if kind == "password" and remaining == 0:
+        return Reason.BUDGET
+    if kind == "token" and left == 0:
+        return Reason.TOKEN
+    if left == 0:
+        return Reason.CREDENTIAL
+    if len(_rejected_after_sign_in(own)) >= rules.token_attempts:
+        return Reason.TOKEN
+    return None
+
+
+def _wait(
+    records: Sequence[Record], own_counted: Sequence[Record], counted: Sequence[Record], rules: Lockout, now: float
+) -> tuple[float | None, str | None]:
+    """Until when to wait, and why; (None, None) without a wait."""
+    waits: list[tuple[float, str]] = []
+    if own_counted:
+        # A credential that hasn't failed yet is tried at once; one that has waits from the account's last failure.
+        last = counted[-1]
+        wait = rules.wait_after(len(counted), last.jitter)
+        waits.append((_from(last, now) + wait, last.outcome or Reason.UNANSWERED))
+    troubles = _troubles(records)
+    if troubles:
+        last = troubles[-1]
+        wait = last.retry_after if last.retry_after is not None else rules.pause_after(len(troubles), last.jitter)
+        waits.append((_from(last, now) + wait, last.outcome or Reason.UNANSWERED))
+    return max(waits) if waits else (None, None)
+
+
+def _troubles(records: Sequence[Record]) -> list[Record]:
+    """The passing troubles at the end of the ledger: they stop nobody for long, whatever the credential."""
+    found: list[Record] = []
+    for record in reversed(records):
+        if not _passing(record):
+            break
+        found.append(record)
+    return found[::-1]
+
+
+def _passing(record: Record) -> bool:
+    if record.kind == DOUBT or record.outcome == SUCCEEDED or record.counts:
+        return False
+    if record.kind == CONNECTION or record.outcome is None:
+        return True
+    return record.outcome in TRANSIENT or record.outcome in _ENDS_WITHOUT_BLAME
+
+
+_ENDS_WITHOUT_BLAME = frozenset({FailureClass.LOST_AFTER_SENDING, FailureClass.AMBIGUOUS, FailureClass.TOKEN_REJECTED})
+"""Of a token, uncounted: the connection was lost with it, or an old one was refused and a fresh one comes next."""
+
+
+def _from(record: Record, now: float) -> float:
+    """From when a wait runs: never from the future, where a clock that went back would leave it."""
+    return min(record.cools_from, now)

@@ -1,0 +1,83 @@
+"""What `status` says of the login and the password, from the journal alone."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from worker.journal.attempts import AttemptLedger, History, KnownCredential
+from worker.login.advice import moment
+from worker.login.backoff import Lockout
+from worker.login.policy import Age, age_of
+from worker.login.standing import Standing, State, stand
+from worker.mailbox.failures import Kind
+
+POLICY = "policy"
+"""The reason when the password breaks the policy."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoginStatus:
+    """The login and the password as `status --json` shows them. detail: the policy's rules that the password breaks."""
+
+    standing: Standing
+    rules: Lockout
+    age: Age | None
+    detail: str | None = None
+
+    def login(self) -> dict[str, Any]:
+        """The object `login`."""
+        return {
+            "state": str(self.standing.state),
+            "failures": self.standing.failures,
+            "threshold": self.rules.threshold,
+            "reserve": self.rules.reserve,
+            "remaining": self.standing.remaining,
+            "remaining_for_credential": self.standing.remaining_for_credential,
+            "next_attempt_at": None if self.standing.next_at is None else moment(self.standing.next_at),
+            "reason": None if self.standing.reason is None else str(self.standing.reason),
+        }
+
+    def password(self) -> dict[str, Any]:
+        """The object `password`; all null while no password is known, as with OAuth."""
+        if self.age is None:
+            return {"changed_at": None, "expires_at": None, "days_left": None}
+        return {
+            "changed_at": moment(self.age.changed_at),
+            "expires_at": moment(self.age.expires_at),
+            "days_left": self.age.days_left,
+        }
+
+
+def login_status(
+    ledger: AttemptLedger, rules: Lockout, *, max_age: float, changed: float | None, now: float
+) -> LoginStatus:
+    """Where the login stands for the credential that was read last.
+
+    max_age: seconds that a password lasts. changed: when it was last changed, by the settings; None: when first seen.
+
+    Raises:
+        JournalUnavailable
+    """
+    history = ledger.history()
+    standing = stand(history, rules, kind=kind_of(history.current), credential=history.current, now=now)
+    if history.refused is not None and standing.state is not State.HALTED:
+        standing = Standing(
+            State.HALTED, standing.failures, standing.remaining, standing.remaining_for_credential, None, POLICY
+        )
+    age = password_age(history, ledger.credentials(), max_age=max_age, changed=changed, now=now)
+    return LoginStatus(standing, rules, age, history.refused)
+
+
+def password_age(
+    history: History, known: Sequence[KnownCredential], *, max_age: float, changed: float | None, now: float
+) -> Age | None:
+    """The age of the password that was read last; None while there is none."""
+    if changed is not None and (history.current is None or kind_of(history.current) == "password"):
+        return age_of(changed, max_age, now)
+    seen = next((one.first_seen_at for one in known if one.fingerprint == history.current), None)
+    return None if seen is None else age_of(seen, max_age, now)
+
+
+def kind_of(fingerprint: str | None) -> Kind:
+    """What a fingerprint is of; without one, a password."""
+    return "token" if fingerprint is not None and fingerprint.startswith("token:") else "password"

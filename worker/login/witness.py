@@ -1,0 +1,125 @@
+"""A witness beside the journal: a small file that knows how far the ledger had come, so that a ledger which forgot is
+found out before it gives the server a ninth attempt.
+
+Before a credential leaves the process, the ledger's row is written, and then the witness: which journal it is, the
+row's number, and how many failures there would be if the attempt failed. A journal that is missing, rebuilt or restored
+from an older copy is behind its witness. The witness also holds its own inode, so that a state folder that was restored
+or copied as a whole, witness and all, is recognised too.
+
+What can't be found out: a disk, volume or virtual machine set back to a snapshot, where every byte is as it was; and a
+state folder that was emptied altogether, which is what a first start looks like. After either, `login reset` is only
+right once the account is known to be unlocked.
+"""
+
+import fcntl
+import json
+import os
+import struct
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final
+
+from worker.journal.attempts import History
+from worker.journal.database import JournalUnavailable
+
+NAME: Final = "login.witness"
+_GENERATION: Final = 0x80087601
+"""FS_IOC_GETVERSION: the inode's generation, where the file system has one (linux/fs.h)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Testimony:
+    """What the witness saw last. failures: at most so many count since the last success or reset."""
+
+    epoch: str
+    number: int
+    failures: int
+
+
+class Untrusted(Exception):
+    """The witness is there, but damaged, or not the file that we wrote: a copy."""
+
+
+class Witness:
+    """The file. Used under the attempt mutex."""
+
+    def __init__(self, state_dir: Path) -> None:
+        self._path = state_dir / NAME
+
+    def read(self) -> Testimony | None:
+        """What it saw last; None: there is no witness.
+
+        Raises:
+            Untrusted: there is one that can't be believed.
+            JournalUnavailable: it can't be read now.
+        """
+        try:
+            with self._path.open("rb") as file:
+                identity, content = _identity(file.fileno()), file.read(4096)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise JournalUnavailable(f"the guard's file {NAME} can't be read: {error.strerror}") from error
+        try:
+            stored = json.loads(content)
+            written_as = stored.pop("identity")
+            testimony = Testimony(**stored)
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise Untrusted("the guard's file is damaged") from error
+        if written_as != identity:
+            raise Untrusted("the state folder was restored or copied")
+        return testimony
+
+    def write(self, testimony: Testimony) -> None:
+        """Replace what it saw, on the disk when this returns.
+
+        Raises:
+            JournalUnavailable: the file is as it was, or already as it should be.
+        """
+        new = self._path.with_name(f"{NAME}.new")
+        try:
+            descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(json.dumps(asdict(testimony) | {"identity": _identity(descriptor)}).encode())
+                file.flush()
+                os.fsync(descriptor)
+            new.replace(self._path)
+            _sync_folder(self._path.parent)
+        except OSError as error:
+            raise JournalUnavailable(f"the guard's file {NAME} can't be written: {error.strerror}") from error
+
+
+def doubt(history: History, witness: Testimony | Untrusted | None, *, shared: bool) -> str | None:
+    """Why the ledger may have forgotten attempts; None: it hasn't, or what it forgot can't matter.
+
+    shared: the journal is shared between hosts, each with a witness of its own that saw only some of the attempts.
+    """
+    if witness is None:
+        if shared or history.head == 0:
+            return None  # a first start, or another host's journal
+        return "the journal has attempts, but the guard's file beside it is missing"
+    if isinstance(witness, Untrusted):
+        return str(witness)
+    if witness.epoch == history.epoch and history.head >= witness.number:
+        return None
+    nothing_to_forget = witness.number == 0 if shared else witness.failures == 0
+    if nothing_to_forget:
+        return None
+    return "the journal is older than the last attempt, or another one: restored or rebuilt"
+
+
+def _identity(descriptor: int) -> str:
+    generation = 0
+    with suppress(OSError):
+        answer = fcntl.ioctl(descriptor, _GENERATION, struct.pack("l", 0))
+        generation = struct.unpack("l", answer)[0] & 0xFFFFFFFF
+    return f"{os.fstat(descriptor).st_ino}.{generation}"
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
