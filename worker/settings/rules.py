@@ -139,6 +139,8 @@ def _routes(settings: Settings) -> Iterator[Broken]:
         place = ("route", str(number))
         if route.name in names:
             yield ((*place, "name"),), f"({route.name}) is the name of an earlier route. Name it differently."
+        if route.name == "junk":
+            yield ((*place, "name"),), "(junk) is the name of the junk path. Name it differently."
         names.add(route.name)
         if len(set(route.handlers)) < len(route.handlers):
             yield ((*place, "handlers"),), "names a handler twice. Keep one of them."

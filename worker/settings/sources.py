@@ -111,8 +111,8 @@ def _handler_name(spelt: str, values: Mapping[str, Any]) -> str:
 
 def _decoded(place: Place, text: str) -> Any:
     """Lists and tables are JSON; all else stays text, for the setting's type to read. A secret may begin with [."""
-    if text.lstrip()[:1] not in ("[", "{") or is_text(annotation_of(place)):
-        return text
+    if place[0] == "handler" or text.lstrip()[:1] not in ("[", "{") or is_text(annotation_of(place)):
+        return text  # a handler's own settings say what its options are: read when it is loaded
     try:
         return json.loads(text)
     except (ValueError, RecursionError):

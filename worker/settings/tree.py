@@ -104,6 +104,8 @@ HandlerName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9
 SecretUrl = Annotated[SecretStr, Url]
 Waits = Annotated[tuple[PositiveDuration, ...], Field(min_length=1)]
 
+TRY_WAITS = tuple(timedelta(seconds=seconds) for seconds in (10, 60, 300, 1800, 7200))
+
 
 class Table(BaseModel):
     """A table of the configuration: unknown keys are faults, values can't be changed, and no fault quotes a value."""
@@ -268,27 +270,39 @@ class PasswordSettings(Table):
     )
 
 
+Source = Literal["placement", "exchange", "trend", "spamassassin", "rspamd", "keyword", "authentication"]
+Category = Annotated[str, StringConstraints(pattern=r"^[A-Z]{1,16}$")]
+ProviderHost = Annotated[
+    str, StringConstraints(pattern=r"^(?:\*\.)?[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,252}[A-Za-z0-9_])?$")
+]
+
+
 class JunkSettings(Table):
     """What counts as junk, where it lies, and which handlers see it."""
 
     about = "What counts as junk, and which handlers see it. No handler of a `[[route]]` ever does."
 
     folder: Folder = Field(default="auto", description='The junk folder; `"auto"` finds it by attribute, then by name.')
-    handlers: tuple[HandlerName, ...] = Field(default=("quarantine",), description="The handlers for junk, in order.")
-    sources: tuple[
-        Literal["placement", "exchange", "trend", "spamassassin", "rspamd", "keyword", "authentication"], ...
-    ] = Field(
-        default=("placement", "exchange", "trend", "spamassassin", "rspamd", "keyword", "authentication"),
-        description="Whose evidence counts.",
+    handlers: Annotated[tuple[HandlerName, ...], Field(min_length=1)] = Field(
+        default=("quarantine",), description="The handlers for junk, in order."
     )
-    scl: Annotated[int, Field(ge=1, le=9)] = Field(
-        default=5, description="From this spam confidence level of Exchange's on."
+    tries: Count = Field(default=10, description="How many tries before a junk message is a dead letter.")
+    waits: Waits = Field(default=TRY_WAITS, description="Waits after the 1st, 2nd, … failed try; the last one repeats.")
+    sources: tuple[Source, ...] = Field(
+        default=("placement", "exchange", "trend", "spamassassin", "rspamd", "keyword"),
+        description="Whose evidence makes junk: these, and `authentication`. What the junk folder holds always is junk.",
     )
-    bcl: Annotated[int, Field(ge=1, le=9)] = Field(default=7, description="From this bulk level of Exchange's on.")
-    provider_hosts: tuple[str, ...] | None = Field(
+    categories: tuple[Category, ...] | None = Field(
         default=None,
-        description="Host names of the provider's own servers, below which a header may be the sender's invention; "
-        "`*.example.net` covers the hosts below a name. Unset: NHSmail's and Exchange Online's.",
+        description="Exchange's categories (`CAT:`) that make junk.",
+        json_schema_extra={"shown_default": "those of spam, phishing and malware"},
+    )
+    scl: int = Field(default=5, ge=-1, le=9, description="Junk from this spam confidence level of Exchange's on.")
+    bcl: int = Field(default=7, ge=0, le=9, description="Junk from this bulk complaint level of Exchange's on.")
+    provider_hosts: tuple[ProviderHost, ...] | None = Field(
+        default=None,
+        description="Names of the provider's own servers, below which a header may be the sender's invention; "
+        "`*.example.net` covers every host of a domain.",
         json_schema_extra={"shown_default": "NHSmail's and Exchange Online's"},
     )
     believe_without_provider: bool = Field(
@@ -313,17 +327,20 @@ class SettleSettings(Table):
 class LimitsSettings(Table):
     """What is too much: a message over a limit is a dead letter, never half a message."""
 
-    about = "A message over a limit becomes a dead letter, whole and unread; it is never half handled."
+    about = "A message over a limit becomes a dead letter, kept whole; it is never half handled."
 
     message: Size = Field(default=64_000_000, description="The size of a message; a larger one is never fetched.")
-    header_bytes: Size = Field(default=1_000_000, description="The size of a message's headers.")
+    header_bytes: Size = Field(default=1_000_000, description="The headers of all parts together.")
     parts: Count = Field(default=1_000, description="The MIME parts of a message.")
     depth: Annotated[int, Field(ge=1, le=200)] = Field(default=50, description="How deep parts may be nested.")
     attachments: Count = Field(default=500, description="The attachments of a message.")
     attachment: Size = Field(default=64_000_000, description="The size of one attachment, decoded.")
-    expansion: Annotated[float, Field(ge=1)] = Field(
-        default=100.0, description="How many times its own size an archive may unpack to, where one is opened."
+    expansion: float = Field(
+        default=100.0, ge=1, allow_inf_nan=False, description="How many times its size a winmail.dat may unpack to."
     )
+    header_parameters: Count = Field(default=200, description="The parameters (`; name=value`) of one header.")
+    lines: Count = Field(default=500_000, description="Lines that have to be read one by one.")
+    html: Count = Field(default=5_000_000, description="Characters of HTML that are made into text.")
     deaths: Count = Field(default=3, description="How often the process may die with this message alone in hand.")
 
 
@@ -488,7 +505,7 @@ class RouteSettings(Table):
     )
     tries: Count = Field(default=10, description="How many tries before the message is a dead letter.")
     waits: Waits = Field(
-        default=tuple(timedelta(seconds=seconds) for seconds in (10, 60, 300, 1800, 7200)),
+        default=TRY_WAITS,
         description="Waits after the 1st, 2nd, … failed try; the last one repeats.",
     )
 

@@ -1,0 +1,333 @@
+"""From handlers' names to handlers: found, checked against their own settings, built, with every fault at once.
+
+A name is looked up as `[handler.NAME]`, then as an entry point of the group `nhsmail_worker.handlers`, then as
+`module:name`. Handlers are other people's code: whatever they raise while they are imported or built is a fault with a
+name, never the end of the report.
+"""
+
+import difflib
+import importlib
+import inspect
+import json
+from collections.abc import Awaitable, Callable, Generator, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+
+from worker.message import Message
+from worker.settings import SettingsError
+from worker.settings.disk import secret_file_faults
+from worker.settings.model import is_secret, is_text
+from worker.settings.secrets import read_secret
+from worker.settings.tree import HandlerSettings, Settings
+from worker.settings.units import parse_duration, parse_size
+from worker.settings.wording import of, title, variable
+
+ENTRY_POINTS = "nhsmail_worker.handlers"
+
+
+def _nothing() -> None:
+    """What a handler without `flush` or `close` does there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Handler:
+    """A handler that is ready to be called, under the name that the configuration gives it."""
+
+    name: str
+    call: Callable[[Message], object]
+    flush: Callable[[], object] = _nothing
+    """Called once a batch, from one thread: after it returns, all that the handler wrote is on the disk."""
+    close: Callable[[], object] = _nothing
+    """Called once, when the worker stops."""
+
+    def __call__(self, message: Message) -> None:
+        """Gives it one message. Raises what the handler raises; TypeError where it did nothing yet but promise to."""
+        result = self.call(message)
+        if isinstance(result, Awaitable | Generator):
+            if inspect.iscoroutine(result):
+                result.close()
+            raise TypeError("the handler returned something to be awaited or iterated, and so did nothing")
+
+
+def load_handlers(settings: Settings) -> dict[str, Handler]:
+    """Every handler that a route or the junk path names, built once each.
+
+    Raises:
+        SettingsError: with every fault of every handler; then none of them is left open.
+    """
+    found = {name: _found(name, settings) for name in _named(settings)}
+    faults = [fault for one in found.values() for fault in one.faults]
+    handlers: dict[str, Handler] = {}
+    if not faults:
+        for name in _used(settings):
+            try:
+                handlers[name] = _built(found[name])
+            except (Exception, SystemExit) as error:  # noqa: BLE001 -- other people's code
+                faults.append(f"{title(('handler', name))}: can't be started: {_said(error, found[name].secrets)}")
+    if faults:
+        for handler in handlers.values():
+            _closed_quietly(handler)
+        raise SettingsError(faults)
+    return handlers
+
+
+def check_handlers(settings: Settings) -> list[str]:
+    """Every fault of every handler, found by importing them and reading their settings, without building any."""
+    return [fault for name in _named(settings) for fault in _found(name, settings).faults]
+
+
+@dataclass(slots=True)
+class _Found:
+    """What a name leads to: a callable or a class and its settings, or faults."""
+
+    name: str
+    faults: list[str]
+    target: Any = None
+    own: BaseModel | None = None
+    secrets: tuple[str, ...] = ()
+
+
+def _used(settings: Settings) -> tuple[str, ...]:
+    """The handlers that mail can come to."""
+    names = [name for route in settings.routes for name in route.handlers]
+    return tuple(dict.fromkeys([*names, *settings.junk.handlers]))
+
+
+def _named(settings: Settings) -> tuple[str, ...]:
+    """Those, and the tables that no route uses (yet): a fault in one is a fault all the same."""
+    return tuple(dict.fromkeys([*_used(settings), *settings.handlers]))
+
+
+def _found(name: str, settings: Settings) -> _Found:
+    table = settings.handlers.get(name, HandlerSettings())
+    found = _Found(name, [])
+    try:
+        found.target = _resolved(table.use or name)
+        found.faults += [f"{title(('handler', name))}: {fault}" for fault in _misfits(found.target)]
+    except _NotFound as fault:
+        found.faults.append(f"{title(('handler', name))}: {fault}")
+    if not found.faults:
+        _read_own_settings(found, table, settings.account.password_file_mode)
+    return found
+
+
+# --- what a name leads to --------------------------------------------------------------------------------------------
+
+
+class _NotFound(Exception):
+    """A name that leads to nothing, with what to do about it."""
+
+
+def _resolved(target: str) -> Any:
+    values = {entry.value for entry in entry_points(group=ENTRY_POINTS) if entry.name == target}
+    if len(values) > 1:
+        raise _NotFound(
+            f'several installed packages have a handler "{target}": {", ".join(sorted(values))}. '
+            "Name the one that is meant with use."
+        )
+    if not values and ":" not in target:
+        raise _NotFound(_no_such_handler(target))
+    return _imported(values.pop() if values else target)
+
+
+def _no_such_handler(target: str) -> str:
+    known = sorted(entry_points(group=ENTRY_POINTS).names)
+    near = difflib.get_close_matches(target, known, n=1, cutoff=0)
+    nearest = f'; the nearest is "{near[0]}"' if near else ""
+    return f'there is no handler "{target}"{nearest}. Name an installed one, or use = "package.module:name".'
+
+
+def _imported(target: str) -> Any:
+    module, _, path = target.partition(":")
+    try:
+        found = importlib.import_module(module)
+        for part in path.split("."):
+            found = getattr(found, part)
+    except (Exception, SystemExit) as error:  # noqa: BLE001 -- other people's code
+        raise _NotFound(
+            f"{target} can't be imported: {_said(error)} Install it where the worker runs, or put it on PYTHONPATH."
+        ) from None
+    return found
+
+
+def _said(error: BaseException, secrets: tuple[str, ...] = ()) -> str:
+    """The error's class and its own words on one line; without the words where a secret is in them."""
+    words = " ".join(str(error).split())
+    kind = type(error).__name__
+    return f"{kind}." if not words or any(secret in words for secret in secrets) else f"{kind}: {words.rstrip('.')}."
+
+
+def _misfits(target: Any) -> Iterator[str]:
+    """Why this can't be a handler, however it is configured."""
+    if not callable(target):
+        yield "isn't callable. A handler is a function that takes a message, or a class whose objects do."
+        return
+    called = target
+    if inspect.isclass(target):
+        called = next((vars(kind)["__call__"] for kind in target.__mro__ if "__call__" in vars(kind)), None)
+        if called is None:
+            yield "its class has no __call__(self, message). Add it."
+            return
+        yield from _misfitting_constructor(target)
+    if inspect.iscoroutinefunction(called) or inspect.isasyncgenfunction(called) or inspect.isgeneratorfunction(called):
+        yield "is a coroutine or a generator, which calling doesn't run. Make it a plain function."
+    elif not _takes(called, 2 if inspect.isclass(target) else 1):
+        yield "can't be called with a message alone. Give it exactly one argument without a default."
+
+
+def _misfitting_constructor(target: type) -> Iterator[str]:
+    own = _own_model(target)
+    if "Settings" in dir(target) and own is None:
+        yield "its Settings isn't a pydantic model. Derive it from pydantic.BaseModel."
+    elif not _takes(target, 1 if own else 0):
+        given = "its Settings" if own else "nothing, as it has no Settings"
+        yield f"its class can't be built: the constructor is given {given}."
+
+
+def _takes(called: Any, count: int) -> bool:
+    try:
+        inspect.signature(called).bind(*[None] * count)
+    except TypeError:
+        return False
+    except ValueError:
+        return True  # written in C, without a signature: calling it will tell
+    return True
+
+
+def _own_model(target: Any) -> type[BaseModel] | None:
+    own = getattr(target, "Settings", None) if inspect.isclass(target) else None
+    return own if inspect.isclass(own) and issubclass(own, BaseModel) else None
+
+
+# --- its own settings ------------------------------------------------------------------------------------------------
+
+
+def _read_own_settings(found: _Found, table: HandlerSettings, file_mode: str) -> None:
+    """Holds the handler's table against its own `Settings`, unknown keys and misplaced secrets included."""
+    model = _own_model(found.target)
+    options = dict(table.options)
+    if model is None:
+        for key in options:
+            found.faults.append(_fault(found.name, key, "this handler has no settings. Remove it."))
+        return
+    secrets = _Secrets(found, model, table, file_mode)
+    options = secrets.resolved(options)
+    for key in [key for key in options if key not in _keys(model) and model.model_config.get("extra") != "allow"]:
+        found.faults.append(_fault(found.name, key, _unknown(key, model)))
+        del options[key]
+    for key, value in options.items():
+        options[key] = _as_meant(value, _keys(model).get(key), from_environment=key not in table.from_file)
+    try:
+        found.own = model.model_validate(options)
+    except ValidationError as error:
+        for fault in error.errors(include_url=False, include_input=False):
+            place = tuple(str(part) for part in fault["loc"])
+            if not place or place[0] not in secrets.faulty:
+                found.faults.append(_fault(found.name, ".".join(place), of(fault, ("handler", found.name, *place))))
+
+
+class _Secrets:
+    """A handler's secrets: none in the file, each from its own setting or from the file that its twin names."""
+
+    def __init__(self, found: _Found, model: type[BaseModel], table: HandlerSettings, file_mode: str) -> None:
+        self._found, self._table, self._mode = found, table, file_mode
+        self._keys = [key for key, annotation in _keys(model).items() if is_secret(annotation)]
+        self._declared = set(_keys(model))
+        self.faulty: set[str] = set()
+
+    def resolved(self, options: dict[str, Any]) -> dict[str, Any]:
+        for key in self._keys:
+            twin = f"{key}_file"
+            if key in options and key in self._table.from_file:
+                variable_name = variable(("handler", self._found.name, key))
+                self._refuse(
+                    key,
+                    key,
+                    "a secret doesn't belong in this file. It is now in a file: change it, and give the new one in "
+                    f"{variable_name}, or in a file that {twin} names.",
+                )
+                del options[key]
+            if twin in options and twin not in self._declared:
+                self._from_file(key, twin, options)
+            if key in options:
+                self._found.secrets += (str(options[key]),)
+        return options
+
+    def _from_file(self, key: str, twin: str, options: dict[str, Any]) -> None:
+        named = options.pop(twin)
+        if key in options and twin not in self._table.from_file:
+            self._refuse(key, twin, f"and {key} are both set. Keep one of them.")
+        elif key in options:
+            return  # the environment beats the file
+        elif not isinstance(named, str):
+            self._refuse(key, twin, 'must be a path, in quotation marks: "/…".')
+        elif faults := secret_file_faults(Path(named), self._mode):
+            for fault in faults:
+                self._refuse(key, twin, fault)
+        else:
+            secret = read_secret(None, Path(named))
+            options[key] = secret.get_secret_value() if secret else ""
+
+    def _refuse(self, key: str, place: str, text: str) -> None:
+        self.faulty.add(key)
+        self._found.faults.append(_fault(self._found.name, place, text))
+
+
+def _keys(model: type[BaseModel]) -> dict[str, Any]:
+    return {field.alias or name: field.annotation for name, field in model.model_fields.items()}
+
+
+def _fault(name: str, key: str, text: str) -> str:
+    return f"{title(('handler', name, key) if key else ('handler', name))}: {text}"
+
+
+def _unknown(key: str, model: type[BaseModel]) -> str:
+    near = difflib.get_close_matches(key, _keys(model), n=1, cutoff=0)
+    nearest = f"; the nearest is {near[0]}" if near else ""
+    return f"isn't a setting of this handler{nearest}. Correct it or remove it."
+
+
+def _as_meant(value: Any, annotation: Any, *, from_environment: bool) -> Any:
+    """Lists and tables in the environment are JSON; durations and sizes are written as in the rest of the file."""
+    if not isinstance(value, str) or is_text(annotation):
+        return value
+    if from_environment and value.lstrip()[:1] in ("[", "{"):
+        try:
+            return json.loads(value)
+        except (ValueError, RecursionError):
+            return value
+    kinds = (annotation, *get_args(annotation))
+    for kind, read in ((timedelta, parse_duration), (int, parse_size)):
+        if kind in kinds and value.strip()[-1:].isalpha():
+            try:
+                return read(value)
+            except ValueError:
+                return value
+    return value
+
+
+# --- building --------------------------------------------------------------------------------------------------------
+
+
+def _built(found: _Found) -> Handler:
+    target: Any = found.target
+    if inspect.isclass(target):
+        build: Callable[..., Any] = target
+        target = build(found.own) if found.own is not None else build()
+    return Handler(found.name, target, _method(target, "flush"), _method(target, "close"))
+
+
+def _method(target: Any, name: str) -> Callable[[], object]:
+    method = getattr(target, name, None) if not inspect.isroutine(target) else None
+    return method if callable(method) else _nothing
+
+
+def _closed_quietly(handler: Handler) -> None:
+    with suppress(Exception):  # the start has failed already, and says why
+        handler.close()
