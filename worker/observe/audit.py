@@ -5,7 +5,7 @@ before. The newest line's number and hash, the chain's *head*, is kept in the jo
 cut tail shows. Half a line at the very end, as a sudden stop leaves it, is a finding until the next line is written:
 then it is cut off, and the trail says so.
 
-The key lies in the state folder, readable by its owner alone: whoever can read it, and write both files and journal, can
+The key lies in the state folder, readable by its owner alone: whoever can read it, and write files and journal, can
 forge the trail; what is sent on at once (syslog, standard output) is out of their reach.
 """
 
@@ -68,7 +68,7 @@ KINDS: Final[Mapping[str, tuple[str, frozenset[str]]]] = {
 """What the trail can hold: kind, and the fields that may go with it. `words`, a person's own reason, goes with any."""
 
 
-class AuditUnavailable(Exception):  # noqa: N818 -- says what is so, as `JournalUnavailable` does
+class AuditUnavailable(Exception):
     """The trail can't be written: what has to be audited must not be done now."""
 
     log_safe = True

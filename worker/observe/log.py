@@ -23,7 +23,7 @@ from structlog.typing import EventDict, FilteringBoundLogger, WrappedLogger
 from worker.observe.events import CATALOGUE, Level
 from worker.observe.redact import CONTEXT, FIELDS, REFUSED, cleaned, described, passed, rfc3339
 
-Format = Literal["auto", "json", "console"]
+Format = Literal["auto", "json", "text"]
 
 # Libraries whose wording before anything is filled in is their own; the wording of others may be mail (mailparser).
 TEMPLATES_OF = (
@@ -149,7 +149,7 @@ def configure(
 ) -> None:
     """Set up the log of the process. May be called again: the last call holds, for loggers in use too.
 
-    format: `auto` is `console` on a terminal and `json` elsewhere.
+    format: `auto` is `text` on a terminal and `json` elsewhere.
     level: the lowest level that is written: debug, info, warning or error.
     account: the account's address, the only address that may appear.
     stream: where to (default: standard error as it is now). clock: seconds since the epoch.
@@ -157,7 +157,7 @@ def configure(
     """
     stream = sys.stderr if stream is None else stream
     terminal = stream.isatty()
-    console = format == "console" or (format == "auto" and terminal)
+    console = format == "text" or (format == "auto" and terminal)
     sink = _Sink(stream)
     structlog.configure(
         processors=[

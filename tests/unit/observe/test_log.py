@@ -135,7 +135,7 @@ def test_content_refuses_to_be_formatted(kind: type[Content]) -> None:
         __import__("pickle").dumps(content)
 
 
-class Careful(Exception):  # noqa: N818 -- a name for the test
+class Careful(Exception):
     log_safe = True
 
 
@@ -278,7 +278,7 @@ def test_a_log_that_cannot_be_written_stops_nothing(lines: Lines) -> None:
 
 
 def test_a_terminal_gets_readable_lines_with_the_frames_below(lines: Lines) -> None:
-    lines.configure(format="console")
+    lines.configure(format="text")
     log.error("http.failed", url_path="metrics", exc_info=_failing(ValueError(MARK)))
     assert "http.failed" in lines.raw
     assert "url_path=metrics" in lines.raw

@@ -1,0 +1,91 @@
+"""The server on a real socket: it answers, bears with slow and hostile clients, and gives its port back."""
+
+import http.client
+import socket
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.unit.observe import views
+from worker.observe.health import Health
+from worker.observe.metrics import Metrics
+from worker.observe.server import Server
+
+
+def _server(port: int = 0) -> Server:
+    return Server(
+        "127.0.0.1", port, status=lambda: views.WORKING, account="a@nhs.net", health=Health(pool=1), metrics=Metrics()
+    )
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    running = _server()
+    running.start()
+    yield running
+    running.stop()
+
+
+def _get(port: int, path: str) -> tuple[int, bytes, dict[str, str]]:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    try:
+        connection.request("GET", path)
+        response = connection.getresponse()
+        return response.status, response.read(), dict(response.headers)
+    finally:
+        connection.close()
+
+
+def test_all_four_are_on_one_port_and_the_server_does_not_name_itself(server: Server) -> None:
+    for path in ("/", "/metrics", "/livez", "/readyz"):
+        status, body, headers = _get(server.port, path)
+        assert (status, bool(body)) == (200, True)
+        assert "Server" not in headers
+
+
+def test_clients_that_send_nothing_or_nonsense_do_not_keep_others_out(server: Server) -> None:
+    idle = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(30)]
+    try:
+        for number, client in enumerate(idle):
+            client.sendall(b"GET / HTTP/1.1\r\nX: " if number % 2 else b"\x16\x03\x01\x00\xff")
+        assert _get(server.port, "/livez")[:2] == (200, b"ok\n")
+    finally:
+        for client in idle:
+            client.close()
+
+
+def test_a_request_with_too_long_a_header_is_refused(server: Server) -> None:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=5) as client:
+        client.sendall(b"GET / HTTP/1.1\r\nX: " + b"a" * 40_000 + b"\r\n\r\n")
+        assert client.recv(100).startswith((b"HTTP/1.0 431", b"HTTP/1.1 431"))
+
+
+def test_threads_stay_few_however_many_ask(server: Server) -> None:
+    before = threading.active_count()
+    askers = [threading.Thread(target=_get, args=(server.port, "/")) for _ in range(20)]
+    for asker in askers:
+        asker.start()
+    for asker in askers:
+        asker.join()
+    assert threading.active_count() <= before
+
+
+def test_it_stops_at_once_and_gives_its_port_back() -> None:
+    running = _server()
+    running.start()
+    with socket.create_connection(("127.0.0.1", running.port)):
+        began = time.monotonic()
+        running.stop()
+        assert time.monotonic() - began < 2
+    again = _server(running.port)
+    again.start()
+    assert _get(again.port, "/livez")[0] == 200
+    again.stop()
+
+
+def test_one_that_never_started_gives_its_port_back_too() -> None:
+    never = _server()
+    never.stop()
+    _server(never.port).stop()

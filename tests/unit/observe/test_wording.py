@@ -1,0 +1,111 @@
+"""The state in a sentence."""
+
+from dataclasses import replace
+
+import pytest
+
+from tests.unit.observe import views
+from worker.observe.view import HelpView, LoginState, LoginView, PasswordView, StatusView, status_json
+from worker.observe.wording import Tone, headline, span
+
+
+@pytest.mark.parametrize(
+    ("view", "tone", "text"),
+    [
+        (views.FRESH, Tone.GOOD, "Starting. The mailbox has not been polled yet."),
+        (replace(views.FRESH, started_at=None), Tone.GOOD, "The mailbox has not been polled yet."),
+        (views.WORKING, Tone.GOOD, "Working. Last polled 12 s ago. 0 waiting."),
+        (
+            views.HALTED,
+            Tone.BAD,
+            "Halted: this password was rejected 5 times. 7 of the account's 12 attempts are left, 3 of them ours.",
+        ),
+        (
+            views.COOLING,
+            Tone.BAD,
+            (
+                "Waiting after 2 failed logins. The next attempt is in 9 min, at 23 Nov 14:14 UTC. "
+                "10 of the account's 12 attempts are left, 6 of them ours."
+            ),
+        ),
+        (views.BACKLOG, Tone.ATTENTION, "Working. Last polled 12 s ago. 8113 waiting, the oldest for 7 h."),
+        (views.STANDING_BY, Tone.GOOD, "Standing by: two works on the mailbox."),
+        (views.PAUSED, Tone.ATTENTION, "Paused by a person. 0 waiting."),
+        (views.OVERDUE, Tone.BAD, "Not reaching the mailbox. The last good poll was 10 min ago. 0 waiting."),
+        (
+            views.NO_JOURNAL,
+            Tone.BAD,
+            "Stopped: the journal can't be used. No mail is taken, and none is lost. Below is the last known state.",
+        ),
+    ],
+)
+def test_the_state_is_one_sentence_or_two(view: StatusView, tone: Tone, text: str) -> None:
+    assert (headline(view).tone, headline(view).text) == (tone, text)
+
+
+@pytest.mark.parametrize("name", [name for name, view in views.ALL.items() if headline(view).tone is not Tone.GOOD])
+def test_whatever_is_not_well_comes_with_what_to_do(name: str) -> None:
+    advice = headline(views.ALL[name]).advice
+    assert advice
+    assert all(step.endswith((".", "`.")) and "{" not in step for step in advice)
+
+
+def test_a_halt_for_an_unknown_reason_is_told_too() -> None:
+    login = LoginView(state=LoginState.HALTED, failures=8, remaining=0, remaining_for_credential=1, reason="new-word")
+    told = headline(replace(views.WORKING, login=login, help=HelpView(local_administrator="the desk, 0100")))
+    assert told.text.startswith("Halted: the attempts that the worker may use are spent")
+    assert told.advice[0] == "Ask the desk, 0100 whether the account is locked."
+
+
+def test_a_password_that_has_expired_is_said_to_have() -> None:
+    view = replace(views.WORKING, password=PasswordView(expires_at=views.ago(90_000), days_left=-2))
+    assert headline(view).advice == ("The password has expired: change it now.",)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0, "0 s"),
+        (99.9, "99 s"),
+        (100, "1 min"),
+        (5_999, "99 min"),
+        (6_000, "1 h"),
+        (172_799, "47 h"),
+        (172_800, "2 days"),
+    ],
+)
+def test_lengths_of_time(seconds: float, text: str) -> None:
+    assert span(seconds) == text
+
+
+def test_status_in_json_has_the_contracts_form() -> None:
+    assert status_json(views.COOLING) == {
+        "account": "pathology.results@nhs.net",
+        "login": {
+            "state": "cooling",
+            "failures": 2,
+            "threshold": 12,
+            "reserve": 4,
+            "remaining": 6,
+            "remaining_for_credential": 3,
+            "next_attempt_at": "2026-11-23T14:14:10.000Z",
+            "reason": "rejected",
+        },
+        "password": {
+            "changed_at": "2026-10-24T14:05:10.000Z",
+            "expires_at": "2027-01-22T14:05:10.000Z",
+            "days_left": 60,
+        },
+        "messages": {
+            "pending": 0,
+            "handled": 41207,
+            "junk": 312,
+            "failed": 0,
+            "gone": 3,
+            "released": 2,
+            "oldest_pending_seconds": 0,
+        },
+        "last_poll": {"at": "2026-11-23T14:04:58.000Z", "ok": True, "new": 0},
+        "lease": {"holder": "one", "expires_at": "2026-11-23T14:05:58.000Z"},
+        "paused": False,
+    }

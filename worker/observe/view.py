@@ -1,0 +1,212 @@
+"""The worker's state as the page, the metrics, the alerts and `status` see it: plain, frozen, without any content.
+
+Whoever has the journal fills it in; nothing here knows where it came from. Times are aware datetimes in UTC.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from worker.observe.redact import rfc3339
+
+
+class LoginState(StrEnum):
+    """Whether a credential may go to the server."""
+
+    READY = "ready"
+    COOLING = "cooling"
+    HALTED = "halted"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoginView:
+    """The login guard.
+
+    failures: since the last success or reset, unanswered ones included. threshold: attempts before the server locks the
+    account; reserve: of these, never used by us. remaining: what we may still use of the account's;
+    remaining_for_credential: with the password as it is. reason: one word, a failure's class.
+    """
+
+    state: LoginState = LoginState.READY
+    failures: int = 0
+    threshold: int = 12
+    reserve: int = 4
+    remaining: int = 8
+    remaining_for_credential: int = 5
+    next_attempt_at: datetime | None = None
+    reason: str | None = None
+
+    @property
+    def left_of_account(self) -> int:
+        """Attempts before the server locks the account, as far as our own are counted."""
+        return max(0, self.threshold - self.failures)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PasswordView:
+    """How old the password is; all None with OAuth, or before it is known."""
+
+    changed_at: datetime | None = None
+    expires_at: datetime | None = None
+    days_left: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessagesView:
+    """How many messages are in each state; released: how many of them a person released from junk."""
+
+    pending: int = 0
+    handled: int = 0
+    junk: int = 0
+    failed: int = 0
+    gone: int = 0
+    released: int = 0
+    oldest_pending_seconds: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PollView:
+    """The last poll; at None: there was none."""
+
+    at: datetime | None = None
+    ok: bool = False
+    new: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeaseView:
+    """Which replica works on the mailbox, and until when that holds without renewal."""
+
+    holder: str | None = None
+    expires_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HourView:
+    """What came to its outcome in one hour, from its start `at`."""
+
+    at: datetime
+    handled: int = 0
+    junk: int = 0
+    failed: int = 0
+
+    @property
+    def total(self) -> int:
+        """All of them."""
+        return self.handled + self.junk + self.failed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListedView:
+    """One junk message or dead letter, by its key. since: when it got there. reason: one word of ours."""
+
+    key: str
+    since: datetime
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CircuitView:
+    """A handler's circuit: open while the handler isn't called because it kept failing."""
+
+    handler: str
+    open: bool = False
+    since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HelpView:
+    """Whom to ring, from the configuration; empty: not said."""
+
+    local_administrator: str = ""
+    helpdesk: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatusView:
+    """Everything that is shown of the worker's state.
+
+    now: when this was read. replica: who shows it. started_at: this process; None: no process, read from the journal.
+    last_good_poll_at: the last poll that succeeded. poll_every: seconds between polls. journal_ok: False when the rest
+    is the last known state, since the journal can't be read. hours: the last day, oldest first. dead_letters, junk: the
+    newest few. junk_of_known_senders: junk, not yet reviewed, whose sender has been handled before.
+    password_warn_days: from when on the password's age is a warning.
+    """
+
+    account: str
+    now: datetime
+    replica: str = ""
+    version: str = ""
+    started_at: datetime | None = None
+    login: LoginView = field(default_factory=LoginView)
+    password: PasswordView = field(default_factory=PasswordView)
+    messages: MessagesView = field(default_factory=MessagesView)
+    last_poll: PollView = field(default_factory=PollView)
+    last_good_poll_at: datetime | None = None
+    lease: LeaseView = field(default_factory=LeaseView)
+    paused: bool = False
+    poll_every: float = 60.0
+    journal_ok: bool = True
+    hours: tuple[HourView, ...] = ()
+    dead_letters: tuple[ListedView, ...] = ()
+    junk: tuple[ListedView, ...] = ()
+    junk_of_known_senders: int = 0
+    circuits: tuple[CircuitView, ...] = ()
+    password_warn_days: int = 14
+    help: HelpView = field(default_factory=HelpView)
+
+    def seconds_since(self, at: datetime) -> float:
+        """How long ago that was; 0 for a time still to come."""
+        return max(0.0, (self.now - at).total_seconds())
+
+    @property
+    def good_poll_age(self) -> float | None:
+        """Seconds since the last good poll, or since the start where there was none; None: neither is known."""
+        since = self.last_good_poll_at or self.started_at
+        return None if since is None else self.seconds_since(since)
+
+    @property
+    def standing_by(self) -> bool:
+        """Whether another replica works on the mailbox now."""
+        lease = self.lease
+        valid = lease.expires_at is not None and lease.expires_at > self.now
+        return bool(self.replica and lease.holder and lease.holder != self.replica and valid)
+
+    @property
+    def overdue(self) -> bool:
+        """Whether there should have been a good poll by now: three intervals and half a minute ago at the latest."""
+        age = self.good_poll_age
+        return age is not None and age > 3 * self.poll_every + 30
+
+
+def status_json(view: StatusView) -> dict[str, object]:
+    """What `status --json` prints: times RFC 3339 in UTC or null, numbers integers."""
+    return {
+        "account": view.account,
+        "login": {
+            "state": view.login.state.value,
+            "failures": view.login.failures,
+            "threshold": view.login.threshold,
+            "reserve": view.login.reserve,
+            "remaining": view.login.remaining,
+            "remaining_for_credential": view.login.remaining_for_credential,
+            "next_attempt_at": _time(view.login.next_attempt_at),
+            "reason": view.login.reason,
+        },
+        "password": {
+            "changed_at": _time(view.password.changed_at),
+            "expires_at": _time(view.password.expires_at),
+            "days_left": view.password.days_left,
+        },
+        "messages": {
+            name: getattr(view.messages, name)
+            for name in ("pending", "handled", "junk", "failed", "gone", "released", "oldest_pending_seconds")
+        },
+        "last_poll": {"at": _time(view.last_poll.at), "ok": view.last_poll.ok, "new": view.last_poll.new},
+        "lease": {"holder": view.lease.holder, "expires_at": _time(view.lease.expires_at)},
+        "paused": view.paused,
+    }
+
+
+def _time(at: datetime | None) -> str | None:
+    return None if at is None else rfc3339(at)

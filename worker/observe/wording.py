@@ -1,0 +1,197 @@
+"""The state in a sentence, and what to do about it: the same words on the page, in `status` and in alerts."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Final
+
+from worker.observe.view import LoginState, StatusView
+
+
+class Tone(StrEnum):
+    """How much the state asks of a person."""
+
+    GOOD = "good"
+    ATTENTION = "attention"
+    """Nothing is stopped; somebody should look when there is time."""
+    BAD = "bad"
+    """No mail is worked on until somebody, or something, changes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Headline:
+    """The state. text: one or two sentences. advice: what a person does next, in order; empty: nothing."""
+
+    tone: Tone
+    text: str
+    advice: tuple[str, ...] = ()
+
+
+_UNLOCK: Final = "Then have the account unlocked, and run `nhsmail-worker login reset --reason …`."
+_HALTS: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
+    "rejected": (
+        "this password was rejected {failures}",
+        ("Change the password of the account, then put it where the worker reads it: it goes on by itself.",),
+    ),
+    "locked": ("the server says that the account is locked", ("Ring {administrator}.", _UNLOCK)),
+    "disabled": ("the server says that the account is disabled", ("Ring {administrator}.", _UNLOCK)),
+    "expired": (
+        "the password has expired",
+        ("Change the password of the account, then put it where the worker reads it: it goes on by itself.",),
+    ),
+    "configuration": (
+        "the server doesn't accept this way of signing in",
+        (
+            "Set `account.auth` to a way that the mailbox allows (usually OAuth 2.0), and restart.",
+            "Ask {administrator} whether IMAP is allowed for this mailbox.",
+        ),
+    ),
+    "protocol": ("the server doesn't understand the worker", ("Report it: it is a fault of the worker.",)),
+    "sign_in_again": ("the sign-in has ended", ("Run `nhsmail-worker login authorise` and sign in again.",)),
+    "token_rejected": (
+        "the server rejected the worker's token {failures}",
+        ("Ask {administrator} whether the application may still read this mailbox.",),
+    ),
+}
+_OTHER_HALT: Final = (
+    "the attempts that the worker may use are spent, or must not be used ({failures} failed)",
+    ("Ask {administrator} whether the account is locked.", _UNLOCK),
+)
+
+
+def headline(view: StatusView) -> Headline:
+    """The state in a sentence or two. The first thing that stops the mail wins."""
+    if not view.journal_ok:
+        return Headline(
+            Tone.BAD,
+            "Stopped: the journal can't be used. No mail is taken, and none is lost. Below is the last known state.",
+            ("See to the disk of the state folder, or to the database; the worker goes on by itself.",),
+        )
+    if view.login.state is LoginState.HALTED:
+        return _halted(view)
+    if view.paused:
+        return Headline(
+            Tone.ATTENTION,
+            f"Paused by a person. {_waiting(view)}",
+            ("`nhsmail-worker resume` lets the work go on.",),
+        )
+    if view.login.state is LoginState.COOLING:
+        return _cooling(view)
+    if view.standing_by:
+        return Headline(Tone.GOOD, f"Standing by: {view.lease.holder} works on the mailbox.")
+    return _polling(view)
+
+
+def _halted(view: StatusView) -> Headline:
+    what, advice = _HALTS.get(view.login.reason or "", _OTHER_HALT)
+    given = {"failures": times(view.login.failures), "administrator": _administrator(view)}
+    return Headline(
+        Tone.BAD,
+        f"Halted: {what.format(**given)}. {_left(view)}",
+        tuple(step.format(**given) for step in advice),
+    )
+
+
+def _cooling(view: StatusView) -> Headline:
+    login = view.login
+    failed = (
+        f"Waiting after {count(login.failures, 'failed login')}."
+        if login.failures
+        else "Waiting before the next login."
+    )
+    then = ""
+    if login.next_attempt_at is not None:
+        wait = max(0.0, (login.next_attempt_at - view.now).total_seconds())
+        then = f" The next attempt is in {span(wait)}, at {clock(login.next_attempt_at)}."
+    return Headline(
+        Tone.BAD,
+        f"{failed}{then} {_left(view)}",
+        (
+            "Check that the password which the worker reads is the account's present one.",
+            "Don't restart the worker: it doesn't shorten the wait.",
+        ),
+    )
+
+
+def _polling(view: StatusView) -> Headline:
+    age = view.good_poll_age
+    if view.last_poll.at is None and not view.overdue:
+        starting = "Starting. " if view.started_at else ""
+        return Headline(Tone.GOOD, f"{starting}The mailbox has not been polled yet.")
+    if view.overdue and age is not None:
+        since = (
+            "No poll has succeeded yet" if view.last_good_poll_at is None else f"The last good poll was {span(age)} ago"
+        )
+        return Headline(
+            Tone.BAD,
+            f"Not reaching the mailbox. {since}. {_waiting(view)}",
+            ("Look at the network, at the mail service's own status page, and at the log's lines of level error.",),
+        )
+    polled = (
+        f"Last polled {span(view.seconds_since(view.last_good_poll_at))} ago."
+        if view.last_good_poll_at
+        else "Last poll failed."
+    )
+    advice = tuple(_looks(view))
+    return Headline(Tone.ATTENTION if advice else Tone.GOOD, f"Working. {polled} {_waiting(view)}", advice)
+
+
+def _looks(view: StatusView) -> list[str]:
+    looks = []
+    if view.messages.failed:
+        looks.append(f"{count(view.messages.failed, 'dead letter')} to look at: `nhsmail-worker failed list`.")
+    if view.junk_of_known_senders:
+        looks.append(f"{view.junk_of_known_senders} of the junk came from known senders: `nhsmail-worker junk list`.")
+    days = view.password.days_left
+    if days is not None and days <= view.password_warn_days:
+        looks.append(
+            "The password has expired: change it now."
+            if days < 0
+            else f"The password expires in {count(days, 'day')}: change it."
+        )
+    looks += [f"Handler {circuit.handler} keeps failing; its mail waits." for circuit in view.circuits if circuit.open]
+    return looks
+
+
+def _left(view: StatusView) -> str:
+    login = view.login
+    return (
+        f"{login.left_of_account} of the account's {login.threshold} attempts are left, {login.remaining} of them ours."
+    )
+
+
+def _waiting(view: StatusView) -> str:
+    pending = view.messages.pending
+    if not pending or view.messages.oldest_pending_seconds < 60:
+        return f"{pending} waiting."
+    return f"{pending} waiting, the oldest for {span(view.messages.oldest_pending_seconds)}."
+
+
+def _administrator(view: StatusView) -> str:
+    return view.help.local_administrator or "your Local Administrator"
+
+
+def count(number: int, thing: str) -> str:
+    """`1 day`, `2 days`."""
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+
+
+def times(number: int) -> str:
+    """`once`, `5 times`."""
+    return "once" if number == 1 else f"{number} times"
+
+
+def span(seconds: float) -> str:
+    """A length of time in its largest whole unit: `12 s`, `5 min`, `3 h`, `2 days`."""
+    if seconds < 100:
+        return f"{int(seconds)} s"
+    if seconds < 100 * 60:
+        return f"{int(seconds // 60)} min"
+    if seconds < 48 * 3600:
+        return f"{int(seconds // 3600)} h"
+    return count(int(seconds // 86_400), "day")
+
+
+def clock(at: datetime) -> str:
+    """A time of day for people, with its date: `23 Nov 14:05 UTC`."""
+    return f"{at.day} {at:%b %H:%M} UTC"
