@@ -86,6 +86,8 @@ class _Pipe:
         line.update(cleaned(given, allowed, account=self._account))
         if failure is not None:
             line["error"] = described(failure)
+        elif "error" in line:
+            line["error"] = {"class": line["error"], "frames": []}
         if event is not None and event.do and event.level in (Level.WARNING, Level.ERROR):
             line["do"] = event.do
         return line

@@ -59,6 +59,8 @@ KEY = re.compile(r"[a-z2-7]{26}(-[0-9]{1,6})?")
 WORD = re.compile(r"[A-Za-z0-9_.:\[\]*+-]{1,120}")
 NAME = re.compile(r"[^\x00-\x1f\x7f-\x9f]{1,255}")  # a folder as the server spells it: any script, no control character
 
+SENTENCE = re.compile(r"[^\x00-\x1f\x7f-\x9f]{1,600}")  # our own advice to people
+
 NUMBER = "number"
 TIME = "time"
 FLAG = "yes or no"
@@ -86,6 +88,9 @@ FIELDS: Final[Mapping[str, tuple[re.Pattern[str] | str, str]]] = {
     "outcome": (WORD, "what a try, an attempt or a delivery came to"),
     "reason": (WORD, "one word of ours, or HANDLER:EXCEPTION-CLASS"),
     "what": (WORD, "the thing that it is about: one word of ours"),
+    "trouble": (WORD, "what kept the worker from its work"),
+    "error": (WORD, "an exception's class; with its frames where there are any"),
+    "advice": (SENTENCE, "what a person does next"),
     "kind": (WORD, "a kind, such as the kind of a credential"),
     "command": (WORD, "a command of ours"),
     "signal": (WORD, "a signal's name"),
@@ -109,6 +114,8 @@ FIELDS: Final[Mapping[str, tuple[re.Pattern[str] | str, str]]] = {
     "failed": (NUMBER, "dead letters"),
     "moved": (NUMBER, "messages moved"),
     "retried": (NUMBER, "messages to be tried again"),
+    "alone": (NUMBER, "of these, how many are tried alone"),
+    "losses": (NUMBER, "connections lost in a row"),
     "tries": (NUMBER, "tries at a message so far"),
     "deaths": (NUMBER, "times that the process died with this message alone in hand"),
     "failures": (NUMBER, "failed logins since the last success or reset"),
@@ -116,6 +123,7 @@ FIELDS: Final[Mapping[str, tuple[re.Pattern[str] | str, str]]] = {
     "threshold": (NUMBER, "attempts before the server locks the account"),
     "days": (NUMBER, "days"),
     "seconds": (NUMBER, "seconds"),
+    "wait": (NUMBER, "seconds to wait"),
     "after_seconds": (NUMBER, "seconds to wait"),
     "every_seconds": (NUMBER, "seconds between"),
     "handlers": (NUMBER, "how many handlers"),

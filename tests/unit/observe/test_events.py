@@ -45,10 +45,11 @@ def _is_logger(node: ast.expr) -> bool:
 def _emission(node: ast.Call, method: str, place: str) -> Iterator[Emission]:
     if method not in LEVELS:
         return
-    first = node.args[0] if node.args else None
-    name = first.value if isinstance(first, ast.Constant) and isinstance(first.value, str) else None
     fields = frozenset(keyword.arg for keyword in node.keywords) - {"exc_info"}
-    yield Emission(place, LEVELS[method], name, fields)
+    first = node.args[0] if node.args else None
+    for choice in [first.body, first.orelse] if isinstance(first, ast.IfExp) else [first]:
+        name = choice.value if isinstance(choice, ast.Constant) and isinstance(choice.value, str) else None
+        yield Emission(place, LEVELS[method], name, fields)
 
 
 EMISSIONS = tuple(_emissions())
