@@ -13,6 +13,8 @@ from worker.demo.config import FAILED_FOLDER, HANDLED_FOLDER
 from worker.demo.samples import INBOX, JUNK_FOLDER, Sample
 
 OUTCOMES = {HANDLED_FOLDER: "handled", JUNK_FOLDER: "junk", FAILED_FOLDER: "failed", INBOX: "left"}
+SHOWN = 12
+"""Faults that are printed; when nothing works, the first ones say enough."""
 COLUMNS = ("handled", "junk", "failed", "left")
 
 
@@ -69,8 +71,10 @@ class Report:
     def show(self, console: Console) -> None:
         """Print the table, and what isn't as expected."""
         console.print(self._table())
-        for fault in self.faults:
+        for fault in self.faults[:SHOWN]:
             console.print(f"Not as expected: {fault}.", style="bold red", markup=False, highlight=False)
+        if len(self.faults) > SHOWN:
+            console.print(f"And {len(self.faults) - SHOWN} more.", style="bold red", highlight=False)
         if self.as_expected:
             console.print(f"All {len(self._samples)} messages went where they should.", highlight=False)
 
