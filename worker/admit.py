@@ -11,6 +11,7 @@ from worker.headers import Headers
 from worker.journal.messages import Messages, NewMessage, Place, Record
 from worker.key import fingerprint
 from worker.mailbox.errors import CommandRefused
+from worker.mailbox.folders import Layout
 from worker.mailbox.session import Head, Session
 from worker.outcome import State
 from worker.poll import Look
@@ -56,11 +57,11 @@ class Admission:
     """Matches what a look found against the journal."""
 
     def __init__(
-        self, messages: Messages, *, account: str, junk_folder: str, classify: Classify, clock: Callable[[], float]
+        self, messages: Messages, *, account: str, layout: Layout, classify: Classify, clock: Callable[[], float]
     ) -> None:
         self._messages = messages
         self._account = account
-        self._junk_folder = junk_folder
+        self._layout = layout
         self._classify = classify
         self._clock = clock
 
@@ -85,7 +86,7 @@ class Admission:
 
     def _see(self, folder: str, head: Head) -> _Seen:
         headers = Headers.from_bytes(head.header)
-        verdict = self._classify(headers, folder == self._junk_folder, head.keywords)
+        verdict = self._classify(headers, folder == self._layout.junk, head.keywords)
         return _Seen(head, headers, fingerprint(self._account, headers), verdict)
 
     def _new(self, look: Look, item: _Seen) -> NewMessage:
@@ -128,7 +129,7 @@ class Admission:
 
     def _may_stay(self, record: Record, folder: str) -> bool:
         """Handled mail that somebody, or the server's own filter, put into the junk folder afterwards stays there."""
-        return folder == self._junk_folder or record.settle_to in (None, folder)
+        return folder == self._layout.junk or record.settle_to in (None, folder)
 
     def _lost_candidates(
         self, session: Session, look: Look, seen: Sequence[_Seen], looks: dict[str, Look]

@@ -14,6 +14,7 @@ from worker.admit import Admission, Admitted, Top
 from worker.hands import Finished, Hands
 from worker.journal.messages import Messages, Place, Record, Result
 from worker.key import MessageKey
+from worker.mailbox.folders import Layout
 from worker.mailbox.session import Body, Session
 from worker.message import Limits, Message
 from worker.observe import bound, get_logger
@@ -24,6 +25,7 @@ from worker.verdict import Path, Verdict
 
 log = get_logger()
 
+KEEP = "keep"
 ADMIT_AT_ONCE = 500
 """Messages admitted before the first of them is handed over."""
 SETTLE_AT_ONCE = 200
@@ -38,11 +40,18 @@ NOT_READY_LIMIT = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True)
 class Targets:
-    """Where outcomes go. handled and junk None: the message stays where it is."""
+    """Where outcomes go, as the settings say: a folder, or `keep`. junk may be `auto`: the junk folder."""
 
-    handled: str | None
+    handled: str
     failed: str
-    junk: str | None
+    junk: str
+
+    def of(self, state: State, junk_folder: str) -> str | None:
+        """The folder for an outcome; None: the message stays where it is."""
+        named = {State.HANDLED: self.handled, State.FAILED: self.failed, State.JUNK: self.junk}.get(state, KEEP)
+        if named == "auto":
+            return junk_folder
+        return None if named == KEEP else named
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +78,14 @@ class Report:
 
     new: int = 0
     gone: int = 0
+    missed: int = 0
     moved_back: int = 0
     outcomes: dict[State, int] = field(default_factory=dict)
+
+    @property
+    def anything(self) -> bool:
+        """Whether another poll right away may find more to do."""
+        return bool(self.new or self.gone or self.missed or self.moved_back or self.outcomes)
 
 
 class Stop(Exception):  # noqa: N818 -- a word of the flow, not an error
@@ -89,6 +104,7 @@ class Pipeline:
         settle: Settle,
         messages: Messages,
         targets: Targets,
+        layout: Layout,
         bounds: Bounds,
         backoff: Backoff,
         limits: Limits,
@@ -107,6 +123,7 @@ class Pipeline:
         self._settle = settle
         self._messages = messages
         self._targets = targets
+        self._layout = layout
         self._bounds = bounds
         self._backoff = backoff
         self._limits = limits
@@ -145,10 +162,10 @@ class Pipeline:
         """The next look lists every folder, whatever the server says of changes."""
         self._poll.forget()
 
-    def poll(self, session: Session, *, news: bool = False) -> Report:
+    def poll(self, session: Session, *, news: bool | None = None) -> Report:
         """One look at the mailbox, and all the work that is due.
 
-        news: the connection has told of something in the selected folder.
+        news: whether the connection has told of something in the selected folder; None: it wasn't asked yet.
         """
         self._report = Report()
         self._collect(session, wait=0)
@@ -228,6 +245,7 @@ class Pipeline:
             return
         gone = self._messages.missed([record.id for record in records], gone_after=GONE_AFTER, now=self._clock())
         self._report.gone += gone
+        self._report.missed += len(records) - gone
         if gone:
             log.warning("message.gone", count=gone)
         for folder in {record.place.folder for record in records}:
@@ -397,7 +415,7 @@ class Pipeline:
             state=state,
             reason=reason,
             next_at=next_at,
-            settle_to=self._target(state),
+            settle_to=self._settle_to(state, record),
             done=outcome.done,
             failed_handler=outcome.failed_handler,
         )
@@ -415,16 +433,11 @@ class Pipeline:
         backoff = self._backoff.after_failure(outcome.route, failures)
         return None if backoff is None else max(backoff, outcome.after or timedelta(0))
 
-    def _target(self, state: State) -> str | None:
-        match state:
-            case State.HANDLED:
-                return self._targets.handled
-            case State.JUNK:
-                return self._targets.junk
-            case State.FAILED:
-                return self._targets.failed
-            case _:
-                return None
+    def _settle_to(self, state: State, record: Record) -> str | None:
+        """Where the message goes; what lies in the junk folder stays there, unless it is a dead letter."""
+        if state is State.JUNK and record.place.folder == self._layout.junk:
+            return None
+        return self._targets.of(state, self._layout.junk)
 
     def _announce(self, item: Finished, result: Result) -> None:
         self._report.outcomes[result.state] = self._report.outcomes.get(result.state, 0) + 1

@@ -4,11 +4,11 @@ A look costs one round trip a watched folder while nothing changes: NOOP for the
 Only a folder that changed is listed. Never by a high-water mark: a UID may appear late, or below others.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from worker.journal.messages import Messages, Record
+from worker.mailbox.folders import Layout
 from worker.mailbox.session import FolderState, Session
 from worker.outcome import State
 
@@ -40,9 +40,9 @@ class Look:
 class Poll:
     """Looks at the watched folders. The first of them is the one that stays selected between polls."""
 
-    def __init__(self, messages: Messages, watched: Sequence[str], since: datetime | None) -> None:
+    def __init__(self, messages: Messages, layout: Layout, since: datetime | None) -> None:
         self._messages = messages
-        self._watched = list(dict.fromkeys(watched))
+        self._layout = layout
         self._since = since
         self._last: dict[str, FolderState] = {}
         self.uidvalidity_changed: list[str] = []
@@ -50,7 +50,7 @@ class Poll:
     @property
     def rest(self) -> str:
         """The folder that is selected between polls."""
-        return self._watched[0]
+        return self._layout.watched[0]
 
     def forget(self) -> None:
         """The next look lists every folder: after a new connection, or for a full reconciliation."""
@@ -60,24 +60,24 @@ class Poll:
         """The next look lists this folder, whatever the server says of changes."""
         self._last.pop(folder, None)
 
-    def look(self, session: Session, *, news: bool = False) -> list[Look]:
+    def look(self, session: Session, *, news: bool | None = None) -> list[Look]:
         """The folders in which something changed since the last look.
 
-        news: the connection has already told of something in the selected folder.
+        news: whether the connection has told of something in the selected folder; None: it wasn't asked yet.
         """
-        changed = [name for name in self._watched if self._has_changed(session, name, news=news)]
+        changed = [name for name in self._layout.watched if self._has_changed(session, name, news=news)]
         return [self._list(session, name) for name in changed]
 
     def states(self) -> dict[str, tuple[int, int]]:
         """(UIDVALIDITY, UIDNEXT) of each watched folder at its last look."""
         return {name: (state.uidvalidity, state.uidnext) for name, state in self._last.items()}
 
-    def _has_changed(self, session: Session, name: str, *, news: bool) -> bool:
+    def _has_changed(self, session: Session, name: str, *, news: bool | None) -> bool:
         last = self._last.get(name)
         if last is None:
             return True
         if name == session.selected:
-            return session.noop() or news
+            return session.noop() if news is None else news
         return session.status(name) != last
 
     def _list(self, session: Session, name: str) -> Look:

@@ -7,6 +7,7 @@ Either way the row says who holds it, for `status`.
 
 import fcntl
 import os
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -22,6 +23,10 @@ from worker.journal.schema import lease
 
 DURATION = 20.0
 """Seconds for which a lease holds without being renewed: a killed holder is followed within 30."""
+MARGIN = 5.0
+"""Seconds before the end of the lease from which its holder doesn't rely on it any more."""
+HEARTBEAT = 5.0
+"""Seconds between two renewals."""
 NAME = "work"
 
 
@@ -36,12 +41,23 @@ class Holder:
 class Lease:
     """Take, renew and give back the lease. One object a process."""
 
-    def __init__(self, database: Database, state_dir: Path, holder: str, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        state_dir: Path,
+        holder: str,
+        *,
+        clock: Callable[[], float],
+        monotonic: Callable[[], float],
+    ) -> None:
         self._database = database
         self._path = state_dir / "work.lock"
         self._holder = holder
         self._clock = clock
+        self._monotonic = monotonic
         self._lock: int | None = None
+        self._renewed_at: float | None = None
+        self._one_at_a_time = threading.Lock()
         self._insert: Any = sqlite_insert if database.is_sqlite else postgres_insert
 
     def acquire(self) -> bool:
@@ -50,12 +66,29 @@ class Lease:
         Raises:
             JournalUnavailable: the journal, or the state folder with its lock file, can't be written.
         """
-        if self._database.is_sqlite:
-            return self._lock_file() and self._write_row()
-        return self._write_row()
+        with self._one_at_a_time:
+            asked_at = self._monotonic()
+            held = (not self._database.is_sqlite or self._lock_file()) and self._write_row()
+            self._renewed_at = asked_at if held else None
+            return held
+
+    def renew(self) -> None:
+        """Renew the lease where we hold it; from the heartbeat's thread. May raise `JournalUnavailable`."""
+        if self._renewed_at is not None:
+            self.acquire()
+
+    def is_held(self) -> bool:
+        """Whether the lease is certainly ours at this moment. Asks nobody.
+
+        A process that was stopped for longer than the lease lasts finds out here, before its next command.
+        """
+        if self._renewed_at is None:
+            return False
+        return self._database.is_sqlite or self._monotonic() - self._renewed_at < DURATION - MARGIN
 
     def release(self) -> None:
         """Give the lease back, so that another worker can follow at once. Never raises."""
+        self._renewed_at = None
         with suppress(JournalUnavailable), self._database.write() as connection:
             connection.execute(delete(lease).where(lease.c.name == NAME, lease.c.holder == self._holder))
         if self._lock is not None:

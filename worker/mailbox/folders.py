@@ -16,8 +16,29 @@ class FolderInfo:
     delimiter: str = "/"
 
 
-class NoJunkFolder(Exception):
+class FolderProblem(Exception):
+    """A folder that the worker relies on isn't there. The text says which setting to correct."""
+
+
+class NoJunkFolder(FolderProblem):
     """The mailbox has no folder that is known to be the junk folder, or not the one that the setting names."""
+
+
+class NoSuchFolder(FolderProblem):
+    """A folder that is to be watched isn't there."""
+
+
+@dataclass
+class Layout:
+    """Which folders there are for us. `junk` is found anew at each connection; empty before the first."""
+
+    folders: tuple[str, ...]
+    junk: str = ""
+
+    @property
+    def watched(self) -> list[str]:
+        """The folders that are looked at; the first is the one that stays selected between polls."""
+        return list(dict.fromkeys([*self.folders, self.junk]))
 
 
 def find_junk(folders: Sequence[FolderInfo], setting: str) -> str:
@@ -44,6 +65,18 @@ def find_junk(folders: Sequence[FolderInfo], setting: str) -> str:
     raise NoJunkFolder(
         "The mailbox has no folder that is marked as junk or has a known name for it: name it in [junk] folder."
     )
+
+
+def require(folders: Iterable[FolderInfo], watched: Iterable[str]) -> None:
+    """Make sure that the folders to be watched are there.
+
+    Raises:
+        NoSuchFolder: naming those that aren't.
+    """
+    absent = missing(folders, watched)
+    if absent:
+        named = ", ".join(f"'{name}'" for name in absent)
+        raise NoSuchFolder(f"The mailbox has no folder {named}: correct [poll] folders, or create it.")
 
 
 def missing(folders: Iterable[FolderInfo], wanted: Iterable[str]) -> list[str]:

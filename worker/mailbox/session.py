@@ -328,7 +328,7 @@ class Session:
             client = self._connected()
             client.wire.literal_cap = cap
             try:
-                answer: dict[int, dict[bytes, object]] = client.fetch(uid_sets.compress(wanted), items)
+                answer: dict[int, dict[bytes, object]] = client.fetch(list(wanted), items)
             finally:
                 client.wire.literal_cap = SMALL_ANSWER
             return answer

@@ -35,7 +35,7 @@ class Wire(IMAP4_TLS):  # type: ignore[misc]  # IMAPClient ships no types
         """Connect, verify the certificate, and read through a buffer of our own."""
         self.host, self.port = host, port
         self.sock = self._create_socket(timeout)
-        self._reader: io.BufferedReader = self.sock.makefile("rb", BUFFER)
+        self._reader = io.BufferedReader(self.sock.makefile("rb", 0), BUFFER)
 
     def _create_socket(self, timeout: float | None = None) -> socket.socket:
         sock = socket.create_connection((self.host, self.port), timeout=timeout or self._timeout)

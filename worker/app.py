@@ -1,0 +1,473 @@
+"""The composition root: builds every part from the settings, starts and stops them. How a part works is the part's own."""
+
+import random
+import signal
+import time
+from collections.abc import Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from worker.admit import Admission
+from worker.classify import JunkPolicy, classify
+from worker.connect import Connector, log_in
+from worker.cycle import Cycle, Drained, LeaseHeld
+from worker.explain import KNOWN, ExitCode, Failure, failure_of
+from worker.hands import Hands
+from worker.handle import Try
+from worker.handler_loading import Handler, check_handlers, load_handlers
+from worker.headers import Headers
+from worker.journal.attempts import AttemptLedger
+from worker.journal.journal import Journal
+from worker.journal.lease import HEARTBEAT, Lease
+from worker.journal.messages import Record, Result
+from worker.login.advice import Help
+from worker.login.backoff import Lockout
+from worker.login.credential import CredentialSource, CredentialUnavailable, PasswordSource
+from worker.login.guard import Guard, Rules
+from worker.login.mutex import AttemptInProgress, AttemptMutex
+from worker.login.policy import policy_named
+from worker.login.refusals import Cooling, LastAttempt, NoAttempt
+from worker.login.witness import Witness
+from worker.mailbox.errors import LoginFailed
+from worker.mailbox.folders import Layout, find_junk, missing, require
+from worker.mailbox.session import Endpoint, Session
+from worker.message import Limits
+from worker.observe import configure_logging, get_logger
+from worker.outcome import State
+from worker.pipeline import KEEP, Bounds, Pipeline, Stop, Targets
+from worker.poll import Poll
+from worker.progress import Drain
+from worker.reconcile import Balance, Reconcile
+from worker.route import Router
+from worker.schedule import ENDING_SIGNALS, Schedule, Watcher
+from worker.settings import Settings, SettingsError, check_files, check_state_dir, load, read_secret
+from worker.settle import Settle
+from worker.status import actor, replica, status
+from worker.verdict import Path as MailPath
+from worker.verdict import Verdict
+
+log = get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What `once` came to, for a person and for a script. failed: the folder of the dead letters."""
+
+    drained: Drained
+    failed: str
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """As the contract's table says."""
+        if self.drained.outcomes[State.FAILED]:
+            return ExitCode.FINDING
+        return ExitCode.NOT_NOW if self.drained.due else ExitCode.DONE
+
+    def text(self) -> str:
+        """For a person."""
+        drained = self.drained
+        done = ", ".join(f"{drained.outcomes[state]} {state.value}" for state in _ENDS)
+        text = f"{drained.new} new; {done}."
+        if drained.due:
+            text += f" {drained.due} to be tried again later: run this again, or leave `nhsmail-worker run` running."
+        if drained.outcomes[State.FAILED]:
+            text += f" The dead letters lie in the mailbox's folder '{self.failed}'."
+        return text
+
+
+_ENDS = (State.HANDLED, State.JUNK, State.FAILED, State.GONE)
+
+
+class App:
+    """The worker, built. Use as a context manager: it closes what was opened."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._clock = time.time
+        self._monotonic = time.monotonic
+        url = read_secret(settings.state.journal, settings.state.journal_file)
+        self._journal = Journal(settings.state.dir, None if url is None else url.get_secret_value(), self._clock)
+        self._layout = Layout(settings.poll.folders)
+        self._handlers: dict[str, Handler] = {}
+
+    @classmethod
+    def from_files(
+        cls, path: Path | None, environ: Mapping[str, str], *, logs: bool = False, reading: bool = False
+    ) -> Self:
+        """The application from its configuration.
+
+        logs: write the log; else only what a command prints. reading: the state folder needn't be writable.
+
+        Raises:
+            Failure: with every fault of the configuration.
+        """
+        checks = [check_files, check_handlers] + ([] if reading else [check_state_dir])
+        try:
+            settings = load(path, environ, checks)
+        except SettingsError as error:
+            raise Failure(ExitCode.CONFIGURATION, _faults(error)) from error
+        configure_logging(level=settings.log.level if logs else "error", format=settings.log.format)
+        return cls(settings)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for handler in self._handlers.values():
+            handler.close()
+        self._journal.close()
+
+    # -- the commands --------------------------------------------------------------------------------------------------
+
+    def run(self) -> ExitCode:
+        """Poll until a signal ends it."""
+        with self._explained():
+            self._open()
+            cycle, hands = self._build_cycle(Drain())
+        settings = self.settings
+        schedule = Schedule(cycle, settings.poll.every, cycle.heartbeat, HEARTBEAT)
+        watcher = Watcher(schedule.wake)
+        cycle.watch_with(watcher.watch)
+        hands.on_finished = schedule.wake
+        log.info("worker.started", account=settings.account.address, replica=replica())
+        schedule.run(ending=cycle.stop)
+        cycle.end(settings.work.grace.total_seconds())
+        watcher.close()
+        hands.close()
+        log.info("worker.stopped")
+        return ExitCode.DONE
+
+    def once(self, drain: Drain) -> Summary:
+        """Drain the mailbox and end.
+
+        Raises:
+            Failure: the mailbox could not be drained.
+        """
+        with self._explained():
+            self._open()
+            cycle, hands = self._build_cycle(drain)
+            try:
+                for ending in ENDING_SIGNALS:
+                    signal.signal(ending, lambda _number, _frame: cycle.stop())
+                return Summary(cycle.drain(), self.settings.settle.failed)
+            finally:
+                cycle.end(self.settings.work.grace.total_seconds())
+                hands.close()
+
+    def check(self) -> list[str]:
+        """What was found to be well; what isn't was raised when the application was built."""
+        settings = self.settings
+        lines = [
+            f"The configuration is sound: {settings.account.address} at {settings.account.host}:{settings.account.port}, "
+            f"{len(settings.routes)} route(s), state in {settings.state.dir}."
+        ]
+        unreachable = Router(settings.routes, settings.junk.handlers).unreachable()
+        lines += [f"Route '{found.route}' can never match: {found.reason}." for found in unreachable]
+        return lines
+
+    def before_connecting(self) -> str:
+        """What `check --connect` says before it spends an attempt."""
+        with self._explained():
+            self._open()
+            left = self._guard().status().standing.remaining
+        return (
+            f"Logging in once as {self.settings.account.address}. Should the server reject it, that spends one of the "
+            f"{left} attempts that the worker has left."
+        )
+
+    def check_connection(self) -> list[str]:
+        """Log in once and look at the folders."""
+        settings = self.settings
+        with self._explained():
+            session = self._new_session()
+            try:
+                folders = log_in(session, self._guard(), keep_last=True)
+                junk = find_junk(folders, settings.junk.folder)
+                require(folders, settings.poll.folders)
+                self._settle().check(session)
+                lines = [
+                    f"Logged in. {len(folders)} folders; junk is '{junk}'; watched: {', '.join(settings.poll.folders)}."
+                ]
+                absent = missing(folders, self._targets())
+                if absent:
+                    lines.append(f"Not there yet, and created when the worker runs: {', '.join(absent)}.")
+                return lines
+            finally:
+                session.close()
+
+    def status(self) -> dict[str, Any]:
+        """The contract's `status --json`."""
+        with self._explained():
+            if self._journal.exists:
+                self._journal.open(self.settings.account.address)
+            else:
+                self._journal = Journal(self.settings.state.dir, "sqlite://", self._clock)
+                self._journal.open(self.settings.account.address)
+            login = self._guard().status()
+            return status(
+                self._journal, self.settings.account.address, lambda: (login.login(), login.password()), self._clock()
+            )
+
+    def reconcile(self) -> Balance:
+        """Hold every message against the journal. Reads only; works beside a running worker."""
+        with self._explained():
+            self._open()
+            session = self._new_session()
+            try:
+                folders = log_in(session, self._guard(), keep_last=True)
+                self._layout.junk = find_junk(folders, self.settings.junk.folder)
+                return Reconcile(
+                    self._journal.messages,
+                    account=self.settings.account.address,
+                    watched=self._layout.watched,
+                    targets=self._targets(),
+                    since=self.settings.poll.since,
+                ).balance(session)
+            finally:
+                session.close()
+
+    def pause(self) -> None:
+        """Hand over and settle nothing until resumed."""
+        with self._explained():
+            self._open()
+            self._journal.facts.pause(actor(), self._clock())
+
+    def resume(self) -> None:
+        """Let the work go on."""
+        with self._explained():
+            self._open()
+            self._journal.facts.resume()
+
+    # -- building ------------------------------------------------------------------------------------------------------
+
+    def _open(self) -> None:
+        self._journal.open(self.settings.account.address)
+
+    def _build_cycle(self, drain: Drain) -> tuple[Cycle, Hands]:
+        settings, messages = self.settings, self._journal.messages
+        try:
+            self._handlers = load_handlers(settings)
+        except SettingsError as error:
+            raise Failure(ExitCode.CONFIGURATION, _faults(error)) from error
+        router = Router(settings.routes, settings.junk.handlers)
+        hands = Hands(Try(router, self._handlers, self._monotonic), settings.work.threads)
+        lease = Lease(
+            self._journal.database, settings.state.dir, replica(), clock=self._clock, monotonic=self._monotonic
+        )
+        settle = self._settle()
+        guard = self._guard()
+        cycle = Cycle(
+            lease=lease,
+            connector=Connector(
+                new_session=self._new_session,
+                guard=guard,
+                layout=self._layout,
+                junk_setting=settings.junk.folder,
+                targets=self._targets(),
+                check=settle.check,
+            ),
+            facts=self._journal.facts,
+            idle=settings.poll.idle,
+            reconnect=[wait.total_seconds() for wait in settings.poll.reconnect],
+            clock=self._clock,
+            monotonic=self._monotonic,
+            messages=messages,
+            check_age=guard.check_age,
+        )
+        cycle.pipeline = Pipeline(
+            poll=Poll(messages, self._layout, settings.poll.since),
+            admission=Admission(
+                messages,
+                account=settings.account.address,
+                layout=self._layout,
+                classify=self._classify(),
+                clock=self._clock,
+            ),
+            hands=hands,
+            settle=settle,
+            messages=messages,
+            targets=Targets(settings.settle.handled, settings.settle.failed, settings.settle.junk),
+            layout=self._layout,
+            bounds=Bounds(
+                batch_bytes=settings.poll.batch_bytes,
+                batch_count=settings.poll.batch_count,
+                message=settings.limits.message,
+                deaths=settings.limits.deaths,
+                patience=settings.poll.every.total_seconds(),
+            ),
+            backoff=_Backoff(settings),
+            limits=self._limits(),
+            headers_only=self._headers_only,
+            flush=self._flush,
+            go_on=cycle.go_on,
+            clock=self._clock,
+            run=replica(),
+            on_outcome=_counting(drain),
+            on_new=drain.found,
+        )
+        return cycle, hands
+
+    def _guard(self) -> Guard:
+        settings, lockout = self.settings, self.settings.lockout
+        database = self._journal.database
+        return Guard(
+            ledger=AttemptLedger(database),
+            witness=Witness(settings.state.dir),
+            mutex=AttemptMutex(database, settings.state.dir),
+            source=self._source(),
+            rules=Rules(
+                account=settings.account.address,
+                lockout=Lockout(
+                    threshold=lockout.threshold,
+                    reserve=lockout.reserve,
+                    per_credential=lockout.per_credential,
+                    waits=tuple(wait.total_seconds() for wait in lockout.waits),
+                    jitter=lockout.jitter,
+                    token_attempts=lockout.token_attempts,
+                    reconnect=tuple(wait.total_seconds() for wait in settings.poll.reconnect),
+                ),
+                policy=policy_named(settings.password.policy),
+                max_age=settings.password.max_age.total_seconds(),
+                warn=settings.password.warn.total_seconds(),
+                changed=None if settings.password.changed is None else settings.password.changed.timestamp(),
+                help=Help(settings.help.local_administrator, settings.help.helpdesk),
+            ),
+            clock=self._clock,
+            random=random.SystemRandom(),
+            actor=replica(),
+            notify=_notify,
+        )
+
+    def _source(self) -> CredentialSource:
+        account = self.settings.account
+        value = None if account.password is None else account.password.get_secret_value()
+        return PasswordSource(account.address, file=account.password_file, value=value, mode=account.password_file_mode)
+
+    def _new_session(self) -> Session:
+        account = self.settings.account
+        return Session(
+            Endpoint(
+                account.host,
+                account.port,
+                account.ca_file,
+                account.connect_timeout.total_seconds(),
+                account.read_timeout.total_seconds(),
+            )
+        )
+
+    def _settle(self) -> Settle:
+        return Settle(self._journal.messages, account=self.settings.account.address, clock=self._clock)
+
+    def _targets(self) -> list[str]:
+        settle = self.settings.settle
+        return [name for name in (settle.handled, settle.failed, settle.junk) if name not in (KEEP, "auto")]
+
+    def _limits(self) -> Limits:
+        limits = self.settings.limits
+        return Limits(
+            message=limits.message,
+            header_bytes=limits.header_bytes,
+            parts=limits.parts,
+            depth=limits.depth,
+            attachments=limits.attachments,
+            attachment=limits.attachment,
+            expansion=limits.expansion,
+        )
+
+    def _classify(self) -> Any:
+        junk = self.settings.junk
+        given: dict[str, Any] = {} if junk.provider_hosts is None else {"provider_hosts": junk.provider_hosts}
+        policy = JunkPolicy(
+            scl=junk.scl,
+            bcl=junk.bcl,
+            sources=frozenset(junk.sources),
+            believe_without_provider=junk.believe_without_provider,
+            **given,
+        )
+
+        def judge(headers: Headers, in_junk_folder: bool, keywords: frozenset[str]) -> Verdict:  # noqa: FBT001
+            return classify(headers, in_junk_folder=in_junk_folder, keywords=keywords, policy=policy)
+
+        return judge
+
+    def _headers_only(self, verdict: Verdict) -> bool:
+        """Whether no handler of this path wants more than the headers, so that the body isn't even fetched."""
+        return verdict.path is MailPath.JUNK and all(
+            getattr(self._handlers[name].call, "headers_only", False) for name in self.settings.junk.handlers
+        )
+
+    def _flush(self) -> None:
+        for handler in self._handlers.values():
+            handler.flush()
+
+    @contextmanager
+    def _explained(self) -> Any:
+        """Turn what can go wrong into a text and an exit code."""
+        try:
+            yield
+        except KNOWN as error:
+            if isinstance(error, LoginFailed):
+                raise self._login_failure() from error
+            raise failure_of(error, host=self.settings.account.host) from error
+        except LeaseHeld as problem:
+            raise Failure(ExitCode.NOT_NOW, str(problem)) from problem
+        except (Cooling, LastAttempt) as refusal:
+            raise Failure(ExitCode.NOT_NOW, refusal.advice) from refusal
+        except NoAttempt as refusal:
+            raise Failure(ExitCode.HALTED, refusal.advice) from refusal
+        except AttemptInProgress as problem:
+            raise Failure(ExitCode.NOT_NOW, str(problem)) from problem
+        except CredentialUnavailable as problem:
+            raise Failure(ExitCode.CONFIGURATION, str(problem)) from problem
+        except Stop:
+            raise Failure(ExitCode.NOT_NOW, "Stopped before the mailbox was drained; nothing is lost.") from None
+
+    def _login_failure(self) -> Failure:
+        guard = self._guard()
+        halted = guard.status().standing.state.value == "halted"
+        return Failure(ExitCode.HALTED if halted else ExitCode.NOT_NOW, guard.advice())
+
+
+class _Backoff:
+    """The routes' tries and waits; for what comes to no route, the last route's."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._routes = {route.name: route for route in settings.routes}
+        self._last = settings.routes[-1]
+
+    def after_failure(self, route: str | None, failures: int) -> timedelta | None:
+        """The wait before the next try; None: that was the last."""
+        rule = self._routes.get(route or "", self._last)
+        if failures >= rule.tries:
+            return None
+        return rule.waits[min(failures, len(rule.waits)) - 1]
+
+
+def _counting(drain: Drain) -> Any:
+    def count(record: Record, result: Result) -> None:
+        del record
+        if result.state is not State.PENDING:
+            drain.finished()
+
+    return count
+
+
+def _notify(event: str, fields: Mapping[str, object]) -> None:
+    level = {"login.rejected": "warning", "login.cooling": "error", "login.halted": "error"}.get(event, "info")
+    getattr(log, level)(event, **fields)
+
+
+def _faults(error: SettingsError) -> str:
+    count = len(error.faults)
+    return "\n".join(
+        [
+            f"The configuration has {count} fault{'s' if count != 1 else ''}; no connection was made.",
+            *(f"  - {fault}" for fault in error.faults),
+        ]
+    )

@@ -1,0 +1,238 @@
+"""The command line: arguments in, text and an exit code out. It knows neither IMAP nor SQL."""
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+import orjson
+from rich.console import Console
+from rich.table import Table
+
+from worker import __version__
+from worker.explain import ExitCode, Failure
+
+DEFAULT_CONFIG = "worker.toml"
+CONFIG_HELP = "The configuration file (default: worker.toml, or what NHSMAIL_CONFIG names)."
+
+ConfigOption = click.option(
+    "--config", "config", type=click.Path(dir_okay=False, path_type=Path), envvar="NHSMAIL_CONFIG", help=CONFIG_HELP
+)
+JsonOption = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and end the process with its exit code."""
+    sys.exit(run(list(sys.argv[1:] if arguments is None else arguments)))
+
+
+def run(arguments: list[str]) -> int:
+    """Run the command line; returns the exit code of the contract's table."""
+    try:
+        return int(commands.main(args=arguments, prog_name="nhsmail-worker", standalone_mode=False) or 0)
+    except click.exceptions.Abort:
+        return ExitCode.FAULT
+    except click.ClickException as problem:
+        problem.show()
+        return ExitCode.USAGE
+    except Failure as failure:
+        click.echo(str(failure), err=True)
+        return failure.code
+
+
+@click.group()
+@click.version_option(__version__, prog_name="nhsmail-worker")
+def commands() -> None:
+    """Watches one NHSmail mailbox: junk down a path of its own, clean mail to handlers, the account never locked."""
+
+
+@commands.command("run")
+@ConfigOption
+def run_command(config: Path | None) -> int:
+    """Poll the mailbox until SIGTERM or SIGINT; finish what is in hand."""
+    with _app(config, logs=True, signals=True) as app:
+        return int(app.run())
+
+
+@commands.command()
+@ConfigOption
+@click.option("--dry-run", is_flag=True, help="Say what each message would come to, and change nothing.")
+def once(config: Path | None, *, dry_run: bool) -> int:
+    """Drain the mailbox and end."""
+    with _app(config, logs=True) as app:
+        if dry_run:
+            return _print_dry_run(app.dry_run())
+        with _progress() as progress:
+            summary = app.once(progress)
+        click.echo(summary.text(), err=True)
+        return int(summary.exit_code)
+
+
+@commands.command()
+@ConfigOption
+@click.option("--connect", is_flag=True, help="Also log in once, through the guard, and look at the folders.")
+def check(config: Path | None, *, connect: bool) -> int:
+    """Check the configuration, and report everything that is wrong with it."""
+    with _app(config) as app:
+        for line in app.check():
+            click.echo(line)
+        if connect:
+            click.echo(app.before_connecting(), err=True)
+            for line in app.check_connection():
+                click.echo(line)
+    return ExitCode.DONE
+
+
+@commands.command()
+@ConfigOption
+@JsonOption
+def status(config: Path | None, *, as_json: bool) -> int:
+    """The state of the worker, from the journal alone."""
+    with _app(config, reading=True) as app:
+        found = app.status()
+    if as_json:
+        _print_json(found)
+    else:
+        _print_status(found)
+    return ExitCode.DONE
+
+
+@commands.command()
+@ConfigOption
+@JsonOption
+def reconcile(config: Path | None, *, as_json: bool) -> int:
+    """Hold every message against the journal; end with 1 if one is unaccounted for."""
+    with _app(config) as app:
+        balance = app.reconcile()
+    if as_json:
+        _print_json(balance.as_json())
+    else:
+        _print_balance(balance)
+    return ExitCode.FINDING if balance.unaccounted else ExitCode.DONE
+
+
+@commands.command()
+@ConfigOption
+def pause(config: Path | None) -> int:
+    """Hand over and settle nothing until `resume`; the connection and the health stay."""
+    with _app(config) as app:
+        app.pause()
+    click.echo("Paused: mail stays in the mailbox untouched until `nhsmail-worker resume`.")
+    return ExitCode.DONE
+
+
+@commands.command()
+@ConfigOption
+def resume(config: Path | None) -> int:
+    """Let the work go on after `pause`."""
+    with _app(config) as app:
+        app.resume()
+    click.echo("Resumed: work goes on with the next poll.")
+    return ExitCode.DONE
+
+
+@commands.command(context_settings={"ignore_unknown_options": True})
+@click.option(
+    "--dir",
+    "directory",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("demo-state"),
+    show_default=True,
+    help="Where the demo keeps its mailbox, its state and its archive.",
+)
+@click.argument("command", nargs=-1, type=click.UNPROCESSED)
+def demo(directory: Path, command: tuple[str, ...]) -> int:
+    """The whole worker on an embedded mailbox with sample mail; or a COMMAND on what an earlier demo left."""
+    from worker import demo as demonstration
+
+    return demonstration.run(directory, list(command), Console())
+
+
+# -- printing ----------------------------------------------------------------------------------------------------------
+
+
+def _app(config: Path | None, *, logs: bool = False, signals: bool = False, reading: bool = False) -> Any:
+    """The application, built from the settings. Imported here: `--help` and usage errors needn't wait for it."""
+    if signals:
+        from worker.schedule import block_signals
+
+        block_signals()
+    from worker.app import App
+
+    path: Path | None = config if config is not None else Path(DEFAULT_CONFIG)
+    if config is None and not Path(DEFAULT_CONFIG).exists():
+        path = None if any(name.startswith("NHSMAIL_ACCOUNT__") for name in os.environ) else path
+    return App.from_files(path, os.environ, logs=logs, reading=reading)
+
+
+def _print_json(value: object) -> None:
+    click.echo(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode())
+
+
+def _print_status(found: dict[str, Any]) -> None:
+    login, messages, poll = found["login"], found["messages"], found["last_poll"]
+    table = Table(show_header=False, box=None, pad_edge=False)
+    rows: list[tuple[str, str]] = [
+        ("account", found["account"]),
+        ("login", _login_line(login)),
+        ("password", _password_line(found["password"])),
+        (
+            "messages",
+            ", ".join(f"{messages[name]} {name}" for name in ("pending", "handled", "junk", "failed", "gone")),
+        ),
+        ("last poll", "never" if poll["at"] is None else f"{poll['at']}, {'ok' if poll['ok'] else 'failed'}"),
+        ("worker", "none is running" if found["lease"]["holder"] is None else f"running as {found['lease']['holder']}"),
+    ]
+    if found["paused"]:
+        rows.append(("paused", "yes: nothing is handed over until `nhsmail-worker resume`"))
+    for name, text in rows:
+        table.add_row(f"{name}:", text)
+    Console(highlight=False).print(table)
+
+
+def _login_line(login: dict[str, Any]) -> str:
+    used = f"{login['failures']} of {login['threshold']} attempts failed, {login['remaining']} left for the worker"
+    later = f"; next attempt {login['next_attempt_at']}" if login["next_attempt_at"] else ""
+    reason = f" ({login['reason']})" if login["reason"] else ""
+    return f"{login['state']}{reason}: {used}{later}"
+
+
+def _password_line(password: dict[str, Any]) -> str:
+    if password["expires_at"] is None:
+        return "not seen yet"
+    return f"changed {password['changed_at']}, expires {password['expires_at']} ({password['days_left']} days left)"
+
+
+def _print_balance(balance: Any) -> None:
+    console = Console(highlight=False)
+    table = Table("state", "messages")
+    for name, count in balance.as_json().items():
+        if isinstance(count, int):
+            table.add_row(name, str(count))
+    console.print(table)
+    if balance.unaccounted:
+        console.print("Unaccounted for, by key:")
+        for key in balance.unaccounted_keys:
+            console.print(f"  {key}")
+        console.print(
+            "These were in the mailbox and are neither where the journal says nor settled. Ask who has moved or "
+            "deleted mail; a message that lies in a watched folder is taken up by the next poll."
+        )
+    else:
+        console.print("Every message is accounted for.")
+
+
+def _print_dry_run(lines: Sequence[tuple[str, str, str]]) -> int:
+    table = Table("key", "path", "would go to")
+    for line in lines:
+        table.add_row(*line)
+    Console(highlight=False).print(table)
+    return ExitCode.DONE
+
+
+def _progress() -> Any:
+    from worker.progress import progress
+
+    return progress(sys.stderr)

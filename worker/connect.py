@@ -1,0 +1,92 @@
+"""Gives the logged-in session: connects, logs in through the guard, and finds the folders."""
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+
+from worker.login.credential import Password
+from worker.login.guard import Guard
+from worker.mailbox.errors import MailboxError
+from worker.mailbox.folders import FolderInfo, Layout, find_junk, missing, require
+from worker.mailbox.session import Session
+
+
+class Connector:
+    """Holds the one connection, and makes a new one when it is asked for and there is none."""
+
+    def __init__(
+        self,
+        *,
+        new_session: Callable[[], Session],
+        guard: Guard,
+        layout: Layout,
+        junk_setting: str,
+        targets: Sequence[str],
+        check: Callable[[Session], None],
+    ) -> None:
+        """targets: folders that mail is moved to, created where they are missing. check: refuses a server."""
+        self._new_session = new_session
+        self._guard = guard
+        self._layout = layout
+        self._junk_setting = junk_setting
+        self._targets = targets
+        self._check = check
+        self._session: Session | None = None
+
+    def session(self) -> tuple[Session, bool]:
+        """The session, and whether it is a new one.
+
+        Raises:
+            NoAttempt: the guard allows no login now.
+            CredentialUnavailable, AttemptInProgress: there is nothing to log in with, or another process is at it.
+            LoginFailed: the login was tried; the guard knows.
+            MailboxError: the server can't be reached or used.
+            FolderProblem, CannotMove: the mailbox isn't as the settings say.
+            JournalUnavailable: no durable count, no login.
+        """
+        if self._session is not None and self._session.is_open:
+            return self._session, False
+        session = self._new_session()
+        try:
+            folders = log_in(session, self._guard)
+            self._prepare(session, folders)
+        except BaseException:
+            session.close()
+            raise
+        self._session = session
+        return session, True
+
+    def current(self) -> Session | None:
+        """The session, where there is one that no error has ended."""
+        return self._session if self._session is not None and self._session.is_open else None
+
+    def close(self) -> None:
+        """Log out and close, where there is a connection."""
+        session, self._session = self._session, None
+        if session is not None:
+            with suppress(MailboxError):
+                session.close()
+
+    def _prepare(self, session: Session, folders: Sequence[FolderInfo]) -> None:
+        self._check(session)
+        self._layout.junk = find_junk(folders, self._junk_setting)
+        require(folders, self._layout.watched)
+        for name in missing(folders, self._targets):
+            session.create(name)
+
+
+def log_in(session: Session, guard: Guard, *, keep_last: bool = False) -> list[FolderInfo]:
+    """Connect, spend one attempt, and list the folders: the first command, which makes the login a success.
+
+    keep_last: refuse to spend the last attempt, for commands beside the worker.
+    """
+    with guard.attempt(keep_last=keep_last) as attempt:
+        session.connect()
+        credential = attempt.credential()
+        if isinstance(credential, Password):
+            session.login(credential.user, credential.secret)
+        else:
+            session.login_token(credential.mechanism())
+        attempt.logged_in()
+        folders = session.folders()
+        attempt.first_command_ok()
+    return folders

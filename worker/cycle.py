@@ -1,0 +1,292 @@
+"""One scheduled run: the lease, the connection, the poll, and what each kind of trouble means for the next run.
+
+This is the first of the two error boundaries: the connection. Whatever fails here, everything unsettled stays where it
+is, and the process goes on.
+"""
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from worker.connect import Connector
+from worker.journal.database import JournalUnavailable
+from worker.journal.facts import Facts, LastPoll
+from worker.journal.lease import Lease
+from worker.journal.messages import Messages
+from worker.login.credential import CredentialUnavailable
+from worker.login.mutex import AttemptInProgress
+from worker.login.refusals import Cooling, NoAttempt
+from worker.mailbox.errors import LoginFailed, MailboxError, ServerUnavailable, Throttled
+from worker.mailbox.folders import FolderProblem
+from worker.mailbox.session import Session
+from worker.observe import get_logger
+from worker.outcome import State
+from worker.pipeline import Pipeline, Report, Stop
+from worker.settle import CannotMove
+
+log = get_logger()
+
+STANDBY = 5.0
+"""Seconds between two looks at whether the lease is free."""
+FULL_LOOK_EVERY = 3600.0
+"""Seconds between two looks at every folder, whatever the server says of changes."""
+
+
+class LeaseHeld(Exception):
+    """Another worker holds the work lease."""
+
+
+@dataclass
+class Drained:
+    """What a drain came to. due: messages that are to be tried again later."""
+
+    new: int = 0
+    outcomes: Counter[State] = field(default_factory=Counter)
+    due: int = 0
+
+    def add(self, report: Report) -> None:
+        """Count what a poll came to."""
+        self.new += report.new
+        self.outcomes.update(report.outcomes)
+        self.outcomes[State.GONE] += report.gone
+
+
+@dataclass
+class Condition:
+    """What the worker is doing, for health and page: read from other threads, written by the cycle.
+
+    trouble: a word of ours; None: all is well. next_at: epoch s of the next login or connection, where one is awaited.
+    """
+
+    trouble: str | None = None
+    advice: str = ""
+    last_good_poll: float | None = None
+    holds_lease: bool = False
+    runs: int = field(default=0)
+
+
+class Cycle:
+    """Called by the schedule; returns the seconds until it wants to be called again, or None for the usual interval."""
+
+    def __init__(
+        self,
+        *,
+        lease: Lease,
+        connector: Connector,
+        facts: Facts,
+        messages: Messages,
+        idle: bool,
+        reconnect: Sequence[float],
+        check_age: Callable[[], None],
+        clock: Callable[[], float],
+        monotonic: Callable[[], float],
+    ) -> None:
+        """reconnect: waits (s) after lost connections. check_age: warns of the password's end, where that is due."""
+        self._lease = lease
+        self._connector = connector
+        self._facts = facts
+        self._messages = messages
+        self._idle = idle
+        self._reconnect = reconnect
+        self._clock = clock
+        self._monotonic = monotonic
+        self._check_age = check_age
+        self._watch: Callable[[int | None], None] = lambda _fileno: None
+        self._losses = 0
+        self._began = False
+        self._full_look_at = 0.0
+        self._not_before = 0.0
+        self._look_anew = True
+        self._stopping = threading.Event()
+        self.condition = Condition()
+        self.pipeline: Pipeline
+
+    def watch_with(self, watch: Callable[[int | None], None]) -> None:
+        """Use this to watch a socket for news, or to stop watching (None)."""
+        self._watch = watch
+
+    def __call__(self) -> float | None:
+        """One run. Never raises what a later run could put right."""
+        self._watch(None)
+        self.condition.runs += 1
+        if (early := self._not_before - self._monotonic()) > 0:
+            return early
+        try:
+            if self._stopping.is_set() or not self._take_lease():
+                return STANDBY
+            session, is_new = self._connector.session()
+            self._losses = 0
+            report = self._poll(session, is_new=is_new)
+            wait = self._rest(session)
+        except NoAttempt as refusal:
+            return self._no_login(refusal)
+        except LoginFailed:
+            return 0.0  # the guard has written down what it came to, and says at the next run what follows from it
+        except (CredentialUnavailable, AttemptInProgress) as problem:
+            return self._no_credential(problem)
+        except (MailboxError, FolderProblem, CannotMove) as error:
+            return self._lost(error)
+        except JournalUnavailable as error:
+            return self._without_journal(error)
+        except Stop:
+            return None
+        self._well(report)
+        return wait
+
+    def go_on(self) -> None:
+        """Asked before each step of the pipeline.
+
+        Raises:
+            Stop: the process is to end, or the lease is lost.
+        """
+        if self._stopping.is_set() or not self._lease.is_held():
+            raise Stop
+
+    def stop(self) -> None:
+        """Begin nothing more; from another thread."""
+        self._stopping.set()
+
+    def heartbeat(self) -> None:
+        """Renew the lease, also while a poll is busy; from a thread of its own."""
+        try:
+            self._lease.renew()
+        except JournalUnavailable:
+            log.error("journal.unavailable")
+
+    def drain(self) -> Drained:
+        """Poll until nothing more comes of it. For `once`: what goes wrong is raised.
+
+        Raises:
+            LeaseHeld: another worker is at it.
+            Everything that `Connector.session` and `Pipeline.poll` raise.
+        """
+        if not self._take_lease():
+            raise LeaseHeld(
+                "Another worker holds the work lease of this account and drains the mailbox. Nothing was done here."
+            )
+        session, _ = self._connector.session()
+        self.pipeline.connected()
+        drained = Drained()
+        while True:
+            report = self.pipeline.poll(session)
+            drained.add(report)
+            if not report.anything:
+                break
+        self._facts.polled(LastPoll(self._clock(), ok=True, new=drained.new))
+        drained.due = self._messages.counts().by_state[State.PENDING]
+        return drained
+
+    def end(self, grace: float) -> None:
+        """After the last run: let what is in hand end, record it, settle it while the connection and lease hold."""
+        session = self._connector.current()
+        if self._began:
+            try:
+                if session is not None and session.idling:
+                    session.idle_done()
+                self._stopping.clear()
+                self.pipeline.stop(grace, self._monotonic, session)
+            except (MailboxError, JournalUnavailable, Stop) as error:
+                log.warning("worker.end_unsettled", error=type(error).__name__)
+        self._connector.close()
+        self._lease.release()
+
+    # -- inside --------------------------------------------------------------------------------------------------------
+
+    def _take_lease(self) -> bool:
+        held = self._lease.acquire()
+        if held and not self._began:
+            self.pipeline.begin()
+            self._began = True
+        if held != self.condition.holds_lease:
+            log.info("lease.taken" if held else "lease.held_elsewhere")
+        if not held:
+            self._began = False
+            self._connector.close()
+        self.condition.holds_lease = held
+        return held
+
+    def _poll(self, session: Session, *, is_new: bool) -> Report | None:
+        news = session.idle_done() if session.idling else None
+        self._look_anew = self._look_anew or is_new
+        if self._facts.paused() is not None:
+            self._look_anew = True
+            if news is None:
+                session.noop()
+            return None
+        if self._look_anew:
+            self.pipeline.connected()
+            self._look_anew = False
+        if self._monotonic() >= self._full_look_at:
+            self.pipeline.reconcile_next()
+            self._check_age()
+            self._full_look_at = self._monotonic() + FULL_LOOK_EVERY
+        return self.pipeline.poll(session, news=news)
+
+    def _rest(self, session: Session) -> float | None:
+        """Leave the connection in IDLE where there is such a thing; say when the next run is due by itself."""
+        if self._idle and session.selected is not None and session.has("IDLE"):
+            if session.idle():
+                return 0.0
+            self._watch(session.fileno())
+        due = self._messages.next_due_at()
+        return None if due is None else max(0.0, due - self._clock())
+
+    def _well(self, report: Report | None) -> None:
+        now = self._clock()
+        if self.condition.trouble is not None:
+            log.info("worker.recovered", trouble=self.condition.trouble)
+        self.condition.trouble, self.condition.advice = None, ""
+        if report is None:
+            return
+        self.condition.last_good_poll = now
+        self._facts.polled(LastPoll(now, ok=True, new=report.new))
+        if report.new or report.outcomes or report.gone:
+            log.info("poll.done", new=report.new, gone=report.gone, **{s.value: n for s, n in report.outcomes.items()})
+
+    def _no_login(self, refusal: NoAttempt) -> float | None:
+        """Cooling and halted are states, not ends: the process stays alive and says what to do."""
+        kind = type(refusal).__name__.lower()
+        if self.condition.trouble != kind:
+            log.error("worker.not_ready", state=kind, advice=refusal.advice)
+        self._trouble(kind, refusal.advice)
+        return max(0.0, refusal.until - self._clock()) if isinstance(refusal, Cooling) else None
+
+    def _no_credential(self, problem: Exception) -> float | None:
+        kind = "no-credential" if isinstance(problem, CredentialUnavailable) else "attempt-in-progress"
+        if self.condition.trouble != kind:
+            log.error("worker.not_ready", state=kind, advice=str(problem))
+        self._trouble(kind, str(problem))
+        return None
+
+    def _lost(self, error: Exception) -> float | None:
+        self._connector.close()
+        self._keep_outcomes()
+        wait = self._reconnect[min(self._losses, len(self._reconnect) - 1)]
+        self._losses += 1
+        if isinstance(error, Throttled):
+            wait = max(wait, error.after.total_seconds())
+        elif isinstance(error, ServerUnavailable) and error.after is not None:
+            wait = max(wait, error.after.total_seconds())
+        self._not_before = self._monotonic() + wait
+        log.warning("connection.lost", error=type(error).__name__, wait=wait, losses=self._losses)
+        self._trouble("unreachable", str(error))
+        return wait
+
+    def _keep_outcomes(self) -> None:
+        try:
+            self.pipeline.record_finished()
+        except JournalUnavailable:
+            log.error("journal.unavailable")
+
+    def _without_journal(self, error: JournalUnavailable) -> float | None:
+        log.error("journal.unavailable")
+        self._trouble("journal", str(error))
+        return STANDBY
+
+    def _trouble(self, kind: str, advice: str) -> None:
+        self.condition.trouble, self.condition.advice = kind, advice
+        try:
+            self._facts.polled(LastPoll(self._clock(), ok=False, new=0))
+        except JournalUnavailable:
+            log.error("journal.unavailable")

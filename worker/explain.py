@@ -1,0 +1,94 @@
+"""What went wrong, for a person: what happened, what it means for the account or the mail, what to do next."""
+
+from enum import IntEnum
+
+from worker.journal.database import JournalDamaged, JournalUnavailable
+from worker.journal.facts import OtherAccount
+from worker.journal.migrate import JournalTooNew
+from worker.mailbox.errors import (
+    CommandRefused,
+    ConnectionLost,
+    MailboxError,
+    ProtocolFault,
+    ServerUnavailable,
+    Throttled,
+    TlsRefused,
+)
+from worker.mailbox.folders import FolderProblem
+from worker.settle import CannotMove
+
+
+class ExitCode(IntEnum):
+    """The command's exit codes; people's scripts depend on them."""
+
+    DONE = 0
+    FINDING = 1
+    """Done, and something was found that a person should look at."""
+    USAGE = 64
+    UNREACHABLE = 69
+    """The server can't be reached, or its certificate is not trusted."""
+    FAULT = 70
+    """Our own fault."""
+    NOT_NOW = 75
+    """Cooling, throttled, another worker holds the lease, or retries are still due."""
+    HALTED = 77
+    """No login until a person or a new credential changes things."""
+    CONFIGURATION = 78
+    """The configuration, or a state folder that can't be written."""
+
+
+class Failure(Exception):
+    """Ends a command with a text for a person and an exit code."""
+
+    def __init__(self, code: ExitCode, text: str) -> None:
+        super().__init__(text)
+        self.code = code
+
+
+KNOWN = (MailboxError, JournalUnavailable, JournalTooNew, OtherAccount, FolderProblem, CannotMove)
+"""What `failure_of` has words for."""
+
+
+def failure_of(error: Exception, *, host: str = "") -> Failure:
+    """The failure that ends a command for one of `KNOWN`."""
+    code, text = _answer(error, host)
+    return Failure(code, text)
+
+
+def _answer(error: Exception, host: str) -> tuple[ExitCode, str]:
+    match error:
+        case JournalDamaged():
+            return ExitCode.CONFIGURATION, (
+                f"The journal is damaged: {error}. No login was attempted and no mail was touched. Stop every worker, "
+                "keep a copy of the state folder, and restore the journal from a backup."
+            )
+        case JournalUnavailable():
+            return ExitCode.CONFIGURATION, (
+                f"The journal can't be used: {error}. Without it no login is counted and no outcome recorded, so none "
+                "was attempted; all mail is where it was. Check the disk's space, the folder's owner and mode, and "
+                "[state] dir."
+            )
+        case JournalTooNew() | OtherAccount() | FolderProblem() | CannotMove():
+            return ExitCode.CONFIGURATION, str(error)
+        case TlsRefused():
+            return ExitCode.UNREACHABLE, (
+                f"No trusted connection to {host}: {error}. Nothing was sent, and no login attempt was spent. Check "
+                "[account] host; where the server has a certificate of a private authority, name it in ca_file."
+            )
+        case Throttled():
+            return ExitCode.NOT_NOW, (
+                f"{host} asks for a pause of {int(error.after.total_seconds())} s. All mail is where it was; try again "
+                "after that."
+            )
+        case ConnectionLost() | ServerUnavailable():
+            return ExitCode.UNREACHABLE, (
+                f"{host} can't be reached: {error}. All unsettled mail is where it was. Check the host, the port and "
+                "the network; try again later."
+            )
+        case ProtocolFault() | CommandRefused():
+            return ExitCode.FAULT, (
+                f"{host} and the worker don't understand each other: {error}. All unsettled mail is where it was. "
+                "Please report it with this text."
+            )
+        case _:
+            return ExitCode.UNREACHABLE, f"{host}: {error}. All unsettled mail is where it was."

@@ -1,0 +1,43 @@
+"""How far a drain has come: a bar on a terminal, nothing elsewhere."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TextIO
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+
+class Drain:
+    """Counts messages seen and done. Without a bar it only counts."""
+
+    def __init__(self, bar: Progress | None = None) -> None:
+        self.seen = 0
+        self.done = 0
+        self._bar = bar
+        self._task = bar.add_task("messages", total=None) if bar is not None else None
+
+    def found(self, count: int) -> None:
+        """So many more messages are to be handled."""
+        self.seen += count
+        self._show()
+
+    def finished(self) -> None:
+        """A message has its outcome."""
+        self.done += 1
+        self._show()
+
+    def _show(self) -> None:
+        if self._bar is not None and self._task is not None:
+            self._bar.update(self._task, completed=self.done, total=max(self.seen, self.done))
+
+
+@contextmanager
+def progress(stream: TextIO) -> Iterator[Drain]:
+    """A bar on this stream while the block runs, where the stream is a terminal."""
+    if not stream.isatty():
+        yield Drain()
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(file=stream), transient=True) as bar:
+        yield Drain(bar)
