@@ -18,7 +18,7 @@ import random as random_module
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from worker.journal.attempts import CONNECTION, DOUBT, RESET, SUCCEEDED, AttemptLedger, History
@@ -54,12 +54,12 @@ class Rules:
     """What the guard goes by, from the settings. max_age and warn in seconds; changed in epoch s, None: not known."""
 
     account: str
-    lockout: Lockout = Lockout()
-    policy: PasswordPolicy = policy_named("nhsmail")
+    lockout: Lockout = field(default_factory=Lockout)
+    policy: PasswordPolicy = field(default_factory=lambda: policy_named("nhsmail"))
     max_age: float = 90 * DAY
     warn: float = 14 * DAY
     changed: float | None = None
-    help: Help = Help()
+    help: Help = field(default_factory=Help)
 
 
 class Guard:
@@ -142,9 +142,16 @@ class Guard:
             if history.reset_unproven and not again:
                 raise ResetNeedsAgain(advice.reset_again())
             seen = self._testimony()
-            floor, epoch = _floor(seen), history.epoch or _epoch(seen)
+            epoch = history.epoch or _epoch(seen)
+            self._ensure_witness(seen, epoch)
             number = self._ledger.append(
-                after=history.head, floor=floor, epoch=epoch, kind=RESET, actor=actor, at=self._clock(), note=reason
+                after=history.head,
+                floor=_floor(seen),
+                epoch=epoch,
+                kind=RESET,
+                actor=actor,
+                at=self._clock(),
+                note=reason,
             )
             self._witness.write(Testimony(epoch, number, failures=0))
         self._announced = None
@@ -230,15 +237,18 @@ class Guard:
         except Untrusted as untrusted:
             return untrusted
 
+    def _ensure_witness(self, seen: Testimony | Untrusted | None, epoch: str) -> None:
+        """Before the first row, so that a row without a witness always means that the witness was lost."""
+        if seen is None:
+            self._witness.write(Testimony(epoch, number=0, failures=0))
+
     # -- the attempt itself --------------------------------------------------------------------------------------------
 
     def _begin(self, granted: "_Granted") -> int:
         """Put the attempt on the disk: the row, then the witness. Only then may the credential leave."""
         seen, kind = granted.seen, granted.candidate.kind
         epoch = granted.epoch or _epoch(seen)
-        if seen is None:
-            # before the first row, so that a row without a witness always means that the witness was lost
-            self._witness.write(Testimony(epoch, number=0, failures=0))
+        self._ensure_witness(seen, epoch)
         number = self._ledger.begin(
             after=granted.head,
             floor=_floor(seen),
@@ -286,11 +296,13 @@ class Guard:
         found = _failure_of(error, granted.candidate.kind)
         if found.retry_after is None or not found.transient:
             return
+        epoch = granted.epoch or _epoch(granted.seen)
         with suppress(JournalUnavailable):
+            self._ensure_witness(granted.seen, epoch)
             self._ledger.append(
                 after=granted.head,
                 floor=_floor(granted.seen),
-                epoch=granted.epoch or _epoch(granted.seen),
+                epoch=epoch,
                 kind=CONNECTION,
                 actor=self._actor,
                 at=self._clock(),

@@ -1,0 +1,253 @@
+"""The promise that the account is never locked, against everything that may happen to the worker."""
+
+from contextlib import suppress
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+
+from tests.unit.login.world import ANSWERS, HALTS, LIMIT, PASSING, Killed, Store, World
+from worker.journal.database import JournalUnavailable
+from worker.login.mutex import AttemptInProgress
+from worker.login.refusals import Cooling, Halted, NoAttempt, ResetNeedsAgain
+from worker.login.standing import Reason, State
+from worker.mailbox.errors import LoginFailed, MailboxError
+
+PASSWORDS = tuple(f"Right-Password-{number}" for number in range(5))
+REPLICAS = st.integers(0, 1)
+OVER = (NoAttempt, MailboxError, JournalUnavailable, AttemptInProgress, RuntimeError)
+"""How an attempt may end, all of them in order."""
+
+
+class GuardMachine(RuleBasedStateMachine):
+    """Two replicas, one journal, one server that locks at twelve."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.world = World()
+        self.copies: list[Store] = [self.world.snapshot()]
+        self.halting: set[str] = set()
+        """Credentials that were answered with a class that halts them, since the last success or reset."""
+
+    # -- what happens --------------------------------------------------------------------------------------------------
+
+    @rule(which=REPLICAS, answer=st.sampled_from(ANSWERS))
+    def log_in(self, which: int, answer: str) -> None:
+        self._try(which, answer)
+
+    @rule(which=REPLICAS, answer=st.sampled_from(ANSWERS), times=st.integers(2, 12))
+    def log_in_whenever_allowed(self, which: int, answer: str, times: int) -> None:
+        for _ in range(times):
+            self._try(which, answer)
+            self._pass_the_wait(which)
+
+    @rule(which=REPLICAS, answer=st.sampled_from(ANSWERS), steps=st.integers(0, 30), times=st.integers(1, 12))
+    def die_while_logging_in(self, which: int, answer: str, steps: int, times: int) -> None:
+        for _ in range(times):
+            self.world.processes[which][0].kill_at = steps
+            with suppress(Killed):
+                self._try(which, answer)
+            self.world.processes[which] = self.world.start()
+            self._pass_the_wait(which)
+
+    @rule(
+        which=REPLICAS,
+        answer=st.sampled_from(ANSWERS),
+        steps=st.integers(0, 15),
+        after=st.booleans(),
+        healed=st.booleans(),
+    )
+    def lose_the_journal_while_logging_in(
+        self, which: int, answer: str, steps: int, *, after: bool, healed: bool
+    ) -> None:
+        process = self.world.processes[which][0]
+        process.fail_at, process.fail_after = steps, after
+        self._try(which, answer)
+        if healed:
+            process.fail_at = None
+
+    @rule(which=REPLICAS)
+    def restart(self, which: int) -> None:
+        self.world.processes[which] = self.world.start()
+
+    @rule(which=REPLICAS, answer=st.sampled_from(ANSWERS), other=st.sampled_from(ANSWERS), broken=st.booleans())
+    def log_in_at_once(self, which: int, answer: str, other: str, *, broken: bool) -> None:
+        self.world.mutex.broken = broken
+
+        def meanwhile() -> None:
+            sent = self.world.server.sent
+            self._try(1 - which, other)
+            assert broken or self.world.server.sent == sent
+
+        with suppress(*OVER):
+            self.world.login(which, answer, meanwhile)
+        self._note(answer)
+        self.world.mutex.broken = False
+
+    @rule(password=st.sampled_from(PASSWORDS))
+    def deploy_password(self, password: str) -> None:
+        self.world.configured = password
+
+    @rule(password=st.sampled_from(PASSWORDS))
+    def change_password_at_the_server(self, password: str) -> None:
+        self.world.server.password = password
+
+    @rule(seconds=st.sampled_from([1.0, 61.0, 700.0, 4_000.0, 16_000.0, 50_000.0, 100_000.0, 1e9]))
+    def time_goes_forward(self, seconds: float) -> None:
+        self.world.now += seconds
+
+    @rule(seconds=st.sampled_from([1.0, 700.0, 100_000.0, 1e9]))
+    def clock_goes_back(self, seconds: float) -> None:
+        self.world.now -= seconds
+
+    @rule()
+    def copy_the_journal(self) -> None:
+        self.copies.append(self.world.snapshot())
+
+    @rule(choice=st.integers(0, 50))
+    def restore_the_journal(self, choice: int) -> None:
+        self._put_back(self.copies[choice % len(self.copies)])
+
+    @rule(choice=st.integers(0, 50))
+    def restore_the_folder(self, choice: int) -> None:
+        if self.world.beside.testimony is not None:
+            self.world.beside.copied = True
+            self.restore_the_journal(choice)
+
+    @rule()
+    def rebuild_the_journal(self) -> None:
+        self._put_back(Store())
+
+    @precondition(lambda self: self.world.store.records)
+    @rule()
+    def lose_the_witness(self) -> None:
+        self.world.beside.testimony, self.world.beside.copied = None, False
+
+    @rule(which=REPLICAS, steps=st.one_of(st.none(), st.integers(0, 10)))
+    def unlock_and_reset(self, which: int, steps: int | None) -> None:
+        process, guard = self.world.processes[which]
+        self.world.server.unlock()
+        process.kill_at = steps
+        with suppress(Killed, JournalUnavailable):
+            guard.reset("unlocked", actor="person", again=True)
+            self.halting.clear()
+        if steps is not None:
+            self.world.processes[which] = self.world.start()
+
+    # -- what holds ----------------------------------------------------------------------------------------------------
+
+    @invariant()
+    def the_budget_is_kept(self) -> None:
+        assert self.world.server.worst <= self.world.lockout.budget < LIMIT
+        assert not self.world.server.locked
+
+    @invariant()
+    def each_credential_keeps_to_its_limit(self) -> None:
+        assert max(self.world.server.by_credential.values(), default=0) <= self.world.lockout.per_credential
+
+    @rule(which=REPLICAS)
+    def a_right_password_gets_in(self, which: int) -> None:
+        world = self.world
+        process, guard = world.processes[which]
+        process.fail_at = None
+        world.server.password = world.configured
+        standing = guard.status().standing
+        if standing.state is State.HALTED and self._may_be_halted(which):
+            return
+        begun, latest = world.now, world.lockout.longest_wait + world.lockout.pause_after(99, 1.0)
+        while True:
+            try:
+                world.login(which)
+                break
+            except Cooling as cooling:
+                assert begun < cooling.until <= begun + latest
+                world.now = cooling.until
+            except Halted:
+                assert self._may_be_halted(which)
+                return
+        self._note("honest")
+        assert world.now - begun <= latest
+        standing = guard.status().standing
+        assert (standing.state, standing.failures, standing.remaining) == (State.READY, 0, world.lockout.budget)
+
+    @rule(which=REPLICAS, answers=st.lists(st.sampled_from(PASSING), min_size=1, max_size=30))
+    def passing_trouble_never_halts(self, which: int, answers: list[str]) -> None:
+        self.world.processes[which][0].fail_at = None
+        try:
+            self.world.login(which, answers[0])
+        except (Halted, *OVER):
+            if self.world.processes[which][1].status().standing.state is State.HALTED:
+                return  # it was before
+        failures = self.world.processes[which][1].status().standing.failures
+        for answer in answers:
+            self._try(which, answer)
+            standing = self.world.processes[which][1].status().standing
+            assert standing.state is not State.HALTED
+            assert standing.failures == failures
+            self._pass_the_wait(which)
+
+    # -- inside --------------------------------------------------------------------------------------------------------
+
+    def _put_back(self, store: Store) -> None:
+        """Journal and witness gone together is what a first start looks like: nobody can tell them apart."""
+        if store.records or self.world.beside.testimony is not None or self.world.beside.copied:
+            self.world.put_back(store)
+
+    def _try(self, which: int, answer: str) -> None:
+        try:
+            self.world.login(which, answer)
+        except LoginFailed:
+            self._note(answer)
+        except OVER:
+            pass
+        else:
+            self._note("honest")
+
+    def _note(self, answer: str) -> None:
+        if answer in HALTS:
+            self.halting.add(self.world.configured)
+        elif not self.world.server.by_credential:
+            self.halting.clear()
+
+    def _pass_the_wait(self, which: int) -> None:
+        self.world.processes[which][0].kill_at = None
+        standing = self.world.processes[which][1].status().standing if self._readable(which) else None
+        if standing is not None and standing.next_at is not None:
+            self.world.now = max(self.world.now, standing.next_at)
+
+    def _readable(self, which: int) -> bool:
+        return self.world.processes[which][0].fail_at is None
+
+    def _may_be_halted(self, which: int) -> bool:
+        """Whether a limit is reached, or a person must act: then a right credential needs one."""
+        standing = self.world.processes[which][1].status().standing
+        limits = standing.remaining == 0 or standing.remaining_for_credential == 0
+        return limits or standing.reason == Reason.JOURNAL or standing.reason in HALTS
+
+
+QUICK = settings(
+    max_examples=80, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck), print_blob=True
+)
+
+
+def test_the_account_is_never_locked() -> None:
+    run_state_machine_as_test(GuardMachine, settings=QUICK)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_the_account_is_never_locked_at_length() -> None:
+    at_length = settings(QUICK, max_examples=2_000, stateful_step_count=50)
+    run_state_machine_as_test(GuardMachine, settings=at_length)
+
+
+def test_a_second_reset_must_be_meant() -> None:
+    world = World()
+    guard = world.processes[0][1]
+    guard.reset("unlocked", actor="person")
+    with pytest.raises(ResetNeedsAgain, match="--again"):
+        guard.reset("unlocked", actor="person")
+    guard.reset("unlocked", actor="person", again=True)
+    world.login(0)
+    guard.reset("unlocked", actor="person")
