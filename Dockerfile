@@ -1,0 +1,36 @@
+# syntax=docker/dockerfile:1
+# Two stages: one that builds, with pip and its cache; one that runs, with neither.
+ARG PYTHON=docker.io/library/python:3.13-slim-trixie
+
+FROM ${PYTHON} AS build
+ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
+WORKDIR /src
+RUN python -m venv /opt/nhsmail-worker
+COPY requirements.lock ./
+RUN /opt/nhsmail-worker/bin/pip install --require-hashes -r requirements.lock
+COPY pyproject.toml README.md LICENSE ./
+COPY worker ./worker
+COPY handlers ./handlers
+RUN /opt/nhsmail-worker/bin/pip install --no-deps . \
+    && /opt/nhsmail-worker/bin/python -m compileall -q /opt/nhsmail-worker/lib
+
+FROM ${PYTHON} AS run
+LABEL org.opencontainers.image.title="nhsmail-worker" \
+      org.opencontainers.image.description="Watches one NHSmail mailbox over IMAP" \
+      org.opencontainers.image.licenses="MIT"
+# A pinned libmagic would disappear from the archive with its next security fix.
+# hadolint ignore=DL3008
+RUN apt-get update \
+    && apt-get install -y --no-install-recommends libmagic1t64 \
+    && rm -rf /var/lib/apt/lists/* \
+    && groupadd --gid 10001 worker \
+    && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin worker \
+    && install -d -o 10001 -g 10001 -m 0700 /var/lib/nhsmail-worker
+COPY --from=build /opt/nhsmail-worker /opt/nhsmail-worker
+ENV PATH=/opt/nhsmail-worker/bin:$PATH PYTHONDONTWRITEBYTECODE=1 NHSMAIL_CONFIG=/etc/nhsmail-worker/worker.toml
+USER 10001:10001
+# The journal counts the login attempts: it must outlive the container, so the worker refuses to start without a volume.
+VOLUME ["/var/lib/nhsmail-worker"]
+STOPSIGNAL SIGTERM
+ENTRYPOINT ["nhsmail-worker"]
+CMD ["run"]
