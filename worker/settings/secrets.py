@@ -33,7 +33,8 @@ def misplaced_secrets(given: Given, add: Callable[[Place, str], None]) -> None:
     """Reports secrets that are in the file, and takes them out of the values, so that nothing can repeat them."""
     urls = {place for place, is_url in secret_places() if is_url}
     secrets = {place for place, is_url in secret_places() if not is_url}
-    for place, value in _leaves(given.from_file):
+    for at, value in _leaves(given.from_file):
+        place = next((at[:length] for length in range(1, len(at)) if at[:length] in secrets), at)
         if place in secrets or (place[0] == "handler" and _SECRET_NAME.search(place[-1].lower()) and place not in urls):
             add(place, f"a secret doesn't belong in this file. It is now in a file: change it, and give the new one in "
                        f"{variable(place)} or name a file that holds it in {title(twin(place))}.")  # fmt: skip

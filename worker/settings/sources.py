@@ -81,6 +81,8 @@ def _read_environment(environ: Mapping[str, str], given: Given) -> None:
             given.faults.append(f"{name}: sets the same as {given.variables[place]}. Keep one of them.")
         elif not all(place):
             given.faults.append(f"{name}: has an empty part. Write it as {ENVIRONMENT_PREFIX}TABLE{SEPARATOR}KEY.")
+        elif len(place) > 1 and isinstance(given.values.get(place[0]), list):
+            continue  # [[account]], which is reported as such
         elif not _put(given.values, place, _decoded(place, environ[name])):
             given.faults.append(f"{name}: lies inside a setting that isn't a table. Unset one of the two.")
         else:

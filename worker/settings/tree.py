@@ -290,7 +290,7 @@ class JunkSettings(Table):
     waits: Waits = Field(default=TRY_WAITS, description="Waits after the 1st, 2nd, … failed try; the last one repeats.")
     sources: tuple[Source, ...] = Field(
         default=("placement", "exchange", "trend", "spamassassin", "rspamd", "keyword"),
-        description="Whose evidence makes junk: these, and `authentication`. What the junk folder holds always is junk.",
+        description="Whose evidence makes junk; there is `authentication` too. The junk folder always counts.",
     )
     categories: tuple[Category, ...] | None = Field(
         default=None,
@@ -340,7 +340,9 @@ class LimitsSettings(Table):
     )
     header_parameters: Count = Field(default=200, description="The parameters (`; name=value`) of one header.")
     lines: Count = Field(default=500_000, description="Lines that have to be read one by one.")
-    html: Count = Field(default=5_000_000, description="Characters of HTML that are made into text.")
+    parsed_lines: Count = Field(
+        default=2_000_000, description="Lines of a message that a handler wants as mail-parser's object."
+    )
     deaths: Count = Field(default=3, description="How often the process may die with this message alone in hand.")
 
 
@@ -454,7 +456,8 @@ class MatchSettings(Table):
 
     about = (
         "All conditions of a `match` must hold; where one is a list, one of its items must. A pattern is a glob "
-        '(`*` anything, `?` one character), compared without regard to case, or `{ regex = "…" }` in RE2\'s syntax.'
+        '(`*` anything, `?` one character), held against the whole text without regard to case, or '
+        '`{ regex = "…" }` in RE2\'s syntax, looked for anywhere in it, as written.'
     )
 
     from_: Patterns | None = Field(default=None, alias="from", description="The sender's address.")
