@@ -193,7 +193,7 @@ def _describe_attachment(attachment: Attachment) -> dict[str, Any]:
 
 
 def _clear(partial: Path) -> None:
-    """Remove what lies staged for a day: mail that was tried, and then settled without us. Others may be at work here."""
+    """Remove what lies staged for a day: tried, then settled without us. What is newer may be another worker's."""
     for entry in os.scandir(partial):
         if entry.stat(follow_symlinks=False).st_mtime < time.time() - _FORGOTTEN:
             shutil.rmtree(entry.path, ignore_errors=True)

@@ -13,8 +13,13 @@ from worker.mime.words import readable
 MAX_HEADER_BYTES = 2 * 1024 * 1024
 """How much of a header block is read. Exchange Online refuses more than 256 KB; what lies beyond is hostile."""
 
-_LINE = re.compile(rb"[^\r\n]*+(?:\r\n|\r|\n|\Z)")
-_HEADER_LINE = re.compile(r"From |[!-9;-~]*+:|[\t ]")
+_BLOCK = re.compile(rb"(?:(?:From |[!-9;-~]*+:|[\t ])[^\r\n]*+(?:\r\n|\r|\n|\Z))*+")
+"""The lines that the standard library's feed parser takes for headers: all up to a blank line or a line of body."""
+_HEADER = re.compile(
+    r"([!-9;-~]++):[ \t]*+([^\r\n]*+(?:(?:\r\n|\r|\n)[ \t][^\r\n]*+)*+)(?:\r\n|\r|\n|\Z)"
+    r"|[^\r\n]*+(?:\r\n|\r|\n)|[^\r\n]++\Z"
+)
+"""A header with its folded lines; or a line of the block that is none, which is skipped."""
 
 
 class Headers(Sequence[tuple[str, str]]):
@@ -35,8 +40,11 @@ class Headers(Sequence[tuple[str, str]]):
     @classmethod
     def from_bytes(cls, raw: bytes) -> "Headers":
         """Read the header block at the start of `raw` (a whole message will do)."""
-        block, truncated = _block(raw)
-        return cls(tuple(_items(block)), truncated=truncated)
+        match = _BLOCK.match(raw, 0, MAX_HEADER_BYTES)
+        end = match.end() if match else 0
+        block = raw[:end].decode("ascii", "surrogateescape")
+        items = tuple(item for item in _HEADER.findall(block) if item[0])
+        return cls(items, truncated=end == MAX_HEADER_BYTES < len(raw))
 
     @overload
     def __getitem__(self, index: int) -> tuple[str, str]: ...
@@ -76,43 +84,3 @@ class Headers(Sequence[tuple[str, str]]):
     def get_all(self, name: str) -> list[str]:
         """Every value of the header `name` as a person would read it, in order."""
         return [readable(value) for value in self.raw(name)]
-
-
-def _block(raw: bytes) -> tuple[list[str], bool]:
-    """The lines of the header block, ends included, and whether it was cut."""
-    lines: list[str] = []
-    end = min(len(raw), MAX_HEADER_BYTES)
-    position = 0
-    while position < end:
-        match = _LINE.match(raw, position)
-        assert match is not None  # noqa: S101 -- the pattern matches anywhere, even nothing
-        line = match[0].decode("ascii", "surrogateescape")
-        if not _HEADER_LINE.match(line):
-            return lines, False
-        lines.append(line)
-        position = match.end()
-    return lines, position < len(raw)
-
-
-def _items(lines: list[str]) -> Iterator[tuple[str, str]]:
-    """Header lines to pairs, by the rules of the standard library's feed parser."""
-    current: list[str] = []
-    for line in lines:
-        if line[0] in " \t":
-            if current:
-                current.append(line)
-            continue
-        if current:
-            yield _pair(current)
-            current = []
-        if not line.startswith(("From ", ":")):
-            current = [line]
-    if current:
-        yield _pair(current)
-
-
-def _pair(lines: list[str]) -> tuple[str, str]:
-    name, _, value = lines[0].partition(":")
-    if len(lines) > 1:
-        value += "".join(lines[1:])
-    return name, value.lstrip(" \t").rstrip("\r\n")

@@ -4,11 +4,11 @@ import binascii
 import quopri
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from email.message import Message as StandardMessage
 from email.parser import BytesParser
 from email.policy import Compat32
 from email.utils import collapse_rfc2231_value
+from functools import cached_property
 
 from worker.mime.charsets import decode
 from worker.mime.limits import Limits, MessageError, MessageOverLimit, MessageUnparsable
@@ -123,18 +123,18 @@ class Node(StandardMessage):
         return match[0] if match else ""
 
 
-@dataclass(frozen=True, slots=True)
 class Part:
     """A leaf of the message: one body, one attachment, one attached message."""
 
-    node: Node
-    skeleton: Skeleton
+    def __init__(self, node: Node, skeleton: Skeleton) -> None:
+        self.node = node
+        self.content_type = node.declared_type
+        """The type as declared, in lower case, without parameters."""
+        self.disposition = str(node.get("content-disposition", "")).partition(";")[0].strip().lower()
+        """`attachment`, `inline`, another word of the sender's, or nothing."""
+        self._skeleton = skeleton
 
-    @property
-    def content_type(self) -> str:
-        return self.node.declared_type
-
-    @property
+    @cached_property
     def filename(self) -> str | None:
         """The name that the sender gave it, as a person reads it; None without one."""
         name = self.node.parameter("filename", "content-disposition")
@@ -142,13 +142,9 @@ class Part:
             name = self.node.parameter("name")
         return (readable(name) or None) if name is not None else None
 
-    @property
-    def disposition(self) -> str:
-        """`attachment`, `inline`, another word of the sender's, or nothing."""
-        return str(self.node.get("content-disposition", "")).partition(";")[0].strip().lower()
-
-    @property
+    @cached_property
     def content_id(self) -> str | None:
+        """What the message's HTML calls it by, without brackets; None without one."""
         value = self.node.get("content-id")
         return (readable(str(value)).strip("<> ") or None) if value else None
 
@@ -180,7 +176,7 @@ class Part:
         return decode(self.read(), self.node.parameter("charset") or "")
 
     def _spans(self) -> list[bytes | memoryview]:
-        return self.skeleton.spans(self.node.source)
+        return self._skeleton.spans(self.node.source)
 
 
 def parse(raw: bytes, limits: Limits) -> tuple[Part, ...]:

@@ -23,6 +23,10 @@ from worker.mime.limits import Limits, MessageOverLimit
 _SHORTEST = 256  # bytes worth a token
 _HEADER_BLOCK = re.compile(rb"(?:(?:[!-9;-~]*+:|[\t ]|From )[^\r\n]*+(?:\r\n|\r|\n|\Z))*+")
 _LINE_END = re.compile(rb"\r\n|\r|\n")
+_HEADER = re.compile(
+    rb"([!-9;-~]++):[^\r\n]*+(?:(?:\r\n|\r|\n)[ \t][^\r\n]*+)*+(?:\r\n|\r|\n|\Z)|[^\r\n]*+(?:\r\n|\r|\n)|[^\r\n]++\Z"
+)
+_CR, _LF = b"\r\n"
 _NONCE = secrets.token_hex(8)  # not to be guessed, so that no message can hold a token of its own
 _TOKEN = re.compile(rf"~{_NONCE}\.(\d+)~")
 
@@ -34,6 +38,20 @@ class Skeleton:
     raw: bytes
     cuts: list[tuple[int, int]] = field(default_factory=list)
     pieces: list[bytes] = field(default_factory=list)
+
+    def add(self, kept: bytes, body: int, end: int) -> None:
+        """Add lines that are kept, and the body from `body` to `end`: as a token, but for its last line end."""
+        last = end
+        if last > body and self.raw[last - 1] == _LF:
+            last -= 1
+        if last > body and self.raw[last - 1] == _CR:
+            last -= 1
+        if last - body < _SHORTEST:
+            self.pieces.append(kept + self.raw[body:end])
+            return
+        token = f"~{_NONCE}.{len(self.cuts)}~".encode("ascii")
+        self.cuts.append((body, last))
+        self.pieces.append(kept + token + self.raw[last:end])
 
     @property
     def text(self) -> bytes:
@@ -60,7 +78,7 @@ def cut(raw: bytes, limits: Limits) -> Skeleton:
     """The skeleton of a message.
 
     Raises:
-        MessageOverLimit: too many lines may be headers or boundaries.
+        MessageOverLimit: too many lines may be headers or boundaries, or its own headers are too long.
     """
     skeleton = Skeleton(raw)
     finder = _DashLines(raw)
@@ -71,9 +89,26 @@ def cut(raw: bytes, limits: Limits) -> Skeleton:
         if lines > limits.lines:
             raise MessageOverLimit("lines")
         following = finder.after(body)
-        _keep_or_cut(skeleton, position, body, following)
+        kept = raw[position:body]
+        if position == 0:
+            if body > limits.header_bytes:
+                raise MessageOverLimit("header_bytes")
+            kept = _content_headers(kept)
+        skeleton.add(kept, body, following)
         position = following
     return skeleton
+
+
+def _content_headers(block: bytes) -> bytes:
+    """A message's own headers without those that say nothing of its structure, which are nearly all of them."""
+    kept: list[bytes] = []
+    for match in _HEADER.finditer(block):
+        name = match[1]
+        if name is None and match[0].strip(b"\r\n"):
+            return block  # a line that is no header: how it is taken depends on what stands around it
+        if name is None or name.lower().startswith(b"content-"):
+            kept.append(match[0])
+    return b"".join(kept)
 
 
 def _body_start(raw: bytes, position: int) -> int:
@@ -87,22 +122,6 @@ def _body_start(raw: bytes, position: int) -> int:
     position = match.end() if match else position
     blank = _LINE_END.match(raw, position)
     return blank.end() if blank else position
-
-
-def _keep_or_cut(skeleton: Skeleton, start: int, body: int, end: int) -> None:
-    """Keep from `start` to `body`; cut out `body` to `end`, but for its last line end."""
-    raw = skeleton.raw
-    last = end
-    if last > body and raw[last - 1 : last] == b"\n":
-        last -= 1
-    if last > body and raw[last - 1 : last] == b"\r":
-        last -= 1
-    if last - body < _SHORTEST:
-        skeleton.pieces.append(raw[start:end])
-        return
-    token = f"~{_NONCE}.{len(skeleton.cuts)}~".encode("ascii")
-    skeleton.cuts.append((body, last))
-    skeleton.pieces.append(raw[start:body] + token + raw[last:end])
 
 
 class _DashLines:
