@@ -191,6 +191,7 @@ class AuditTrail:
         with _unavailable(), self._thread_lock, self._locked(fcntl.LOCK_EX):
             torn = self._catch_up()
             if torn:
+                log.warning("audit.repaired", chain=self.chain, bytes=torn)
                 self._append({"kind": "audit.repaired", "who": self.chain, "bytes": torn})
             line = self._append(body)
             if durable:

@@ -117,6 +117,8 @@ _EVENTS = (
         "Do what `advice` says. Don't restart the worker: that changes nothing.",
     ),
     _event("worker.recovered", "info", "trouble", "What kept the worker from its work is over."),
+    _event("worker.started", "info", "account replica version", "The worker began to work on this account."),
+    _event("worker.stopped", "info", "", "The process ended in order."),
     _event("lease.taken", "info", "", "This replica works on the mailbox from now on."),
     _event("lease.held_elsewhere", "info", "", "Another replica works on the mailbox; this one stands by."),
     # the connection and the journal
@@ -269,6 +271,13 @@ _EVENTS = (
     ),
     # alerts
     _event("alert.sent", "info", "rule state sender", "An alert, or the end of one, was delivered."),
+    _event(
+        "alert.not_remembered",
+        "warning",
+        "",
+        "What was told could not be recorded in the journal; after a restart it may be told again.",
+        "Look for trouble with the journal.",
+    ),
     _event(
         "alert.not_sent",
         "warning",

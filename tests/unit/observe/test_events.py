@@ -65,7 +65,8 @@ def test_every_event_logged_is_in_the_catalogue(emission: Emission) -> None:
 
 
 def test_every_event_of_the_catalogue_is_logged_somewhere() -> None:
-    assert sorted(set(CATALOGUE) - {emission.name for emission in EMISSIONS}) == []
+    by_the_log_itself = {"log.unlisted"}
+    assert sorted(set(CATALOGUE) - {emission.name for emission in EMISSIONS} - by_the_log_itself) == []
 
 
 @pytest.mark.parametrize("event", CATALOGUE.values(), ids=lambda event: event.name)

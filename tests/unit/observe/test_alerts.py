@@ -1,0 +1,255 @@
+"""Alerts: told once, told when over, and nothing in them but words of ours, numbers and times."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.unit.observe import views
+from tests.unit.observe.conftest import Lines
+from worker.observe.alerts import Alert, Alerter, Limits, NotSent, Phase, Rule, as_json, firing
+from worker.observe.redact import Content
+from worker.observe.view import CircuitView, LeaseView, LoginView, MessagesView, PasswordView, StatusView
+
+ACCOUNT = views.WORKING.account
+AT = datetime(2026, 11, 23, 14, 5, tzinfo=UTC)
+
+
+class Box:
+    """A sender that keeps what it is given."""
+
+    def __init__(self, name: str = "box") -> None:
+        self.name = name
+        self.got: list[tuple[Rule, Phase, int | None]] = []
+        self.broken: int | bool | None = False
+
+    def send(self, alert: Alert) -> None:
+        if self.broken is not False:
+            raise NotSent(self.broken if isinstance(self.broken, int) else None)
+        self.got.append((alert.rule, alert.phase, alert.number))
+
+    def taken(self) -> list[tuple[Rule, Phase, int | None]]:
+        got, self.got = self.got, []
+        return got
+
+
+class Kept:
+    """A journal's part in it."""
+
+    def __init__(self, text: str | None = None) -> None:
+        self.text = text
+        self.broken = False
+
+    def load(self) -> str | None:
+        if self.broken:
+            raise OSError("lost")
+        return self.text
+
+    def store(self, text: str) -> None:
+        if self.broken:
+            raise OSError("lost")
+        self.text = text
+
+
+class Clock:
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def box() -> Box:
+    return Box()
+
+
+@pytest.fixture
+def memory() -> Kept:
+    return Kept()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def alerter(box: Box, memory: Kept, clock: Clock) -> Alerter:
+    return Alerter([box], memory=memory, clock=clock)
+
+
+def messages(**numbers: int) -> StatusView:
+    return replace(views.WORKING, messages=MessagesView(**numbers))
+
+
+@pytest.mark.parametrize(
+    ("view", "rules"),
+    [
+        (views.WORKING, {}),
+        (views.FRESH, {}),
+        (views.HALTED, {Rule.HALTED: 5, Rule.COOLING_TWICE: 5}),
+        (views.COOLING, {Rule.COOLING_TWICE: 2}),
+        (replace(views.COOLING, login=replace(views.COOLING.login, failures=1)), {}),
+        (replace(views.WORKING, login=LoginView(failures=2)), {Rule.COOLING_TWICE: 2}),
+        (replace(views.WORKING, password=PasswordView(days_left=14)), {Rule.PASSWORD_EXPIRING: 14}),
+        (replace(views.WORKING, password=PasswordView(days_left=15)), {}),
+        (views.OVERDUE, {Rule.NOT_POLLING: 600}),
+        (replace(views.OVERDUE, paused=True), {}),
+        (messages(oldest_pending_seconds=3601), {Rule.OLDEST_MESSAGE: 3601}),
+        (messages(oldest_pending_seconds=3600), {}),
+        (messages(failed=1), {Rule.DEAD_LETTERS: 1}),
+        (replace(views.WORKING, junk_of_known_senders=3), {Rule.JUNK_OF_KNOWN_SENDER: 3}),
+        (replace(views.WORKING, circuits=(CircuitView(handler="a", open=True),)), {Rule.HANDLER_FAILING: 1}),
+        (views.NO_JOURNAL, {Rule.JOURNAL: None}),
+        (replace(views.HALTED, journal_ok=False), {Rule.JOURNAL: None}),
+    ],
+)
+def test_what_a_person_is_told_of(view: StatusView, rules: dict[Rule, int | None]) -> None:
+    assert firing(view, Limits()) == rules
+
+
+def test_told_once_and_told_when_over(alerter: Alerter, box: Box) -> None:
+    for _ in range(5):
+        alerter.check(views.COOLING)
+    assert box.taken() == [(Rule.COOLING_TWICE, Phase.FIRING, 2)]
+    for _ in range(5):
+        alerter.check(views.WORKING)
+    assert box.taken() == [(Rule.COOLING_TWICE, Phase.RESOLVED, None)]
+
+
+def test_a_restart_tells_nothing_twice(alerter: Alerter, box: Box, memory: Kept) -> None:
+    alerter.check(views.HALTED)
+    assert len(box.taken()) == 2
+    Alerter([box], memory=Kept(memory.text)).check(views.HALTED)
+    assert box.taken() == []
+    Alerter([box], memory=Kept(memory.text)).check(views.WORKING)
+    assert {phase for _, phase, _ in box.taken()} == {Phase.RESOLVED}
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"box": {"no-such-rule": [1, 2]}}', '{"box": 7}'])
+def test_a_memory_that_makes_no_sense_is_begun_anew(box: Box, text: str) -> None:
+    Alerter([box], memory=Kept(text)).check(views.COOLING)
+    assert len(box.got) == 1
+
+
+def test_what_could_not_be_sent_is_sent_later_and_each_sender_has_its_own_count(memory: Kept, lines: Lines) -> None:
+    good, bad = Box("good"), Box("bad")
+    bad.broken = 503
+    alerter = Alerter([bad, good], memory=memory)
+    alerter.check(views.HALTED)
+    alerter.check(views.HALTED)
+    assert len(good.taken()) == 2
+    assert [(line["event"], line["sender"], line.get("status")) for line in lines.all] == [
+        ("alert.not_sent", "bad", 503),
+        ("alert.sent", "good", None),
+        ("alert.sent", "good", None),
+        ("alert.not_sent", "bad", 503),
+    ]
+    bad.broken = False
+    alerter.check(views.HALTED)
+    assert len(bad.taken()) == 2
+    assert good.taken() == []
+    bad.broken = True
+    alerter.check(views.WORKING)
+    bad.broken = False
+    alerter.check(views.WORKING)
+    assert len(bad.taken()) == len(good.taken()) == 2
+
+
+def test_more_dead_letters_are_told_of_but_not_each_minute(alerter: Alerter, box: Box, clock: Clock) -> None:
+    alerter.check(messages(failed=1))
+    clock.now += 60
+    alerter.check(messages(failed=2))
+    assert box.taken() == [(Rule.DEAD_LETTERS, Phase.FIRING, 1)]
+    clock.now += 3600
+    alerter.check(messages(failed=3))
+    alerter.check(messages(failed=3))
+    assert box.taken() == [(Rule.DEAD_LETTERS, Phase.FIRING, 3)]
+    alerter.check(messages(failed=1))
+    clock.now += 3600
+    alerter.check(messages(failed=2))
+    assert box.taken() == [(Rule.DEAD_LETTERS, Phase.FIRING, 2)]
+
+
+def test_a_moments_trouble_with_the_journal_is_not_told(alerter: Alerter, box: Box) -> None:
+    alerter.check(views.NO_JOURNAL)
+    alerter.check(views.WORKING)
+    assert box.taken() == []
+
+
+def test_with_the_journal_lost_nothing_else_is_said_to_be_over(
+    alerter: Alerter, box: Box, memory: Kept, lines: Lines
+) -> None:
+    alerter.check(views.COOLING)
+    memory.broken = True
+    for _ in range(3):
+        alerter.check(replace(views.COOLING, journal_ok=False))
+    assert [rule for rule, _, _ in box.taken()] == [Rule.COOLING_TWICE, Rule.JOURNAL]
+    assert "alert.not_remembered" in lines.raw
+    memory.broken = False
+    alerter.check(views.COOLING)
+    assert box.taken() == [(Rule.JOURNAL, Phase.RESOLVED, None)]
+
+
+def test_a_replica_that_stands_by_tells_nothing(alerter: Alerter, box: Box) -> None:
+    lease = LeaseView(holder="two", expires_at=views.NOW.replace(year=2030))
+    alerter.check(replace(views.HALTED, lease=lease))
+    assert box.taken() == []
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from([*views.ALL.values(), messages(failed=2)]), st.booleans(), st.booleans()), max_size=30
+    )
+)
+def test_whatever_happens_each_sender_gets_firing_and_over_in_turn(steps: list[tuple[StatusView, bool, bool]]) -> None:
+    box, memory, clock = Box(), Kept(), Clock()
+    alerter = Alerter([box], memory=memory, clock=clock)
+    for view, broken, restart in steps:
+        box.broken = broken
+        if restart:
+            alerter = Alerter([box], memory=memory, clock=clock)
+        alerter.check(view)
+    for rule in Rule:
+        phases = [phase for told, phase, _ in box.got if told is rule]
+        assert phases[::2] == [Phase.FIRING] * len(phases[::2])
+        assert phases[1::2] == [Phase.RESOLVED] * len(phases[1::2])
+
+
+ANYTHING = st.one_of(st.text(), st.builds(Content, st.text()), st.booleans(), st.none(), st.binary(), st.floats())
+
+
+@given(
+    place=st.sampled_from(["rule", "phase", "at", "number", "account"]),
+    value=ANYTHING,
+)
+def test_an_alert_cannot_hold_content(place: str, value: Any) -> None:
+    whole: dict[str, Any] = {"rule": Rule.HALTED, "phase": Phase.FIRING, "account": ACCOUNT, "at": AT, "number": 1}
+    if place == "number" and value is None:
+        return
+    with pytest.raises(TypeError):
+        Alert(**whole | {place: value})
+
+
+@pytest.mark.parametrize("rule", Rule)
+@pytest.mark.parametrize("number", [None, 1, 12, 90_000])
+def test_every_rule_says_what_it_means_and_what_to_do(rule: Rule, number: int | None) -> None:
+    alert = Alert(rule, Phase.FIRING, ACCOUNT, AT, number)
+    over = Alert(rule, Phase.RESOLVED, ACCOUNT, AT)
+    for words in (alert.text, alert.do, over.text):
+        assert words.endswith((".", "?"))
+    assert over.title == f"Over: {alert.title}"
+    assert over.do == ""
+    assert set(as_json(alert)) == {"rule", "state", "account", "at", "number", "title", "text", "do"}
+
+
+def test_numbers_are_told_in_words() -> None:
+    say: Callable[[Rule, int], str] = lambda rule, number: Alert(rule, Phase.FIRING, ACCOUNT, AT, number).text  # noqa: E731 -- short
+    assert say(Rule.PASSWORD_EXPIRING, 1) == "The password expires in 1 day."
+    assert say(Rule.PASSWORD_EXPIRING, -1) == "The password has expired."
+    assert say(Rule.OLDEST_MESSAGE, 7200) == "The oldest message that isn't done has been waiting for 2 h."
+    assert say(Rule.DEAD_LETTERS, 2) == "There are 2 dead letters, kept whole and waiting for a person."

@@ -1,0 +1,185 @@
+"""The ways out for alerts: what is sent, in whose name, and what becomes of refusals."""
+
+import json
+import smtplib
+import ssl
+from datetime import UTC, datetime
+from email.message import EmailMessage
+from typing import Any, Self
+
+import httpx
+import pytest
+
+from worker.observe.alerts import Alert, NotSent, Phase, Rule
+from worker.observe.redact import Secret
+from worker.observe.senders import Form, Relay, Webhook
+
+ACCOUNT = "pathology.results@nhs.net"
+FIRING = Alert(Rule.HALTED, Phase.FIRING, ACCOUNT, datetime(2026, 11, 23, 14, 5, tzinfo=UTC), 5)
+OVER = Alert(Rule.HALTED, Phase.RESOLVED, ACCOUNT, datetime(2026, 11, 23, 15, 5, tzinfo=UTC))
+URL = Secret("https://hooks.example/services/s3cr3t")
+
+
+def posted(form: Form, alert: Alert = FIRING) -> Any:
+    seen: list[httpx.Request] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append(request)
+        return httpx.Response(202)
+
+    hook = Webhook("hook", URL, form, transport=httpx.MockTransport(answer))
+    hook.send(alert)
+    hook.close()
+    (request,) = seen
+    assert (request.method, str(request.url)) == ("POST", URL.reveal())
+    return json.loads(request.content)
+
+
+def test_plain_json() -> None:
+    assert posted("json") == {
+        "rule": "halted",
+        "state": "firing",
+        "account": ACCOUNT,
+        "at": "2026-11-23T14:05:00.000Z",
+        "number": 5,
+        "title": FIRING.title,
+        "text": "After 5 failed logins the worker makes no more. Mail waits in the mailbox.",
+        "do": FIRING.do,
+    }
+
+
+def test_slack() -> None:
+    assert posted("slack") == {"text": f"*{FIRING.title}* ({ACCOUNT})\n{FIRING.text}\n{FIRING.do}"}
+    assert posted("slack", OVER) == {"text": f"*{OVER.title}* ({ACCOUNT})\n{OVER.text}"}
+
+
+@pytest.mark.parametrize(("alert", "colour"), [(FIRING, "Attention"), (OVER, "Good")])
+def test_teams(alert: Alert, colour: str) -> None:
+    body = posted("teams", alert)
+    (attachment,) = body["attachments"]
+    assert (body["type"], attachment["contentType"]) == ("message", "application/vnd.microsoft.card.adaptive")
+    card = attachment["content"]
+    assert (card["type"], card["version"]) == ("AdaptiveCard", "1.4")
+    assert card["body"][0]["color"] == colour
+    assert [block["text"] for block in card["body"]] == [
+        text for text in (alert.title, alert.text, alert.do, ACCOUNT) if text
+    ]
+
+
+@pytest.mark.parametrize("status", [301, 400, 404, 429, 500])
+def test_a_refusal_is_not_sent(status: int) -> None:
+    answers = httpx.MockTransport(
+        lambda _request: httpx.Response(status, headers={"Location": "https://other.example"})
+    )
+    with pytest.raises(NotSent) as caught:
+        Webhook("hook", URL, transport=answers).send(FIRING)
+    assert caught.value.status == status
+
+
+def test_a_lost_connection_is_not_sent_and_does_not_name_the_url() -> None:
+    def lost(request: httpx.Request) -> httpx.Response:
+        raise httpx.ConnectError(f"no route to {request.url}", request=request)
+
+    with pytest.raises(NotSent) as caught:
+        Webhook("hook", URL, transport=httpx.MockTransport(lost)).send(FIRING)
+    assert "s3cr3t" not in str(caught.value)
+    assert caught.value.__suppress_context__
+
+
+@pytest.mark.parametrize(
+    ("url", "well"),
+    [
+        ("https://hooks.example/x", True),
+        ("http://localhost:9/x", True),
+        ("http://127.0.0.1/x", True),
+        ("http://hooks.example/x", False),
+        ("http://localhost.hooks.example/x", False),
+        ("ftp://hooks.example/x", False),
+        ("/x", False),
+    ],
+)
+def test_a_webhook_is_https_beyond_this_machine(url: str, well: bool) -> None:
+    if well:
+        Webhook("hook", Secret(url)).close()
+        return
+    with pytest.raises(ValueError, match="https://"):
+        Webhook("hook", Secret(url))
+
+
+class FakeRelay:
+    """As much of an SMTP connection as is used; a login is none of it."""
+
+    def __init__(
+        self, *, tls: bool = False, refuse: Exception | None = None, refused: dict[str, Any] | None = None
+    ) -> None:
+        self.tls = tls
+        self.refuse = refuse
+        self.refused = refused or {}
+        self.did: list[str] = []
+        self.mail: EmailMessage | None = None
+        self.envelope: tuple[str, tuple[str, ...]] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.did.append("quit")
+
+    def ehlo(self) -> None:
+        self.did.append("ehlo")
+
+    def has_extn(self, name: str) -> bool:
+        return self.tls and name == "starttls"
+
+    def starttls(self, *, context: ssl.SSLContext) -> None:
+        assert context.verify_mode is ssl.CERT_REQUIRED
+        self.did.append("starttls")
+
+    def send_message(self, mail: EmailMessage, sender: str, to: tuple[str, ...]) -> dict[str, Any]:
+        if self.refuse is not None:
+            raise self.refuse
+        self.did.append("send")
+        self.mail, self.envelope = mail, (sender, to)
+        return self.refused
+
+
+def relay(fake: FakeRelay) -> Relay:
+    return Relay(
+        "relay", "relay.example", sender=ACCOUNT, to=["ops@nhs.net", "desk@nhs.net"], connect=lambda _host, _port: fake  # type: ignore[arg-type, return-value]  # as much as is used
+    )  # fmt: skip
+
+
+def test_mail_goes_out_in_the_accounts_name_without_a_login() -> None:
+    fake = FakeRelay()
+    relay(fake).send(FIRING)
+    assert fake.did == ["ehlo", "send", "quit"]
+    assert fake.envelope == (ACCOUNT, ("ops@nhs.net", "desk@nhs.net"))
+    assert fake.mail is not None
+    assert fake.mail["From"] == ACCOUNT
+    assert fake.mail["To"] == "ops@nhs.net, desk@nhs.net"
+    assert fake.mail["Subject"] == "nhsmail-worker: Halted: no more logins"
+    assert fake.mail["Date"] == "Mon, 23 Nov 2026 14:05:00 +0000"
+    assert fake.mail["Message-ID"].endswith("@nhs.net>")
+    assert fake.mail["Auto-Submitted"] == "auto-generated"
+    assert fake.mail.get_content() == f"{FIRING.text}\n\n{FIRING.do}\n\nMailbox: {ACCOUNT}\n"
+
+
+def test_tls_is_used_where_it_is_offered() -> None:
+    fake = FakeRelay(tls=True)
+    relay(fake).send(OVER)
+    assert fake.did == ["ehlo", "starttls", "ehlo", "send", "quit"]
+
+
+@pytest.mark.parametrize(
+    ("fake", "status"),
+    [
+        (FakeRelay(refuse=smtplib.SMTPSenderRefused(550, b"not registered", ACCOUNT)), 550),
+        (FakeRelay(refuse=smtplib.SMTPServerDisconnected("gone")), None),
+        (FakeRelay(refuse=OSError("unreachable")), None),
+        (FakeRelay(refused={"desk@nhs.net": (551, b"unknown")}), 551),
+    ],
+)
+def test_what_the_relay_refuses_is_not_sent(fake: FakeRelay, status: int | None) -> None:
+    with pytest.raises(NotSent) as caught:
+        relay(fake).send(FIRING)
+    assert caught.value.status == status

@@ -1,0 +1,133 @@
+"""The ways out for alerts: a webhook (Teams, Slack or plain JSON), and mail through the relay, which takes no login."""
+
+import ssl
+from collections.abc import Callable, Sequence
+from email.message import EmailMessage
+from email.utils import format_datetime, make_msgid
+from smtplib import SMTP, SMTPException
+from typing import Final, Literal
+
+import httpx
+
+from worker.observe.alerts import Alert, NotSent, Phase, as_json
+from worker.observe.redact import Secret
+
+Form = Literal["teams", "slack", "json"]
+TIMEOUT = 10.0
+
+
+class Webhook:
+    """Posts alerts to a URL, which is a secret: whoever has it can post there.
+
+    Raises (on creation):
+        ValueError: the URL isn't https (http is for this machine alone).
+    """
+
+    def __init__(
+        self, name: str, url: Secret, form: Form = "json", *, transport: httpx.BaseTransport | None = None
+    ) -> None:
+        parsed = httpx.URL(url.reveal())
+        if parsed.scheme != "https" and not (
+            parsed.scheme == "http" and parsed.host in {"localhost", "127.0.0.1", "::1"}
+        ):
+            raise ValueError("a webhook's URL begins with https://")
+        self.name = name
+        self._url = parsed
+        self._form = _FORMS[form]
+        # Redirects are not followed: an alert goes where the setting says, or nowhere.
+        self._client = httpx.Client(timeout=TIMEOUT, follow_redirects=False, transport=transport)
+
+    def send(self, alert: Alert) -> None:
+        """Post it. Raises `NotSent`."""
+        try:
+            response = self._client.post(self._url, json=self._form(alert))
+        except httpx.HTTPError:
+            raise NotSent from None  # its text holds the URL
+        if not response.is_success:
+            raise NotSent(response.status_code)
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self._client.close()
+
+
+def _slack(alert: Alert) -> dict[str, object]:
+    lines = [f"*{alert.title}* ({alert.account})", alert.text, alert.do]
+    return {"text": "\n".join(line for line in lines if line)}
+
+
+def _teams(alert: Alert) -> dict[str, object]:
+    """An Adaptive Card, as the 'When a Teams webhook request is received' workflow takes it."""
+    colour = "Good" if alert.phase is Phase.RESOLVED else "Attention"
+    lines = [
+        {"type": "TextBlock", "text": alert.title, "weight": "Bolder", "size": "Medium", "color": colour, "wrap": True},
+        *({"type": "TextBlock", "text": text, "wrap": True} for text in (alert.text, alert.do) if text),
+        {"type": "TextBlock", "text": alert.account, "isSubtle": True, "wrap": True},
+    ]
+    card = {
+        "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
+        "type": "AdaptiveCard",
+        "version": "1.4",
+        "body": lines,
+    }
+    attachment = {"contentType": "application/vnd.microsoft.card.adaptive", "content": card}
+    return {"type": "message", "attachments": [attachment]}
+
+
+_FORMS: Final[dict[Form, Callable[[Alert], dict[str, object]]]] = {"teams": _teams, "slack": _slack, "json": as_json}
+
+
+class Relay:
+    """Sends alerts by mail through the NHSmail relay: no login, so that nothing here can lock the account.
+
+    sender: the account, as a mail's From has to be the account in whose name it is sent (policy text, 'Authentication
+    policy'). Where the relay offers STARTTLS, it is used, and its certificate is checked.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        host: str,
+        port: int = 25,
+        *,
+        sender: str,
+        to: Sequence[str],
+        connect: Callable[[str, int], SMTP] = lambda host, port: SMTP(host, port, timeout=TIMEOUT),
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        self.name = name
+        self._host = host
+        self._port = port
+        self._sender = sender
+        self._to = tuple(to)
+        self._connect = connect
+        self._tls = tls
+
+    def send(self, alert: Alert) -> None:
+        """Send it to everybody on the list. Raises `NotSent`; also when the relay refuses some of them."""
+        try:
+            with self._connect(self._host, self._port) as relay:
+                relay.ehlo()
+                if relay.has_extn("starttls"):
+                    relay.starttls(context=self._tls or ssl.create_default_context())
+                    relay.ehlo()
+                refused = relay.send_message(self.mail(alert), self._sender, self._to)
+        except SMTPException as error:
+            raise NotSent(getattr(error, "smtp_code", None)) from None
+        except OSError:
+            raise NotSent from None
+        if refused:
+            raise NotSent(next(iter(refused.values()))[0])
+
+    def mail(self, alert: Alert) -> EmailMessage:
+        """The alert as a mail."""
+        mail = EmailMessage()
+        mail["From"] = self._sender
+        mail["To"] = ", ".join(self._to)
+        mail["Subject"] = f"nhsmail-worker: {alert.title}"
+        mail["Date"] = format_datetime(alert.at)
+        mail["Message-ID"] = make_msgid(domain=self._sender.rpartition("@")[2])
+        mail["Auto-Submitted"] = "auto-generated"  # RFC 3834: no out-of-office answers to it
+        lines = (alert.text, alert.do, f"Mailbox: {alert.account}")
+        mail.set_content("\n\n".join(line for line in lines if line) + "\n")
+        return mail
