@@ -147,6 +147,21 @@ def test_killed_half_way_it_begins_again(tmp_path: Path) -> None:
     assert answer.returncode == 0, answer.stdout + answer.stderr
 
 
+def test_stopped_half_way_it_says_so_and_begins_no_second_run(tmp_path: Path) -> None:
+    directory = tmp_path / "state"
+    command = [*COMMAND, "--dir", str(directory)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True) as process:
+        deadline = time.monotonic() + 30
+        while not (directory / "archive").exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does for Ctrl-C
+        said, _ = process.communicate(timeout=40)
+
+    assert process.returncode == 130
+    assert "Stopped before the end" in said
+
+
 def test_in_a_folder_of_its_own_by_default(tmp_path: Path) -> None:
     answer = run("status", cwd=tmp_path)
 

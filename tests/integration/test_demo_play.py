@@ -118,7 +118,10 @@ def test_a_directory_that_is_not_a_demo_s_is_refused(tmp_path: Path) -> None:
     assert [entry.name for entry in tmp_path.iterdir()] == ["thesis.txt"]
 
 
-def test_a_worker_that_does_nothing_is_not_as_expected(tmp_path: Path, stand_in: Callable[[str], None]) -> None:
+def test_a_worker_that_does_nothing_is_not_as_expected(
+    tmp_path: Path, stand_in: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(play_module, "PATIENCE", 0.1)
     stand_in("print('{}')")
 
     code, said = played(tmp_path / "demo")
@@ -137,21 +140,32 @@ def test_a_worker_that_ends_badly_is_named_with_its_log(tmp_path: Path, stand_in
     assert "no way" in (tmp_path / "demo" / "worker.log").read_text()
 
 
-def test_it_waits_for_retries_that_are_due(
-    tmp_path: Path, stand_in: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("code", [1, 75])
+def test_it_goes_on_while_messages_wait_for_another_try(
+    tmp_path: Path, stand_in: Callable[[str], None], code: int
 ) -> None:
-    calls = tmp_path / "calls"
+    calls, index = tmp_path / "calls", tmp_path / "demo" / "mailbox" / "index.json"
     stand_in(f"""
         import sys
         print("{{}}")
         with open({str(calls)!r}, "a") as file:
             file.write(sys.argv[1] + " ")
-        count = open({str(calls)!r}).read().split().count("once")
-        sys.exit(75 if sys.argv[1] == "once" and count < 3 else 0)
+        if open({str(calls)!r}).read().split().count("once") == 3:
+            open({str(index)!r}, "w").write("[]")
+        sys.exit({code} if sys.argv[1] == "once" else 0)
     """)
     played(tmp_path / "demo")
 
     assert calls.read_text().split() == ["once", "once", "once", "status"]
+
+
+def test_it_does_not_wait_for_ever(
+    tmp_path: Path, stand_in: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(play_module, "PATIENCE", 0.1)
+    stand_in("import sys; print('{}'); sys.exit(75)")
+
+    assert played(tmp_path / "demo")[0] == 1
 
 
 def test_a_missing_extra_is_said_plainly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,8 +16,6 @@ from types import FrameType
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from worker.demo.config import DemoDirectory, NotOursError
 from worker.demo.mailbox import EmbeddedMailbox
@@ -26,9 +24,10 @@ from worker.demo.samples import ACCOUNT, all_samples
 from worker.progress import progress
 
 NEXT = (("status",), ("reconcile",), ("check", "--connect"), ("run",))
-DONE, FINDING, USAGE, OUR_FAULT, NOT_NOW, CONFIGURATION = 0, 1, 64, 70, 75, 78
+DONE, FINDING, USAGE, NOT_NOW, CONFIGURATION, STOPPED = 0, 1, 64, 75, 78, 130
+GOES_ON = frozenset({DONE, FINDING, NOT_NOW})
 TICK = 0.1
-PATIENCE = 60.0
+PATIENCE = 40.0
 """Seconds after which a demo that still has retries due is not as expected."""
 
 
@@ -42,6 +41,9 @@ def play(directory: Path, arguments: Sequence[str], console: Console) -> int:
         demo.claim()
         with demo.store.owned() as alone:
             return _play(directory, demo, alone, arguments, console)
+    except KeyboardInterrupt:
+        console.print(f"Stopped before the end. Begin again with: {_command(directory)}", markup=False, soft_wrap=True)
+        return STOPPED
     except NotOursError as problem:
         console.print(str(problem), markup=False)
     except OSError as problem:
@@ -79,27 +81,29 @@ def _from_the_start(directory: Path, demo: DemoDirectory, console: Console) -> i
     report = Report(samples, demo.where(), status, _archived(demo.archive))
     report.show(console)
     _show_next(directory, demo, console, time.monotonic() - started)
-    if code not in {DONE, FINDING}:
+    if code not in GOES_ON:
         console.print(f"The worker ended with {code}; its log is {demo.log}.", markup=False, highlight=False)
         return FINDING
     return DONE if report.as_expected else FINDING
 
 
 def _show_next(directory: Path, demo: DemoDirectory, console: Console, seconds: float) -> None:
-    lines = Table(box=None, show_header=False, pad_edge=False)
-    for label, text in (
+    said = (
         ("Took", f"{seconds:.1f} s"),
         ("Archive", str(demo.archive)),
         ("Configuration", str(demo.config)),
         ("Log", str(demo.log)),
-        *((("Try next" if not number else ""), _command(directory, *words)) for number, words in enumerate(NEXT)),
-    ):
-        lines.add_row(label, Text(text, overflow="fold"))
-    console.print(lines, soft_wrap=True)
+        *((("" if number else "Try next"), _command(directory, *words)) for number, words in enumerate(NEXT)),
+    )
+    for label, text in said:  # never wrapped: a command must survive being copied
+        console.print(f"{label:<14} {text}", soft_wrap=True, markup=False, highlight=False)
 
 
 def _drain(demo: DemoDirectory) -> int:
-    """`once`, until no retry is due any more, with a bar on a terminal. What `once` logs goes to a file."""
+    """`once`, until nothing waits for another try, with a bar on a terminal. What `once` logs goes to a file.
+
+    A run that dead-letters something ends with 1, whether retries are due or not: the mailbox says whether they are.
+    """
     deadline = time.monotonic() + PATIENCE
     total = demo.waiting()
     with demo.log.open("ab") as log, progress(sys.stderr) as bar:
@@ -110,8 +114,8 @@ def _drain(demo: DemoDirectory) -> int:
                 bar.finished()
 
         while True:
-            code = _worker(demo, ["once"], stderr=log, meanwhile=count)
-            if code != NOT_NOW or time.monotonic() > deadline:
+            code = _worker(demo, ["once"], stderr=log, meanwhile=count, stop_with_it=True)
+            if code not in GOES_ON or not demo.waiting() or time.monotonic() > deadline:
                 return code
             time.sleep(TICK)
 
@@ -140,13 +144,23 @@ def _mailbox(demo: DemoDirectory) -> Iterator[EmbeddedMailbox]:
 
 
 def _worker(
-    demo: DemoDirectory, arguments: Sequence[str], stderr: Any = None, meanwhile: Callable[[], None] = lambda: None
+    demo: DemoDirectory,
+    arguments: Sequence[str],
+    *,
+    stderr: Any = None,
+    meanwhile: Callable[[], None] = lambda: None,
+    stop_with_it: bool = False,
 ) -> int:
-    """Run the worker's own command; signals that reach us are for it to answer."""
+    """Run the worker's own command; signals that reach us are for it to answer.
+
+    stop_with_it: when it was asked to stop, so are we (KeyboardInterrupt), after it has ended.
+    """
     process = subprocess.Popen([*_program(), *arguments], env=_environment(demo), stderr=stderr)  # noqa: S603 -- itself
-    with _signals_left_to(process):
+    with _signals_left_to(process) as received:
         while (code := _ended(process)) is None:
             meanwhile()
+    if received and stop_with_it:
+        raise KeyboardInterrupt
     return code if code >= 0 else 128 - code
 
 
@@ -158,19 +172,24 @@ def _ended(process: subprocess.Popen[bytes]) -> int | None:
 
 
 @contextmanager
-def _signals_left_to(process: subprocess.Popen[bytes]) -> Iterator[None]:
-    """The terminal's Ctrl-C reaches the child by itself, a SIGTERM is passed on; the mailbox outlives the worker."""
+def _signals_left_to(process: subprocess.Popen[bytes]) -> Iterator[Sequence[int]]:
+    """The terminal's Ctrl-C reaches the child by itself, a SIGTERM is passed on; the mailbox outlives the worker.
+
+    Gives the list of the signals that came meanwhile.
+    """
+    received: list[int] = []
     if threading.current_thread() is not threading.main_thread():
-        yield  # only the main thread may say what signals do
+        yield received  # only the main thread may say what signals do
         return
 
     def passed_on(number: int, _frame: FrameType | None) -> None:
+        received.append(number)
         if number != signal.SIGINT:
             process.send_signal(number)
 
     before = {number: signal.signal(number, passed_on) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield
+        yield received
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
