@@ -166,6 +166,7 @@ _AADSTS: Final = {
 _AADSTS_NUMBER: Final = re.compile(r"AADSTS(\d{4,8})\b")
 _HTTP_BUSY: Final = 429
 _HTTP_SERVER_FAULT: Final = 500
+_HTTP_UNAVAILABLE: Final = 503
 
 
 def classify_token_failure(
@@ -202,7 +203,9 @@ def _token_class(kind: Kind, known: FailureClass | None, status: int | None, *, 
         return FailureClass.LOST_AFTER_SENDING
     if status == _HTTP_BUSY:
         return FailureClass.THROTTLED
-    # A gateway's 5xx may come after the password was checked: for a password, only a named outage is free.
+    if status == _HTTP_UNAVAILABLE:
+        return FailureClass.UNAVAILABLE
+    # A gateway's other 5xx may come after the password was checked: for a password, only a named outage is free.
     if status >= _HTTP_SERVER_FAULT:
         return FailureClass.UNAVAILABLE if kind == "token" else FailureClass.AMBIGUOUS
     return FailureClass.AMBIGUOUS

@@ -1,0 +1,78 @@
+"""The OAuth token cache: a 0600 file in the state folder, the one secret that is kept on the disk."""
+
+import json
+import os
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from worker.login.credential import CredentialUnavailable
+
+NAME: Final = "oauth.json"
+
+
+@dataclass(frozen=True, slots=True)
+class SignIn:
+    """What is kept of a sign-in. name: of this sign-in and no other. tokens: as msal serialises them."""
+
+    name: str
+    tokens: str
+
+    def __repr__(self) -> str:
+        return "SignIn(…)"
+
+
+class TokenCache:
+    """The file. Replaced as a whole, never readable by anybody else."""
+
+    def __init__(self, state_dir: Path) -> None:
+        self._path = state_dir / NAME
+
+    def load(self) -> SignIn | None:
+        """The sign-in that is kept; None: there is none, or none that can be read.
+
+        Raises:
+            CredentialUnavailable: the file is there, and may not be read by us, or may be by others.
+        """
+        try:
+            descriptor = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise CredentialUnavailable(
+                f"The token cache {self._path} can't be read ({error.strerror}). No login was tried. Make it the "
+                "worker's own, or remove it and sign in again."
+            ) from error
+        with os.fdopen(descriptor, "rb") as file:
+            if os.fstat(descriptor).st_mode & 0o077:
+                raise CredentialUnavailable(
+                    f"The token cache {self._path} may be read by others. No login was tried. Run `chmod 600` on it."
+                )
+            content = file.read()
+        try:
+            stored = json.loads(content)
+            return SignIn(str(stored["name"]), str(stored["tokens"]))
+        except (ValueError, TypeError, KeyError):
+            return None
+
+    def save(self, tokens: str, *, name: str | None = None) -> None:
+        """Keep these tokens. name: of the sign-in; None: this is a new one."""
+        new = self._path.with_name(f"{NAME}.new")
+        content = json.dumps({"name": name or uuid.uuid4().hex, "tokens": tokens}).encode()
+        try:
+            new.unlink(missing_ok=True)
+            descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(descriptor)
+            new.replace(self._path)
+        except OSError as error:
+            raise CredentialUnavailable(
+                f"The token cache {self._path} can't be written ({error.strerror}). Make the state folder writable."
+            ) from error
+
+    def forget(self) -> None:
+        """Remove what is kept."""
+        self._path.unlink(missing_ok=True)
