@@ -1,9 +1,9 @@
-"""The composition root: builds every part from the settings, starts and stops them. How a part works is the part's own."""
+"""The composition root: builds every part from the settings, starts and stops them, and doesn't know how any works."""
 
 import random
 import signal
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -16,9 +16,9 @@ from worker.classify import JunkPolicy, classify
 from worker.connect import Connector, log_in
 from worker.cycle import Cycle, Drained, LeaseHeld
 from worker.explain import KNOWN, ExitCode, Failure, failure_of
-from worker.hands import Hands
 from worker.handle import Try
 from worker.handler_loading import Handler, check_handlers, load_handlers
+from worker.hands import Hands
 from worker.headers import Headers
 from worker.journal.attempts import AttemptLedger
 from worker.journal.journal import Journal
@@ -33,13 +33,14 @@ from worker.login.policy import policy_named
 from worker.login.refusals import Cooling, LastAttempt, NoAttempt
 from worker.login.witness import Witness
 from worker.mailbox.errors import LoginFailed
-from worker.mailbox.folders import Layout, find_junk, missing, require
+from worker.mailbox.folders import FolderInfo, Layout, find_junk, missing, require
 from worker.mailbox.session import Endpoint, Session
 from worker.message import Limits
 from worker.observe import configure_logging, get_logger
 from worker.outcome import State
 from worker.pipeline import KEEP, Bounds, Pipeline, Stop, Targets
 from worker.poll import Poll
+from worker.preview import Foreseen, Preview
 from worker.progress import Drain
 from worker.reconcile import Balance, Reconcile
 from worker.route import Router
@@ -163,13 +164,12 @@ class App:
     def check(self) -> list[str]:
         """What was found to be well; what isn't was raised when the application was built."""
         settings = self.settings
-        lines = [
-            f"The configuration is sound: {settings.account.address} at {settings.account.host}:{settings.account.port}, "
+        account = settings.account
+        sound = (
+            f"The configuration is sound: {account.address} at {account.host}:{account.port}, "
             f"{len(settings.routes)} route(s), state in {settings.state.dir}."
-        ]
-        unreachable = Router(settings.routes, settings.junk.handlers).unreachable()
-        lines += [f"Route '{found.route}' can never match: {found.reason}." for found in unreachable]
-        return lines
+        )
+        return [sound] + [f"Route '{r.route}' can never match: {r.reason}." for r in self._router().unreachable()]
 
     def before_connecting(self) -> str:
         """What `check --connect` says before it spends an attempt."""
@@ -183,23 +183,14 @@ class App:
 
     def check_connection(self) -> list[str]:
         """Log in once and look at the folders."""
-        settings = self.settings
-        with self._explained():
-            session = self._new_session()
-            try:
-                folders = log_in(session, self._guard(), keep_last=True)
-                junk = find_junk(folders, settings.junk.folder)
-                require(folders, settings.poll.folders)
-                self._settle().check(session)
-                lines = [
-                    f"Logged in. {len(folders)} folders; junk is '{junk}'; watched: {', '.join(settings.poll.folders)}."
-                ]
-                absent = missing(folders, self._targets())
-                if absent:
-                    lines.append(f"Not there yet, and created when the worker runs: {', '.join(absent)}.")
-                return lines
-            finally:
-                session.close()
+        with self._visit() as (session, folders):
+            self._settle().check(session)
+            watched = ", ".join(self._layout.watched)
+            lines = [f"Logged in. {len(folders)} folders; watched: {watched}; junk is '{self._layout.junk}'."]
+            absent = missing(folders, self._targets())
+            if absent:
+                lines.append(f"Not there yet, and created when the worker runs: {', '.join(absent)}.")
+            return lines
 
     def status(self) -> dict[str, Any]:
         """The contract's `status --json`."""
@@ -216,21 +207,28 @@ class App:
 
     def reconcile(self) -> Balance:
         """Hold every message against the journal. Reads only; works beside a running worker."""
-        with self._explained():
-            self._open()
-            session = self._new_session()
-            try:
-                folders = log_in(session, self._guard(), keep_last=True)
-                self._layout.junk = find_junk(folders, self.settings.junk.folder)
-                return Reconcile(
-                    self._journal.messages,
-                    account=self.settings.account.address,
-                    watched=self._layout.watched,
-                    targets=self._targets(),
-                    since=self.settings.poll.since,
-                ).balance(session)
-            finally:
-                session.close()
+        with self._visit() as (session, _):
+            return Reconcile(
+                self._journal.messages,
+                account=self.settings.account.address,
+                watched=self._layout.watched,
+                targets=self._targets(),
+                since=self.settings.poll.since,
+            ).balance(session)
+
+    def preview(self) -> list[Foreseen]:
+        """What each message would come to, were the mailbox drained now."""
+        with self._visit() as (session, _):
+            preview = Preview(
+                self._journal.messages,
+                account=self.settings.account.address,
+                layout=self._layout,
+                classify=self._classify(),
+                routes=self._router(),
+                limits=self._limits(),
+                since=self.settings.poll.since,
+            )
+            return list(preview.foresee(session))
 
     def pause(self) -> None:
         """Hand over and settle nothing until resumed."""
@@ -246,6 +244,20 @@ class App:
 
     # -- building ------------------------------------------------------------------------------------------------------
 
+    @contextmanager
+    def _visit(self) -> Iterator[tuple[Session, list[FolderInfo]]]:
+        """A session of a command's own, beside a running worker: without the lease, and never on the last attempt."""
+        with self._explained():
+            self._open()
+            session = self._new_session()
+            try:
+                folders = log_in(session, self._guard(), keep_last=True)
+                self._layout.junk = find_junk(folders, self.settings.junk.folder)
+                require(folders, self._layout.watched)
+                yield session, folders
+            finally:
+                session.close()
+
     def _open(self) -> None:
         self._journal.open(self.settings.account.address)
 
@@ -255,8 +267,7 @@ class App:
             self._handlers = load_handlers(settings)
         except SettingsError as error:
             raise Failure(ExitCode.CONFIGURATION, _faults(error)) from error
-        router = Router(settings.routes, settings.junk.handlers)
-        hands = Hands(Try(router, self._handlers, self._monotonic), settings.work.threads)
+        hands = Hands(Try(self._router(), self._handlers, self._monotonic), settings.work.threads)
         lease = Lease(
             self._journal.database, settings.state.dir, replica(), clock=self._clock, monotonic=self._monotonic
         )
@@ -344,6 +355,9 @@ class App:
             notify=_notify,
         )
 
+    def _router(self) -> Router:
+        return Router(self.settings.routes, self.settings.junk.handlers)
+
     def _source(self) -> CredentialSource:
         account = self.settings.account
         value = None if account.password is None else account.password.get_secret_value()
@@ -391,7 +405,7 @@ class App:
             **given,
         )
 
-        def judge(headers: Headers, in_junk_folder: bool, keywords: frozenset[str]) -> Verdict:  # noqa: FBT001
+        def judge(headers: Headers, in_junk_folder: bool, keywords: frozenset[str]) -> Verdict:
             return classify(headers, in_junk_folder=in_junk_folder, keywords=keywords, policy=policy)
 
         return judge
@@ -407,7 +421,7 @@ class App:
             handler.flush()
 
     @contextmanager
-    def _explained(self) -> Any:
+    def _explained(self) -> Iterator[None]:
         """Turn what can go wrong into a text and an exit code."""
         try:
             yield

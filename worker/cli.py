@@ -63,7 +63,7 @@ def once(config: Path | None, *, dry_run: bool) -> int:
     """Drain the mailbox and end."""
     with _app(config, logs=True) as app:
         if dry_run:
-            return _print_dry_run(app.dry_run())
+            return _print_foreseen(app.preview())
         with _progress() as progress:
             summary = app.once(progress)
         click.echo(summary.text(), err=True)
@@ -224,11 +224,12 @@ def _print_balance(balance: Any) -> None:
         console.print("Every message is accounted for.")
 
 
-def _print_dry_run(lines: Sequence[tuple[str, str, str]]) -> int:
-    table = Table("key", "path", "would go to")
-    for line in lines:
-        table.add_row(*line)
+def _print_foreseen(foreseen: Sequence[Any]) -> int:
+    table = Table("key", "path", "would come to")
+    for message in foreseen:
+        table.add_row(message.key, message.path.value, message.outcome)
     Console(highlight=False).print(table)
+    click.echo(f"{len(foreseen)} message(s). Nothing was handed over, recorded or moved.")
     return ExitCode.DONE
 
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 from enum import StrEnum
 
 
-class Retry(Exception):  # noqa: N818 -- a handler's word, part of the contract, not an error of ours
+class Retry(Exception):
     """Raised by a handler: not now. The message is tried again later, with backoff, as the same message.
 
     after: the soonest that another try makes sense; None leaves it to the route's backoff.
@@ -16,7 +16,7 @@ class Retry(Exception):  # noqa: N818 -- a handler's word, part of the contract,
         self.after = after
 
 
-class Reject(Exception):  # noqa: N818 -- a handler's word, part of the contract, not an error of ours
+class Reject(Exception):
     """Raised by a handler: never. The message becomes a dead letter now, kept whole and shown to people.
 
     The reason is for the handler's own tests: only the exception's class and the handler's name are stored, since a

@@ -15,8 +15,8 @@ from pathlib import Path
 from worker.mailbox import uids as uid_sets
 from worker.mailbox.answers import Phase, Sasl, login_failure, session_error
 from worker.mailbox.errors import CommandRefused, ConnectionLost, MailboxError, ProtocolFault
-from worker.mailbox.folders import FolderInfo
 from worker.mailbox.failures import Kind
+from worker.mailbox.folders import FolderInfo
 from worker.mailbox.wire import Client, ImapError, tls_context
 
 HEADER_CAP = 1_000_000
