@@ -1,0 +1,36 @@
+"""What the standard library makes of a message, every line of it split: the measure for our own way."""
+
+import email
+import email.message
+import email.parser
+from email.policy import compat32
+
+
+def leaves(raw: bytes) -> list[tuple[str, bytes]]:
+    """Type and decoded bytes of every leaf, in order, attached messages taken apart as well."""
+    return [_leaf(part) for part in email.message_from_bytes(raw).walk() if not part.is_multipart()]
+
+
+def own_leaves(raw: bytes) -> list[tuple[str, bytes]]:
+    """The same, but an attached message is a leaf, its bytes as they came."""
+    parser = email.parser.BytesParser(_Closed, policy=compat32)
+    return [_leaf(part) for part in parser.parsebytes(raw).walk() if not part.is_multipart()]
+
+
+def _leaf(part: email.message.Message) -> tuple[str, bytes]:
+    payload = part.get_payload(decode=True)
+    content_type = part.declared() if isinstance(part, _Closed) else part.get_content_type()
+    return content_type, payload if isinstance(payload, bytes) else b""
+
+
+class _Closed(email.message.Message):
+    """A part that doesn't let the parser see that it is a message."""
+
+    def declared(self) -> str:
+        return super().get_content_type()
+
+    def get_content_type(self) -> str:
+        return "application/x-closed" if self.declared().startswith("message/") else self.declared()
+
+    def get_content_maintype(self) -> str:
+        return self.get_content_type().partition("/")[0]
