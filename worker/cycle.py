@@ -264,10 +264,9 @@ class Cycle:
         self._keep_outcomes()
         wait = self._reconnect[min(self._losses, len(self._reconnect) - 1)]
         self._losses += 1
-        if isinstance(error, Throttled):
-            wait = max(wait, error.after.total_seconds())
-        elif isinstance(error, ServerUnavailable) and error.after is not None:
-            wait = max(wait, error.after.total_seconds())
+        asked = error.after if isinstance(error, Throttled | ServerUnavailable) else None
+        if asked is not None:
+            wait = max(wait, asked.total_seconds())
         self._not_before = self._monotonic() + wait
         log.warning("connection.lost", error=type(error).__name__, wait=wait, losses=self._losses)
         self._trouble("unreachable", str(error))
