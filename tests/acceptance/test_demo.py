@@ -162,6 +162,17 @@ def test_stopped_half_way_it_says_so_and_begins_no_second_run(tmp_path: Path) ->
     assert "Stopped before the end" in said
 
 
+def test_a_folder_called_worker_is_not_mistaken_for_us(played: Played, tmp_path: Path) -> None:
+    directory, _, _ = played
+    (tmp_path / "worker").mkdir()
+    (tmp_path / "worker" / "__init__.py").write_text("raise SystemExit('not this one')")
+    installed = str(Path(sys.executable).with_name("nhsmail-worker"))
+
+    answer = subprocess.run([installed, "demo", "--dir", directory, "status"], cwd=tmp_path, check=False, timeout=60)
+
+    assert answer.returncode == 0
+
+
 def test_in_a_folder_of_its_own_by_default(tmp_path: Path) -> None:
     answer = run("status", cwd=tmp_path)
 

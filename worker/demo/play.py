@@ -17,6 +17,7 @@ from typing import Any
 
 from rich.console import Console
 
+import worker
 from worker.demo.config import DemoDirectory, NotOursError
 from worker.demo.mailbox import EmbeddedMailbox
 from worker.demo.report import Report
@@ -196,13 +197,15 @@ def _signals_left_to(process: subprocess.Popen[bytes]) -> Iterator[Sequence[int]
 
 
 def _program() -> list[str]:
-    return [sys.executable, "-m", "worker"]
+    return [sys.executable, "-P", "-m", "worker"]  # -P: a folder called worker, where we were started, isn't us
 
 
 def _environment(demo: DemoDirectory) -> dict[str, str]:
     """Ours, without the settings in it: they beat the file, and may be those of a real mailbox."""
     kept = {name: value for name, value in os.environ.items() if not name.upper().startswith("NHSMAIL_")}
-    return kept | {"NHSMAIL_CONFIG": str(demo.config)}
+    ours = str(Path(worker.__file__).parents[1])
+    paths = os.pathsep.join([ours, *filter(None, [kept.get("PYTHONPATH")])])
+    return kept | {"NHSMAIL_CONFIG": str(demo.config), "PYTHONPATH": paths}
 
 
 def _command(directory: Path, *arguments: str) -> str:
