@@ -18,6 +18,7 @@ def shaped(given: Given, add: Add) -> dict[str, Any]:
     """The values in the shape of the tree, without what can't be brought into it, which is reported."""
     values = given.values
     refuse_second_account(values, add)
+    values.setdefault("account", {})
     handlers = values.get("handler", {})
     if not isinstance(handlers, dict):
         add(("handler",), "must be tables, each with a name: [handler.archive].")

@@ -41,7 +41,7 @@ nonsense
         (DOCKER, "/var/lib/nhsmail-worker/deeper", True, None),
         (DOCKER, "/var/lib/nhsmail-worker-2", True, "a container's own layer"),
         (DOCKER, "/state", True, "a container's own layer"),
-        (DOCKER, "/tmp/state", True, "memory (tmpfs)"),
+        (DOCKER, "/tmp/state", True, "memory (tmpfs)"),  # noqa: S108 -- the mount above
         (DOCKER, "/mnt/a b/state", True, None),
         (KUBERNETES, "/state", True, "an emptyDir volume"),
         (KUBERNETES, "/claimed/state", True, None),
@@ -129,9 +129,7 @@ def test_who_may_read_a_secret(tmp_path: Path, mode: int, accepted_by: set[str])
         assert PASSWORD not in "".join(faults)
 
 
-@pytest.mark.parametrize(
-    ("content", "said"), [("", "is empty"), ("\n", "is empty"), ("x" * 70_000, "too large")]
-)
+@pytest.mark.parametrize(("content", "said"), [("", "is empty"), ("\n", "is empty"), ("x" * 70_000, "too large")])
 def test_a_file_that_holds_no_secret_is_a_fault(tmp_path: Path, content: str, said: str) -> None:
     (fault,) = secret_file_faults(secret(tmp_path, content), "private")
     assert said in fault
@@ -140,7 +138,9 @@ def test_a_file_that_holds_no_secret_is_a_fault(tmp_path: Path, content: str, sa
 def test_a_secret_that_isnt_text_is_a_fault_that_doesnt_quote_it(tmp_path: Path) -> None:
     path = secret(tmp_path)
     path.write_bytes(b"abc\xff")
-    assert secret_file_faults(path, "private") == [f"{path} isn't UTF-8 text. It must hold the secret and nothing else."]
+    assert secret_file_faults(path, "private") == [
+        f"{path} isn't UTF-8 text. It must hold the secret and nothing else."
+    ]
 
 
 @pytest.mark.parametrize(("content", "expected"), [("a b \n", "a b "), ("x\r\n", "x"), ("x\n\n", "x\n"), ("x", "x")])
@@ -169,10 +169,8 @@ def test_every_file_that_is_wrong_is_reported(tmp_path: Path) -> None:
 
 
 def test_a_private_authority_and_a_client_certificate_are_read(tmp_path: Path) -> None:
-    authority = Authority()
-    ca_file = tmp_path / "ca.pem"
-    ca_file.write_bytes(authority.ca_pem if isinstance(authority.ca_pem, bytes) else authority.ca_pem.read_bytes())
-    assert check_files(settings(account={"ca_file": str(ca_file)})) == []
+    authority = Authority(tmp_path / "authority")
+    assert check_files(settings(account={"ca_file": str(authority.ca_file)})) == []
     certificate = secret(tmp_path, "-----BEGIN CERTIFICATE-----\n-----BEGIN PRIVATE KEY-----\n")
     assert check_files(settings(account={"oauth": {"certificate_file": str(certificate)}})) == []
     certificate.write_text("-----BEGIN CERTIFICATE-----\n")

@@ -194,7 +194,6 @@ def test_a_password_may_look_like_json(tmp_path: Path) -> None:
 def test_since_is_a_date_with_a_time_zone(tmp_path: Path, since: str, expected: datetime | None) -> None:
     settings = load(written(tmp_path, minimal(f"[poll]\nsince = {since}\n")), ENVIRON)
     assert settings.poll.since == expected
-    assert expected is None or settings.poll.since == expected
 
 
 @pytest.mark.parametrize("since", ["2026-01-31T08:00:00", '"2026-01-31T08:00:00"', '"yesterday"', "3", '"2026-02-31"'])
@@ -273,21 +272,24 @@ def test_there_is_no_way_to_write_a_second_account(tmp_path: Path, text: str) ->
     assert "multiple NHSmail accounts is strictly forbidden" in fault
 
 
-@pytest.mark.parametrize("name", ["NHSMAIL_ACCOUNT2__ADDRESS", "NHSMAIL_ACCOUNTS__0__ADDRESS", "NHSMAIL_ACCOUNT__2__HOST"])
+@pytest.mark.parametrize(
+    "name", ["NHSMAIL_ACCOUNT2__ADDRESS", "NHSMAIL_ACCOUNTS__0__ADDRESS", "NHSMAIL_ACCOUNT__2__HOST"]
+)
 def test_nor_by_the_environment(tmp_path: Path, name: str) -> None:
     assert "one account only" in one_fault(tmp_path, minimal(), {**ENVIRON, name: "b@nhs.net"})
 
 
-@pytest.mark.parametrize("address", ["results", "results@", "@nhs.net", "results@nhs", "a b@nhs.net", "", "x@nhs.net\\n"])
+@pytest.mark.parametrize(
+    "address", ["results", "results@", "@nhs.net", "results@nhs", "a b@nhs.net", "", "x@nhs.net\\n"]
+)
 def test_the_address_is_a_full_one(tmp_path: Path, address: str) -> None:
     fault = one_fault(tmp_path, f'[account]\naddress = "{address}"\n' + ROUTE)
     assert fault.startswith("[account] address: must be the full address")
 
 
-def test_an_address_is_needed(tmp_path: Path) -> None:
-    assert one_fault(tmp_path, ROUTE) == "[account] address: is missing. Set it." or "[account]" in one_fault(
-        tmp_path, ROUTE
-    )
+@pytest.mark.parametrize("text", [ROUTE, "[account]\n" + ROUTE])
+def test_an_address_is_needed(tmp_path: Path, text: str) -> None:
+    assert one_fault(tmp_path, text) == "[account] address: is missing. Set it."
 
 
 # --- secrets ---------------------------------------------------------------------------------------------------------
@@ -301,7 +303,10 @@ def test_an_address_is_needed(tmp_path: Path) -> None:
         ('[account]\naddress = "a@nhs.net"\n[health]\ntoken = "hunter-two-22"\n', "[health] token"),
         ('[account]\naddress = "a@nhs.net"\n[handler.x]\napi_key = "hunter-two-22"\n', "[handler.x] api_key"),
         ('[account]\naddress = "a@nhs.net"\n[handler.x]\nurl = "amqp://u:hunter-two-22@mq"\n', "[handler.x] url"),
-        ('[account]\naddress = "a@nhs.net"\n[state]\njournal = "postgresql://u:hunter-two-22@db/j"\n', "[state] journal"),
+        (
+            '[account]\naddress = "a@nhs.net"\n[state]\njournal = "postgresql://u:hunter-two-22@db/j"\n',
+            "[state] journal",
+        ),
         ('[account]\naddress = "a@nhs.net"\npassword = ["hunter-two-22"]\n', "[account] password"),
     ],
 )
@@ -565,17 +570,17 @@ _values = st.recursive(
 @given(st.dictionaries(st.sampled_from(sorted(variable(place) for place in places_of(Settings))), _values, max_size=8))
 def test_no_environment_raises_anything_but_faults_that_name_a_setting(environ: dict[str, object]) -> None:
     texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in environ.items()}
-    try:
+    with pytest.raises(SettingsError) as caught:  # there is no route in any of them
         load(None, texts, checks=())
-    except SettingsError as error:
-        assert error.faults
-        assert all(re.match(r"\[.+\].*: .+\.", fault, re.DOTALL) or "NHSMAIL_" in fault for fault in error.faults)
+    assert all(re.match(r"\[.+\].*: .+\.", fault, re.DOTALL) or "NHSMAIL_" in fault for fault in caught.value.faults)
 
 
 @given(
     st.integers(min_value=1, max_value=65535),
     st.timedeltas(min_value=timedelta(microseconds=1), max_value=timedelta(days=1000)),
-    st.lists(st.text(st.characters(codec="utf-8", exclude_categories=["C"]), min_size=1, max_size=9), min_size=1, max_size=4),
+    st.lists(
+        st.text(st.characters(codec="utf-8", exclude_categories=["C"]), min_size=1, max_size=9), min_size=1, max_size=4
+    ),
     st.booleans(),
 )
 def test_what_the_environment_says_is_what_the_settings_hold(

@@ -1,5 +1,6 @@
 """Durations and sizes: what people write, what is refused, and the way back."""
 
+from contextlib import suppress
 from datetime import timedelta
 
 import pytest
@@ -75,7 +76,5 @@ def test_a_size_that_was_written_reads_the_same(size: int) -> None:
 @given(st.text(max_size=40))
 def test_no_text_raises_anything_but_a_value_error(text: str) -> None:
     for read in (parse_duration, parse_size):
-        try:
-            read(text)
-        except ValueError as error:
-            assert str(error)
+        with suppress(ValueError):
+            assert read(text) is not None
