@@ -5,7 +5,7 @@ PY := .venv/bin/python
 UV = $$(scripts/bootstrap uv)
 COMPILE = $(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
-.PHONY: help install demo test test-unit test-all soak bench lint format types lock audit-deps clean
+.PHONY: help install demo test test-unit test-all soak bench lint format types docs lock audit-deps clean
 
 help:
 	@echo 'make demo        the whole worker on an embedded mailbox with sample mail, in under a minute'
@@ -14,6 +14,7 @@ help:
 	@echo 'make soak        property tests with 20,000 examples, then mutation tests of the login guard: hours'
 	@echo 'make bench       what it costs, next to the floor'
 	@echo 'make lint types  style, contracts between rooms, Dockerfile; strict types'
+	@echo 'make docs        docs/configuration.md anew from the settings'
 	@echo 'make lock        the lock files anew from pyproject.toml'
 	@echo 'make audit-deps  known vulnerabilities of what is locked (asks a public service)'
 
@@ -58,6 +59,10 @@ format: install
 
 types: install
 	@.venv/bin/mypy
+
+docs: install
+	@$(PY) -m worker.settings.reference > docs/configuration.md.part
+	@mv docs/configuration.md.part docs/configuration.md
 
 lock:
 	@$(COMPILE) --all-extras --group dev pyproject.toml -o requirements-dev.lock
