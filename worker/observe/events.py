@@ -121,6 +121,47 @@ _EVENTS = (
     _event("worker.stopped", "info", "", "The process ended in order."),
     _event("lease.taken", "info", "", "This replica works on the mailbox from now on."),
     _event("lease.held_elsewhere", "info", "", "Another replica works on the mailbox; this one stands by."),
+    # the login guard
+    _event("login.attempt", "info", "kind remaining", "A credential goes to the server now; the attempt is counted."),
+    _event("login.succeeded", "info", "kind outcome failures", "The login, and the first command after it, succeeded."),
+    _event(
+        "login.rejected",
+        "warning",
+        "kind outcome counts failures remaining",
+        "A login attempt didn't succeed; `outcome` says how, `counts` whether it may have counted at the server.",
+        "Nothing at once: the worker waits, and says in login.cooling or login.halted what comes next.",
+    ),
+    _event(
+        "login.cooling",
+        "error",
+        "reason failures remaining next_at advice",
+        "The next login attempt waits, so that the account isn't locked. No mail is read meanwhile; none is lost.",
+        "Do what `advice` says. A changed password in the password file is tried at the next look.",
+    ),
+    _event(
+        "login.halted",
+        "error",
+        "reason failures remaining advice",
+        "No login attempt is made until a person or a new credential changes things. No mail is read; none is lost.",
+        "Do what `advice` says. Restarting the worker changes nothing.",
+    ),
+    _event(
+        "login.refused",
+        "error",
+        "count advice",
+        "The password breaks the password policy, so it can't be right: it was not sent, and no attempt was spent.",
+        "Put the right password into the password file, or change the policy's name in [password].",
+    ),
+    _event(
+        "login.reset", "warning", "", "A person said that the account is unlocked; the count of failures is 0 again."
+    ),
+    _event(
+        "password.expiring",
+        "warning",
+        "days expires_at",
+        "The password reaches its greatest age soon; then the server rejects it.",
+        "Change the account's password, and put the new one into the password file. No restart is needed.",
+    ),
     # the connection and the journal
     _event(
         "connection.lost",
@@ -225,6 +266,13 @@ _EVENTS = (
         "Look at what the handler talks to. When all of the pool is stuck, /livez fails and a restart helps.",
     ),
     # the audit trail
+    _event(
+        "audit.unavailable",
+        "error",
+        "advice",
+        "A line of the audit trail could not be written. The journal still counts and records everything.",
+        "See to the state folder: space, owner, mode. Note in your own records that the trail has a gap here.",
+    ),
     _event(
         "audit.unanchored",
         "warning",

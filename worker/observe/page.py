@@ -12,7 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from worker.observe.view import HourView, LoginState, StatusView
-from worker.observe.wording import Tone, clock, count, headline, span
+from worker.observe.wording import Tone, clock, count, headline, span, thousands
 
 _MARKS: Final = {Tone.GOOD: "✓", Tone.ATTENTION: "!", Tone.BAD: "✕"}
 _CELL = 24
@@ -103,8 +103,18 @@ def _environment() -> Environment:
     )
     environment.filters["span"] = span
     environment.filters["clock"] = clock
+    environment.filters["thousands"] = thousands
+    environment.filters["commands"] = _commands
     environment.filters["second"] = lambda at: f"{at.astimezone(UTC):%d %b %Y, %H:%M:%S} UTC"
     return environment
+
+
+def _commands(text: str) -> Markup:
+    """What stands between backticks is a command."""
+    parts = text.split("`")
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if number % 2 else part for number, part in enumerate(parts)
+    )
 
 
 def _budget(view: StatusView) -> _Budget:
@@ -134,8 +144,9 @@ def _chart(hours: tuple[HourView, ...]) -> _Chart:
     return _Chart(
         bars=tuple(bar for number, hour in enumerate(hours) for bar in _stack(number, hour, most.total)),
         sentence=(
-            f"{sums['handled']} handled, {sums['junk']} junk, {count(sums['failed'], 'dead letter')}; "
-            f"at most {most.total} in one hour, from {clock(most.at)}."
+            f"{thousands(sums['handled'])} handled, {thousands(sums['junk'])} junk, "
+            f"{count(sums['failed'], 'dead letter')}; "
+            f"at most {thousands(most.total)} in one hour, from {clock(most.at)}."
         ),
         first=clock(hours[0].at),
         last=clock(hours[-1].at),

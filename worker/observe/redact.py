@@ -133,6 +133,7 @@ FIELDS: Final[Mapping[str, tuple[re.Pattern[str] | str, str]]] = {
     "next_at": (TIME, "the soonest next go"),
     "since": (TIME, "since when"),
     "expires_at": (TIME, "when it ends"),
+    "counts": (FLAG, "whether the server may have counted the attempt against the account"),
     "idle": (FLAG, "whether the server can say that mail has come"),
     "dry_run": (FLAG, "whether nothing is changed"),
     "clean_stop": (FLAG, "whether all that was in hand is done"),

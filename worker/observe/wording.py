@@ -28,16 +28,18 @@ class Headline:
 
 
 _UNLOCK: Final = "Then have the account unlocked, and run `nhsmail-worker login reset --reason …`."
+_CHANGE: Final = "Change the password of the account, then put it where the worker reads it: it goes on by itself."
+_RING: Final = "If the account doesn't let you, it may be locked: ring {administrator}."
 _HALTS: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
     "rejected": (
         "this password was rejected {failures}",
-        ("Change the password of the account, then put it where the worker reads it: it goes on by itself.",),
+        (_CHANGE, _RING),
     ),
     "locked": ("the server says that the account is locked", ("Ring {administrator}.", _UNLOCK)),
     "disabled": ("the server says that the account is disabled", ("Ring {administrator}.", _UNLOCK)),
     "expired": (
         "the password has expired",
-        ("Change the password of the account, then put it where the worker reads it: it goes on by itself.",),
+        (_CHANGE, _RING),
     ),
     "configuration": (
         "the server doesn't accept this way of signing in",
@@ -163,17 +165,22 @@ def _left(view: StatusView) -> str:
 def _waiting(view: StatusView) -> str:
     pending = view.messages.pending
     if not pending or view.messages.oldest_pending_seconds < 60:
-        return f"{pending} waiting."
-    return f"{pending} waiting, the oldest for {span(view.messages.oldest_pending_seconds)}."
+        return f"{thousands(pending)} waiting."
+    return f"{thousands(pending)} waiting, the oldest for {span(view.messages.oldest_pending_seconds)}."
 
 
 def _administrator(view: StatusView) -> str:
     return view.help.local_administrator or "your Local Administrator"
 
 
+def thousands(number: int) -> str:
+    """`8,113`."""
+    return f"{number:,}"
+
+
 def count(number: int, thing: str) -> str:
     """`1 day`, `2 days`."""
-    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+    return f"{thousands(number)} {thing}" if number == 1 else f"{thousands(number)} {thing}s"
 
 
 def times(number: int) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import orjson
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.observe.conftest import NOW, Lines
@@ -167,7 +167,6 @@ def _swap(files: list[Path], chance: random.Random) -> None:
         file.write_bytes(b"".join(lines))
 
 
-@settings(max_examples=600, deadline=None)
 @given(tampering=tamperings(), more=st.integers(0, 3))
 def test_tampering_is_found_whatever_is_written_afterwards(tampering: tuple[str, random.Random], more: int) -> None:
     with tempfile.TemporaryDirectory() as name:

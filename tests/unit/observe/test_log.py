@@ -99,7 +99,7 @@ def test_a_value_leaves_only_in_the_form_of_its_field(name: str, value: object, 
     assert passed(name, value, account="lab@nhs.net") == out
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=300)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     fields=st.dictionaries(
         st.sampled_from([*FIELDS, "subject", "body", "exc_info", "stack_info", "level", "at"]),

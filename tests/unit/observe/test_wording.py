@@ -28,7 +28,7 @@ from worker.observe.wording import Tone, headline, span
                 "10 of the account's 12 attempts are left, 6 of them ours."
             ),
         ),
-        (views.BACKLOG, Tone.ATTENTION, "Working. Last polled 12 s ago. 8113 waiting, the oldest for 7 h."),
+        (views.BACKLOG, Tone.ATTENTION, "Working. Last polled 12 s ago. 8,113 waiting, the oldest for 7 h."),
         (views.STANDING_BY, Tone.GOOD, "Standing by: two works on the mailbox."),
         (views.PAUSED, Tone.ATTENTION, "Paused by a person. 0 waiting."),
         (views.OVERDUE, Tone.BAD, "Not reaching the mailbox. The last good poll was 10 min ago. 0 waiting."),

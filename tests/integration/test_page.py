@@ -1,0 +1,118 @@
+"""The status page in Chromium, as served: its style holds under its own policy, it fits a phone, axe finds no fault."""
+
+import shutil
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]  # it comes without types
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from tests.unit.observe import views
+from worker.observe.health import Health
+from worker.observe.metrics import Metrics
+from worker.observe.server import Server
+from worker.observe.view import StatusView
+from worker.observe.wording import headline
+
+pytestmark = pytest.mark.slow
+
+DESK = (900, "light")
+PHONE = (360, "dark")
+NARROW = (320, "light")  # WCAG 2.2, 1.4.10: no sideways scrolling down to 320 CSS pixels
+
+
+class Shown:
+    """A server, and the state that it shows."""
+
+    def __init__(self) -> None:
+        self.view: StatusView = views.WORKING
+        self.server = Server(
+            "127.0.0.1",
+            0,
+            status=lambda: self.view,
+            account=views.WORKING.account,
+            health=Health(pool=1),
+            metrics=Metrics(),
+            clock=iter(range(0, 10**9, 10)).__next__,  # ten seconds pass between any two questions: nothing is kept
+        )
+
+
+@pytest.fixture(scope="module")
+def shown() -> Iterator[Shown]:
+    shown = Shown()
+    shown.server.start()
+    yield shown
+    shown.server.stop()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if program is None:
+        pytest.fail("Chromium is needed: apt-get install chromium")
+    with sync_playwright() as playwright:
+        # As root, as in most containers, Chromium has no sandbox; it shows our own page only.
+        yield playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+
+
+def opened(browser: Browser, shown: Shown, size: tuple[int, Any], *, scripts: bool = True) -> tuple[Page, list[str]]:
+    """The page, and what the browser complained of."""
+    width, scheme = size
+    context = browser.new_context(
+        viewport={"width": width, "height": 800}, color_scheme=scheme, java_script_enabled=scripts
+    )
+    page = context.new_page()
+    complaints: list[str] = []
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    response = page.goto(f"http://127.0.0.1:{shown.server.port}/")
+    assert response is not None
+    assert response.status == 200
+    return page, complaints
+
+
+@pytest.mark.parametrize("size", [DESK, PHONE, NARROW], ids=["desk", "phone", "narrow"])
+@pytest.mark.parametrize("name", views.ALL)
+def test_the_page_is_for_everybody(browser: Browser, shown: Shown, name: str, size: tuple[int, Any]) -> None:
+    shown.view = views.ALL[name]
+    page, complaints = opened(browser, shown, size)
+    try:
+        assert complaints == []
+        assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+        assert page.evaluate("getComputedStyle(document.querySelector('.headline')).borderLeftWidth") == "8px"
+        page.locator("details").evaluate_all("all => all.forEach(each => each.open = true)")
+        found = Axe().run(page)
+        assert found.violations_count == 0, found.generate_report()
+    finally:
+        page.context.close()
+
+
+@pytest.mark.parametrize("name", views.ALL)
+def test_the_state_is_read_first_and_without_scripts(browser: Browser, shown: Shown, name: str) -> None:
+    shown.view = views.ALL[name]
+    page, complaints = opened(browser, shown, PHONE, scripts=False)
+    try:
+        assert complaints == []
+        sentence = page.locator(".sentence")
+        assert headline(shown.view).text in sentence.inner_text()
+        box = sentence.bounding_box()
+        assert box is not None
+        assert box["y"] + box["height"] < 400, "the state stands on the first screen of a phone"
+        assert page.title().endswith(shown.view.account)
+    finally:
+        page.context.close()
+
+
+def test_the_keyboard_reaches_what_can_be_used(browser: Browser, shown: Shown) -> None:
+    shown.view = views.BACKLOG
+    page, _ = opened(browser, shown, DESK)
+    try:
+        reached = []
+        for _ in range(4):
+            page.keyboard.press("Tab")
+            reached.append(page.evaluate("document.activeElement.tagName + ' ' + document.activeElement.className"))
+            assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+        assert reached == ["SUMMARY ", "DIV wide", "DIV wide", "A "]
+    finally:
+        page.context.close()
