@@ -15,7 +15,7 @@ from worker.mime.limits import Limits, MessageError, MessageOverLimit, MessageUn
 from worker.mime.skeleton import Skeleton, cut
 from worker.mime.words import readable
 
-_ENCODING = re.compile(r"[a-z0-9-]+")
+_ENCODING = re.compile(r"\s*([a-z0-9-]+)\s*(?:[;(].*)?", re.DOTALL)
 _UUENCODE = frozenset({"x-uuencode", "uuencode", "uue", "x-uue"})
 _CHUNK = 1 << 20  # bytes decoded at a time: a large part never lies in memory twice in its encoded form
 
@@ -98,10 +98,7 @@ class Node(StandardMessage):
         try:
             value = self.get_param(name, None, header)
             return None if value is None else collapse_rfc2231_value(value)
-        except (
-            ValueError,
-            TypeError,
-        ):  # a charset with NUL, continuations numbered with a million digits or not at all
+        except (ValueError, TypeError):  # a charset with NUL; continuations numbered with thousands of digits, or not
             return None
 
     @property
@@ -118,9 +115,9 @@ class Node(StandardMessage):
 
     @property
     def encoding(self) -> str:
-        """The content transfer encoding, in lower case."""
-        match = _ENCODING.search(str(self.get("content-transfer-encoding", "")).lower())
-        return match[0] if match else ""
+        """The content transfer encoding, in lower case; nothing where it is nonsense."""
+        match = _ENCODING.fullmatch(str(self.get("content-transfer-encoding", "")).lower())
+        return match[1] if match else ""
 
 
 class Part:

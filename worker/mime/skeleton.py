@@ -101,6 +101,8 @@ def cut(raw: bytes, limits: Limits) -> Skeleton:
 
 def _content_headers(block: bytes) -> bytes:
     """A message's own headers without those that say nothing of its structure, which are nearly all of them."""
+    if block.count(b"\r") != block.count(b"\r\n"):
+        return block  # a lone carriage return might meet a line feed
     kept: list[bytes] = []
     for match in _HEADER.finditer(block):
         name = match[1]
