@@ -2,8 +2,11 @@
 
 import contextlib
 import os
+import signal
 import socket
 import ssl
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -237,6 +240,21 @@ def test_nothing_is_left_of_a_closed_server(authority: Authority) -> None:
     assert not root.exists()
     titles = [path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if path.exists()]
     assert not any(str(root).encode() in title for title in titles)
+
+
+def test_nothing_is_left_when_the_test_run_is_killed() -> None:
+    run = (
+        "import os, signal\n"
+        "from tests.rig.dovecot import Dovecot\n"
+        "server = Dovecot({'pathology.results@nhs.net': 'Bright-Harbour-92'})\n"
+        "server.start()\n"
+        "print(server.root, flush=True)\n"
+        "os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    said = subprocess.run([sys.executable, "-c", run], capture_output=True, text=True, timeout=30, check=False)
+    root = Path(said.stdout.strip())
+    assert said.returncode == -signal.SIGKILL, said.stderr
+    wait_for(lambda: not root.exists())
 
 
 def test_a_server_that_cannot_start_says_why(authority: Authority) -> None:

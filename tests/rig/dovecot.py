@@ -179,8 +179,10 @@ class Dovecot:
         binary = shutil.which("dovecot", path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin")
         if binary is None:
             raise RuntimeError("Dovecot is missing. Install it: apt-get install dovecot-imapd dovecot-auth-lua")
-        # The shell ends the server when our end of its stdin closes, so a killed test run leaves nothing behind.
-        guardian = '"$@" & server=$!; read -r _; kill "$server"; wait "$server"'
+        # The shell ends the server at a line from us; at an end of file, when the test run was killed, it cleans up too.
+        guardian = (
+            '"$@" & server=$!; read -r _; told=$?; kill "$server"; wait "$server"; [ $told = 0 ] || rm -rf "$PWD"'
+        )
         with (self.root / "stderr.log").open("ab") as stderr:
             self._process = subprocess.Popen(
                 ["/bin/sh", "-c", guardian, "sh", binary, "-F", "-c", str(self.root / "dovecot.conf")],
@@ -201,7 +203,8 @@ class Dovecot:
         if process is None:
             return
         assert process.stdin is not None
-        process.stdin.close()
+        with contextlib.suppress(BrokenPipeError), process.stdin:
+            process.stdin.write(b"stop\n")
         if not abruptly:
             # sessions say BYE at once; the server itself would take a second longer
             with contextlib.suppress(subprocess.TimeoutExpired):
