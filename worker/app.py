@@ -3,7 +3,7 @@
 import random
 import signal
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from worker.admit import Admission
+from worker.announce import Announcer
 from worker.classify import JunkPolicy, classify
 from worker.connect import Connector, log_in
 from worker.cycle import Cycle, Drained, LeaseHeld
@@ -20,6 +21,7 @@ from worker.handle import Try
 from worker.handler_loading import Handler, check_handlers, load_handlers
 from worker.hands import Hands
 from worker.headers import Headers
+from worker.journal.anchors import JournalAnchors
 from worker.journal.attempts import AttemptLedger
 from worker.journal.journal import Journal
 from worker.journal.lease import HEARTBEAT, Lease
@@ -29,6 +31,7 @@ from worker.login.backoff import Lockout
 from worker.login.credential import CredentialSource, CredentialUnavailable, PasswordSource
 from worker.login.guard import Guard, Rules
 from worker.login.mutex import AttemptInProgress, AttemptMutex
+from worker.login.oauth import Flow, OAuthConfig, OAuthSource
 from worker.login.policy import policy_named
 from worker.login.refusals import Cooling, LastAttempt, NoAttempt
 from worker.login.witness import Witness
@@ -36,7 +39,7 @@ from worker.mailbox.errors import LoginFailed
 from worker.mailbox.folders import FolderInfo, Layout, find_junk, missing, require
 from worker.mailbox.session import Endpoint, Session
 from worker.message import Limits
-from worker.observe import configure_logging, get_logger
+from worker.observe import AuditTrail, configure_logging, get_logger
 from worker.outcome import State
 from worker.pipeline import KEEP, Bounds, Pipeline, Stop, Targets
 from worker.poll import Poll
@@ -101,12 +104,12 @@ class App:
     ) -> Self:
         """The application from its configuration.
 
-        logs: write the log; else only what a command prints. reading: the state folder needn't be writable.
+        logs: write the log; else only what a command prints. reading: only what the journal says is wanted, so nothing but the settings themselves is checked.
 
         Raises:
             Failure: with every fault of the configuration.
         """
-        checks = [check_files, check_handlers] + ([] if reading else [check_state_dir])
+        checks = [] if reading else [check_files, check_handlers, check_state_dir]
         try:
             settings = load(path, environ, checks)
         except SettingsError as error:
@@ -230,6 +233,30 @@ class App:
             )
             return list(preview.foresee(session))
 
+    def login_status(self) -> tuple[dict[str, Any], str]:
+        """The login's part of the status, and what a person should know and do about it."""
+        found = self.status()
+        return found["login"], self._guard().advice()
+
+    def login_reset(self, reason: str, *, again: bool) -> None:
+        """Forget all failures: a person says that the account is unlocked."""
+        with self._explained():
+            self._open()
+            self._guard().reset(reason, actor=actor(), again=again)
+
+    def login_authorise(self, tell: Callable[[str], None]) -> None:
+        """Sign in with a browser, once; the tokens are kept in the state folder."""
+        with self._explained():
+            if self.settings.account.auth != "oauth2-device":
+                raise Failure(
+                    ExitCode.CONFIGURATION,
+                    'A sign-in with a browser belongs to auth = "oauth2-device"; [account] auth is '
+                    f'"{self.settings.account.auth}". Nothing was done.',
+                )
+            self._open()
+            self._oauth_source("oauth2-device").authorise(tell)
+            self._announcer().authorised(actor())
+
     def pause(self) -> None:
         """Hand over and settle nothing until resumed."""
         with self._explained():
@@ -352,16 +379,49 @@ class App:
             clock=self._clock,
             random=random.SystemRandom(),
             actor=replica(),
-            notify=_notify,
+            notify=self._announcer(),
         )
+
+    def _announcer(self) -> Announcer:
+        trail = AuditTrail(
+            self.settings.state.dir / "audit",
+            replica=replica(),
+            anchors=JournalAnchors(self._journal.database),
+            clock=self._clock,
+            account=self.settings.account.address,
+        )
+        return Announcer(trail)
 
     def _router(self) -> Router:
         return Router(self.settings.routes, self.settings.junk.handlers)
 
     def _source(self) -> CredentialSource:
+        """Where the credential comes from: the password itself, or one of the OAuth flows."""
+        account = self.settings.account
+        return self._password_source() if account.auth == "password" else self._oauth_source(account.auth)
+
+    def _password_source(self) -> PasswordSource:
         account = self.settings.account
         value = None if account.password is None else account.password.get_secret_value()
         return PasswordSource(account.address, file=account.password_file, value=value, mode=account.password_file_mode)
+
+    def _oauth_source(self, flow: Flow) -> OAuthSource:
+        account, oauth = self.settings.account, self.settings.account.oauth
+        config = OAuthConfig(
+            tenant=oauth.tenant,
+            client_id=oauth.client_id,
+            authority=oauth.authority,
+            scopes=oauth.scopes,
+            client_secret=None if oauth.client_secret is None else oauth.client_secret.get_secret_value(),
+            client_secret_file=oauth.client_secret_file,
+            certificate_file=oauth.certificate_file,
+            file_mode=account.password_file_mode,
+            refresh_ahead=oauth.refresh_ahead.total_seconds(),
+            timeout=account.read_timeout.total_seconds(),
+            ca_file=account.ca_file,
+        )
+        password = self._password_source() if flow == "oauth2-password" else None
+        return OAuthSource(flow, account.address, config, state_dir=self.settings.state.dir, password=password)
 
     def _new_session(self) -> Session:
         account = self.settings.account
@@ -470,11 +530,6 @@ def _counting(drain: Drain) -> Any:
             drain.finished()
 
     return count
-
-
-def _notify(event: str, fields: Mapping[str, object]) -> None:
-    level = {"login.rejected": "warning", "login.cooling": "error", "login.halted": "error"}.get(event, "info")
-    getattr(log, level)(event, **fields)
 
 
 def _faults(error: SettingsError) -> str:

@@ -171,7 +171,7 @@ class AuditTrail:
             log.error("audit.broken", chain=self.chain, reason="key-missing")
 
     def record(
-        self, kind: str, *, who: str | None = None, words: str = "", durable: bool = True, **fields: Any
+        self, kind: str, /, *, who: str | None = None, words: str = "", durable: bool = True, **fields: Any
     ) -> None:
         """Add a line.
 

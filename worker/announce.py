@@ -1,0 +1,64 @@
+"""What the login guard has to say, to the log and to the audit trail."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from worker.observe import AuditTrail, get_logger
+from worker.observe.audit import AuditUnavailable
+
+log = get_logger()
+
+
+class Announcer:
+    """Told of each event by the guard; never raises. The event's fields hold no secret."""
+
+    def __init__(self, audit: AuditTrail) -> None:
+        self._audit = audit
+
+    def __call__(self, event: str, fields: Mapping[str, object]) -> None:
+        """Log it, and add what belongs there to the audit trail."""
+        actor = str(fields.get("actor", "")) or None
+        match event:
+            case "login.attempt":
+                log.info(event, kind=fields["kind"], remaining=fields["remaining"])
+                self._record("login.attempted", actor, kind=fields["kind"], remaining=fields["remaining"])
+            case "login.succeeded":
+                log.info(event, kind=fields["kind"], outcome=fields["outcome"], failures=fields["failures_before"])
+                self._record("login.answered", actor, kind=fields["kind"], outcome=fields["outcome"])
+            case "login.rejected":
+                answer = {name: fields[name] for name in ("kind", "outcome", "failures", "remaining") if name in fields}
+                log.warning(event, counts=fields["counts"], **answer)
+                self._record("login.answered", actor, **answer)
+            case "login.cooling":
+                next_at = _time(fields["next_attempt_at"])
+                standing = {name: fields[name] for name in ("reason", "failures", "remaining")}
+                log.error(event, next_at=next_at, advice=fields["advice"], **standing)
+                self._record("login.cooling", actor, next_at=next_at, **standing)
+            case "login.halted":
+                standing = {name: fields[name] for name in ("reason", "failures", "remaining")}
+                log.error(event, advice=fields["advice"], **standing)
+                self._record("login.halted", actor, **standing)
+            case "login.refused":
+                log.error(event, count=fields["faults"], advice=fields["advice"])
+                self._record("login.halted", actor, reason="policy")
+            case "login.reset":
+                log.warning(event)
+                self._record("login.reset", actor, words=str(fields["reason"]))
+            case "password.expiring":
+                log.warning(event, days=fields["days_left"], expires_at=_time(fields["expires_at"]))
+            case _:
+                raise ValueError(f"no such event of the guard: {event}")
+
+    def authorised(self, actor: str) -> None:
+        """A person signed the worker in with a browser."""
+        self._record("login.authorised", actor, method="device")
+
+    def _record(self, kind: str, who: str | None, /, *, words: str = "", **fields: object) -> None:
+        try:
+            self._audit.record(kind, who=who, words=words, **fields)
+        except AuditUnavailable as problem:
+            log.error("audit.unavailable", advice=str(problem))
+
+
+def _time(rfc3339: object) -> datetime | None:
+    return None if rfc3339 is None else datetime.fromisoformat(str(rfc3339))

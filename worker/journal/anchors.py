@@ -1,0 +1,39 @@
+"""The heads of the audit trail's chains, kept outside the trail so that a cut tail shows."""
+
+from collections.abc import Mapping
+
+from sqlalchemy import select
+
+from worker.journal.database import Database
+from worker.journal.schema import fact
+from worker.observe.audit import Head
+
+_PREFIX = "audit.head."
+
+
+class JournalAnchors:
+    """Implements `worker.observe.audit.Anchors` in the journal. Every method may raise `JournalUnavailable`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def heads(self) -> Mapping[str, Head]:
+        """All anchored chains."""
+        with self._database.read() as connection:
+            rows = connection.execute(select(fact).where(fact.c.name.startswith(_PREFIX, autoescape=True)))
+            return {row.name.removeprefix(_PREFIX): _head(row.value) for row in rows}
+
+    def store(self, chain: str, head: Head) -> None:
+        """Keep this head, durably, unless the one kept has a higher count."""
+        name = _PREFIX + chain
+        with self._database.write(durable=True) as connection:
+            kept = connection.execute(select(fact.c.value).where(fact.c.name == name)).scalar()
+            if kept is None:
+                connection.execute(fact.insert().values(name=name, value=f"{head.count} {head.mac}"))
+            elif _head(kept).count <= head.count:
+                connection.execute(fact.update().where(fact.c.name == name).values(value=f"{head.count} {head.mac}"))
+
+
+def _head(stored: str) -> Head:
+    count, _, mac = stored.partition(" ")
+    return Head(int(count), mac)
