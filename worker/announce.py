@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 from worker.observe import AuditTrail, get_logger
 from worker.observe.audit import AuditUnavailable
@@ -53,7 +54,7 @@ class Announcer:
         """A person signed the worker in with a browser."""
         self._record("login.authorised", actor, method="device")
 
-    def _record(self, kind: str, who: str | None, /, *, words: str = "", **fields: object) -> None:
+    def _record(self, kind: str, who: str | None, /, *, words: str = "", **fields: Any) -> None:
         try:
             self._audit.record(kind, who=who, words=words, **fields)
         except AuditUnavailable as problem:
