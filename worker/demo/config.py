@@ -86,6 +86,7 @@ class DemoDirectory:
     """All that is the demo's own, under one directory."""
 
     def __init__(self, root: Path) -> None:
+        self.given = root
         self.root = root.absolute()
         self.config = self.root / "worker.toml"
         self.ca_file = self.root / "ca.pem"

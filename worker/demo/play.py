@@ -37,22 +37,24 @@ def play(directory: Path, arguments: Sequence[str], console: Console) -> int:
     demo = DemoDirectory(directory)
     try:
         if arguments and not demo.store.exists():
-            console.print(f"No demo was played in {demo.root} yet. Begin with: {_command(directory)}", markup=False)
+            console.print(f"No demo was played in {demo.root} yet. Begin with: {_command(demo)}", markup=False)
             return USAGE
         demo.claim()
         with demo.store.owned() as alone:
-            return _play(directory, demo, alone, arguments, console)
+            return _play(demo, alone, arguments, console)
     except KeyboardInterrupt:
-        console.print(f"Stopped before the end. Begin again with: {_command(directory)}", markup=False, soft_wrap=True)
+        console.print(f"Stopped before the end. Begin again with: {_command(demo)}", markup=False, soft_wrap=True)
         return STOPPED
     except NotOursError as problem:
         console.print(str(problem), markup=False)
     except OSError as problem:
-        console.print(f"The demo can't use {demo.root}: {problem.strerror}. No mailbox was touched.", markup=False)
+        console.print(
+            f"The demo can't use {demo.root}: {problem.strerror}. No real mailbox is concerned.", markup=False
+        )
     return CONFIGURATION
 
 
-def _play(directory: Path, demo: DemoDirectory, alone: bool, arguments: Sequence[str], console: Console) -> int:
+def _play(demo: DemoDirectory, alone: bool, arguments: Sequence[str], console: Console) -> int:
     if arguments and not alone:
         return _worker(demo, arguments)  # another process serves the mailbox: its configuration says where
     if not alone:
@@ -63,10 +65,10 @@ def _play(directory: Path, demo: DemoDirectory, alone: bool, arguments: Sequence
     if arguments:
         with _mailbox(demo):
             return _worker(demo, arguments)
-    return _from_the_start(directory, demo, console)
+    return _from_the_start(demo, console)
 
 
-def _from_the_start(directory: Path, demo: DemoDirectory, console: Console) -> int:
+def _from_the_start(demo: DemoDirectory, console: Console) -> int:
     samples = tuple(all_samples())
     demo.begin(samples)
     started = time.monotonic()
@@ -81,20 +83,21 @@ def _from_the_start(directory: Path, demo: DemoDirectory, console: Console) -> i
         status = _status(demo)
     report = Report(samples, demo.where(), status, _archived(demo.archive))
     report.show(console)
-    _show_next(directory, demo, console, time.monotonic() - started)
+    _show_next(demo, console, time.monotonic() - started)
     if code not in GOES_ON:
-        console.print(f"The worker ended with {code}; its log is {demo.log}.", markup=False, highlight=False)
+        console.print(f"The worker ended with {code}. The last lines of its log:", style="bold red", highlight=False)
+        console.print(_tail(demo.log), markup=False, highlight=False, soft_wrap=True)
         return FINDING
     return DONE if report.as_expected else FINDING
 
 
-def _show_next(directory: Path, demo: DemoDirectory, console: Console, seconds: float) -> None:
+def _show_next(demo: DemoDirectory, console: Console, seconds: float) -> None:
     said = (
         ("Took", f"{seconds:.1f} s"),
         ("Archive", str(demo.archive)),
         ("Configuration", str(demo.config)),
         ("Log", str(demo.log)),
-        *((("" if number else "Try next"), _command(directory, *words)) for number, words in enumerate(NEXT)),
+        *((("" if number else "Try next"), _command(demo, *words)) for number, words in enumerate(NEXT)),
     )
     for label, text in said:  # never wrapped: a command must survive being copied
         console.print(f"{label:<14} {text}", soft_wrap=True, markup=False, highlight=False)
@@ -131,6 +134,10 @@ def _status(demo: DemoDirectory) -> Mapping[str, Any]:
         return {}
     status: Mapping[str, Any] = json.loads(answer.stdout)
     return status
+
+
+def _tail(log: Path, lines: int = 10) -> str:
+    return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
 
 
 def _archived(archive: Path) -> int:
@@ -208,7 +215,7 @@ def _environment(demo: DemoDirectory) -> dict[str, str]:
     return kept | {"NHSMAIL_CONFIG": str(demo.config), "PYTHONPATH": paths}
 
 
-def _command(directory: Path, *arguments: str) -> str:
+def _command(demo: DemoDirectory, *arguments: str) -> str:
     """The demo's command line, so that it works when it is pasted here."""
     called = Path(sys.argv[0])
     if called.name == "__main__.py":
@@ -217,5 +224,5 @@ def _command(directory: Path, *arguments: str) -> str:
         words = [called.name]
     else:
         words = [sys.argv[0]]
-    where = [] if directory == Path("demo-state") else ["--dir", str(directory)]
+    where = [] if demo.given == Path("demo-state") else ["--dir", str(demo.given)]
     return shlex.join([*words, "demo", *where, *arguments])
