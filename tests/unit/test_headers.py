@@ -1,0 +1,118 @@
+"""Headers: what was sent as the standard library has it, what a person reads, and nothing that raises."""
+
+import email.header
+import email.parser
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from worker.headers import MAX_HEADER_BYTES, Headers
+
+BLOCKS = st.lists(
+    st.tuples(
+        st.sampled_from([b"A: b", b"Subject:x", b"X-Y:   z  ", b" folded", b"\tfolded", b": no name", b"From me", b"",
+                         b"body", b"a b: c", b"Caf\xc3\xa9: x", b"B: \xe9", b"--b: c"]),
+        st.sampled_from([b"\r\n", b"\n", b"\r"]),
+    ),
+    max_size=12,
+)  # fmt: skip
+
+
+def of(*lines: str) -> Headers:
+    return Headers.from_bytes("\r\n".join(lines).encode() + b"\r\n\r\nbody: no header")
+
+
+@given(BLOCKS.map(lambda lines: b"".join(line + end for line, end in lines)) | st.binary())
+def test_items_are_those_of_the_standard_library(raw: bytes) -> None:
+    parsed = email.parser.BytesHeaderParser().parsebytes(raw)
+    assert list(Headers.from_bytes(raw)) == list(parsed.raw_items())
+
+
+@given(st.binary(max_size=500))
+def test_nothing_makes_them_raise(raw: bytes) -> None:
+    headers = Headers.from_bytes(b"Subject: " + raw)
+    for name, _ in headers:
+        text = " ".join([headers.get(name) or "", *headers.get_all(name)])
+        assert text.encode("utf-8").decode() == text
+        assert not any(ord(c) < 32 or 127 <= ord(c) < 160 for c in text)
+
+
+def test_values_come_as_sent_and_as_read() -> None:
+    headers = of("Subject: =?utf-8?q?caf=C3=A9?=", " au lait", "subject: second")
+    assert headers.raw("SUBJECT") == ["=?utf-8?q?caf=C3=A9?=\r\n au lait", "second"]
+    assert headers.get("Subject") == "café au lait"
+    assert headers.get_all("subject") == ["café au lait", "second"]
+    assert headers.get("Missing") is None
+    assert headers.get_all("Missing") == headers.raw("Missing") == []
+
+
+def test_they_are_a_sequence_of_pairs_that_shows_no_content() -> None:
+    headers = of("A: 1", "B: 2", "C: 3")
+    assert (len(headers), headers[0], headers[1:]) == (3, ("A", "1"), (("B", "2"), ("C", "3")))
+    assert headers == of("A: 1", "B: 2", "C: 3")
+    assert hash(headers) == hash(of("A: 1", "B: 2", "C: 3"))
+    assert headers != [("A", "1"), ("B", "2"), ("C", "3")]
+    assert repr(headers) == "<Headers: 3>"
+
+
+@pytest.mark.parametrize(
+    ("value", "read"),
+    [
+        ("=?utf-8?b?4pyT?=", "✓"),
+        ("=?utf-8?b?4pw?= \r\n =?utf-8?b?kw==?=", "✓"),  # a character split over two words
+        ("=?iso-8859-1?q?a?= =?utf-8?q?b?=", "ab"),
+        ("=?iso-8859-1?q?a?= and =?utf-8?q?b_c?=", "a and b c"),
+        ("=?utf-8*en?q?hello?=", "hello"),
+        ("x =?utf-8?q?y?=", "x y"),
+        ("=?no-such-charset?q?=E9?=", "é"),
+        ("=?punycode?q?abc?=", "abc"),
+        ("=?utf\x00-8?q?abc?=", "abc"),
+        ("=?utf-8?x?abc?=", "=?utf-8?x?abc?="),
+        ("=?utf-8?b?!!!?=", ""),
+        ("=?utf-8?q?a=0d=0aBcc:_x?=", "a  Bcc: x"),
+        ("=?utf-7?q?+2AA-?=", "\ufffd"),
+        ("a\x1b[31mb\x7f", "a [31mb"),
+        ("caf\udce9", "café"),
+        ("caf\udcc3\udca9", "café"),
+    ],
+)
+def test_what_a_person_reads(value: str, read: str) -> None:
+    assert Headers((("Subject", value),)).get("Subject") == read
+
+
+@given(st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1), st.sampled_from(["utf-8", "iso-8859-1"]))
+def test_what_was_encoded_is_read(text: str, charset: str) -> None:
+    try:
+        text.encode(charset)
+    except UnicodeEncodeError:
+        charset = "utf-8"
+    sent = email.header.Header(text, charset, maxlinelen=60).encode(linesep="\r\n")
+    if sent.startswith("=?"):
+        assert Headers((("Subject", sent),)).get("Subject") == text
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"a:\n" * 700_000,
+        b"Subject: " + b"=?utf-8?q?a?= " * 100_000,
+        b"Subject: " + b"=?" * 700_000,
+        b"Subject: " + b"=?a?q?" * 300_000,
+        b"Subject:" + b"\r\n " * 600_000,
+        b"!" * 2_000_000,
+    ],
+    ids=["many", "encoded words", "no words", "open words", "folds", "no colon"],
+)
+def test_time_is_linear(raw: bytes) -> None:
+    started = time.process_time()
+    Headers.from_bytes(raw).get("Subject")
+    assert time.process_time() - started < 3
+
+
+def test_a_block_without_end_is_cut_and_says_so() -> None:
+    endless = Headers.from_bytes(b"A: b\r\n" * (MAX_HEADER_BYTES // 6 + 100))
+    assert endless.truncated
+    assert len(endless) <= MAX_HEADER_BYTES // 6 + 1
+    assert not Headers.from_bytes(b"A: b\r\n\r\n" + b"x" * MAX_HEADER_BYTES * 2).truncated
