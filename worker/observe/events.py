@@ -153,7 +153,11 @@ _EVENTS = (
         "Put the right password into the password file, or change the policy's name in [password].",
     ),
     _event(
-        "login.reset", "warning", "", "A person said that the account is unlocked; the count of failures is 0 again."
+        "login.reset",
+        "warning",
+        "",
+        "A person said that the account is unlocked; the count of failures is 0 again.",
+        "Make sure that the Local Administrator has really unlocked it: otherwise it may be locked again.",
     ),
     _event(
         "password.expiring",

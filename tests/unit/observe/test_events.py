@@ -29,9 +29,20 @@ def _emissions() -> Iterator[Emission]:
     for room in ("worker", "handlers"):
         for file in sorted((ROOT / room).rglob("*.py")):
             tree = ast.parse(file.read_text())
+            matched = _matched_names(tree)
             for node in ast.walk(tree):
                 if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and _is_logger(node.func.value):
-                    yield from _emission(node, node.func.attr, f"{file.relative_to(ROOT)}:{node.lineno}")
+                    place = f"{file.relative_to(ROOT)}:{node.lineno}"
+                    yield from _emission(node, node.func.attr, place, matched.get(node))
+
+
+def _matched_names(tree: ast.AST) -> dict[ast.AST, ast.expr]:
+    """What a name that is matched on is, in each call of a case: `case "login.halted": log.error(event)`."""
+    found: dict[ast.AST, ast.expr] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.match_case) and isinstance(node.pattern, ast.MatchValue):
+            found |= {inner: node.pattern.value for part in node.body for inner in ast.walk(part)}
+    return found
 
 
 def _is_logger(node: ast.expr) -> bool:
@@ -42,11 +53,13 @@ def _is_logger(node: ast.expr) -> bool:
     )
 
 
-def _emission(node: ast.Call, method: str, place: str) -> Iterator[Emission]:
+def _emission(node: ast.Call, method: str, place: str, matched: ast.expr | None) -> Iterator[Emission]:
     if method not in LEVELS:
         return
     fields = frozenset(keyword.arg for keyword in node.keywords) - {"exc_info"}
     first = node.args[0] if node.args else None
+    if isinstance(first, ast.Name) and matched is not None:
+        first = matched
     for choice in [first.body, first.orelse] if isinstance(first, ast.IfExp) else [first]:
         name = choice.value if isinstance(choice, ast.Constant) and isinstance(choice.value, str) else None
         yield Emission(place, LEVELS[method], name, fields)
