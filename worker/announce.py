@@ -16,7 +16,7 @@ class Announcer:
     def __init__(self, audit: AuditTrail) -> None:
         self._audit = audit
 
-    def __call__(self, event: str, fields: Mapping[str, object]) -> None:
+    def __call__(self, event: str, fields: Mapping[str, Any]) -> None:
         """Log it, and add what belongs there to the audit trail."""
         actor = str(fields.get("actor", "")) or None
         match event:
