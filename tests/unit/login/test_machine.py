@@ -157,18 +157,15 @@ class GuardMachine(RuleBasedStateMachine):
             return
         begun, latest = world.now, world.lockout.longest_wait + world.lockout.pause_after(99, 1.0)
         while True:
-            try:
-                world.login(which)
+            until = self._until(which)
+            if until is None:
                 break
-            except Cooling as cooling:
-                assert begun < cooling.until <= begun + latest
-                world.now = cooling.until
-            except Halted:
-                assert self._may_be_halted(which)
-                return
-        self._note("honest")
-        assert world.now - begun <= latest
+            assert begun < until <= begun + latest
+            world.now = until
         standing = guard.status().standing
+        if standing.state is State.HALTED:
+            return
+        self._note("honest")
         assert (standing.state, standing.failures, standing.remaining) == (State.READY, 0, world.lockout.budget)
 
     @rule(which=REPLICAS, answers=st.lists(st.sampled_from(PASSING), min_size=1, max_size=30))
@@ -203,6 +200,16 @@ class GuardMachine(RuleBasedStateMachine):
             pass
         else:
             self._note("honest")
+
+    def _until(self, which: int) -> float | None:
+        """Log in; None: that is done, or a person must act; otherwise until when to wait."""
+        try:
+            self.world.login(which)
+        except Cooling as cooling:
+            return cooling.until
+        except Halted:
+            assert self._may_be_halted(which)
+        return None
 
     def _note(self, answer: str) -> None:
         if answer in HALTS:

@@ -90,7 +90,7 @@ class MemoryLedger:
         self._process = process or Process()
 
     def history(self) -> History:
-        return cast(History, self._process.step(self._history))
+        return cast("History", self._process.step(self._history))
 
     def _history(self) -> History:
         records = self.store.records
@@ -111,7 +111,7 @@ class MemoryLedger:
 
     def credentials(self) -> Sequence[KnownCredential]:
         return cast(
-            Sequence[KnownCredential],
+            "Sequence[KnownCredential]",
             self._process.step(lambda: sorted(self.store.known.values(), key=lambda one: -(one.accepted or 0))),
         )
 
@@ -140,7 +140,7 @@ class MemoryLedger:
             self.store.records.append(Record(number=max(head, floor) + 1, at=at, cools_from=at, **row))
             return max(head, floor) + 1
 
-        return cast(int, self._process.step(effect))
+        return cast("int", self._process.step(effect))
 
     def finish(
         self, number: int, *, outcome: str, counts: bool, at: float, retry_after: float | None, said: str
@@ -288,9 +288,9 @@ class World:
         """A process, new or restarted."""
         process = Process()
         guard = Guard(
-            ledger=cast(AttemptLedger, self._make_ledger(process)),
-            witness=cast(Witness, MemoryWitness(self.beside, process)),
-            mutex=cast(AttemptMutex, self.mutex),
+            ledger=cast("AttemptLedger", self._make_ledger(process)),
+            witness=cast("Witness", MemoryWitness(self.beside, process)),
+            mutex=cast("AttemptMutex", self.mutex),
             source=self,
             rules=Rules(ACCOUNT, lockout=self.lockout),
             clock=lambda: self.now,
