@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from imapclient import IMAPClient  # type: ignore[import-untyped]  # it ships no types
-from imapclient.exceptions import LoginError  # type: ignore[import-untyped]  # it ships no types
+from imapclient import IMAPClient
+from imapclient.exceptions import LoginError
 
 from worker.demo.mailbox import EmbeddedMailbox, throw_away_password
 from worker.demo.mailstore import Folder, Letter, MailStore
