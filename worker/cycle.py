@@ -27,6 +27,8 @@ from worker.settle import CannotMove
 
 log = get_logger()
 
+NEWS_AT_ONCE = 0.5
+"""Seconds until news is looked at that came together with the server's word that it idles: soon, and never in a spin."""
 STANDBY = 5.0
 """Seconds between two looks at whether the lease is free."""
 FULL_LOOK_EVERY = 3600.0
@@ -116,7 +118,6 @@ class Cycle:
             if self._stopping.is_set() or not self._take_lease():
                 return STANDBY
             session, is_new = self._connector.session()
-            self._losses = 0
             report = self._poll(session, is_new=is_new)
             wait = self._rest(session)
         except NoAttempt as refusal:
@@ -146,6 +147,7 @@ class Cycle:
     def stop(self) -> None:
         """Begin nothing more; from another thread."""
         self._stopping.set()
+        self.pipeline.interrupt()
 
     def heartbeat(self) -> None:
         """Renew the lease, also while a poll is busy; from a thread of its own."""
@@ -200,8 +202,9 @@ class Cycle:
             self._began = True
         if held != self.condition.holds_lease:
             log.info("lease.taken" if held else "lease.held_elsewhere")
-        if not held:
+        if not held and self._began:
             self._began = False
+            self.pipeline.abandon()
             self._connector.close()
         self.condition.holds_lease = held
         return held
@@ -227,13 +230,14 @@ class Cycle:
         """Leave the connection in IDLE where there is such a thing; say when the next run is due by itself."""
         if self._idle and session.selected is not None and session.has("IDLE"):
             if session.idle():
-                return 0.0
+                return NEWS_AT_ONCE
             self._watch(session.fileno())
         due = self._messages.next_due_at()
         return None if due is None else max(0.0, due - self._clock())
 
     def _well(self, report: Report | None) -> None:
         now = self._clock()
+        self._losses = 0
         if self.condition.trouble is not None:
             log.info("worker.recovered", trouble=self.condition.trouble)
         self.condition.trouble, self.condition.advice = None, ""

@@ -6,6 +6,7 @@ The threads are daemons: a handler that never returns can't keep the process fro
 import queue
 import threading
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from dataclasses import dataclass
 
 from worker.journal.messages import Record
@@ -38,7 +39,7 @@ class Hands:
     def __init__(self, attempt: Callable[[Message, Collection[str]], Outcome], threads: int) -> None:
         self._attempt = attempt
         self._waiting: queue.SimpleQueue[InHand | None] = queue.SimpleQueue()
-        self._finished: queue.SimpleQueue[Finished] = queue.SimpleQueue()
+        self._finished: queue.SimpleQueue[tuple[InHand, Outcome] | None] = queue.SimpleQueue()
         self._in_hand: dict[int, InHand] = {}
         self._threads = [threading.Thread(target=self._run, name=f"hand-{n}", daemon=True) for n in range(threads)]
         self.on_finished: Callable[[], None] = lambda: None
@@ -63,18 +64,28 @@ class Hands:
         self._waiting.put(item)
 
     def finished(self, wait: float) -> list[Finished]:
-        """What the threads gave back, waiting at most so many seconds for the first."""
-        items: list[Finished] = []
-        try:
+        """What the threads gave back, waiting at most so many seconds for the first, or until `interrupt`."""
+        given_back: list[tuple[InHand, Outcome] | None] = []
+        with suppress(queue.Empty):
             if self._in_hand and wait > 0:
-                items.append(self._finished.get(timeout=wait))
+                given_back.append(self._finished.get(timeout=wait))
             while True:
-                items.append(self._finished.get_nowait())
-        except queue.Empty:
-            pass
-        for item in items:
-            del self._in_hand[item.record.id]
-        return items
+                given_back.append(self._finished.get_nowait())
+        finished: list[Finished] = []
+        for item, outcome in filter(None, given_back):
+            if self._in_hand.get(item.record.id) is item:
+                del self._in_hand[item.record.id]
+                finished.append(Finished(item.record, outcome))
+        return finished
+
+    def interrupt(self) -> None:
+        """End a wait in `finished`; from another thread."""
+        self._finished.put(None)
+
+    def forget(self) -> None:
+        """What is in hand is no longer ours: what its threads still give back is dropped."""
+        self.drop_waiting()
+        self._in_hand.clear()
 
     def drop_waiting(self) -> list[int]:
         """Take back what no thread has begun; the rows' ids."""
@@ -98,7 +109,6 @@ class Hands:
         while (item := self._waiting.get()) is not None:
             with bound(key=item.record.key):
                 outcome = self._attempt(item.message, item.already_done)
-            record = item.record
+            self._finished.put((item, outcome))
             del item  # a message may be large: not to be held while waiting for the next
-            self._finished.put(Finished(record, outcome))
             self.on_finished()

@@ -14,6 +14,7 @@ from worker.admit import Admission, Admitted, Top
 from worker.hands import Finished, Hands
 from worker.journal.messages import Messages, Place, Record, Result
 from worker.key import MessageKey
+from worker.mailbox.errors import MailboxError
 from worker.mailbox.folders import Layout
 from worker.mailbox.session import Body, Session
 from worker.message import Limits, Message
@@ -88,7 +89,7 @@ class Report:
         return bool(self.new or self.gone or self.missed or self.moved_back or self.outcomes)
 
 
-class Stop(Exception):  # noqa: N818 -- a word of the flow, not an error
+class Stop(Exception):
     """Stop before the next command: the lease is lost, or the process was asked to end."""
 
 
@@ -191,6 +192,16 @@ class Pipeline:
         self._messages.looked_at(self._poll.states() if looks else {}, self._clock())
         return self._report
 
+    def interrupt(self) -> None:
+        """End a wait for handlers, so that the next step asks whether to go on; from another thread."""
+        self._hands.interrupt()
+
+    def abandon(self) -> None:
+        """The lease is lost: what is in hand is another worker's now, and what comes of it here is not recorded."""
+        self._hands.forget()
+        self._finished.clear()
+        self._to_settle.clear()
+
     def record_finished(self) -> None:
         """Record what the pool gave back; needs no connection."""
         self._finished += self._hands.finished(0)
@@ -283,6 +294,14 @@ class Pipeline:
         if not batch or not self._select(session, folder, batch[0].place.uidvalidity):
             return
         self._messages.begin_tries([record.id for record in batch], f"{_ALONE if alone else ''}{self._run}")
+        try:
+            self._touch(session, batch, tops)
+        except MailboxError:
+            # The connection went before these were touched: their try didn't happen.
+            self._messages.put_back([record.id for record in batch if record.id not in self._hands])
+            raise
+
+    def _touch(self, session: Session, batch: Sequence[Record], tops: dict[int, Top]) -> None:
         done = self._messages.done_handlers([record.id for record in batch if record.tries])
         by_uid = {record.place.uid: record for record in batch if record.place.uid is not None}
         for uid, raw, complete in self._contents(session, by_uid, tops):
@@ -397,7 +416,7 @@ class Pipeline:
         for item, result in zip(finished, results, strict=True):
             self._announce(item, result)
             target = result.settle_to
-            if target is not None and target != item.record.place.folder:
+            if target is not None:
                 record = item.record
                 self._to_settle.append(Settlement(record.id, record.fingerprint, record.place, target))
 
@@ -437,7 +456,8 @@ class Pipeline:
         """Where the message goes; what lies in the junk folder stays there, unless it is a dead letter."""
         if state is State.JUNK and record.place.folder == self._layout.junk:
             return None
-        return self._targets.of(state, self._layout.junk)
+        target = self._targets.of(state, self._layout.junk)
+        return None if target == record.place.folder else target
 
     def _announce(self, item: Finished, result: Result) -> None:
         self._report.outcomes[result.state] = self._report.outcomes.get(result.state, 0) + 1
