@@ -28,7 +28,7 @@ from worker.settle import CannotMove
 log = get_logger()
 
 NEWS_AT_ONCE = 0.5
-"""Seconds until news is looked at that came together with the server's word that it idles: soon, and never in a spin."""
+"""Seconds until news is looked at that came together with the server's word that it idles: never in a spin."""
 STANDBY = 5.0
 """Seconds between two looks at whether the lease is free."""
 FULL_LOOK_EVERY = 3600.0
