@@ -1,8 +1,11 @@
-"""Prints the documentation of the events, made from their catalogue: `python -m worker.observe > docs/events.md`."""
+"""Prints pages of the documentation that are made from catalogues.
+
+`python -m worker.observe > docs/events.md`; `python -m worker.observe audit > docs/audit.md`.
+"""
 
 import sys
 
-from worker.observe.events import markdown
+from worker.observe import audit, events
 
 if __name__ == "__main__":
-    sys.stdout.write(markdown())
+    sys.stdout.write(audit.markdown() if sys.argv[1:] == ["audit"] else events.markdown())

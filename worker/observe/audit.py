@@ -68,6 +68,49 @@ KINDS: Final[Mapping[str, tuple[str, frozenset[str]]]] = {
 """What the trail can hold: kind, and the fields that may go with it. `words`, a person's own reason, goes with any."""
 
 
+_PAGE: Final = """# Audit trail
+
+In the state folder's `audit` lies one chain of lines for each replica: `REPLICA.jsonl`, and before it the rotated
+`REPLICA~NUMBER.jsonl`, NUMBER being the file's last line. Each line is a JSON object with `n`, its number in the chain;
+`at`; `chain`; `kind`; `who`, the replica or the operating-system user; the fields of its kind; `words`, where a person
+gave a reason; and `mac`, a keyed hash over the line and the hash before it. `nhsmail-worker audit verify` checks every
+chain, and compares its end with the head that the journal holds.
+
+## What shows, and what doesn't
+
+| done to the trail | shows as |
+|---|---|
+| a line edited | `altered` |
+| lines deleted | `missing`; at the end `cut` |
+| lines in another order, or twice | `misplaced` |
+| something inserted | `unreadable`, `misplaced` or `altered` |
+| the end cut off, an old copy put back, a chain removed | `cut` |
+| half a line at the end | `torn`, until the next line is written; then `audit.repaired` stands in the trail |
+
+These don't show, as whoever owns the state folder can do them: with the key (`audit.key`) *and* the journal, a whole
+new trail can be forged; with the journal removed or restored from a backup, lines cut off the end aren't missed; lines
+that the journal doesn't vouch for yet (`unanchored`, at most those of the batch in hand) can be cut. Send the lines on
+as they are written, to syslog or standard output, and keep those where the owner of the folder can't reach them.
+
+Rotated files may be archived elsewhere, but `audit verify` then reports them as `missing`: bring them back beside the
+others to verify.
+
+## Kinds
+
+| kind | means | fields |
+|---|---|---|
+"""
+
+
+def markdown() -> str:
+    """The trail as a page of the documentation."""
+    rows = [
+        f"| `{kind}` | {meaning} | {', '.join(f'`{name}`' for name in sorted(fields)) or '–'} |"
+        for kind, (meaning, fields) in KINDS.items()
+    ]
+    return _PAGE + "\n".join(rows) + "\n"
+
+
 class AuditUnavailable(Exception):
     """The trail can't be written: what has to be audited must not be done now."""
 

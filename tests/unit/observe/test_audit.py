@@ -1,5 +1,6 @@
 """The audit trail: every kind of tampering is found, and nothing that isn't tampering."""
 
+import ast
 import itertools
 import os
 import random
@@ -15,8 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.observe.conftest import NOW, Lines
-from worker.observe.audit import AuditTrail, AuditUnavailable, Head, Verification, person
-from worker.observe.redact import Content
+from worker.observe.audit import KINDS, AuditTrail, AuditUnavailable, Head, Verification, markdown, person
+from worker.observe.redact import FIELDS, Content
 
 KEY = "abcdefghijklmnopqrstuvwxyz"
 MARK = "Patient-Zebedee"
@@ -107,6 +108,39 @@ def test_the_files_are_their_owners_alone(tmp_path: Path, anchors: Memory) -> No
     (tmp_path / "audit" / "audit.key").chmod(0o660)
     trail_in(tmp_path / "audit", anchors)
     assert (tmp_path / "audit" / "audit.key").stat().st_mode & 0o777 == 0o600
+
+
+ROOT = Path(__file__).parents[3]
+TRAILS = {"audit", "_audit", "trail", "_trail"}
+
+
+def _recorded() -> Iterator[tuple[str, ast.Call]]:
+    for file in sorted((ROOT / "worker").rglob("*.py")):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "record":
+                owner = node.func.value
+                name = owner.attr if isinstance(owner, ast.Attribute) else getattr(owner, "id", "")
+                if name in TRAILS:
+                    yield f"{file.relative_to(ROOT)}:{node.lineno}", node
+
+
+def test_what_is_recorded_is_in_the_catalogue() -> None:
+    for place, call in _recorded():
+        kind = call.args[0] if call.args else None
+        if isinstance(kind, ast.Constant) and isinstance(kind.value, str):
+            assert kind.value in KINDS, place
+            given = {word.arg for word in call.keywords if word.arg} - {"who", "words", "durable"}
+            assert given <= KINDS[kind.value][1], place
+
+
+def test_every_kind_has_fields_that_exist_and_a_meaning() -> None:
+    for meaning, fields in KINDS.values():
+        assert meaning
+        assert fields <= FIELDS.keys()
+
+
+def test_the_documentation_is_the_catalogue() -> None:
+    assert (ROOT / "docs" / "audit.md").read_text() == markdown(), "python -m worker.observe audit > docs/audit.md"
 
 
 # Tampering. Each example starts from a rotated trail of a dozen lines, anchored in full.
