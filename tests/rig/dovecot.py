@@ -179,7 +179,7 @@ class Dovecot:
         binary = shutil.which("dovecot", path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin")
         if binary is None:
             raise RuntimeError("Dovecot is missing. Install it: apt-get install dovecot-imapd dovecot-auth-lua")
-        # The shell ends the server at a line from us; at an end of file, when the test run was killed, it cleans up too.
+        # The shell ends the server at a line from us; at an end of file (the test run was killed) it cleans up too.
         guardian = (
             '"$@" & server=$!; read -r _; told=$?; kill "$server"; wait "$server"; [ $told = 0 ] || rm -rf "$PWD"'
         )
@@ -213,7 +213,9 @@ class Dovecot:
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
         _wait(lambda: not _listens(self._own_port))
-        (self.root / "run" / "master.pid").unlink(missing_ok=True)
+        # what a killed server leaves behind holds up the next by ten seconds
+        for stale in (self.root / "run" / "master.pid", *(self.root / "state").glob("*.lock")):
+            stale.unlink(missing_ok=True)
 
     def close(self) -> None:
         """Stop the server and remove its folder."""
