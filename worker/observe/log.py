@@ -18,7 +18,7 @@ from typing import IO, Any, Literal, cast
 
 import orjson
 import structlog
-from structlog.typing import EventDict, FilteringBoundLogger, WrappedLogger
+from structlog.typing import EventDict, FilteringBoundLogger, Processor, WrappedLogger
 
 from worker.observe.events import CATALOGUE, Level
 from worker.observe.redact import CONTEXT, FIELDS, REFUSED, cleaned, described, passed, rfc3339
@@ -42,21 +42,25 @@ TEMPLATES_OF = (
 
 
 class _Sink:
-    """Writes whole lines, and never fails: a full disk behind standard error must not stop the mail."""
+    """Writes whole lines, and never fails: a full disk behind standard error must not stop the mail.
 
-    def __init__(self, stream: IO[Any]) -> None:
-        self._bytes: IO[bytes] | None = getattr(stream, "buffer", None)
+    stream: None is standard error, whatever that is at the time.
+    """
+
+    def __init__(self, stream: IO[Any] | None) -> None:
         self._stream = stream
         self._lock = threading.Lock()
 
     def write(self, line: bytes) -> None:
+        stream = self._stream or sys.stderr
         try:
             with self._lock:
-                if self._bytes is not None:
-                    self._bytes.write(line)
+                buffer: IO[bytes] | None = getattr(stream, "buffer", None)
+                if buffer is not None:
+                    buffer.write(line)
                 else:
-                    self._stream.write(line.decode())
-                self._stream.flush()
+                    stream.write(line.decode())
+                stream.flush()
         except (OSError, ValueError):  # ValueError: the stream is closed
             return
 
@@ -157,24 +161,22 @@ def configure(
     stream: where to (default: standard error as it is now). clock: seconds since the epoch.
     hooks: also take exceptions that nobody caught, in any thread, and Python's warnings.
     """
-    stream = sys.stderr if stream is None else stream
-    terminal = stream.isatty()
-    console = format == "text" or (format == "auto" and terminal)
-    sink = _Sink(stream)
+    terminal = (stream or sys.stderr).isatty()
+    text = format == "text" or (format == "auto" and terminal)
+    _install(_Console(colours=terminal) if text else _as_json, _Pipe(clock, account), _Sink(stream), level)
+    _adopt_libraries()
+    if hooks:
+        _adopt_the_uncaught()
+
+
+def _install(render: Processor, pipe: _Pipe, sink: _Sink, level: str) -> None:
     structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            _Pipe(clock, account),
-            _Console(colours=terminal) if console else _as_json,
-        ],
+        processors=[structlog.contextvars.merge_contextvars, pipe, render],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
         logger_factory=lambda *_: sink,
         # Not cached: a cached logger would keep the stream and the level that it first met.
         cache_logger_on_first_use=False,
     )
-    _adopt_libraries()
-    if hooks:
-        _adopt_the_uncaught()
 
 
 def get_logger() -> FilteringBoundLogger:
@@ -254,3 +256,7 @@ def _warned(
     del message, file, line  # the text and the source line may quote anything
     module = filename.rpartition("/")[2].removesuffix(".py")
     get_logger().warning("python.warning", category=category.__name__, where=f"{module}:{lineno}")
+
+
+# structlog's own default prints whatever it is given: nobody who forgets to configure the log shall meet that.
+_install(_as_json, _Pipe(time.time, None), _Sink(None), "warning")

@@ -51,9 +51,10 @@ def lines() -> Iterator[Lines]:
     root = logging.getLogger()
     handlers, level, noisy = list(root.handlers), root.level, logging.raiseExceptions
     hooks = sys.excepthook, threading.excepthook, sys.unraisablehook, warnings.showwarning
+    config = structlog.get_config()
     yield Lines()
     root.handlers[:], logging.raiseExceptions = handlers, noisy
     root.setLevel(level)
     sys.excepthook, threading.excepthook, sys.unraisablehook, warnings.showwarning = hooks
-    structlog.reset_defaults()
+    structlog.configure(**config)
     structlog.contextvars.clear_contextvars()

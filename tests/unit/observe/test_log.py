@@ -1,7 +1,9 @@
 """The log: what gets out, in which form, and that nothing else does."""
 
 import io
+import json
 import logging
+import subprocess
 import sys
 import threading
 import warnings
@@ -275,6 +277,19 @@ def test_a_log_that_cannot_be_written_stops_nothing(lines: Lines) -> None:
     configure(format="json", stream=io.TextIOWrapper(io.BufferedWriter(Full()), write_through=True), hooks=False)
     log.info("http.listening", port=1)
     assert lines.raw == ""
+
+
+def test_a_log_that_nobody_configured_lets_no_more_out() -> None:
+    program = (
+        "from worker.observe import get_logger\n"
+        f"get_logger().info('http.listening', subject='{MARK}')\n"
+        f"get_logger().error('http.failed', subject='{MARK}', url_path='metrics')\n"
+        f"get_logger().error('{MARK}')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == ""
+    assert [json.loads(line)["event"] for line in done.stderr.splitlines()] == ["http.failed", "log.unlisted"]
+    assert MARK not in done.stderr
 
 
 def test_a_terminal_gets_readable_lines_with_the_frames_below(lines: Lines) -> None:
