@@ -121,7 +121,9 @@ _EVENTS = (
     _event("worker.stopped", "info", "", "The process ended in order."),
     _event("lease.taken", "info", "", "This replica works on the mailbox from now on."),
     _event("lease.held_elsewhere", "info", "", "Another replica works on the mailbox; this one stands by."),
-    _event("message.released", "info", "", "A person said that a message on the junk path is clean; it is handled as such."),
+    _event(
+        "message.released", "info", "", "A person said that a message on the junk path is clean; it is handled as such."
+    ),
     _event("message.retried", "info", "", "A person asked for a dead letter to be tried again."),
     # the login guard
     _event("login.attempt", "info", "kind remaining", "A credential goes to the server now; the attempt is counted."),

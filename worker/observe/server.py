@@ -214,6 +214,12 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def address(listen: str) -> tuple[str, int]:
+    """The host and port of `127.0.0.1:8080` or `[::1]:8080`, the form that the setting has."""
+    host, _, port = listen.rpartition(":")
+    return host.removeprefix("[").removesuffix("]"), int(port)
+
+
 def token_from(file: Path) -> Callable[[], str]:
     """Reads the token anew each time it is asked for, so that a new one needs no restart."""
     return lambda: file.read_text().strip()

@@ -12,7 +12,7 @@ from tests.unit.observe.conftest import Lines
 from worker.observe.health import Health
 from worker.observe.metrics import Metrics
 from worker.observe.page import style_hash
-from worker.observe.server import Application, LastKnown, Server, UnsafeAddress, is_loopback, token_from
+from worker.observe.server import Application, LastKnown, Server, UnsafeAddress, address, is_loopback, token_from
 from worker.observe.view import StatusView
 
 TOKEN = "0123456789abcdef-token"
@@ -190,6 +190,14 @@ def test_a_state_that_was_never_read_is_told_as_such() -> None:
 )  # fmt: skip
 def test_loopback_is_told_from_the_rest(host: str, loopback: bool) -> None:
     assert is_loopback(host) is loopback
+
+
+@pytest.mark.parametrize(
+    ("listen", "found"),
+    [("127.0.0.1:8080", ("127.0.0.1", 8080)), ("[::1]:9", ("::1", 9)), ("localhost:0", ("localhost", 0))],
+)
+def test_a_setting_is_a_host_and_a_port(listen: str, found: tuple[str, int]) -> None:
+    assert address(listen) == found
 
 
 @pytest.mark.parametrize("token", [None, lambda: "short"])
