@@ -10,8 +10,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from tests.unit.login.world import ANSWERS, HALTS, LIMIT, PASSING, Killed, Store, World
 from worker.journal.database import JournalUnavailable
 from worker.login.mutex import AttemptInProgress
-from worker.login.refusals import Cooling, Halted, NoAttempt, ResetNeedsAgain
+from worker.login.refusals import Cooling, CredentialRefused, Halted, NoAttempt, ResetNeedsAgain
 from worker.login.standing import Reason, State
+from worker.login.status import POLICY
 from worker.mailbox.errors import LoginFailed, MailboxError
 
 PASSWORDS = tuple(f"Right-Password-{number}" for number in range(5))
@@ -152,9 +153,6 @@ class GuardMachine(RuleBasedStateMachine):
         process, guard = world.processes[which]
         process.fail_at = None
         world.server.password = world.configured
-        standing = guard.status().standing
-        if standing.state is State.HALTED and self._may_be_halted(which):
-            return
         begun, latest = world.now, world.lockout.longest_wait + world.lockout.pause_after(99, 1.0)
         while True:
             until = self._until(which)
@@ -164,6 +162,7 @@ class GuardMachine(RuleBasedStateMachine):
             world.now = until
         standing = guard.status().standing
         if standing.state is State.HALTED:
+            assert self._may_be_halted(which) or standing.reason == POLICY
             return
         self._note("honest")
         assert (standing.state, standing.failures, standing.remaining) == (State.READY, 0, world.lockout.budget)
@@ -209,6 +208,9 @@ class GuardMachine(RuleBasedStateMachine):
             return cooling.until
         except Halted:
             assert self._may_be_halted(which)
+        except CredentialRefused:
+            status = self.world.processes[which][1].status()
+            assert status.detail == "it is one of the four previous passwords"
         return None
 
     def _note(self, answer: str) -> None:

@@ -1,0 +1,223 @@
+"""The ledger on a real database: the same as the one in memory that the guard's other tests use, and durable."""
+
+import random
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.unit.login.world import MemoryLedger, Store, World
+from worker.journal.attempts import CONNECTION, DOUBT, RESET, SUCCEEDED, AttemptLedger, Overtaken
+from worker.journal.database import Database, JournalUnavailable
+from worker.journal.schema import metadata
+from worker.login.mutex import AttemptInProgress, AttemptMutex
+from worker.login.refusals import NoAttempt
+from worker.mailbox.errors import MailboxError
+from worker.mailbox.failures import FailureClass
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    found = Database(f"sqlite:///{tmp_path / 'journal.sqlite'}")
+    with found.write() as connection:
+        metadata.create_all(connection)
+    yield found
+    found.close()
+
+
+def begin(ledger: Any, after: int, **given_: Any) -> int:
+    values: dict[str, Any] = {"floor": 0, "epoch": "e", "kind": "password", "credential": "password:a", "actor": "r"}
+    return int(ledger.begin(after=after, at=1.0, jitter=0.5, **(values | given_)))
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(steps=st.lists(st.tuples(st.sampled_from("bfrdcswk"), st.integers(0, 7)), max_size=25))
+def test_it_is_the_ledger_in_memory(tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, int]]) -> None:
+    database = Database(f"sqlite:///{tmp_path_factory.mktemp('ledger') / 'j.sqlite'}")
+    with database.write() as connection:
+        metadata.create_all(connection)
+    real, memory = AttemptLedger(database), MemoryLedger(Store())
+    outcomes = [SUCCEEDED, FailureClass.REJECTED, FailureClass.THROTTLED, FailureClass.LOCKED]
+    for place, (step, choice) in enumerate(steps):
+        for ledger in (real, memory):
+            _step(ledger, step, choice, float(place), outcomes[choice % 4])
+        assert real.history() == memory.history()
+        assert list(real.credentials()) == list(memory.credentials())
+    database.close()
+
+
+def _step(ledger: Any, step: str, choice: int, at: float, outcome: str) -> None:
+    head = ledger.history().head
+    given_: dict[str, Any] = {"after": head, "floor": choice * 3, "epoch": f"e{choice % 2}", "actor": "r", "at": at}
+    kind = ("password", "token")[choice % 2]
+    match step:
+        case "b":
+            ledger.begin(kind=kind, credential=f"{kind}:{choice % 3}", jitter=0.25, **given_)
+        case "f":
+            ledger.finish(
+                head - choice % 3, outcome=outcome, counts=choice % 2 == 0, at=at, retry_after=at or None, said="x"
+            )
+        case "r":
+            ledger.append(kind=RESET, note="n", **given_)
+        case "d":
+            ledger.append(kind=DOUBT, note="n", **given_)
+        case "c":
+            ledger.append(
+                kind=CONNECTION, outcome=FailureClass.THROTTLED, retry_after=3.0, said="s", jitter=0.5, **given_
+            )
+        case "s":
+            ledger.saw(f"password:{choice % 3}", at, password=True, refused=None if choice % 2 else "short")
+        case "w":
+            ledger.saw(f"token:{choice % 3}", at, password=False)
+        case _:
+            ledger.cool_from([head, head - 1], at / 2)
+
+
+def test_two_that_decided_on_the_same_ledger_dont_both_go(database: Database) -> None:
+    one, other = AttemptLedger(database), AttemptLedger(database)
+    begin(one, after=0)
+    with pytest.raises(Overtaken):
+        begin(other, after=0)
+    assert len(one.history().records) == 1
+
+
+def test_an_attempt_is_on_the_disk_when_it_has_begun(database: Database, tmp_path: Path) -> None:
+    seen: list[bool] = []
+
+    class Watched(Database):
+        def write(self, *, durable: bool = False) -> Any:
+            seen.append(durable)
+            return super().write(durable=durable)
+
+    ledger = AttemptLedger(Watched(database.url))
+    number = begin(ledger, after=0)
+    ledger.finish(number, outcome=SUCCEEDED, counts=False, at=2.0)
+    ledger.append(after=number, floor=0, epoch="e", kind=RESET, actor="a", at=3.0)
+    assert seen == [True, True, True]
+
+
+def test_the_salt_is_made_once(database: Database) -> None:
+    salt = AttemptLedger(database).salt()
+    assert AttemptLedger(database).salt() == salt
+    assert len(salt) >= 16
+
+
+def test_only_an_accepted_password_has_a_number(database: Database) -> None:
+    ledger = AttemptLedger(database)
+    for place, name in enumerate("abc"):
+        ledger.saw(f"password:{name}", float(place), password=True)
+    for name in "ab":
+        number = begin(ledger, after=ledger.history().head, credential=f"password:{name}")
+        ledger.finish(number, outcome=SUCCEEDED, counts=False, at=2.0)
+    number = begin(ledger, after=ledger.history().head, credential="password:c")
+    ledger.finish(number, outcome=FailureClass.REJECTED, counts=True, at=2.0)
+    assert [(one.fingerprint[-1], one.accepted, one.first_seen_at) for one in ledger.credentials()] == [
+        ("b", 2, 1.0),
+        ("a", 1, 0.0),
+        ("c", None, 2.0),
+    ]
+
+
+def test_warnings_are_remembered(database: Database) -> None:
+    ledger = AttemptLedger(database)
+    assert ledger.warned() is None
+    ledger.warn("day 3")
+    ledger.warn("day 2")
+    assert AttemptLedger(database).warned() == "day 2"
+
+
+def test_compacting_keeps_what_decides(database: Database) -> None:
+    ledger = AttemptLedger(database)
+    for outcome in (FailureClass.REJECTED, SUCCEEDED, FailureClass.REJECTED, FailureClass.THROTTLED):
+        number = begin(ledger, after=ledger.history().head)
+        ledger.finish(number, outcome=outcome, counts=outcome == FailureClass.REJECTED, at=5.0)
+    before = ledger.history()
+    assert ledger.compact(before=4.0) == 0
+    assert ledger.compact(before=6.0) == 1
+    assert ledger.history() == before
+    number = begin(ledger, after=before.head)
+    ledger.finish(number, outcome=SUCCEEDED, counts=False, at=5.0)
+    assert ledger.compact(before=6.0) == 3
+    assert ledger.history().head == number
+
+
+def test_a_lost_database_is_no_journal(tmp_path: Path) -> None:
+    ledger = AttemptLedger(Database(f"sqlite:///{tmp_path / 'none' / 'journal.sqlite'}"))
+    with pytest.raises(JournalUnavailable):
+        ledger.history()
+    with pytest.raises(JournalUnavailable):
+        begin(ledger, after=0)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_the_guard_on_a_real_ledger(database: Database, seed: int) -> None:
+    """The world of the state machine, shorter, on SQLite."""
+    world = World(make_ledger=lambda process: _Stepped(AttemptLedger(database), process))
+    choose = random.Random(seed)
+    for _ in range(60):
+        world.now += choose.choice([1.0, 100.0, 5_000.0, 100_000.0])
+        world.configured = f"Right-Password-{choose.randrange(3)}"
+        with suppress(NoAttempt, MailboxError, JournalUnavailable, RuntimeError):
+            world.login(
+                choose.randrange(2), choose.choice(["honest", "rejected", "kept silent", "throttled", "no server"])
+            )
+        assert world.server.worst <= world.lockout.budget
+    assert world.server.sent > 4
+
+
+class _Stepped:
+    """A real ledger as one process sees it."""
+
+    def __init__(self, ledger: AttemptLedger, process: Any) -> None:
+        self._ledger = ledger
+        self.shared = ledger.shared
+        self._process = process
+
+    def __getattr__(self, name: str) -> Any:
+        return lambda *given_, **named: self._process.step(lambda: getattr(self._ledger, name)(*given_, **named))
+
+
+# -- the mutex ---------------------------------------------------------------------------------------------------------
+
+
+def test_one_at_a_time(database: Database, tmp_path: Path) -> None:
+    slept: list[float] = []
+    time = [0.0]
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        time[0] += seconds
+
+    one = AttemptMutex(database, tmp_path)
+    other = AttemptMutex(database, tmp_path, patience=1.0, sleep=sleep, monotonic=lambda: time[0])
+    with one.hold():
+        with pytest.raises(AttemptInProgress, match="another process"), other.hold():
+            pytest.fail("two at a time")
+        assert 1.0 <= sum(slept) < 1.2
+    with other.hold(), pytest.raises(AttemptInProgress), AttemptMutex(database, tmp_path, patience=0.0).hold():
+        pytest.fail("two at a time")
+
+
+def test_it_is_given_back_after_an_error(database: Database, tmp_path: Path) -> None:
+    mutex = AttemptMutex(database, tmp_path, patience=0.0)
+    with pytest.raises(ValueError, match="oh"), mutex.hold():
+        raise ValueError("oh")
+    with mutex.hold():
+        pass
+
+
+def test_waiting_ends_when_the_other_is_done(database: Database, tmp_path: Path) -> None:
+    one = AttemptMutex(database, tmp_path)
+    held = ExitStack()
+    held.enter_context(one.hold())
+    with AttemptMutex(database, tmp_path, sleep=lambda _seconds: held.close()).hold():
+        pass
+
+
+def test_no_state_folder_no_attempt(database: Database, tmp_path: Path) -> None:
+    with pytest.raises(JournalUnavailable), AttemptMutex(database, tmp_path / "none").hold():
+        pytest.fail("held")
