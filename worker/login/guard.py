@@ -41,6 +41,7 @@ from worker.mailbox.errors import (
     ProtocolFault,
     ServerUnavailable,
     Throttled,
+    TlsRefused,
     TokenExpired,
 )
 from worker.mailbox.failures import FailureClass, Kind, LoginFailure, failure
@@ -480,7 +481,7 @@ def _failure_of(error: BaseException, kind: Kind) -> LoginFailure:
         return failure(FailureClass.TOKEN_EXPIRED, kind)
     if isinstance(error, ProtocolFault) and error.by_server:
         return failure(FailureClass.PROTOCOL, kind)
-    if isinstance(error, MailboxError) and not isinstance(error, ConnectionLost):
+    if isinstance(error, MailboxError) and not isinstance(error, ConnectionLost | TlsRefused):
         return failure(FailureClass.AMBIGUOUS, kind)
     return failure(FailureClass.LOST_AFTER_SENDING, kind)
 

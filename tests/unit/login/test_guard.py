@@ -1,0 +1,709 @@
+"""The guard's words and deeds one by one; what holds over any sequence of them is in `test_machine`."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, cast
+
+import pytest
+
+from tests.unit.login.world import ACCOUNT, World
+from worker.journal.database import JournalUnavailable
+from worker.login.advice import Help, advise, moment, what_happened
+from worker.login.backoff import Lockout
+from worker.login.credential import Credential, Password, Token
+from worker.login.guard import Rules
+from worker.login.policy import DAY, policy_named
+from worker.login.refusals import Cooling, CredentialRefused, Halted, LastAttempt, NoAttempt, ResetNeedsAgain
+from worker.login.standing import Reason, Standing, State
+from worker.mailbox.errors import ConnectionLost, LoginFailed, ServerUnavailable, Throttled, TlsRefused, TokenExpired
+from worker.mailbox.failures import HALTING, FailureClass, Kind, Phase, failure
+
+F = FailureClass
+
+
+def fail(world: World, answer: str = "rejected", times: int = 1) -> None:
+    for _ in range(times):
+        with pytest.raises((LoginFailed, ConnectionLost)):
+            world.login(0, answer)
+        until = world.processes[0][1].status().standing.next_at
+        world.now = until or world.now
+
+
+def send(world: World, error: BaseException | None = None, *, later: BaseException | None = None) -> None:
+    """One attempt: with an error in place of the server's answer, or after all is well."""
+    with world.processes[0][1].attempt() as attempt:
+        attempt.credential()
+        if error is not None:
+            raise error
+        attempt.logged_in()
+        attempt.first_command_ok()
+        if later is not None:
+            raise later
+
+
+def standing(world: World) -> Standing:
+    return world.processes[0][1].status().standing
+
+
+def names(world: World) -> list[str]:
+    return [name for name, _ in world.events]
+
+
+# -- how it is used ----------------------------------------------------------------------------------------------------
+
+
+def test_a_success_takes_both_answers() -> None:
+    world = World()
+    fail(world)
+    with world.processes[0][1].attempt() as attempt:
+        with pytest.raises(RuntimeError, match="no credential"):
+            attempt.logged_in()
+        assert attempt.credential() == Password(ACCOUNT, "Right-Password-0")
+        with pytest.raises(RuntimeError, match="no OK"):
+            attempt.first_command_ok()
+        with pytest.raises(RuntimeError, match="once"):
+            attempt.credential()
+        assert standing(world).failures == 2
+        attempt.logged_in()
+        assert standing(world).failures == 2
+        attempt.first_command_ok()
+        assert standing(world).failures == 0
+        with pytest.raises(RuntimeError):
+            attempt.first_command_ok()
+    assert standing(world) == Standing(State.READY, 0, 8, 5)
+
+
+def test_what_goes_wrong_after_a_success_is_no_failed_login() -> None:
+    world = World()
+    with pytest.raises(ConnectionLost):
+        send(world, later=ConnectionLost("later"))
+    assert standing(world).failures == 0
+
+
+def test_an_attempt_that_nobody_called_a_success_counts() -> None:
+    world = World()
+    with world.processes[0][1].attempt() as attempt:
+        attempt.credential()
+        attempt.logged_in()
+    assert standing(world).failures == 1
+    assert standing(world).reason == F.AMBIGUOUS
+
+
+def test_a_block_that_sends_nothing_spends_nothing() -> None:
+    world = World()
+    with world.processes[0][1].attempt() as attempt:
+        assert attempt.kind == "password"
+    assert world.store.records == []
+    assert standing(world) == Standing(State.READY, 0, 8, 5)
+
+
+@pytest.mark.parametrize(
+    "error", [KeyboardInterrupt(), SystemExit(1), ValueError("x"), TlsRefused("x"), ConnectionLost("x")]
+)
+def test_any_other_end_after_the_credential_counts(error: BaseException) -> None:
+    world = World()
+    with pytest.raises(type(error)):
+        send(world, error)
+    assert (standing(world).failures, standing(world).reason) == (1, F.LOST_AFTER_SENDING)
+
+
+@pytest.mark.parametrize("error", [ValueError("x"), ConnectionLost("x"), TlsRefused("x"), ServerUnavailable("x")])
+def test_any_end_before_the_credential_is_free_and_leaves_no_wait(error: BaseException) -> None:
+    world = World()
+    with pytest.raises(type(error)), world.processes[0][1].attempt():
+        raise error
+    assert standing(world) == Standing(State.READY, 0, 8, 5)
+
+
+@pytest.mark.parametrize(
+    "error", [Throttled("x", after=timedelta(seconds=90)), ServerUnavailable("x", after=timedelta(seconds=90))]
+)
+def test_a_pause_before_the_credential_is_kept_by_every_replica(error: Exception) -> None:
+    world = World()
+    with pytest.raises(type(error)), world.processes[0][1].attempt():
+        raise error
+    begun = world.now
+    with pytest.raises(Cooling) as caught:
+        world.login(1)
+    assert caught.value.until == begun + 90
+    world.now = begun + 89.9
+    with pytest.raises(Cooling):
+        world.login(1)
+    world.now = begun + 90
+    world.login(1)
+
+
+def test_a_pause_isnt_lost_on_another_password() -> None:
+    world = World()
+    fail(world, "throttled")
+    world.now -= 200
+    world.configured = "Right-Password-1"
+    with pytest.raises(Cooling):
+        world.login(0)
+
+
+# -- what is counted ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("cls", sorted(HALTING))
+def test_some_answers_halt_at_once_until_another_credential_or_a_reset(cls: F) -> None:
+    world = World()
+    with pytest.raises(LoginFailed):
+        send(world, LoginFailed(failure(cls, "password")))
+    world.now += 1e9
+    with pytest.raises(Halted) as caught:
+        world.login(1)
+    assert caught.value.reason == cls
+    world.server.password = world.configured = "Right-Password-1"
+    world.login(1)
+    world.configured = "Right-Password-0"
+
+
+def test_a_halt_stands_while_other_credentials_fail() -> None:
+    world = World()
+    fail(world, "locked")
+    world.configured = "Right-Password-1"
+    fail(world)
+    world.configured = "Right-Password-0"
+    world.now += 1e9
+    with pytest.raises(Halted) as caught:
+        world.login(0)
+    assert caught.value.reason == F.LOCKED
+
+
+def test_a_reset_ends_a_halt() -> None:
+    world = World()
+    fail(world, "locked")
+    world.processes[1][1].reset("unlocked by the administrator", actor="person")
+    world.login(0)
+    assert names(world)[-3:] == ["login.reset", "login.attempt", "login.succeeded"]
+
+
+def test_a_credential_that_failed_waits_for_the_accounts_last_failure() -> None:
+    world = World(Lockout(jitter=0.0))
+    fail(world, times=2)
+    world.configured = "Right-Password-1"
+    world.now -= 500
+    fail_at = world.now
+    with pytest.raises(LoginFailed):
+        world.login(0, "rejected")
+    world.configured = "Right-Password-0"
+    with pytest.raises(Cooling) as caught:
+        world.login(0)
+    assert caught.value.until == fail_at + 3600
+
+
+def test_after_the_limits_of_each_credential_comes_that_of_the_account() -> None:
+    world = World()
+    fail(world, times=5)
+    with pytest.raises(Halted) as caught:
+        world.login(0)
+    assert caught.value.reason == Reason.CREDENTIAL
+    world.configured = "Right-Password-1"
+    fail(world, times=3)
+    for password in ("Right-Password-1", "Right-Password-2"):
+        world.configured = password
+        with pytest.raises(Halted) as caught:
+            world.login(0)
+        assert caught.value.reason == Reason.BUDGET
+    assert standing(world) == Standing(State.HALTED, 8, 0, 0, None, Reason.BUDGET)
+    assert world.server.sent == 8
+
+
+def test_passing_troubles_wait_longer_and_longer_but_never_count() -> None:
+    world = World(Lockout(jitter=0.0))
+    waits = []
+    for _ in range(7):
+        begun = world.now
+        fail(world, "unavailable")
+        waits.append(world.now - begun)
+    assert waits == [2, 10, 30, 60, 300, 300, 300]
+    assert standing(world).failures == 0
+    fail(world, "rejected")
+    begun = world.now
+    fail(world, "unavailable")
+    assert world.now - begun == 2
+
+
+def test_a_clock_that_goes_back_doesnt_cool_for_ever() -> None:
+    world = World(Lockout(jitter=0.0))
+    fail(world, times=4)
+    world.now -= 1e8
+    begun = world.now
+    with pytest.raises(Cooling) as caught:
+        world.login(0)
+    assert caught.value.until == begun + 4 * 3600
+    world.now = begun + 4 * 3600 - 1
+    with pytest.raises(Cooling):
+        world.login(1)
+    world.now = begun + 4 * 3600
+    world.login(1)
+
+
+def test_a_result_that_couldnt_be_written_is_written_before_the_next_attempt() -> None:
+    world = World()
+    process, guard = world.processes[0]
+    with guard.attempt() as attempt:
+        attempt.credential()
+        attempt.logged_in()
+        process.fail_at = 0
+        attempt.first_command_ok()
+    assert standing_of(world, 1).failures == 1
+    with pytest.raises(JournalUnavailable):
+        world.login(0)
+    process.fail_at = None
+    world.now += 1
+    world.login(0)
+    assert [record.outcome for record in world.store.records] == ["succeeded", "succeeded"]
+
+
+def standing_of(world: World, which: int) -> Standing:
+    return world.processes[which][1].status().standing
+
+
+# -- the last attempt, resets ------------------------------------------------------------------------------------------
+
+
+def test_a_command_doesnt_get_the_last_attempt() -> None:
+    world = World()
+    guard = world.processes[0][1]
+    fail(world, times=3)
+    with pytest.raises(ValueError, match="granted"), guard.attempt(keep_last=True):
+        raise ValueError("granted")
+    fail(world)
+    with pytest.raises(LastAttempt, match="Only 1 attempt"), guard.attempt(keep_last=True):
+        pytest.fail("granted")
+    world.login(0)
+
+
+def test_a_second_reset_must_be_meant() -> None:
+    world = World()
+    guard = world.processes[0][1]
+    guard.reset("unlocked", actor="person")
+    with pytest.raises(ResetNeedsAgain, match="--again"):
+        guard.reset("unlocked", actor="person")
+    guard.reset("unlocked", actor="person", again=True)
+    world.login(0)
+    guard.reset("unlocked", actor="person")
+    reset = [fields for name, fields in world.events if name == "login.reset"]
+    assert reset[0] == {"actor": "person", "reason": "unlocked", "again": False}
+    assert [fields["again"] for fields in reset] == [False, True, False]
+
+
+def test_a_reset_makes_good_for_a_restored_journal() -> None:
+    world = World()
+    kept = world.snapshot()
+    fail(world, times=2)
+    world.put_back(kept)
+    with pytest.raises(Halted) as caught:
+        world.login(0)
+    assert caught.value.reason == Reason.JOURNAL
+    assert standing_of(world, 1).reason == Reason.JOURNAL
+    world.processes[0][1].reset("unlocked", actor="person")
+    world.login(0)
+    world.put_back(kept)
+    world.login(0)  # nothing had failed since the success
+
+
+# -- the policy --------------------------------------------------------------------------------------------------------
+
+
+def test_a_password_that_breaks_the_policy_isnt_sent() -> None:
+    world = World()
+    world.configured = "short"
+    for _ in range(3):
+        with pytest.raises(CredentialRefused) as caught:
+            world.login(0)
+    assert world.server.sent == 0
+    assert caught.value.faults == [
+        "it is shorter than 8 characters",
+        "it has fewer than three of the four kinds: upper case, lower case, digits, symbols",
+    ]
+    assert names(world) == ["login.refused"]
+    status = world.processes[1][1].status()
+    assert (status.standing.state, status.standing.reason) == (State.HALTED, "policy")
+    assert "shorter" in str(status.detail)
+    world.configured = "Right-Password-0"
+    world.login(0)
+    assert world.processes[1][1].status().standing.state is State.READY
+
+
+def test_only_passwords_that_were_accepted_are_history() -> None:
+    world = World()
+    for number in range(6):
+        world.server.password = world.configured = f"Right-Password-{number}"
+        world.login(0)
+    world.configured = "Wrong-Password-1"
+    fail(world)
+    world.configured = "Right-Password-5"  # the last accepted is never 'previous'
+    world.login(0)
+    for number in (4, 3, 2, 1):
+        world.configured = f"Right-Password-{number}"
+        with pytest.raises(CredentialRefused, match="four previous"):
+            world.login(0)
+    for password in ("Wrong-Password-1", "Right-Password-0"):
+        world.configured = password
+        with pytest.raises(LoginFailed):
+            world.login(0)
+
+
+def rules_of(world: World, **given: Any) -> None:
+    for _, guard in world.processes:
+        guard._rules = Rules(ACCOUNT, lockout=world.lockout, **given)
+
+
+def test_without_a_policy_anything_is_sent() -> None:
+    world = World()
+    rules_of(world, policy=policy_named("off"))
+    for number in range(3):
+        world.server.password = world.configured = f"pw {number}"
+        world.login(0)
+    world.server.password = world.configured = "pw 0"
+    world.login(0)
+
+
+# -- the password's age ------------------------------------------------------------------------------------------------
+
+
+def test_a_passwords_age_runs_from_when_it_was_first_seen() -> None:
+    world = World()
+    guard, begun = world.processes[0][1], world.now
+    assert guard.status().password() == {"changed_at": None, "expires_at": None, "days_left": None}
+    guard.check_age()
+    world.login(0)
+    world.now += 10 * DAY
+    world.login(0)
+    assert guard.status().password() == {
+        "changed_at": moment(begun),
+        "expires_at": moment(begun + 90 * DAY),
+        "days_left": 80,
+    }
+    world.server.password = world.configured = "Right-Password-1"
+    world.login(0)
+    assert guard.status().password()["days_left"] == 90
+
+
+def test_a_passwords_age_may_be_set() -> None:
+    world = World()
+    rules_of(world, changed=world.now - 5 * DAY, max_age=30 * DAY)
+    assert world.processes[0][1].status().password()["days_left"] == 25
+
+
+def test_each_warning_comes_once_over_restarts_and_replicas() -> None:
+    world = World()
+    world.login(0)
+    world.now += 75 * DAY
+    for hour in range(18 * 24):
+        world.processes[hour % 2][1].check_age()
+        if hour % 50 == 0:
+            world.processes = [world.start(), world.start()]
+        world.now += DAY / 24
+    warned = [fields["days_left"] for name, fields in world.events if name == "password.expiring"]
+    assert warned == [14, 7, 6, 5, 4, 3, 2, 1, 0, -1, -2, -3]
+
+
+# -- what it says ------------------------------------------------------------------------------------------------------
+
+
+def test_what_is_told() -> None:
+    world = World(Lockout(jitter=0.0))
+    begun = world.now
+    fail(world)
+    assert names(world) == ["login.attempt", "login.rejected", "login.cooling"]
+    attempt, rejected, cooling = (fields for _, fields in world.events)
+    assert attempt == {"kind": "password", "actor": "replica", "remaining": 8}
+    assert rejected == {
+        "kind": "password",
+        "actor": "replica",
+        "outcome": "rejected",
+        "counts": True,
+        "said": "",
+        "remaining": 7,
+        "failures": 1,
+    }
+    assert cooling["next_attempt_at"] == moment(begun + 60)
+    assert (cooling["remaining"], cooling["remaining_for_credential"], cooling["reason"]) == (7, 4, "rejected")
+    world.now = begun
+    for _ in range(3):
+        with pytest.raises(Cooling):
+            world.login(0)
+    assert len(world.events) == 3  # said once
+    world.now = begun + 60
+    world.login(0)
+    assert names(world)[3:] == ["login.attempt", "login.succeeded"]
+    assert world.events[-1][1] == {"kind": "password", "actor": "replica", "outcome": "succeeded", "failures_before": 1}
+
+
+def test_a_halt_is_told_once_and_again_by_a_new_process() -> None:
+    world = World()
+    fail(world, "locked")
+    for _ in range(2):
+        with pytest.raises(Halted):
+            world.login(0)
+    assert names(world).count("login.halted") == 1
+    world.processes[0] = world.start()
+    with pytest.raises(Halted):
+        world.login(0)
+    assert names(world).count("login.halted") == 2
+
+
+def test_no_secret_and_no_fingerprint_is_told_or_kept() -> None:
+    world = World()
+    for password in ("Right-Password-0", "Right-Password-1", "Wrong-Password-1", "short"):
+        world.configured = password
+        with pytest.raises((LoginFailed, CredentialRefused, NoAttempt)):
+            world.login(0, "rejected")
+    said = repr(world.events) + repr(world.processes[0][1].status())
+    kept = repr(world.store) + repr(world.beside)
+    for password in ("Right-Password", "Wrong-Password", "'short'"):
+        assert password not in said
+        assert password not in kept
+    for fingerprint in world.store.known:
+        assert fingerprint.removeprefix("password:") not in said
+
+
+def test_status_has_the_contracts_fields() -> None:
+    world = World(Lockout(jitter=0.0))
+    begun = world.now
+    with pytest.raises(LoginFailed):
+        world.login(0, "rejected")
+    assert world.processes[1][1].status().login() == {
+        "state": "cooling",
+        "failures": 1,
+        "threshold": 12,
+        "reserve": 4,
+        "remaining": 7,
+        "remaining_for_credential": 4,
+        "next_attempt_at": moment(begun + 60),
+        "reason": "rejected",
+    }
+    assert World().processes[0][1].status().login() == {
+        "state": "ready",
+        "failures": 0,
+        "threshold": 12,
+        "reserve": 4,
+        "remaining": 8,
+        "remaining_for_credential": 5,
+        "next_attempt_at": None,
+        "reason": None,
+    }
+
+
+REASONS = [*Reason, *F]
+
+
+@pytest.mark.parametrize("reason", REASONS)
+def test_every_reason_has_its_sentence(reason: str) -> None:
+    assert what_happened(reason) != what_happened(None)
+
+
+def test_advice_says_all_of_it() -> None:
+    world = World(Lockout(jitter=0.0))
+    begun = world.now
+    with pytest.raises(LoginFailed):
+        world.login(0, "rejected")
+    text = world.processes[0][1].advice()
+    for part in (
+        "The server rejected the user name or password.",
+        f"No mail of {ACCOUNT} is read meanwhile; it is safe in the mailbox.",
+        "Failed attempts that count: 1; left for the worker: 7, with this credential 4 (the account locks at 12, 4 are",
+        f"The next attempt comes at {moment(begun + 60)}.",
+        "Put the right password in the password file; it is tried at once",
+        "ask your Local Administrator whether the account is unlocked",
+    ):
+        assert part in text
+    world.needs_restart = True
+    assert "restart" in world.processes[0][1].advice()
+
+
+@pytest.mark.parametrize(
+    ("reason", "part"),
+    [
+        (Reason.BUDGET, "login reset"),
+        (Reason.JOURNAL, "login reset"),
+        (Reason.CREDENTIAL, "Put the right password"),
+        (Reason.UNANSWERED, "Put the right password"),
+        (F.AMBIGUOUS, "Put the right password"),
+        (F.LOCKED, "Ask the LA on 1234 to unlock"),
+        (F.DISABLED, "Ask the LA on 1234 to unlock or enable"),
+        (F.EXPIRED, "Change the password."),
+        (F.CONFIGURATION, "NHSmail's mailboxes need OAuth 2.0"),
+        (F.PROTOCOL, "ring 5678|5678 answers questions about the connection"),
+        (F.LOST_AFTER_SENDING, "ring 5678 about the connection"),
+        (Reason.TOKEN, "may read this mailbox"),
+        (F.TOKEN_REJECTED, "may read this mailbox"),
+        (F.SIGN_IN_AGAIN, "login authorise"),
+    ],
+)
+def test_each_halt_says_whom_to_ask(reason: str, part: str) -> None:
+    halted = Standing(State.HALTED, 0, 8, 5, None, reason)
+    text = advise(halted, Lockout(), Help("the LA on 1234", "5678"), account=ACCOUNT)
+    assert any(one in text for one in part.split("|"))
+    assert "No further attempt is made by itself." in text
+    assert "Failed attempts" not in text
+
+
+@pytest.mark.parametrize("reason", [F.THROTTLED, F.UNAVAILABLE, F.LOST_BEFORE_SENDING])
+def test_passing_troubles_ask_nothing_of_a_person(reason: str) -> None:
+    cooling = Standing(State.COOLING, 0, 8, 5, 1.0, reason)
+    assert advise(cooling, Lockout(), Help(), account=ACCOUNT).endswith(
+        "The next attempt comes at 1970-01-01T00:00:01Z."
+    )
+
+
+# -- tokens ------------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Tokens:
+    """A source of tokens, and of a password behind them where the flow sends one."""
+
+    kind: Kind = "token"
+    identity: str = "application"
+    password: str | None = None
+    refreshed: list[bool] = field(default_factory=list)
+    fails: Callable[[], None] = lambda: None
+    needs_restart = False
+
+    def candidate(self) -> Any:
+        return self
+
+    def obtain(self, *, refresh: bool) -> Credential:
+        self.refreshed.append(refresh)
+        self.fails()
+        return Token(ACCOUNT, "token")
+
+
+def token_world(**given: Any) -> tuple[World, Tokens]:
+    world, tokens = World(Lockout(jitter=0.0)), Tokens(**given)
+    for _, guard in world.processes:
+        guard._source = cast("Any", tokens)
+    return world, tokens
+
+
+def rejected() -> LoginFailed:
+    return LoginFailed(failure(F.TOKEN_REJECTED, "token"))
+
+
+def test_a_rejected_token_is_refreshed_once_and_then_counted() -> None:
+    world, tokens = token_world()
+    begun = world.now
+    times = []
+    for _ in range(100):
+        try:
+            send(world, rejected())
+        except LoginFailed:
+            times.append(world.now - begun)
+        except Cooling as cooling:
+            world.now = cooling.until
+        except Halted as halted:
+            reason = halted.reason
+            break
+    assert reason == Reason.TOKEN
+    assert tokens.refreshed == [False, True, False, True, False, True]
+    assert times == [0, 2, 62, 64, 664, 666]
+    assert standing(world).failures == 0
+    assert standing(world).remaining == 8
+    tokens.identity = "another"
+    send(world)
+    tokens.identity = "application"
+    send(world)
+
+
+def test_tokens_never_spend_the_budget() -> None:
+    world, _ = token_world()
+    for error in (rejected(), ConnectionLost("x"), KeyboardInterrupt(), LoginFailed(failure(F.LOCKED, "token"))):
+        with pytest.raises(type(error)):
+            send(world, error)
+        world.now += 1000
+        assert standing(world).failures == 0
+        assert standing(world).remaining == 8
+
+
+def test_losses_with_a_token_only_wait() -> None:
+    world, _ = token_world()
+    for _ in range(20):
+        with pytest.raises(ConnectionLost):
+            send(world, ConnectionLost("x"))
+        assert standing(world).state is State.COOLING
+        world.now = standing(world).next_at or 0
+    send(world)
+
+
+def test_an_expired_token_is_refreshed() -> None:
+    world, tokens = token_world()
+    with pytest.raises(TokenExpired):
+        send(world, TokenExpired("x"))
+    world.now += 2
+    send(world)
+    assert tokens.refreshed == [False, True]
+    send(world)
+    assert tokens.refreshed == [False, True, False]
+
+
+def test_a_tokens_success_doesnt_forget_the_passwords_failures() -> None:
+    world = World()
+    fail(world, times=3)
+    own = world.processes[0][1]._source
+    world.processes[0][1]._source = cast("Any", Tokens())
+    send(world)
+    world.processes[0][1]._source = own
+    with pytest.raises(LoginFailed):
+        world.login(0, "rejected")
+    assert standing(world).failures == 4
+
+
+def test_a_doubted_journal_doesnt_keep_tokens_out() -> None:
+    world, _ = token_world()
+    own = world.processes[1][1]._source
+    world.processes[1][1]._source = world
+    with pytest.raises(LoginFailed):
+        world.login(1, "rejected")
+    world.store.records.clear()
+    world.store.facts.clear()
+    send(world)
+    with pytest.raises(Halted) as caught:
+        world.login(1)
+    assert caught.value.reason == Reason.JOURNAL
+    assert own is not world
+
+
+def test_a_password_for_the_token_endpoint_is_an_attempt_at_the_password() -> None:
+    world, tokens = token_world(kind="password", identity="Right-Password-0", password="Right-Password-0")
+
+    def refuse() -> None:
+        raise LoginFailed(failure(F.REJECTED, "password"))
+
+    tokens.fails = refuse
+    with pytest.raises(LoginFailed):
+        send(world)
+    assert standing(world).failures == 1
+    with pytest.raises(Cooling):
+        send(world)
+
+
+def test_a_password_that_the_token_endpoint_took_isnt_blamed_for_the_token() -> None:
+    world, _ = token_world(kind="password", identity="Right-Password-0", password="Right-Password-0")
+    for _ in range(3):
+        with pytest.raises(LoginFailed):
+            send(world, rejected())
+        assert standing(world).failures == 0
+        world.now += 1000
+    with pytest.raises(Halted) as caught:
+        send(world)
+    assert caught.value.reason == Reason.TOKEN
+
+
+def test_the_policy_is_about_the_password_behind_a_token_too() -> None:
+    world, _ = token_world(password="short", identity="short")
+    with pytest.raises(CredentialRefused):
+        send(world)
+
+
+def test_nothing_sent_nothing_counted() -> None:
+    world = World()
+    with pytest.raises(LoginFailed):
+        send(world, LoginFailed(failure(F.LOST_BEFORE_SENDING, "password", phase=Phase.CONNECT)))
+    assert standing(world).failures == 0
+    assert standing(world).state is State.COOLING
