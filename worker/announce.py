@@ -1,9 +1,10 @@
 """What the login guard has to say, to the log and to the audit trail."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from worker.journal.intents import Kind
 from worker.observe import AuditTrail, get_logger
 from worker.observe.audit import AuditUnavailable
 
@@ -22,14 +23,14 @@ class Announcer:
         match event:
             case "login.attempt":
                 log.info(event, kind=fields["kind"], remaining=fields["remaining"])
-                self._record("login.attempted", actor, kind=fields["kind"], remaining=fields["remaining"])
+                self._record("login.attempted", actor, credential=fields["kind"], remaining=fields["remaining"])
             case "login.succeeded":
                 log.info(event, kind=fields["kind"], outcome=fields["outcome"], failures=fields["failures_before"])
-                self._record("login.answered", actor, kind=fields["kind"], outcome=fields["outcome"])
+                self._record("login.answered", actor, credential=fields["kind"], outcome=fields["outcome"])
             case "login.rejected":
-                answer = {name: fields[name] for name in ("kind", "outcome", "failures", "remaining") if name in fields}
-                log.warning(event, counts=fields["counts"], **answer)
-                self._record("login.answered", actor, **answer)
+                answer = {name: fields[name] for name in ("outcome", "failures", "remaining") if name in fields}
+                log.warning(event, kind=fields["kind"], counts=fields["counts"], **answer)
+                self._record("login.answered", actor, credential=fields["kind"], **answer)
             case "login.cooling":
                 next_at = _time(fields["next_attempt_at"])
                 standing = {name: fields[name] for name in ("reason", "failures", "remaining")}
@@ -53,6 +54,16 @@ class Announcer:
     def authorised(self, actor: str) -> None:
         """A person signed the worker in with a browser."""
         self._record("login.authorised", actor, method="device")
+
+    def shown(self, actor: str, command: str, key: str | None = None) -> None:
+        """A person had mail shown: access to patients' data."""
+        self._record("content.shown", actor, command=command.replace(" ", "."), **({} if key is None else {"key": key}))
+
+    def asked(self, actor: str, kind: Kind, keys: Sequence[str], reason: str) -> None:
+        """A person asked for messages to be released, or tried again."""
+        event = {Kind.RELEASE: "message.released", Kind.RETRY: "message.retried"}[kind]
+        for key in keys:
+            self._record(event, actor, words=reason, key=key)
 
     def _record(self, kind: str, who: str | None, /, *, words: str = "", **fields: Any) -> None:
         try:

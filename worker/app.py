@@ -3,7 +3,7 @@
 import random
 import signal
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -13,6 +13,7 @@ from typing import Any, Self
 
 from worker.admit import Admission
 from worker.announce import Announcer
+from worker.carry_out import CarryOut
 from worker.classify import JunkPolicy, classify
 from worker.connect import Connector, log_in
 from worker.cycle import Cycle, Drained, LeaseHeld
@@ -23,6 +24,7 @@ from worker.hands import Hands
 from worker.headers import Headers
 from worker.journal.anchors import JournalAnchors
 from worker.journal.attempts import AttemptLedger
+from worker.journal.intents import Intents, Kind
 from worker.journal.journal import Journal
 from worker.journal.lease import HEARTBEAT, Lease
 from worker.journal.messages import Record, Result
@@ -46,11 +48,12 @@ from worker.poll import Poll
 from worker.preview import Foreseen, Preview
 from worker.progress import Drain
 from worker.reconcile import Balance, Reconcile
+from worker.review import Listed, NotThere, Review, Shown
 from worker.route import Router
 from worker.schedule import ENDING_SIGNALS, Schedule, Watcher
 from worker.settings import Settings, SettingsError, check_files, check_state_dir, load, read_secret
 from worker.settle import Settle
-from worker.status import actor, replica, status
+from worker.status import actor, installation, replica, status
 from worker.verdict import Path as MailPath
 from worker.verdict import Verdict
 
@@ -104,7 +107,8 @@ class App:
     ) -> Self:
         """The application from its configuration.
 
-        logs: write the log; else only what a command prints. reading: only what the journal says is wanted, so nothing but the settings themselves is checked.
+        logs: write the log; else only what a command prints. reading: only what the journal says is wanted, so that
+        nothing but the settings themselves is checked.
 
         Raises:
             Failure: with every fault of the configuration.
@@ -257,6 +261,57 @@ class App:
             self._oauth_source("oauth2-device").authorise(tell)
             self._announcer().authorised(actor())
 
+    def review(self, state: State, wanted: Callable[[Record], bool]) -> list[Listed]:
+        """The messages of a state, newest first, with what the mailbox says of them at this moment."""
+        with self._visit() as (session, _):
+            self._announcer().shown(actor(), f"{_LIST[state]} list")
+            records = [record for record in self._journal.messages.in_state(state) if wanted(record)]
+            return list(Review(self._journal.messages, self._limits()).listed(session, records))
+
+    def show(self, key: str) -> Shown:
+        """One message, read from the mailbox at this moment."""
+        with self._visit() as (session, _):
+            record = self._known([key])[0]
+            self._announcer().shown(actor(), f"{_LIST.get(record.state, 'message')} show", key)
+            try:
+                return Review(self._journal.messages, self._limits()).shown(session, record)
+            except NotThere as problem:
+                raise Failure(ExitCode.FINDING, str(problem)) from problem
+
+    def ask(self, kind: Kind, keys: Sequence[str], reason: str) -> str:
+        """Have messages released or tried again: by the running worker, or here when there is none.
+
+        Returns what happens now, for a person.
+        """
+        with self._explained():
+            self._open()
+            for record in self._known(keys):
+                _must_be_fit(kind, record)
+            Intents(self._journal.database).ask(kind, keys, reason=reason, actor=actor(), now=self._clock())
+            self._announcer().asked(actor(), kind, keys, reason)
+            lease = self._lease()
+            if not lease.acquire():
+                return "Written down: the running worker does it with its next poll."
+        try:
+            with self._visit() as (session, _):
+                self._carry_out()(session)
+        except Failure as failure:
+            raise Failure(failure.code, f"Written down, and done when the worker logs in next. {failure}") from failure
+        finally:
+            lease.release()
+        return "Back in the mailbox: the next `nhsmail-worker run` or `once` handles it."
+
+    def _known(self, keys: Sequence[str]) -> list[Record]:
+        found = {record.key: record for record in self._journal.messages.with_keys(keys)}
+        unknown = [key for key in keys if key not in found]
+        if unknown:
+            raise Failure(
+                ExitCode.USAGE,
+                f"No message has the key {', '.join(unknown)}. Nothing was done. `nhsmail-worker junk list` and "
+                "`nhsmail-worker failed list` show the keys.",
+            )
+        return [found[key] for key in keys]
+
     def pause(self) -> None:
         """Hand over and settle nothing until resumed."""
         with self._explained():
@@ -295,9 +350,7 @@ class App:
         except SettingsError as error:
             raise Failure(ExitCode.CONFIGURATION, _faults(error)) from error
         hands = Hands(Try(self._router(), self._handlers, self._monotonic), settings.work.threads)
-        lease = Lease(
-            self._journal.database, settings.state.dir, replica(), clock=self._clock, monotonic=self._monotonic
-        )
+        lease = self._lease()
         settle = self._settle()
         guard = self._guard()
         cycle = Cycle(
@@ -328,6 +381,7 @@ class App:
                 clock=self._clock,
             ),
             hands=hands,
+            carry_out=self._carry_out(),
             settle=settle,
             messages=messages,
             targets=Targets(settings.settle.handled, settings.settle.failed, settings.settle.junk),
@@ -385,7 +439,7 @@ class App:
     def _announcer(self) -> Announcer:
         trail = AuditTrail(
             self.settings.state.dir / "audit",
-            replica=replica(),
+            replica=installation(self.settings.state.dir),
             anchors=JournalAnchors(self._journal.database),
             clock=self._clock,
             account=self.settings.account.address,
@@ -433,6 +487,15 @@ class App:
                 account.connect_timeout.total_seconds(),
                 account.read_timeout.total_seconds(),
             )
+        )
+
+    def _carry_out(self) -> CarryOut:
+        intents = Intents(self._journal.database)
+        return CarryOut(intents, self._journal.messages, self._settle(), self._layout, self._clock)
+
+    def _lease(self) -> Lease:
+        return Lease(
+            self._journal.database, self.settings.state.dir, replica(), clock=self._clock, monotonic=self._monotonic
         )
 
     def _settle(self) -> Settle:
@@ -506,6 +569,19 @@ class App:
         guard = self._guard()
         halted = guard.status().standing.state.value == "halted"
         return Failure(ExitCode.HALTED if halted else ExitCode.NOT_NOW, guard.advice())
+
+
+_LIST = {State.JUNK: "junk", State.FAILED: "failed"}
+
+
+def _must_be_fit(kind: Kind, record: Record) -> None:
+    """Refuse what can't be meant: to release what isn't junk, to retry what hasn't failed."""
+    junk = record.verdict is not None and record.verdict.path is MailPath.JUNK
+    if kind is Kind.RELEASE and not junk:
+        raise Failure(ExitCode.USAGE, f"The message {record.key} isn't junk but {record.state}. Nothing was done.")
+    if kind is Kind.RETRY and record.state is not State.FAILED:
+        text = f"The message {record.key} is no dead letter but {record.state}. Nothing was done."
+        raise Failure(ExitCode.USAGE, text)
 
 
 class _Backoff:

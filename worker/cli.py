@@ -3,16 +3,20 @@
 import os
 import sys
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import click
 import orjson
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
+from rich.text import Text
 
 from worker import __version__
 from worker.explain import ExitCode, Failure
+from worker.journal.intents import Kind
+from worker.outcome import State
 
 DEFAULT_CONFIG = "worker.toml"
 CONFIG_HELP = "The configuration file (default: worker.toml, or what NHSMAIL_CONFIG names)."
@@ -134,6 +138,85 @@ def resume(config: Path | None) -> int:
 
 
 @commands.group()
+def junk() -> None:
+    """Review the junk path: what was kept from the handlers, and why."""
+
+
+@junk.command("list")
+@ConfigOption
+@click.option("--since", type=click.DateTime(["%Y-%m-%d"]), help="Received on this day or later.")
+@click.option("--sender", help="Part of the sender's name or address.")
+@click.option("--evidence", help="A source of evidence: placement, exchange, trend, spamassassin, rspamd, …")
+def junk_list(config: Path | None, since: datetime | None, sender: str | None, evidence: str | None) -> int:
+    """Junk, newest first, read from the mailbox at this moment."""
+
+    def wanted(record: Any) -> bool:
+        sources = {piece.source for piece in record.verdict.evidence if piece.counts} if record.verdict else set()
+        return (evidence is None or evidence in sources) and (
+            since is None or record.received_at >= since.replace(tzinfo=UTC).timestamp()
+        )
+
+    with _app(config) as app:
+        listed = app.review(State.JUNK, wanted)
+    if sender is not None:
+        listed = [item for item in listed if item.sender is not None and sender.casefold() in item.sender.casefold()]
+    return _print_list(listed)
+
+
+@junk.command("show")
+@ConfigOption
+@click.argument("key")
+def junk_show(config: Path | None, key: str) -> int:
+    """One message: its headers, the evidence, a plain preview, its attachments by name and type."""
+    with _app(config) as app:
+        return _print_shown(app.show(key))
+
+
+@junk.command("release")
+@ConfigOption
+@click.argument("keys", nargs=-1, required=True)
+@click.option("--reason", required=True, help="Why it is clean. Goes into the audit trail.")
+def junk_release(config: Path | None, keys: tuple[str, ...], reason: str) -> int:
+    """Say that messages are clean: they are handled as such, and never junked again."""
+    with _app(config) as app:
+        click.echo(app.ask(Kind.RELEASE, keys, reason))
+    return ExitCode.DONE
+
+
+@commands.group()
+def failed() -> None:
+    """Dead letters: what could not be handled, kept whole."""
+
+
+@failed.command("list")
+@ConfigOption
+def failed_list(config: Path | None) -> int:
+    """Dead letters, newest first, read from the mailbox at this moment."""
+    with _app(config) as app:
+        return _print_list(app.review(State.FAILED, lambda _record: True))
+
+
+@failed.command("show")
+@ConfigOption
+@click.argument("key")
+def failed_show(config: Path | None, key: str) -> int:
+    """One dead letter, as for `junk show`."""
+    with _app(config) as app:
+        return _print_shown(app.show(key))
+
+
+@failed.command("retry")
+@ConfigOption
+@click.argument("keys", nargs=-1, required=True)
+@click.option("--reason", default="", help="Why it should work now. Goes into the audit trail.")
+def failed_retry(config: Path | None, keys: tuple[str, ...], reason: str) -> int:
+    """Try dead letters again, with the same key; handlers that finished aren't called again."""
+    with _app(config) as app:
+        click.echo(app.ask(Kind.RETRY, keys, reason))
+    return ExitCode.DONE
+
+
+@commands.group()
 def login() -> None:
     """The login guard: how it stands, the reset after an unlock, the OAuth sign-in."""
 
@@ -176,7 +259,7 @@ def login_authorise(config: Path | None) -> int:
     return ExitCode.DONE
 
 
-@commands.command(context_settings={"ignore_unknown_options": True})
+@commands.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
 @click.option(
     "--dir",
     "directory",
@@ -232,7 +315,7 @@ def _print_status(found: dict[str, Any]) -> None:
         rows.append(("paused", "yes: nothing is handed over until `nhsmail-worker resume`"))
     for name, text in rows:
         table.add_row(f"{name}:", text)
-    Console(highlight=False).print(table)
+    _console().print(table)
 
 
 def _login_line(login: dict[str, Any]) -> str:
@@ -249,7 +332,7 @@ def _password_line(password: dict[str, Any]) -> str:
 
 
 def _print_balance(balance: Any) -> None:
-    console = Console(highlight=False)
+    console = _console()
     table = Table("state", "messages")
     for name, count in balance.as_json().items():
         if isinstance(count, int):
@@ -268,12 +351,50 @@ def _print_balance(balance: Any) -> None:
 
 
 def _print_foreseen(foreseen: Sequence[Any]) -> int:
-    table = Table("key", "path", "would come to")
+    table = Table(_KEY, "path", "would come to")
     for message in foreseen:
         table.add_row(message.key, message.path.value, message.outcome)
-    Console(highlight=False).print(table)
+    _console().print(table)
     click.echo(f"{len(foreseen)} message(s). Nothing was handed over, recorded or moved.")
     return ExitCode.DONE
+
+
+def _print_list(listed: Sequence[Any]) -> int:
+    table = Table(_KEY, "received", "from", "subject", "why")
+    for item in listed:
+        sender = "(not where it was put)" if item.sender is None else item.sender
+        table.add_row(
+            item.key, item.received_at.strftime("%Y-%m-%d %H:%M"), Text(sender), Text(item.subject or ""), item.reason
+        )
+    _console().print(table)
+    click.echo(f"{len(listed)} message(s).")
+    return ExitCode.DONE
+
+
+def _print_shown(shown: Any) -> int:
+    console = Console(highlight=False, markup=False, soft_wrap=True)
+    console.print(f"{shown.key} in '{shown.folder}'\n")
+    for name, value in shown.headers:
+        console.print(f"{name}: {value}")
+    console.print("\nEvidence:")
+    for piece in shown.evidence:
+        counts = "counts" if piece.counts else "ignored"
+        console.print(f"  {piece.source} {piece.value} ({piece.header or 'no header'}): {counts}, {piece.reason}")
+    if shown.attachments:
+        console.print("\nAttachments:")
+        for name, kind, size in shown.attachments:
+            console.print(f"  {name} ({kind}, {size} bytes)")
+    console.print(f"\n{shown.text}")
+    return ExitCode.DONE
+
+
+_KEY = Column("key", no_wrap=True, min_width=26, overflow="fold")
+_PIPE_WIDTH = 160
+
+
+def _console() -> Console:
+    """Standard output; where it is no terminal, wide enough that a program can read the lines."""
+    return Console(highlight=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
 
 
 def _progress() -> Any:

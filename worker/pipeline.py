@@ -81,12 +81,13 @@ class Report:
     gone: int = 0
     missed: int = 0
     moved_back: int = 0
+    opened: int = 0
     outcomes: dict[State, int] = field(default_factory=dict)
 
     @property
     def anything(self) -> bool:
         """Whether another poll right away may find more to do."""
-        return bool(self.new or self.gone or self.missed or self.moved_back or self.outcomes)
+        return bool(self.new or self.gone or self.missed or self.moved_back or self.opened or self.outcomes)
 
 
 class Stop(Exception):
@@ -102,6 +103,7 @@ class Pipeline:
         poll: Poll,
         admission: Admission,
         hands: Hands,
+        carry_out: Callable[[Session], int],
         settle: Settle,
         messages: Messages,
         targets: Targets,
@@ -117,10 +119,14 @@ class Pipeline:
         on_outcome: Callable[[Record, Result], None],
         on_new: Callable[[int], None],
     ) -> None:
-        """go_on is called before each step and raises `Stop` where there must not be another."""
+        """What isn't a stage of the way:
+
+        carry_out: does what people asked for. go_on: called before each step, raises `Stop` where there must be none.
+        """
         self._poll = poll
         self._admission = admission
         self._hands = hands
+        self._carry_out = carry_out
         self._settle = settle
         self._messages = messages
         self._targets = targets
@@ -170,6 +176,7 @@ class Pipeline:
         """
         self._report = Report()
         self._collect(session, wait=0)
+        self._report.opened = self._carry_out(session)
         looks = self._poll.look(session, news=news)
         if self._fresh and looks:
             self._resume_settling(looks)

@@ -72,6 +72,36 @@ class Settle:
             # The folder was replaced: what it held is found again by the next look, and settled then.
         return len(settlements)
 
+    def bring_back(self, session: Session, records: Sequence[Record], folder: str) -> None:
+        """Move messages that are to be handled anew into a watched folder."""
+        for source in dict.fromkeys(record.place.folder for record in records if record.place.folder != folder):
+            state = session.select(source)
+            group = [
+                record
+                for record in records
+                if record.place.folder == source
+                and record.place.uidvalidity == state.uidvalidity
+                and record.place.uid is not None
+            ]
+            uids = [record.place.uid for record in group if record.place.uid is not None]
+            for start in range(0, len(uids), uid_sets.MAX_COMMAND_UIDS):
+                chunk = uids[start : start + uid_sets.MAX_COMMAND_UIDS]
+                moved = self._moved(session, chunk, folder)
+                self._messages.seen_at(
+                    [
+                        (record.id, Place(folder, moved.uidvalidity or 0, moved.uids.get(record.place.uid or 0)))
+                        for record in group
+                        if record.place.uid in chunk
+                    ]
+                )
+
+    def _moved(self, session: Session, uids: Sequence[int], target: str) -> Moved:
+        if session.has("MOVE"):
+            return session.move(uids, target)
+        moved = session.copy(uids, target)
+        session.delete(uids)
+        return moved
+
     def _move(self, session: Session, group: Sequence[Settlement], folder: str, target: str) -> None:
         if session.has("MOVE"):
             moved = session.move([_uid(item) for item in group], target)

@@ -2,9 +2,13 @@
 
 import getpass
 import os
+import secrets
 import socket
+import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from worker.journal.journal import Journal
@@ -64,3 +68,25 @@ def actor() -> str:
 def replica() -> str:
     """This process among all that may share the journal."""
     return f"{socket.gethostname()}:{os.getpid()}"
+
+
+def installation(state_dir: Path) -> str:
+    """The name of whatever works with this state folder, over all restarts: its audit trail is one chain."""
+    file = state_dir / "installation"
+    try:
+        return file.read_text("ascii").strip()
+    except FileNotFoundError:
+        name = f"worker-{secrets.token_hex(4)}"
+        state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        written = _written(state_dir, name)
+        with suppress(FileExistsError):  # another process was quicker: its name is the one
+            os.link(written, file)
+        written.unlink()
+        return file.read_text("ascii").strip()
+
+
+def _written(folder: Path, text: str) -> Path:
+    descriptor, path = tempfile.mkstemp(dir=folder, prefix=".installation")
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text + "\n")
+    return Path(path)

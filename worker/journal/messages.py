@@ -44,6 +44,7 @@ class Record:
     settled: bool
     missed: int
     released: bool
+    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +100,15 @@ class Messages:
             for record in self._records(message.c.fingerprint.in_(chunk)):
                 found.setdefault(record.fingerprint, []).append(record)
         return found
+
+    def with_keys(self, keys: Sequence[str]) -> list[Record]:
+        """The messages with these keys; keys that no message has are passed over."""
+        unique = list(dict.fromkeys(keys))
+        return [record for chunk in _chunks(unique) for record in self._records(message.c.key.in_(chunk))]
+
+    def in_state(self, state: State) -> list[Record]:
+        """The messages in a state, newest first."""
+        return sorted(self._records(message.c.state == state), key=lambda record: -record.received_at)
 
     def due(self, now: float) -> list[Record]:
         """Messages that aren't done and whose time has come."""
@@ -199,6 +209,26 @@ class Messages:
                 for id_, verdict in verdicts
             ],
         )
+
+    def reopen(self, row: int, *, verdict: Verdict | None = None, released_at: float | None = None) -> None:
+        """A message that was done is to be handled anew: handlers that finished stay finished, failures are forgotten.
+
+        verdict, released_at: a person's release; None leaves the verdict as it is.
+        """
+        values: dict[str, Any] = {
+            "state": State.PENDING.value,
+            "deaths": 0,
+            "next_at": None,
+            "reason": None,
+            "outcome_at": None,
+            "settle_to": None,
+            "settled_at": None,
+        }
+        if verdict is not None:
+            values |= {"path": verdict.path.value, "evidence": _evidence_json(verdict), "released_at": released_at}
+        with self._database.write(durable=True) as connection:
+            connection.execute(update(message).where(message.c.id == row).values(**values))
+            connection.execute(update(delivery).where(delivery.c.message_id == row).values(tries=0, reason=None))
 
     def begin_tries(self, ids: Sequence[int], run: str) -> None:
         """Count a try of each and mark them as in hand, before their content is touched."""
@@ -415,6 +445,7 @@ def _record(row: Any) -> Record:
         settled=row.settled_at is not None,
         missed=row.missed,
         released=row.released_at is not None,
+        reason=row.reason,
     )
 
 

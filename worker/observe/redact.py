@@ -92,6 +92,7 @@ FIELDS: Final[Mapping[str, tuple[re.Pattern[str] | str, str]]] = {
     "error": (WORD, "an exception's class; with its frames where there are any"),
     "advice": (SENTENCE, "what a person does next"),
     "kind": (WORD, "a kind, such as the kind of a credential"),
+    "credential": (WORD, "what was sent: a password or a token"),
     "command": (WORD, "a command of ours"),
     "signal": (WORD, "a signal's name"),
     "method": (WORD, "how the worker signs in"),
