@@ -29,10 +29,13 @@ class Content:
         return self._html.text() if self._html else None
 
     @cached_property
+    def plain(self) -> str:
+        """The text part's text; nothing where there is only HTML."""
+        return self._text.text() if self._text else ""
+
+    @cached_property
     def text(self) -> str:
-        if self._text:
-            return self._text.text()
-        return text_of(self.html) if self.html else ""
+        return self.plain if self._text or not self.html else text_of(self.html)
 
     def kind(self, by_headers: str) -> str:
         """The kind of message, where its headers leave it open."""
@@ -48,15 +51,15 @@ class Content:
     def protection(self) -> str | None:
         """The first protection among the parts."""
         found = (_protection(leaf) for leaf in self.others)
-        return next((name for name in found if name), "pgp" if signs.is_pgp_text(self.text) else None)
+        return next((name for name in found if name), "pgp" if signs.is_pgp_text(self.plain) else None)
 
     def notices(self) -> tuple[str, ...]:
         """The provider's notices in the texts and the file names."""
-        return signs.notices_in((self.text, self.html or ""), (leaf.filename or "" for leaf in self.others))
+        return signs.notices_in((self.plain, self.html or ""), (leaf.filename or "" for leaf in self.others))
 
     def is_retrieval_failure(self) -> bool:
         """Whether the body is that of a stand-in for a message that Exchange couldn't convert."""
-        return signs.says_retrieval_failed(self.text)
+        return signs.says_retrieval_failed(self.plain or self.html or "")
 
     def is_scan_stand_in(self) -> bool:
         """Whether an attachment is the stand-in for one that is still being scanned."""

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from worker.headers import Headers
 
 _TAG = re.compile(r"<[^<>]*>")
+_WORD = re.compile(r"[\w-]+")
 _SPACE = re.compile(r"\s+")
 
 _NOTICES = {
@@ -70,16 +71,21 @@ def kind_by_headers(headers: Headers) -> str:
 
 
 def _is_automatic(headers: Headers) -> bool:
-    submitted = (headers.get("Auto-Submitted") or "").partition(";")[0].strip().lower()
+    submitted = _first_word(headers.get("Auto-Submitted"))  # a comment or parameters may follow
     if submitted == "auto-replied":
         return True
     if any(headers.raw(name) for name in ("X-Autoreply", "X-Autorespond", "X-Autoresponder")):
         return True
-    if (headers.get("Precedence") or "").strip().lower() in ("auto_reply", "auto-reply"):
+    if _first_word(headers.get("Precedence")) in ("auto_reply", "auto-reply"):
         return True
     # Exchange marks its out-of-office answers as merely generated; only the subject tells them from alerts.
     subject = (headers.get("Subject") or "").lower()
     return submitted == "auto-generated" and subject.startswith(("automatic reply:", "out of office:", "autoreply:"))
+
+
+def _first_word(value: str | None) -> str:
+    match = _WORD.match(value or "")
+    return match[0].lower() if match else ""
 
 
 def protection_of_type(content_type: str, filename: str | None = None) -> str | None:
