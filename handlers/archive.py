@@ -42,7 +42,7 @@ class Archive:
 
         url: str = Field(description="Where to: `file://` and the absolute path of a folder, made if it isn't there.")
         attachments: bool = Field(
-            True,
+            default=True,
             description="Write attachments as files, too. Without them no message needs to be parsed: `message.json` "
             "says what the headers alone tell, and its `attachments` is null.",
         )
@@ -62,7 +62,8 @@ class Archive:
         self._with_attachments = settings.attachments
         self._root = Path(unquote(urlsplit(settings.url).path))
         self._partial = self._root / ".partial"
-        self._partial.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
+        self._root.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
+        self._partial.mkdir(mode=_FOLDER_MODE, exist_ok=True)
         self._lock = threading.Lock()
         self._staged: dict[str, None] = {}  # in the order of their coming
         self._unsynced = False

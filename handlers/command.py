@@ -1,0 +1,196 @@
+"""`command`: each message to a program of yours: the mail on its standard input, what is known of it in JSON.
+
+No shell is involved. The program starts in an empty folder of its own, which is removed when it ends, and with a clean
+environment: nothing of the worker's own, so none of its secrets. Exit codes are those of sysexits.h, as for any mail
+delivery agent: 0 done, 75 (EX_TEMPFAIL) try again later, 65 (EX_DATAERR) never; any other is an error.
+"""
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import threading
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import IO, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from worker import Message, Reject, Retry, as_json, describe
+
+DONE, NEVER, LATER = os.EX_OK, os.EX_DATAERR, os.EX_TEMPFAIL
+_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_LONGEST = 100_000  # bytes; Linux takes no longer variable than 128 KiB
+_OURS = ("NHSMAIL_", "MESSAGE_")
+
+
+class CommandFailed(Exception):
+    """The program ended in a way that says neither done, nor later, nor never."""
+
+
+class Command:
+    """Runs the program once for each message. Any number of threads may call it."""
+
+    class Settings(BaseModel):
+        """The table `[handler.command]`."""
+
+        model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+        command: tuple[str, ...] = Field(
+            min_length=1, description="The program and its arguments, one text each. No shell reads them."
+        )
+        metadata: Literal["file", "environment"] = Field(
+            "file",
+            description="Where the JSON is: in the file that `MESSAGE_JSON_FILE` names, or in `MESSAGE_JSON` itself "
+            "(at most 100 kB: a message with more is rejected). `MESSAGE_KEY` is always there.",
+        )
+        attachments: bool = Field(
+            True, description="List the attachments in the JSON. Without them no message needs to be parsed."
+        )
+        environment: dict[str, str] = Field(
+            default_factory=dict, description="More variables for the program. No secrets: name a file that holds them."
+        )
+        timeout: timedelta = Field(
+            timedelta(minutes=1),
+            gt=timedelta(0),
+            description="The program and all that it started are killed after this time; the message is tried again.",
+        )
+        grace: timedelta = Field(
+            timedelta(seconds=2), ge=timedelta(0), description="How long after SIGTERM SIGKILL follows."
+        )
+        output: Path | None = Field(
+            None,
+            description="A file that the program's output and errors are appended to. Without it they are thrown away: "
+            "they may hold content of mail, which doesn't belong in the worker's log.",
+        )
+
+        @field_validator("command")
+        @classmethod
+        def _is_there(cls, command: tuple[str, ...]) -> tuple[str, ...]:
+            if any("\0" in word for word in command):
+                raise ValueError("can't hold NUL characters")
+            if shutil.which(command[0], path=_PATH) is None or not (
+                command[0].startswith("/") or "/" not in command[0]
+            ):
+                raise ValueError("must begin with a program: the absolute path of one that may be executed, or a name")
+            return command
+
+        @field_validator("environment")
+        @classmethod
+        def _leaves_ours(cls, environment: dict[str, str]) -> dict[str, str]:
+            if any(name.startswith(_OURS) or not name or "=" in name for name in environment):
+                raise ValueError("can't set MESSAGE_* (they are the message's) or NHSMAIL_* (they are the worker's)")
+            if any("\0" in text for pair in environment.items() for text in pair):
+                raise ValueError("can't hold NUL characters")
+            return environment
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._command = (shutil.which(settings.command[0], path=_PATH) or settings.command[0], *settings.command[1:])
+        self._lock = threading.Lock()
+        self._running: set[subprocess.Popen[bytes]] = set()
+
+    def __call__(self, message: Message) -> None:
+        """Run the program and go by its exit code.
+
+        Raises:
+            Retry: it said later, or took too long. Reject: it said never, or its JSON doesn't fit the environment.
+            CommandFailed: it said something else, or a signal ended it. OSError: it can't be started.
+            MessageError: the attachments can't be listed (only where they are wanted).
+        """
+        description = as_json(describe(message, attachments=self._settings.attachments))
+        with tempfile.TemporaryDirectory(prefix="nhsmail-command-", ignore_cleanup_errors=True) as folder:
+            environment = self._environment(str(message.key), description, Path(folder))
+            with _file_of(message.raw) as mail, self._output() as output:
+                code = self._run(mail, output, environment, folder)
+        _judge(code)
+
+    def close(self) -> None:
+        """End what still runs."""
+        with self._lock:
+            running = tuple(self._running)
+        for process in running:
+            _kill_group(process, signal.SIGKILL)
+
+    def _environment(self, key: str, description: bytes, folder: Path) -> dict[str, str]:
+        work = folder / "work"
+        work.mkdir(mode=0o700)
+        given = {"PATH": _PATH, "LANG": "C.UTF-8", "HOME": str(work), "TMPDIR": str(work)}
+        given |= self._settings.environment | {"MESSAGE_KEY": key}
+        if self._settings.metadata == "file":
+            file = folder / "message.json"
+            file.write_bytes(description)
+            return given | {"MESSAGE_JSON_FILE": str(file)}
+        if len(description) > _LONGEST:
+            raise Reject('what is known of the message is too long for the environment: set metadata = "file"')
+        return given | {"MESSAGE_JSON": description.decode().replace("\0", "\\u0000")}
+
+    @contextlib.contextmanager
+    def _output(self) -> Iterator[int]:
+        if self._settings.output is None:
+            yield subprocess.DEVNULL
+            return
+        file = os.open(self._settings.output, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            yield file
+        finally:
+            os.close(file)
+
+    def _run(self, mail: IO[bytes], output: int, environment: dict[str, str], folder: str) -> int | None:
+        """The exit code; negative: the signal that ended it; None: it took too long."""
+        process = subprocess.Popen(  # noqa: S603 -- the program that the configuration names, and no shell
+            self._command,
+            stdin=mail,
+            stdout=output,
+            stderr=output,
+            env=environment,
+            cwd=Path(folder) / "work",
+            start_new_session=True,
+        )
+        with self._lock:
+            self._running.add(process)
+        try:
+            return process.wait(self._settings.timeout.total_seconds())
+        except subprocess.TimeoutExpired:
+            _kill_group(process, signal.SIGTERM)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(self._settings.grace.total_seconds())
+            return None
+        finally:
+            # also what it left running behind its back: it was told to do its work, not to begin it
+            _kill_group(process, signal.SIGKILL)
+            process.wait()
+            with self._lock:
+                self._running.discard(process)
+
+
+def _judge(code: int | None) -> None:
+    if code == DONE:
+        return
+    if code is None:
+        raise Retry("the program took too long and was killed")
+    if code == LATER:
+        raise Retry("the program said: later (75)")
+    if code == NEVER:
+        raise Reject("the program said: never (65)")
+    raise CommandFailed(f"the program ended with {code}" if code > 0 else f"signal {-code} ended the program")
+
+
+def _file_of(raw: bytes) -> IO[bytes]:
+    """The mail as a file without a name: unlike a pipe, it needs nobody who writes while the program reads."""
+    file = tempfile.TemporaryFile()  # noqa: SIM115 -- the caller closes it
+    if hasattr(os, "memfd_create"):
+        file.close()
+        file = os.fdopen(os.memfd_create("message.eml"), "w+b")
+    file.write(raw)
+    file.seek(0)
+    return file
+
+
+def _kill_group(process: subprocess.Popen[bytes], with_signal: signal.Signals) -> None:
+    """Signals the program and all that it started (and that did not move to a session of its own)."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, with_signal)
