@@ -241,7 +241,7 @@ class Guard:
     def _ensure_witness(self, seen: Testimony | Untrusted | None, epoch: str) -> None:
         """Before the first row, so that a row without a witness always means that the witness was lost."""
         if seen is None:
-            self._witness.write(Testimony(epoch, number=0, failures=0))
+            self._witness.begin(epoch)
 
     # -- the attempt itself --------------------------------------------------------------------------------------------
 
@@ -322,8 +322,7 @@ class Guard:
         elif result.counts and kind == "password":
             failures += 1
         if self._unrecorded is None:
-            with suppress(JournalUnavailable):  # then it goes on saying more failures than there are
-                self._witness.write(Testimony(granted.epoch or "", number, failures))
+            self._testify(Testimony(granted.epoch or "", number, failures))
         self._tell(granted, result)
 
     def _finish(self, number: int, result: "_Result") -> None:
@@ -352,6 +351,13 @@ class Guard:
                 said=result.said,
             )
             self._unrecorded = None
+
+    def _testify(self, after: Testimony) -> None:
+        """Let the witness know how the attempt ended; if it can't, it goes on saying more failures than there are."""
+        with suppress(JournalUnavailable):
+            seen = self._testimony()
+            if isinstance(seen, Testimony) and (seen.epoch, seen.number) == (after.epoch, after.number):
+                self._witness.write(after)
 
     # -- telling -------------------------------------------------------------------------------------------------------
 

@@ -6,7 +6,6 @@ msal and requests are only imported where OAuth is configured (extra `oauth`).
 """
 
 import ssl
-import warnings
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -34,8 +33,8 @@ Flow = Literal["oauth2-client", "oauth2-device", "oauth2-password"]
 APPLICATION_SCOPES: Final = ("https://outlook.office365.com/.default",)
 DELEGATED_SCOPES: Final = ("https://outlook.office.com/IMAP.AccessAsUser.All",)
 _MICROSOFT: Final = ("https://login.microsoftonline.com", "https://login.microsoftonline.us")
-_NO_SIGN_IN: Final = 50173
-"""AADSTS50173: the grant is no longer good."""
+_WITH_REFRESH: Final = ("openid", "profile", "offline_access")
+"""Asked for besides a delegated scope, for a refresh token and to know whose it is; msal adds them in other flows."""
 _HTTP_CLIENT_ERROR: Final = range(400, 500)
 
 
@@ -151,11 +150,7 @@ class OAuthSource:
         with suppress(ValueError):
             tokens.deserialize(kept.tokens)
         try:
-            with self._application(tokens, "token") as asked:
-                accounts = asked.application.get_accounts()
-                answer = self._from_account(asked, accounts[0], refresh=refresh) if accounts else None
-                # nothing to go on: no account, no refresh token
-                token = self._token(asked, answer or {"error_codes": [_NO_SIGN_IN]})
+            token = self._renewed(tokens, refresh=refresh)
         except LoginFailed as failed:
             if failed.failure.cls is FailureClass.SIGN_IN_AGAIN and self._password is not None:
                 self._cache.forget()  # the password makes a new one, as an attempt of its own
@@ -163,6 +158,14 @@ class OAuthSource:
         if tokens.has_state_changed:
             self._cache.save(tokens.serialize(), name=kept.name)
         return token
+
+    def _renewed(self, tokens: Any, *, refresh: bool) -> Token:
+        with self._application(tokens, "token") as asked:
+            accounts = asked.application.get_accounts()
+            answer = self._from_account(asked, accounts[0], refresh=refresh) if accounts else None
+            if answer is None:  # neither an access token nor a refresh token
+                raise LoginFailed(failure(FailureClass.SIGN_IN_AGAIN, "token"))
+            return self._token(asked, answer)
 
     def _from_account(self, asked: "_Asked", account: Any, *, refresh: bool) -> Mapping[str, Any] | None:
         def get(*, force: bool) -> Mapping[str, Any] | None:
@@ -178,9 +181,10 @@ class OAuthSource:
         """The account's password against the token endpoint: an attempt at the password."""
         tokens = _import_msal().SerializableTokenCache()
         with self._application(tokens, "password") as asked:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", DeprecationWarning)  # msal advises against the flow; so does the manual
-                answer = asked.application.acquire_token_by_username_password(self._user, password, self._scopes())
+            # Not by msal's own wrapper: for a federated domain that would send the password to another server.
+            answer = asked.application.client.obtain_token_by_username_password(
+                self._user, password, scope=[*self._scopes(), *_WITH_REFRESH]
+            )
             token = self._token(asked, answer)
         self._cache.save(tokens.serialize())
         return token

@@ -11,10 +11,12 @@ state folder that was emptied altogether, which is what a first start looks like
 right once the account is known to be unlocked.
 """
 
+import errno
 import fcntl
 import json
 import os
 import struct
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -71,21 +73,40 @@ class Witness:
             raise Untrusted("the state folder was restored or copied")
         return testimony
 
+    def begin(self, epoch: str) -> None:
+        """Make the first witness of a state folder, before its first attempt; one that is there already stays.
+
+        Raises:
+            JournalUnavailable: there may be no witness.
+        """
+        with suppress(FileExistsError):
+            self._put(Testimony(epoch, number=0, failures=0), _link)
+
     def write(self, testimony: Testimony) -> None:
         """Replace what it saw, on the disk when this returns.
 
         Raises:
             JournalUnavailable: the file is as it was, or already as it should be.
         """
+        try:
+            self._put(testimony, os.replace)
+        except FileExistsError as error:  # of the new file: another process, which the mutex should have kept out
+            raise JournalUnavailable(f"the guard's file {NAME} is being written by another process") from error
+
+    def _put(self, testimony: Testimony, place: Callable[[Path, Path], None]) -> None:
         new = self._path.with_name(f"{NAME}.new")
         try:
-            descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+            new.unlink(missing_ok=True)
+            descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
             with os.fdopen(descriptor, "wb") as file:
                 file.write(json.dumps(asdict(testimony) | {"identity": _identity(descriptor)}).encode())
                 file.flush()
                 os.fsync(descriptor)
-            new.replace(self._path)
+            place(new, self._path)
+            new.unlink(missing_ok=True)
             _sync_folder(self._path.parent)
+        except FileExistsError:
+            raise
         except OSError as error:
             raise JournalUnavailable(f"the guard's file {NAME} can't be written: {error.strerror}") from error
 
@@ -115,6 +136,18 @@ def _identity(descriptor: int) -> str:
         answer = fcntl.ioctl(descriptor, _GENERATION, struct.pack("l", 0))
         generation = struct.unpack("l", answer)[0] & 0xFFFFFFFF
     return f"{os.fstat(descriptor).st_ino}.{generation}"
+
+
+def _link(new: Path, path: Path) -> None:
+    """Give the new file its name, unless something has it."""
+    try:
+        os.link(new, path)
+    except FileExistsError:
+        raise
+    except OSError as error:
+        if error.errno not in {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS} or path.exists():
+            raise
+        new.replace(path)  # a file system without links
 
 
 def _sync_folder(folder: Path) -> None:

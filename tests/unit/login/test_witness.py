@@ -25,6 +25,16 @@ def test_it_is_kept(tmp_path: Path) -> None:
     assert (tmp_path / NAME).stat().st_mode & 0o777 == 0o600
 
 
+def test_a_first_witness_never_replaces_one(tmp_path: Path) -> None:
+    witness = Witness(tmp_path)
+    witness.begin("this")
+    assert witness.read() == Seen("this", 0, 0)
+    witness.write(SEEN)
+    witness.begin("other")
+    assert witness.read() == SEEN
+    assert [path.name for path in tmp_path.iterdir() if not path.name.endswith(".new")] == [NAME]
+
+
 def test_a_copy_isnt_believed(tmp_path: Path) -> None:
     Witness(tmp_path).write(SEEN)
     copy = tmp_path / "copy"

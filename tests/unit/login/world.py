@@ -200,6 +200,13 @@ class MemoryWitness:
 
         return cast("Testimony | None", self._process.step(effect))
 
+    def begin(self, epoch: str) -> None:
+        def effect() -> None:
+            if self._beside.testimony is None:
+                self._beside.testimony = Testimony(epoch, number=0, failures=0)
+
+        self._process.step(effect)
+
     def write(self, testimony: Testimony) -> None:
         def effect() -> None:
             self._beside.testimony, self._beside.copied = testimony, False

@@ -1,0 +1,329 @@
+"""The OAuth flows against a token endpoint on loopback that answers as Microsoft's does."""
+
+import json
+import subprocess
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+
+from tests.rig.tls import Authority
+from tests.rig.token_endpoint import TokenEndpoint, refusal, tokens
+from worker.login.credential import CredentialUnavailable, PasswordSource, Token
+from worker.login.oauth import OAuthConfig, OAuthSource
+from worker.login.token_cache import NAME
+from worker.mailbox.errors import LoginFailed
+from worker.mailbox.failures import FailureClass
+
+ACCOUNT = "pathology.results@nhs.net"
+PASSWORD = "Bright-Harbour-92"
+SECRET = "application-secret-7Q~"
+F = FailureClass
+Flow = Literal["oauth2-client", "oauth2-device", "oauth2-password"]
+
+
+@pytest.fixture
+def endpoint(authority: Authority) -> Iterator[TokenEndpoint]:
+    with TokenEndpoint(authority) as found:
+        yield found
+
+
+def source(
+    endpoint: TokenEndpoint, authority: Authority, state: Path, flow: Flow = "oauth2-client", **given: Any
+) -> OAuthSource:
+    values: dict[str, Any] = {"tenant": "tenant", "client_id": "client", "authority": endpoint.url, "timeout": 5.0}
+    if flow == "oauth2-client" and "certificate_file" not in given:
+        values["client_secret"] = SECRET
+    config = OAuthConfig(**(values | {"ca_file": authority.ca_file} | given))
+    password = PasswordSource(ACCOUNT, file=None, value=PASSWORD) if flow == "oauth2-password" else None
+    return OAuthSource(flow, ACCOUNT, config, state_dir=state, password=password)
+
+
+def failed(found: OAuthSource, *, refresh: bool = False) -> Any:
+    with pytest.raises(LoginFailed) as caught:
+        found.candidate().obtain(refresh=refresh)
+    for secret in (PASSWORD, SECRET, "refresh-1", "access-1"):
+        assert secret not in str(caught.value)
+        assert secret not in repr(caught.value.failure)
+    return caught.value.failure
+
+
+# -- client credentials ------------------------------------------------------------------------------------------------
+
+
+def test_client_credentials(endpoint: TokenEndpoint, authority: Authority, tmp_path: Path) -> None:
+    found = source(endpoint, authority, tmp_path)
+    endpoint.answers = [tokens("access-1", refresh=None), tokens("access-2", refresh=None)]
+    candidate = found.candidate()
+    assert (candidate.kind, candidate.password) == ("token", None)
+    assert candidate.obtain(refresh=False) == Token(ACCOUNT, "access-1")
+    assert endpoint.forms[0]["grant_type"] == "client_credentials"
+    assert endpoint.forms[0]["client_secret"] == SECRET
+    assert endpoint.forms[0]["scope"] == "https://outlook.office365.com/.default"
+    assert found.candidate().obtain(refresh=False) == Token(ACCOUNT, "access-1")
+    assert len(endpoint.forms) == 1  # kept in memory
+    assert found.candidate().obtain(refresh=True) == Token(ACCOUNT, "access-2")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_token_is_renewed_ahead_of_its_end(endpoint: TokenEndpoint, authority: Authority, tmp_path: Path) -> None:
+    found = source(endpoint, authority, tmp_path, refresh_ahead=1200.0)
+    endpoint.answers = [tokens("access-1", refresh=None, expires_in=1000), tokens("access-2", refresh=None)]
+    assert found.candidate().obtain(refresh=False).secret == "access-1"
+    assert found.candidate().obtain(refresh=False).secret == "access-2"
+
+
+def test_a_changed_secret_is_another_credential(endpoint: TokenEndpoint, authority: Authority, tmp_path: Path) -> None:
+    path = tmp_path / "secret"
+    path.write_text("one")
+    path.chmod(0o600)
+    found = source(endpoint, authority, tmp_path, client_secret=None, client_secret_file=path)
+    assert not found.needs_restart
+    one = found.candidate().identity
+    path.write_text("two")
+    assert found.candidate().identity != one
+    path.write_text("")
+    with pytest.raises(CredentialUnavailable, match="empty"):
+        found.candidate()
+    assert source(endpoint, authority, tmp_path).needs_restart
+
+
+def test_a_certificate(endpoint: TokenEndpoint, authority: Authority, tmp_path: Path) -> None:
+    pem = tmp_path / "application.pem"
+    key = tmp_path / "key.pem"
+    subprocess.run(
+        [
+            "openssl",
+            "req",
+            "-x509",
+            "-newkey",
+            "rsa:2048",
+            "-nodes",
+            "-subj",
+            "/CN=worker",
+            "-keyout",
+            key,
+            "-out",
+            pem,
+        ],
+        check=True,
+        capture_output=True,
+    )
+    pem.write_bytes(key.read_bytes() + pem.read_bytes())
+    pem.chmod(0o600)
+    endpoint.answers = [tokens("access-1", refresh=None)]
+    found = source(endpoint, authority, tmp_path, certificate_file=pem)
+    assert found.candidate().obtain(refresh=False).secret == "access-1"
+    assert endpoint.forms[0]["client_assertion_type"].endswith("jwt-bearer")
+    assert "client_secret" not in endpoint.forms[0]
+    pem.write_bytes(key.read_bytes())
+    with pytest.raises(CredentialUnavailable, match="certificate and its private key"):
+        found.candidate()
+
+
+@pytest.mark.parametrize(
+    ("number", "cls", "counts"),
+    [
+        (7000215, F.CONFIGURATION, False),
+        (7000222, F.CONFIGURATION, False),
+        (90033, F.UNAVAILABLE, False),
+        (50053, F.LOCKED, False),
+        (12345, F.AMBIGUOUS, True),
+    ],
+)
+def test_what_is_refused(
+    endpoint: TokenEndpoint, authority: Authority, tmp_path: Path, number: int, cls: F, *, counts: bool
+) -> None:
+    endpoint.answers = [refusal(number, "invalid_client", 401)]
+    found = failed(source(endpoint, authority, tmp_path))
+    assert (found.cls, found.counts, found.kind) == (cls, counts, "token")
+
+
+def test_outages_of_the_token_endpoint(endpoint: TokenEndpoint, authority: Authority, tmp_path: Path) -> None:
+    found = source(endpoint, authority, tmp_path)
+    endpoint.headers["Retry-After"] = "17"
+    endpoint.answers = [(429, {"error": "slow_down"})]
+    answer = failed(found)
+    assert (answer.cls, answer.retry_after) == (F.THROTTLED, timedelta(seconds=17))
+    endpoint.headers.clear()
+    endpoint.answers = [(503, {})]
+    assert failed(found).cls is F.UNAVAILABLE
+    endpoint.answers = [(500, refusal(50196)[1])]  # type: ignore[index] # a refusal is no cut connection
+    assert failed(found).cls is F.UNAVAILABLE
+    endpoint.answers = [None]
+    assert failed(found).cls is F.LOST_AFTER_SENDING
+    endpoint.discovery_status = 400
+    assert failed(found).cls is F.CONFIGURATION
+    endpoint.discovery_status = 503
+    assert failed(found).cls is F.LOST_BEFORE_SENDING
+
+
+def test_nobody_answers(authority: Authority, tmp_path: Path) -> None:
+    with TokenEndpoint(authority) as gone:
+        pass
+    found = failed(source(gone, authority, tmp_path))
+    assert (found.cls, found.counts) == (F.LOST_BEFORE_SENDING, False)
+
+
+def test_an_unknown_authority_is_sent_nothing(endpoint: TokenEndpoint, authority: Authority, tmp_path: Path) -> None:
+    found = failed(source(endpoint, authority, tmp_path, ca_file=None))
+    assert (found.cls, found.counts) == (F.LOST_BEFORE_SENDING, False)
+    assert endpoint.forms == []
+
+
+# -- device sign-in ----------------------------------------------------------------------------------------------------
+
+
+def authorise(endpoint: TokenEndpoint, found: OAuthSource, user: str = ACCOUNT) -> list[str]:
+    said: list[str] = []
+    endpoint.answers = [(400, {"error": "authorization_pending"}), tokens("access-1", user=user)]
+    found.authorise(said.append)
+    return said
+
+
+def test_device_sign_in(endpoint: TokenEndpoint, authority: Authority, tmp_path: Path) -> None:
+    found = source(endpoint, authority, tmp_path, "oauth2-device")
+    with pytest.raises(CredentialUnavailable, match="login authorise"):
+        found.candidate()
+    said = authorise(endpoint, found)
+    assert "ABCD-1234" in said[0]
+    assert endpoint.forms[0]["scope"].split()[0] == "https://outlook.office.com/IMAP.AccessAsUser.All"
+    assert "offline_access" in endpoint.forms[0]["scope"]
+    assert (tmp_path / NAME).stat().st_mode & 0o777 == 0o600
+    again = source(endpoint, authority, tmp_path, "oauth2-device")  # a restart
+    candidate = again.candidate()
+    assert (candidate.kind, candidate.password) == ("token", None)
+    assert candidate.obtain(refresh=False) == Token(ACCOUNT, "access-1")
+    endpoint.answers = [tokens("access-2", refresh="refresh-2", user=ACCOUNT)]
+    assert again.candidate().obtain(refresh=True).secret == "access-2"
+    assert endpoint.forms[-1]["refresh_token"] == "refresh-1"
+    assert again.candidate().identity == candidate.identity  # the same sign-in
+    endpoint.answers = [tokens("access-3", user=ACCOUNT)]
+    assert source(endpoint, authority, tmp_path, "oauth2-device").candidate().obtain(refresh=True).secret == "access-3"
+    assert endpoint.forms[-1]["refresh_token"] == "refresh-2"
+
+
+def test_a_sign_in_that_is_over(endpoint: TokenEndpoint, authority: Authority, tmp_path: Path) -> None:
+    found = source(endpoint, authority, tmp_path, "oauth2-device")
+    authorise(endpoint, found)
+    before = found.candidate().identity
+    endpoint.answers = [refusal(700082)]
+    answer = failed(found, refresh=True)
+    assert (answer.cls, answer.counts) == (F.SIGN_IN_AGAIN, False)
+    assert found.candidate().identity == before
+    authorise(endpoint, found)
+    assert found.candidate().identity != before
+
+
+def test_somebody_else_signs_in(endpoint: TokenEndpoint, authority: Authority, tmp_path: Path) -> None:
+    found = source(endpoint, authority, tmp_path, "oauth2-device")
+    with pytest.raises(CredentialUnavailable, match="isn't pathology"):
+        authorise(endpoint, found, user="another@nhs.net")
+    assert not (tmp_path / NAME).exists()
+    authorise(endpoint, found, user=ACCOUNT.upper())
+
+
+def test_a_sign_in_that_is_refused(endpoint: TokenEndpoint, authority: Authority, tmp_path: Path) -> None:
+    found = source(endpoint, authority, tmp_path, "oauth2-device")
+    endpoint.answers = [refusal(65001)]
+    with pytest.raises(LoginFailed) as caught:
+        found.authorise(lambda _said: None)
+    assert caught.value.failure.cls is F.CONFIGURATION
+
+
+def test_a_cache_that_others_may_read_isnt_used(endpoint: TokenEndpoint, authority: Authority, tmp_path: Path) -> None:
+    found = source(endpoint, authority, tmp_path, "oauth2-device")
+    authorise(endpoint, found)
+    (tmp_path / NAME).chmod(0o640)
+    with pytest.raises(CredentialUnavailable, match="chmod 600"):
+        found.candidate()
+
+
+@pytest.mark.parametrize("content", ["", "{}", "[]", "null"])
+def test_a_damaged_cache_is_none(endpoint: TokenEndpoint, authority: Authority, tmp_path: Path, content: str) -> None:
+    (tmp_path / NAME).write_text(content)
+    (tmp_path / NAME).chmod(0o600)
+    with pytest.raises(CredentialUnavailable, match="login authorise"):
+        source(endpoint, authority, tmp_path, "oauth2-device").candidate()
+
+
+def test_a_cache_without_tokens_is_a_sign_in_that_is_over(
+    endpoint: TokenEndpoint, authority: Authority, tmp_path: Path
+) -> None:
+    (tmp_path / NAME).write_text(json.dumps({"name": "x", "tokens": "{}"}))
+    (tmp_path / NAME).chmod(0o600)
+    assert failed(source(endpoint, authority, tmp_path, "oauth2-device")).cls is F.SIGN_IN_AGAIN
+
+
+# -- the account's password at the token endpoint ----------------------------------------------------------------------
+
+
+def test_the_password_is_sent_once_and_then_tokens(
+    endpoint: TokenEndpoint, authority: Authority, tmp_path: Path
+) -> None:
+    found = source(endpoint, authority, tmp_path, "oauth2-password")
+    endpoint.answers = [tokens("access-1", user=ACCOUNT)]
+    candidate = found.candidate()
+    assert (candidate.kind, candidate.password, candidate.identity) == ("password", PASSWORD, PASSWORD)
+    assert candidate.obtain(refresh=False) == Token(ACCOUNT, "access-1")
+    assert (endpoint.forms[0]["grant_type"], endpoint.forms[0]["password"]) == ("password", PASSWORD)
+    again = source(endpoint, authority, tmp_path, "oauth2-password").candidate()
+    assert (again.kind, again.password) == ("token", PASSWORD)
+    assert again.obtain(refresh=False).secret == "access-1"
+    assert len(endpoint.forms) == 1
+    assert PASSWORD not in (tmp_path / NAME).read_text()
+
+
+def test_a_refresh_token_that_is_over_leads_back_to_the_password(
+    endpoint: TokenEndpoint, authority: Authority, tmp_path: Path
+) -> None:
+    found = source(endpoint, authority, tmp_path, "oauth2-password")
+    endpoint.answers = [tokens("access-1", user=ACCOUNT), refusal(50173), tokens("access-2", user=ACCOUNT)]
+    found.candidate().obtain(refresh=False)
+    answer = failed(found, refresh=True)
+    assert (answer.cls, answer.kind) == (F.SIGN_IN_AGAIN, "token")
+    assert found.candidate().kind == "password"
+    assert found.candidate().obtain(refresh=False).secret == "access-2"
+
+
+@pytest.mark.parametrize(
+    ("number", "cls", "counts"),
+    [
+        (50126, F.REJECTED, True),
+        (50053, F.LOCKED, True),
+        (50055, F.EXPIRED, True),
+        (50057, F.DISABLED, True),
+        (50076, F.CONFIGURATION, False),
+        (90024, F.UNAVAILABLE, False),
+        (12345, F.AMBIGUOUS, True),
+    ],
+)
+def test_a_refused_password(
+    endpoint: TokenEndpoint, authority: Authority, tmp_path: Path, number: int, cls: F, *, counts: bool
+) -> None:
+    endpoint.answers = [refusal(number)]
+    found = failed(source(endpoint, authority, tmp_path, "oauth2-password"))
+    assert (found.cls, found.counts, found.kind) == (cls, counts, "password")
+    assert len(endpoint.forms) == 1
+    assert not (tmp_path / NAME).exists()
+
+
+def test_a_password_without_an_answer_counts(endpoint: TokenEndpoint, authority: Authority, tmp_path: Path) -> None:
+    found = source(endpoint, authority, tmp_path, "oauth2-password")
+    for answer, cls in ((None, F.LOST_AFTER_SENDING), ((502, {}), F.AMBIGUOUS), ((200, {}), F.AMBIGUOUS)):
+        endpoint.answers = [answer]
+        got = failed(found)
+        assert (got.cls, got.counts) == (cls, True)
+
+
+@pytest.mark.parametrize("flow", ["oauth2-client", "oauth2-device"])
+def test_the_password_belongs_to_one_flow(
+    endpoint: TokenEndpoint, authority: Authority, tmp_path: Path, flow: Flow
+) -> None:
+    config = OAuthConfig(tenant="t", client_id="c")
+    with pytest.raises(ValueError, match="no other flow"):
+        OAuthSource(flow, ACCOUNT, config, state_dir=tmp_path, password=PasswordSource(ACCOUNT, file=None, value="x"))
+    with pytest.raises(ValueError, match="no other flow"):
+        OAuthSource("oauth2-password", ACCOUNT, config, state_dir=tmp_path)
