@@ -80,6 +80,10 @@ class Counts:
     oldest_pending_at: float | None
 
 
+SUSPECT = "suspect"
+"""In hand of no run any more; not cleared before it was tried again, as the next run may die with another one first."""
+
+
 class Messages:
     """Reads and writes the account of messages. Every method may raise `JournalUnavailable`."""
 
@@ -174,6 +178,7 @@ class Messages:
 
     def seen_at(self, moves: Sequence[tuple[int, Place]]) -> None:
         """Messages that were known lie elsewhere than we thought; what was gone is pending again."""
+        is_gone = message.c.state == State.GONE
         self._update_many(
             update(message)
             .where(message.c.id == bindparam("row"))
@@ -182,7 +187,10 @@ class Messages:
                 uidvalidity=bindparam("to_uidvalidity"),
                 uid=bindparam("to_uid"),
                 missed=0,
-                state=case((message.c.state == State.GONE, State.PENDING.value), else_=message.c.state),
+                state=case((is_gone, State.PENDING.value), else_=message.c.state),
+                outcome_at=case((is_gone, None), else_=message.c.outcome_at),
+                settled_at=case((is_gone, None), else_=message.c.settled_at),
+                reason=case((is_gone, None), else_=message.c.reason),
             ),
             [
                 {"row": id_, "to_folder": at.folder, "to_uidvalidity": at.uidvalidity, "to_uid": at.uid}
@@ -247,12 +255,12 @@ class Messages:
         )
 
     def died_with(self, record: Record, *, alone: bool) -> None:
-        """A run ended with this message in hand: it is no longer, and when it was alone, that death counts."""
+        """A run ended with this message in hand, and when it was alone, that death counts; it stays suspect."""
         with self._database.write() as connection:
             connection.execute(
                 update(message)
                 .where(message.c.id == record.id)
-                .values(in_hand=None, deaths=message.c.deaths + (1 if alone else 0))
+                .values(in_hand=SUSPECT, deaths=message.c.deaths + (1 if alone else 0))
             )
 
     def record(self, results: Sequence[Result], now: float) -> None:
@@ -330,6 +338,12 @@ class Messages:
             )
         return int(gone.rowcount)
 
+    def found(self, ids: Sequence[int]) -> None:
+        """Messages that a walk missed and the next one found: only walks in a row make a message gone."""
+        self._update_many(
+            update(message).where(message.c.id == bindparam("row")).values(missed=0), [{"row": id_} for id_ in ids]
+        )
+
     # -- folders -------------------------------------------------------------------------------------------------------
 
     def looked_at(self, states: Mapping[str, tuple[int, int]], now: float) -> None:
@@ -394,15 +408,12 @@ def _result_row(result: Result, now: float) -> dict[str, Any]:
 
 
 def _taken(connection: Connection, fingerprints: list[str]) -> dict[str, int]:
-    """How many messages there are of each fingerprint."""
+    """The highest look-alike's number of each fingerprint: not their count, as a key is never given twice."""
     taken: dict[str, int] = {}
     for chunk in _chunks(list(dict.fromkeys(fingerprints))):
-        query = (
-            select(message.c.fingerprint, func.count())
-            .where(message.c.fingerprint.in_(chunk))
-            .group_by(message.c.fingerprint)
-        )
-        taken.update((fingerprint, count) for fingerprint, count in connection.execute(query))
+        query = select(message.c.fingerprint, message.c.key).where(message.c.fingerprint.in_(chunk))
+        for fingerprint, key in connection.execute(query):
+            taken[fingerprint] = max(taken.get(fingerprint, 0), int(key[len(fingerprint) + 1 :] or 1))
     return taken
 
 
