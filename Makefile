@@ -66,7 +66,7 @@ docs: install
 
 lock:
 	@$(COMPILE) --all-extras --group dev pyproject.toml -o requirements-dev.lock
-	@$(COMPILE) --extra oauth --extra postgres pyproject.toml -o requirements.lock
+	@$(COMPILE) --extra oauth --extra postgres --extra queue --extra objects pyproject.toml -o requirements.lock
 
 audit-deps: install
 	@.venv/bin/pip-audit --strict --require-hashes --disable-pip -r requirements-dev.lock

@@ -7,12 +7,13 @@ delivery agent: 0 done, 75 (EX_TEMPFAIL) try again later, 65 (EX_DATAERR) never;
 
 import contextlib
 import os
+import select
 import shutil
 import signal
 import subprocess
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import IO, Literal
@@ -43,26 +44,26 @@ class Command:
             min_length=1, description="The program and its arguments, one text each. No shell reads them."
         )
         metadata: Literal["file", "environment"] = Field(
-            "file",
+            default="file",
             description="Where the JSON is: in the file that `MESSAGE_JSON_FILE` names, or in `MESSAGE_JSON` itself "
             "(at most 100 kB: a message with more is rejected). `MESSAGE_KEY` is always there.",
         )
         attachments: bool = Field(
-            True, description="List the attachments in the JSON. Without them no message needs to be parsed."
+            default=True, description="List the attachments in the JSON. Without them no message needs to be parsed."
         )
         environment: dict[str, str] = Field(
             default_factory=dict, description="More variables for the program. No secrets: name a file that holds them."
         )
         timeout: timedelta = Field(
-            timedelta(minutes=1),
+            default=timedelta(minutes=1),
             gt=timedelta(0),
             description="The program and all that it started are killed after this time; the message is tried again.",
         )
         grace: timedelta = Field(
-            timedelta(seconds=2), ge=timedelta(0), description="How long after SIGTERM SIGKILL follows."
+            default=timedelta(seconds=2), ge=timedelta(0), description="How long after SIGTERM SIGKILL follows."
         )
         output: Path | None = Field(
-            None,
+            default=None,
             description="A file that the program's output and errors are appended to. Without it they are thrown away: "
             "they may hold content of mail, which doesn't belong in the worker's log.",
         )
@@ -126,7 +127,7 @@ class Command:
             return given | {"MESSAGE_JSON_FILE": str(file)}
         if len(description) > _LONGEST:
             raise Reject('what is known of the message is too long for the environment: set metadata = "file"')
-        return given | {"MESSAGE_JSON": description.decode().replace("\0", "\\u0000")}
+        return given | {"MESSAGE_JSON": description.decode()}
 
     @contextlib.contextmanager
     def _output(self) -> Iterator[int]:
@@ -153,18 +154,33 @@ class Command:
         with self._lock:
             self._running.add(process)
         try:
-            return process.wait(self._settings.timeout.total_seconds())
-        except subprocess.TimeoutExpired:
-            _kill_group(process, signal.SIGTERM)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(self._settings.grace.total_seconds())
-            return None
+            with _watch(process) as ended:
+                if ended(self._settings.timeout):
+                    in_time = True
+                else:
+                    in_time = False
+                    _kill_group(process, signal.SIGTERM)
+                    ended(self._settings.grace)
         finally:
-            # also what it left running behind its back: it was told to do its work, not to begin it
+            # Also what it left running behind its back: it was told to do its work, not to begin it. The program isn't
+            # waited for before that, so that its number can't have become another's.
             _kill_group(process, signal.SIGKILL)
-            process.wait()
             with self._lock:
                 self._running.discard(process)
+            code = process.wait()
+        return code if in_time else None
+
+
+@contextlib.contextmanager
+def _watch(process: subprocess.Popen[bytes]) -> Iterator[Callable[[timedelta], bool]]:
+    """A function that waits so long for the process to end, and says whether it did; it stays to be waited for."""
+    handle = os.pidfd_open(process.pid)
+    try:
+        poll = select.poll()
+        poll.register(handle, select.POLLIN)
+        yield lambda limit: bool(poll.poll(limit.total_seconds() * 1000))
+    finally:
+        os.close(handle)
 
 
 def _judge(code: int | None) -> None:
@@ -181,10 +197,7 @@ def _judge(code: int | None) -> None:
 
 def _file_of(raw: bytes) -> IO[bytes]:
     """The mail as a file without a name: unlike a pipe, it needs nobody who writes while the program reads."""
-    file = tempfile.TemporaryFile()  # noqa: SIM115 -- the caller closes it
-    if hasattr(os, "memfd_create"):
-        file.close()
-        file = os.fdopen(os.memfd_create("message.eml"), "w+b")
+    file = os.fdopen(os.memfd_create("message.eml"), "w+b")
     file.write(raw)
     file.seek(0)
     return file

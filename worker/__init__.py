@@ -1,7 +1,8 @@
 """nhsmail-worker: watches one NHSmail mailbox and hands its mail to handlers."""
 
+from worker.description import as_json, describe
 from worker.message import Attachment, Message
 from worker.outcome import Reject, Retry
 
-__all__ = ["Attachment", "Message", "Reject", "Retry"]
+__all__ = ["Attachment", "Message", "Reject", "Retry", "as_json", "describe"]
 __version__ = "0.1.0"

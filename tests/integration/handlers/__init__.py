@@ -1,0 +1,1 @@
+"""Tests of the built-in handlers, each against the real thing."""
