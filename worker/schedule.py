@@ -48,6 +48,8 @@ class Schedule:
         self._work = work
         self._every = every
         self._wanted = threading.Event()
+        self._gate = threading.Lock()
+        self._ended = False
         self._scheduler = BackgroundScheduler(
             executors={_WORK: ThreadPoolExecutor(1), _HEARTBEAT: ThreadPoolExecutor(1)},
             # Two instances, one thread: a run that is woken while another is busy waits for it and isn't dropped.
@@ -65,6 +67,9 @@ class Schedule:
         received = signal.Signals(signal.sigwait(ENDING_SIGNALS))
         log.info("worker.stopping", signal=received.name)
         ending()
+        # The scheduler waits for the work in progress under a lock that setting a next run needs: none is set any more.
+        with self._gate:
+            self._ended = True
         self._scheduler.shutdown(wait=True)
         return received
 
@@ -85,8 +90,9 @@ class Schedule:
             self._run_at(_now() + timedelta(seconds=delay))
 
     def _run_at(self, when: datetime) -> None:
-        with suppress(JobLookupError):
-            self._scheduler.modify_job(_WORK, next_run_time=when)
+        with self._gate, suppress(JobLookupError):
+            if not self._ended:
+                self._scheduler.modify_job(_WORK, next_run_time=when)
 
 
 class Watcher:

@@ -1,0 +1,42 @@
+"""The schedule ends when it is told to, whatever the work is doing at that moment."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from datetime import timedelta
+from pathlib import Path
+
+from worker.schedule import Schedule, block_signals
+
+
+def stop_while_work_is_busy() -> None:
+    """In a process of its own, as signals are the process's."""
+    block_signals()
+    began, told = threading.Event(), threading.Event()
+
+    def work() -> float | None:
+        began.set()
+        told.wait(10)
+        threading.Event().wait(0.3)  # the schedule waits for us by now
+        schedule.wake()
+        return 0.0
+
+    def end_it() -> None:
+        began.wait(10)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    schedule = Schedule(work, timedelta(seconds=60), lambda: None, 60.0)
+    threading.Thread(target=end_it).start()
+    assert schedule.run(ending=told.set) is signal.SIGTERM
+
+
+def test_a_stop_while_work_is_busy_waits_for_it_and_ends() -> None:
+    """Work that ends during the stop sets no next run: that once waited for the stop, and the stop for it."""
+    here = Path(__file__)
+    program = (
+        f"import sys; sys.path.insert(0, {str(here.parent)!r}); import {here.stem} as t; t.stop_while_work_is_busy()"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], timeout=30, check=False, cwd=here.parents[2])
+    assert ended.returncode == 0
