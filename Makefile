@@ -46,6 +46,8 @@ soak: install
 bench: install
 	@scripts/bootstrap system test
 	@$(PY) -m bench
+	@$(PY) -m bench.classify_report
+	@$(PY) -m pytest -q -s bench/bench_classify.py
 
 lint: install
 	@.venv/bin/ruff check -q

@@ -1,0 +1,59 @@
+"""What the worker is held against: fetch in batches, then parse each message, one after the other in one thread.
+
+Run as `python -m bench.one_thread PARSER HOST PORT CA_FILE ADDRESS PASSWORD`; PARSER is `mail-parser` (its own object,
+and every attachment's bytes) or `message` (the worker's, and every attachment's bytes). Prints seconds and messages.
+"""
+
+import base64
+import ssl
+import sys
+import time
+from collections.abc import Callable
+
+from imapclient import IMAPClient
+
+AT_ONCE = 25
+
+
+def drain(client: IMAPClient, parse: Callable[[bytes], int]) -> int:
+    """Fetch and parse everything in INBOX; returns how many messages."""
+    client.select_folder("INBOX", readonly=True)
+    uids = client.search("ALL")
+    for start in range(0, len(uids), AT_ONCE):
+        for items in client.fetch(uids[start : start + AT_ONCE], ["BODY.PEEK[]"]).values():
+            parse(items[b"BODY[]"])
+    return len(uids)
+
+
+def by_mail_parser(raw: bytes) -> int:
+    """Parse with mail-parser and decode the attachments; returns their bytes."""
+    import mailparser  # type: ignore[import-untyped]  # ships no types
+
+    parsed = mailparser.parse_from_bytes(raw)
+    return sum(len(base64.b64decode(attachment["payload"])) for attachment in parsed.attachments)
+
+
+def by_message(raw: bytes) -> int:
+    """Parse with the worker's own and decode the attachments; returns their bytes."""
+    from datetime import UTC, datetime
+
+    from worker.message import Message
+    from worker.verdict import Path, Verdict
+
+    message = Message(raw, key="k", folder="INBOX", received_at=datetime.now(UTC), verdict=Verdict(Path.CLEAN, ()))
+    return sum(len(attachment.read()) for attachment in message.attachments)
+
+
+def main() -> None:
+    """Print what it took."""
+    parser, host, port, ca_file, address, password = sys.argv[1:]
+    started = time.perf_counter()
+    with IMAPClient(host, int(port), ssl_context=ssl.create_default_context(cafile=ca_file), timeout=60) as client:
+        client._imap.debug = 0  # noqa: SLF001 -- else IMAPClient formats every body: not to be won by that
+        client.login(address, password)
+        count = drain(client, {"mail-parser": by_mail_parser, "message": by_message}[parser])
+    print(time.perf_counter() - started, count)
+
+
+if __name__ == "__main__":
+    main()

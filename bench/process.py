@@ -1,0 +1,52 @@
+"""Programs, run and measured as a user runs them: from the start of the process to its end."""
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A program that has ended. wall and cpu in s, memory (the most that was resident) in bytes."""
+
+    wall: float
+    cpu: float
+    memory: int
+    output: str
+
+
+def environment() -> dict[str, str]:
+    """The environment for a child: this source tree can be imported, and none of our own settings get in."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("NHSMAIL_")}
+    return kept | {"PYTHONPATH": str(ROOT)}
+
+
+def worker_command(config: Path, *arguments: str) -> list[str]:
+    """The command line of the worker."""
+    return [sys.executable, "-m", "worker", *arguments, "--config", str(config)]
+
+
+def run(command: Sequence[str], *, accept: Sequence[int] = (0,)) -> Measured:
+    """Run a program to its end. What it says goes to files, as a log does.
+
+    Raises RuntimeError, with the end of what it said, where its exit code isn't among those accepted.
+    """
+    with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
+        started = time.perf_counter()
+        child = subprocess.Popen(command, stdout=output, stderr=errors, env=environment(), cwd=ROOT)
+        _, status, used = os.wait4(child.pid, 0)
+        wall = time.perf_counter() - started
+        child.returncode = os.waitstatus_to_exitcode(status)
+        output.seek(0)
+        errors.seek(0)
+        if child.returncode not in accept:
+            said = (output.read() + errors.read()).decode(errors="replace")[-2_000:]
+            raise RuntimeError(f"{' '.join(command[1:4])} … ended with {child.returncode}:\n{said}")
+        return Measured(wall, used.ru_utime + used.ru_stime, used.ru_maxrss * 1024, output.read().decode())

@@ -1,0 +1,62 @@
+"""A poll with nothing new: what it says to the server and how long it takes. The worker's own cycle, idle = false."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from statistics import median
+
+from bench.site import Workplace
+from tests.rig.proxy import Proxy
+from worker.app import App
+from worker.cycle import Cycle
+from worker.progress import Drain
+
+POLLS = 20
+
+
+@dataclass(frozen=True)
+class Quiet:
+    """One poll. up and down in bytes; milliseconds: the whole cycle, journal included; commands: each different one."""
+
+    round_trips: float
+    up: float
+    down: float
+    milliseconds: float
+    commands: tuple[str, ...]
+
+
+def quiet_polls(through_proxy: Workplace, direct: Workplace, proxy: Proxy) -> Quiet:
+    """Poll a mailbox again and again in which nothing happens; the time is taken without the proxy."""
+    with _polling(through_proxy) as cycle, proxy.measure() as used:
+        for _ in range(POLLS):
+            cycle()
+    times = []
+    with _polling(direct) as cycle:
+        for _ in range(POLLS):
+            started = time.perf_counter()
+            cycle()
+            times.append(time.perf_counter() - started)
+    return Quiet(
+        used.round_trips / POLLS,
+        used.bytes_up / POLLS,
+        used.bytes_down / POLLS,
+        median(times) * 1e3,
+        tuple(sorted(set(used.commands))),
+    )
+
+
+@contextmanager
+def _polling(place: Workplace) -> Iterator[Cycle]:
+    """The cycle of a worker that has looked at everything once."""
+    with App.from_files(place.config, {}, logs=False) as app:
+        app._open()  # noqa: SLF001 -- what App.run does, but for the schedule, which would poll at its own times
+        cycle, hands = app._build_cycle(Drain())  # noqa: SLF001
+        try:
+            for _ in range(2):
+                if cycle() is not None or cycle.condition.trouble:
+                    raise RuntimeError(f"the poll went wrong: {cycle.condition}")
+            yield cycle
+        finally:
+            cycle.end(1.0)
+            hands.close()

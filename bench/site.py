@@ -1,0 +1,140 @@
+"""Where the bench runs: a Dovecot with a fresh mailbox for every run, and a folder for each run of the worker."""
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from typing import Self
+
+from tests.rig.dovecot import Dovecot, Mailbox
+from tests.rig.proxy import Proxy
+from tests.rig.tls import Authority
+
+PASSWORD = "Bright-Harbour-92"  # noqa: S105 -- a mailbox that ends with the bench
+
+
+@dataclass(frozen=True)
+class Workplace:
+    """A folder with a configuration of the worker, its state and what its handler writes."""
+
+    root: Path
+
+    @property
+    def config(self) -> Path:
+        """The worker's configuration file."""
+        return self.root / "worker.toml"
+
+    @property
+    def archive(self) -> Path:
+        """Where the archive handler writes."""
+        return self.root / "archive"
+
+    @property
+    def stamps(self) -> Path:
+        """Where the handler of `bench.stamp` writes when it was called."""
+        return self.root / "stamps"
+
+    def archived(self) -> int:
+        """How many messages lie whole in the archive."""
+        return len(list(self.archive.glob("*/message.json")))
+
+    def remove(self) -> None:
+        """Remove the folder."""
+        shutil.rmtree(self.root, ignore_errors=True)
+
+
+class Site:
+    """Use as a context manager: what it made is removed at its end."""
+
+    def __init__(self) -> None:
+        self.root = Path(tempfile.mkdtemp(prefix="bench-", dir=os.environ.get("BENCH_DIR")))
+        self.authority = Authority(self.root / "ca")
+        self.server = Dovecot(authority=self.authority)
+        self._serial = count(1)
+        self._stores: dict[str, list[tuple[Path, int]]] = {}
+
+    def __enter__(self) -> Self:
+        self.server.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.server.close()
+        shutil.rmtree(self.root, ignore_errors=True)
+
+    def store(self, name: str, messages: Iterable[bytes]) -> tuple[int, int]:
+        """Keep messages for the mailboxes to come; returns how many, and their bytes."""
+        user = self._new_user("store")
+        user.append_many("INBOX", messages)
+        cur = self.server.root / "mail" / user.address / "Maildir" / "cur"
+        self._stores[name] = sorted((path, path.stat().st_size) for path in cur.iterdir())
+        return len(self._stores[name]), sum(size for _, size in self._stores[name])
+
+    def mailbox(self, name: str | None = None, *, warm: bool = True) -> Mailbox:
+        """A new mailbox with the messages of a store, none without a name.
+
+        warm: the server has seen the folder before, as a server has that took delivery of its mail itself.
+        """
+        user = self._new_user("pathology.results")
+        user.append_many("INBOX", [])
+        cur = self.server.root / "mail" / user.address / "Maildir" / "cur"
+        for serial, (path, size) in enumerate(self._stores.get(name or "", []), 1):
+            # S and W: the size is in the name, as Dovecot's own deliveries have it, and isn't counted anew by reading
+            os.link(path, cur / f"{1_000_000_000 + serial}.M0P1.bench,S={size},W={size}:2,")
+        if warm:
+            with user.client() as client:
+                client.select_folder("INBOX", readonly=True)
+                client.logout()
+        return user
+
+    def proxy(self) -> Proxy:
+        """A counting proxy before the server, not started."""
+        return Proxy(self.authority, (self.server.host, self.server.port))
+
+    def workplace(
+        self,
+        user: Mailbox,
+        *,
+        port: int | None = None,
+        handler: str = "archive",
+        attachments: bool = False,
+        handled: str = "Processed",
+        every: str = "60s",
+        idle: bool = False,
+    ) -> Workplace:
+        """A folder for a run of the worker on this mailbox; `handler` is `archive` or `stamp`."""
+        place = Workplace(self.root / f"work-{next(self._serial)}")
+        place.root.mkdir()
+        password = place.root / "password"
+        password.touch(mode=0o600)
+        password.write_text(PASSWORD)
+        handlers: dict[str, dict[str, object]] = {
+            "archive": {"use": "archive", "url": place.archive.as_uri(), "attachments": attachments},
+            "stamp": {"use": "bench.stamp:Stamp", "file": str(place.stamps)},
+        }
+        tables: dict[str, dict[str, object]] = {
+            "account": {
+                "address": user.address,
+                "host": user.host,
+                "port": port or user.port,
+                "password_file": str(password),
+                "ca_file": str(user.ca_file),
+            },
+            "state": {"dir": str(place.root / "state"), "ephemeral": True},
+            "poll": {"every": every, "idle": idle},
+            "settle": {"handled": handled},
+            "health": {"listen": ""},
+            f"handler.{handler}": handlers[handler],
+        }
+        lines = [f'[[route]]\nname = "all"\nhandlers = ["{handler}"]']
+        for table, values in tables.items():
+            lines.append(f"[{table}]")
+            lines += [f"{name} = {json.dumps(value)}" for name, value in values.items()]
+        place.config.write_text("\n".join(lines) + "\n")
+        return place
+
+    def _new_user(self, name: str) -> Mailbox:
+        return self.server.add_user(f"{name}{next(self._serial)}@nhs.net", PASSWORD)

@@ -1,0 +1,31 @@
+"""A handler that says when it was called: the time from a delivery to the handler is measured with it."""
+
+import os
+import time
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+from worker.message import Message
+
+
+class Stamp:
+    """Writes a line for each message: the time (epoch, s)."""
+
+    class Settings(BaseModel):
+        """The table `[handler.stamp]`."""
+
+        model_config = ConfigDict(extra="forbid", frozen=True)
+
+        file: Path
+
+    def __init__(self, settings: Settings) -> None:
+        self._file = os.open(settings.file, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+
+    def __call__(self, _message: Message) -> None:
+        """Write the line at once."""
+        os.write(self._file, f"{time.time()}\n".encode())
+
+    def close(self) -> None:
+        """Close the file."""
+        os.close(self._file)

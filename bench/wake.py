@@ -1,0 +1,49 @@
+"""The time from a delivery to the handler, with IDLE: a worker runs, and mail comes."""
+
+import signal
+import subprocess
+import time
+from pathlib import Path
+from statistics import median
+
+from bench.process import ROOT, environment, worker_command
+from bench.site import Workplace
+from tests.rig.dovecot import Mailbox
+
+PATIENCE = 20.0
+
+
+def waits(user: Mailbox, place: Workplace, mail: list[bytes]) -> list[float]:
+    """Deliver these, one at a time, to a worker that waits; seconds until the handler was called, of each."""
+    with (place.root / "log").open("wb") as log:
+        child = subprocess.Popen(worker_command(place.config, "run"), stderr=log, env=environment(), cwd=ROOT)
+        try:
+            _deliver_and_wait(user, place, mail[0])  # it has started
+            return [_deliver_and_wait(user, place, raw) for raw in mail[1:]]
+        finally:
+            child.send_signal(signal.SIGTERM)
+            child.wait(40)
+
+
+def _deliver_and_wait(user: Mailbox, place: Workplace, raw: bytes) -> float:
+    time.sleep(0.7)  # the worker is back in IDLE, and isn't just about to look anyway
+    before = len(_lines(place.stamps))
+    with user.client() as client:
+        delivered = time.time()
+        client.append("INBOX", raw)
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        lines = _lines(place.stamps)
+        if len(lines) > before:
+            return float(lines[before]) - delivered
+        time.sleep(0.01)
+    raise RuntimeError(f"the handler was not called within {PATIENCE} s:\n{(place.root / 'log').read_text()[-2000:]}")
+
+
+def _lines(file: Path) -> list[str]:
+    return file.read_text().split() if file.exists() else []
+
+
+def typical(seconds: list[float]) -> tuple[float, float]:
+    """Median and worst."""
+    return median(seconds), max(seconds)
