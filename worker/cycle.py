@@ -24,6 +24,7 @@ from worker.observe import get_logger
 from worker.outcome import State
 from worker.pipeline import Pipeline, Report, Stop
 from worker.settle import CannotMove
+from worker.watching import Watching
 
 log = get_logger()
 
@@ -83,6 +84,7 @@ class Cycle:
         check_age: Callable[[], None],
         clock: Callable[[], float],
         monotonic: Callable[[], float],
+        watching: Watching | None = None,
     ) -> None:
         """reconnect: waits (s) after lost connections. check_age: warns of the password's end, where that is due."""
         self._lease = lease
@@ -94,11 +96,13 @@ class Cycle:
         self._clock = clock
         self._monotonic = monotonic
         self._check_age = check_age
+        self._watching = watching or Watching()
         self._watch: Callable[[int | None], None] = lambda _fileno: None
         self._losses = 0
         self._began = False
         self._full_look_at = 0.0
         self._not_before = 0.0
+        self._run_began = 0.0
         self._look_anew = True
         self._stopping = threading.Event()
         self.condition = Condition()
@@ -111,8 +115,10 @@ class Cycle:
     def __call__(self) -> float | None:
         """One run. Never raises what a later run could put right."""
         self._watch(None)
+        self._watching.beat()
         self.condition.runs += 1
-        if (early := self._not_before - self._monotonic()) > 0:
+        self._run_began = self._monotonic()
+        if (early := self._not_before - self._run_began) > 0:
             return early
         try:
             if self._stopping.is_set() or not self._take_lease():
@@ -123,6 +129,7 @@ class Cycle:
         except NoAttempt as refusal:
             return self._no_login(refusal)
         except LoginFailed:
+            self._tell("login")
             return 0.0  # the guard has written down what it came to, and says at the next run what follows from it
         except (CredentialUnavailable, AttemptInProgress) as problem:
             return self._no_credential(problem)
@@ -141,6 +148,7 @@ class Cycle:
         Raises:
             Stop: the process is to end, or the lease is lost.
         """
+        self._watching.beat()
         if self._stopping.is_set() or not self._lease.is_held():
             raise Stop
 
@@ -175,7 +183,8 @@ class Cycle:
             drained.add(report)
             if not report.anything:
                 break
-        self._facts.polled(LastPoll(self._clock(), ok=True, new=drained.new))
+        now = self._clock()
+        self._facts.polled(LastPoll(now, ok=True, new=drained.new, good_at=now))
         drained.due = self._messages.counts().by_state[State.PENDING]
         return drained
 
@@ -202,6 +211,7 @@ class Cycle:
             self._began = True
         if held != self.condition.holds_lease:
             log.info("lease.taken" if held else "lease.held_elsewhere")
+            self._watching.lease(held=held)
         if not held and self._began:
             self._began = False
             self.pipeline.abandon()
@@ -244,7 +254,8 @@ class Cycle:
         if report is None:
             return
         self.condition.last_good_poll = now
-        self._facts.polled(LastPoll(now, ok=True, new=report.new))
+        self._tell("good")
+        self._facts.polled(LastPoll(now, ok=True, new=report.new, good_at=now))
         if report.new or report.outcomes or report.gone:
             log.info("poll.done", new=report.new, gone=report.gone, **{s.value: n for s, n in report.outcomes.items()})
 
@@ -289,7 +300,13 @@ class Cycle:
 
     def _trouble(self, kind: str, advice: str) -> None:
         self.condition.trouble, self.condition.advice = kind, advice
+        self._tell(kind)
         try:
-            self._facts.polled(LastPoll(self._clock(), ok=False, new=0))
+            before = self._facts.last_poll()
+            good_at = None if before is None else before.good_at
+            self._facts.polled(LastPoll(self._clock(), ok=False, new=0, good_at=good_at))
         except JournalUnavailable:
             log.error("journal.unavailable")
+
+    def _tell(self, outcome: str) -> None:
+        self._watching.polled(outcome, self._monotonic() - self._run_began)

@@ -32,10 +32,18 @@ _DONE = {Path.CLEAN: State.HANDLED, Path.JUNK: State.JUNK}
 class Try:
     """Gives a message to the handlers that it still owes, in order, each after the former's success."""
 
-    def __init__(self, routes: Routes, handlers: Mapping[str, Handler], monotonic: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        routes: Routes,
+        handlers: Mapping[str, Handler],
+        monotonic: Callable[[], float],
+        handled: Callable[[str, str, float], None] = lambda _handler, _outcome, _seconds: None,
+    ) -> None:
+        """handled: told of each handler's call: its name, done, retry, reject or error, and the seconds it took."""
         self._routes = routes
         self._handlers = handlers
         self._monotonic = monotonic
+        self._handled = handled
 
     def __call__(self, message: Message, already_done: Collection[str]) -> Outcome:
         """What this try came to. Never raises."""
@@ -61,20 +69,24 @@ class Try:
     def _call(self, name: str, message: Message, done: tuple[str, ...], route: str) -> Outcome | None:
         """None when the handler returned; else what became of the message."""
         started = self._monotonic()
+        came_to = "error"
         try:
             self._handlers[name](message)
         except Retry as word:
-            state, reason, after = State.PENDING, f"{name}:Retry", word.after
+            came_to, state, reason, after = "retry", State.PENDING, f"{name}:Retry", word.after
         except Reject:
-            state, reason, after = State.FAILED, f"{name}:Reject", None
+            came_to, state, reason, after = "reject", State.FAILED, f"{name}:Reject", None
         except MessageError as error:
             state, reason, after = State.FAILED, _unreadable(error), None
         except Exception as error:
             log.exception("handler.failed", handler=name)
             state, reason, after = State.PENDING, f"{name}:{type(error).__name__}", None
         else:
-            log.debug("handler.done", handler=name, seconds=round(self._monotonic() - started, 6))
+            seconds = self._monotonic() - started
+            log.debug("handler.done", handler=name, seconds=seconds)
+            self._handled(name, "done", seconds)
             return None
+        self._handled(name, came_to, self._monotonic() - started)
         return Outcome(state, done=done, reason=reason, after=after, failed_handler=name, route=route)
 
 

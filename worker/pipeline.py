@@ -23,6 +23,7 @@ from worker.outcome import Outcome, State
 from worker.poll import Look, Poll
 from worker.settle import Settle, Settlement
 from worker.verdict import Path, Verdict
+from worker.watching import Watching
 
 log = get_logger()
 
@@ -118,6 +119,7 @@ class Pipeline:
         run: str,
         on_outcome: Callable[[Record, Result], None],
         on_new: Callable[[int], None],
+        watching: Watching | None = None,
     ) -> None:
         """What isn't a stage of the way:
 
@@ -141,6 +143,7 @@ class Pipeline:
         self._run = run
         self._on_outcome = on_outcome
         self._on_new = on_new
+        self._watching = watching or Watching()
         self._finished: list[Finished] = []
         self._to_settle: list[Settlement] = []
         self._suspects: list[int] = []
@@ -266,6 +269,7 @@ class Pipeline:
         self._report.missed += len(records) - gone
         if gone:
             log.warning("message.gone", count=gone)
+            self._watching.gone([record for record in records if record.missed + 1 >= GONE_AFTER])
         for folder in {record.place.folder for record in records}:
             self._poll.look_again(folder)
 
@@ -426,6 +430,7 @@ class Pipeline:
             if target is not None:
                 record = item.record
                 self._to_settle.append(Settlement(record.id, record.fingerprint, record.place, target))
+        self._watching.recorded()
 
     def _result(self, item: Finished, handlers: dict[str, tuple[bool, int]], now: float) -> Result:
         outcome, record = item.outcome, item.record
@@ -478,6 +483,7 @@ class Pipeline:
                 case _:
                     log.warning("message.retry", reason=result.reason, next_at=result.next_at)
         self._on_outcome(item.record, result)
+        self._watching.outcome(item.record, result)
 
     def _settle_now(self, session: Session) -> None:
         if self._to_settle:

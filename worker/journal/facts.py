@@ -1,6 +1,6 @@
 """Single facts that outlive the process: whose journal this is, whether work is paused, how the last poll went."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,11 +19,12 @@ class OtherAccount(Exception):
 
 @dataclass(frozen=True, slots=True)
 class LastPoll:
-    """How the last poll went. at: epoch s; new: messages seen for the first time."""
+    """How the last poll went. at: epoch s; new: messages seen for the first time; good_at: epoch s of the last good one."""
 
     at: float
     ok: bool
     new: int
+    good_at: float | None = None
 
 
 class Facts:
@@ -51,7 +52,7 @@ class Facts:
 
     def polled(self, poll: LastPoll) -> None:
         """Remember how the last poll went."""
-        self._set("last_poll", orjson.dumps({"at": poll.at, "ok": poll.ok, "new": poll.new}).decode())
+        self._set("last_poll", orjson.dumps(asdict(poll)).decode())
 
     def last_poll(self) -> LastPoll | None:
         """How the last poll went; None before any."""
@@ -70,6 +71,14 @@ class Facts:
     def paused(self) -> str | None:
         """Since when and by whom work is paused; None: it isn't."""
         return self._get("paused")
+
+    def remember(self, name: str, text: str) -> None:
+        """Keep a short text of another room's under this name, instead of what was kept before."""
+        self._set(f"kept.{name}", text)
+
+    def recall(self, name: str) -> str | None:
+        """What was kept last under this name."""
+        return self._get(f"kept.{name}")
 
     def _get(self, name: str) -> str | None:
         with self._database.read() as connection:
