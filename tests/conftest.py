@@ -3,9 +3,10 @@
 import ipaddress
 import os
 import socket
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from tests.rig.dovecot import Dovecot, Mailbox
 from tests.rig.proxy import Proxy
 from tests.rig.scripted import ScriptedServer, Step
 from tests.rig.tls import Authority
+from tests.rig.worker import Server, Worker, keep_logs_apart, worker_for
 
 settings.register_profile("default", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("thorough", parent=settings.get_profile("default"), max_examples=2_000)
@@ -121,4 +123,32 @@ def scripted(authority: Authority) -> Iterator[Callable[..., ScriptedServer]]:
         def make(*sessions: Sequence[Step], **options: Any) -> ScriptedServer:
             return servers.enter_context(ScriptedServer(authority, *sessions, **options))
 
+        yield make
+
+
+@pytest.fixture
+def make_worker(
+    tmp_path: Path, dovecot: Mailbox, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[..., Worker]]:
+    """Configure a worker for the test's mailbox, or another's, on its server or behind a proxy.
+
+    Its one route goes to the `ledger` handler, unless `routes` says otherwise; `settings` are tables and keys.
+    """
+    for name in [name for name in os.environ if name.startswith("NHSMAIL_")]:
+        monkeypatch.delenv(name)
+    numbers = count(1)
+
+    def make(
+        server: Server | None = None,
+        *,
+        mailbox: Mailbox | None = None,
+        routes: Sequence[Mapping[str, Any]] = ({"name": "all", "handlers": ["ledger"]},),
+        settings: Mapping[str, Mapping[str, Any]] | None = None,
+    ) -> Worker:
+        folder = tmp_path / f"worker-{next(numbers)}"
+        folder.mkdir()
+        box = mailbox or dovecot
+        return worker_for(folder, server or box, box, [dict(route) for route in routes], settings or {})
+
+    with keep_logs_apart(monkeypatch, tmp_path):
         yield make

@@ -1,0 +1,111 @@
+"""Handlers for tests: one that keeps a ledger of its calls, and some that go wrong."""
+
+import json
+import os
+import threading
+import time
+from collections import Counter
+from datetime import timedelta
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel
+
+from worker import Message, Reject, Retry
+
+
+def number_of(message: Message) -> int:
+    """The number that `tests.rig.letters` gave the message; 0 for any other."""
+    return int(message.headers.get("X-Number") or 0)
+
+
+class Ledger:
+    """Writes a line when it is called and one when it returns, so that a killed process leaves them, too."""
+
+    class Settings(BaseModel):
+        file: Path
+        hold: Path | None = None
+        """The call doesn't return while this file is there."""
+        seconds: float = 0.0
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    def __call__(self, message: Message) -> None:
+        self._write(message, done=False)
+        time.sleep(self._settings.seconds)
+        while self._settings.hold is not None and self._settings.hold.exists():
+            time.sleep(0.005)
+        self._write(message, done=True)
+
+    def _write(self, message: Message, *, done: bool) -> None:
+        line = {
+            "key": str(message.key),
+            "number": number_of(message),
+            "path": str(message.path),
+            "sha256": message.sha256,
+            "done": done,
+        }
+        file = os.open(self._settings.file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        try:
+            os.write(file, json.dumps(line, separators=(",", ":")).encode() + b"\n")
+        finally:
+            os.close(file)
+
+
+class Failing:
+    """Fails so many times for each message, then returns; `times` -1: always."""
+
+    class Settings(BaseModel):
+        times: int = -1
+        how: Literal["error", "retry", "reject", "exit"] = "error"
+        after: float | None = None
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._failures: Counter[str] = Counter()
+        self._lock = threading.Lock()
+
+    def __call__(self, message: Message) -> None:
+        with self._lock:
+            failures = self._failures[message.key]
+            self._failures[message.key] += 1
+        if self._settings.times != -1 and failures >= self._settings.times:
+            return
+        after = self._settings.after
+        match self._settings.how:
+            case "retry":
+                raise Retry("not now", after=None if after is None else timedelta(seconds=after))
+            case "reject":
+                raise Reject("never")
+            case "exit":
+                raise SystemExit(3)
+            case _:
+                raise ValueError("as it was told to")
+
+
+class Unflushable:
+    """Does its work only when it is flushed, as handlers that write in batches do, and fails at that so many times."""
+
+    class Settings(BaseModel):
+        file: Path
+        times: int = 1
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._failures = 0
+        self._lock = threading.Lock()
+        self._waiting: list[str] = []
+
+    def __call__(self, message: Message) -> None:
+        with self._lock:
+            self._waiting.append(message.sha256)
+
+    def flush(self) -> None:
+        with self._lock:
+            waiting, self._waiting = self._waiting, []
+        if waiting and self._failures < self._settings.times:
+            self._failures += 1
+            raise OSError("no space left on device")
+        with self._settings.file.open("a") as file:
+            file.writelines(f"{item}\n" for item in waiting)
