@@ -59,6 +59,10 @@ class Announcer:
         """A person had mail shown: access to patients' data."""
         self._record("content.shown", actor, command=command.replace(" ", "."), **({} if key is None else {"key": key}))
 
+    def rebuilt(self, actor: str, count: int) -> None:
+        """A person made the journal anew from the mailbox."""
+        self._record("journal.rebuilt", actor, count=count)
+
     def asked(self, actor: str, kind: Kind, keys: Sequence[str], reason: str) -> None:
         """A person asked for messages to be released, or tried again."""
         event = {Kind.RELEASE: "message.released", Kind.RETRY: "message.retried"}[kind]

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -24,6 +24,7 @@ from worker.hands import Hands
 from worker.headers import Headers
 from worker.journal.anchors import JournalAnchors
 from worker.journal.attempts import AttemptLedger
+from worker.journal.database import JournalDamaged
 from worker.journal.intents import Intents, Kind
 from worker.journal.journal import Journal
 from worker.journal.lease import HEARTBEAT, Lease
@@ -54,8 +55,10 @@ from worker.schedule import ENDING_SIGNALS, Schedule, Watcher
 from worker.settings import Settings, SettingsError, check_files, check_state_dir, load, read_secret
 from worker.settle import Settle
 from worker.status import actor, installation, replica, status
+from worker.upkeep import Compact, Rebuild, Rebuilt
 from worker.verdict import Path as MailPath
 from worker.verdict import Verdict
+from worker.walk import Walk
 
 log = get_logger()
 
@@ -215,13 +218,67 @@ class App:
     def reconcile(self) -> Balance:
         """Hold every message against the journal. Reads only; works beside a running worker."""
         with self._visit() as (session, _):
-            return Reconcile(
-                self._journal.messages,
-                account=self.settings.account.address,
-                watched=self._layout.watched,
-                targets=self._targets(),
-                since=self.settings.poll.since,
-            ).balance(session)
+            return Reconcile(self._journal.messages, self._walk()).balance(session)
+
+    def compact(self) -> int:
+        """Forget rows of mail that was settled long ago and is nowhere any more; returns how many."""
+        keep = self.settings.state.keep.total_seconds()
+        with self._visit() as (session, _):
+            return Compact(self._journal.messages, self._walk(), keep=keep, clock=self._clock)(session)
+
+    def rebuild(self, assume_handled_before: datetime | None) -> tuple[Rebuilt, Path | None]:
+        """Make the journal anew from the mailbox. Returns what was entered, and where a damaged one was put."""
+        settle = self.settings.settle
+        if settle.handled == KEEP and assume_handled_before is None:
+            raise Failure(
+                ExitCode.USAGE,
+                'Handled mail stays in the watched folders ([settle] handled = "keep"), so the mailbox doesn\'t say '
+                "what was handled. Nothing was done. Say it: --assume-handled-before DATE. Mail received on that date "
+                "or later is handled, perhaps again.",
+            )
+        with self._explained():
+            damaged = self._open_or_set_aside()
+            lease = self._lease()
+            if not lease.acquire():
+                raise Failure(ExitCode.NOT_NOW, "A worker is running. Stop it first; nothing was done.")
+        try:
+            with self._visit() as (session, _):
+                rebuild = Rebuild(
+                    self._journal.messages,
+                    self._walk(),
+                    handled=None if settle.handled == KEEP else settle.handled,
+                    failed=settle.failed,
+                    junk=self._layout.junk,
+                    assume_handled_before=assume_handled_before,
+                    clock=self._clock,
+                )
+                rebuilt = rebuild(session)
+                self._announcer().rebuilt(actor(), rebuilt.handled + rebuilt.junk + rebuilt.failed)
+                self._journal.facts.resume()
+                return rebuilt, damaged
+        finally:
+            lease.release()
+
+    def _open_or_set_aside(self) -> Path | None:
+        """Open the journal; a damaged one is kept under another name, and the new one is paused until it is rebuilt."""
+        try:
+            self._open()
+        except JournalDamaged:
+            kept = self._journal.set_aside()
+            self._journal = Journal(self.settings.state.dir, None, self._clock)
+            self._open()
+            self._journal.facts.pause("journal rebuild", self._clock())
+            return kept
+        return None
+
+    def _walk(self) -> Walk:
+        return Walk(
+            self._journal.messages,
+            account=self.settings.account.address,
+            watched=self._layout.watched,
+            targets=self._targets(),
+            since=self.settings.poll.since,
+        )
 
     def preview(self) -> list[Foreseen]:
         """What each message would come to, were the mailbox drained now."""

@@ -217,6 +217,42 @@ def failed_retry(config: Path | None, keys: tuple[str, ...], reason: str) -> int
 
 
 @commands.group()
+def journal() -> None:
+    """The journal's upkeep: after damage, and over the years."""
+
+
+@journal.command("rebuild")
+@ConfigOption
+@click.option(
+    "--assume-handled-before",
+    type=click.DateTime(["%Y-%m-%d"]),
+    help="Take mail in the watched folders that was received before this day (UTC) as handled.",
+)
+def journal_rebuild(config: Path | None, assume_handled_before: datetime | None) -> int:
+    """Make the journal anew from what the mailbox shows; a damaged one is kept under another name."""
+    before = None if assume_handled_before is None else assume_handled_before.replace(tzinfo=UTC)
+    with _app(config) as app:
+        rebuilt, damaged = app.rebuild(before)
+    if damaged is not None:
+        click.echo(f"The damaged journal was kept as {damaged}.")
+    click.echo(
+        f"Entered {rebuilt.handled} handled, {rebuilt.junk} junk and {rebuilt.failed} failed messages. "
+        f"{rebuilt.left} in the watched folders are taken up as new by the next poll."
+    )
+    return ExitCode.DONE
+
+
+@journal.command("compact")
+@ConfigOption
+def journal_compact(config: Path | None) -> int:
+    """Reduce rows of mail that was settled long ago, and is in no folder any more, to their number."""
+    with _app(config) as app:
+        count = app.compact()
+    click.echo(f"{count} row(s) compacted. A row goes when two runs of this command in a row missed its message.")
+    return ExitCode.DONE
+
+
+@commands.group()
 def login() -> None:
     """The login guard: how it stands, the reset after an unlock, the OAuth sign-in."""
 

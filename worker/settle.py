@@ -59,18 +59,41 @@ class Settle:
         """These were being settled when a run, or its connection, ended: a copy may already lie in the target."""
         self._doubtful.update(ids)
 
-    def settle(self, session: Session, settlements: Sequence[Settlement]) -> int:
-        """Move each message to its target, folder by folder. Returns how many were settled.
+    def settle(self, session: Session, settlements: Sequence[Settlement]) -> set[str]:
+        """Move each message to its target, folder by folder.
 
-        Messages that somebody took away meanwhile count as settled: where they are now is not ours to say.
+        Messages that somebody took away meanwhile count as settled: where they are now is not ours to say. Returns the
+        folders that were replaced: what they held is found again by the next look, and settled then.
         """
+        replaced: set[str] = set()
         for folder, target, group in _grouped(settlements):
             state = session.selected_state if session.selected == folder else session.select(folder)
             valid = [item for item in group if state is not None and item.place.uidvalidity == state.uidvalidity]
             for start in range(0, len(valid), uid_sets.MAX_COMMAND_UIDS):
                 self._move(session, valid[start : start + uid_sets.MAX_COMMAND_UIDS], folder, target)
-            # The folder was replaced: what it held is found again by the next look, and settled then.
-        return len(settlements)
+            if len(valid) < len(group):
+                replaced.add(folder)
+        return replaced
+
+    def delete(self, session: Session, records: Sequence[Record]) -> int:
+        """Delete handled mail for good, message by message (UIDPLUS). Returns how many were asked for.
+
+        Where the server lacks UIDPLUS nothing is deleted: a bare EXPUNGE would take other people's mail with it.
+        """
+        deleted = 0
+        for folder in dict.fromkeys(record.place.folder for record in records) if session.has("UIDPLUS") else ():
+            state = session.select(folder)
+            uids = [
+                record.place.uid
+                for record in records
+                if record.place.folder == folder
+                and record.place.uidvalidity == state.uidvalidity
+                and record.place.uid is not None
+            ]
+            for start in range(0, len(uids), uid_sets.MAX_COMMAND_UIDS):
+                session.delete(uids[start : start + uid_sets.MAX_COMMAND_UIDS])
+            deleted += len(uids)
+        return deleted
 
     def bring_back(self, session: Session, records: Sequence[Record], folder: str) -> None:
         """Move messages that are to be handled anew into a watched folder."""

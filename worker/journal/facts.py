@@ -19,7 +19,7 @@ class OtherAccount(Exception):
 
 @dataclass(frozen=True, slots=True)
 class LastPoll:
-    """How the last poll went. at: epoch s; new: messages seen for the first time; good_at: epoch s of the last good one."""
+    """How the last poll went. at, good_at: epoch s, of it and of the last good one; new: messages not seen before."""
 
     at: float
     ok: bool

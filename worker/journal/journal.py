@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
 from worker.journal.database import Database, JournalDamaged, JournalUnavailable
@@ -42,6 +43,25 @@ class Journal:
             self._prepare_file(self.path)
         migrate(self.database)
         self.facts.belongs_to(address)
+
+    def set_aside(self) -> Path:
+        """Rename a damaged journal, which is kept, so that a new one can be begun. Returns its new path.
+
+        Raises:
+            JournalUnavailable: it can't be renamed; or it isn't a file, and so isn't ours to repair.
+        """
+        if self.path is None:
+            raise JournalUnavailable("a journal on a database server is repaired there")
+        self.database.close()
+        kept = self.path.with_name(f"{FILE}.damaged-{datetime.now(UTC):%Y%m%dT%H%M%SZ}")
+        try:
+            for suffix in ("", "-wal", "-shm"):
+                part = self.path.with_name(self.path.name + suffix)
+                if part.exists():
+                    part.rename(kept.with_name(kept.name + suffix))
+        except OSError as error:
+            raise JournalUnavailable(f"the damaged journal can't be renamed: {error.strerror}") from error
+        return kept
 
     def close(self) -> None:
         """Give the connections back."""

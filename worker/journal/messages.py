@@ -1,15 +1,16 @@
 """The account of messages: one row for each message that the server ever showed, with its state and its place."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, and_, bindparam, case, func, or_, select, update
+from sqlalchemy import Connection, and_, bindparam, case, delete, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as postgres_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from worker.journal.database import Database
-from worker.journal.schema import delivery, folder, message
+from worker.journal.schema import delivery, folder, message, tally
 from worker.outcome import State
 from worker.verdict import Evidence, Path, Verdict
 
@@ -160,7 +161,13 @@ class Messages:
                     func.min(case((message.c.state == State.PENDING, message.c.first_seen_at))),
                 )
             ).one()
-        return Counts({state: by_state.get(state, 0) for state in State}, released, oldest)
+        compacted = self.compacted()
+        return Counts({state: by_state.get(state, 0) + compacted.get(state, 0) for state in State}, released, oldest)
+
+    def compacted(self) -> dict[State, int]:
+        """How many messages of each state have no row any more."""
+        with self._database.read() as connection:
+            return {State(row.state): row.messages for row in connection.execute(select(tally))}
 
     # -- what changes --------------------------------------------------------------------------------------------------
 
@@ -197,6 +204,44 @@ class Messages:
                 for id_, at in moves
             ],
         )
+
+    def add_settled(self, found: Sequence[tuple[NewMessage, State]], now: float) -> None:
+        """Enter messages that an earlier journal has settled: they lie where they are to lie."""
+        records = self.add([item for item, _ in found], now)
+        self._update_many(
+            update(message)
+            .where(message.c.id == bindparam("row"))
+            .values(state=bindparam("new_state"), reason="rebuilt", outcome_at=now, settled_at=now),
+            [{"row": record.id, "new_state": state.value} for record, (_, state) in zip(records, found, strict=True)],
+        )
+
+    def settled_before(self, then: float) -> list[Record]:
+        """Messages that were settled before that time (epoch s)."""
+        return self._records(and_(message.c.settled_at.is_not(None), message.c.settled_at < then))
+
+    def found_or_missed(self, found: Sequence[int], missed: Sequence[int]) -> None:
+        """Settled messages that a walk over the mailbox found, and those that it missed."""
+        with self._database.write() as connection:
+            for chunk in _chunks(list(found)):
+                connection.execute(update(message).where(message.c.id.in_(chunk)).values(missed=0))
+            for chunk in _chunks(list(missed)):
+                connection.execute(update(message).where(message.c.id.in_(chunk)).values(missed=message.c.missed + 1))
+
+    def compact(self, records: Sequence[Record]) -> None:
+        """Forget these rows, and keep their number."""
+        if not records:
+            return
+        with self._database.write(durable=True) as connection:
+            for state, count in Counter(record.state for record in records).items():
+                statement = self._insert(tally).values(state=state.value, messages=count)
+                connection.execute(
+                    statement.on_conflict_do_update(
+                        index_elements=["state"], set_={"messages": tally.c.messages + count}
+                    )
+                )
+            for chunk in _chunks([record.id for record in records]):
+                connection.execute(delete(delivery).where(delivery.c.message_id.in_(chunk)))
+                connection.execute(delete(message).where(message.c.id.in_(chunk)))
 
     def judged(self, verdicts: Sequence[tuple[int, Verdict]]) -> None:
         """Messages whose verdict is new: because of it they are pending, whatever they were."""

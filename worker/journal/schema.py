@@ -80,6 +80,14 @@ intent = Table(
     comment="What a person asked for, for the lease holder to carry out.",
 )
 
+tally = Table(
+    "tally",
+    metadata,
+    Column("state", String, primary_key=True),
+    Column("messages", BigInteger, nullable=False),
+    comment="How many messages of each state have been compacted: their rows are gone, their number is kept.",
+)
+
 lease = Table(
     "lease",
     metadata,

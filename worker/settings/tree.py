@@ -8,6 +8,7 @@ import re
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
+from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, StringConstraints
 
@@ -87,6 +88,30 @@ def _header_name(value: Any) -> Any:
     return value
 
 
+def _level(value: Any) -> Any:
+    return None if value == "off" else value
+
+
+_DIGEST = re.compile(
+    r"off|(?:daily|weekdays|monday|tuesday|wednesday|thursday|friday|saturday|sunday) (?:[01]\d|2[0-3]):[0-5]\d"
+)
+
+
+def _digest(value: Any) -> Any:
+    if isinstance(value, str) and not _DIGEST.fullmatch(value):
+        raise ValueError('must be "off", or days and a time: "weekdays 07:00", "daily 07:00", "monday 07:00"')
+    return value
+
+
+def _zone(value: Any) -> Any:
+    if isinstance(value, str):
+        try:
+            ZoneInfo(value)
+        except (OSError, ValueError, KeyError):
+            raise ValueError("must be a time zone that this machine knows, such as Europe/London") from None
+    return value
+
+
 def _listed(value: Any) -> Any:
     return value if isinstance(value, list | tuple) else (value,)
 
@@ -103,6 +128,7 @@ Name = Annotated[str, StringConstraints(pattern=NAME)]
 HandlerName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.:-]{0,127}$")]
 SecretUrl = Annotated[SecretStr, Url]
 Waits = Annotated[tuple[PositiveDuration, ...], Field(min_length=1)]
+HandlerNames = Annotated[tuple[HandlerName, ...], Field(min_length=1)]
 
 TRY_WAITS = tuple(timedelta(seconds=seconds) for seconds in (10, 60, 300, 1800, 7200))
 
@@ -192,6 +218,11 @@ class StateSettings(Table):
     journal_file: Path | None = Field(
         default=None, description="A file that holds the journal's URL, which then may contain a password."
     )
+    keep: PositiveDuration = Field(
+        default=timedelta(days=400),
+        description="How long a settled message keeps its row in the journal; then `journal compact` reduces it to a "
+        "number, once the message is in no folder of ours any more.",
+    )
     ephemeral: bool = Field(
         default=False,
         description="Accept a `dir` that a restart may empty, at your own risk: the count of attempts is then lost.",
@@ -270,11 +301,64 @@ class PasswordSettings(Table):
     )
 
 
+class Pattern(Table):
+    """A glob, or a regular expression in RE2's syntax, which can't run away. One of the two is set."""
+
+    glob: str | None = None
+    regex: str | None = None
+
+
+def _pattern(value: Any) -> Any:
+    if isinstance(value, Pattern):
+        return value
+    if isinstance(value, str):
+        if not value:
+            raise ValueError('is an empty pattern, which nothing matches: write "*" for anything')
+        return {"glob": value}
+    if not isinstance(value, dict) or set(value) != {"regex"} or not isinstance(value["regex"], str):
+        raise ValueError('must be a pattern, such as "*@lab.nhs.uk", or { regex = "…" }')
+    _must_compile(value["regex"])
+    return value
+
+
+def _must_compile(regex: str) -> None:
+    import re2  # type: ignore[import-untyped]  # it has no stubs; loaded only where a pattern needs it
+
+    options = re2.Options()
+    options.log_errors = False
+    try:
+        re2.compile(regex, options)
+    except re2.error:
+        raise ValueError(
+            "isn't a regular expression that RE2 takes: it has no backreferences and no look-around"
+        ) from None
+
+
+Patterns = Annotated[
+    tuple[Annotated[Pattern, BeforeValidator(_pattern)], ...], BeforeValidator(_listed), Field(min_length=1)
+]
+HeaderName = Annotated[str, BeforeValidator(_header_name)]
+
+
 Source = Literal["placement", "exchange", "trend", "spamassassin", "rspamd", "keyword", "authentication"]
 Category = Annotated[str, StringConstraints(pattern=r"^[A-Z]{1,16}$")]
 ProviderHost = Annotated[
     str, StringConstraints(pattern=r"^(?:\*\.)?[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,252}[A-Za-z0-9_])?$")
 ]
+
+
+class JunkKindsSettings(Table):
+    """Handlers of their own for kinds of junk."""
+
+    about = (
+        "Handlers for a kind of junk, in the place of `[junk] handlers`. Of a message's kinds the first of these "
+        "decides: malware, phishing, bulk, spam."
+    )
+
+    malware: HandlerNames | None = Field(default=None, description="For junk in which Exchange found malware.")
+    phishing: HandlerNames | None = Field(default=None, description="For phishing, spoofing and impersonation.")
+    bulk: HandlerNames | None = Field(default=None, description="For mass mailings.")
+    spam: HandlerNames | None = Field(default=None, description="For whatever else is junk.")
 
 
 class JunkSettings(Table):
@@ -283,8 +367,12 @@ class JunkSettings(Table):
     about = "What counts as junk, and which handlers see it. No handler of a `[[route]]` ever does."
 
     folder: Folder = Field(default="auto", description='The junk folder; `"auto"` finds it by attribute, then by name.')
-    handlers: Annotated[tuple[HandlerName, ...], Field(min_length=1)] = Field(
-        default=("quarantine",), description="The handlers for junk, in order."
+    handlers: HandlerNames = Field(default=("quarantine",), description="The handlers for junk, in order.")
+    kinds: JunkKindsSettings = Field(default_factory=JunkKindsSettings)
+    moved_out: Literal["judge", "release"] = Field(
+        default="judge",
+        description="What it means that a person, or the server itself, moves junk out of the junk folder: it is judged "
+        "anew by its headers, or it counts as released.",
     )
     tries: Count = Field(default=10, description="How many tries before a junk message is a dead letter.")
     waits: Waits = Field(default=TRY_WAITS, description="Waits after the 1st, 2nd, … failed try; the last one repeats.")
@@ -297,8 +385,16 @@ class JunkSettings(Table):
         description="Exchange's categories (`CAT:`) that make junk.",
         json_schema_extra={"shown_default": "those of spam, phishing and malware"},
     )
-    scl: int = Field(default=5, ge=-1, le=9, description="Junk from this spam confidence level of Exchange's on.")
-    bcl: int = Field(default=7, ge=0, le=9, description="Junk from this bulk complaint level of Exchange's on.")
+    scl: Annotated[Annotated[int, Field(ge=-1, le=9)] | None, BeforeValidator(_level)] = Field(
+        default=5,
+        description='Junk from this spam confidence level of Exchange\'s on; `"off"`: recorded only.',
+        json_schema_extra={"shown_type": 'whole number from -1 to 9, or "off"'},
+    )
+    bcl: Annotated[Annotated[int, Field(ge=0, le=9)] | None, BeforeValidator(_level)] = Field(
+        default=7,
+        description='Junk from this bulk complaint level of Exchange\'s on; `"off"`: recorded only.',
+        json_schema_extra={"shown_type": 'whole number from 0 to 9, or "off"'},
+    )
     provider_hosts: tuple[ProviderHost, ...] | None = Field(
         default=None,
         description="Names of the provider's own servers, below which a header may be the sender's invention; "
@@ -309,6 +405,19 @@ class JunkSettings(Table):
         default=True,
         description="Believe every spam header of a message on which no server of the provider is recognised.",
     )
+    known_senders: Patterns | None = Field(
+        default=None,
+        description="Senders whose mail in junk is likely there by mistake: the digest names it first. Senders whose "
+        "mail was handled before are known anyway.",
+    )
+    digest: Annotated[str, BeforeValidator(_digest)] = Field(
+        default="weekdays 07:00",
+        description='When to tell of junk: `"daily 07:00"`, `"weekdays 07:00"`, `"monday 07:00"`; `"off"`.',
+    )
+    digest_zone: Annotated[str, BeforeValidator(_zone)] = Field(
+        default="Europe/London",
+        description="The time zone of that time; UTC where the machine doesn't know the default.",
+    )
 
 
 class SettleSettings(Table):
@@ -318,6 +427,11 @@ class SettleSettings(Table):
 
     handled: Folder = Field(default="Processed", description='A folder, or `"keep"` to leave handled mail where it is.')
     failed: Folder = Field(default="Failed", description="The folder for dead letters.")
+    delete_handled_after: PositiveDuration | None = Field(
+        default=None,
+        description="Delete handled mail from its folder this long after it was handled. Unset: never.",
+        json_schema_extra={"shown_default": "never"},
+    )
     junk: Folder = Field(
         default="auto",
         description='Where junk from other folders goes: `"auto"`, the junk folder; `"keep"`; or a folder.',
@@ -401,45 +515,6 @@ class LogSettings(Table):
     )
 
 
-class Pattern(Table):
-    """A glob, or a regular expression in RE2's syntax, which can't run away. One of the two is set."""
-
-    glob: str | None = None
-    regex: str | None = None
-
-
-def _pattern(value: Any) -> Any:
-    if isinstance(value, Pattern):
-        return value
-    if isinstance(value, str):
-        if not value:
-            raise ValueError('is an empty pattern, which nothing matches: write "*" for anything')
-        return {"glob": value}
-    if not isinstance(value, dict) or set(value) != {"regex"} or not isinstance(value["regex"], str):
-        raise ValueError('must be a pattern, such as "*@lab.nhs.uk", or { regex = "…" }')
-    _must_compile(value["regex"])
-    return value
-
-
-def _must_compile(regex: str) -> None:
-    import re2  # type: ignore[import-untyped]  # it has no stubs; loaded only where a pattern needs it
-
-    options = re2.Options()
-    options.log_errors = False
-    try:
-        re2.compile(regex, options)
-    except re2.error:
-        raise ValueError(
-            "isn't a regular expression that RE2 takes: it has no backreferences and no look-around"
-        ) from None
-
-
-Patterns = Annotated[
-    tuple[Annotated[Pattern, BeforeValidator(_pattern)], ...], BeforeValidator(_listed), Field(min_length=1)
-]
-HeaderName = Annotated[str, BeforeValidator(_header_name)]
-
-
 class SizeMatch(Table):
     """A range of sizes, both ends left out."""
 
@@ -456,7 +531,7 @@ class MatchSettings(Table):
 
     about = (
         "All conditions of a `match` must hold; where one is a list, one of its items must. A pattern is a glob "
-        '(`*` anything, `?` one character), held against the whole text without regard to case, or '
+        "(`*` anything, `?` one character), held against the whole text without regard to case, or "
         '`{ regex = "…" }` in RE2\'s syntax, looked for anywhere in it, as written.'
     )
 
@@ -500,7 +575,7 @@ class RouteSettings(Table):
 
     name: Name = Field(description="The rule's name, in logs and metrics.")
     match: MatchSettings | None = Field(default=None, description="The conditions; left out: every message.")
-    handlers: Annotated[tuple[HandlerName, ...], Field(min_length=1)] = Field(
+    handlers: HandlerNames = Field(
         description="The handlers, in order; each is called after the one before it succeeded."
     )
     continue_: bool = Field(

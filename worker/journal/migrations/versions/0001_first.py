@@ -138,6 +138,13 @@ def upgrade() -> None:
     op.create_index("message_place", "message", ["folder", "uidvalidity", "uid"], unique=False)
     op.create_index("message_state", "message", ["state", "next_at"], unique=False)
     op.create_table(
+        "tally",
+        sa.Column("state", sa.String(), nullable=False),
+        sa.Column("messages", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("state"),
+        comment="How many messages of each state have been compacted: their rows are gone, their number is kept.",
+    )
+    op.create_table(
         "delivery",
         sa.Column("message_id", sa.Integer(), nullable=False),
         sa.Column("handler", sa.String(), nullable=False),

@@ -1,0 +1,106 @@
+"""The journal's upkeep: made anew from the mailbox after damage, and kept from growing for ever."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from worker.classify import classify
+from worker.journal.messages import Messages, NewMessage, Place, Record
+from worker.mailbox.session import Session
+from worker.outcome import State
+from worker.verdict import Path, Verdict
+from worker.walk import Stranger, Walk, WalkedFolder, claimed, holds, strangers_of
+
+MISSED_ENOUGH = 2
+"""Walks that must miss a settled message before its row is compacted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rebuilt:
+    """What a rebuild entered. left: messages of the watched folders, which the next poll takes up as new."""
+
+    handled: int
+    junk: int
+    failed: int
+    left: int
+
+
+class Rebuild:
+    """Enters what the mailbox shows as settled: the folders for handled, failed and junk mail say what became of it."""
+
+    def __init__(
+        self,
+        messages: Messages,
+        walk: Walk,
+        *,
+        handled: str | None,
+        failed: str,
+        junk: str,
+        assume_handled_before: datetime | None,
+        clock: Callable[[], float],
+    ) -> None:
+        """handled None: handled mail stays in the watched folders, so only its date tells it from new mail."""
+        self._messages = messages
+        self._walk = walk
+        self._states = {failed: State.FAILED, junk: State.JUNK} | ({handled: State.HANDLED} if handled else {})
+        self._before = None if assume_handled_before is None else assume_handled_before.timestamp()
+        self._clock = clock
+
+    def __call__(self, session: Session) -> Rebuilt:
+        """Walk the mailbox and enter what it holds. What the journal knows already is left as it is."""
+        found: list[tuple[NewMessage, State]] = []
+        left = 0
+        for folder in self._walk(session).values():
+            for stranger in folder.strangers:
+                state = self._state(folder, stranger)
+                if state is None:
+                    left += 1
+                else:
+                    found.append((_new(folder, stranger, state), state))
+        self._messages.add_settled(found, self._clock())
+        states = [state for _, state in found]
+        return Rebuilt(states.count(State.HANDLED), states.count(State.JUNK), states.count(State.FAILED), left)
+
+    def _state(self, folder: WalkedFolder, stranger: Stranger) -> State | None:
+        state = self._states.get(folder.name)
+        if state is None and self._before is not None and stranger.received_at < self._before:
+            return State.HANDLED
+        return state
+
+
+class Compact:
+    """Forgets rows of mail that was settled long ago and is in no folder of ours any more; keeps their number."""
+
+    def __init__(self, messages: Messages, walk: Walk, *, keep: float, clock: Callable[[], float]) -> None:
+        """keep: seconds for which a settled row stays, in any case."""
+        self._messages = messages
+        self._walk = walk
+        self._keep = keep
+        self._clock = clock
+
+    def __call__(self, session: Session) -> int:
+        """One walk; returns how many rows were compacted. A row goes when two walks in a row missed its message."""
+        folders = self._walk(session)
+        old = self._messages.settled_before(self._clock() - self._keep)
+        strangers = strangers_of(folders, self._messages.everything())
+        missed = [row for row in old if not holds(folders, row) and not claimed(strangers, row)]
+        gone = [row for row in missed if row.missed + 1 >= MISSED_ENOUGH]
+        self._messages.found_or_missed(_others(old, missed), [row.id for row in missed])
+        self._messages.compact(gone)
+        return len(gone)
+
+
+def _others(rows: list[Record], without: list[Record]) -> list[int]:
+    left_out = {row.id for row in without}
+    return [row.id for row in rows if row.id not in left_out and row.missed]
+
+
+def _new(folder: WalkedFolder, stranger: Stranger, state: State) -> NewMessage:
+    in_junk = state is State.JUNK
+    return NewMessage(
+        fingerprint=stranger.fingerprint,
+        place=Place(folder.name, folder.state.uidvalidity, stranger.uid),
+        size=stranger.size,
+        received_at=stranger.received_at,
+        verdict=classify((), in_junk_folder=True) if in_junk else Verdict(Path.CLEAN),
+    )

@@ -1,0 +1,123 @@
+"""A walk over the mailbox as it is now, held against the journal's rows. Reads only."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from worker.headers import Headers
+from worker.journal.messages import Messages, Record
+from worker.key import fingerprint
+from worker.mailbox.errors import CommandRefused
+from worker.mailbox.session import FolderState, Head, Session
+
+FETCH_AT_ONCE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Stranger:
+    """A message in a folder that no row placed there. size: bytes, an estimate; received_at: epoch s."""
+
+    uid: int
+    fingerprint: str
+    size: int
+    received_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class WalkedFolder:
+    """A folder as it is now. looked_at: (UIDVALIDITY, UIDNEXT) at the worker's last good poll, where it watches it."""
+
+    name: str
+    state: FolderState
+    present: frozenset[int]
+    strangers: tuple[Stranger, ...]
+    watched: bool
+    looked_at: tuple[int, int] | None
+
+
+class Walk:
+    """Walks the watched folders and those that mail is settled to."""
+
+    def __init__(
+        self,
+        messages: Messages,
+        *,
+        account: str,
+        watched: Sequence[str],
+        targets: Iterable[str],
+        since: datetime | None,
+    ) -> None:
+        self._messages = messages
+        self._account = account
+        self._watched = frozenset(watched)
+        self._folders = list(dict.fromkeys([*watched, *targets]))
+        self._since = since
+
+    def __call__(self, session: Session) -> dict[str, WalkedFolder]:
+        """The folders by name; one that isn't there holds nothing. May raise `MailboxError`, `JournalUnavailable`."""
+        looks = self._messages.last_looks()
+        folders: dict[str, WalkedFolder] = {}
+        for name in self._folders:
+            try:
+                state = session.select(name)
+            except CommandRefused:
+                continue
+            present = session.search(uidnext=state.uidnext) if state.messages else set()
+            placed = {
+                record.place.uid
+                for record in self._messages.in_folder(name)
+                if record.place.uidvalidity == state.uidvalidity
+            }
+            strangers = self._strangers(session, self._ours(session, name, state) & present - placed)
+            folders[name] = WalkedFolder(
+                name, state, frozenset(present), strangers, name in self._watched, looks.get(name)
+            )
+        return folders
+
+    def _ours(self, session: Session, name: str, state: FolderState) -> set[int]:
+        """The messages that are ours to handle: in a watched folder, those of `poll.since` and later."""
+        since = self._since.date() if self._since is not None and name in self._watched else None
+        return session.search(uidnext=state.uidnext, since=since) if state.messages else set()
+
+    def _strangers(self, session: Session, uids: set[int]) -> tuple[Stranger, ...]:
+        ordered = sorted(uids)
+        return tuple(
+            self._stranger(head)
+            for start in range(0, len(ordered), FETCH_AT_ONCE)
+            for head in session.heads(ordered[start : start + FETCH_AT_ONCE])
+        )
+
+    def _stranger(self, head: Head) -> Stranger:
+        mark = fingerprint(self._account, Headers.from_bytes(head.header))
+        return Stranger(head.uid, mark, head.size, head.received_at)
+
+
+Strangers = dict[str, list[tuple[str, Stranger]]]
+"""Messages that no row places, with their folders, by fingerprint."""
+
+
+def strangers_of(folders: dict[str, WalkedFolder], rows: Sequence[Record]) -> Strangers:
+    """Messages that no row places. What was entered since the walk isn't one."""
+    placed = {(row.place.folder, row.place.uidvalidity, row.place.uid) for row in rows}
+    found: Strangers = {}
+    for name, folder in folders.items():
+        for stranger in folder.strangers:
+            if (name, folder.state.uidvalidity, stranger.uid) not in placed:
+                found.setdefault(stranger.fingerprint, []).append((name, stranger))
+    return found
+
+
+def holds(folders: dict[str, WalkedFolder], row: Record) -> bool:
+    """Whether the message is where its row says."""
+    folder = folders.get(row.place.folder)
+    return folder is not None and row.place.uidvalidity == folder.state.uidvalidity and row.place.uid in folder.present
+
+
+def claimed(strangers: Strangers, row: Record) -> bool:
+    """Whether the message lies elsewhere now, as one of the strangers; that one is then taken."""
+    places = strangers.get(row.fingerprint)
+    if not places:
+        return False
+    places.sort(key=lambda place: place[0] != row.place.folder)
+    places.pop(0)
+    return True
