@@ -18,7 +18,7 @@ import re
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -226,23 +226,32 @@ class AuditTrail:
             AuditUnavailable: the line can't be written.
             ValueError: no such kind.
         """
-        if kind not in KINDS:
-            raise ValueError(f"no such kind of audit line: {kind}")
-        body = {"kind": kind, "who": _word(who or person()), **self._fields(kind, fields)}
-        if words:
-            body["words"] = " ".join(words.split())[:500]
+        body = self._body(kind, who, words, fields)
         with _unavailable(), self._thread_lock, self._locked(fcntl.LOCK_EX):
-            torn = self._catch_up()
-            if torn:
-                log.warning("audit.repaired", chain=self.chain, bytes=torn)
-                self._append({"kind": "audit.repaired", "who": self.chain, "bytes": torn})
-            line = self._append(body)
+            lines = self._extend([body])
             if durable:
                 _sync(self._current)
             head = self._head
-        self._send_on(line)
+        self._send_on(lines)
         if durable:
             self._store(head)
+
+    def record_all(self, kind: str, entries: Sequence[Mapping[str, Any]], /, *, who: str) -> None:
+        """Add a line of one kind for each of these, at a fraction of the cost, on the disk and anchored on return.
+
+        Raises:
+            AuditUnavailable: as `record`; the lines before the one that can't be written may stand.
+            ValueError: no such kind.
+        """
+        if not entries:
+            return
+        bodies = [self._body(kind, who, "", fields) for fields in entries]
+        with _unavailable(), self._thread_lock, self._locked(fcntl.LOCK_EX):
+            lines = self._extend(bodies)
+            _sync(self._current)
+            head = self._head
+        self._send_on(lines)
+        self._store(head)
 
     def anchor(self) -> None:
         """Bring all lines so far to the disk and their head into the journal: once a batch.
@@ -287,27 +296,47 @@ class AuditTrail:
 
     # Writing
 
-    def _fields(self, kind: str, fields: Mapping[str, Any]) -> dict[str, object]:
-        return cleaned(fields, KINDS[kind][1], account=self._account)
+    def _body(self, kind: str, who: str | None, words: str, fields: Mapping[str, Any]) -> dict[str, object]:
+        if kind not in KINDS:
+            raise ValueError(f"no such kind of audit line: {kind}")
+        body = {"kind": kind, "who": _word(who or person()), **cleaned(fields, KINDS[kind][1], account=self._account)}
+        if words:
+            body["words"] = " ".join(words.split())[:500]
+        return body
 
-    def _append(self, body: Mapping[str, object]) -> bytes:
+    def _extend(self, bodies: Sequence[Mapping[str, object]]) -> bytes:
+        """Add lines at the chain's true end, in one write."""
+        torn = self._catch_up()
+        if torn:
+            log.warning("audit.repaired", chain=self.chain, bytes=torn)
+            bodies = [{"kind": "audit.repaired", "who": self.chain, "bytes": torn}, *bodies]
         self._rotate_if_full()
+        head, lines = self._head, []
+        for body in bodies:
+            line, head = self._sealed(body, head)
+            lines.append(line)
+        written = b"".join(lines)
+        self._append(written, head)
+        return written
+
+    def _sealed(self, body: Mapping[str, object], before: Head) -> tuple[bytes, Head]:
         at = rfc3339(datetime.fromtimestamp(self._clock(), UTC))
-        sealed = orjson.dumps({"n": self._head.count + 1, "at": at, "chain": self.chain, **body})[:-1]
-        mac = _mac(self._key, self._before(self._head), sealed)
-        line = sealed + _MARK + mac.encode() + _TAIL
+        sealed = orjson.dumps({"n": before.count + 1, "at": at, "chain": self.chain, **body})[:-1]
+        mac = _mac(self._key, self._before(before), sealed)
+        return sealed + _MARK + mac.encode() + _TAIL, Head(before.count + 1, mac)
+
+    def _append(self, lines: bytes, head: Head) -> None:
         fresh = not self._current.exists()
         descriptor = os.open(self._current, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o600)
         try:
-            _write_all(descriptor, line)
+            _write_all(descriptor, lines)
             status = os.fstat(descriptor)
         finally:
             os.close(descriptor)
         if fresh:
             _sync(self._directory)
-        self._head = Head(self._head.count + 1, mac)
+        self._head = head
         self._seen = (status.st_ino, status.st_size)
-        return line
 
     def _before(self, head: Head) -> str:
         return head.mac or _genesis(self._key, self.chain)
@@ -356,11 +385,12 @@ class AuditTrail:
         except Exception:  # whatever the journal's trouble is: the line is written, and the next one anchors it
             log.warning("audit.unanchored", chain=self.chain, exc_info=True)
 
-    def _send_on(self, line: bytes) -> None:
+    def _send_on(self, lines: bytes) -> None:
         if self._mirror is None:
             return
         try:
-            self._mirror(line)
+            for line in lines.splitlines(keepends=True):
+                self._mirror(line)
         except Exception:  # a copy that can't be sent on stops nothing
             log.warning("audit.mirror_failed", exc_info=True)
 
