@@ -427,6 +427,7 @@ class App:
             monotonic=self._monotonic,
             messages=messages,
             check_age=guard.check_age,
+            delete_handled_after=settings.settle.delete_handled_after,
         )
         cycle.pipeline = Pipeline(
             poll=Poll(messages, self._layout, settings.poll.since),

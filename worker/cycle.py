@@ -8,6 +8,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from worker.connect import Connector
 from worker.journal.database import JournalUnavailable
@@ -82,6 +83,7 @@ class Cycle:
         idle: bool,
         reconnect: Sequence[float],
         check_age: Callable[[], None],
+        delete_handled_after: timedelta | None,
         clock: Callable[[], float],
         monotonic: Callable[[], float],
         watching: Watching | None = None,
@@ -96,6 +98,7 @@ class Cycle:
         self._clock = clock
         self._monotonic = monotonic
         self._check_age = check_age
+        self._delete_handled_after = delete_handled_after
         self._watching = watching or Watching()
         self._watch: Callable[[int | None], None] = lambda _fileno: None
         self._losses = 0
@@ -229,12 +232,16 @@ class Cycle:
             return None
         if self._look_anew:
             self.pipeline.connected()
-            self._look_anew = False
+        self._look_anew = True  # whatever ends this poll half-way: what it saw and didn't finish is looked at again
         if self._monotonic() >= self._full_look_at:
             self.pipeline.reconcile_next()
             self._check_age()
             self._full_look_at = self._monotonic() + FULL_LOOK_EVERY
-        return self.pipeline.poll(session, news=news)
+            if self._delete_handled_after is not None:
+                self.pipeline.delete_handled(session, self._delete_handled_after)
+        report = self.pipeline.poll(session, news=news)
+        self._look_anew = False
+        return report
 
     def _rest(self, session: Session) -> float | None:
         """Leave the connection in IDLE where there is such a thing; say when the next run is due by itself."""

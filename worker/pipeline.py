@@ -202,6 +202,14 @@ class Pipeline:
         self._messages.looked_at(self._poll.states() if looks else {}, self._clock())
         return self._report
 
+    def delete_handled(self, session: Session, older_than: timedelta) -> None:
+        """Delete mail from the folder of handled mail that was handled longer ago than this."""
+        old = self._messages.handled_before(self._clock() - older_than.total_seconds())
+        if old and self._settle.delete(session, old):
+            self._messages.deleted([record.id for record in old])
+            log.info("mailbox.handled_deleted", count=len(old))
+            session.select(self._poll.rest)
+
     def interrupt(self) -> None:
         """End a wait for handlers, so that the next step asks whether to go on; from another thread."""
         self._hands.interrupt()

@@ -6,7 +6,7 @@ Reads only, and runs beside a working worker. What is in no state that holds is 
 from collections import Counter
 from dataclasses import dataclass
 
-from worker.journal.messages import Messages
+from worker.journal.messages import DELETED, Messages
 from worker.mailbox.session import Session
 from worker.outcome import State
 from worker.walk import Strangers, Walk, WalkedFolder, claimed, holds, strangers_of
@@ -72,7 +72,9 @@ class Reconcile:
         """The rows are read after the walk, so that what the worker did meanwhile shows in them."""
         rows = self._messages.everything()
         strangers = strangers_of(folders, rows)
-        lost = [row for row in rows if not holds(folders, row) and not claimed(strangers, row)]
+        lost = [
+            row for row in rows if row.reason != DELETED and not holds(folders, row) and not claimed(strangers, row)
+        ]
         counts = Counter(row.state for row in rows) + Counter(self._messages.compacted())
         vanished = [row.key for row in lost if row.state is State.PENDING]
         waiting, passed_over = _unknown(folders, strangers)

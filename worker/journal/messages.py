@@ -15,6 +15,10 @@ from worker.outcome import State
 from worker.verdict import Evidence, Path, Verdict
 
 
+DELETED = "deleted"
+"""The reason of a handled message that we deleted from the mailbox, as the settings say."""
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """Where a message lies. uid None: somewhere in the folder."""
@@ -46,6 +50,7 @@ class Record:
     missed: int
     released: bool
     reason: str | None = None
+    waiting_since: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +66,10 @@ class NewMessage:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What is recorded of a try. next_at: epoch s; settle_to: the folder to move it to, None to leave it."""
+    """What is recorded of a try. next_at: epoch s; settle_to: the folder to move it to, None to leave it.
+
+    waiting: for the content, which the server doesn't show yet.
+    """
 
     id: int
     state: State
@@ -70,6 +78,7 @@ class Result:
     settle_to: str | None = None
     done: tuple[str, ...] = ()
     failed_handler: str | None = None
+    waiting: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,6 +228,24 @@ class Messages:
         """Messages that were settled before that time (epoch s)."""
         return self._records(and_(message.c.settled_at.is_not(None), message.c.settled_at < then))
 
+    def handled_before(self, then: float) -> list[Record]:
+        """Handled messages that were settled before that time (epoch s) and still lie in the mailbox."""
+        return self._records(
+            and_(
+                message.c.state == State.HANDLED,
+                message.c.settled_at < then,
+                message.c.settle_to.is_not(None),
+                message.c.uid.is_not(None),
+            )
+        )
+
+    def deleted(self, ids: Sequence[int]) -> None:
+        """We deleted these from the mailbox, as the settings say."""
+        self._update_many(
+            update(message).where(message.c.id == bindparam("row")).values(uid=None, reason=DELETED),
+            [{"row": row} for row in ids],
+        )
+
     def found_or_missed(self, found: Sequence[int], missed: Sequence[int]) -> None:
         """Settled messages that a walk over the mailbox found, and those that it missed."""
         with self._database.write() as connection:
@@ -296,6 +323,19 @@ class Messages:
         """Messages that were in hand and that nobody touched: their try didn't happen."""
         self._update_many(
             update(message).where(message.c.id == bindparam("row")).values(tries=message.c.tries - 1, in_hand=None),
+            [{"row": id_} for id_ in ids],
+        )
+
+    def give_back(self, ids: Sequence[int]) -> None:
+        """Messages that are in hand no more, and of which nothing is recorded: they are due again."""
+        self._update_many(
+            update(message).where(message.c.id == bindparam("row")).values(in_hand=None), [{"row": id_} for id_ in ids]
+        )
+
+    def suspect(self, ids: Sequence[int]) -> None:
+        """Messages at whose fetch something broke: that try didn't happen, and the next is one at a time."""
+        self._update_many(
+            update(message).where(message.c.id == bindparam("row")).values(tries=message.c.tries - 1, in_hand=SUSPECT),
             [{"row": id_} for id_ in ids],
         )
 
@@ -434,6 +474,9 @@ _RECORD = (
         outcome_at=bindparam("new_outcome_at"),
         settle_to=bindparam("new_settle_to"),
         settled_at=bindparam("new_settled_at"),
+        waiting_since=case(
+            (bindparam("waiting"), func.coalesce(message.c.waiting_since, bindparam("now"))), else_=None
+        ),
         in_hand=None,
     )
 )
@@ -449,6 +492,8 @@ def _result_row(result: Result, now: float) -> dict[str, Any]:
         "new_outcome_at": now if done else None,
         "new_settle_to": result.settle_to,
         "new_settled_at": now if done and result.settle_to is None else None,
+        "waiting": result.waiting,
+        "now": now,
     }
 
 
@@ -502,6 +547,7 @@ def _record(row: Any) -> Record:
         missed=row.missed,
         released=row.released_at is not None,
         reason=row.reason,
+        waiting_since=row.waiting_since,
     )
 
 

@@ -125,6 +125,7 @@ _EVENTS = (
         "message.released", "info", "", "A person said that a message on the junk path is clean; it is handled as such."
     ),
     _event("message.retried", "info", "", "A person asked for a dead letter to be tried again."),
+    _event("mailbox.handled_deleted", "info", "count", "Mail handled long ago was deleted, as [settle] says."),
     # the login guard
     _event("login.attempt", "info", "kind remaining", "A credential goes to the server now; the attempt is counted."),
     _event("login.succeeded", "info", "kind outcome failures", "The login, and the first command after it, succeeded."),
@@ -193,6 +194,21 @@ _EVENTS = (
         "count folder",
         "The server lists messages whose headers it doesn't give yet; they are looked at again.",
         "Nothing, unless it is the same number for an hour: then look at the folder with a mail program.",
+    ),
+    _event(
+        "mailbox.uidvalidity_changed",
+        "warning",
+        "folder",
+        "The server gave a folder's messages new numbers (UIDVALIDITY): each is recognised again by its headers. "
+        "Nothing that was handled is handled again, and nothing new is passed over.",
+        "Nothing, if the mailbox was moved or a folder replaced. Otherwise ask who did that.",
+    ),
+    _event(
+        "mailbox.search_incomplete",
+        "warning",
+        "count folder",
+        "The server's search left out messages that the folder holds; they were found by listing it.",
+        "Nothing: the worker compares at each look.",
     ),
     _event(
         "message.suspects",
