@@ -83,7 +83,7 @@ class Cycle:
         idle: bool,
         reconnect: Sequence[float],
         check_age: Callable[[], None],
-        delete_handled_after: timedelta | None,
+        delete_handled_after: timedelta | None = None,
         clock: Callable[[], float],
         monotonic: Callable[[], float],
         watching: Watching | None = None,
