@@ -86,6 +86,7 @@ class Session:
         self._endpoint = endpoint
         self._client: Client | None = None
         self._idle_tag: bytes | None = None
+        self._idle_news = False
         self.selected: str | None = None
         self.selected_state: FolderState | None = None
 
@@ -286,7 +287,8 @@ class Session:
                     _, lines = wire.tagged_commands.pop(tag)
                     raise session_error(ImapError(f"IDLE: {lines!r}"), {})
             self._idle_tag = tag
-            return self._news() or wire.buffered()
+            self._idle_news = self._news()
+            return self._idle_news or wire.buffered()
 
     def idle_done(self) -> bool:
         """End IDLE. True: something came or went meanwhile. One round trip."""
@@ -297,7 +299,7 @@ class Session:
             wire = self._connected().wire
             wire.send(b"DONE\r\n")
             wire._command_complete("IDLE", tag)  # noqa: SLF001 -- the other half of idle()
-            return self._news()
+            return self._news() or self._idle_news
 
     @property
     def idling(self) -> bool:
