@@ -16,7 +16,7 @@ from worker.announce import Announcer
 from worker.carry_out import CarryOut
 from worker.classify import JunkPolicy, classify
 from worker.connect import Connector, log_in
-from worker.cycle import Cycle, Drained, LeaseHeld
+from worker.cycle import Cycle, Drained, LeaseHeld, Paused
 from worker.explain import KNOWN, ExitCode, Failure, failure_of
 from worker.handle import Try
 from worker.handler_loading import Handler, check_handlers, load_handlers
@@ -610,7 +610,7 @@ class App:
             if isinstance(error, LoginFailed):
                 raise self._login_failure() from error
             raise failure_of(error, host=self.settings.account.host) from error
-        except LeaseHeld as problem:
+        except (LeaseHeld, Paused) as problem:
             raise Failure(ExitCode.NOT_NOW, str(problem)) from problem
         except (Cooling, LastAttempt) as refusal:
             raise Failure(ExitCode.NOT_NOW, refusal.advice) from refusal

@@ -18,7 +18,7 @@ from worker.journal.messages import Messages
 from worker.login.credential import CredentialUnavailable
 from worker.login.mutex import AttemptInProgress
 from worker.login.refusals import Cooling, NoAttempt
-from worker.mailbox.errors import LoginFailed, MailboxError, ServerUnavailable, Throttled
+from worker.mailbox.errors import CommandRefused, LoginFailed, MailboxError, ServerUnavailable, Throttled
 from worker.mailbox.folders import FolderProblem
 from worker.mailbox.session import Session
 from worker.observe import get_logger
@@ -39,6 +39,10 @@ FULL_LOOK_EVERY = 3600.0
 
 class LeaseHeld(Exception):
     """Another worker holds the work lease."""
+
+
+class Paused(Exception):
+    """A person has paused the worker."""
 
 
 @dataclass
@@ -172,11 +176,17 @@ class Cycle:
 
         Raises:
             LeaseHeld: another worker is at it.
+            Paused: nothing may be handed over.
             Everything that `Connector.session` and `Pipeline.poll` raise.
         """
         if not self._take_lease():
             raise LeaseHeld(
                 "Another worker holds the work lease of this account and drains the mailbox. Nothing was done here."
+            )
+        if self._facts.paused() is not None:
+            raise Paused(
+                "The worker is paused: nothing was handed over, and no connection was made. "
+                "End the pause with `nhsmail-worker resume`."
             )
         session, _ = self._connector.session()
         self.pipeline.connected()
@@ -246,10 +256,13 @@ class Cycle:
     def _rest(self, session: Session) -> float | None:
         """Leave the connection in IDLE where there is such a thing; say when the next run is due by itself."""
         if self._idle and session.selected is not None and session.has("IDLE"):
-            if session.idle():
-                return NEWS_AT_ONCE
-            self._watch(session.fileno())
-        due = self._messages.next_due_at()
+            try:
+                if session.idle():
+                    return NEWS_AT_ONCE
+                self._watch(session.fileno())
+            except CommandRefused:
+                self._idle = False  # announced, and refused: the schedule does the job
+        due = None if self._facts.paused() is not None else self._messages.next_due_at()
         return None if due is None else max(0.0, due - self._clock())
 
     def _well(self, report: Report | None) -> None:
