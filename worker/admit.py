@@ -33,12 +33,13 @@ class Top:
 class Admitted:
     """What admission came to.
 
-    tops: of each message by its row's id.
+    tops: of each message by its row's id. places: of the messages known before, where they lie now, by its row's id.
     new: rows entered. moved_back: done, and their mail is in a watched folder again, where it lies now.
     rejudged: their verdict changed. unread: UIDs of which the server showed no header yet.
     """
 
     tops: dict[int, Top]
+    places: dict[int, Place]
     new: tuple[Record, ...]
     moved_back: tuple[tuple[Record, Place], ...]
     rejudged: tuple[Record, ...]
@@ -73,7 +74,8 @@ class Admission:
         new: list[_Seen] = []
         known: list[tuple[_Seen, Record]] = []
         for item in seen:
-            record = _take(lost.get(item.fingerprint, []), item)
+            place = Place(look.folder, look.state.uidvalidity, item.head.uid)
+            record = _take(lost.get(item.fingerprint, []), item, place)
             if record is None:
                 new.append(item)
             else:
@@ -82,7 +84,27 @@ class Admission:
         moved_back, rejudged = self._know_again(look, known)
         pairs = [*zip(new, added, strict=True), *known]
         tops = {record.id: Top(item.head.header, item.headers) for item, record in pairs}
-        return Admitted(tops, tuple(added), tuple(moved_back), tuple(rejudged), unread)
+        places = {record.id: Place(look.folder, look.state.uidvalidity, item.head.uid) for item, record in known}
+        return Admitted(tops, places, tuple(added), tuple(moved_back), tuple(rejudged), unread)
+
+    def seek(self, session: Session, folder: str, records: Sequence[Record]) -> list[Record]:
+        """Find messages in a folder that isn't watched, where their rows don't say truly which ones they are.
+
+        Returns those that aren't there.
+        """
+        try:
+            state = session.select(folder)
+        except CommandRefused:
+            return list(records)
+        found = locate(session, self._messages, self._account, folder, state.uidvalidity, state.uidnext)
+        places = [
+            (record.id, Place(folder, state.uidvalidity, uids.pop(0)))
+            for record in records
+            if (uids := found.get(record.fingerprint))
+        ]
+        self._messages.seen_at(places)
+        there = {row for row, _ in places}
+        return [record for record in records if record.id not in there]
 
     def _see(self, folder: str, head: Head) -> _Seen:
         headers = Headers.from_bytes(head.header)
@@ -134,17 +156,20 @@ class Admission:
     def _lost_candidates(
         self, session: Session, look: Look, seen: Sequence[_Seen], looks: dict[str, Look]
     ) -> dict[str, list[Record]]:
-        """Messages with the fingerprints seen that are no longer where their rows say."""
+        """Messages with the fingerprints seen that are no longer where their rows say.
+
+        What a look shows in its place may have been moved since, and then it is seen twice: the server is asked.
+        """
         alike = self._messages.with_fingerprints(item.fingerprint for item in seen)
         candidates = [record for records in alike.values() for record in records]
         elsewhere: dict[str, list[Record]] = {}
         lost: list[Record] = []
         for record in candidates:
             place_look = looks.get(record.place.folder)
-            if place_look is None:
-                elsewhere.setdefault(record.place.folder, []).append(record)
-            elif not place_look.holds(record):
+            if record.state is State.GONE or (place_look is not None and not place_look.holds(record)):
                 lost.append(record)
+            else:
+                elsewhere.setdefault(record.place.folder, []).append(record)
         for folder, records in elsewhere.items():
             lost += self._not_in(session, folder, records)
         if elsewhere:
@@ -191,13 +216,18 @@ def _claim(found: dict[str, list[int]], record: Record) -> bool:
     return True
 
 
-def _take(candidates: list[Record], item: _Seen) -> Record | None:
-    """The best of those that it may be: the same size first, and what isn't done first, as nothing may be lost."""
+def _take(candidates: list[Record], item: _Seen, place: Place) -> Record | None:
+    """The best of those that it may be: the one of this place first, the same size, and what isn't done."""
     if not candidates:
         return None
     best = min(
         candidates,
-        key=lambda record: (record.size != item.head.size, record.state not in (State.PENDING, State.GONE), record.id),
+        key=lambda record: (
+            record.place != place,
+            record.size != item.head.size,
+            record.state not in (State.PENDING, State.GONE),
+            record.id,
+        ),
     )
     candidates.remove(best)
     return best

@@ -5,7 +5,7 @@ meanwhile. An error of the connection or of the journal ends the poll, and every
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from typing import Protocol
@@ -14,9 +14,9 @@ from worker.admit import Admission, Admitted, Top
 from worker.hands import Finished, Hands
 from worker.journal.messages import Messages, Place, Record, Result
 from worker.key import MessageKey
-from worker.mailbox.errors import MailboxError
+from worker.mailbox.errors import CommandRefused, ConnectionLost, MailboxError, ProtocolFault
 from worker.mailbox.folders import Layout
-from worker.mailbox.session import Body, Session
+from worker.mailbox.session import Body, FolderState, Session
 from worker.message import Limits, Message
 from worker.observe import bound, get_logger
 from worker.outcome import Outcome, State
@@ -147,6 +147,8 @@ class Pipeline:
         self._finished: list[Finished] = []
         self._to_settle: list[Settlement] = []
         self._suspects: list[int] = []
+        self._moved: dict[int, Place] = {}
+        self._outdated: set[int] = set()
         self._fresh = True
         self._report = Report()
 
@@ -192,8 +194,10 @@ class Pipeline:
                     session.select(look.folder)
                 admitted = self._admission.admit(session, look, look.new[start : start + ADMIT_AT_ONCE], looks)
                 relocated |= admitted.tops.keys()
+                self._moved |= {row: place for row, place in admitted.places.items() if row in self._hands}
                 self._welcome(admitted, look)
                 self._work(session, admitted.tops)
+        self._messages.found([record.id for look in looks for record in look.found])
         self._miss([record for look in looks for record in look.missing if record.id not in relocated])
         self._work(session, {})
         self._finish(session)
@@ -260,6 +264,8 @@ class Pipeline:
             self._on_new(len(admitted.new))
         for record in admitted.rejudged:
             log.warning("message.rejudged", key=record.key, folder=look.folder)
+            if record.id in self._hands:
+                self._outdated.add(record.id)
         for record, place in admitted.moved_back:
             log.warning("message.moved_back", key=record.key, folder=look.folder)
             if record.settle_to is not None:
@@ -288,7 +294,10 @@ class Pipeline:
         due = [record for record in self._messages.due(self._clock()) if record.id not in self._hands]
         suspects = [record for record in due if record.id in self._suspects]
         for record in suspects:
-            self._collect(session, wait=0)
+            if self._hands:
+                self._finish(session)
+            if self._hands:
+                break  # beside a message that hangs, none is alone
             self._hand_over(session, [record], tops, alone=True)
             self._finish(session)
             self._suspects.remove(record.id)
@@ -310,15 +319,34 @@ class Pipeline:
         self._go_on()
         batch = self._refuse_hopeless(batch)
         folder = batch[0].place.folder if batch else ""
-        if not batch or not self._select(session, folder, batch[0].place.uidvalidity):
+        if not batch or not self._is_at_hand(session, folder, batch):
             return
         self._messages.begin_tries([record.id for record in batch], f"{_ALONE if alone else ''}{self._run}")
         try:
             self._touch(session, batch, tops)
-        except MailboxError:
-            # The connection went before these were touched: their try didn't happen.
-            self._messages.put_back([record.id for record in batch if record.id not in self._hands])
+        except MailboxError as error:
+            done = {item.record.id for item in self._finished}
+            self._broke_off(
+                [record for record in batch if record.id not in self._hands and record.id not in done],
+                alone=alone,
+                at_fetch=isinstance(error, ConnectionLost | ProtocolFault),
+            )
             raise
+
+    def _broke_off(self, records: Sequence[Record], *, alone: bool, at_fetch: bool) -> None:
+        """These weren't touched: their try didn't happen.
+
+        Where fetching them may be what ends the connection, each is next fetched alone; one that ends it even then is
+        put off, so that others go on.
+        """
+        if not at_fetch:
+            self._messages.put_back([record.id for record in records])
+        elif alone:
+            for record in records:
+                self._put_result(record, Outcome(State.PENDING, reason="fetch-broken", after=NOT_READY_WAIT))
+        else:
+            self._messages.suspect([record.id for record in records])
+            self._suspects += [record.id for record in records if record.id not in self._suspects]
 
     def _touch(self, session: Session, batch: Sequence[Record], tops: dict[int, Top]) -> None:
         done = self._messages.done_handlers([record.id for record in batch if record.tries])
@@ -377,18 +405,28 @@ class Pipeline:
         there = session.present([record.place.uid for record in records if record.place.uid is not None])
         taken = [record for record in records if record.place.uid not in there]
         self._messages.put_back([record.id for record in taken])
-        for folder in {record.place.folder for record in taken}:
-            self._poll.look_again(folder)
+        self._miss(taken)
         for record in records:
             if record.place.uid in there:
                 self._put_result(record, Outcome(State.PENDING, reason="not-ready", after=NOT_READY_WAIT))
 
-    def _select(self, session: Session, folder: str, uidvalidity: int) -> bool:
-        state = session.selected_state if session.selected == folder else session.select(folder)
-        if state is None or state.uidvalidity != uidvalidity:
+    def _is_at_hand(self, session: Session, folder: str, batch: Sequence[Record]) -> bool:
+        """Whether these can be fetched now. What isn't where its row says is looked for, and fetched after that."""
+        watched = folder in self._layout.watched
+        try:
+            state = session.selected_state if session.selected == folder else session.select(folder)
+        except CommandRefused:
+            if watched:
+                raise
+            state = None
+        if state is not None and all(_lies_in(record, state) for record in batch):
+            return True
+        if watched:
             self._poll.look_again(folder)
-            return False
-        return True
+        else:
+            self._report.missed += len(batch)
+            self._miss(self._admission.seek(session, folder, [r for r in batch if not (state and _lies_in(r, state))]))
+        return False
 
     def _make_room(self, session: Session, size: int) -> bool:
         """Wait until what is in hand leaves room for so many bytes; false when no handler returns for too long."""
@@ -426,12 +464,16 @@ class Pipeline:
         """Outcomes are on the disk, with all that handlers wrote, before the mailbox shows them."""
         if not self._finished:
             return
-        self._flush()
+        self._drop_outdated()
+        flushed = self._flushed()
+        self._finished = [self._as_it_is(item, flushed=flushed) for item in self._finished]
         now = self._clock()
         failures = self._messages.done_handlers([item.record.id for item in self._finished if item.record.tries])
         results = [self._result(item, failures.get(item.record.id, {}), now) for item in self._finished]
         self._messages.record(results, now)
         finished, self._finished = self._finished, []
+        for item in finished:
+            self._moved.pop(item.record.id, None)
         for item, result in zip(finished, results, strict=True):
             self._announce(item, result)
             target = result.settle_to
@@ -439,6 +481,35 @@ class Pipeline:
                 record = item.record
                 self._to_settle.append(Settlement(record.id, record.fingerprint, record.place, target))
         self._watching.recorded()
+
+    def _drop_outdated(self) -> None:
+        """A message that was moved to the other path while in hand: only that it was handled still holds."""
+        held = {item.record.id for item in self._finished}
+        dropped = {
+            item.record.id
+            for item in self._finished
+            if item.record.id in self._outdated and item.outcome.state is not State.HANDLED
+        }
+        self._messages.give_back(list(dropped))
+        self._finished = [item for item in self._finished if item.record.id not in dropped]
+        self._outdated -= held
+
+    def _flushed(self) -> bool:
+        try:
+            self._flush()
+        except Exception:
+            log.exception("handler.failed")
+            return False
+        return True
+
+    def _as_it_is(self, item: Finished, *, flushed: bool) -> Finished:
+        """With the place of now; and what handlers wrote and couldn't bring to the disk isn't done."""
+        record, outcome = item.record, item.outcome
+        if place := self._moved.get(record.id):
+            record = replace(record, place=place)
+        if not flushed and (outcome.done or outcome.state in (State.HANDLED, State.JUNK)):
+            outcome = Outcome(State.PENDING, reason="not-flushed", route=outcome.route)
+        return Finished(record, outcome)
 
     def _result(self, item: Finished, handlers: dict[str, tuple[bool, int]], now: float) -> Result:
         outcome, record = item.outcome, item.record
@@ -457,15 +528,16 @@ class Pipeline:
             settle_to=self._settle_to(state, record),
             done=outcome.done,
             failed_handler=outcome.failed_handler,
+            waiting=state is State.PENDING and _waits_for_content(outcome),
         )
 
     def _wait(
         self, outcome: Outcome, record: Record, handlers: dict[str, tuple[bool, int]], now: float
     ) -> timedelta | None:
         """How long until the next try; None: there is none."""
-        if outcome.failed_handler is None and outcome.after is not None:  # not ready, or a stand-in
-            waited = now - record.first_seen_at
-            return None if waited > NOT_READY_LIMIT.total_seconds() else outcome.after
+        if _waits_for_content(outcome):
+            since = now if record.waiting_since is None else record.waiting_since
+            return None if now - since >= NOT_READY_LIMIT.total_seconds() else outcome.after
         failures = handlers.get(outcome.failed_handler or "", (False, 0))[1] + 1
         if outcome.failed_handler is None:
             failures = record.tries + 1
@@ -496,7 +568,8 @@ class Pipeline:
     def _settle_now(self, session: Session) -> None:
         if self._to_settle:
             self._go_on()
-            self._settle.settle(session, self._to_settle)
+            for folder in self._settle.settle(session, self._to_settle):
+                self._poll.look_again(folder)
             self._to_settle.clear()
 
 
@@ -515,6 +588,15 @@ def _batches(records: Iterable[Record], bounds: Bounds) -> Iterator[list[Record]
         size += record.size
     if batch:
         yield batch
+
+
+def _lies_in(record: Record, state: FolderState) -> bool:
+    return record.place.uidvalidity == state.uidvalidity and record.place.uid is not None
+
+
+def _waits_for_content(outcome: Outcome) -> bool:
+    """Whether the server shows nothing yet, or a stand-in, or breaks off: it may give the message later."""
+    return outcome.failed_handler is None and outcome.after is not None
 
 
 def _when(epoch: float) -> datetime:

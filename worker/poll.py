@@ -5,19 +5,23 @@ Only a folder that changed is listed. Never by a high-water mark: a UID may appe
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 from worker.journal.messages import Messages, Record
 from worker.mailbox.folders import Layout
 from worker.mailbox.session import FolderState, Session
+from worker.observe import get_logger
 from worker.outcome import State
+
+log = get_logger()
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
     """A folder that changed, or that was looked at for the first time.
 
-    new: UIDs that no row places here, ascending. missing: pending messages whose place this was, and isn't now.
+    new: UIDs that no row places here, or whose row says gone, ascending. missing: pending messages whose place this
+    was, and isn't now. found: pending messages that the last walk missed, and that are here.
     """
 
     folder: str
@@ -25,6 +29,7 @@ class Look:
     present: frozenset[int]
     new: tuple[int, ...]
     missing: tuple[Record, ...]
+    found: tuple[Record, ...]
 
     def holds(self, record: Record) -> bool:
         """Whether the message is still where its row says, in this folder."""
@@ -45,7 +50,6 @@ class Poll:
         self._layout = layout
         self._since = since
         self._last: dict[str, FolderState] = {}
-        self.uidvalidity_changed: list[str] = []
 
     @property
     def rest(self) -> str:
@@ -77,16 +81,17 @@ class Poll:
         if last is None:
             return True
         if name == session.selected:
-            return session.noop() if news is None else news
+            # What came while another folder was selected is in the answer to SELECT, and is told only there.
+            told = session.noop() if news is None else news
+            return told or session.selected_state != last
         return session.status(name) != last
 
     def _list(self, session: Session, name: str) -> Look:
         state = session.select(name)
-        present = frozenset(self._search(session, state))
-        before = self._last.get(name)
+        since = None if self._since is None else self._since.date()
+        present = frozenset(list_uids(session, name, state, since))
+        self._compare(name, state)
         records = self._messages.in_folder(name)
-        if records and all(record.place.uidvalidity != state.uidvalidity for record in records) and before is None:
-            self.uidvalidity_changed.append(name)
         here = {
             record.place.uid: record
             for record in records
@@ -97,16 +102,39 @@ class Poll:
             folder=name,
             state=state,
             present=present,
-            new=tuple(sorted(present - here.keys())),
+            new=tuple(sorted(uid for uid in present if uid not in here or here[uid].state is State.GONE)),
             missing=tuple(
                 record
                 for record in records
                 if record.state is State.PENDING
                 and (record.place.uidvalidity != state.uidvalidity or record.place.uid not in present)
             ),
+            found=tuple(
+                record
+                for uid, record in here.items()
+                if record.state is State.PENDING and record.missed and uid in present
+            ),
         )
 
-    def _search(self, session: Session, state: FolderState) -> set[int]:
-        if state.messages == 0:
-            return set()
-        return session.search(uidnext=state.uidnext, since=None if self._since is None else self._since.date())
+    def _compare(self, name: str, state: FolderState) -> None:
+        """Tell that a folder was replaced or renumbered: its messages are matched again, by fingerprint."""
+        before = self._messages.last_looks().get(name)
+        if before is not None and before[0] != state.uidvalidity:
+            log.warning("mailbox.uidvalidity_changed", folder=name)
+
+
+def list_uids(session: Session, folder: str, state: FolderState, since: date | None = None) -> set[int]:
+    """The UIDs of the selected folder; `since` leaves older mail out.
+
+    SEARCH can miss messages that the server counts (seen with Exchange Online): where it shows fewer than SELECT said,
+    the messages themselves are asked for their UIDs.
+    """
+    if state.messages == 0:
+        return set()
+    found = session.search(uidnext=state.uidnext)
+    if len(found) >= state.messages:
+        return found if since is None else session.search(uidnext=state.uidnext, since=since)
+    listed = session.fetch_uids(since=since)
+    if listed - found:
+        log.warning("mailbox.search_incomplete", folder=folder, count=len(listed - found))
+    return listed | (found if since is None else session.search(uidnext=state.uidnext, since=since))

@@ -40,6 +40,7 @@ message = Table(
     Column("outcome_at", Double),
     Column("settle_to", String, comment="the folder that the outcome sends it to; null: it stays"),
     Column("settled_at", Double),
+    Column("waiting_since", Double, comment="since when the server shows no content, or a stand-in; null: it shows it"),
     Column("missed", Integer, nullable=False, default=0, comment="reconciliations in a row that didn't find it"),
     Column("released_at", Double),
     Index("message_fingerprint", "fingerprint"),

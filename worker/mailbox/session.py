@@ -9,7 +9,7 @@ import ssl
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 
 from worker.mailbox import uids as uid_sets
@@ -212,6 +212,13 @@ class Session:
                 found.update(uid for uid in client.search(criteria) if uid >= first)
         return found
 
+    def fetch_uids(self, *, since: date | None = None) -> set[int]:
+        """The UIDs in the selected folder as FETCH shows them: slower than SEARCH, and it shows what SEARCH misses."""
+        client = self._connected()
+        with self._translated():
+            answer = client.fetch("1:*", ("INTERNALDATE",))
+        return {uid for uid, items in answer.items() if b"INTERNALDATE" in items and _is_since(items, since)}
+
     def present(self, wanted: Iterable[int]) -> set[int]:
         """Which of these UIDs are in the selected folder now."""
         client, found = self._connected(), set[int]()
@@ -402,6 +409,11 @@ def _head(uid: int, items: dict[bytes, object]) -> Head | None:
     flags = items.get(b"FLAGS")
     keywords = frozenset(_text(flag) for flag in flags) if isinstance(flags, tuple) else frozenset[str]()
     return Head(uid, size, received.timestamp() if hasattr(received, "timestamp") else 0.0, keywords, header)
+
+
+def _is_since(items: dict[bytes, object], since: date | None) -> bool:
+    received = items.get(b"INTERNALDATE")
+    return since is None or not isinstance(received, datetime) or received.date() >= since
 
 
 _COPYUID = re.compile(rb"(\d+) ([\d:,]+) ([\d:,]+)")

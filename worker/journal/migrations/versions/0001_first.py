@@ -129,6 +129,12 @@ def upgrade() -> None:
             "settle_to", sa.String(), nullable=True, comment="the folder that the outcome sends it to; null: it stays"
         ),
         sa.Column("settled_at", sa.Double(), nullable=True),
+        sa.Column(
+            "waiting_since",
+            sa.Double(),
+            nullable=True,
+            comment="since when the server shows no content, or a stand-in; null: it shows it",
+        ),
         sa.Column("missed", sa.Integer(), nullable=False, comment="reconciliations in a row that didn't find it"),
         sa.Column("released_at", sa.Double(), nullable=True),
         sa.PrimaryKeyConstraint("id"),
