@@ -11,21 +11,24 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from worker.admit import Admission
+from worker.admit import Admission, Classify
 from worker.announce import Announcer
 from worker.carry_out import CarryOut
 from worker.classify import JunkPolicy, classify
+from worker.classify.kinds import Kind
+from worker.classify.policy import PROVIDER_HOSTS, SPAM_CATEGORIES
 from worker.connect import Connector, log_in
 from worker.cycle import Cycle, Drained, LeaseHeld, Paused
 from worker.explain import KNOWN, ExitCode, Failure, failure_of
 from worker.handle import Try
-from worker.handler_loading import Handler, check_handlers, load_handlers
+from worker.handler_loading import Handler, check_handlers, junk_handlers, load_handlers
 from worker.hands import Hands
 from worker.headers import Headers
 from worker.journal.anchors import JournalAnchors
 from worker.journal.attempts import AttemptLedger
 from worker.journal.database import JournalDamaged
-from worker.journal.intents import Intents, Kind
+from worker.journal.intents import Intents
+from worker.journal.intents import Kind as IntentKind
 from worker.journal.journal import Journal
 from worker.journal.lease import HEARTBEAT, Lease
 from worker.journal.messages import Record, Result
@@ -43,6 +46,7 @@ from worker.mailbox.folders import FolderInfo, Layout, find_junk, missing, requi
 from worker.mailbox.session import Endpoint, Session
 from worker.message import Limits
 from worker.observe import AuditTrail, configure_logging, get_logger
+from worker.observe.view import HelpView, status_json
 from worker.outcome import State
 from worker.pipeline import KEEP, Bounds, Pipeline, Stop, Targets
 from worker.poll import Poll
@@ -50,11 +54,20 @@ from worker.preview import Foreseen, Preview
 from worker.progress import Drain
 from worker.reconcile import Balance, Reconcile
 from worker.review import Listed, NotThere, Review, Shown
-from worker.route import Router
+from worker.route import JUNK_ROUTE, Router
 from worker.schedule import ENDING_SIGNALS, Schedule, Watcher
-from worker.settings import Settings, SettingsError, check_files, check_state_dir, load, read_secret
+from worker.settings import (
+    JunkSettings,
+    RouteSettings,
+    Settings,
+    SettingsError,
+    check_files,
+    check_state_dir,
+    load,
+    read_secret,
+)
 from worker.settle import Settle
-from worker.status import actor, installation, replica, status
+from worker.status import About, actor, installation, replica, view
 from worker.upkeep import Compact, Rebuild, Rebuilt
 from worker.verdict import Path as MailPath
 from worker.verdict import Verdict
@@ -210,10 +223,7 @@ class App:
             else:
                 self._journal = Journal(self.settings.state.dir, "sqlite://", self._clock)
                 self._journal.open(self.settings.account.address)
-            login = self._guard().status()
-            return status(
-                self._journal, self.settings.account.address, lambda: (login.login(), login.password()), self._clock()
-            )
+            return status_json(view(self._journal, self._about(), self._guard().status(), self._clock()))
 
     def reconcile(self) -> Balance:
         """Hold every message against the journal. Reads only; works beside a running worker."""
@@ -294,6 +304,15 @@ class App:
             )
             return list(preview.foresee(session))
 
+    def _about(self) -> About:
+        settings = self.settings
+        return About(
+            settings.account.address,
+            poll_every=settings.poll.every.total_seconds(),
+            password_warn_days=settings.password.warn.days,
+            help=HelpView(local_administrator=settings.help.local_administrator, helpdesk=settings.help.helpdesk),
+        )
+
     def login_status(self) -> tuple[dict[str, Any], str]:
         """The login's part of the status, and what a person should know and do about it."""
         found = self.status()
@@ -335,7 +354,7 @@ class App:
             except NotThere as problem:
                 raise Failure(ExitCode.FINDING, str(problem)) from problem
 
-    def ask(self, kind: Kind, keys: Sequence[str], reason: str) -> str:
+    def ask(self, kind: IntentKind, keys: Sequence[str], reason: str) -> str:
         """Have messages released or tried again: by the running worker, or here when there is none.
 
         Returns what happens now, for a person.
@@ -406,7 +425,7 @@ class App:
             self._handlers = load_handlers(settings)
         except SettingsError as error:
             raise Failure(ExitCode.CONFIGURATION, _faults(error)) from error
-        hands = Hands(Try(self._router(), self._handlers, self._monotonic), settings.work.threads)
+        hands = Hands(Try(self._router(), self._handlers_by_path(), self._monotonic), settings.work.threads)
         lease = self._lease()
         settle = self._settle()
         guard = self._guard()
@@ -505,7 +524,24 @@ class App:
         return Announcer(trail)
 
     def _router(self) -> Router:
-        return Router(self.settings.routes, self.settings.junk.handlers)
+        kinds = self.settings.junk.kinds
+        own = {
+            Kind.MALWARE: kinds.malware,
+            Kind.PHISHING: kinds.phishing,
+            Kind.BULK: kinds.bulk,
+            Kind.SPAM: kinds.spam,
+        }
+        given = {kind: names for kind, names in own.items() if names is not None}
+        return Router(self.settings.routes, self.settings.junk.handlers, given)
+
+    def _handlers_by_path(self) -> dict[MailPath, dict[str, Handler]]:
+        """Each path has its own: what isn't named for junk doesn't exist there."""
+        clean = {name for route in self.settings.routes for name in route.handlers}
+        junk = junk_handlers(self.settings)
+        return {
+            MailPath.CLEAN: {name: handler for name, handler in self._handlers.items() if name in clean},
+            MailPath.JUNK: {name: handler for name, handler in self._handlers.items() if name in junk},
+        }
 
     def _source(self) -> CredentialSource:
         """Where the credential comes from: the password itself, or one of the OAuth flows."""
@@ -564,26 +600,17 @@ class App:
         return [name for name in (settle.handled, settle.failed, settle.junk) if name not in (KEEP, "auto")]
 
     def _limits(self) -> Limits:
-        limits = self.settings.limits
-        return Limits(
-            message=limits.message,
-            header_bytes=limits.header_bytes,
-            parts=limits.parts,
-            depth=limits.depth,
-            attachments=limits.attachments,
-            attachment=limits.attachment,
-            expansion=limits.expansion,
-        )
+        return Limits(**self.settings.limits.model_dump(exclude={"deaths"}))
 
-    def _classify(self) -> Any:
+    def _classify(self) -> Classify:
         junk = self.settings.junk
-        given: dict[str, Any] = {} if junk.provider_hosts is None else {"provider_hosts": junk.provider_hosts}
         policy = JunkPolicy(
             scl=junk.scl,
             bcl=junk.bcl,
             sources=frozenset(junk.sources),
+            categories=SPAM_CATEGORIES if junk.categories is None else frozenset(junk.categories),
+            provider_hosts=PROVIDER_HOSTS if junk.provider_hosts is None else junk.provider_hosts,
             believe_without_provider=junk.believe_without_provider,
-            **given,
         )
 
         def judge(headers: Headers, in_junk_folder: bool, keywords: frozenset[str]) -> Verdict:
@@ -594,7 +621,7 @@ class App:
     def _headers_only(self, verdict: Verdict) -> bool:
         """Whether no handler of this path wants more than the headers, so that the body isn't even fetched."""
         return verdict.path is MailPath.JUNK and all(
-            getattr(self._handlers[name].call, "headers_only", False) for name in self.settings.junk.handlers
+            getattr(self._handlers[name].call, "headers_only", False) for name in junk_handlers(self.settings)
         )
 
     def _flush(self) -> None:
@@ -632,21 +659,22 @@ class App:
 _LIST = {State.JUNK: "junk", State.FAILED: "failed"}
 
 
-def _must_be_fit(kind: Kind, record: Record) -> None:
+def _must_be_fit(kind: IntentKind, record: Record) -> None:
     """Refuse what can't be meant: to release what isn't junk, to retry what hasn't failed."""
     junk = record.verdict is not None and record.verdict.path is MailPath.JUNK
-    if kind is Kind.RELEASE and not junk:
+    if kind is IntentKind.RELEASE and not junk:
         raise Failure(ExitCode.USAGE, f"The message {record.key} isn't junk but {record.state}. Nothing was done.")
-    if kind is Kind.RETRY and record.state is not State.FAILED:
+    if kind is IntentKind.RETRY and record.state is not State.FAILED:
         text = f"The message {record.key} is no dead letter but {record.state}. Nothing was done."
         raise Failure(ExitCode.USAGE, text)
 
 
 class _Backoff:
-    """The routes' tries and waits; for what comes to no route, the last route's."""
+    """The routes' tries and waits, and those of the junk path; for what comes to no route, the last route's."""
 
     def __init__(self, settings: Settings) -> None:
-        self._routes = {route.name: route for route in settings.routes}
+        self._routes: dict[str, RouteSettings | JunkSettings] = {route.name: route for route in settings.routes}
+        self._routes[JUNK_ROUTE] = settings.junk
         self._last = settings.routes[-1]
 
     def after_failure(self, route: str | None, failures: int) -> timedelta | None:

@@ -5,55 +5,125 @@ import os
 import secrets
 import socket
 import tempfile
-from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
+from worker import __version__
+from worker.journal.glance import last_day, newest
 from worker.journal.journal import Journal
 from worker.journal.lease import current_holder
+from worker.login.status import LoginStatus
+from worker.observe.view import (
+    HelpView,
+    HourView,
+    LeaseView,
+    ListedView,
+    LoginState,
+    LoginView,
+    MessagesView,
+    PasswordView,
+    PollView,
+    StatusView,
+)
 from worker.outcome import State
 
+NEWEST = 5
+"""Dead letters and junk that are listed by their keys."""
 
-def status(
-    journal: Journal, address: str, login: Callable[[], tuple[dict[str, Any], dict[str, Any]]], now: float
-) -> dict[str, Any]:
-    """The contract's shape of `status --json`.
 
-    login: gives the login's and the password's part, as the guard sees them.
-    now: epoch s.
+@dataclass(frozen=True, slots=True)
+class About:
+    """What of the view isn't in the journal. started_at, last_good_poll: epoch s; None: there is no process."""
+
+    account: str
+    poll_every: float = 60.0
+    password_warn_days: int = 14
+    help: HelpView = field(default_factory=HelpView)
+    replica: str = ""
+    started_at: float | None = None
+
+
+def view(journal: Journal, about: About, login: LoginStatus, now: float) -> StatusView:
+    """The state, as the page, the metrics, the alerts and `status --json` show it.
+
+    login: as the guard sees it. now: epoch s.
+
+    Raises:
+        JournalUnavailable
     """
-    counts = journal.messages.counts()
     poll = journal.facts.last_poll()
     holder = current_holder(journal.database, now)
-    login_part, password_part = login()
+    return StatusView(
+        account=about.account,
+        now=_time(now),
+        replica=about.replica,
+        version=__version__,
+        started_at=_maybe(about.started_at),
+        login=_login(login),
+        password=_password(login),
+        messages=_messages(journal, now),
+        last_poll=PollView() if poll is None else PollView(at=_time(poll.at), ok=poll.ok, new=poll.new),
+        last_good_poll_at=None if poll is None else _maybe(poll.good_at),
+        lease=LeaseView() if holder is None else LeaseView(holder=holder.name, expires_at=_time(holder.expires_at)),
+        paused=journal.facts.paused() is not None,
+        poll_every=about.poll_every,
+        hours=tuple(
+            HourView(at=_time(hour.at), handled=hour.handled, junk=hour.junk, failed=hour.failed)
+            for hour in last_day(journal.database, now)
+        ),
+        dead_letters=_listed(journal, State.FAILED),
+        junk=_listed(journal, State.JUNK),
+        password_warn_days=about.password_warn_days,
+        help=about.help,
+    )
+
+
+def _login(status: LoginStatus) -> LoginView:
+    standing = status.standing
+    return LoginView(
+        state=LoginState(standing.state.value),
+        failures=standing.failures,
+        threshold=status.rules.threshold,
+        reserve=status.rules.reserve,
+        remaining=standing.remaining,
+        remaining_for_credential=standing.remaining_for_credential,
+        next_attempt_at=_maybe(standing.next_at),
+        reason=None if standing.reason is None else str(standing.reason),
+    )
+
+
+def _password(status: LoginStatus) -> PasswordView:
+    age = status.age
+    if age is None:
+        return PasswordView()
+    return PasswordView(changed_at=_time(age.changed_at), expires_at=_time(age.expires_at), days_left=age.days_left)
+
+
+def _messages(journal: Journal, now: float) -> MessagesView:
+    counts = journal.messages.counts()
     oldest = counts.oldest_pending_at
-    return {
-        "account": address,
-        "login": login_part,
-        "password": password_part,
-        "messages": {
-            **{state.value: counts.by_state[state] for state in State},
-            "released": counts.released,
-            "oldest_pending_seconds": 0 if oldest is None else max(0, int(now - oldest)),
-        },
-        "last_poll": {
-            "at": None if poll is None else rfc3339(poll.at),
-            "ok": poll is not None and poll.ok,
-            "new": 0 if poll is None else poll.new,
-        },
-        "lease": {
-            "holder": None if holder is None else holder.name,
-            "expires_at": None if holder is None else rfc3339(holder.expires_at),
-        },
-        "paused": journal.facts.paused() is not None,
-    }
+    return MessagesView(
+        **{state.value: counts.by_state[state] for state in State},
+        released=counts.released,
+        oldest_pending_seconds=0 if oldest is None else max(0, int(now - oldest)),
+    )
 
 
-def rfc3339(epoch: float) -> str:
-    """A time in UTC, whole seconds, as RFC 3339 writes it."""
-    return datetime.fromtimestamp(epoch, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+def _listed(journal: Journal, state: State) -> tuple[ListedView, ...]:
+    return tuple(
+        ListedView(key=item.key, since=_time(item.at), reason=item.reason)
+        for item in newest(journal.database, state, NEWEST)
+    )
+
+
+def _time(epoch: float) -> datetime:
+    return datetime.fromtimestamp(epoch, UTC)
+
+
+def _maybe(epoch: float | None) -> datetime | None:
+    return None if epoch is None else _time(epoch)
 
 
 def actor() -> str:

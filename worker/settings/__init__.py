@@ -11,6 +11,8 @@ from worker.settings.load import Check, SettingsError, load
 from worker.settings.secrets import has_password, read_secret
 from worker.settings.tree import (
     AccountSettings,
+    AlertsSettings,
+    AuditSettings,
     HandlerSettings,
     HealthSettings,
     HelpSettings,
@@ -23,6 +25,7 @@ from worker.settings.tree import (
     PasswordSettings,
     Pattern,
     PollSettings,
+    RelaySettings,
     RouteSettings,
     Settings,
     SettleSettings,
@@ -34,6 +37,8 @@ from worker.settings.units import format_duration, format_size, parse_duration, 
 
 __all__ = [
     "AccountSettings",
+    "AlertsSettings",
+    "AuditSettings",
     "Check",
     "HandlerSettings",
     "HealthSettings",
@@ -47,6 +52,7 @@ __all__ = [
     "PasswordSettings",
     "Pattern",
     "PollSettings",
+    "RelaySettings",
     "RouteSettings",
     "Settings",
     "SettingsError",

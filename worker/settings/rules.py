@@ -19,6 +19,7 @@ def broken_rules(settings: Settings) -> Iterator[Broken]:
     yield from _folders(settings)
     yield from _limits(settings)
     yield from _health(settings)
+    yield from _alerts(settings)
     yield from _routes(settings)
 
 
@@ -125,6 +126,23 @@ def _health(settings: Settings) -> Iterator[Broken]:
     elif host not in ("127.0.0.1", "localhost", "[::1]") and health.token is None and health.token_file is None:
         text = f"is missing: {health.listen} can be reached from outside. Name a file that holds a token."
         yield (("health", "token_file"), place, ("health", "token")), text
+
+
+def _alerts(settings: Settings) -> Iterator[Broken]:
+    relay, place = settings.alerts.relay, ("alerts", "relay", "to")
+    if relay.host is not None and not relay.to:
+        yield (place, ("alerts", "relay", "host")), "is missing: say whom to tell, or take the relay out."
+    if relay.to and relay.host is None:
+        yield (("alerts", "relay", "host"), place), "is missing: say which relay takes the mail."
+    for name in ("teams_webhook", "slack_webhook", "json_webhook"):
+        url = getattr(settings.alerts, name)
+        if url is not None and not url.get_secret_value().startswith(("https://", "http://localhost", "http://127.")):
+            yield (("alerts", name),), "must begin with https:// (http is for this machine alone)."
+    audit = settings.audit
+    if audit.mirror == "syslog" and not audit.syslog.startswith("/"):
+        host, _, port = audit.syslog.rpartition(":")
+        if not host or not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
+            yield (("audit", "syslog"),), 'must be a socket, such as "/dev/log", or a host and port.'
 
 
 def _routes(settings: Settings) -> Iterator[Broken]:

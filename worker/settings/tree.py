@@ -70,6 +70,12 @@ def _address(value: Any) -> Any:
     return value
 
 
+def _recipient(value: Any) -> Any:
+    if isinstance(value, str) and not _ADDRESS.fullmatch(value):
+        raise ValueError("must be a full address, such as duty.team@nhs.net")
+    return value
+
+
 def _host(value: Any) -> Any:
     if isinstance(value, str) and not re.fullmatch(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]+", value):
         raise ValueError("must be a bare host name, such as outlook.office365.com, without a scheme or a port")
@@ -121,6 +127,7 @@ PositiveDuration = Annotated[Duration, Field(gt=timedelta(0))]
 Size = Annotated[int, BeforeValidator(_size), Field(ge=1)]
 Count = Annotated[int, Field(ge=1)]
 Address = Annotated[str, BeforeValidator(_address)]
+Recipient = Annotated[str, BeforeValidator(_recipient)]
 Host = Annotated[str, BeforeValidator(_host)]
 Folder = Annotated[str, BeforeValidator(_folder)]
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
@@ -371,8 +378,8 @@ class JunkSettings(Table):
     kinds: JunkKindsSettings = Field(default_factory=JunkKindsSettings)
     moved_out: Literal["judge", "release"] = Field(
         default="judge",
-        description="What it means that a person, or the server itself, moves junk out of the junk folder: it is judged "
-        "anew by its headers, or it counts as released.",
+        description="When a person, or the server itself, moves junk out of the junk folder: it is judged anew by its "
+        "headers, or it counts as released.",
     )
     tries: Count = Field(default=10, description="How many tries before a junk message is a dead letter.")
     waits: Waits = Field(default=TRY_WAITS, description="Waits after the 1st, 2nd, … failed try; the last one repeats.")
@@ -485,6 +492,62 @@ class HealthSettings(Table):
     )
     token: SecretStr | None = Field(default=None, description="The bearer token that the page and the metrics ask for.")
     token_file: Path | None = Field(default=None, description="A file that holds this token.")
+    stuck_after: PositiveDuration = Field(
+        default=timedelta(hours=1),
+        description="A handler that is longer than this with one message is stuck; with all threads stuck, `/livez` "
+        "fails.",
+    )
+
+
+class RelaySettings(Table):
+    """Mail through the NHSmail relay, which takes no login."""
+
+    about = "Alerts by mail, through the NHSmail relay: no login, from the account's own address."
+
+    host: Host | None = Field(default=None, description="The relay; unset: no alert goes out by mail.")
+    port: int = Field(default=25, ge=1, le=65535, description="Its port. STARTTLS is used where it is offered.")
+    to: tuple[Recipient, ...] = Field(default=(), description="Who is told.")
+
+
+class AlertsSettings(Table):
+    """Whom the worker tells of trouble, and when."""
+
+    about = (
+        "Whom the worker itself tells of trouble, once when it begins and once when it is over. An alert holds no "
+        "content of mail. Each way out that is set is used."
+    )
+
+    teams_webhook: SecretStr | None = Field(
+        default=None, description="The URL of a Teams workflow ('When a Teams webhook request is received')."
+    )
+    teams_webhook_file: Path | None = Field(default=None, description="A file that holds this URL.")
+    slack_webhook: SecretStr | None = Field(default=None, description="The URL of a Slack incoming webhook.")
+    slack_webhook_file: Path | None = Field(default=None, description="A file that holds this URL.")
+    json_webhook: SecretStr | None = Field(default=None, description="A URL that is sent each alert as plain JSON.")
+    json_webhook_file: Path | None = Field(default=None, description="A file that holds this URL.")
+    relay: RelaySettings = Field(default_factory=RelaySettings)
+    every: PositiveDuration = Field(default=timedelta(seconds=30), description="The time between two checks.")
+    oldest_message: PositiveDuration = Field(
+        default=timedelta(hours=1), description="A message that has been waiting for longer than this is an alert."
+    )
+    again_after: PositiveDuration = Field(
+        default=timedelta(hours=1),
+        description="The least time between two alerts of dead letters, or of junk from known senders, that grow.",
+    )
+
+
+class AuditSettings(Table):
+    """Where copies of the audit trail go."""
+
+    about = "The audit trail itself lies in the state folder. A copy elsewhere is out of reach of that folder's owner."
+
+    mirror: Literal["none", "stdout", "syslog"] = Field(
+        default="none", description="Where each line goes as well, at once: standard output, or a syslog service."
+    )
+    syslog: str = Field(
+        default="/dev/log",
+        description="The syslog service: a socket, or a host and UDP port (`log.example:514`).",
+    )
 
 
 class HelpSettings(Table):
@@ -619,6 +682,8 @@ class Settings(Table):
     limits: LimitsSettings = Field(default_factory=LimitsSettings)
     work: WorkSettings = Field(default_factory=WorkSettings)
     health: HealthSettings = Field(default_factory=HealthSettings)
+    alerts: AlertsSettings = Field(default_factory=AlertsSettings)
+    audit: AuditSettings = Field(default_factory=AuditSettings)
     help: HelpSettings = Field(default_factory=HelpSettings)
     log: LogSettings = Field(default_factory=LogSettings)
     routes: tuple[RouteSettings, ...] = Field(default=(), alias="route")
