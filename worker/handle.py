@@ -35,11 +35,14 @@ class Try:
     def __init__(
         self,
         routes: Routes,
-        handlers: Mapping[str, Handler],
+        handlers: Mapping[Path, Mapping[str, Handler]],
         monotonic: Callable[[], float],
         handled: Callable[[str, str, float], None] = lambda _handler, _outcome, _seconds: None,
     ) -> None:
-        """handled: told of each handler's call: its name, done, retry, reject or error, and the seconds it took."""
+        """handlers: by name, of each path its own, so that from junk no handler of clean mail can be reached.
+
+        handled: told of each handler's call: its name, done, retry, reject or error, and the seconds it took.
+        """
         self._routes = routes
         self._handlers = handlers
         self._monotonic = monotonic
@@ -71,7 +74,7 @@ class Try:
         started = self._monotonic()
         came_to = "error"
         try:
-            self._handlers[name](message)
+            self._handlers[message.path][name](message)
         except Retry as word:
             came_to, state, reason, after = "retry", State.PENDING, f"{name}:Retry", word.after
         except Reject:
