@@ -18,7 +18,14 @@ from worker.journal.messages import Messages
 from worker.login.credential import CredentialUnavailable
 from worker.login.mutex import AttemptInProgress
 from worker.login.refusals import Cooling, NoAttempt
-from worker.mailbox.errors import CommandRefused, LoginFailed, MailboxError, ServerUnavailable, Throttled
+from worker.mailbox.errors import (
+    CommandRefused,
+    LoginFailed,
+    MailboxError,
+    ProtocolFault,
+    ServerUnavailable,
+    Throttled,
+)
 from worker.mailbox.folders import FolderProblem
 from worker.mailbox.session import Session
 from worker.observe import get_logger
@@ -260,8 +267,10 @@ class Cycle:
                 if session.idle():
                     return NEWS_AT_ONCE
                 self._watch(session.fileno())
-            except CommandRefused:
-                self._idle = False  # announced, and refused: the schedule does the job
+            except (CommandRefused, ProtocolFault) as error:
+                self._idle = False  # announced, and refused: from now on the schedule does the job
+                if isinstance(error, ProtocolFault):
+                    raise
         due = None if self._facts.paused() is not None else self._messages.next_due_at()
         return None if due is None else max(0.0, due - self._clock())
 
