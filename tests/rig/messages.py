@@ -21,6 +21,8 @@ def eml(number: int = 1, *, attachments: dict[str, bytes] | None = None, text: s
     mail.set_content(text)
     for name, data in ({"report.pdf": PDF} if attachments is None else attachments).items():
         mail.add_attachment(data, maintype="application", subtype="octet-stream", filename=name)
+    if mail.is_multipart():
+        mail.set_boundary(f"===============report-{number}==")  # the same bytes at every call
     return mail.as_bytes()
 
 
