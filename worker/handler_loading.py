@@ -96,7 +96,14 @@ class _Found:
 def _used(settings: Settings) -> tuple[str, ...]:
     """The handlers that mail can come to."""
     names = [name for route in settings.routes for name in route.handlers]
-    return tuple(dict.fromkeys([*names, *settings.junk.handlers]))
+    return tuple(dict.fromkeys([*names, *junk_handlers(settings)]))
+
+
+def junk_handlers(settings: Settings) -> tuple[str, ...]:
+    """The handlers that junk can come to."""
+    kinds = settings.junk.kinds
+    own = [name for names in (kinds.malware, kinds.phishing, kinds.bulk, kinds.spam) for name in names or ()]
+    return tuple(dict.fromkeys([*settings.junk.handlers, *own]))
 
 
 def _named(settings: Settings) -> tuple[str, ...]:

@@ -1,23 +1,26 @@
 """From a message to its handlers, by the rules of the configuration.
 
-Junk has a table of its own with one entry, so that no rule for clean mail can be reached from it. Conditions on headers
+Junk has a table of its own, so that no rule for clean mail can be reached from it. Conditions on headers
 are looked at first; a message is parsed only where a rule on its parts is still in question. Where that can't be done,
 `MessageError` goes up: a message that can't be read never slips past a rule to the next one.
 """
 
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import re2  # type: ignore[import-untyped]  # it has no stubs
 
+from worker.classify.kinds import Kind, kinds
 from worker.mime.limits import MessageError
 from worker.settings.tree import MatchSettings, Pattern, RouteSettings, SizeMatch
-from worker.verdict import Path
+from worker.verdict import Evidence, Path
 
 JUNK_ROUTE = "junk"
 """The name under which the junk path appears where a route's name is asked for."""
+KINDS = (Kind.MALWARE, Kind.PHISHING, Kind.BULK, Kind.SPAM)
+"""The kinds of junk, the most particular first: what lies in the junk folder is spam, whatever else it is."""
 
 
 class Attached(Protocol):
@@ -42,6 +45,8 @@ class Routable(Protocol):
 
     @property
     def path(self) -> Path: ...
+    @property
+    def evidence(self) -> Sequence[Evidence]: ...
     @property
     def headers(self) -> Named: ...
     @property
@@ -120,10 +125,18 @@ class _Rule:
 class Router:
     """The rules, compiled. Safe to use from several threads."""
 
-    def __init__(self, routes: Sequence[RouteSettings], junk_handlers: Sequence[str]) -> None:
+    def __init__(
+        self,
+        routes: Sequence[RouteSettings],
+        junk_handlers: Sequence[str],
+        junk_kinds: Mapping[Kind, Sequence[str]] | None = None,
+    ) -> None:
+        """junk_kinds: handlers of their own for kinds of junk; of a message's kinds the first of `KINDS` decides."""
         self._routes = tuple(routes)
         self._clean = tuple(_compiled(route) for route in routes)
-        self._junk = Routed(JUNK_ROUTE, (JUNK_ROUTE,), _once(junk_handlers))
+        self._junk = _junk_route(junk_handlers)
+        given = junk_kinds or {}
+        self._kinds = {kind: _junk_route(given[kind]) for kind in KINDS if kind in given}
 
     def route(self, message: Routable) -> Routed:
         """Where the message goes: junk to the junk handlers, whatever the rules say; clean mail by the rules.
@@ -133,7 +146,7 @@ class Router:
                 checked settings rule out.
         """
         if message.path is not Path.CLEAN:
-            return self._junk
+            return self._junk_of(message)
         taken = list(self._taking(message))
         if not taken:
             raise LookupError("no route takes this message: the last route must have no match")
@@ -145,6 +158,10 @@ class Router:
         routed = self.route(message)
         return routed.route, routed.handlers
 
+    def _junk_of(self, message: Routable) -> Routed:
+        found = kinds(message.evidence) if self._kinds else frozenset[Kind]()
+        return next((routed for kind, routed in self._kinds.items() if kind in found), self._junk)
+
     def _taking(self, message: Routable) -> Iterator[_Rule]:
         for rule in self._clean:
             if rule.takes(message):
@@ -155,7 +172,7 @@ class Router:
     def explain(self, message: Routable) -> list[Explained]:
         """What each rule makes of the message, in order; one entry for junk. Never raises `MessageError`."""
         if message.path is not Path.CLEAN:
-            return [Explained(JUNK_ROUTE, True, True, self._junk.handlers, (("path", True),))]
+            return [Explained(JUNK_ROUTE, True, True, self._junk_of(message).handlers, (("path", True),))]
         explained: list[Explained] = []
         ended = False
         for rule in self._clean:
@@ -177,6 +194,10 @@ class Router:
             if shadow is not None:
                 found.append(Unreachable(route.name, f"{shadow.name}, before it, takes every message that it could"))
         return found
+
+
+def _junk_route(handlers: Sequence[str]) -> Routed:
+    return Routed(JUNK_ROUTE, (JUNK_ROUTE,), _once(handlers))
 
 
 def _can_tell(condition: _Condition, message: Routable) -> bool | None:

@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from worker.classify.kinds import Kind
 from worker.message import Message, MessageError, MessageUnparsable
 from worker.route import Router
 from worker.settings import RouteSettings
-from worker.verdict import Path, Verdict
+from worker.verdict import Evidence, Path, Verdict
 
 
 @dataclass
@@ -35,6 +36,7 @@ class Mail:
     """A message that remembers whether its parts were asked for."""
 
     path: Path = Path.CLEAN
+    evidence: Sequence[Evidence] = ()
     sender: str | None = "reports@lab.nhs.uk"
     to: Sequence[str] = ("results@nhs.net",)
     cc: Sequence[str] = ()
@@ -193,13 +195,51 @@ _rules = st.lists(st.tuples(_matches, st.booleans()), max_size=5).map(
 )
 
 
-@given(_rules, st.sampled_from([("quarantine",), ("quarantine", "count")]))
-def test_junk_reaches_the_junk_handlers_and_no_other(rules: list[RouteSettings], junk: tuple[str, ...]) -> None:
-    router = Router(rules, junk)
-    mail = Mail(path=Path.JUNK, unreadable=True)
-    assert router.route(mail).handlers == junk
+_evidence = st.lists(
+    st.sampled_from(
+        ["CAT:PHSH", "CAT:MALW", "CAT:BULK", "BCL:9", "SFV:SPM", "junk-folder", "$Phishing", "nonsense"]
+    ).map(lambda value: Evidence("exchange", None, value, "", counts=True)),
+    max_size=4,
+)
+_kinds = st.dictionaries(st.sampled_from(Kind), st.sampled_from([("for-spam",), ("for-worse", "count")]))
+_junk = st.sampled_from([("quarantine",), ("quarantine", "count")])
+
+
+@given(_rules, _junk, _kinds, _evidence)
+def test_junk_reaches_the_junk_handlers_and_no_other(
+    rules: list[RouteSettings], junk: tuple[str, ...], own: dict[Kind, tuple[str, ...]], evidence: list[Evidence]
+) -> None:
+    router = Router(rules, junk, own)
+    mail = Mail(path=Path.JUNK, evidence=evidence, unreadable=True)
+    assert router.route(mail).handlers in {junk, *own.values()}
+    assert router.route(mail).route == "junk"
     assert not mail.looked_inside
-    assert set(router.route(Mail()).handlers).isdisjoint(junk)
+    assert router.explain(mail)[0].handlers == router.route(mail).handlers
+    assert set(router.route(Mail(evidence=evidence)).handlers).isdisjoint({*junk, *own.values()})
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        (["CAT:PHSH", "junk-folder"], "phishers"),
+        (["CAT:PHSH", "CAT:MALW"], "doctors"),
+        (["$Phishing"], "phishers"),
+        (["SFV:SPM"], "quarantine"),
+        (["BCL:9", "junk-folder"], "quarantine"),
+        ([], "quarantine"),
+    ],
+)
+def test_a_kind_of_junk_can_have_handlers_of_its_own(values: list[str], expected: str) -> None:
+    router = Router([REST], ["quarantine"], {Kind.PHISHING: ["phishers"], Kind.MALWARE: ["doctors"]})
+    evidence = [Evidence("exchange", None, value, "", counts=True) for value in values]
+    assert router.route(Mail(path=Path.JUNK, evidence=evidence)).handlers == (expected,)
+
+
+def test_evidence_that_does_not_count_gives_no_kind() -> None:
+    router = Router([REST], ["quarantine"], {Kind.PHISHING: ["phishers"]})
+    ignored = Evidence("exchange", None, "CAT:PHSH", "ignored", counts=False)
+    placed = Evidence("placement", None, "junk-folder", "", counts=True)
+    assert router.route(Mail(path=Path.JUNK, evidence=[ignored, placed])).handlers == ("quarantine",)
 
 
 @given(_rules)

@@ -1,0 +1,50 @@
+"""One try at one message: junk can't reach a handler of clean mail, whatever the rules say."""
+
+from datetime import UTC, datetime
+from time import monotonic
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from worker.handle import Try
+from worker.handler_loading import Handler
+from worker.message import Message
+from worker.outcome import State
+from worker.verdict import Evidence, Path, Verdict
+
+RAW = b"From: a@lab.nhs.uk\r\nSubject: x\r\n\r\nhello\r\n"
+
+
+class Rules:
+    """Rules that send every message to the handlers named, whatever its path."""
+
+    def __init__(self, names: tuple[str, ...]) -> None:
+        self._names = names
+
+    def handlers_for(self, message: Message) -> tuple[str, tuple[str, ...]]:
+        return "all", self._names
+
+
+def message(path: Path) -> Message:
+    evidence = (Evidence("placement", None, "junk-folder", "it lies in the junk folder", counts=True),)
+    verdict = Verdict(path, evidence if path is Path.JUNK else ())
+    return Message(RAW, key="k", folder="INBOX", received_at=datetime(2026, 1, 1, tzinfo=UTC), verdict=verdict)
+
+
+CLEAN, JUNK = ("archive", "notify", "both"), ("quarantine", "both")
+
+
+@given(st.lists(st.sampled_from(sorted({*CLEAN, *JUNK, "unknown"})), max_size=5).map(tuple), st.sampled_from(Path))
+def test_no_rule_takes_a_message_to_a_handler_of_the_other_path(names: tuple[str, ...], path: Path) -> None:
+    called: list[tuple[str, Path]] = []
+    handlers = {
+        kind: {name: Handler(name, lambda m, name=name: called.append((name, m.path))) for name in known}  # type: ignore[misc] # bound at once
+        for kind, known in ((Path.CLEAN, CLEAN), (Path.JUNK, JUNK))
+    }
+
+    outcome = Try(Rules(names), handlers, monotonic)(message(path), ())
+
+    own = CLEAN if path is Path.CLEAN else JUNK
+    assert all(name in own and seen is path for name, seen in called)
+    if not set(names) <= set(own):
+        assert outcome.state is State.PENDING
