@@ -1,0 +1,240 @@
+"""What a poll costs, and what wakes it: the schedule always, IDLE where the server has it."""
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.rig.dovecot import JUNK, Mailbox
+from tests.rig.letters import letter, letters
+from tests.rig.proxy import Answer, Call, Hold, Inject, Proxy
+from tests.rig.worker import Worker, eventually
+
+MakeWorker = Callable[..., Worker]
+MakeProxy = Callable[..., Proxy]
+
+
+def poll(every: str, *, idle: bool) -> dict[str, dict[str, Any]]:
+    return {"poll": {"every": every, "idle": idle, "reconnect": ["0.1s"]}}
+
+
+def deliver(mailbox: Mailbox, *numbers: int) -> None:
+    with mailbox.client() as person:
+        for number in numbers:
+            person.append("INBOX", letter(number))
+
+
+# -- what it costs
+
+
+def quiet_polls(proxy: Proxy, worker: Worker) -> list[str]:
+    """The commands of a few polls in which nothing happens, after the first has settled down."""
+    with worker.running():
+        eventually(lambda: proxy.commands.count("NOOP") >= 2)
+        with proxy.measure() as used:
+            before = proxy.commands.count("NOOP")
+            eventually(lambda: proxy.commands.count("NOOP") >= before + 4)
+        polls = used.commands.count("NOOP")
+        assert used.bytes_down + used.bytes_up < 1000 * polls
+        assert used.round_trips <= 2 * polls + 1
+        return used.commands
+
+
+@pytest.mark.parametrize("count", [0, 300])
+def test_a_poll_with_nothing_new_is_one_round_trip_a_watched_folder(
+    dovecot: Mailbox, proxy: Proxy, make_worker: MakeWorker, count: int
+) -> None:
+    dovecot.append_many("INBOX", letters(count))
+    worker = make_worker(proxy, settings={**poll("100ms", idle=False), "settle": {"handled": "keep"}})
+
+    commands = quiet_polls(proxy, worker)
+
+    names = {command.split(" (")[0] for command in commands}
+    assert names == {"NOOP", f'STATUS "{JUNK}"'}
+    assert abs(commands.count("NOOP") - (len(commands) - commands.count("NOOP"))) <= 1
+    assert len(worker.handed()) == count
+
+
+def test_a_poll_logs_in_once_for_many(proxy: Proxy, make_worker: MakeWorker) -> None:
+    worker = make_worker(proxy, settings=poll("50ms", idle=False))
+
+    with worker.running():
+        eventually(lambda: proxy.commands.count("NOOP") >= 10)
+
+    assert proxy.traffic.connections == 1
+    assert sum(command.startswith("LOGIN") for command in proxy.commands) == 1
+
+
+# -- what wakes it
+
+
+def test_idle_wakes_the_poll_within_two_seconds(dovecot: Mailbox, make_worker: MakeWorker, proxy: Proxy) -> None:
+    worker = make_worker(proxy, settings=poll("60s", idle=True))
+
+    with worker.running():
+        for number in range(1, 4):
+            eventually(lambda: proxy.commands and proxy.commands[-1] == "IDLE")
+            delivered = time.monotonic()
+            deliver(dovecot, number)
+            eventually(lambda number=number: len(worker.handed()) == number, 5)  # type: ignore[misc] # bound at once
+            assert time.monotonic() - delivered < 2
+
+    assert proxy.traffic.connections == 1
+
+
+def test_mail_that_comes_just_before_idle_begins_is_not_slept_over(
+    dovecot: Mailbox, make_worker: MakeWorker, proxy: Proxy
+) -> None:
+    proxy.on("^IDLE", Call(lambda: deliver(dovecot, 1)), when="before")
+    worker = make_worker(proxy, settings=poll("60s", idle=True))
+
+    with worker.running():
+        eventually(lambda: len(worker.handed()) == 1, 5)
+
+
+def test_news_in_the_same_breath_as_the_answer_to_idle_is_not_slept_over(
+    dovecot: Mailbox, make_worker: MakeWorker, proxy: Proxy
+) -> None:
+    """The server tells of it once, before its word that it idles, and not again until the folder is selected."""
+
+    def come() -> None:
+        dovecot.append_many("INBOX", [letter(2)])
+        proxy.rewrite_answers(rb"^\* 2 EXISTS", b"* OK nothing")
+
+    def selected() -> None:
+        proxy.answers = ()
+
+    dovecot.append_many("INBOX", [letter(1)])
+    proxy.on("^IDLE", Call(come), Inject("* 2 EXISTS"), when="before")
+    proxy.on("^SELECT", Call(selected), when="before", times=None)
+    worker = make_worker(proxy, settings={**poll("60s", idle=True), "settle": {"handled": "keep"}})
+
+    with worker.running():
+        eventually(lambda: len(worker.handed()) == 2, 5)
+
+
+@pytest.mark.parametrize("idle", [True, False])
+def test_mail_that_comes_while_another_folder_is_worked_on_is_seen_by_the_next_poll(
+    dovecot: Mailbox, make_worker: MakeWorker, proxy: Proxy, *, idle: bool
+) -> None:
+    dovecot.append_many(JUNK, [letter(1)])
+    proxy.on(f'^SELECT "{JUNK}"', Call(lambda: deliver(dovecot, 2)), when="answered")
+    worker = make_worker(proxy, settings=poll("300ms", idle=idle))
+
+    with worker.running():
+        eventually(lambda: len(worker.handed()) == 1, 5)
+
+    assert [call.number for call in worker.handed()] == [2]
+
+
+@pytest.mark.parametrize("idle", [True, False])
+def test_mail_that_comes_before_inbox_is_selected_again_is_seen(
+    dovecot: Mailbox, make_worker: MakeWorker, proxy: Proxy, *, idle: bool
+) -> None:
+    """The server tells of it in the answer to SELECT alone, and never again."""
+    dovecot.append_many("INBOX", [letter(1)])
+    proxy.on('^SELECT "INBOX"', Call(lambda: deliver(dovecot, 2)), when="before", skip=1)
+    worker = make_worker(proxy, settings=poll("300ms", idle=idle))
+
+    with worker.running():
+        eventually(lambda: len(worker.handed()) == 2, 5)
+
+
+def test_without_idle_the_schedule_does_the_job(dovecot: Mailbox, make_worker: MakeWorker, proxy: Proxy) -> None:
+    proxy.without("IDLE")
+    worker = make_worker(proxy, settings=poll("200ms", idle=True))
+
+    with worker.running():
+        eventually(lambda: proxy.commands.count("NOOP") > 1)
+        deliver(dovecot, 1)
+        eventually(lambda: worker.handed(), 5)
+
+    assert "IDLE" not in proxy.commands
+
+
+@pytest.mark.parametrize(("answer", "connections"), [("BAD Command Error. 10", 2), ("NO not here", 1)])
+def test_an_idle_that_the_server_refuses_is_tried_once(
+    dovecot: Mailbox, make_worker: MakeWorker, proxy: Proxy, answer: str, connections: int
+) -> None:
+    """After a BAD nothing is known of the connection, and a new one is made; then the schedule does the job."""
+    proxy.on("^IDLE", Answer(f"{{tag}} {answer}"), times=None)
+    worker = make_worker(proxy, settings=poll("100ms", idle=True))
+
+    with worker.running():
+        eventually(lambda: proxy.commands.count("NOOP") > 3)
+        deliver(dovecot, 1)
+        eventually(lambda: worker.handed(), 5)
+
+    assert proxy.commands.count("IDLE") == 1
+    assert proxy.traffic.connections == connections
+
+
+def test_idle_that_dies_without_a_word_is_made_up_for_by_the_schedule(
+    dovecot: Mailbox, make_worker: MakeWorker, proxy: Proxy
+) -> None:
+    """The line is dead: the next poll finds out after the read time-out, and connects anew."""
+    silence = Hold(threading.Event())
+    worker = make_worker(proxy, settings={**poll("1s", idle=True), "account": {"read_timeout": "500ms"}})
+
+    with worker.running():
+        eventually(lambda: proxy.commands and proxy.commands[-1] == "IDLE")
+        proxy.on("^DONE|^IDLE", silence, when="sent")
+        proxy.on(".*", silence, when="before")
+        deliver(dovecot, 1)
+        eventually(lambda: worker.handed(), 10)
+        silence.until.set()
+
+    assert len(worker.handed()) == 1
+
+
+# -- paused
+
+
+def test_paused_nothing_is_handed_over_and_the_connection_stays(
+    dovecot: Mailbox, make_worker: MakeWorker, proxy: Proxy
+) -> None:
+    worker = make_worker(proxy, settings=poll("100ms", idle=False))
+    assert worker.command("pause").code == 0
+
+    with worker.running():
+        deliver(dovecot, 1)
+        eventually(lambda: proxy.commands.count("NOOP") >= 5)
+        assert worker.status()["paused"] is True
+        assert worker.handed() == []
+        assert worker.command("resume").code == 0
+        eventually(lambda: worker.handed(), 5)
+
+    assert worker.status()["paused"] is False
+    assert proxy.traffic.connections == 1
+
+
+def test_paused_with_tries_due_does_not_hurry(dovecot: Mailbox, make_worker: MakeWorker, proxy: Proxy) -> None:
+    dovecot.append_many("INBOX", [letter(1)])
+    route = {"name": "all", "handlers": ["failing"], "waits": ["300ms"]}
+    failing = {"handler.failing": {"use": "tests.rig.handlers:Failing"}}
+    worker = make_worker(proxy, routes=[route], settings={**poll("200ms", idle=True), **failing})
+
+    with worker.running():
+        eventually(lambda: worker.events("message.retry"), 10)
+        assert worker.command("pause").code == 0
+        time.sleep(0.5)
+        with proxy.measure() as used:
+            time.sleep(1)
+
+    assert used.commands.count("DONE") <= 6
+
+
+def test_paused_once_hands_over_nothing(dovecot: Mailbox, make_worker: MakeWorker) -> None:
+    dovecot.append_many("INBOX", [letter(1)])
+    worker = make_worker()
+    assert worker.command("pause").code == 0
+
+    answer = worker.command("once")
+
+    assert (answer.code, worker.handed()) == (75, [])
+    assert "resume" in answer.err
+    assert worker.command("resume").code == 0
+    assert worker.once() == 0
+    assert len(worker.handed()) == 1
