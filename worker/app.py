@@ -2,6 +2,7 @@
 
 import random
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -160,8 +161,17 @@ class App:
         cycle.watch_with(watcher.watch)
         hands.on_finished = schedule.wake
         log.info("worker.started", account=settings.account.address, replica=replica())
-        schedule.run(ending=cycle.stop)
-        cycle.end(settings.work.grace.total_seconds())
+        grace = settings.work.grace.total_seconds()
+        impatience = threading.Timer(grace, cycle.abort)
+        impatience.daemon = True
+
+        def ending() -> None:
+            cycle.stop()
+            impatience.start()
+
+        schedule.run(ending=ending)
+        impatience.cancel()
+        cycle.end(grace)
         watcher.close()
         hands.close()
         log.info("worker.stopped")

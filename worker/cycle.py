@@ -153,6 +153,8 @@ class Cycle:
             return self._without_journal(error)
         except Stop:
             return None
+        except Exception as error:  # noqa: BLE001 -- a fault of ours must not end a process that people rely on
+            return self._fault(error)
         self._well(report)
         return wait
 
@@ -170,6 +172,12 @@ class Cycle:
         """Begin nothing more; from another thread."""
         self._stopping.set()
         self.pipeline.interrupt()
+
+    def abort(self) -> None:
+        """End the connection under whatever waits for the server; from another thread, when a stop takes too long."""
+        session = self._connector.current()
+        if session is not None:
+            session.abort()
 
     def heartbeat(self) -> None:
         """Renew the lease, also while a poll is busy; from a thread of its own."""
@@ -315,6 +323,11 @@ class Cycle:
         log.warning("connection.lost", error=type(error).__name__, wait=wait, losses=self._losses)
         self._trouble("unreachable", str(error))
         return wait
+
+    def _fault(self, error: Exception) -> float | None:
+        """A fault of ours: the next run begins with a new connection, and later each time."""
+        log.exception("worker.fault")
+        return self._lost(error)
 
     def _keep_outcomes(self) -> None:
         try:

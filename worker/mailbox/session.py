@@ -5,6 +5,7 @@ leaves this room as one of `worker.mailbox.errors`.
 """
 
 import re
+import socket
 import ssl
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -145,6 +146,13 @@ class Session:
                 client.logout()
         with suppress(ImapError, OSError):
             client.shutdown()
+
+    def abort(self) -> None:
+        """End the connection from another thread: whatever waits for the server there raises `ConnectionLost`."""
+        client = self._client
+        if client is not None:
+            with suppress(OSError):
+                client.wire.sock.shutdown(socket.SHUT_RDWR)
 
     @property
     def is_open(self) -> bool:

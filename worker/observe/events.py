@@ -110,6 +110,13 @@ _EVENTS = (
         "Nothing: the outcomes are in the journal.",
     ),
     _event(
+        "worker.fault",
+        "error",
+        "",
+        "A fault of the worker's own ended a poll. The mail is where it was; the worker goes on with a new connection.",
+        "Nothing at once, if the next polls succeed. Report the frames in this line.",
+    ),
+    _event(
         "worker.not_ready",
         "error",
         "state advice",
