@@ -185,6 +185,7 @@ class Pipeline:
         looks = self._poll.look(session, news=news)
         if self._fresh and looks:
             self._resume_settling(looks)
+            self._settle_now(session)  # before a copy that already lies in a watched target is taken for new mail
             self._fresh = False
         relocated: set[int] = set()
         for look in looks:

@@ -90,8 +90,8 @@ class Reconcile:
 
 
 def _unknown(folders: dict[str, WalkedFolder], strangers: Strangers) -> tuple[int, list[str]]:
-    """Messages of watched folders without any row: new since the last look, or passed over by it."""
-    waiting, passed_over = 0, list[str]()
+    """Messages of watched folders without any row: not shown yet, new since the last look, or passed over by it."""
+    waiting, passed_over = sum(folder.unread for folder in folders.values() if folder.watched), list[str]()
     for mark, places in strangers.items():
         for name, stranger in places:
             folder = folders[name]

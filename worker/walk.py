@@ -9,6 +9,7 @@ from worker.journal.messages import Messages, Record
 from worker.key import fingerprint
 from worker.mailbox.errors import CommandRefused
 from worker.mailbox.session import FolderState, Head, Session
+from worker.poll import list_uids
 
 FETCH_AT_ONCE = 500
 
@@ -25,12 +26,17 @@ class Stranger:
 
 @dataclass(frozen=True, slots=True)
 class WalkedFolder:
-    """A folder as it is now. looked_at: (UIDVALIDITY, UIDNEXT) at the worker's last good poll, where it watches it."""
+    """A folder as it is now.
+
+    unread: how many messages without a row show no header yet. looked_at: (UIDVALIDITY, UIDNEXT) at the worker's last
+    good poll, where it watches it.
+    """
 
     name: str
     state: FolderState
     present: frozenset[int]
     strangers: tuple[Stranger, ...]
+    unread: int
     watched: bool
     looked_at: tuple[int, int] | None
 
@@ -62,22 +68,30 @@ class Walk:
                 state = session.select(name)
             except CommandRefused:
                 continue
-            present = session.search(uidnext=state.uidnext) if state.messages else set()
+            present = list_uids(session, name, state)
             placed = {
                 record.place.uid
                 for record in self._messages.in_folder(name)
                 if record.place.uidvalidity == state.uidvalidity
             }
-            strangers = self._strangers(session, self._ours(session, name, state) & present - placed)
+            unknown = self._ours(session, name, state, present) - placed
+            strangers = self._strangers(session, unknown)
             folders[name] = WalkedFolder(
-                name, state, frozenset(present), strangers, name in self._watched, looks.get(name)
+                name,
+                state,
+                frozenset(present),
+                strangers,
+                len(unknown) - len(strangers),
+                name in self._watched,
+                looks.get(name),
             )
         return folders
 
-    def _ours(self, session: Session, name: str, state: FolderState) -> set[int]:
+    def _ours(self, session: Session, name: str, state: FolderState, present: set[int]) -> set[int]:
         """The messages that are ours to handle: in a watched folder, those of `poll.since` and later."""
-        since = self._since.date() if self._since is not None and name in self._watched else None
-        return session.search(uidnext=state.uidnext, since=since) if state.messages else set()
+        if self._since is None or name not in self._watched:
+            return present
+        return list_uids(session, name, state, self._since.date()) & present
 
     def _strangers(self, session: Session, uids: set[int]) -> tuple[Stranger, ...]:
         ordered = sorted(uids)

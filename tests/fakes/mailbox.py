@@ -1,0 +1,365 @@
+"""A mailbox in memory that behaves as Exchange Online is known to, with what people and filters do to it meanwhile.
+
+`Server` is the mailbox; it outlives connections. `FakeSession` is one connection to it, with the methods of
+`worker.mailbox.session.Session` that the worker's stages use. Nothing here knows the worker.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from itertools import count
+
+from worker.mailbox.errors import CommandRefused, ConnectionLost
+from worker.mailbox.folders import FolderInfo
+from worker.mailbox.session import Body, FolderState, Head, Moved
+
+INBOX, JUNK, PROCESSED, FAILED, ELSEWHERE = "INBOX", "Junk Email", "Processed", "Failed", "Archive 2024"
+
+
+@dataclass
+class Mail:
+    """One copy of a message. origin: which delivery (or copy) it is, over all moves.
+
+    unsearched: counted by STATUS and shown by FETCH, and missing from SEARCH. headless: listed, with no data at all.
+    bodiless: its header comes, its body is empty.
+    """
+
+    raw: bytes
+    origin: int
+    received_at: float = 1_700_000_000.0
+    keywords: frozenset[str] = frozenset()
+    size: int | None = None
+    unsearched: bool = False
+    headless: bool = False
+    bodiless: bool = False
+    breaks: bool = False
+    """The server ends the connection when its body is asked for."""
+
+
+@dataclass
+class Folder:
+    uidvalidity: int
+    uidnext: int = 1
+    mails: dict[int, Mail] = field(default_factory=dict)
+    changes: int = 0
+
+    def put(self, mail: Mail, uid: int | None = None) -> int:
+        if uid is None:
+            uid, self.uidnext = self.uidnext, self.uidnext + 1
+        assert uid not in self.mails, "the fake gave a UID twice"
+        self.mails[uid] = mail
+        self.changes += 1
+        return uid
+
+    def take(self, uid: int) -> Mail:
+        self.changes += 1
+        return self.mails.pop(uid)
+
+    @property
+    def state(self) -> FolderState:
+        return FolderState(self.uidvalidity, self.uidnext, len(self.mails))
+
+
+Hook = Callable[[str], None]
+
+
+class Server:
+    """The mailbox, and what anybody but the worker does to it."""
+
+    def __init__(
+        self, *, capabilities: Iterable[str] = ("MOVE", "UIDPLUS", "IDLE"), folders: Iterable[str] = ()
+    ) -> None:
+        self.capabilities = frozenset(capabilities)
+        self.copyuid = True
+        self._validity = count(14)
+        self._origins = count(1)
+        self.folders = {name: self._new_folder() for name in (INBOX, JUNK, PROCESSED, FAILED, ELSEWHERE, *folders)}
+        self.sessions = 0
+        self.before: Hook = lambda _name: None
+        """Called before each command takes effect; may raise, as a lost connection or a death would."""
+        self.after: Hook = lambda _name: None
+        """Called when it has taken effect and its answer isn't there yet."""
+        self.moving: Callable[[str, int, Sequence[int], str], None] = lambda *_: None
+        """Told of each removal of the worker's before it happens: folder, UIDVALIDITY, UIDs, target."""
+
+    def _new_folder(self) -> Folder:
+        return Folder(next(self._validity))
+
+    # -- deliveries
+
+    def deliver(self, raw: bytes, folder: str = INBOX, *, uid: int | None = None, **quirks: object) -> Mail:
+        mail = Mail(raw, next(self._origins), **quirks)  # type: ignore[arg-type] # the quirks are Mail's fields
+        self.folders[folder].put(mail, uid)
+        return mail
+
+    def reserve(self, folder: str = INBOX) -> int:
+        """A UID that is given out now, and whose message shows later, below others."""
+        at = self.folders[folder]
+        uid, at.uidnext = at.uidnext, at.uidnext + 1
+        return uid
+
+    # -- people and filters
+
+    def find(self, mail: Mail) -> tuple[str, int] | None:
+        for name, folder in self.folders.items():
+            for uid, other in folder.mails.items():
+                if other.origin == mail.origin:  # the worker's own copy is the same message
+                    return name, uid
+        return None
+
+    def move(self, mail: Mail, target: str) -> None:
+        place = self.find(mail)
+        assert place is not None
+        self.folders[target].put(self.folders[place[0]].take(place[1]))
+
+    def copy(self, mail: Mail, target: str) -> Mail:
+        twin = Mail(mail.raw, next(self._origins), mail.received_at, mail.keywords, mail.size)
+        self.folders[target].put(twin)
+        return twin
+
+    def delete(self, mail: Mail) -> None:
+        place = self.find(mail)
+        assert place is not None
+        self.folders[place[0]].take(place[1])
+
+    def renumber(self, name: str) -> None:
+        """The folder gets another UIDVALIDITY and all of its messages new UIDs, in an order of their own."""
+        old = self.folders[name]
+        new = self.folders[name] = self._new_folder()
+        new.changes = old.changes + 1
+        for _, mail in sorted(old.mails.items(), key=lambda item: item[1].origin * 7 % 5):
+            new.put(mail)
+
+    def replace(self, name: str) -> None:
+        """The folder is renamed away with all that it holds, and a new one of its name is made."""
+        self.folders[f"{name} (old {self.folders[name].uidvalidity})"] = self.folders[name]
+        self.folders[name] = self._new_folder()
+
+    def session(self) -> "FakeSession":
+        self.sessions += 1
+        return FakeSession(self)
+
+    def all_mail(self, *names: str) -> list[Mail]:
+        return [mail for name in names or self.folders for mail in self.folders[name].mails.values()]
+
+
+class FakeSession:
+    """One connection. After `ConnectionLost` it is of no more use."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._told = 0
+        self.is_open = True
+        self.idling = False
+        self.selected: str | None = None
+        self.selected_state: FolderState | None = None
+
+    # -- the connection
+
+    def close(self) -> None:
+        self.is_open = False
+        self.selected = None
+
+    def has(self, capability: str) -> bool:
+        return capability in self._server.capabilities
+
+    def fileno(self) -> int:
+        return -1
+
+    def idle(self) -> bool:
+        with self._command("idle"):
+            self.idling = True
+        return self._told != self._folder.changes
+
+    def idle_done(self) -> bool:
+        self.idling = False
+        with self._command("idle_done"):
+            return self._news()
+
+    # -- folders
+
+    def folders(self) -> list[FolderInfo]:
+        with self._command("folders"):
+            return [FolderInfo(name, frozenset()) for name in self._server.folders]
+
+    def create(self, folder: str) -> None:
+        with self._command("create"):
+            self._server.folders.setdefault(folder, self._server._new_folder())
+
+    def select(self, folder: str) -> FolderState:
+        with self._command("select"):
+            self.selected = self.selected_state = None
+            if folder not in self._server.folders:
+                raise CommandRefused("the mail server said: no")
+            self.selected = folder
+            self._told = self._folder.changes
+            self._validity = self._folder.uidvalidity
+            self.selected_state = self._folder.state
+            return self.selected_state
+
+    def status(self, folder: str) -> FolderState:
+        with self._command("status"):
+            if folder not in self._server.folders:
+                raise CommandRefused("the mail server said: no")
+            return self._server.folders[folder].state
+
+    def noop(self) -> bool:
+        with self._command("noop"):
+            return self._news()
+
+    # -- messages
+
+    def search(self, *, uidnext: int, since: date | None = None) -> set[int]:
+        with self._command("search"):
+            return {uid for uid, mail in self._mails.items() if not mail.unsearched and _since(mail, since)}
+
+    def fetch_uids(self, *, since: date | None = None) -> set[int]:
+        with self._command("fetch_uids"):
+            return {uid for uid, mail in self._mails.items() if _since(mail, since)}
+
+    def present(self, wanted: Iterable[int]) -> set[int]:
+        with self._command("present"):
+            return {uid for uid in wanted if uid in self._mails}
+
+    def heads(self, wanted: Iterable[int]) -> list[Head]:
+        with self._command("heads"):
+            found = {uid: self._mails[uid] for uid in sorted(wanted) if uid in self._mails}
+            return [
+                Head(
+                    uid, _size(mail), mail.received_at, mail.keywords, mail.raw.partition(b"\r\n\r\n")[0] + b"\r\n\r\n"
+                )
+                for uid, mail in found.items()
+                if not mail.headless
+            ]
+
+    def bodies(self, wanted: Sequence[int], *, cap: int, expected: int) -> Iterator[Body]:
+        if not wanted:
+            return
+        with self._command("bodies"):
+            found = {uid: self._mails[uid] for uid in sorted(wanted) if uid in self._mails}
+            if any(mail.breaks for mail in found.values()):
+                self._lose()
+        for uid, mail in found.items():
+            if not mail.headless and not mail.bodiless:
+                yield Body(uid, mail.raw[:cap], complete=len(mail.raw) <= cap)
+
+    def move(self, wanted: Sequence[int], target: str) -> Moved:
+        assert "MOVE" in self._server.capabilities, "MOVE without the capability"
+        with self._command("move"):
+            return self._transfer(wanted, target, keep=False)
+
+    def copy(self, wanted: Sequence[int], target: str) -> Moved:
+        with self._command("copy"):
+            return self._transfer(wanted, target, keep=True)
+
+    def delete(self, wanted: Sequence[int]) -> None:
+        assert "UIDPLUS" in self._server.capabilities, "UID EXPUNGE without the capability"
+        with self._command("delete"):
+            self._announce(wanted, "")
+            for uid in wanted:
+                if uid in self._mails:
+                    self._folder.take(uid)
+            self._told = self._folder.changes
+
+    def _transfer(self, wanted: Sequence[int], target: str, *, keep: bool) -> Moved:
+        if target not in self._server.folders:
+            raise CommandRefused("the mail server said: [TRYCREATE] no")
+        self._announce(wanted, target)
+        there, unseen = self._server.folders[target], self._told != self._folder.changes
+        pairs: dict[int, int] = {}
+        for uid in sorted(wanted):
+            if uid in self._mails:
+                mail = self._mails[uid]
+                # a copy of the worker's own is the same message until the original is deleted
+                pairs[uid] = there.put(mail if not keep else Mail(mail.raw, mail.origin, mail.received_at))
+                if not keep:
+                    self._folder.take(uid)
+        if not unseen:
+            self._told = self._folder.changes
+        return Moved(there.uidvalidity, pairs) if self._server.copyuid else Moved(None, {})
+
+    # -- inside
+
+    @property
+    def _folder(self) -> Folder:
+        assert self.selected is not None, "a command that needs a selected folder"
+        return self._server.folders[self.selected]
+
+    @property
+    def _mails(self) -> dict[int, Mail]:
+        """What the connection can see: nothing once the folder was replaced behind its back."""
+        folder = self._folder
+        if folder.uidvalidity != self._validity:
+            self._lose()
+        return folder.mails
+
+    def _announce(self, wanted: Sequence[int], target: str) -> None:
+        assert wanted, "a command without a UID"
+        self._server.moving(
+            self.selected or "", self._folder.uidvalidity, [u for u in wanted if u in self._mails], target
+        )
+
+    def _news(self) -> bool:
+        if self.selected is None:
+            return False
+        told, self._told = self._told, self._folder.changes
+        if self._folder.uidvalidity != self._validity:
+            self._lose()
+        return told != self._told
+
+    def _lose(self) -> None:
+        self.close()
+        raise ConnectionLost("the connection to the mail server was lost")
+
+    def _command(self, name: str) -> "_Command":
+        return _Command(self, name)
+
+
+class _Command:
+    """One round trip: the hooks around it may lose the connection, before or after it took effect."""
+
+    def __init__(self, session: FakeSession, name: str) -> None:
+        self._session = session
+        self._name = name
+
+    def __enter__(self) -> None:
+        if not self._session.is_open:
+            raise ConnectionLost("not connected")
+        if self._session.idling and self._name != "idle":
+            raise AssertionError(f"{self._name} during IDLE")
+        self._hook(self._session._server.before)
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None:
+            self._hook(self._session._server.after)
+
+    def _hook(self, hook: Hook) -> None:
+        try:
+            hook(self._name)
+        except ConnectionLost:
+            self._session.close()
+            raise
+
+
+def _since(mail: Mail, since: date | None) -> bool:
+    return since is None or datetime.fromtimestamp(mail.received_at, UTC).date() >= since
+
+
+def _size(mail: Mail) -> int:
+    return len(mail.raw) if mail.size is None else mail.size
+
+
+_serial = count(1)
+
+
+def mail(kind: str = "ok", *, junk: bool = False, body: bytes = b"hello\r\n", serial: int | None = None) -> bytes:
+    """A message of its own, unless `serial` makes it the look-alike of another.
+
+    kind: what a test's handler is to do with it.
+    """
+    number = next(_serial) if serial is None else serial
+    head = (
+        f"Received: from a by b; Mon, 1 Jan 2024 00:00:00 +0000\r\nMessage-ID: <{number}@lab.nhs.uk>\r\n"
+        f"Date: Mon, 1 Jan 2024 00:00:00 +0000\r\nFrom: lab@lab.nhs.uk\r\nSubject: result {number}\r\nX-Kind: {kind}\r\n"
+    )
+    return head.encode() + (b"X-Is-Junk: yes\r\n" if junk else b"") + b"\r\n" + body

@@ -1,0 +1,415 @@
+"""The real pipeline, cycle and journal on a mailbox in memory, in simulated time, with deaths and losses on request."""
+
+import inspect
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from tests.fakes.mailbox import FAILED, INBOX, JUNK, PROCESSED, FakeSession, Server
+from worker.admit import Admission
+from worker.cycle import Cycle
+from worker.handle import Try
+from worker.handler_loading import Handler
+from worker.hands import Finished, InHand
+from worker.headers import Headers
+from worker.journal.database import Database, JournalUnavailable
+from worker.journal.facts import Facts
+from worker.journal.messages import Messages, Record, Result
+from worker.journal.schema import metadata
+from worker.mailbox.errors import ConnectionLost
+from worker.mailbox.folders import Layout
+from worker.message import Limits, Message
+from worker.outcome import Outcome, Reject, Retry, State
+from worker.pipeline import Bounds, Pipeline, Targets
+from worker.poll import Poll
+from worker.reconcile import Balance, Reconcile
+from worker.settle import Settle
+from worker.verdict import Evidence, Path, Verdict
+from worker.walk import Walk
+
+ACCOUNT = "pathology.results@nhs.net"
+DEATHS = 8
+TRIES = 6
+
+
+class Killed(BaseException):
+    """The process died here: all that it held in memory is gone."""
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1_800_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@dataclass
+class Fault:
+    """At the n-th call from now, of the journal or the session, before or after it takes effect."""
+
+    calls: int
+    after: bool
+    what: type[BaseException]
+
+
+class Faults:
+    """Counts calls and strikes once."""
+
+    def __init__(self) -> None:
+        self.planned: Fault | None = None
+        self.calls: list[str] = []
+        self.record = False
+
+    def strike(self, name: str, *, after: bool) -> None:
+        if self.record and not after:
+            self.calls.append(name)
+        fault = self.planned
+        if fault is None:
+            return
+        journal = name.startswith("journal.")
+        if fault.what is ConnectionLost and journal:
+            return
+        if fault.what is JournalUnavailable and (not journal or after):
+            return
+        if not after:
+            fault.calls -= 1
+        if fault.calls < 0 and after == fault.after:
+            self.planned = None
+            raise fault.what(f"at {name}")
+
+
+class FaultyMessages:
+    """The journal's messages, with calls that may be the last."""
+
+    def __init__(self, real: Messages, faults: Faults, on_record: Callable[[list[Result]], None]) -> None:
+        self._real = real
+        self._faults = faults
+        self._on_record = on_record
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._real, name)
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            self._faults.strike(f"journal.{name}", after=False)
+            result = method(*args, **kwargs)
+            if name == "record":
+                self._on_record(args[0])
+            self._faults.strike(f"journal.{name}", after=True)
+            return result
+
+        return call
+
+
+class SlowHands:
+    """`worker.hands.Hands` without threads. `hold`: messages given back only when somebody waits; or never (`hung`)."""
+
+    def __init__(self, attempt: Callable[[Message, Collection[str]], Outcome]) -> None:
+        self._attempt = attempt
+        self._items: dict[int, tuple[InHand, Outcome | None]] = {}
+        self.hold = False
+        self.hung: Callable[[Message], bool] = lambda _message: False
+        self.on_finished: Callable[[], None] = lambda: None
+        self.most = 0
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def __contains__(self, row: int) -> bool:
+        return row in self._items
+
+    @property
+    def size(self) -> int:
+        return sum(item.size for item, _ in self._items.values())
+
+    def take(self, record: Record, message: Message, already_done: Collection[str]) -> None:
+        assert record.id not in self._items, "a message was handed over that is in hand already"
+        item = InHand(record, message, already_done, message.size)
+        self._items[record.id] = (item, None)
+        self.most = max(self.most, len(self._items))
+        if not self.hung(message):
+            self._items[record.id] = (item, self._attempt(message, already_done))
+
+    def finished(self, wait: float) -> list[Finished]:
+        if self.hold and wait <= 0:
+            return []
+        done = [(item.record, outcome) for item, outcome in self._items.values() if outcome is not None]
+        for record, _ in done:
+            del self._items[record.id]
+        return [Finished(record, outcome) for record, outcome in done]
+
+    def drop_waiting(self) -> list[int]:
+        return []
+
+    def interrupt(self) -> None:
+        pass
+
+    def forget(self) -> None:
+        self._items.clear()
+
+    def end_hang(self) -> None:
+        """What hung comes back."""
+        for row, (item, outcome) in self._items.items():
+            if outcome is None:
+                self._items[row] = (item, self._attempt(item.message, item.already_done))
+
+
+class _Lease:
+    def __init__(self) -> None:
+        self.held = True
+
+    def acquire(self) -> bool:
+        return self.held
+
+    def renew(self) -> None:
+        pass
+
+    def is_held(self) -> bool:
+        return self.held
+
+    def release(self) -> None:
+        pass
+
+
+class _Connector:
+    def __init__(self, server: Server, settle: Settle, layout: Layout) -> None:
+        self._server = server
+        self._settle = settle
+        self._layout = layout
+        self._session: FakeSession | None = None
+
+    def session(self) -> tuple[FakeSession, bool]:
+        if self._session is not None and self._session.is_open:
+            return self._session, False
+        session = self._server.session()
+        self._settle.check(session)  # type: ignore[arg-type] # the fake offers what is used
+        session.folders()
+        self._layout.junk = JUNK
+        self._session = session
+        return session, True
+
+    def current(self) -> FakeSession | None:
+        return self._session if self._session is not None and self._session.is_open else None
+
+    def close(self) -> None:
+        session, self._session = self._session, None
+        if session is not None:
+            session.close()
+
+
+class _Routes:
+    """Two handlers for clean mail, one for junk."""
+
+    def handlers_for(self, message: Message) -> tuple[str, tuple[str, ...]]:
+        if kind(message.raw) == "unroutable":
+            raise RuntimeError("a fault of the rules")
+        return ("junk", ("quarantine",)) if message.path is Path.JUNK else ("all", ("archive", "notify"))
+
+
+class _Backoff:
+    def after_failure(self, route: str | None, failures: int) -> timedelta | None:
+        return None if failures >= TRIES else timedelta(minutes=failures)
+
+
+def kind(raw: bytes) -> str:
+    """What a handler is to do with a message."""
+    return (Headers.from_bytes(raw).get("X-Kind") or "ok").strip()
+
+
+@dataclass(frozen=True)
+class Call:
+    """A handler was given a message."""
+
+    handler: str
+    key: str
+    path: Path
+    folder: str
+    raw: bytes
+
+
+class World:
+    """A mailbox, a journal that outlives the process, and a process that may die at any call."""
+
+    def __init__(
+        self, server: Server | None = None, *, handled: str = PROCESSED, database: Database | None = None
+    ) -> None:
+        self.server = server or Server()
+        self.clock = Clock()
+        self.faults = Faults()
+        self.handled = handled
+        self.database = database or Database("sqlite://")
+        metadata.create_all(self.database._engine)
+        self.journal = Messages(self.database)
+        self.watched_folders = (INBOX,)
+        self.calls: list[Call] = []
+        self.finished: list[Call] = []
+        self.failures: Counter[str] = Counter()
+        self.recorded: dict[str, State] = {}
+        """What was recorded of each key, by key, as far as it is an end."""
+        self.deaths = 0
+        self.hold = False
+        self.hung: set[str] = set()
+        """Kinds whose handlers don't return."""
+        self.poison: Callable[[Message], bool] = lambda message: kind(message.raw) == "poison"
+        self.bounds = Bounds(batch_bytes=1_000_000, batch_count=3, message=50_000, deaths=DEATHS, patience=1.0)
+        self.since: Any = None
+        self.headers_only = False
+        self.flush: Callable[[], None] = lambda: None
+        self.server.before = lambda name: self.faults.strike(name, after=False)
+        self.server.after = lambda name: self.faults.strike(name, after=True)
+        self.runs = 0
+        self.start()
+
+    # -- the process
+
+    def start(self) -> None:
+        """A new process: everything in memory is made anew."""
+        self.runs += 1
+        messages: Any = FaultyMessages(self.journal, self.faults, self._note)
+        layout = Layout(self.watched_folders, JUNK)
+        self.hands = SlowHands(self._attempt_of())
+        self.hands.hold = self.hold
+        self.hands.hung = lambda message: kind(message.raw) in self.hung
+        settle = Settle(messages, account=ACCOUNT, clock=self.clock)
+        self.lease = _Lease()
+        connector: Any = _Connector(self.server, settle, layout)
+        lease: Any = self.lease
+        self.cycle = Cycle(
+            lease=lease,
+            connector=connector,
+            facts=Facts(self.database),
+            messages=messages,
+            idle=True,
+            reconnect=(1.0,),
+            check_age=lambda: None,
+            clock=self.clock,
+            monotonic=self.clock,
+        )
+        hands: Any = self.hands
+        parts: dict[str, Any] = {
+            "poll": Poll(messages, layout, self.since),
+            "admission": Admission(messages, account=ACCOUNT, layout=layout, classify=classify, clock=self.clock),
+            "hands": hands,
+            "settle": settle,
+            "messages": messages,
+            "targets": Targets(self.handled, FAILED, "auto"),
+            "layout": layout,
+            "bounds": self.bounds,
+            "backoff": _Backoff(),
+            "limits": Limits(),
+            "headers_only": lambda verdict: self.headers_only and verdict.path is Path.JUNK,
+            "flush": lambda: self.flush(),
+            "go_on": self.cycle.go_on,
+            "clock": self.clock,
+            "run": f"run-{self.runs}",
+            "on_outcome": lambda record, result: None,
+            "on_new": lambda count: None,
+            "carry_out": lambda session: 0,
+        }
+        known = inspect.signature(Pipeline.__init__).parameters
+        self.pipeline = self.cycle.pipeline = Pipeline(**{name: part for name, part in parts.items() if name in known})
+
+    def tick(self, seconds: float = 60.0) -> None:
+        """One scheduled run, later; a death is followed by a new process."""
+        self.clock.now += seconds
+        try:
+            self.cycle()
+        except Killed:
+            self.deaths += 1
+            self.start()
+
+    def drain(self, *, polls: int = 200) -> None:
+        """Run until nothing is left to do, without further faults; fails when that takes too long."""
+        self.faults.planned = None
+        quiet = 0
+        for _ in range(polls):
+            before = self._mark()
+            self.tick(700)
+            quiet = quiet + 1 if before == self._mark() else 0
+            if quiet >= 3 and not self.journal.counts().by_state[State.PENDING]:
+                return
+        raise AssertionError(
+            f"not drained: {[(r.key, r.state, r.place, r.reason if hasattr(r, 'reason') else '') for r in self.rows() if r.state is State.PENDING]}"
+        )
+
+    def _mark(self) -> Any:
+        return [(row.key, row.state, row.place, row.settled, row.tries) for row in self.rows()]
+
+    # -- what is seen from outside
+
+    def rows(self) -> list[Record]:
+        return self.journal.everything()
+
+    def row(self, key: str) -> Record:
+        return next(row for row in self.rows() if row.key == key)
+
+    def states(self) -> Counter[State]:
+        return Counter(row.state for row in self.rows())
+
+    def balance(self) -> Balance:
+        session: Any = self.server.session()
+        targets = [name for name in (self.handled, FAILED) if name != "keep"]
+        with self.undisturbed():
+            walk = Walk(
+                self.journal, account=ACCOUNT, watched=[*self.watched_folders, JUNK], targets=targets, since=self.since
+            )
+            return Reconcile(self.journal, walk).balance(session)
+
+    @contextmanager
+    def undisturbed(self) -> Iterator[None]:
+        planned, self.faults.planned = self.faults.planned, None
+        try:
+            yield
+        finally:
+            self.faults.planned = planned
+
+    # -- handlers
+
+    def _attempt_of(self) -> Callable[[Message, Collection[str]], Outcome]:
+        names = ("archive", "notify", "quarantine")
+        handlers = {name: Handler(name, self._handler(name)) for name in names}
+        junk = {"quarantine": handlers.pop("quarantine")}
+        attempt = Try(_Routes(), {Path.CLEAN: handlers, Path.JUNK: junk}, self.clock)
+
+        def try_or_die(message: Message, already_done: Collection[str]) -> Outcome:
+            if self.poison(message):
+                raise Killed("in a handler")
+            return attempt(message, already_done)
+
+        return try_or_die
+
+    def _handler(self, name: str) -> Callable[[Message], None]:
+        def handle(message: Message) -> None:
+            call = Call(name, message.key, message.path, message.folder, message.raw)
+            self.calls.append(call)
+            wanted, mark = kind(message.raw), f"{name} {message.key}"
+            if name == "notify" or message.path is Path.JUNK:
+                self._fail(wanted, mark)
+            self.finished.append(call)
+
+        return handle
+
+    def _fail(self, wanted: str, mark: str) -> None:
+        self.failures[mark] += 1
+        if wanted == "reject":
+            raise Reject("never")
+        if wanted == "always" or (wanted == "twice" and self.failures[mark] <= 2):
+            raise ValueError("not now")
+        if wanted == "retry" and self.failures[mark] <= 2:
+            raise Retry(after=timedelta(minutes=10))
+
+    def _note(self, results: list[Result]) -> None:
+        keys = {row.id: row.key for row in self.rows()}
+        for result in results:
+            if result.state is not State.PENDING:
+                self.recorded[keys[result.id]] = result.state
+
+
+def classify(headers: Headers, in_junk_folder: bool, keywords: frozenset[str]) -> Verdict:
+    """Junk is what lies in the junk folder, or says so itself."""
+    if in_junk_folder or headers.get("X-Is-Junk"):
+        return Verdict(Path.JUNK, (Evidence("placement", None, "junk", "it lies there", True),))
+    return Verdict(Path.CLEAN)
