@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.rig.dovecot import Dovecot, Mailbox
+from tests.rig.postgres import Postgres
 from tests.rig.proxy import Proxy
 from tests.rig.scripted import ScriptedServer, Step
 from tests.rig.tls import Authority
@@ -124,6 +125,19 @@ def scripted(authority: Authority) -> Iterator[Callable[..., ScriptedServer]]:
             return servers.enter_context(ScriptedServer(authority, *sessions, **options))
 
         yield make
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[Postgres]:
+    """One PostgreSQL for the whole run. Don't stop it: start a `Postgres` of your own for that."""
+    with Postgres() as server:
+        yield server
+
+
+@pytest.fixture
+def postgres_url(postgres_server: Postgres) -> str:
+    """The SQLAlchemy URL of a new, empty database on the shared server."""
+    return postgres_server.fresh_url()
 
 
 @pytest.fixture
