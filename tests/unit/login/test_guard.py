@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import pytest
 
-from tests.unit.login.world import ACCOUNT, World
+from tests.unit.login.world import ACCOUNT, Killed, Process, Store, World
 from worker.journal.database import JournalUnavailable
 from worker.login.advice import Help, advise, moment, what_happened
 from worker.login.backoff import Lockout
@@ -16,7 +16,18 @@ from worker.login.guard import Rules
 from worker.login.policy import DAY, policy_named
 from worker.login.refusals import Cooling, CredentialRefused, Halted, LastAttempt, NoAttempt, ResetNeedsAgain
 from worker.login.standing import Reason, Standing, State
-from worker.mailbox.errors import ConnectionLost, LoginFailed, ServerUnavailable, Throttled, TlsRefused, TokenExpired
+from worker.login.witness import Testimony as Seen  # a name that pytest doesn't take for a test
+from worker.mailbox.errors import (
+    CommandRefused,
+    ConnectionLost,
+    LoginFailed,
+    NotConnected,
+    ProtocolFault,
+    ServerUnavailable,
+    Throttled,
+    TlsRefused,
+    TokenExpired,
+)
 from worker.mailbox.failures import HALTING, FailureClass, Kind, Phase, failure
 
 F = FailureClass
@@ -132,6 +143,74 @@ def test_a_pause_before_the_credential_is_kept_by_every_replica(error: Exception
         world.login(1)
     world.now = begun + 90
     world.login(1)
+
+
+def test_a_pause_is_a_row_of_its_own() -> None:
+    world = World()
+    for number in (1, 2):
+        with pytest.raises(Throttled), world.processes[0][1].attempt():
+            raise Throttled("x", after=timedelta(seconds=90))
+        row = world.store.records[-1]
+        assert (row.number, row.kind, row.outcome, row.actor, row.counts) == (
+            number,
+            "connection",
+            F.THROTTLED,
+            "replica",
+            False,
+        )
+        assert (row.at, row.retry_after, row.credential, row.said) == (world.now, 90.0, None, "")
+        assert 0 < row.jitter < 1
+        assert world.beside.testimony == Seen(world.store.facts["epoch"], 0, 0)
+        world.now += 90
+
+
+def test_a_pause_that_cant_be_written_is_still_told() -> None:
+    world = World()
+    process, guard = world.processes[0]
+    with pytest.raises(Throttled), guard.attempt():
+        raise _then_fail(process, Throttled("x", after=timedelta(seconds=90)))
+    assert world.store.records == []
+
+
+def _then_fail(process: Process, error: Exception) -> Exception:
+    process.fail_at = 0
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "password", "token"),
+    [
+        (ProtocolFault("x", by_server=True), (F.PROTOCOL, False), (F.PROTOCOL, False)),
+        (ProtocolFault("x"), (F.AMBIGUOUS, True), (F.AMBIGUOUS, True)),
+        (NotConnected("x"), (F.AMBIGUOUS, True), (F.AMBIGUOUS, True)),
+        (CommandRefused("x"), (F.AMBIGUOUS, True), (F.AMBIGUOUS, True)),
+        (TokenExpired("x"), (F.AMBIGUOUS, True), (F.TOKEN_EXPIRED, False)),
+        (ServerUnavailable("x"), (F.UNAVAILABLE, False), (F.UNAVAILABLE, False)),
+        (Throttled("x", after=timedelta(1)), (F.THROTTLED, False), (F.THROTTLED, False)),
+        (ConnectionLost("x"), (F.LOST_AFTER_SENDING, True), (F.LOST_AFTER_SENDING, False)),
+    ],
+)
+def test_what_each_error_comes_to(error: Exception, password: Any, token: Any) -> None:
+    for world, expected in ((World(), password), (token_world()[0], token)):
+        with pytest.raises(type(error)):
+            send(world, error)
+        assert (world.store.records[-1].outcome, world.store.records[-1].counts) == expected
+
+
+def test_a_token_login_that_was_killed_waits_a_moment() -> None:
+    world, tokens = token_world()
+    process = world.processes[0][0]
+
+    def die() -> None:
+        process.kill_at = 0
+        process.step(lambda: None)
+
+    tokens.fails = die
+    with pytest.raises(Killed):
+        send(world)
+    standing = standing_of(world, 1)
+    assert (standing.state, standing.reason, standing.next_at) == (State.COOLING, Reason.UNANSWERED, world.now + 2)
+    assert standing.failures == 0
 
 
 def test_a_pause_isnt_lost_on_another_password() -> None:
@@ -286,9 +365,45 @@ def test_a_second_reset_must_be_meant() -> None:
     guard.reset("unlocked", actor="person", again=True)
     world.login(0)
     guard.reset("unlocked", actor="person")
+    first = world.store.records[0]
+    assert (first.kind, first.actor, first.note, first.at) == ("reset", "person", "unlocked", world.now)
     reset = [fields for name, fields in world.events if name == "login.reset"]
     assert reset[0] == {"actor": "person", "reason": "unlocked", "again": False}
     assert [fields["again"] for fields in reset] == [False, True, False]
+
+
+def test_a_reset_is_known_to_the_witness() -> None:
+    world = World()
+    world.processes[0][1].reset("unlocked", actor="person")
+    epoch = world.store.facts["epoch"]
+    assert world.beside.testimony == Seen(epoch, 1, 0)
+    fail(world, times=2)
+    assert world.beside.testimony == Seen(epoch, 3, 2)
+    world.processes[0][1].reset("unlocked", actor="person", again=True)
+    assert world.beside.testimony == Seen(epoch, 4, 0)
+    world.put_back(Store())
+    world.processes[0][1].reset("unlocked", actor="person")
+    assert world.store.records[0].number == 5  # numbers never go back
+    assert world.beside.testimony == Seen(epoch, 5, 0)
+
+
+def test_the_witness_knows_how_an_attempt_ended() -> None:
+    world = World()
+    fail(world)
+    fail(world, "throttled")
+    epoch = world.store.facts["epoch"]
+    assert world.beside.testimony == Seen(epoch, 2, 1)
+    world.login(0)
+    assert world.beside.testimony == Seen(epoch, 3, 0)
+    assert not world.store.records[-1].counts
+
+
+def test_a_reset_ends_what_was_told() -> None:
+    world = World()
+    for _ in range(2):
+        fail(world, "locked")
+        world.processes[0][1].reset("unlocked", actor="person", again=True)
+    assert names(world).count("login.halted") == 2
 
 
 def test_a_reset_makes_good_for_a_restored_journal() -> None:
@@ -387,7 +502,11 @@ def test_a_passwords_age_runs_from_when_it_was_first_seen() -> None:
 def test_a_passwords_age_may_be_set() -> None:
     world = World()
     rules_of(world, changed=world.now - 5 * DAY, max_age=30 * DAY)
-    assert world.processes[0][1].status().password()["days_left"] == 25
+    guard = world.processes[0][1]
+    assert guard.status().password()["days_left"] == 25
+    world.now += 20 * DAY
+    guard.check_age()
+    assert world.events == [("password.expiring", {"days_left": 5, "expires_at": moment(world.now + 5 * DAY)})]
 
 
 def test_each_warning_comes_once_over_restarts_and_replicas() -> None:
@@ -423,6 +542,8 @@ def test_what_is_told() -> None:
         "failures": 1,
     }
     assert cooling["next_attempt_at"] == moment(begun + 60)
+    assert cooling["failures"] == 1
+    assert "The next attempt comes at" in str(cooling["advice"])
     assert (cooling["remaining"], cooling["remaining_for_credential"], cooling["reason"]) == (7, 4, "rejected")
     world.now = begun
     for _ in range(3):
@@ -514,7 +635,7 @@ def test_advice_says_all_of_it() -> None:
     ):
         assert part in text
     world.needs_restart = True
-    assert "restart" in world.processes[0][1].advice()
+    assert "environment" in world.processes[0][1].advice()
 
 
 @pytest.mark.parametrize(

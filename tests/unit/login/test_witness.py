@@ -1,5 +1,8 @@
 """The witness's file, and what it makes of a journal that forgot."""
 
+import errno
+import fcntl
+import json
 import os
 import shutil
 from dataclasses import asdict
@@ -69,6 +72,35 @@ def test_what_cant_be_read_or_written_is_no_journal(tmp_path: Path) -> None:
     (tmp_path / NAME).mkdir()
     with pytest.raises(JournalUnavailable, match="can't be read"):
         Witness(tmp_path).read()
+
+
+@pytest.mark.parametrize(("number", "made"), [(errno.EPERM, True), (errno.EOPNOTSUPP, True), (errno.EIO, False)])
+def test_a_file_system_without_links(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, *, made: bool
+) -> None:
+    def refuse(*_paths: Path) -> None:
+        raise OSError(number, "no")
+
+    monkeypatch.setattr(os, "link", refuse)
+    if made:
+        Witness(tmp_path).begin("this")
+        Witness(tmp_path).write(SEEN)
+        with pytest.raises(JournalUnavailable):
+            Witness(tmp_path).begin("other")
+        assert Witness(tmp_path).read() == SEEN
+    else:
+        with pytest.raises(JournalUnavailable):
+            Witness(tmp_path).begin("this")
+
+
+def test_a_file_system_without_generations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_given: object) -> bytes:
+        raise OSError(errno.ENOTTY, "no")
+
+    monkeypatch.setattr(fcntl, "ioctl", refuse)
+    Witness(tmp_path).write(SEEN)
+    assert Witness(tmp_path).read() == SEEN
+    assert json.loads((tmp_path / NAME).read_text())["identity"].endswith(".0")
 
 
 def test_a_left_over_of_a_kill_is_no_trouble(tmp_path: Path) -> None:
