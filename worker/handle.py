@@ -76,12 +76,13 @@ class Try:
         try:
             self._handlers[message.path][name](message)
         except Retry as word:
-            came_to, state, reason, after = "retry", State.PENDING, f"{name}:Retry", word.after
+            after = word.after if isinstance(word.after, timedelta) else None  # handlers are other people's code
+            came_to, state, reason = "retry", State.PENDING, f"{name}:Retry"
         except Reject:
             came_to, state, reason, after = "reject", State.FAILED, f"{name}:Reject", None
         except MessageError as error:
             state, reason, after = State.FAILED, _unreadable(error), None
-        except Exception as error:
+        except (Exception, SystemExit) as error:  # a handler that wants to exit must not take its thread with it
             log.exception("handler.failed", handler=name)
             state, reason, after = State.PENDING, f"{name}:{type(error).__name__}", None
         else:
