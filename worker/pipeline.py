@@ -530,6 +530,7 @@ class Pipeline:
             done=outcome.done,
             failed_handler=outcome.failed_handler,
             waiting=state is State.PENDING and _waits_for_content(outcome),
+            path=record.verdict.path if record.verdict else Path.CLEAN,
         )
 
     def _wait(

@@ -5,15 +5,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, and_, bindparam, case, delete, func, or_, select, update
+from sqlalchemy import Connection, and_, bindparam, case, delete, func, literal, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as postgres_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from worker.journal.database import Database
-from worker.journal.schema import delivery, folder, message, tally
+from worker.journal.schema import delivery, folder, known_sender, message, tally
 from worker.outcome import State
 from worker.verdict import Evidence, Path, Verdict
-
 
 DELETED = "deleted"
 """The reason of a handled message that we deleted from the mailbox, as the settings say."""
@@ -55,19 +54,22 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class NewMessage:
-    """A message that the journal hasn't seen."""
+    """A message that the journal hasn't seen. sender: a keyed hash; sender_listed: the settings name it as known."""
 
     fingerprint: str
     place: Place
     size: int
     received_at: float
     verdict: Verdict
+    sender: str | None = None
+    sender_listed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
     """What is recorded of a try. next_at: epoch s; settle_to: the folder to move it to, None to leave it.
 
+    path: the one that the try went by; handlers that are done on the one still are to be called on the other.
     waiting: for the content, which the server doesn't show yet.
     """
 
@@ -79,6 +81,7 @@ class Result:
     done: tuple[str, ...] = ()
     failed_handler: str | None = None
     waiting: bool = False
+    path: Path = Path.CLEAN
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,11 +153,12 @@ class Messages:
         return self._records(message.c.id.is_not(None))
 
     def done_handlers(self, ids: Sequence[int]) -> dict[int, dict[str, tuple[bool, int]]]:
-        """For each message the handlers that it had: whether they are done, and how often they failed."""
+        """For each message the handlers that it had on its path: whether they are done, and how often they failed."""
         found: dict[int, dict[str, tuple[bool, int]]] = {}
+        on_its_path = and_(message.c.id == delivery.c.message_id, message.c.path == delivery.c.path)
         with self._database.read() as connection:
             for chunk in _chunks(list(ids)):
-                query = select(delivery).where(delivery.c.message_id.in_(chunk))
+                query = select(delivery).join(message, on_its_path).where(message.c.id.in_(chunk))
                 for row in connection.execute(query):
                     found.setdefault(row.message_id, {})[row.handler] = (row.done_at is not None, row.tries)
         return found
@@ -355,7 +359,7 @@ class Messages:
         with self._database.write(durable=True) as connection:
             connection.execute(_RECORD, [_result_row(result, now) for result in results])
             done = [
-                {"message_id": result.id, "handler": handler, "tries": 0, "done_at": now, "reason": None}
+                _delivery_of(result, handler) | {"tries": 0, "done_at": now, "reason": None}
                 for result in results
                 for handler in result.done
             ]
@@ -363,12 +367,12 @@ class Messages:
                 statement = self._insert(delivery)
                 connection.execute(
                     statement.on_conflict_do_update(
-                        index_elements=["message_id", "handler"], set_={"done_at": now, "reason": None}
+                        index_elements=["message_id", "path", "handler"], set_={"done_at": now, "reason": None}
                     ),
                     done,
                 )
             failed = [
-                {"message_id": result.id, "handler": result.failed_handler, "tries": 1, "reason": result.reason}
+                _delivery_of(result, result.failed_handler) | {"tries": 1, "reason": result.reason}
                 for result in results
                 if result.failed_handler is not None
             ]
@@ -376,11 +380,27 @@ class Messages:
                 statement = self._insert(delivery)
                 connection.execute(
                     statement.on_conflict_do_update(
-                        index_elements=["message_id", "handler"],
+                        index_elements=["message_id", "path", "handler"],
                         set_={"tries": delivery.c.tries + 1, "reason": statement.excluded.reason},
                     ),
                     failed,
                 )
+            handled = [result.id for result in results if result.state is State.HANDLED]
+            if handled:
+                self._know_senders(connection, handled, now)
+
+    def _know_senders(self, connection: Connection, ids: Sequence[int], now: float) -> None:
+        for chunk in _chunks(list(ids)):
+            senders = select(message.c.sender, literal(now)).where(
+                message.c.id.in_(chunk), message.c.path == Path.CLEAN.value, message.c.sender.is_not(None)
+            )
+            statement = self._insert(known_sender).from_select(["sender", "since"], senders.distinct())
+            connection.execute(statement.on_conflict_do_nothing())
+
+    def reviewed(self, row: int, now: float) -> None:
+        """A person has looked at this message."""
+        with self._database.write() as connection:
+            connection.execute(update(message).where(message.c.id == row).values(reviewed_at=now))
 
     def settle_again(self, ids: Sequence[int]) -> None:
         """Messages that are done, and whose mail came back: it is to be moved once more."""
@@ -497,6 +517,10 @@ def _result_row(result: Result, now: float) -> dict[str, Any]:
     }
 
 
+def _delivery_of(result: Result, handler: str) -> dict[str, Any]:
+    return {"message_id": result.id, "path": result.path.value, "handler": handler}
+
+
 def _taken(connection: Connection, fingerprints: list[str]) -> dict[str, int]:
     """The highest look-alike's number of each fingerprint: not their count, as a key is never given twice."""
     taken: dict[str, int] = {}
@@ -524,6 +548,8 @@ def _new_row(item: NewMessage, taken: dict[str, int], now: float) -> dict[str, A
         "tries": 0,
         "deaths": 0,
         "missed": 0,
+        "sender": item.sender,
+        "sender_listed": item.sender_listed,
     }
 
 

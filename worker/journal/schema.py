@@ -43,6 +43,9 @@ message = Table(
     Column("waiting_since", Double, comment="since when the server shows no content, or a stand-in; null: it shows it"),
     Column("missed", Integer, nullable=False, default=0, comment="reconciliations in a row that didn't find it"),
     Column("released_at", Double),
+    Column("reviewed_at", Double, comment="a person has looked at it"),
+    Column("sender", String, comment="a keyed hash of the sender's address; null: it has none"),
+    Column("sender_listed", Boolean, nullable=False, default=False, comment="the settings name the sender as known"),
     Index("message_fingerprint", "fingerprint"),
     Index("message_place", "folder", "uidvalidity", "uid"),
     Index("message_state", "state", "next_at"),
@@ -52,11 +55,22 @@ delivery = Table(
     "delivery",
     metadata,
     Column("message_id", ForeignKey("message.id", ondelete="CASCADE"), primary_key=True),
+    Column(
+        "path", String, primary_key=True, comment="clean or junk: what was done on one path is not done on the other"
+    ),
     Column("handler", String, primary_key=True),
     Column("tries", Integer, nullable=False, default=0),
     Column("done_at", Double),
     Column("reason", String),
     comment="One row for each handler that a message owes or has had.",
+)
+
+known_sender = Table(
+    "known_sender",
+    metadata,
+    Column("sender", String, primary_key=True, comment="a keyed hash of the address"),
+    Column("since", Double, nullable=False),
+    comment="Senders whose mail was handled as clean.",
 )
 
 folder = Table(

@@ -92,6 +92,13 @@ def upgrade() -> None:
         comment="What a person asked for, for the lease holder to carry out.",
     )
     op.create_table(
+        "known_sender",
+        sa.Column("sender", sa.String(), nullable=False, comment="a keyed hash of the address"),
+        sa.Column("since", sa.Double(), nullable=False),
+        sa.PrimaryKeyConstraint("sender"),
+        comment="Senders whose mail was handled as clean.",
+    )
+    op.create_table(
         "lease",
         sa.Column("name", sa.String(), nullable=False),
         sa.Column("holder", sa.String(), nullable=False),
@@ -137,6 +144,11 @@ def upgrade() -> None:
         ),
         sa.Column("missed", sa.Integer(), nullable=False, comment="reconciliations in a row that didn't find it"),
         sa.Column("released_at", sa.Double(), nullable=True),
+        sa.Column("reviewed_at", sa.Double(), nullable=True, comment="a person has looked at it"),
+        sa.Column(
+            "sender", sa.String(), nullable=True, comment="a keyed hash of the sender's address; null: it has none"
+        ),
+        sa.Column("sender_listed", sa.Boolean(), nullable=False, comment="the settings name the sender as known"),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("key"),
     )
@@ -153,11 +165,17 @@ def upgrade() -> None:
     op.create_table(
         "delivery",
         sa.Column("message_id", sa.Integer(), nullable=False),
+        sa.Column(
+            "path",
+            sa.String(),
+            nullable=False,
+            comment="clean or junk: what was done on one path is not done on the other",
+        ),
         sa.Column("handler", sa.String(), nullable=False),
         sa.Column("tries", sa.Integer(), nullable=False),
         sa.Column("done_at", sa.Double(), nullable=True),
         sa.Column("reason", sa.String(), nullable=True),
         sa.ForeignKeyConstraint(["message_id"], ["message.id"], ondelete="CASCADE"),
-        sa.PrimaryKeyConstraint("message_id", "handler"),
+        sa.PrimaryKeyConstraint("message_id", "path", "handler"),
         comment="One row for each handler that a message owes or has had.",
     )
