@@ -52,6 +52,10 @@ class Hands:
     def __contains__(self, row: int) -> bool:
         return row in self._in_hand
 
+    def rows(self) -> list[int]:
+        """The rows' ids of what is in hand."""
+        return list(self._in_hand)
+
     @property
     def size(self) -> int:
         """Bytes of messages in hand."""

@@ -149,6 +149,7 @@ class Pipeline:
         self._suspects: list[int] = []
         self._moved: dict[int, Place] = {}
         self._outdated: set[int] = set()
+        self._unwritten: set[int] = set()
         self._fresh = True
         self._report = Report()
 
@@ -500,6 +501,8 @@ class Pipeline:
             self._flush()
         except Exception:
             log.exception("handler.failed")
+            # Of what is still in hand, too, a part may have been lost with it.
+            self._unwritten.update(self._hands.rows())
             return False
         return True
 
@@ -508,7 +511,9 @@ class Pipeline:
         record, outcome = item.record, item.outcome
         if place := self._moved.get(record.id):
             record = replace(record, place=place)
-        if not flushed and (outcome.done or outcome.state in (State.HANDLED, State.JUNK)):
+        written = flushed and record.id not in self._unwritten
+        self._unwritten.discard(record.id)
+        if not written and (outcome.done or outcome.state in (State.HANDLED, State.JUNK)):
             outcome = Outcome(State.PENDING, reason="not-flushed", route=outcome.route)
         return Finished(record, outcome)
 
