@@ -326,7 +326,7 @@ class Cycle:
 
     def _fault(self, error: Exception) -> float | None:
         """A fault of ours: the next run begins with a new connection, and later each time."""
-        log.exception("worker.fault")
+        log.error("worker.fault", exc_info=error)
         return self._lost(error)
 
     def _keep_outcomes(self) -> None:
