@@ -1,6 +1,6 @@
 """What the login guard has to say, to the log and to the audit trail."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -12,10 +12,15 @@ log = get_logger()
 
 
 class Announcer:
-    """Told of each event by the guard; never raises. The event's fields hold no secret."""
+    """Told of each event by the guard; never raises. The event's fields hold no secret.
 
-    def __init__(self, audit: AuditTrail) -> None:
+    attempted: told what each attempt came to.
+    """
+
+    def __init__(self, audit: AuditTrail, attempted: Callable[[str], None] = lambda _outcome: None) -> None:
         self._audit = audit
+        self._attempted = attempted
+        self._halted: str | None = None
 
     def __call__(self, event: str, fields: Mapping[str, Any]) -> None:
         """Log it, and add what belongs there to the audit trail."""
@@ -23,13 +28,16 @@ class Announcer:
         match event:
             case "login.attempt":
                 log.info(event, kind=fields["kind"], remaining=fields["remaining"])
+                self._resumed(actor)
                 self._record("login.attempted", actor, credential=fields["kind"], remaining=fields["remaining"])
             case "login.succeeded":
                 log.info(event, kind=fields["kind"], outcome=fields["outcome"], failures=fields["failures_before"])
+                self._attempted("accepted")
                 self._record("login.answered", actor, credential=fields["kind"], outcome=fields["outcome"])
             case "login.rejected":
                 answer = {name: fields[name] for name in ("outcome", "failures", "remaining") if name in fields}
                 log.warning(event, kind=fields["kind"], counts=fields["counts"], **answer)
+                self._attempted(str(fields.get("outcome", "unknown")))
                 self._record("login.answered", actor, credential=fields["kind"], **answer)
             case "login.cooling":
                 next_at = _time(fields["next_attempt_at"])
@@ -39,6 +47,7 @@ class Announcer:
             case "login.halted":
                 standing = {name: fields[name] for name in ("reason", "failures", "remaining")}
                 log.error(event, advice=fields["advice"], **standing)
+                self._halted = str(standing["reason"])
                 self._record("login.halted", actor, **standing)
             case "login.refused":
                 log.error(event, count=fields["faults"], advice=fields["advice"])
@@ -50,6 +59,14 @@ class Announcer:
                 log.warning(event, days=fields["days_left"], expires_at=_time(fields["expires_at"]))
             case _:
                 raise ValueError(f"no such event of the guard: {event}")
+
+    def paused(self, actor: str) -> None:
+        """A person paused the worker."""
+        self._record("worker.paused", actor)
+
+    def resumed(self, actor: str) -> None:
+        """A person let the worker go on."""
+        self._record("worker.resumed", actor)
 
     def authorised(self, actor: str) -> None:
         """A person signed the worker in with a browser."""
@@ -68,6 +85,12 @@ class Announcer:
         event = {Kind.RELEASE: "message.released", Kind.RETRY: "message.retried"}[kind]
         for key in keys:
             self._record(event, actor, words=reason, key=key)
+
+    def _resumed(self, actor: str | None) -> None:
+        """An attempt after a halt: a reset, or another credential, has ended it."""
+        if self._halted is not None:
+            self._record("login.resumed", actor, reason=self._halted)
+            self._halted = None
 
     def _record(self, kind: str, who: str | None, /, *, words: str = "", **fields: Any) -> None:
         try:

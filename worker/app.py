@@ -12,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from worker import __version__
 from worker.admit import Admission, Classify
 from worker.announce import Announcer
 from worker.carry_out import CarryOut
@@ -25,7 +26,6 @@ from worker.handle import Try
 from worker.handler_loading import Handler, check_handlers, junk_handlers, load_handlers
 from worker.hands import Hands
 from worker.headers import Headers
-from worker.journal.anchors import JournalAnchors
 from worker.journal.attempts import AttemptLedger
 from worker.journal.database import JournalDamaged
 from worker.journal.intents import Intents
@@ -36,7 +36,7 @@ from worker.journal.messages import Record, Result
 from worker.login.advice import Help
 from worker.login.backoff import Lockout
 from worker.login.credential import CredentialSource, CredentialUnavailable, PasswordSource
-from worker.login.guard import Guard, Rules
+from worker.login.guard import Guard, Notify, Rules
 from worker.login.mutex import AttemptInProgress, AttemptMutex
 from worker.login.oauth import Flow, OAuthConfig, OAuthSource
 from worker.login.policy import policy_named
@@ -46,8 +46,10 @@ from worker.mailbox.errors import LoginFailed
 from worker.mailbox.folders import FolderInfo, Layout, find_junk, missing, require
 from worker.mailbox.session import Endpoint, Session
 from worker.message import Limits
-from worker.observe import AuditTrail, configure_logging, get_logger
-from worker.observe.view import HelpView, status_json
+from worker.observe import configure_logging, get_logger
+from worker.observe.audit import AuditUnavailable, Verification
+from worker.observe.view import status_json
+from worker.observing import Observing, about
 from worker.outcome import State
 from worker.pipeline import KEEP, Bounds, Pipeline, Stop, Targets
 from worker.poll import Poll
@@ -68,7 +70,7 @@ from worker.settings import (
     read_secret,
 )
 from worker.settle import Settle
-from worker.status import About, actor, installation, replica, view
+from worker.status import actor, replica, view
 from worker.upkeep import Compact, Rebuild, Rebuilt
 from worker.verdict import Path as MailPath
 from worker.verdict import Verdict
@@ -117,14 +119,22 @@ class App:
         self._journal = Journal(settings.state.dir, None if url is None else url.get_secret_value(), self._clock)
         self._layout = Layout(settings.poll.folders)
         self._handlers: dict[str, Handler] = {}
+        self._observing: Observing | None = None
 
     @classmethod
     def from_files(
-        cls, path: Path | None, environ: Mapping[str, str], *, logs: bool = False, reading: bool = False
+        cls,
+        path: Path | None,
+        environ: Mapping[str, str],
+        *,
+        logs: bool = False,
+        quiet: bool = False,
+        reading: bool = False,
     ) -> Self:
         """The application from its configuration.
 
-        logs: write the log; else only what a command prints. reading: only what the journal says is wanted, so that
+        logs: write the log; else only what a command prints. quiet: of it, warnings and errors alone, where a person
+        sees the work on a progress bar. reading: only what the journal says is wanted, so that
         nothing but the settings themselves is checked.
 
         Raises:
@@ -135,7 +145,10 @@ class App:
             settings = load(path, environ, checks)
         except SettingsError as error:
             raise Failure(ExitCode.CONFIGURATION, _faults(error)) from error
-        configure_logging(level=settings.log.level if logs else "error", format=settings.log.format)
+        level = settings.log.level if logs else "error"
+        if quiet and level == "info":
+            level = "warning"
+        configure_logging(level=level, format=settings.log.format, account=settings.account.address)
         return cls(settings)
 
     def __enter__(self) -> Self:
@@ -154,26 +167,33 @@ class App:
         """Poll until a signal ends it."""
         with self._explained():
             self._open()
-            cycle, hands = self._build_cycle(Drain())
+            observing = self._observe("run")
+            cycle, hands = self._build_cycle(Drain(), observing)
+            observing.open()
         settings = self.settings
         schedule = Schedule(cycle, settings.poll.every, cycle.heartbeat, HEARTBEAT)
+        observing.health.watch(schedule.alive)
         watcher = Watcher(schedule.wake)
         cycle.watch_with(watcher.watch)
         hands.on_finished = schedule.wake
-        log.info("worker.started", account=settings.account.address, replica=replica())
+        log.info("worker.started", account=settings.account.address, replica=replica(), version=__version__)
+        observing.started()
         grace = settings.work.grace.total_seconds()
         impatience = threading.Timer(grace, cycle.abort)
         impatience.daemon = True
 
         def ending() -> None:
+            observing.health.stopping()
             cycle.stop()
             impatience.start()
 
-        schedule.run(ending=ending)
+        received = schedule.run(ending=ending)
         impatience.cancel()
         cycle.end(grace)
         watcher.close()
         hands.close()
+        observing.stopped(code=ExitCode.DONE, reason=received.name)
+        observing.close()
         log.info("worker.stopped")
         return ExitCode.DONE
 
@@ -185,14 +205,24 @@ class App:
         """
         with self._explained():
             self._open()
-            cycle, hands = self._build_cycle(drain)
+            observing = self._observe("once")
+            cycle, hands = self._build_cycle(drain, observing)
+            observing.started()
+            code, reason = ExitCode.FAULT, "failed"
             try:
                 for ending in ENDING_SIGNALS:
                     signal.signal(ending, lambda _number, _frame: cycle.stop())
-                return Summary(cycle.drain(), self.settings.settle.failed)
+                summary = Summary(cycle.drain(), self.settings.settle.failed)
+                code, reason = summary.exit_code, "drained"
+            except Exception as error:
+                reason = type(error).__name__
+                raise
+            else:
+                return summary
             finally:
                 cycle.end(self.settings.work.grace.total_seconds())
                 hands.close()
+                observing.stopped(code=code, reason=reason)
 
     def check(self) -> list[str]:
         """What was found to be well; what isn't was raised when the application was built."""
@@ -233,7 +263,8 @@ class App:
             else:
                 self._journal = Journal(self.settings.state.dir, "sqlite://", self._clock)
                 self._journal.open(self.settings.account.address)
-            return status_json(view(self._journal, self._about(), self._guard().status(), self._clock()))
+            login = self._reading_guard().status()
+            return status_json(view(self._journal, about(self.settings), login, self._clock()))
 
     def reconcile(self) -> Balance:
         """Hold every message against the journal. Reads only; works beside a running worker."""
@@ -314,19 +345,10 @@ class App:
             )
             return list(preview.foresee(session))
 
-    def _about(self) -> About:
-        settings = self.settings
-        return About(
-            settings.account.address,
-            poll_every=settings.poll.every.total_seconds(),
-            password_warn_days=settings.password.warn.days,
-            help=HelpView(local_administrator=settings.help.local_administrator, helpdesk=settings.help.helpdesk),
-        )
-
     def login_status(self) -> tuple[dict[str, Any], str]:
         """The login's part of the status, and what a person should know and do about it."""
         found = self.status()
-        return found["login"], self._guard().advice()
+        return found["login"], self._reading_guard().advice()
 
     def login_reset(self, reason: str, *, again: bool) -> None:
         """Forget all failures: a person says that the account is unlocked."""
@@ -403,12 +425,26 @@ class App:
         with self._explained():
             self._open()
             self._journal.facts.pause(actor(), self._clock())
+            self._announcer().paused(actor())
 
     def resume(self) -> None:
         """Let the work go on."""
         with self._explained():
             self._open()
             self._journal.facts.resume()
+            self._announcer().resumed(actor())
+
+    def audit_verify(self) -> Verification:
+        """Hold the audit trail against itself and against the journal."""
+        with self._explained():
+            self._open()
+            return self._observe().audit.verify()
+
+    def audit_entries(self) -> Iterator[dict[str, Any]]:
+        """Every line of the audit trail, one chain after another, oldest first."""
+        with self._explained():
+            self._open()
+            yield from self._observe().audit.entries()
 
     # -- building ------------------------------------------------------------------------------------------------------
 
@@ -429,13 +465,20 @@ class App:
     def _open(self) -> None:
         self._journal.open(self.settings.account.address)
 
-    def _build_cycle(self, drain: Drain) -> tuple[Cycle, Hands]:
+    def _observe(self, command: str | None = None) -> Observing:
+        if self._observing is None:
+            login = self._reading_guard().status
+            self._observing = Observing(self.settings, self._journal, login, self._clock, command=command)
+        return self._observing
+
+    def _build_cycle(self, drain: Drain, observing: Observing) -> tuple[Cycle, Hands]:
         settings, messages = self.settings, self._journal.messages
         try:
             self._handlers = load_handlers(settings)
         except SettingsError as error:
             raise Failure(ExitCode.CONFIGURATION, _faults(error)) from error
-        hands = Hands(Try(self._router(), self._handlers_by_path(), self._monotonic), settings.work.threads)
+        attempt = Try(self._router(), self._handlers_by_path(), self._monotonic, observing.metrics.handled)
+        hands = Hands(observing.working(attempt), settings.work.threads)
         lease = self._lease()
         settle = self._settle()
         guard = self._guard()
@@ -456,6 +499,7 @@ class App:
             monotonic=self._monotonic,
             messages=messages,
             check_age=guard.check_age,
+            watching=observing,
             delete_handled_after=settings.settle.delete_handled_after,
         )
         cycle.pipeline = Pipeline(
@@ -488,11 +532,16 @@ class App:
             clock=self._clock,
             run=replica(),
             on_outcome=_counting(drain),
+            watching=observing,
             on_new=drain.found,
         )
         return cycle, hands
 
-    def _guard(self) -> Guard:
+    def _reading_guard(self) -> Guard:
+        """A guard that is only asked how the login stands: it has nothing to tell, and needs no audit trail."""
+        return self._guard(notify=lambda _event, _fields: None)
+
+    def _guard(self, notify: Notify | None = None) -> Guard:
         settings, lockout = self.settings, self.settings.lockout
         database = self._journal.database
         return Guard(
@@ -520,18 +569,12 @@ class App:
             clock=self._clock,
             random=random.SystemRandom(),
             actor=replica(),
-            notify=self._announcer(),
+            notify=self._announcer() if notify is None else notify,
         )
 
     def _announcer(self) -> Announcer:
-        trail = AuditTrail(
-            self.settings.state.dir / "audit",
-            replica=installation(self.settings.state.dir),
-            anchors=JournalAnchors(self._journal.database),
-            clock=self._clock,
-            account=self.settings.account.address,
-        )
-        return Announcer(trail)
+        observing = self._observe()
+        return Announcer(observing.audit, observing.metrics.attempted)
 
     def _router(self) -> Router:
         kinds = self.settings.junk.kinds
@@ -655,8 +698,10 @@ class App:
             raise Failure(ExitCode.HALTED, refusal.advice) from refusal
         except AttemptInProgress as problem:
             raise Failure(ExitCode.NOT_NOW, str(problem)) from problem
-        except CredentialUnavailable as problem:
+        except (CredentialUnavailable, AuditUnavailable) as problem:
             raise Failure(ExitCode.CONFIGURATION, str(problem)) from problem
+        except SettingsError as error:
+            raise Failure(ExitCode.CONFIGURATION, _faults(error)) from error
         except Stop:
             raise Failure(ExitCode.NOT_NOW, "Stopped before the mailbox was drained; nothing is lost.") from None
 

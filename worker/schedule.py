@@ -73,6 +73,11 @@ class Schedule:
         self._scheduler.shutdown(wait=True)
         return received
 
+    def alive(self) -> bool:
+        """Whether the thread that starts the runs is there."""
+        thread: threading.Thread | None = getattr(self._scheduler, "_thread", None)  # no public way to ask
+        return thread is None or thread.is_alive()
+
     def wake(self) -> None:
         """Bring the next run forward to now. From any thread; while work is running, it runs again right after."""
         if not self._wanted.is_set():

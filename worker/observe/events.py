@@ -335,6 +335,13 @@ _EVENTS = (
     # probes, metrics and page
     _event("http.listening", "info", "host port", "Probes, metrics and the status page are served."),
     _event(
+        "http.not_listening",
+        "error",
+        "host port",
+        "The port of `health.listen` can't be had: there are no probes, no metrics and no page. The mail goes on.",
+        "Find out what else uses the port (`ss -ltnp`), or set another one in [health] listen, and restart the worker.",
+    ),
+    _event(
         "http.failed",
         "error",
         "url_path",

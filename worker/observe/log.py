@@ -5,6 +5,7 @@ the catalogue doesn't know doesn't get out. Other libraries' logs and Python's w
 WARNING and above, without their filled-in text, which may quote mail.
 """
 
+import io
 import logging
 import sys
 import threading
@@ -55,9 +56,9 @@ class _Sink:
         stream = self._stream or sys.stderr
         try:
             with self._lock:
-                buffer: IO[bytes] | None = getattr(stream, "buffer", None)
-                if buffer is not None:
-                    buffer.write(line)
+                # A progress bar puts something else in standard error's place, which keeps the bar below the lines.
+                if isinstance(stream, io.TextIOWrapper):
+                    stream.buffer.write(line)
                 else:
                     stream.write(line.decode())
                 stream.flush()

@@ -34,6 +34,7 @@ from worker.settings.tree import (
     WorkSettings,
 )
 from worker.settings.units import format_duration, format_size, parse_duration, parse_size
+from worker.settings.values import values_by_setting
 
 __all__ = [
     "AccountSettings",
@@ -70,4 +71,5 @@ __all__ = [
     "parse_size",
     "read_secret",
     "secret_file_faults",
+    "values_by_setting",
 ]

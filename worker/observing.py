@@ -1,0 +1,310 @@
+"""What the process shows of itself, put together from the settings: audit trail, metrics, health, page, alerts.
+
+The mail goes on without any of it: what can't be written, served or sent is said in the log.
+"""
+
+import json
+import platform
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from httpx import InvalidURL
+
+from worker import __version__
+from worker.journal.anchors import JournalAnchors
+from worker.journal.database import JournalUnavailable
+from worker.journal.facts import Facts
+from worker.journal.journal import Journal
+from worker.journal.messages import Record, Result
+from worker.login.status import LoginStatus
+from worker.message import Message
+from worker.observe import AuditTrail, Health, Metrics, get_logger, mirror
+from worker.observe.alerts import Alerter, Limits, Sender
+from worker.observe.audit import AuditUnavailable
+from worker.observe.redact import Secret
+from worker.observe.senders import Form, Relay, Webhook
+from worker.observe.server import Server, UnsafeAddress, address, token_from
+from worker.observe.view import HelpView, StatusView
+from worker.outcome import Outcome, State
+from worker.settings import Settings, SettingsError, read_secret, values_by_setting
+from worker.status import About, installation, replica, view
+from worker.verdict import Path
+from worker.watching import Watching
+
+log = get_logger()
+
+_ENDS = frozenset({State.HANDLED, State.JUNK, State.FAILED})
+
+
+class Observing(Watching):
+    """One for each process. Told by cycle, pipeline, tries and guard; asked by server and alerter.
+
+    Raises (on creation):
+        AuditUnavailable: the audit trail can't be opened.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        journal: Journal,
+        login: Callable[[], LoginStatus],
+        clock: Callable[[], float],
+        *,
+        command: str | None = None,
+    ) -> None:
+        """login: says how it stands.
+
+        command: `run` or `once`; None: a command of a person's, whose standard output is that person's.
+        """
+        self._settings = settings
+        self._journal = journal
+        self._login = login
+        self._clock = clock
+        self._server: Server | None = None
+        self._ended = threading.Event()
+        self._disposed: list[dict[str, Any]] = []
+        self._command = command
+        self._started_at: float | None = None
+        self.metrics = Metrics()
+        self.health = Health(
+            pool=settings.work.threads,
+            stuck_after=settings.health.stuck_after.total_seconds(),
+            stalled_after=max(3600.0, 3 * settings.poll.every.total_seconds()),
+        )
+        self.audit = AuditTrail(
+            settings.state.dir / "audit",
+            replica=installation(settings.state.dir),
+            anchors=JournalAnchors(journal.database),
+            clock=clock,
+            account=settings.account.address,
+            mirror=_mirror(settings, stdout=command is not None),
+        )
+
+    def view(self) -> StatusView:
+        """The state now. May raise `JournalUnavailable`."""
+        return view(self._journal, self._about(), self._login(), self._clock())
+
+    # -- the process ---------------------------------------------------------------------------------------------------
+
+    def started(self) -> None:
+        """A process began to work with this configuration."""
+        self._started_at = self._clock()
+        self._record("worker.started", version=__version__, run=replica(), command=self._command)
+        values = values_by_setting(self._settings)
+        prints = {name: self.audit.fingerprint(value) for name, value in values.items()}
+        whole = self.audit.fingerprint(json.dumps(prints, sort_keys=True))
+        self._record("configuration.loaded", version=__version__, python=platform.python_version(), fingerprint=whole)
+        for name in _changed(self._journal.facts, prints):
+            self._record("configuration.changed", setting=name)
+
+    def stopped(self, *, code: int, reason: str) -> None:
+        """The process ends in order."""
+        self._record("worker.stopped", run=replica(), exit=code, reason=reason)
+
+    def open(self) -> None:
+        """Serve probes, metrics and page, and send alerts, from now on.
+
+        Raises:
+            SettingsError: the page would be open to everybody, or an alert has no way out.
+        """
+        alerter = self._alerter()
+        self._serve()
+        if alerter is not None:
+            threading.Thread(target=self._watch_for_alerts, args=(alerter,), name="alerts", daemon=True).start()
+
+    def close(self) -> None:
+        """Serve and send no more. What is being sent isn't waited for: the next start finds that it wasn't told."""
+        self.health.stopping()
+        self._ended.set()
+        if self._server is not None:
+            self._server.stop()
+
+    @property
+    def port(self) -> int | None:
+        """Where the page is served; None: nowhere."""
+        return None if self._server is None else self._server.port
+
+    def _serve(self) -> None:
+        listen = self._settings.health.listen
+        if not listen:
+            return
+        host, port = address(listen)
+        try:
+            self._server = Server(
+                host,
+                port,
+                status=self.view,
+                account=self._settings.account.address,
+                health=self.health,
+                metrics=self.metrics,
+                token=self._token(),
+                clock=self._clock,
+            )
+        except UnsafeAddress as problem:
+            raise SettingsError([f"[health] listen: {problem}"]) from problem
+        except OSError:
+            # Somebody else has the port, or this machine no such address. The mail matters more than the page.
+            log.error("http.not_listening", host=host, port=port)
+            return
+        self._server.start()
+
+    def _token(self) -> Callable[[], str] | None:
+        health = self._settings.health
+        if health.token is not None:
+            return health.token.get_secret_value
+        if health.token_file is None:
+            return None
+        token = token_from(health.token_file)
+        try:
+            token()
+        except (OSError, ValueError) as problem:
+            raise SettingsError([f"[health] token_file: {health.token_file} can't be read."]) from problem
+        return token
+
+    def _watch_for_alerts(self, alerter: Alerter) -> None:
+        last: StatusView | None = None
+        while not self._ended.wait(self._settings.alerts.every.total_seconds()):
+            try:
+                last = self.view()
+            except JournalUnavailable:
+                last = _without_journal(last, self._about(), self._clock())
+            alerter.check(last)
+
+    def _alerter(self) -> Alerter | None:
+        alerts = self._settings.alerts
+        found = list(_senders(self._settings))
+        limits = Limits(
+            oldest_message=alerts.oldest_message.total_seconds(), again_after=alerts.again_after.total_seconds()
+        )
+        memory = _Told(self._journal.facts)
+        return Alerter(found, memory=memory, limits=limits, clock=self._clock) if found else None
+
+    def _about(self) -> About:
+        return about(self._settings, replica=replica(), started_at=self._started_at)
+
+    # -- what happens --------------------------------------------------------------------------------------------------
+
+    def working(self, attempt: Callable[[Message, Any], Outcome]) -> Callable[[Message, Any], Outcome]:
+        """The same try, and health knows that a thread is at it."""
+
+        def watched(message: Message, already_done: Any) -> Outcome:
+            with self.health.working():
+                return attempt(message, already_done)
+
+        return watched
+
+    def beat(self) -> None:
+        self.health.beat()
+
+    def polled(self, outcome: str, seconds: float) -> None:
+        self.metrics.polled(outcome, seconds)
+
+    def lease(self, *, held: bool) -> None:
+        self._record("lease.taken" if held else "lease.lost", holder=replica())
+
+    def outcome(self, record: Record, result: Result) -> None:
+        path = record.verdict.path if record.verdict is not None else Path.CLEAN
+        word = "retry" if result.state is State.PENDING else result.state.value
+        self.metrics.tried(path.value, word)
+        if result.state is State.JUNK and record.verdict is not None:
+            for source in dict.fromkeys(piece.source for piece in record.verdict.evidence if piece.counts):
+                self.metrics.judged_junk(source)
+        if result.state in _ENDS:
+            target = result.settle_to or record.place.folder
+            self._disposed.append(_disposition(record, result.state, path, result.reason, target))
+
+    def recorded(self) -> None:
+        disposed, self._disposed = self._disposed, []
+        self._record_all(disposed)
+
+    def gone(self, records: Sequence[Record]) -> None:
+        paths = [(record, record.verdict.path if record.verdict is not None else Path.CLEAN) for record in records]
+        self._record_all([_disposition(record, State.GONE, path, None, None) for record, path in paths])
+
+    def _record(self, kind: str, /, **fields: Any) -> None:
+        try:
+            self.audit.record(kind, who=replica(), **fields)
+        except AuditUnavailable as problem:
+            log.error("audit.unavailable", advice=str(problem))
+
+    def _record_all(self, disposed: Sequence[Mapping[str, Any]]) -> None:
+        try:
+            self.audit.record_all("message.disposed", disposed, who=replica())
+        except AuditUnavailable as problem:
+            log.error("audit.unavailable", advice=str(problem))
+
+
+class _Told:
+    """Remembers in the journal what was told."""
+
+    def __init__(self, facts: Facts) -> None:
+        self._facts = facts
+
+    def load(self) -> str | None:
+        return self._facts.recall("alerts")
+
+    def store(self, text: str) -> None:
+        self._facts.remember("alerts", text)
+
+
+def about(settings: Settings, *, replica: str = "", started_at: float | None = None) -> About:
+    """What of the status the settings say. replica, started_at: of this process, where it is one that works."""
+    return About(
+        settings.account.address,
+        poll_every=settings.poll.every.total_seconds(),
+        password_warn_days=settings.password.warn.days,
+        help=HelpView(local_administrator=settings.help.local_administrator, helpdesk=settings.help.helpdesk),
+        replica=replica,
+        started_at=started_at,
+    )
+
+
+def _disposition(record: Record, state: State, path: Path, reason: str | None, target: str | None) -> dict[str, Any]:
+    given = {"key": record.key, "path": path, "state": state, "reason": reason, "target": target}
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def _changed(facts: Facts, prints: dict[str, str]) -> list[str]:
+    """The settings whose values differ from the last start's; remembers these."""
+    before: dict[str, str] = json.loads(facts.recall("configuration") or "{}")
+    if before != prints:
+        facts.remember("configuration", json.dumps(prints))
+    names = sorted(before.keys() | prints.keys())
+    return [name for name in names if before and before.get(name) != prints.get(name)]
+
+
+def _without_journal(last: StatusView | None, about: About, now: float) -> StatusView:
+    at = datetime.fromtimestamp(now, UTC)
+    if last is None:
+        return StatusView(account=about.account, now=at, journal_ok=False)
+    return replace(last, now=at, journal_ok=False)
+
+
+def _mirror(settings: Settings, *, stdout: bool) -> Callable[[bytes], None] | None:
+    match settings.audit.mirror:
+        case "stdout":
+            return mirror.to_stdout if stdout else None
+        case "syslog":
+            where = settings.audit.syslog
+            return mirror.to_syslog(where if where.startswith("/") else address(where))
+        case _:
+            return None
+
+
+def _senders(settings: Settings) -> Iterator[Sender]:
+    alerts = settings.alerts
+    forms: tuple[Form, ...] = ("teams", "slack", "json")
+    for form in forms:
+        url = read_secret(getattr(alerts, f"{form}_webhook"), getattr(alerts, f"{form}_webhook_file"))
+        if url is None:
+            continue
+        try:
+            yield Webhook(f"{form}-webhook", Secret(url.get_secret_value()), form)
+        except (ValueError, InvalidURL) as problem:
+            raise SettingsError([f"[alerts] {form}_webhook: must be a URL that begins with https://."]) from problem
+    if alerts.relay.host is not None:
+        relay = alerts.relay
+        yield Relay("relay", alerts.relay.host, relay.port, sender=settings.account.address, to=relay.to)

@@ -1,0 +1,39 @@
+"""The settings by name, each value as text: so that a change can be told. No secret is among them."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from pydantic import BaseModel, SecretStr
+
+from worker.settings.tree import HandlerSettings, Settings
+
+
+def values_by_setting(settings: Settings) -> dict[str, str]:
+    """`poll.every` and the text of its value, for every setting; of a secret only whether it is set."""
+    return dict(_values(settings, ""))
+
+
+def _values(value: Any, name: str) -> Iterator[tuple[str, str]]:
+    if isinstance(value, HandlerSettings):
+        yield f"{name}.use", value.use or ""
+        # What the environment gave may be a secret: only what may stand in the file is looked at.
+        for option in sorted(value.from_file):
+            yield f"{name}.{option}", json.dumps(value.options.get(option), sort_keys=True, default=str)
+    elif isinstance(value, BaseModel):
+        for field, described in type(value).model_fields.items():
+            yield from _values(getattr(value, field), _joined(name, described.alias or field))
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from _values(item, _joined(name, str(key)))
+    elif isinstance(value, tuple) and value and isinstance(value[0], BaseModel):
+        for number, item in enumerate(value, 1):
+            yield from _values(item, _joined(name, str(number)))
+    elif isinstance(value, SecretStr):
+        yield name, "set"
+    else:
+        yield name, str(value)
+
+
+def _joined(name: str, key: str) -> str:
+    return f"{name}.{key}" if name else key
