@@ -248,6 +248,7 @@ class Pipeline:
     def _resume_settling(self, looks: Sequence[Look]) -> None:
         """What was recorded and not settled: still there, it is settled now; else it was moved, by us or others."""
         by_folder = {look.folder: look for look in looks}
+        self._to_settle.clear()  # all of it is among the unsettled
         moved: list[tuple[int, Place]] = []
         for record in self._messages.unsettled():
             look = by_folder.get(record.place.folder)
