@@ -22,6 +22,7 @@ from imapclient.exceptions import CapabilityError, IllegalStateError
 from worker.mailbox.errors import (
     CommandRefused,
     ConnectionLost,
+    JustExpunged,
     LoginFailed,
     MailboxError,
     NotConnected,
@@ -223,6 +224,8 @@ class SessionClass(StrEnum):
     """`User is authenticated but not connected`: the login was answered, the mailbox isn't there."""
     PROTOCOL = "protocol"
     """Our fault, or an extension that the server lacks: never again in a loop."""
+    EXPUNGED = "expunged"
+    """Some of the messages were expunged by somebody else at this moment (RFC 5530, EXPUNGEISSUED)."""
     REFUSED = "refused"
     """The command was refused for a reason of its own; the connection is well."""
 
@@ -246,6 +249,8 @@ def classify_session_fault(*, status: Status | None, text: str, code: str | None
 
 
 def _session_class(status: Status | None, text: str, code: str | None) -> SessionClass:
+    if status == "NO" and code == "EXPUNGEISSUED":
+        return SessionClass.EXPUNGED
     if _first(_NAMED_CAUSES, text) is FailureClass.TOKEN_EXPIRED:
         return SessionClass.TOKEN_EXPIRED
     cause = _first(_PASSING_CAUSES, text) or _passing_code(code)
@@ -360,6 +365,7 @@ def _as_error(fault: SessionFault) -> MailboxError:
         SessionClass.TOKEN_EXPIRED: TokenExpired,
         SessionClass.CLOSED: ConnectionLost,
         SessionClass.NOT_CONNECTED: NotConnected,
+        SessionClass.EXPUNGED: JustExpunged,
         SessionClass.REFUSED: CommandRefused,
     }
     return plain[fault.cls](said)

@@ -65,3 +65,7 @@ class ProtocolFault(MailboxError):
 
 class CommandRefused(MailboxError):
     """The server said NO to a command; the connection is well."""
+
+
+class JustExpunged(CommandRefused):
+    """Somebody has expunged some of the messages that the command named; for the others it can be repeated."""

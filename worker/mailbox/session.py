@@ -7,15 +7,16 @@ leaves this room as one of `worker.mailbox.errors`.
 import re
 import socket
 import ssl
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
+from typing import TypeVar
 
 from worker.mailbox import uids as uid_sets
 from worker.mailbox.answers import Phase, Sasl, login_failure, session_error
-from worker.mailbox.errors import CommandRefused, ConnectionLost, MailboxError, ProtocolFault
+from worker.mailbox.errors import CommandRefused, ConnectionLost, JustExpunged, MailboxError, ProtocolFault
 from worker.mailbox.failures import Kind
 from worker.mailbox.folders import FolderInfo
 from worker.mailbox.wire import Client, ImapError, tls_context
@@ -24,6 +25,9 @@ HEADER_CAP = 1_000_000
 """Bytes of a header that are fetched; what is longer is cut there, for everybody alike."""
 SMALL_ANSWER = 16_000_000
 """Bytes of literals that a command which fetches no message may bring."""
+EXPUNGED_TRIES = 5
+"""How often a command is given while people go on expunging what it names."""
+T = TypeVar("T")
 SEARCH_WINDOW = 100_000
 """UIDs a SEARCH at most, so that one line of answer stays readable."""
 
@@ -265,30 +269,27 @@ class Session:
 
     def move(self, wanted: Sequence[int], target: str) -> Moved:
         """MOVE messages of the selected folder (RFC 6851). UIDs that aren't there any more are passed over."""
-        with self._translated():
-            client = self._connected()
-            client.untagged("COPYUID")
-            client.move(uid_sets.compress(wanted), target)
-            client.untagged("EXPUNGE")  # our own doing is no news
-            client.untagged("VANISHED")
-            return _moved(client.untagged("COPYUID"))
+        client = self._connected()
+        client.untagged("COPYUID")
+        self._on_those_left(lambda: client.move(uid_sets.compress(wanted), target))
+        client.untagged("EXPUNGE")  # our own doing is no news
+        client.untagged("VANISHED")
+        return _moved(client.untagged("COPYUID"))
 
     def copy(self, wanted: Sequence[int], target: str) -> Moved:
         """COPY messages of the selected folder."""
-        with self._translated():
-            client = self._connected()
-            client.untagged("COPYUID")
-            client.copy(uid_sets.compress(wanted), target)
-            return _moved(client.untagged("COPYUID"))
+        client = self._connected()
+        client.untagged("COPYUID")
+        self._on_those_left(lambda: client.copy(uid_sets.compress(wanted), target))
+        return _moved(client.untagged("COPYUID"))
 
     def delete(self, wanted: Sequence[int]) -> None:
         """Remove messages of the selected folder, these alone: `\\Deleted` and UID EXPUNGE (UIDPLUS, RFC 4315)."""
-        with self._translated():
-            client = self._connected()
-            client.add_flags(uid_sets.compress(wanted), [b"\\Deleted"], silent=True)
-            client.uid_expunge(uid_sets.compress(wanted))
-            client.untagged("EXPUNGE")
-            client.untagged("VANISHED")
+        client = self._connected()
+        self._on_those_left(lambda: client.add_flags(uid_sets.compress(wanted), [b"\\Deleted"], silent=True))
+        self._on_those_left(lambda: client.uid_expunge(uid_sets.compress(wanted)))
+        client.untagged("EXPUNGE")
+        client.untagged("VANISHED")
 
     # -- IDLE ----------------------------------------------------------------------------------------------------------
 
@@ -341,14 +342,29 @@ class Session:
         self._connected()._cached_capabilities = None  # noqa: SLF001 -- IMAPClient keeps those from before the login
 
     def _fetch(self, wanted: Sequence[int], items: Sequence[str], *, cap: int) -> dict[int, dict[bytes, object]]:
-        with self._translated():
-            client = self._connected()
+        client = self._connected()
+
+        def fetch() -> dict[int, dict[bytes, object]]:
             client.wire.literal_cap = cap
             try:
                 answer: dict[int, dict[bytes, object]] = client.fetch(list(wanted), items)
             finally:
                 client.wire.literal_cap = SMALL_ANSWER
             return answer
+
+        return self._on_those_left(fetch)
+
+    def _on_those_left(self, command: Callable[[], T]) -> T:
+        """Give a command on messages, again where others have expunged some of them just before."""
+        for _ in range(EXPUNGED_TRIES - 1):
+            try:
+                with self._translated():
+                    return command()
+            except JustExpunged:
+                with self._translated():
+                    self._connected().noop()  # the server names them now; for us that stays news
+        with self._translated():
+            return command()
 
     def _news(self) -> bool:
         """Take what the server said unasked about the selected folder; true where mail came or went."""
