@@ -13,12 +13,22 @@ from worker.key import fingerprint
 from worker.mailbox.errors import CommandRefused
 from worker.mailbox.folders import Layout
 from worker.mailbox.session import Head, Session
+from worker.observe import get_logger
 from worker.outcome import State
 from worker.poll import Look
-from worker.verdict import Verdict
+from worker.senders import Sender
+from worker.verdict import Evidence, Path, Verdict
+
+log = get_logger()
 
 Classify = Callable[[Headers, bool, frozenset[str]], Verdict]
 """Headers, whether the message lies in the junk folder, its keywords."""
+
+MOVED_OUT = Evidence("release", None, "moved out", "it was moved out of the junk folder", counts=False)
+
+
+def _no_sender(_headers: Headers) -> Sender:
+    return Sender()
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +68,24 @@ class Admission:
     """Matches what a look found against the journal."""
 
     def __init__(
-        self, messages: Messages, *, account: str, layout: Layout, classify: Classify, clock: Callable[[], float]
+        self,
+        messages: Messages,
+        *,
+        account: str,
+        layout: Layout,
+        classify: Classify,
+        clock: Callable[[], float],
+        sender_of: Callable[[Headers], Sender] = _no_sender,
+        on_moved_out: Callable[[Record], None] | None = None,
     ) -> None:
+        """on_moved_out: told of junk that a move out of the junk folder has released; None: a move releases nothing."""
         self._messages = messages
         self._account = account
         self._layout = layout
         self._classify = classify
         self._clock = clock
+        self._sender_of = sender_of
+        self._on_moved_out = on_moved_out
 
     def admit(self, session: Session, look: Look, uids: Sequence[int], looks: Iterable[Look]) -> Admitted:
         """Give each of these UIDs of the looked-at folder its row. The folder is selected again when this returns."""
@@ -118,6 +139,8 @@ class Admission:
             size=item.head.size,
             received_at=item.head.received_at,
             verdict=item.verdict,
+            sender=(sender := self._sender_of(item.headers)).mark,
+            sender_listed=sender.listed,
         )
 
     def _know_again(
@@ -127,18 +150,31 @@ class Admission:
 
         Where the new place changes the verdict of a message that isn't done as clean, it starts anew: a message that
         left the junk folder is judged by its headers, one that went there is junk. A person's release outlasts both.
+
+        The place is written last: whatever the process dies at, the next look finds the message in a new place again.
         """
         places = {record.id: Place(look.folder, look.state.uidvalidity, item.head.uid) for item, record in known}
-        self._messages.seen_at(list(places.items()))
+        released = [record for _, record in known if self._is_moved_out(record, look.folder)]
+        for record in released:
+            self._release(record)
+        again = {record.id for record in released}
         rejudged = [
             (record, item.verdict)
             for item, record in known
-            if not record.released
-            and record.state in (State.PENDING, State.GONE, State.JUNK)
+            if record.id not in again
+            and not record.released
+            and record.state in _OPEN
             and (record.verdict is None or record.verdict.path is not item.verdict.path)
         ]
         self._messages.judged([(record.id, verdict) for record, verdict in rejudged])
-        again = {record.id for record, _ in rejudged}
+        again |= {record.id for record, _ in rejudged}
+        self._messages.noted(
+            [
+                (record.id, item.verdict)
+                for item, record in known
+                if record.id not in again and _is_worth_a_note(item, record)
+            ]
+        )
         moved_back = [
             (record, places[record.id])
             for _, record in known
@@ -147,7 +183,23 @@ class Admission:
             and not self._may_stay(record, look.folder)
         ]
         self._messages.settle_again([record.id for record, _ in moved_back])
+        self._messages.seen_at(list(places.items()))
         return moved_back, [record for record, _ in rejudged]
+
+    def _is_moved_out(self, record: Record, folder: str) -> bool:
+        """Whether junk left the folder for junk, and that is to count as a release."""
+        was_in_junk = record.place.folder in (self._layout.junk, record.settle_to)
+        is_junk = record.verdict is not None and record.verdict.path is Path.JUNK
+        out = was_in_junk and folder not in (self._layout.junk, record.settle_to)
+        return self._on_moved_out is not None and out and is_junk and record.state in _OPEN
+
+    def _release(self, record: Record) -> None:
+        evidence = () if record.verdict is None else record.verdict.evidence
+        verdict = Verdict(Path.CLEAN, (*evidence, MOVED_OUT))
+        self._messages.reopen(record.id, verdict=verdict, released_at=self._clock())
+        log.warning("message.moved_out", key=record.key)
+        if self._on_moved_out is not None:
+            self._on_moved_out(record)
 
     def _may_stay(self, record: Record, folder: str) -> bool:
         """Handled mail that somebody, or the server's own filter, put into the junk folder afterwards stays there."""
@@ -194,6 +246,17 @@ class Admission:
             found = locate(session, self._messages, self._account, folder, state.uidvalidity, state.uidnext)
             lost += [record for record in unplaced if not _claim(found, record)]
         return lost
+
+
+_OPEN = (State.PENDING, State.GONE, State.JUNK)
+"""What a new place can still change: a message that is done as clean, or given up on, is not begun anew by a move."""
+
+
+def _is_worth_a_note(item: _Seen, record: Record) -> bool:
+    """Whether there is other evidence than before; of a dead letter, which a person may retry, only that it is junk."""
+    if record.released or record.verdict == item.verdict:
+        return False
+    return record.state in _OPEN or (record.state is State.FAILED and item.verdict.path is Path.JUNK)
 
 
 def locate(

@@ -80,6 +80,10 @@ class Announcer:
         """A person made the journal anew from the mailbox."""
         self._record("journal.rebuilt", actor, count=count)
 
+    def moved_out(self, key: str) -> None:
+        """Junk was moved out of the junk folder, and the settings say that this releases it."""
+        self._record("message.released", None, words="moved out of the junk folder", key=key)
+
     def asked(self, actor: str, kind: Kind, keys: Sequence[str], reason: str) -> None:
         """A person asked for messages to be released, or tried again."""
         event = {Kind.RELEASE: "message.released", Kind.RETRY: "message.retried"}[kind]

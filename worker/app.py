@@ -57,8 +57,9 @@ from worker.preview import Foreseen, Preview
 from worker.progress import Drain
 from worker.reconcile import Balance, Reconcile
 from worker.review import Listed, NotThere, Review, Shown
-from worker.route import JUNK_ROUTE, Router
+from worker.route import JUNK_ROUTE, Router, any_pattern
 from worker.schedule import ENDING_SIGNALS, Schedule, Watcher
+from worker.senders import Senders, UnusableKey, read_key
 from worker.settings import (
     JunkSettings,
     RouteSettings,
@@ -510,6 +511,8 @@ class App:
                 layout=self._layout,
                 classify=self._classify(),
                 clock=self._clock,
+                sender_of=self._senders(),
+                on_moved_out=self._on_moved_out(),
             ),
             hands=hands,
             carry_out=self._carry_out(),
@@ -671,6 +674,16 @@ class App:
 
         return judge
 
+    def _senders(self) -> Senders:
+        known = self.settings.junk.known_senders
+        return Senders(read_key(self.settings.state.dir), any_pattern(known or ()))
+
+    def _on_moved_out(self) -> Callable[[Record], None] | None:
+        if self.settings.junk.moved_out == "judge":
+            return None
+        announcer = self._announcer()
+        return lambda record: announcer.moved_out(record.key)
+
     def _headers_only(self, verdict: Verdict) -> bool:
         """Whether no handler of this path wants more than the headers, so that the body isn't even fetched."""
         return verdict.path is MailPath.JUNK and all(
@@ -698,7 +711,7 @@ class App:
             raise Failure(ExitCode.HALTED, refusal.advice) from refusal
         except AttemptInProgress as problem:
             raise Failure(ExitCode.NOT_NOW, str(problem)) from problem
-        except (CredentialUnavailable, AuditUnavailable) as problem:
+        except (CredentialUnavailable, AuditUnavailable, UnusableKey) as problem:
             raise Failure(ExitCode.CONFIGURATION, str(problem)) from problem
         except SettingsError as error:
             raise Failure(ExitCode.CONFIGURATION, _faults(error)) from error

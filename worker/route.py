@@ -258,7 +258,7 @@ def _text(
     *,
     needs_parts: bool = False,
 ) -> _Condition:
-    matches = _any_pattern(patterns)
+    matches = any_pattern(patterns)
     return _Condition(name, lambda message: any(matches(text) for text in texts(message)), needs_parts)
 
 
@@ -286,8 +286,8 @@ def _within(size: SizeMatch) -> Callable[[Routable], bool]:
 
 def _attachment(names: Sequence[Pattern] | None, types: Sequence[Pattern] | None) -> _Condition:
     """One and the same attachment must have the name and the type."""
-    named = _any_pattern(names) if names is not None else None
-    typed = _any_pattern(types) if types is not None else None
+    named = any_pattern(names) if names is not None else None
+    typed = any_pattern(types) if types is not None else None
 
     def fits(attachment: Attached) -> bool:
         if named is not None and not named(attachment.filename or ""):
@@ -314,7 +314,8 @@ def _with_bare(addresses: Iterable[str]) -> Iterator[str]:
             yield base + at + domain
 
 
-def _any_pattern(patterns: Sequence[Pattern]) -> Callable[[str], bool]:
+def any_pattern(patterns: Sequence[Pattern]) -> Callable[[str], bool]:
+    """Whether a text fits one of the patterns."""
     tests = [_test(pattern) for pattern in patterns]
 
     def matches(text: str) -> bool:

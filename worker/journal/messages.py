@@ -294,6 +294,18 @@ class Messages:
             ],
         )
 
+    def noted(self, verdicts: Sequence[tuple[int, Verdict]]) -> None:
+        """Messages whose evidence is new, and whose state is not changed by it."""
+        self._update_many(
+            update(message)
+            .where(message.c.id == bindparam("row"))
+            .values(path=bindparam("new_path"), evidence=bindparam("new_evidence")),
+            [
+                {"row": id_, "new_path": verdict.path.value, "new_evidence": _evidence_json(verdict)}
+                for id_, verdict in verdicts
+            ],
+        )
+
     def reopen(self, row: int, *, verdict: Verdict | None = None, released_at: float | None = None) -> None:
         """A message that was done is to be handled anew: handlers that finished stay finished, failures are forgotten.
 

@@ -232,6 +232,14 @@ _EVENTS = (
         "Nothing.",
     ),
     _event(
+        "message.moved_out",
+        "warning",
+        "",
+        "Junk was moved out of the junk folder, by a person or by the server, and [junk] moved_out says that this "
+        "releases it: it is handled as clean.",
+        "Nothing, if the move was meant; else set moved_out to judge.",
+    ),
+    _event(
         "message.moved_back",
         "warning",
         "",
