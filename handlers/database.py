@@ -1,0 +1,338 @@
+"""`database`: each message as rows of two tables: one for the message, one for its attachments.
+
+All rows of a message are written in one transaction, and the message's key is unique: a message that comes again finds
+its row there and is done. A commit whose answer is lost is no trouble either: the next try finds the row.
+"""
+
+import threading
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+
+from worker import Message, Reject, Retry, as_json, describe
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, Engine, MetaData, Table
+    from sqlalchemy.engine import URL
+
+_PATIENCE: dict[str, Any] = {
+    "connect_timeout": 10,
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "tcp_user_timeout": 60_000,
+}
+"""How libpq finds out that a server is gone without a word: in a minute, not in hours. The URL may say otherwise."""
+_NAME = r"^[A-Za-z_][A-Za-z0-9_]{0,47}$"
+
+
+class DatabaseRefused(Exception):
+    """The database doesn't take what it is told: a missing table, a right that isn't granted, another column."""
+
+
+class DatabaseUnsuitable(Exception):
+    """The table is there, but is not the one that this handler needs."""
+
+
+class Database:
+    """Writes each message once. Any number of threads may call it."""
+
+    class Settings(BaseModel):
+        """The table `[handler.database]`."""
+
+        model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+        url: str = Field(
+            description="The database, as SQLAlchemy names it: `postgresql+psycopg://user@host/name`. No password."
+        )
+        password: SecretStr | None = Field(default=None, description="The password of the user in `url`.")
+        table: str = Field(
+            default="nhsmail_messages",
+            pattern=_NAME,
+            description="The table for messages. The one for attachments has `_attachments` added to the name.",
+        )
+        db_schema: str | None = Field(
+            default=None, alias="schema", pattern=_NAME, description="The schema that both are in."
+        )
+        create: bool = Field(default=True, description="Make the tables that aren't there.")
+        raw: bool = Field(default=True, description="Store the message as fetched, in the column `raw`.")
+        attachments: bool = Field(
+            default=True,
+            description="Store `text`, `html` and the attachments. Without them no message needs to be parsed.",
+        )
+        connections: int = Field(default=4, ge=1, le=100, description="Connections at once, at most.")
+        timeout: timedelta = Field(
+            default=timedelta(seconds=30), gt=timedelta(0), description="How long to wait for a free connection."
+        )
+
+        @field_validator("url")
+        @classmethod
+        def _is_a_url(cls, url: str) -> str:
+            from sqlalchemy.engine import make_url
+            from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+
+            try:
+                parts = make_url(url)
+                parts.get_dialect()
+            except ArgumentError:
+                raise ValueError("must be a database URL, such as postgresql+psycopg://user@host/name") from None
+            except NoSuchModuleError:
+                raise ValueError("names a kind of database that isn't known here: install its driver") from None
+            if parts.password is not None:
+                raise ValueError("can't hold the password: give it as password_file")
+            return url
+
+    def __init__(self, settings: Settings) -> None:
+        """Read the settings; the database is spoken to when the first message comes. Raises ImportError: no driver."""
+        self._settings = settings
+        self._engine = _engine(settings)
+        self._messages, self._attachments = _tables(settings)
+        self._lock = threading.Lock()
+        self._looked = False
+
+    def __call__(self, message: Message) -> None:
+        """Write the message, unless it is there; the database has it for good once this returns.
+
+        Raises:
+            Retry: the database can't be reached, is busy, or ended the transaction.
+            Reject: it says that the values can't be stored.
+            DatabaseRefused, DatabaseUnsuitable: it is set up otherwise than we are; trying again may help.
+            MessageError: the message can't be taken apart (only with `attachments`).
+        """
+        row, files = self._rows(message)
+        trouble = self._attempt(row, files)
+        if trouble is not None:
+            raise trouble  # here, where the database's own error isn't its context: that quotes values
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._engine.dispose()
+
+    def _attempt(self, row: dict[str, Any], files: list[dict[str, Any]]) -> Exception | None:
+        from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+
+        try:
+            self._look()
+            with self._engine.begin() as connection:
+                if not self._has(connection, row["key"]):
+                    self._insert(connection, row, files)
+        except IntegrityError as error:
+            return self._after_a_clash(row["key"], error)
+        except SQLAlchemyError as error:
+            return _meaning(error)
+        return None
+
+    def _after_a_clash(self, key: str, error: Exception) -> Exception | None:
+        """Nothing wrong where another worker wrote the same message at the same time."""
+        from sqlalchemy.exc import SQLAlchemyError
+
+        try:
+            with self._engine.connect() as connection:
+                return None if self._has(connection, key) else _meaning(error)
+        except SQLAlchemyError as another:
+            return _meaning(another)
+
+    def _has(self, connection: "Connection", key: str) -> bool:
+        from sqlalchemy import select
+
+        return connection.execute(select(self._messages.c.key).where(self._messages.c.key == key)).first() is not None
+
+    def _insert(self, connection: "Connection", row: dict[str, Any], files: list[dict[str, Any]]) -> None:
+        connection.execute(self._messages.insert(), row)
+        if files:
+            connection.execute(self._attachments.insert(), files)
+
+    def _look(self) -> None:
+        """Once: make the tables, and see that the key is unique, since all else rests on that."""
+        if self._looked:
+            return
+        with self._lock:
+            if self._looked:
+                return
+            if self._settings.create:
+                self._create()
+            _see_that_it_is_unique(self._engine, self._messages, ("key",))
+            if self._settings.attachments:
+                _see_that_it_is_unique(self._engine, self._attachments, ("key", "number"))
+            self._looked = True
+
+    def _create(self) -> None:
+        from sqlalchemy.exc import DBAPIError
+
+        metadata: MetaData = self._messages.metadata
+        tables = [self._messages, self._attachments] if self._settings.attachments else [self._messages]
+        try:
+            metadata.create_all(self._engine, tables=tables)
+        except DBAPIError:  # another worker makes them at this very moment: then they are there now
+            metadata.create_all(self._engine, tables=tables)
+
+    def _rows(self, message: Message) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+        whole = self._settings.attachments
+        told = describe(message, attachments=whole)
+        key = told["key"]
+        row = {
+            **{name: told[name] for name in ("key", "sha256", "size", "path", "kind", "protection")},
+            **{name: _storable(told[name]) for name in ("folder", "message_id", "subject")},
+            "sender": _storable(told["from"]),
+            **{name: _storable(_json(told[name])) for name in ("notices", "evidence")},
+            "to_addresses": _storable(_json(told["to"])),
+            "cc_addresses": _storable(_json(told["cc"])),
+            "received_at": _in_utc(message.received_at),
+            "sent_at": _in_utc(message.date),
+            "text": _storable(message.text) if whole else None,
+            "html": _storable(message.html) if whole else None,
+            "raw": message.raw if self._settings.raw else None,
+        }
+        files = [
+            {
+                "key": key,
+                "number": number,
+                "content": attachment.read(),
+                "size": attachment.size,
+                "inline": attachment.inline,
+                **{
+                    name: _storable(getattr(attachment, name))
+                    for name in ("filename", "safe_filename", "content_type", "detected_type")
+                },
+            }
+            for number, attachment in enumerate(message.attachments if whole else (), start=1)
+        ]
+        return row, files
+
+
+def _json(value: Any) -> str:
+    return as_json(value).decode()
+
+
+def _storable(text: str | None) -> str | None:
+    """The text without what no database stores: NUL, and halves of characters."""
+    if text is None:
+        return None
+    return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
+
+
+def _in_utc(moment: datetime | None) -> datetime | None:
+    """For databases that know no zones. A sender's date may be one that no calendar has in UTC: then None."""
+    if moment is None or moment.tzinfo is None:
+        return moment
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        return None
+
+
+def _engine(settings: Database.Settings) -> "Engine":
+    from sqlalchemy import create_engine
+    from sqlalchemy.engine import make_url
+
+    url: URL = make_url(settings.url)
+    if settings.password is not None:
+        url = url.set(password=settings.password.get_secret_value())
+    pool: dict[str, Any] = {}
+    if url.get_backend_name() != "sqlite" or url.database not in (None, "", ":memory:"):
+        pool = {
+            "pool_size": settings.connections,
+            "max_overflow": 0,
+            "pool_timeout": settings.timeout.total_seconds(),
+        }
+    if url.get_backend_name() == "postgresql" and "psycopg" in url.get_driver_name():
+        pool["connect_args"] = _PATIENCE | {name: value for name, value in url.query.items() if name in _PATIENCE}
+    # A connection is tried before it is used again; parameters, which are content, never get into an error's text.
+    return create_engine(url, pool_pre_ping=True, hide_parameters=True, **pool)
+
+
+def _tables(settings: Database.Settings) -> "tuple[Table, Table]":
+    from sqlalchemy import (
+        BigInteger,
+        Boolean,
+        Column,
+        DateTime,
+        ForeignKey,
+        Integer,
+        LargeBinary,
+        MetaData,
+        String,
+        Table,
+        Text,
+    )
+    from sqlalchemy.dialects.mysql import LONGBLOB, LONGTEXT
+
+    long_text = Text().with_variant(LONGTEXT(), "mysql", "mariadb")  # theirs ends at 64 KiB otherwise
+    long_bytes = LargeBinary().with_variant(LONGBLOB(), "mysql", "mariadb")
+    metadata = MetaData(schema=settings.db_schema)
+    in_schema = f"{settings.db_schema}.{settings.table}" if settings.db_schema else settings.table
+    messages = Table(
+        settings.table,
+        metadata,
+        Column("key", String(100), primary_key=True),
+        Column("sha256", String(64), nullable=False),
+        Column("size", BigInteger, nullable=False),
+        Column("folder", Text, nullable=False),
+        Column("path", String(16), nullable=False),
+        Column("evidence", Text, nullable=False),
+        Column("received_at", DateTime(timezone=True), nullable=False),
+        Column("sent_at", DateTime(timezone=True)),
+        Column("message_id", Text),
+        Column("sender", Text),
+        Column("to_addresses", Text, nullable=False),
+        Column("cc_addresses", Text, nullable=False),
+        Column("subject", Text, nullable=False),
+        Column("kind", String(32), nullable=False),
+        Column("notices", Text, nullable=False),
+        Column("protection", String(32)),
+        Column("text", long_text),
+        Column("html", long_text),
+        Column("raw", long_bytes),
+    )
+    attachments = Table(
+        f"{settings.table}_attachments",
+        metadata,
+        Column("key", String(100), ForeignKey(f"{in_schema}.key", ondelete="CASCADE"), primary_key=True),
+        Column("number", Integer, primary_key=True, autoincrement=False),
+        Column("filename", Text),
+        Column("safe_filename", Text, nullable=False),
+        Column("content_type", Text, nullable=False),
+        Column("detected_type", Text, nullable=False),
+        Column("inline", Boolean, nullable=False),
+        Column("size", BigInteger, nullable=False),
+        Column("content", long_bytes, nullable=False),
+    )
+    return messages, attachments
+
+
+def _see_that_it_is_unique(engine: "Engine", table: "Table", columns: tuple[str, ...]) -> None:
+    from sqlalchemy import inspect
+    from sqlalchemy.exc import NoSuchTableError
+
+    inspector = inspect(engine)
+    try:
+        keys = [inspector.get_pk_constraint(table.name, table.schema)["constrained_columns"]]
+        keys += [found["column_names"] for found in inspector.get_unique_constraints(table.name, table.schema)]
+        indexes = inspector.get_indexes(table.name, table.schema)
+        unique = [found["column_names"] for found in indexes if found["unique"]]
+        keys += [[name or "" for name in names] for names in unique]  # an expression has no name
+    except NoSuchTableError:
+        raise DatabaseUnsuitable(f"there is no table {table.name}: make it, or set create = true") from None
+    if set(columns) not in [set(key) for key in keys]:
+        raise DatabaseUnsuitable(
+            f"in the table {table.name} {' and '.join(columns)} must be unique, or a message could be there twice"
+        )
+
+
+def _meaning(error: Exception) -> Exception:
+    """What a database's error means for the message: by its class, since its text may quote values."""
+    from sqlalchemy.exc import DataError, DBAPIError, DisconnectionError, InterfaceError, OperationalError
+    from sqlalchemy.exc import TimeoutError as NoFreeConnection
+
+    state = getattr(getattr(error, "orig", None), "sqlstate", None)
+    said = f"{type(error).__name__}, SQLSTATE {state}" if state else type(error).__name__
+    passing = isinstance(error, OperationalError | InterfaceError | NoFreeConnection | DisconnectionError)
+    if passing or (isinstance(error, DBAPIError) and (error.connection_invalidated or str(state)[:2] in _PASSING)):
+        return Retry(f"the database can't take it now: {said}")
+    if isinstance(error, DataError):
+        return Reject(f"the database says that the values can't be stored: {said}")
+    return DatabaseRefused(f"the database doesn't take it: {said}")
+
+
+_PASSING = frozenset({"08", "40", "53", "55", "57", "58"})
+"""Classes of SQLSTATE that pass: connection, rollback, resources, state, an operator's word, the system."""
