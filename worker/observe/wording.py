@@ -28,12 +28,22 @@ class Headline:
 
 
 _UNLOCK: Final = "Then have the account unlocked, and run `nhsmail-worker login reset --reason …`."
+_RESET: Final = "Then run `nhsmail-worker login reset --reason …`."
 _CHANGE: Final = "Change the password of the account, then put it where the worker reads it: it goes on by itself."
 _RING: Final = "If the account doesn't let you, it may be locked: ring {administrator}."
 _HALTS: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
     "rejected": (
         "this password was rejected {failures}",
         (_CHANGE, _RING),
+    ),
+    "credential": ("the password was rejected {failures}", (_CHANGE, _RING)),
+    "policy": (
+        "the password breaks the password policy, so it can't be right and wasn't sent",
+        ("Put the account's right password where the worker reads it: it goes on by itself.",),
+    ),
+    "journal": (
+        "the journal may have forgotten login attempts, so none is made",
+        ("Ask {administrator} whether the account is locked.", _UNLOCK),
     ),
     "locked": ("the server says that the account is locked", ("Ring {administrator}.", _UNLOCK)),
     "disabled": ("the server says that the account is disabled", ("Ring {administrator}.", _UNLOCK)),
@@ -50,6 +60,10 @@ _HALTS: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
     ),
     "protocol": ("the server doesn't understand the worker", ("Report it: it is a fault of the worker.",)),
     "sign_in_again": ("the sign-in has ended", ("Run `nhsmail-worker login authorise` and sign in again.",)),
+    "token": (
+        "the server rejected the worker's tokens as often as it tries",
+        ("Ask {administrator} whether the application may still read this mailbox.", _RESET),
+    ),
     "token_rejected": (
         "the server rejected the worker's token {failures}",
         ("Ask {administrator} whether the application may still read this mailbox.",),

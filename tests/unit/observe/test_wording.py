@@ -5,6 +5,8 @@ from dataclasses import replace
 import pytest
 
 from tests.unit.observe import views
+from worker.login.standing import Reason
+from worker.mailbox.failures import HALTING
 from worker.observe.view import HelpView, LoginState, LoginView, PasswordView, StatusView, status_json
 from worker.observe.wording import Tone, headline, span
 
@@ -109,3 +111,10 @@ def test_status_in_json_has_the_contracts_form() -> None:
         "lease": {"holder": "one", "expires_at": "2026-11-23T14:05:58.000Z"},
         "paused": False,
     }
+
+
+@pytest.mark.parametrize("reason", sorted({*HALTING, *Reason, "policy"} - {Reason.BUDGET, Reason.UNANSWERED}))
+def test_every_reason_to_halt_has_words_of_its_own(reason: str) -> None:
+    login = replace(views.HALTED.login, reason=str(reason))
+    other = replace(views.HALTED.login, reason=str(Reason.BUDGET))
+    assert headline(replace(views.HALTED, login=login)).text != headline(replace(views.HALTED, login=other)).text

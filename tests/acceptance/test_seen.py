@@ -1,0 +1,219 @@
+"""What a real worker shows of itself, as a process: probes, metrics, page, alerts and audit trail, state by state."""
+
+import contextlib
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.rig.dovecot import Mailbox
+from tests.rig.letters import letters, spam
+from tests.rig.watch import Window, free_port, receiver
+from tests.rig.worker import Worker, eventually
+
+MakeWorker = Callable[..., Worker]
+
+JUNK_LEDGER = {"handlers": ["ledger"]}
+SOON = ["0.2s"]
+
+
+@contextlib.contextmanager
+def running(worker: Worker, **environment: str) -> Iterator[tuple[Window, "subprocess.Popen[str]"]]:
+    """The installed command's `run`, with its page on a port of its own."""
+    window = Window(free_port())
+    worker.configure(health={"listen": f"127.0.0.1:{window.port}"}, alerts={"every": "0.2s"})
+    process = worker.process("run", **environment)
+    try:
+        eventually(lambda: window.code("/livez") == 200)
+        yield window, process
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def stopped(process: "subprocess.Popen[str]") -> float:
+    """Seconds from a SIGTERM to the end."""
+    began = time.monotonic()
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(30) == 0
+    return time.monotonic() - began
+
+
+def kinds(worker: Worker) -> list[str]:
+    return [line["kind"] for line in audit(worker)]
+
+
+def audit(worker: Worker) -> list[dict[str, Any]]:
+    import json
+
+    answer = worker.command("audit", "show")
+    assert answer.code == 0, answer
+    return [json.loads(line) for line in answer.out.splitlines()]
+
+
+def test_a_worker_at_work(dovecot: Mailbox, make_worker: MakeWorker) -> None:
+    dovecot.append_many("INBOX", [*letters(5), spam(6)])
+    worker = make_worker(settings={"junk": JUNK_LEDGER})
+    with running(worker) as (window, process):
+        eventually(lambda: window.code("/readyz") == 200)
+        eventually(lambda: window.metric('nhsmail_messages{state="handled"}') == 5)
+        assert window.metric('nhsmail_messages{state="junk"}') == 1
+        assert window.metric('nhsmail_message_outcomes_total{outcome="handled",path="clean"}') == 5
+        assert window.metric('nhsmail_message_outcomes_total{outcome="junk",path="junk"}') == 1
+        assert window.metric('nhsmail_handler_seconds_count{handler="ledger"}') == 6
+        assert window.metric('nhsmail_handler_results_total{handler="ledger",outcome="done"}') == 6
+        assert window.metric('nhsmail_login_attempts_total{outcome="accepted"}') == 1
+        assert window.metric('nhsmail_polls_total{outcome="good"}') >= 1
+        assert window.metric("nhsmail_login_attempts_left") == 8
+        assert window.metric("nhsmail_lease_held") == 1
+        assert window.metric("nhsmail_journal_up") == 1
+        assert 0 <= window.metric("nhsmail_last_good_poll_age_seconds") < 60
+        page = window.ask("/").text
+        assert "Working." in page
+        assert dovecot.address in page
+        assert stopped(process) < 2
+
+    found = kinds(worker)
+    assert found[:2] == ["worker.started", "configuration.loaded"]
+    assert found.count("message.disposed") == 6
+    assert [kind for kind in found if kind.startswith(("lease.", "login."))] == [
+        "lease.taken",
+        "login.attempted",
+        "login.answered",
+    ]
+    assert found[-1] == "worker.stopped"
+    verified = worker.command("audit", "verify")
+    assert (verified.code, verified.out.splitlines()[-1]) == (0, f"{len(found)} line(s) in 1 chain(s), 0 finding(s).")
+
+
+def test_a_worker_that_cools(dovecot: Mailbox, make_worker: MakeWorker) -> None:
+    dovecot.set_password("Another-Harbour-93")
+    worker = make_worker(settings={"lockout": {"waits": ["1h"]}})
+    with running(worker) as (window, process):
+        eventually(lambda: dovecot.attempts == 1 and "login-cooling" in window.ask("/readyz").text)
+        assert window.code("/livez") == 200
+        assert window.metric("nhsmail_login_attempts_left") == 7
+        assert 3000 < window.metric("nhsmail_login_next_attempt_seconds") < 4000
+        assert window.metric('nhsmail_login_attempts_total{outcome="rejected"}') == 1
+        page = window.ask("/").text
+        assert "Waiting after 1 failed login." in page
+        assert "11 of the account's 12 attempts are left, 7 of them ours." in page.replace("&#39;", "'")
+        assert stopped(process) < 2
+    assert dovecot.attempts == 1
+
+
+def test_a_worker_that_halted_tells_once_and_goes_on_with_a_new_password(
+    dovecot: Mailbox, make_worker: MakeWorker
+) -> None:
+    dovecot.set_password("Another-Harbour-93")
+    worker = make_worker(settings={"lockout": {"waits": SOON, "per_credential": 2}, "poll": {"every": "0.5s"}})
+    with receiver() as received, running(worker, NHSMAIL_ALERTS__JSON_WEBHOOK=received.url) as (window, process):
+        eventually(lambda: "login-halted" in window.ask("/readyz").text)
+        assert window.code("/livez") == 200
+        assert window.metric("nhsmail_login_halted") == 1
+        assert "Halted: the password was rejected 2 times." in window.ask("/").text
+        eventually(lambda: ("halted", "firing") in received.alerts())
+        assert dovecot.attempts == 2
+
+        (worker.folder / "password").write_text("Another-Harbour-93")
+        eventually(lambda: window.code("/readyz") == 200)
+        eventually(lambda: ("halted", "resolved") in received.alerts())
+        assert process.poll() is None
+    assert received.alerts().count(("halted", "firing")) == 1
+    found = kinds(worker)
+    assert "login.halted" in found
+    assert found.index("login.resumed") > found.index("login.halted")
+
+
+def test_what_was_told_is_not_told_again_after_a_restart(dovecot: Mailbox, make_worker: MakeWorker) -> None:
+    dovecot.append_many("INBOX", letters(1))
+    routes = [{"name": "all", "handlers": ["no"], "tries": 1}]
+    worker = make_worker(settings={"handler.no": {"use": "tests.rig.handlers:Failing", "how": "reject"}}, routes=routes)
+    with receiver() as received:
+        for _ in range(2):
+            with running(worker, NHSMAIL_ALERTS__JSON_WEBHOOK=received.url) as (window, _process):
+                eventually(lambda window=window: window.metric("nhsmail_dead_letters") == 1)  # type: ignore[misc]
+                eventually(lambda: received.alerts())
+                time.sleep(0.5)
+        assert received.alerts() == [("dead-letters", "firing")]
+
+
+def test_a_pause_is_shown_and_audited(dovecot: Mailbox, make_worker: MakeWorker) -> None:
+    worker = make_worker()
+    with running(worker) as (window, _process):
+        eventually(lambda: window.code("/readyz") == 200)
+        assert worker.command("pause").code == 0
+        eventually(lambda: "Paused by a person." in window.ask("/").text)
+        assert window.metric("nhsmail_paused") == 1
+        assert window.code("/readyz") == 200
+        assert worker.command("resume").code == 0
+        eventually(lambda: "Paused" not in window.ask("/").text)
+    assert {"worker.paused", "worker.resumed"} <= set(kinds(worker))
+
+
+def test_a_port_in_use_does_not_stop_the_mail(dovecot: Mailbox, make_worker: MakeWorker) -> None:
+    dovecot.append_many("INBOX", letters(2))
+    worker = make_worker()
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        worker.configure(health={"listen": f"127.0.0.1:{other.getsockname()[1]}"})
+        process = worker.process("run")
+        try:
+            eventually(lambda: len(worker.handed()) == 2)
+        finally:
+            assert stopped(process) < 5
+    assert "http.not_listening" in worker.process_log
+
+
+def test_beyond_loopback_without_a_token_is_a_configuration_error(make_worker: MakeWorker) -> None:
+    worker = make_worker(settings={"health": {"listen": "0.0.0.0:0"}})
+    answer = worker.installed("run")
+    assert answer.code == 78
+    assert "token_file" in answer.err
+
+
+def test_a_short_token_is_a_configuration_error(make_worker: MakeWorker, tmp_path: Path) -> None:
+    token = tmp_path / "token"
+    token.touch(mode=0o600)
+    token.write_text("short")
+    worker = make_worker(settings={"health": {"listen": f"0.0.0.0:{free_port()}", "token_file": str(token)}})
+    answer = worker.installed("run")
+    assert answer.code == 78
+    assert "too short" in answer.err
+
+
+def test_a_changed_setting_is_audited_by_its_name(dovecot: Mailbox, make_worker: MakeWorker) -> None:
+    worker = make_worker()
+    assert worker.once() == 0
+    worker.configure(poll={"every": "90s"}, limits={"depth": 40})
+    assert worker.once() == 0
+    changed = [line for line in audit(worker) if line["kind"] == "configuration.changed"]
+    assert [line["setting"] for line in changed] == ["limits.depth", "poll.every"]
+
+
+def test_tampering_is_found_by_the_command(dovecot: Mailbox, make_worker: MakeWorker) -> None:
+    dovecot.append_many("INBOX", letters(3))
+    worker = make_worker()
+    assert worker.once() == 0
+    (trail,) = (worker.state / "audit").glob("*.jsonl")
+    lines = trail.read_bytes().splitlines(keepends=True)
+    trail.write_bytes(b"".join(lines[:-2]))
+    answer = worker.command("audit", "verify")
+    assert answer.code == 1
+    assert "the end is missing" in answer.out
+
+
+@pytest.mark.parametrize("mirror", ["none", "stdout"])
+def test_a_copy_of_the_trail_goes_to_standard_output(dovecot: Mailbox, make_worker: MakeWorker, mirror: str) -> None:
+    worker = make_worker(settings={"audit": {"mirror": mirror}})
+    answer = worker.installed("once")
+    assert answer.code == 0
+    assert ('"kind":"worker.started"' in answer.out) == (mirror == "stdout")
+    said = worker.installed("reconcile", "--json")
+    assert said.out.lstrip().startswith("{"), "what a person asked for isn't mixed with the trail"

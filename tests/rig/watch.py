@@ -1,0 +1,80 @@
+"""What a person and their monitoring see of a worker: its page, probes and metrics, and the alerts that it posts."""
+
+import contextlib
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import httpx
+
+
+@dataclass(frozen=True)
+class Window:
+    """The worker's port, asked from outside."""
+
+    port: int
+
+    def ask(self, path: str) -> httpx.Response:
+        return httpx.get(f"http://127.0.0.1:{self.port}{path}", timeout=10, trust_env=False)
+
+    def code(self, path: str) -> int:
+        """The status; 0 while nobody listens."""
+        try:
+            return self.ask(path).status_code
+        except httpx.TransportError:
+            return 0
+
+    def metric(self, name: str) -> float:
+        """One sample by its whole name, labels included; -1 where there is none."""
+        for line in self.ask("/metrics").text.splitlines():
+            if line.startswith(f"{name} "):
+                return float(line.rpartition(" ")[2])
+        return -1
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@dataclass
+class Receiver:
+    """Takes what is posted."""
+
+    url: str = ""
+    posted: list[bytes] = field(default_factory=list)
+
+    def alerts(self) -> list[tuple[str, str]]:
+        """(rule, state) of each alert in order."""
+        found: list[dict[str, Any]] = [json.loads(body) for body in self.posted]
+        return [(alert["rule"], alert["state"]) for alert in found]
+
+
+@contextlib.contextmanager
+def receiver() -> Iterator[Receiver]:
+    """A web server that takes alerts for as long as the block lasts."""
+    received = Receiver()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            received.posted.append(self.rfile.read(int(self.headers["Content-Length"])))
+            self.send_response(200)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_arguments: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        received.url = f"http://127.0.0.1:{server.server_address[1]}/alerts"
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield received
+        server.shutdown()
+        thread.join()
