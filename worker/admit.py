@@ -149,7 +149,8 @@ class Admission:
         """Known messages in a new place: what was pending goes on from there, what was done is settled again.
 
         Where the new place changes the verdict of a message that isn't done as clean, it starts anew: a message that
-        left the junk folder is judged by its headers, one that went there is junk. A person's release outlasts both.
+        left the junk folder is judged by its headers (and settled again where they say junk), one that went there is
+        junk. A person's release outlasts both.
 
         The place is written last: whatever the process dies at, the next look finds the message in a new place again.
         """
@@ -164,7 +165,7 @@ class Admission:
             if record.id not in again
             and not record.released
             and record.state in _OPEN
-            and (record.verdict is None or record.verdict.path is not item.verdict.path)
+            and (self._left_junk(record, look.folder) or _changes_path(item, record))
         ]
         self._messages.judged([(record.id, verdict) for record, verdict in rejudged])
         again |= {record.id for record, _ in rejudged}
@@ -188,10 +189,13 @@ class Admission:
 
     def _is_moved_out(self, record: Record, folder: str) -> bool:
         """Whether junk left the folder for junk, and that is to count as a release."""
-        was_in_junk = record.place.folder in (self._layout.junk, record.settle_to)
         is_junk = record.verdict is not None and record.verdict.path is Path.JUNK
-        out = was_in_junk and folder not in (self._layout.junk, record.settle_to)
-        return self._on_moved_out is not None and out and is_junk and record.state in _OPEN
+        return self._on_moved_out is not None and is_junk and record.state in _OPEN and self._left_junk(record, folder)
+
+    def _left_junk(self, record: Record, folder: str) -> bool:
+        """Whether it lay in the junk folder, or where we had put it, and lies elsewhere now."""
+        there = (self._layout.junk, record.settle_to)
+        return record.place.folder in there and folder not in there
 
     def _release(self, record: Record) -> None:
         evidence = () if record.verdict is None else record.verdict.evidence
@@ -250,6 +254,10 @@ class Admission:
 
 _OPEN = (State.PENDING, State.GONE, State.JUNK)
 """What a new place can still change: a message that is done as clean, or given up on, is not begun anew by a move."""
+
+
+def _changes_path(item: _Seen, record: Record) -> bool:
+    return record.verdict is None or record.verdict.path is not item.verdict.path
 
 
 def _is_worth_a_note(item: _Seen, record: Record) -> bool:
