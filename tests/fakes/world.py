@@ -249,6 +249,8 @@ class World:
         self.failures: Counter[str] = Counter()
         self.recorded: dict[str, State] = {}
         """What was recorded of each key, by key, as far as it is an end."""
+        self.repeated: list[Call] = []
+        """Calls with a message whose outcome was recorded before."""
         self.deaths = 0
         self.hold = False
         self.hung: set[str] = set()
@@ -329,7 +331,8 @@ class World:
             before = self._mark()
             self.tick(700)
             quiet = quiet + 1 if before == self._mark() else 0
-            if quiet >= 3 and not self.journal.counts().by_state[State.PENDING]:
+            # Late mail and lost mail at once leave STATUS as it was: what then comes is seen by the hourly look.
+            if quiet >= 7 and not self.journal.counts().by_state[State.PENDING]:
                 return
         raise AssertionError(
             f"not drained: {[(r.key, r.state, r.place, r.reason if hasattr(r, 'reason') else '') for r in self.rows() if r.state is State.PENDING]}"
@@ -385,6 +388,8 @@ class World:
         def handle(message: Message) -> None:
             call = Call(name, message.key, message.path, message.folder, message.raw)
             self.calls.append(call)
+            if self.recorded.get(call.key) in (State.HANDLED, State.FAILED):
+                self.repeated.append(call)
             wanted, mark = kind(message.raw), f"{name} {message.key}"
             if name == "notify" or message.path is Path.JUNK:
                 self._fail(wanted, mark)

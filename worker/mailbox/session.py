@@ -45,7 +45,10 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class FolderState:
-    """What SELECT or STATUS says of a folder. Two equal states: nothing has come or gone in between."""
+    """What SELECT or STATUS says of a folder.
+
+    Two equal states: nothing has come or gone in between, unless as many went as came late, below the highest UID.
+    """
 
     uidvalidity: int
     uidnext: int

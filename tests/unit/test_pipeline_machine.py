@@ -1,0 +1,330 @@
+"""A model mailbox in which people and servers do all that they are known to do, against the real pipeline and journal.
+
+The rules are what may happen to a mailbox and to a process; the invariants are what promises 2 to 5 say about it.
+"""
+
+import io
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from itertools import count
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, note, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from tests.fakes.mailbox import ELSEWHERE, FAILED, INBOX, JUNK, PROCESSED, Mail, Server, mail
+from tests.fakes.world import ACCOUNT, Call, Fault, Killed, World, kind
+from worker.headers import Headers
+from worker.journal.database import JournalUnavailable
+from worker.journal.messages import Record
+from worker.key import fingerprint
+from worker.mailbox.errors import ConnectionLost
+from worker.observe import configure_logging
+from worker.outcome import State
+from worker.verdict import Path
+
+KINDS = st.sampled_from(["ok"] * 5 + ["twice", "retry", "reject", "always", "poison", "unroutable"])
+ENDS = {"reject": State.FAILED, "always": State.FAILED, "poison": State.FAILED, "unroutable": State.FAILED}
+KILLS = 4
+"""Deaths of other causes than the message, fewer than it takes to call a message poison."""
+WATCHED = (INBOX, JUNK)
+
+
+class Mailbox(RuleBasedStateMachine):
+    """`alive`: every physical message that ever lay in a watched folder. `removed`: those that people took away."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.world: World
+        self.serial = count(1)
+        self.alive: list[Mail] = []
+        self.removed: Counter[bytes] = Counter()
+        self.origins: Counter[bytes] = Counter()
+        self.been_in_junk: set[bytes] = set()
+        self.ever_blank: set[bytes] = set()
+        self.kills = 0
+        self.checked_calls = 0
+        self.settled_done: dict[str, State] = {}
+
+    @initialize(
+        move=st.booleans(), copyuid=st.booleans(), keep=st.booleans(), hold=st.booleans(), headers_only=st.booleans()
+    )
+    def begin(self, move: bool, copyuid: bool, keep: bool, hold: bool, headers_only: bool) -> None:
+        server = Server(capabilities=["UIDPLUS", "IDLE", *(["MOVE"] if move else [])])
+        server.copyuid = copyuid
+        server.moving = self._moves
+        self.world = World(server, handled="keep" if keep else PROCESSED)
+        self.world.hold, self.world.headers_only = hold, headers_only
+        self.world.start()
+
+    # -- mail comes
+
+    def _came(self, one: Mail, folder: str) -> None:
+        self.alive.append(one)
+        self.origins[one.raw] += 1
+        if folder == JUNK:
+            self.been_in_junk.add(one.raw)
+        if one.bodiless or one.headless or one.breaks:
+            self.ever_blank.add(one.raw)
+
+    @rule(
+        wanted=KINDS,
+        junk=st.integers(0, 5),
+        folder=st.sampled_from([INBOX, INBOX, INBOX, JUNK]),
+        quirk=st.sampled_from([""] * 6 + ["unsearched", "headless", "bodiless", "breaks"]),
+        late=st.booleans(),
+    )
+    def deliver(self, wanted: str, junk: int, folder: str, quirk: str, late: bool) -> None:
+        raw = mail(wanted, junk=junk == 0, serial=next(self.serial))
+        uid = self.world.server.reserve(folder) if late else None
+        if late:
+            self._came(self.world.server.deliver(mail(serial=next(self.serial)), folder), folder)
+            self.world.tick()
+        self._came(self.world.server.deliver(raw, folder, uid=uid, **({quirk: True} if quirk else {})), folder)
+
+    @precondition(lambda self: self.alive)
+    @rule(data=st.data(), folder=st.sampled_from([INBOX, JUNK]))
+    def deliver_look_alike(self, data: Any, folder: str) -> None:
+        self._came(self.world.server.deliver(data.draw(st.sampled_from(self.alive)).raw, folder), folder)
+
+    @precondition(lambda self: self.alive)
+    @rule(data=st.data())
+    def content_comes(self, data: Any) -> None:
+        one = data.draw(st.sampled_from(self.alive))
+        one.headless = one.bodiless = one.breaks = one.unsearched = False
+
+    # -- people and filters
+
+    def _pick(self, data: Any, *folders: str) -> tuple[Mail, str] | None:
+        there = [(one, name) for name in folders for one in self.world.server.all_mail(name)]
+        return data.draw(st.sampled_from(there)) if there else None
+
+    @rule(data=st.data())
+    def filter_moves(self, data: Any) -> None:
+        """Zero-hour purge, both ways."""
+        if picked := self._pick(data, *WATCHED):
+            one, source = picked
+            target = JUNK if source == INBOX else INBOX
+            self.world.server.move(one, target)
+            if target == JUNK:
+                self.been_in_junk.add(one.raw)
+
+    @rule(data=st.data(), to=st.sampled_from([INBOX, JUNK]))
+    def person_moves_back(self, data: Any, to: str) -> None:
+        if picked := self._pick(data, PROCESSED, FAILED):
+            self.world.server.move(picked[0], to)
+            if to == JUNK:
+                self.been_in_junk.add(picked[0].raw)
+
+    @rule(data=st.data(), to=st.sampled_from([INBOX, JUNK]))
+    def person_copies(self, data: Any, to: str) -> None:
+        if picked := self._pick(data, INBOX, JUNK, PROCESSED, FAILED):
+            self._came(self.world.server.copy(picked[0], to), to)
+
+    @rule(data=st.data(), delete=st.booleans())
+    def person_takes_away(self, data: Any, delete: bool) -> None:
+        if picked := self._pick(data, INBOX, JUNK, PROCESSED, FAILED):
+            one = picked[0]
+            self.removed[one.raw] += 1
+            if delete:
+                self.world.server.delete(one)
+            else:
+                self.world.server.move(one, ELSEWHERE)
+
+    @rule(data=st.data(), to=st.sampled_from([INBOX, JUNK]))
+    def person_brings_back(self, data: Any, to: str) -> None:
+        if picked := self._pick(data, ELSEWHERE):
+            one = picked[0]
+            self.world.server.move(one, to)
+            if to == JUNK:
+                self.been_in_junk.add(one.raw)
+
+    @rule(folder=st.sampled_from([INBOX, JUNK, PROCESSED, FAILED]))
+    def renumber(self, folder: str) -> None:
+        self.world.server.renumber(folder)
+
+    @rule(folder=st.sampled_from([INBOX, PROCESSED]))
+    def replace(self, folder: str) -> None:
+        for one in self.world.server.all_mail(folder):
+            self.removed[one.raw] += 1
+        self.world.server.replace(folder)
+
+    # -- the process
+
+    @rule(seconds=st.sampled_from([1, 60, 60, 60, 400, 4000]), times=st.integers(1, 3))
+    def time_passes(self, seconds: int, times: int) -> None:
+        for _ in range(times):
+            self.world.tick(seconds)
+
+    @rule(
+        calls=st.integers(0, 60),
+        after=st.booleans(),
+        what=st.sampled_from([Killed, ConnectionLost, JournalUnavailable]),
+    )
+    def fault(self, calls: int, after: bool, what: type[BaseException]) -> None:
+        if what is Killed:
+            if self.kills >= KILLS:
+                return
+            self.kills += 1
+        self.world.faults.planned = Fault(calls, after, what)
+        self.world.tick()
+        self.world.faults.planned = None
+
+    @rule()
+    def restart(self) -> None:
+        self.world.start()
+
+    @rule(hang=st.booleans())
+    def handlers_hang(self, hang: bool) -> None:
+        if hang:
+            self.world.hung.add("ok")
+        else:
+            self.world.hung.clear()
+            self.world.hands.end_hang()
+
+    # -- what must hold at every step
+
+    def _moves(self, folder: str, uidvalidity: int, uids: Sequence[int], target: str) -> None:
+        """Nothing is moved before its outcome is recorded."""
+        placed = {
+            row.place.uid: row
+            for row in self.world.rows()
+            if (row.place.folder, row.place.uidvalidity) == (folder, uidvalidity)
+        }
+        for uid in uids:
+            row = placed.get(uid)
+            assert row is not None, f"moved what the journal doesn't know: {folder} {uid}"
+            assert row.state in (State.HANDLED, State.JUNK, State.FAILED), row
+            assert row.settle_to == target or not target, row
+
+    @invariant()
+    def calls_are_right(self) -> None:
+        if not hasattr(self, "world"):
+            return
+        for call in self.world.calls[self.checked_calls :]:
+            self._check(call)
+        self.checked_calls = len(self.world.calls)
+
+    def _check(self, call: Call) -> None:
+        assert call.key.startswith(_mark(call.raw)) or self.world.headers_only, "the key isn't this message's"
+        if call.handler != "quarantine":
+            assert call.path is Path.CLEAN
+            assert b"X-Is-Junk" not in call.raw, "junk reached a clean handler"
+            assert call.folder != JUNK, "mail of the junk folder reached a clean handler"
+        else:
+            assert call.path is Path.JUNK
+
+    @invariant()
+    def the_done_stays_done(self) -> None:
+        """Handled and dead-lettered mail is never open again; nor is what was handled handed over."""
+        if not hasattr(self, "world"):
+            return
+        now = {row.key: row.state for row in self.world.rows()}
+        for key, state in self.settled_done.items():
+            assert now.get(key) is state, f"{key} was {state} and is {now.get(key)}"
+        self.settled_done = {key: state for key, state in now.items() if state in (State.HANDLED, State.FAILED)}
+
+    @invariant()
+    def nothing_done_is_handed_over(self) -> None:
+        if hasattr(self, "world"):
+            assert not self.world.repeated, self.world.repeated
+
+    def teardown(self) -> None:
+        if not hasattr(self, "world"):
+            return
+        world = self.world
+        world.hung.clear()
+        world.hands.end_hang()
+        for one in world.server.all_mail():
+            one.headless = one.bodiless = one.breaks = one.unsearched = False
+        world.drain()
+        self.calls_are_right()
+        self.the_done_stays_done()
+        self.nothing_done_is_handed_over()
+        self._each_has_its_end()
+        self._the_books_balance()
+
+    def _each_has_its_end(self) -> None:
+        rows: dict[str, list[Record]] = defaultdict(list)
+        for row in self.world.rows():
+            rows[row.fingerprint].append(row)
+        where = {id(one): name for name, folder in self.world.server.folders.items() for one in folder.mails.values()}
+        for raw, count in self.origins.items():
+            mine = rows.get(_mark(raw), [])
+            states = Counter(row.state for row in mine)
+            done = states[State.HANDLED] + states[State.JUNK] + states[State.FAILED]
+            note(f"{_mark(raw)}: {count} came, {self.removed[raw]} taken away, {states}")
+            assert states[State.PENDING] == 0
+            assert done >= count - self.removed[raw], "lost"
+            assert len(mine) <= count, "one message was taken for two"
+            assert states[State.GONE] <= self.removed[raw], "gone, and nobody took it away"
+            self._right_end(raw, states)
+        for name in WATCHED:
+            for one in self.world.server.all_mail(name):
+                self._may_lie(one, name, rows[_mark(one.raw)])
+
+    def _right_end(self, raw: bytes, states: Counter[State]) -> None:
+        wanted = ENDS.get(kind(raw), State.HANDLED)
+        allowed = {wanted, State.GONE}
+        if b"X-Is-Junk" in raw:
+            allowed = {State.JUNK, State.GONE}
+            if kind(raw) in ("poison", "unroutable", "reject", "always"):
+                allowed |= {State.FAILED}
+        elif raw in self.been_in_junk:
+            allowed |= {State.JUNK, State.FAILED} if wanted is State.FAILED else {State.JUNK}
+        if raw in self.ever_blank:
+            allowed |= {State.FAILED}
+        assert set(states) <= allowed | {State.PENDING}, (states, allowed)
+
+    def _may_lie(self, one: Mail, folder: str, rows: list[Record]) -> None:
+        if folder == INBOX:
+            stays = [row for row in rows if row.settle_to is None]
+            assert stays, "done mail was left in INBOX"
+
+    def _the_books_balance(self) -> None:
+        balance = self.world.balance()
+        assert balance.unaccounted_keys == ()
+        states = self.world.states()
+        for state in State:
+            assert getattr(balance, state.value) == states[state]
+        assert balance.seen == sum(states.values())
+        for name in WATCHED:
+            placed = {row.place.uid for row in self.world.journal.in_folder(name)}
+            assert set(self.world.server.folders[name].mails) <= placed, "a message without a row"
+
+
+def _mark(raw: bytes) -> str:
+    return fingerprint(ACCOUNT, Headers.from_bytes(raw))
+
+
+def _run(examples: int, steps: int) -> None:
+    configure_logging(level="error", format="json", stream=io.StringIO(), hooks=False)
+    run_state_machine_as_test(  # type: ignore[no-untyped-call] # hypothesis leaves it untyped
+        Mailbox,
+        settings=settings(
+            max_examples=examples,
+            stateful_step_count=steps,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+            print_blob=True,
+        ),
+    )
+
+
+def test_the_account_of_messages() -> None:
+    _run(60, 25)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(7200)
+def test_the_account_of_messages_at_length() -> None:
+    _run(2_000, 40)
