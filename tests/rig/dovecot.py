@@ -407,7 +407,8 @@ class Dovecot:
         if os.geteuid() != 0:
             return
         for item in [path, *path.rglob("*")] if path.is_dir() else [path]:
-            os.chown(item, self._owner.pw_uid, self._owner.pw_gid)
+            with contextlib.suppress(FileNotFoundError):  # the server's own locks and renames
+                os.chown(item, self._owner.pw_uid, self._owner.pw_gid)
 
 
 def _owner() -> pwd.struct_passwd:
