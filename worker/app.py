@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -33,6 +34,7 @@ from worker.journal.intents import Kind as IntentKind
 from worker.journal.journal import Journal
 from worker.journal.lease import HEARTBEAT, Lease
 from worker.journal.messages import Record, Result
+from worker.journal.junk import in_junk, reviewed
 from worker.login.advice import Help
 from worker.login.backoff import Lockout
 from worker.login.credential import CredentialSource, CredentialUnavailable, PasswordSource
@@ -370,12 +372,33 @@ class App:
             self._oauth_source("oauth2-device").authorise(tell)
             self._announcer().authorised(actor())
 
-    def review(self, state: State, wanted: Callable[[Record], bool]) -> list[Listed]:
-        """The messages of a state, newest first, with what the mailbox says of them at this moment."""
+    def review(
+        self,
+        state: State,
+        *,
+        limit: int,
+        since: float = float("-inf"),
+        sender: str | None = None,
+        evidence: str | None = None,
+        known: bool = False,
+    ) -> list[Listed]:
+        """The messages of a state, newest first, with what the mailbox says of them at this moment.
+
+        limit: of them at most so many. since: received at that time (epoch s) or later. sender: with this in the
+        sender's name or address. evidence: a source whose evidence counts. known: only those of known senders.
+        """
         with self._visit() as (session, _):
             self._announcer().shown(actor(), f"{_LIST[state]} list")
-            records = [record for record in self._journal.messages.in_state(state) if wanted(record)]
-            return list(Review(self._journal.messages, self._limits()).listed(session, records))
+            of_known = {waiting.key for waiting in in_junk(self._journal.database) if waiting.known}
+            records = [
+                record
+                for record in self._journal.messages.in_state(state, since=since)
+                if (not known or record.key in of_known) and (evidence is None or evidence in _sources(record))
+            ]
+            if sender is None:
+                records = records[:limit]
+            found = Review(self._limits()).listed(session, records, known=of_known, sender=sender)
+            return list(islice(found, limit))
 
     def show(self, key: str) -> Shown:
         """One message, read from the mailbox at this moment."""
@@ -383,8 +406,9 @@ class App:
             record = self._known([key])[0]
             self._announcer().shown(actor(), f"{_LIST.get(record.state, 'message')} show", key)
             try:
-                return Review(self._journal.messages, self._limits()).shown(session, record)
+                return Review(self._limits()).shown(session, record)
             except NotThere as problem:
+            reviewed(self._journal.database, key, self._clock())
                 raise Failure(ExitCode.FINDING, str(problem)) from problem
 
     def ask(self, kind: IntentKind, keys: Sequence[str], reason: str) -> str:
@@ -733,6 +757,10 @@ def _must_be_fit(kind: IntentKind, record: Record) -> None:
     if kind is IntentKind.RELEASE and not junk:
         raise Failure(ExitCode.USAGE, f"The message {record.key} isn't junk but {record.state}. Nothing was done.")
     if kind is IntentKind.RETRY and record.state is not State.FAILED:
+def _sources(record: Record) -> set[str]:
+    return set() if record.verdict is None else {piece.source for piece in record.verdict.evidence if piece.counts}
+
+
         text = f"The message {record.key} is no dead letter but {record.state}. Nothing was done."
         raise Failure(ExitCode.USAGE, text)
 

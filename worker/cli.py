@@ -14,6 +14,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from worker import __version__
+from worker.classify.policy import SOURCES
 from worker.explain import ExitCode, Failure
 from worker.journal.intents import Kind
 from worker.outcome import State
@@ -25,6 +26,11 @@ ConfigOption = click.option(
     "--config", "config", type=click.Path(dir_okay=False, path_type=Path), envvar="NHSMAIL_CONFIG", help=CONFIG_HELP
 )
 JsonOption = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+
+
+LimitOption = click.option(
+    "--limit", type=click.IntRange(1), default=100, show_default=True, help="Show so many at most, the newest first."
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -146,21 +152,15 @@ def junk() -> None:
 @ConfigOption
 @click.option("--since", type=click.DateTime(["%Y-%m-%d"]), help="Received on this day or later.")
 @click.option("--sender", help="Part of the sender's name or address.")
-@click.option("--evidence", help="A source of evidence: placement, exchange, trend, spamassassin, rspamd, …")
-def junk_list(config: Path | None, since: datetime | None, sender: str | None, evidence: str | None) -> int:
-    """Junk, newest first, read from the mailbox at this moment."""
-
-    def wanted(record: Any) -> bool:
-        sources = {piece.source for piece in record.verdict.evidence if piece.counts} if record.verdict else set()
-        return (evidence is None or evidence in sources) and (
-            since is None or record.received_at >= since.replace(tzinfo=UTC).timestamp()
-        )
-
+@click.option("--evidence", type=click.Choice(SOURCES), help="Junk by evidence from this source.")
+@click.option("--known", is_flag=True, help="Only from known senders: most likely here by mistake.")
+@LimitOption
+def junk_list(config: Path | None, since: datetime | None, limit: int, **filters: Any) -> int:
+    """Junk, newest first, read from the mailbox at this moment; `*` marks known senders."""
+    earliest = {} if since is None else {"since": since.replace(tzinfo=UTC).timestamp()}
     with _app(config) as app:
-        listed = app.review(State.JUNK, wanted)
-    if sender is not None:
-        listed = [item for item in listed if item.sender is not None and sender.casefold() in item.sender.casefold()]
-    return _print_list(listed)
+        listed = app.review(State.JUNK, limit=limit, **earliest, **filters)
+    return _print_list(listed, limit)
 
 
 @junk.command("show")
@@ -190,10 +190,11 @@ def failed() -> None:
 
 @failed.command("list")
 @ConfigOption
-def failed_list(config: Path | None) -> int:
+@LimitOption
+def failed_list(config: Path | None, limit: int) -> int:
     """Dead letters, newest first, read from the mailbox at this moment."""
     with _app(config) as app:
-        return _print_list(app.review(State.FAILED, lambda _record: True))
+        return _print_list(app.review(State.FAILED, limit=limit), limit)
 
 
 @failed.command("show")
@@ -438,32 +439,32 @@ def _print_foreseen(foreseen: Sequence[Any]) -> int:
     return ExitCode.DONE
 
 
-def _print_list(listed: Sequence[Any]) -> int:
-    table = Table(_KEY, "received", "from", "subject", "why")
+def _print_list(listed: Sequence[Any], limit: int) -> int:
+    table = Table(_KEY, "received", "", "from", "subject", "why")
     for item in listed:
         sender = "(not where it was put)" if item.sender is None else item.sender
-        table.add_row(
-            item.key, item.received_at.strftime("%Y-%m-%d %H:%M"), Text(sender), Text(item.subject or ""), item.reason
-        )
+        received, known = item.received_at.strftime("%Y-%m-%d %H:%M"), "*" if item.known else ""
+        table.add_row(item.key, received, known, Text(sender), Text(item.subject or ""), Text(item.reason))
     _console().print(table)
-    click.echo(f"{len(listed)} message(s).")
+    more = "; --limit shows more" if len(listed) == limit else ""
+    click.echo(f"{len(listed)} message(s){more}.")
     return ExitCode.DONE
 
 
 def _print_shown(shown: Any) -> int:
-    console = Console(highlight=False, markup=False, soft_wrap=True)
-    console.print(f"{shown.key} in '{shown.folder}'\n")
-    for name, value in shown.headers:
-        console.print(f"{name}: {value}")
-    console.print("\nEvidence:")
+    """What is ours begins at the margin, what the sender wrote is set in: nothing of it passes for ours."""
+    lines = [f"{shown.key} in '{shown.folder}'", "", "Evidence:"]
     for piece in shown.evidence:
-        counts = "counts" if piece.counts else "ignored"
-        console.print(f"  {piece.source} {piece.value} ({piece.header or 'no header'}): {counts}, {piece.reason}")
+        counts = "counts" if piece.counts else "doesn't count"
+        lines.append(f"  {piece.source} {piece.value} ({piece.header or 'no header'}): {counts}, {piece.reason}")
+    lines += ["", "Headers:", *(f"  {name}: {value}" for name, value in shown.headers)]
     if shown.attachments:
-        console.print("\nAttachments:")
-        for name, kind, size in shown.attachments:
-            console.print(f"  {name} ({kind}, {size} bytes)")
-    console.print(f"\n{shown.text}")
+        lines += ["", "Attachments:", *(f"  {name} ({kind}, {size} bytes)" for name, kind, size in shown.attachments)]
+    if shown.text:
+        lines += ["", "Text:", *(f"  | {line}" for line in shown.text.split("\n"))]
+    if shown.note:
+        lines += ["", shown.note]
+    click.echo("\n".join(lines))
     return ExitCode.DONE
 
 

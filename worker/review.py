@@ -4,12 +4,13 @@ Whatever a sender wrote is printed as plain text: no control character, no chang
 """
 
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
 
 from worker.headers import Headers
-from worker.journal.messages import Messages, Record
+from worker.journal.messages import Record
 from worker.key import MessageKey
 from worker.mailbox.errors import CommandRefused
 from worker.mailbox.session import Session
@@ -19,22 +20,31 @@ from worker.verdict import Evidence, Path, Verdict
 LINE = 300
 """Characters of one line that are shown."""
 PREVIEW_LINES = 60
+AT_ONCE = 100
+"""Messages whose headers are asked for with one command."""
 HEADERS = 100
 ATTACHMENTS = 100
 
 _UNSAFE = frozenset({"Cc", "Cf", "Co", "Cs", "Cn", "Zl", "Zp"})
 """Unicode categories that don't print, or that change how others do: control, format (bidi overrides), private, …"""
+_MARKS = frozenset({"Mn", "Me", "Mc"})
+_MOST_MARKS = 4
+"""Marks on one character: real scripts have no more, and a hundred of them paint over the lines above."""
 
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A message in a list. sender, subject: safe to print; None where it isn't in its place any more."""
+    """A message in a list. sender, subject: safe to print; None where it isn't in its place any more.
+
+    known: its sender is known, so that it may well be in junk by mistake.
+    """
 
     key: str
     received_at: datetime
     sender: str | None
     subject: str | None
     reason: str
+    known: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +58,11 @@ class Shown:
     text: str
     attachments: tuple[tuple[str, str, int], ...]
     """Name, type as its bytes say, bytes."""
+    note: str = ""
+    """What there is to say about what isn't shown."""
+
+
+TOO_LARGE = "Text and attachments can't be shown: the message is larger than [limits] message."
 
 
 class NotThere(Exception):
@@ -57,22 +72,24 @@ class NotThere(Exception):
 class Review:
     """Reads messages for people. Changes nothing, marks nothing as read."""
 
-    def __init__(self, messages: Messages, limits: Limits) -> None:
-        self._messages = messages
+    def __init__(self, limits: Limits) -> None:
         self._limits = limits
 
-    def listed(self, session: Session, records: Sequence[Record]) -> Iterator[Listed]:
-        """Each message with its sender and subject, in the order given."""
-        tops = self._tops(session, records)
-        for record in records:
-            headers = tops.get(record.id)
-            yield Listed(
-                key=record.key,
-                received_at=datetime.fromtimestamp(record.received_at, UTC),
-                sender=None if headers is None else plain(headers.get("From") or ""),
-                subject=None if headers is None else plain(headers.get("Subject") or ""),
-                reason=_reason(record),
-            )
+    def listed(
+        self, session: Session, records: Sequence[Record], *, known: Container[str] = (), sender: str | None = None
+    ) -> Iterator[Listed]:
+        """Each message with its sender and subject, in the order given; read from the mailbox as they are asked for.
+
+        known: the keys of messages of known senders. sender: only those with this in the sender's name or address.
+        """
+        wanted = None if sender is None else sender.casefold()
+        for start in range(0, len(records), AT_ONCE):
+            chunk = records[start : start + AT_ONCE]
+            tops = self._tops(session, chunk)
+            for record in chunk:
+                one = _listed(record, tops.get(record.id), known=record.key in known)
+                if wanted is None or (one.sender is not None and wanted in one.sender.casefold()):
+                    yield one
 
     def shown(self, session: Session, record: Record) -> Shown:
         """One message whole, as far as it can be shown.
@@ -80,7 +97,7 @@ class Review:
         Raises:
             NotThere
         """
-        raw = self._raw(session, record)
+        raw, complete = self._raw(session, record)
         message = Message(
             raw,
             key=MessageKey(record.key),
@@ -89,9 +106,12 @@ class Review:
             verdict=record.verdict or Verdict(Path.CLEAN),
             limits=self._limits,
         )
-        pairs = [(plain(name), plain(value)) for name, value in list(message.headers)[:HEADERS]]
-        text, attachments = _content(message)
-        return Shown(record.key, record.place.folder, tuple(pairs), message.evidence, text, attachments)
+        headers = message.headers
+        pairs = tuple((plain(name), plain(value)) for name, value in islice(headers, HEADERS))
+        text, attachments, note = _content(message) if complete else ("", (), TOO_LARGE)
+        if len(headers) > HEADERS:
+            note = f"{len(headers) - HEADERS} more headers aren't shown. {note}".strip()
+        return Shown(record.key, plain(record.place.folder), pairs, message.evidence, text, attachments, note)
 
     def _tops(self, session: Session, records: Sequence[Record]) -> dict[int, Headers]:
         found: dict[int, Headers] = {}
@@ -111,14 +131,15 @@ class Review:
                 found[here[head.uid].id] = Headers.from_bytes(head.header)
         return found
 
-    def _raw(self, session: Session, record: Record) -> bytes:
+    def _raw(self, session: Session, record: Record) -> tuple[bytes, bool]:
+        """Its bytes, and whether they are all."""
         try:
             state = session.select(record.place.folder)
         except CommandRefused:
             state = None
         if state is not None and state.uidvalidity == record.place.uidvalidity and record.place.uid is not None:
             for body in session.bodies([record.place.uid], cap=self._limits.message, expected=record.size):
-                return body.raw
+                return body.raw, body.complete
         raise NotThere(
             f"The message {record.key} isn't in '{record.place.folder}' any more: somebody has moved or deleted it. "
             "`nhsmail-worker reconcile` says what else is missing."
@@ -127,23 +148,46 @@ class Review:
 
 def plain(text: str) -> str:
     """One line of text that can be printed on any terminal, and says nothing to it."""
-    safe = "".join(" " if unicodedata.category(character) in _UNSAFE else character for character in text[: 4 * LINE])
-    safe = " ".join(safe.split())
-    return safe if len(safe) <= LINE else safe[: LINE - 1] + "…"
+    safe = " ".join("".join(_printable(text[: 4 * LINE])).split())
+    return safe if len(safe) <= LINE and len(text) <= 4 * LINE else safe[: LINE - 1] + "…"
 
 
-def _content(message: Message) -> tuple[str, tuple[tuple[str, str, int], ...]]:
+def _printable(text: str) -> Iterator[str]:
+    marks = 0
+    for character in text:
+        category = unicodedata.category(character)
+        marks = marks + 1 if category in _MARKS else 0
+        if marks <= _MOST_MARKS:
+            yield " " if category in _UNSAFE else character
+
+
+def _listed(record: Record, headers: Headers | None, *, known: bool) -> Listed:
+    return Listed(
+        key=record.key,
+        received_at=datetime.fromtimestamp(record.received_at, UTC),
+        sender=None if headers is None else plain(headers.get("From") or ""),
+        subject=None if headers is None else plain(headers.get("Subject") or ""),
+        reason=plain(_reason(record)),
+        known=known,
+    )
+
+
+def _content(message: Message) -> tuple[str, tuple[tuple[str, str, int], ...], str]:
+    """Text, attachments, and what there is to say about what isn't shown."""
     try:
         text = message.text or ""
-        parts = message.attachments[:ATTACHMENTS]
-        attachments = tuple((plain(part.safe_filename), plain(part.detected_type), part.size) for part in parts)
+        parts = message.attachments
+        attachments = tuple(
+            (plain(part.safe_filename), plain(part.detected_type), part.size) for part in parts[:ATTACHMENTS]
+        )
     except MessageError as error:
-        return f"(can't be shown: {plain(str(error))})", ()
+        return "", (), f"Text and attachments can't be shown: {plain(str(error))}."
     lines = [plain(line) for line in text[: 4 * LINE * PREVIEW_LINES].splitlines()]
     shown = lines[:PREVIEW_LINES]
-    if len(lines) > PREVIEW_LINES:
+    if len(lines) > PREVIEW_LINES or len(text) > 4 * LINE * PREVIEW_LINES:
         shown.append("…")
-    return "\n".join(shown), attachments
+    more = len(parts) - len(attachments)
+    return "\n".join(shown), attachments, f"{more} more attachments aren't shown." if more else ""
 
 
 def _reason(record: Record) -> str:

@@ -123,9 +123,10 @@ class Messages:
         unique = list(dict.fromkeys(keys))
         return [record for chunk in _chunks(unique) for record in self._records(message.c.key.in_(chunk))]
 
-    def in_state(self, state: State) -> list[Record]:
-        """The messages in a state, newest first."""
-        return sorted(self._records(message.c.state == state), key=lambda record: -record.received_at)
+    def in_state(self, state: State, *, since: float = float("-inf")) -> list[Record]:
+        """The messages in a state that were received at that time (epoch s) or later, newest first."""
+        found = self._records(and_(message.c.state == state, message.c.received_at >= since))
+        return sorted(found, key=lambda record: (-record.received_at, -record.id))
 
     def due(self, now: float) -> list[Record]:
         """Messages that aren't done and whose time has come."""
@@ -408,11 +409,6 @@ class Messages:
             )
             statement = self._insert(known_sender).from_select(["sender", "since"], senders.distinct())
             connection.execute(statement.on_conflict_do_nothing())
-
-    def reviewed(self, row: int, now: float) -> None:
-        """A person has looked at this message."""
-        with self._database.write() as connection:
-            connection.execute(update(message).where(message.c.id == row).values(reviewed_at=now))
 
     def settle_again(self, ids: Sequence[int]) -> None:
         """Messages that are done, and whose mail came back: it is to be moved once more."""

@@ -1,0 +1,70 @@
+"""What lies in junk and waits for a person's look, for the digest and the status page; and that somebody has looked."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Select, and_, func, or_, select, update
+
+from worker.journal.database import Database
+from worker.journal.schema import known_sender, message
+from worker.outcome import State
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A message in junk. received_at: epoch s. sources: of the evidence that counts, in its order.
+
+    known: the settings name its sender, or mail of his was handled as clean. reviewed: a person has looked at it.
+    """
+
+    key: str
+    received_at: float
+    sources: tuple[str, ...]
+    known: bool
+    reviewed: bool
+
+
+def in_junk(database: Database) -> list[Waiting]:
+    """Every message in junk, newest first. May raise `JournalUnavailable`."""
+    query = select(
+        message.c.key, message.c.received_at, message.c.evidence, message.c.reviewed_at, _is_known().label("known")
+    )
+    with database.read() as connection:
+        rows = connection.execute(_junk(query).order_by(message.c.received_at.desc(), message.c.id.desc()))
+        return [
+            Waiting(row.key, row.received_at, _sources(row.evidence), bool(row.known), row.reviewed_at is not None)
+            for row in rows
+        ]
+
+
+def likely_mistakes(database: Database) -> int:
+    """How many messages in junk are of known senders, and nobody has looked at. May raise `JournalUnavailable`."""
+    query = _junk(select(func.count())).where(_is_known(), message.c.reviewed_at.is_(None))
+    with database.read() as connection:
+        return int(connection.execute(query).scalar_one())
+
+
+def released_since(database: Database, then: float) -> int:
+    """How many messages were released since that time (epoch s). May raise `JournalUnavailable`."""
+    with database.read() as connection:
+        return int(connection.execute(select(func.count()).where(message.c.released_at >= then)).scalar_one())
+
+
+def reviewed(database: Database, key: str, now: float) -> None:
+    """A person has looked at this message. Needs no lease. May raise `JournalUnavailable`."""
+    with database.write() as connection:
+        connection.execute(update(message).where(message.c.key == key).values(reviewed_at=now))
+
+
+def _junk(query: Select[Any]) -> Select[Any]:
+    joined = message.outerjoin(known_sender, known_sender.c.sender == message.c.sender)
+    return query.select_from(joined).where(message.c.state == State.JUNK.value)
+
+
+def _is_known() -> Any:
+    return or_(message.c.sender_listed, and_(message.c.sender.is_not(None), known_sender.c.sender.is_not(None)))
+
+
+def _sources(evidence: list[list[Any]] | None) -> tuple[str, ...]:
+    """As `worker.journal.messages` stores it: source, header, value, reason, whether it counts."""
+    return tuple(dict.fromkeys(piece[0] for piece in evidence or () if piece[4]))
