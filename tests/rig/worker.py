@@ -264,11 +264,11 @@ class Running:
         self.answer = Answer(code, "", err.getvalue())
 
 
-def eventually(happened: Callable[[], object], seconds: float = WAIT) -> None:
+def eventually(happened: Callable[[], object], seconds: float = WAIT, what: object = "it") -> None:
     """Wait until something is true; fails when it never is."""
     deadline = time.monotonic() + seconds
     while not happened():
-        assert time.monotonic() < deadline, "it did not happen"
+        assert time.monotonic() < deadline, f"{what} did not happen"
         time.sleep(0.01)
 
 
