@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
@@ -32,9 +33,9 @@ from worker.journal.database import JournalDamaged
 from worker.journal.intents import Intents
 from worker.journal.intents import Kind as IntentKind
 from worker.journal.journal import Journal
+from worker.journal.junk import in_junk, reviewed
 from worker.journal.lease import HEARTBEAT, Lease
 from worker.journal.messages import Record, Result
-from worker.journal.junk import in_junk, reviewed
 from worker.login.advice import Help
 from worker.login.backoff import Lockout
 from worker.login.credential import CredentialSource, CredentialUnavailable, PasswordSource
@@ -215,7 +216,8 @@ class App:
             try:
                 for ending in ENDING_SIGNALS:
                     signal.signal(ending, lambda _number, _frame: cycle.stop())
-                summary = Summary(cycle.drain(), self.settings.settle.failed)
+                with self._lease.kept():
+                    summary = Summary(cycle.drain(), self.settings.settle.failed)
                 code, reason = summary.exit_code, "drained"
             except Exception as error:
                 reason = type(error).__name__
@@ -292,11 +294,11 @@ class App:
             )
         with self._explained():
             damaged = self._open_or_set_aside()
-            lease = self._lease()
+            lease = self._lease
             if not lease.acquire():
                 raise Failure(ExitCode.NOT_NOW, "A worker is running. Stop it first; nothing was done.")
         try:
-            with self._visit() as (session, _):
+            with lease.kept(), self._visit() as (session, _):
                 rebuild = Rebuild(
                     self._journal.messages,
                     self._walk(),
@@ -405,10 +407,10 @@ class App:
         with self._visit() as (session, _):
             record = self._known([key])[0]
             self._announcer().shown(actor(), f"{_LIST.get(record.state, 'message')} show", key)
+            reviewed(self._journal.database, key, self._clock())
             try:
                 return Review(self._limits()).shown(session, record)
             except NotThere as problem:
-            reviewed(self._journal.database, key, self._clock())
                 raise Failure(ExitCode.FINDING, str(problem)) from problem
 
     def ask(self, kind: IntentKind, keys: Sequence[str], reason: str) -> str:
@@ -422,11 +424,11 @@ class App:
                 _must_be_fit(kind, record)
             Intents(self._journal.database).ask(kind, keys, reason=reason, actor=actor(), now=self._clock())
             self._announcer().asked(actor(), kind, keys, reason)
-            lease = self._lease()
+            lease = self._lease
             if not lease.acquire():
                 return "Written down: the running worker does it with its next poll."
         try:
-            with self._visit() as (session, _):
+            with lease.kept(), self._visit() as (session, _):
                 self._carry_out()(session)
         except Failure as failure:
             raise Failure(failure.code, f"Written down, and done when the worker logs in next. {failure}") from failure
@@ -504,11 +506,10 @@ class App:
             raise Failure(ExitCode.CONFIGURATION, _faults(error)) from error
         attempt = Try(self._router(), self._handlers_by_path(), self._monotonic, observing.metrics.handled)
         hands = Hands(observing.working(attempt), settings.work.threads)
-        lease = self._lease()
         settle = self._settle()
         guard = self._guard()
         cycle = Cycle(
-            lease=lease,
+            lease=self._lease,
             connector=Connector(
                 new_session=self._new_session,
                 guard=guard,
@@ -667,10 +668,14 @@ class App:
         intents = Intents(self._journal.database)
         return CarryOut(intents, self._journal.messages, self._settle(), self._layout, self._clock)
 
+    @cached_property
     def _lease(self) -> Lease:
-        return Lease(
+        """The one lease of this process; from now on what is written of messages is fenced by it."""
+        lease = Lease(
             self._journal.database, self.settings.state.dir, replica(), clock=self._clock, monotonic=self._monotonic
         )
+        self._journal.messages.fenced_by(lease.fence)
+        return lease
 
     def _settle(self) -> Settle:
         return Settle(self._journal.messages, account=self.settings.account.address, clock=self._clock)
@@ -751,16 +756,16 @@ class App:
 _LIST = {State.JUNK: "junk", State.FAILED: "failed"}
 
 
+def _sources(record: Record) -> set[str]:
+    return set() if record.verdict is None else {piece.source for piece in record.verdict.evidence if piece.counts}
+
+
 def _must_be_fit(kind: IntentKind, record: Record) -> None:
     """Refuse what can't be meant: to release what isn't junk, to retry what hasn't failed."""
     junk = record.verdict is not None and record.verdict.path is MailPath.JUNK
     if kind is IntentKind.RELEASE and not junk:
         raise Failure(ExitCode.USAGE, f"The message {record.key} isn't junk but {record.state}. Nothing was done.")
     if kind is IntentKind.RETRY and record.state is not State.FAILED:
-def _sources(record: Record) -> set[str]:
-    return set() if record.verdict is None else {piece.source for piece in record.verdict.evidence if piece.counts}
-
-
         text = f"The message {record.key} is no dead letter but {record.state}. Nothing was done."
         raise Failure(ExitCode.USAGE, text)
 

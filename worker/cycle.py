@@ -13,7 +13,7 @@ from datetime import timedelta
 from worker.connect import Connector
 from worker.journal.database import JournalUnavailable
 from worker.journal.facts import Facts, LastPoll
-from worker.journal.lease import Lease
+from worker.journal.lease import Lease, LeaseLost
 from worker.journal.messages import Messages
 from worker.login.credential import CredentialUnavailable
 from worker.login.mutex import AttemptInProgress
@@ -114,6 +114,7 @@ class Cycle:
         self._watch: Callable[[int | None], None] = lambda _fileno: None
         self._losses = 0
         self._began = False
+        self._term = 0
         self._full_look_at = 0.0
         self._not_before = 0.0
         self._run_began = 0.0
@@ -149,10 +150,10 @@ class Cycle:
             return self._no_credential(problem)
         except (MailboxError, FolderProblem, CannotMove) as error:
             return self._lost(error)
+        except (Stop, LeaseLost):
+            return STANDBY
         except JournalUnavailable as error:
             return self._without_journal(error)
-        except Stop:
-            return None
         except Exception as error:  # noqa: BLE001 -- a fault of ours must not end a process that people rely on
             return self._fault(error)
         self._well(report)
@@ -234,18 +235,23 @@ class Cycle:
 
     def _take_lease(self) -> bool:
         held = self._lease.acquire()
+        if held and self._began and self._lease.term != self._term:
+            self._give_up()  # it was another's for a while
         if held and not self._began:
             self.pipeline.begin()
-            self._began = True
+            self._began, self._term = True, self._lease.term
         if held != self.condition.holds_lease:
             log.info("lease.taken" if held else "lease.held_elsewhere")
             self._watching.lease(held=held)
         if not held and self._began:
-            self._began = False
-            self.pipeline.abandon()
-            self._connector.close()
+            self._give_up()
         self.condition.holds_lease = held
         return held
+
+    def _give_up(self) -> None:
+        self._began = False
+        self.pipeline.abandon()
+        self._connector.close()
 
     def _poll(self, session: Session, *, is_new: bool) -> Report | None:
         news = session.idle_done() if session.idling else None
@@ -332,6 +338,8 @@ class Cycle:
     def _keep_outcomes(self) -> None:
         try:
             self.pipeline.record_finished()
+        except LeaseLost:
+            log.info("lease.held_elsewhere")
         except JournalUnavailable:
             log.error("journal.unavailable")
 

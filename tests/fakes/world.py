@@ -158,6 +158,8 @@ class SlowHands:
 
 
 class _Lease:
+    term = 1
+
     def __init__(self) -> None:
         self.held = True
 

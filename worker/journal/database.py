@@ -15,6 +15,14 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DatabaseError, SQLAlchemyError
 
 BUSY_TIMEOUT_MS = 10_000
+CONNECT_TIMEOUT_S = 5
+"""Seconds until a database server that doesn't answer counts as lost; what its URL says of these is kept."""
+_PATIENCE = {"connect_timeout": CONNECT_TIMEOUT_S, "tcp_user_timeout": 10_000, "keepalives_idle": 10}
+_FOR_THIS_WRITE = (
+    "SELECT set_config('synchronous_commit', '{wait}', true), set_config('lock_timeout', '10s', true),"
+    # a process that is stopped in the midst of a write must not keep the others waiting for its locks
+    " set_config('idle_in_transaction_session_timeout', '5s', true)"
+)
 
 
 class JournalUnavailable(Exception):
@@ -32,6 +40,7 @@ class Database:
         self.url = make_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self._engine = _sqlite_engine(self.url) if self.is_sqlite else _server_engine(self.url)
+        self._reading = self._engine if self.is_sqlite else _read_only(self._engine)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -40,7 +49,7 @@ class Database:
         Raises:
             JournalUnavailable: the database can't be reached or read.
         """
-        with _translated(), self._engine.connect() as connection, connection.begin():
+        with _translated(), self._reading.connect() as connection, connection.begin():
             yield connection
 
     @contextmanager
@@ -60,7 +69,7 @@ class Database:
             try:
                 with connection.begin():
                     if not self.is_sqlite:
-                        connection.exec_driver_sql(f"SET LOCAL synchronous_commit = {'on' if durable else 'off'}")
+                        connection.exec_driver_sql(_FOR_THIS_WRITE.format(wait="on" if durable else "off"))
                     yield connection
             finally:
                 connection.info.pop("write", None)
@@ -93,7 +102,14 @@ def _sqlite_engine(url: URL) -> Engine:
 
 
 def _server_engine(url: URL) -> Engine:
-    return create_engine(url, pool_pre_ping=True, isolation_level="REPEATABLE READ")
+    """Writes see what others have committed: a row that two want to change is changed by one after the other."""
+    patience = {name: value for name, value in _PATIENCE.items() if name not in url.query}
+    return create_engine(url, pool_pre_ping=True, isolation_level="READ COMMITTED", connect_args=patience)
+
+
+def _read_only(engine: Engine) -> Engine:
+    """One snapshot for all of a transaction; as it changes nothing, nobody's change can make it fail."""
+    return engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
 
 
 @contextmanager

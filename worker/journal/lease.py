@@ -3,18 +3,22 @@
 With SQLite, on one host, it is a lock on a file in the state folder: the kernel gives it up the moment that its holder
 is dead, and no clock is asked. Between hosts, with PostgreSQL, it is a row that expires by the database's own clock.
 Either way the row says who holds it, for `status`.
+
+A process may be stopped at any point for longer than its lease lasts, and go on. So what a holder writes of messages is
+fenced: the same transaction makes sure, and keeps it so until its end, that the lease is still its own.
 """
 
 import fcntl
 import os
+import secrets
 import threading
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import delete, extract, func, literal, select
+from sqlalchemy import Connection, delete, extract, func, literal, select, update
 from sqlalchemy.dialects.postgresql import insert as postgres_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
@@ -30,6 +34,10 @@ HEARTBEAT = 5.0
 NAME = "work"
 
 
+class LeaseLost(JournalUnavailable):
+    """Another worker has taken the lease over: what was to be written is its business now, and wasn't written."""
+
+
 @dataclass(frozen=True, slots=True)
 class Holder:
     """Who holds the lease. expires_at: epoch s."""
@@ -39,7 +47,10 @@ class Holder:
 
 
 class Lease:
-    """Take, renew and give back the lease. One object a process."""
+    """Take, renew and give back the lease. One object a process.
+
+    term: counts how often it was taken anew; while it is the same, nobody else had the lease in between.
+    """
 
     def __init__(
         self,
@@ -52,39 +63,70 @@ class Lease:
     ) -> None:
         self._database = database
         self._path = state_dir / "work.lock"
-        self._holder = holder
+        # Two containers may have the same host name, and the same process id in it: the fence must tell them apart.
+        self._holder = f"{holder}:{secrets.token_hex(3)}"
         self._clock = clock
         self._monotonic = monotonic
         self._lock: int | None = None
         self._renewed_at: float | None = None
         self._one_at_a_time = threading.Lock()
         self._insert: Any = sqlite_insert if database.is_sqlite else postgres_insert
+        self.term = 0
 
     def acquire(self) -> bool:
-        """Take or renew the lease; False while another worker holds it.
+        """Take the lease, or renew it where it is ours; False while another worker holds it, or when it was lost.
 
         Raises:
             JournalUnavailable: the journal, or the state folder with its lock file, can't be written.
         """
         with self._one_at_a_time:
-            asked_at = self._monotonic()
-            held = (not self._database.is_sqlite or self._lock_file()) and self._write_row()
-            self._renewed_at = asked_at if held else None
-            return held
+            return self._take() if self._renewed_at is None else self._keep()
 
     def renew(self) -> None:
         """Renew the lease where we hold it; from the heartbeat's thread. May raise `JournalUnavailable`."""
-        if self._renewed_at is not None:
-            self.acquire()
+        with self._one_at_a_time:
+            if self._renewed_at is not None:
+                self._keep()
+
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        """Renew the lease for as long as the block takes, in a thread of its own."""
+        ended = threading.Event()
+
+        def beat() -> None:
+            while not ended.wait(HEARTBEAT):
+                with suppress(JournalUnavailable):  # it runs out, and the next step finds that out
+                    self.renew()
+
+        thread = threading.Thread(target=beat, name="lease", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            thread.join()
 
     def is_held(self) -> bool:
         """Whether the lease is certainly ours at this moment. Asks nobody.
 
         A process that was stopped for longer than the lease lasts finds out here, before its next command.
         """
-        if self._renewed_at is None:
+        renewed_at = self._renewed_at
+        if renewed_at is None:
             return False
-        return self._database.is_sqlite or self._monotonic() - self._renewed_at < DURATION - MARGIN
+        return self._database.is_sqlite or self._monotonic() - renewed_at < DURATION - MARGIN
+
+    def fence(self, connection: Connection) -> None:
+        """Make sure, within this transaction and until its end, that the lease is ours.
+
+        Raises:
+            LeaseLost: it isn't; the transaction is to be given up.
+        """
+        if self._database.is_sqlite:
+            return  # the kernel keeps the lock for as long as we live
+        query = select(lease.c.holder).where(lease.c.name == NAME).with_for_update(read=True)
+        if connection.execute(query).scalar() != self._holder:
+            raise LeaseLost("another worker has taken over")
 
     def release(self) -> None:
         """Give the lease back, so that another worker can follow at once. Never raises."""
@@ -109,6 +151,27 @@ class Lease:
             return False
         self._lock = descriptor
         return True
+
+    def _take(self) -> bool:
+        asked_at = self._monotonic()
+        held = (not self._database.is_sqlite or self._lock_file()) and self._write_row()
+        if held:
+            self._renewed_at = asked_at
+            self.term += 1
+        return held
+
+    def _keep(self) -> bool:
+        """Renew what nobody has taken over; a lease that has expired and was left alone is still ours."""
+        asked_at = self._monotonic()
+        self._renewed_at = asked_at if self._write_renewal() else None
+        return self._renewed_at is not None
+
+    def _write_renewal(self) -> bool:
+        if self._database.is_sqlite:
+            return self._write_row()
+        with self._database.write() as connection:
+            ours = update(lease).where(lease.c.name == NAME, lease.c.holder == self._holder)
+            return connection.execute(ours.values(expires_at=self._now() + DURATION)).rowcount == 1
 
     def _write_row(self) -> bool:
         """Write our name, unless another's is there that hasn't expired; with SQLite the file has decided already."""

@@ -1,7 +1,8 @@
 """The account of messages: one row for each message that the server ever showed, with its state and its place."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -103,6 +104,11 @@ class Messages:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._insert: Any = sqlite_insert if database.is_sqlite else postgres_insert
+        self._fence: Callable[[Connection], None] = lambda _connection: None
+
+    def fenced_by(self, fence: Callable[[Connection], None]) -> None:
+        """Ask this within each transaction that writes: it raises where the account is another worker's by now."""
+        self._fence = fence
 
     # -- what is known -------------------------------------------------------------------------------------------------
 
@@ -189,7 +195,7 @@ class Messages:
         """Enter messages for the first time, each with a key of its own: look-alikes get `-2`, `-3`."""
         if not new:
             return []
-        with self._database.write() as connection:
+        with self._write() as connection:
             taken = _taken(connection, [item.fingerprint for item in new])
             rows = [_new_row(item, taken, now) for item in new]
             connection.execute(message.insert(), rows)
@@ -253,7 +259,7 @@ class Messages:
 
     def found_or_missed(self, found: Sequence[int], missed: Sequence[int]) -> None:
         """Settled messages that a walk over the mailbox found, and those that it missed."""
-        with self._database.write() as connection:
+        with self._write() as connection:
             for chunk in _chunks(list(found)):
                 connection.execute(update(message).where(message.c.id.in_(chunk)).values(missed=0))
             for chunk in _chunks(list(missed)):
@@ -263,7 +269,7 @@ class Messages:
         """Forget these rows, and keep their number."""
         if not records:
             return
-        with self._database.write(durable=True) as connection:
+        with self._write(durable=True) as connection:
             for state, count in Counter(record.state for record in records).items():
                 statement = self._insert(tally).values(state=state.value, messages=count)
                 connection.execute(
@@ -323,7 +329,7 @@ class Messages:
         }
         if verdict is not None:
             values |= {"path": verdict.path.value, "evidence": _evidence_json(verdict), "released_at": released_at}
-        with self._database.write(durable=True) as connection:
+        with self._write(durable=True) as connection:
             connection.execute(update(message).where(message.c.id == row).values(**values))
             connection.execute(update(delivery).where(delivery.c.message_id == row).values(tries=0, reason=None))
 
@@ -358,7 +364,7 @@ class Messages:
 
     def died_with(self, record: Record, *, alone: bool) -> None:
         """A run ended with this message in hand, and when it was alone, that death counts; it stays suspect."""
-        with self._database.write() as connection:
+        with self._write() as connection:
             connection.execute(
                 update(message)
                 .where(message.c.id == record.id)
@@ -369,7 +375,7 @@ class Messages:
         """What tries came to, all in one transaction, on the disk when this returns."""
         if not results:
             return
-        with self._database.write(durable=True) as connection:
+        with self._write(durable=True) as connection:
             connection.execute(_RECORD, [_result_row(result, now) for result in results])
             done = [
                 _delivery_of(result, handler) | {"tries": 0, "done_at": now, "reason": None}
@@ -441,7 +447,7 @@ class Messages:
         """
         if not ids:
             return 0
-        with self._database.write() as connection:
+        with self._write() as connection:
             for chunk in _chunks(list(ids)):
                 connection.execute(update(message).where(message.c.id.in_(chunk)).values(missed=message.c.missed + 1))
             gone = connection.execute(
@@ -464,7 +470,7 @@ class Messages:
         del now
         if not states:
             return
-        with self._database.write() as connection:
+        with self._write() as connection:
             statement = self._insert(folder)
             connection.execute(
                 statement.on_conflict_do_update(
@@ -485,10 +491,16 @@ class Messages:
         with self._database.read() as connection:
             return [_record(row) for row in connection.execute(select(message).where(where).order_by(message.c.id))]
 
+    @contextmanager
+    def _write(self, *, durable: bool = False) -> Iterator[Connection]:
+        with self._database.write(durable=durable) as connection:
+            self._fence(connection)
+            yield connection
+
     def _update_many(self, statement: Any, rows: list[dict[str, Any]]) -> None:
         if not rows:
             return
-        with self._database.write() as connection:
+        with self._write() as connection:
             connection.execute(statement, rows)
 
 

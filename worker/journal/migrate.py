@@ -9,6 +9,7 @@ from worker.journal.database import Database
 
 HEAD = "0001"
 """The schema's version that this program reads and writes."""
+_ADVISORY = 0x6E68736E  # 'nhsn': replicas that start together upgrade one after the other
 
 
 class JournalTooNew(Exception):
@@ -33,6 +34,8 @@ def migrate(database: Database) -> None:
             "the upgrade."
         )
     with database.write(durable=True) as connection:
+        if not database.is_sqlite:  # where a writer has the whole file for itself
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY})
         _upgrade(connection)
 
 
