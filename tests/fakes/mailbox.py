@@ -360,6 +360,7 @@ def mail(kind: str = "ok", *, junk: bool = False, body: bytes = b"hello\r\n", se
     number = next(_serial) if serial is None else serial
     head = (
         f"Received: from a by b; Mon, 1 Jan 2024 00:00:00 +0000\r\nMessage-ID: <{number}@lab.nhs.uk>\r\n"
-        f"Date: Mon, 1 Jan 2024 00:00:00 +0000\r\nFrom: lab@lab.nhs.uk\r\nSubject: result {number}\r\nX-Kind: {kind}\r\n"
+        f"Date: Mon, 1 Jan 2024 00:00:00 +0000\r\nFrom: lab@lab.nhs.uk\r\n"
+        f"Subject: result {number}\r\nX-Kind: {kind}\r\n"
     )
     return head.encode() + (b"X-Is-Junk: yes\r\n" if junk else b"") + b"\r\n" + body

@@ -245,7 +245,7 @@ class World:
         self.database = database or Database("sqlite://")
         metadata.create_all(self.database._engine)
         self.journal = Messages(self.database)
-        self.watched_folders = (INBOX,)
+        self.watched_folders: tuple[str, ...] = (INBOX,)
         self.calls: list[Call] = []
         self.finished: list[Call] = []
         self.failures: Counter[str] = Counter()
@@ -309,9 +309,9 @@ class World:
             "go_on": self.cycle.go_on,
             "clock": self.clock,
             "run": f"run-{self.runs}",
-            "on_outcome": lambda record, result: None,
-            "on_new": lambda count: None,
-            "carry_out": lambda session: 0,
+            "on_outcome": lambda _record, _result: None,
+            "on_new": lambda _count: None,
+            "carry_out": lambda _session: 0,
         }
         known = inspect.signature(Pipeline.__init__).parameters
         self.pipeline = self.cycle.pipeline = Pipeline(**{name: part for name, part in parts.items() if name in known})
@@ -336,9 +336,8 @@ class World:
             # Late mail and lost mail at once leave STATUS as it was: what then comes is seen by the hourly look.
             if quiet >= 7 and not self.journal.counts().by_state[State.PENDING]:
                 return
-        raise AssertionError(
-            f"not drained: {[(r.key, r.state, r.place, r.reason if hasattr(r, 'reason') else '') for r in self.rows() if r.state is State.PENDING]}"
-        )
+        left = [(row.key, row.place, row.reason) for row in self.rows() if row.state is State.PENDING]
+        raise AssertionError(f"not drained: {left}")
 
     def _mark(self) -> Any:
         return [(row.key, row.state, row.place, row.settled, row.tries) for row in self.rows()]

@@ -1,0 +1,174 @@
+"""The journal's file: its schema, its owner, its damage, its disk."""
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+
+from worker.journal.anchors import JournalAnchors
+from worker.journal.database import Database, JournalDamaged, JournalUnavailable
+from worker.journal.facts import Facts, LastPoll, OtherAccount
+from worker.journal.journal import FILE, Journal
+from worker.journal.messages import Messages, NewMessage, Place
+from worker.journal.migrate import HEAD, JournalTooNew, migrate
+from worker.journal.schema import metadata
+from worker.observe.audit import Head
+from worker.verdict import Path as MailPath
+from worker.verdict import Verdict
+
+ADDRESS = "pathology.results@nhs.net"
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Database:
+    database = Database(f"sqlite:///{tmp_path / FILE}")
+    migrate(database)
+    return database
+
+
+def opened(folder: Path) -> Journal:
+    journal = Journal(folder, None, lambda: 1.0)
+    journal.open(ADDRESS)
+    return journal
+
+
+def test_the_migrations_come_to_the_schema_that_the_code_speaks(database: Database) -> None:
+    with database.read() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, metadata) == []
+
+
+def test_migrating_twice_changes_nothing(database: Database) -> None:
+    migrate(database)
+    with database.read() as connection:
+        assert connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar() == HEAD
+
+
+def test_a_journal_of_a_newer_program_is_refused_and_left_alone(tmp_path: Path) -> None:
+    opened(tmp_path).close()
+    with sqlite3.connect(tmp_path / FILE) as raw:
+        raw.execute("UPDATE alembic_version SET version_num = '9999'")
+    before = (tmp_path / FILE).read_bytes()
+    with pytest.raises(JournalTooNew, match="newer program"):
+        opened(tmp_path)
+    assert (tmp_path / FILE).read_bytes() == before
+
+
+def test_the_file_is_its_owners_alone(tmp_path: Path) -> None:
+    folder = tmp_path / "state"
+    opened(folder)
+    assert (folder / FILE).stat().st_mode & 0o777 == 0o600
+    assert folder.stat().st_mode & 0o777 == 0o700
+
+
+def test_one_journal_one_account(tmp_path: Path) -> None:
+    opened(tmp_path).close()
+    journal = Journal(tmp_path, None, lambda: 1.0)
+    journal.open(ADDRESS.upper())
+    with pytest.raises(OtherAccount, match=ADDRESS):
+        journal.open("another@nhs.net")
+
+
+def filled(folder: Path) -> None:
+    journal = opened(folder)
+    new = [NewMessage(f"{n:026}", Place("INBOX", 1, n), 1, 1.0, Verdict(MailPath.CLEAN)) for n in range(1, 501)]
+    journal.messages.add(new, 1.0)
+    journal.close()
+    with sqlite3.connect(folder / FILE) as raw:
+        raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+@pytest.mark.parametrize("at", ["header", "page", "cut"])
+def test_damage_is_found_at_the_start(tmp_path: Path, at: str) -> None:
+    filled(tmp_path)
+    path = tmp_path / FILE
+    whole = path.read_bytes()
+    if at == "header":
+        path.write_bytes(b"\xff" * 100 + whole[100:])
+    elif at == "page":
+        middle = len(whole) // 2 // 4096 * 4096
+        path.write_bytes(whole[:middle] + b"\xa5" * 4096 + whole[middle + 4096 :])
+    else:
+        path.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(JournalDamaged):
+        opened(tmp_path)
+
+
+def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(JournalUnavailable, match="state folder"):
+        opened(tmp_path / "file" / "state")
+
+
+def test_a_full_disk_is_told_and_recovered_from(tmp_path: Path) -> None:
+    journal = opened(tmp_path)
+    with journal.database.read() as connection:
+        pages = int(str(connection.exec_driver_sql("PRAGMA page_count").scalar()))
+    with pytest.raises(JournalUnavailable, match="full"):
+        write_much(journal.database, room=pages)
+    with journal.database.read() as connection:
+        assert connection.exec_driver_sql("SELECT count(*) FROM fact WHERE name = 'big'").scalar() == 0
+    write_much(journal.database, room=1_000_000)
+
+
+def write_much(database: Database, *, room: int) -> None:
+    """room: pages that the disk has."""
+    with database.write(durable=True) as connection:
+        connection.exec_driver_sql(f"PRAGMA max_page_count = {room}")
+        connection.exec_driver_sql("INSERT INTO fact VALUES ('big', ?)", ("x" * 100_000,))
+
+
+def test_a_lost_file_is_unavailable_not_a_crash(tmp_path: Path) -> None:
+    journal = opened(tmp_path)
+    journal.close()
+    (tmp_path / FILE).rename(tmp_path / "elsewhere")
+    (tmp_path / FILE).mkdir()
+    with pytest.raises(JournalUnavailable):
+        journal.messages.everything()
+
+
+def test_an_exception_in_a_transaction_undoes_it(database: Database) -> None:
+    facts = Facts(database)
+    with pytest.raises(RuntimeError):
+        write_and_fail(database)
+    assert facts.paused() is None
+
+
+def write_and_fail(database: Database) -> None:
+    with database.write() as connection:
+        connection.exec_driver_sql("INSERT INTO fact VALUES ('paused', 'x')")
+        raise RuntimeError
+
+
+def test_writers_of_two_processes_wait_for_each_other(database: Database) -> None:
+    other = Messages(Database(database.url))
+    mine = Messages(database)
+    for number in range(20):
+        writer = (mine, other)[number % 2]
+        writer.add([NewMessage("a" * 26, Place("INBOX", 1, number + 1), 1, 1.0, Verdict(MailPath.CLEAN))], 1.0)
+    assert len({row.key for row in mine.everything()}) == 20
+
+
+def test_facts(database: Database) -> None:
+    facts = Facts(database)
+    assert facts.last_poll() is None
+    facts.polled(LastPoll(5.0, ok=True, new=3))
+    facts.polled(LastPoll(6.5, ok=False, new=0))
+    assert facts.last_poll() == LastPoll(6.5, ok=False, new=0)
+    facts.pause("someone", 0.0)
+    assert facts.paused() == "1970-01-01T00:00:00+00:00 by someone"
+    facts.resume()
+    facts.resume()
+    assert facts.paused() is None
+
+
+def test_anchors_never_go_back(database: Database) -> None:
+    anchors = JournalAnchors(database)
+    anchors.store("a", Head(5, "five"))
+    anchors.store("a", Head(4, "four"))
+    anchors.store("b_", Head(1, "one"))
+    assert anchors.heads() == {"a": Head(5, "five"), "b_": Head(1, "one")}
+    anchors.store("a", Head(6, "six"))
+    assert anchors.heads()["a"] == Head(6, "six")

@@ -1,0 +1,107 @@
+"""The work lease: one worker at a time, and the next as soon as its holder is dead."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from worker.journal.database import Database, JournalUnavailable
+from worker.journal.lease import DURATION, Lease, current_holder
+from worker.journal.migrate import migrate
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from worker.journal.database import Database
+from worker.journal.lease import Lease
+folder = Path(sys.argv[1])
+database = Database(f"sqlite:///{folder / 'journal.sqlite'}")
+lease = Lease(database, folder, "other", clock=time.time, monotonic=time.monotonic)
+print(lease.acquire(), flush=True)
+sys.stdin.read()
+"""
+
+
+class Time:
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    database = Database(f"sqlite:///{tmp_path / 'journal.sqlite'}")
+    migrate(database)
+    yield database
+    database.close()
+
+
+def lease_of(database: Database, folder: Path, holder: str = "me", time: Time | None = None) -> Lease:
+    clock = time or Time()
+    return Lease(database, folder, holder, clock=clock, monotonic=clock)
+
+
+def test_it_is_held_taken_again_and_given_back(database: Database, tmp_path: Path) -> None:
+    mine, other = lease_of(database, tmp_path), lease_of(database, tmp_path, "other")
+    assert not mine.is_held()
+    assert mine.acquire()
+    assert mine.acquire()
+    assert mine.is_held()
+    assert not other.acquire()
+    assert not other.is_held()
+    mine.release()
+    assert not mine.is_held()
+    assert other.acquire()
+
+
+def test_the_row_says_who_holds_it_and_until_when(database: Database, tmp_path: Path) -> None:
+    mine = lease_of(database, tmp_path)
+    assert current_holder(database, 1000.0) is None
+    mine.acquire()
+    holder = current_holder(database, 1000.0)
+    assert holder is not None
+    assert (holder.name, holder.expires_at) == ("me", 1000.0 + DURATION)
+    assert current_holder(database, 1001.0 + DURATION) is None
+    mine.release()
+    assert current_holder(database, 1000.0) is None
+
+
+def test_a_heartbeat_renews_only_what_is_held(database: Database, tmp_path: Path) -> None:
+    time = Time()
+    mine = lease_of(database, tmp_path, time=time)
+    mine.renew()
+    assert not mine.is_held()
+    mine.acquire()
+    time.now += 10
+    mine.renew()
+    holder = current_holder(database, time.now)
+    assert holder is not None
+    assert holder.expires_at == time.now + DURATION
+
+
+def test_another_process_holds_it_until_it_is_killed(database: Database, tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    try:
+        assert process.stdout.readline().strip() == "True"
+        mine = lease_of(database, tmp_path)
+        assert not mine.acquire()
+    finally:
+        process.kill()
+        process.wait()
+        process.stdin.close()
+        process.stdout.close()
+    assert mine.acquire()
+    mine.release()
+
+
+def test_a_lock_file_that_cannot_be_made_is_the_journals_trouble(database: Database, tmp_path: Path) -> None:
+    (tmp_path / "work.lock").mkdir()
+    with pytest.raises(JournalUnavailable, match="lock file"):
+        lease_of(database, tmp_path).acquire()

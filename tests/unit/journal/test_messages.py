@@ -1,0 +1,216 @@
+"""The account of messages, row by row."""
+
+from pathlib import Path as FilePath
+
+import pytest
+
+from worker.journal.database import Database, JournalUnavailable
+from worker.journal.messages import Messages, NewMessage, Place, Record, Result
+from worker.journal.schema import metadata
+from worker.outcome import State
+from worker.verdict import Evidence, Path, Verdict
+
+CLEAN = Verdict(Path.CLEAN)
+JUNK = Verdict(Path.JUNK, (Evidence("exchange", "X-Forefront-Antispam-Report", "SFV:SPM", "spam", True),))
+
+
+@pytest.fixture
+def messages() -> Messages:
+    database = Database("sqlite://")
+    metadata.create_all(database._engine)
+    return Messages(database)
+
+
+def new(mark: str = "a" * 26, uid: int = 1, *, folder: str = "INBOX", verdict: Verdict = CLEAN) -> NewMessage:
+    return NewMessage(mark, Place(folder, 14, uid), 100, 5.0, verdict)
+
+
+def only(messages: Messages) -> Record:
+    (record,) = messages.everything()
+    return record
+
+
+def test_what_is_entered_is_read_again(messages: Messages) -> None:
+    (added,) = messages.add([new(verdict=JUNK)], 10.0)
+    assert added == only(messages)
+    assert (added.key, added.state, added.verdict, added.first_seen_at) == ("a" * 26, State.PENDING, JUNK, 10.0)
+    assert messages.in_folder("INBOX") == [added]
+    assert messages.in_folder("Processed") == []
+    assert messages.add([], 10.0) == []
+
+
+def test_look_alikes_are_numbered_in_and_over_batches(messages: Messages) -> None:
+    first = messages.add([new(uid=1), new("b" * 26, 2), new(uid=3)], 1.0)
+    second = messages.add([new(uid=4)], 1.0)
+    a = "a" * 26
+    assert [record.key for record in first + second] == [a, "b" * 26, f"{a}-2", f"{a}-3"]
+    assert [record.key for record in messages.with_fingerprints([a, a, "c"])[a]] == [a, f"{a}-2", f"{a}-3"]
+
+
+def test_a_key_is_not_given_again_when_a_look_alikes_row_is_compacted(messages: Messages) -> None:
+    rows = messages.add([new(uid=1), new(uid=2), new(uid=3)], 1.0)
+    messages.compact([rows[1]])
+    (again,) = messages.add([new(uid=4)], 1.0)
+    assert again.key == f"{'a' * 26}-4"
+
+
+def test_more_rows_than_one_statement_takes(messages: Messages) -> None:
+    added = messages.add([new(f"{number:026}", number) for number in range(1, 1001)], 1.0)
+    assert [record.place.uid for record in added] == list(range(1, 1001))
+    assert len(messages.with_fingerprints(record.fingerprint for record in added)) == 1000
+    messages.begin_tries([record.id for record in added], "run")
+    assert len(messages.suspects()) == 1000
+
+
+def test_a_try_is_counted_before_and_taken_back_when_it_did_not_happen(messages: Messages) -> None:
+    (row,) = messages.add([new()], 1.0)
+    messages.begin_tries([row.id], "run-1")
+    assert (only(messages).tries, only(messages).in_hand) == (1, "run-1")
+    messages.put_back([row.id])
+    assert (only(messages).tries, only(messages).in_hand) == (0, None)
+
+
+def test_a_death_counts_only_alone_and_its_message_stays_suspect(messages: Messages) -> None:
+    alone, beside = messages.add([new(uid=1), new(uid=2)], 1.0)
+    messages.begin_tries([alone.id, beside.id], "run-1")
+    messages.died_with(alone, alone=True)
+    messages.died_with(beside, alone=False)
+    assert [record.deaths for record in messages.everything()] == [1, 0]
+    assert len(messages.suspects()) == 2
+
+
+def test_the_time_of_the_next_try_decides_what_is_due(messages: Messages) -> None:
+    later, now = messages.add([new(uid=1), new(uid=2)], 1.0)
+    assert messages.next_due_at() == 0.0
+    messages.record([Result(later.id, State.PENDING, next_at=50.0)], 10.0)
+    assert messages.due(49.9) == [now]
+    assert [record.id for record in messages.due(50.0)] == [later.id, now.id]
+    messages.record([Result(now.id, State.HANDLED)], 10.0)
+    assert messages.next_due_at() == 50.0
+    messages.record([Result(later.id, State.HANDLED)], 10.0)
+    assert messages.next_due_at() is None
+
+
+def test_an_outcome_is_unsettled_until_the_mailbox_shows_it(messages: Messages) -> None:
+    stays, moves = messages.add([new(uid=1), new(uid=2)], 1.0)
+    messages.record([Result(stays.id, State.HANDLED), Result(moves.id, State.FAILED, settle_to="Failed")], 10.0)
+    assert [record.id for record in messages.unsettled()] == [moves.id]
+    messages.settled([(moves.id, Place("Failed", 15, None))], 11.0)
+    assert messages.unsettled() == []
+    assert messages.in_folder("Failed")[0].place == Place("Failed", 15, None)
+    messages.settle_again([moves.id])
+    assert [record.id for record in messages.unsettled()] == [moves.id]
+
+
+def test_a_retry_is_not_an_outcome(messages: Messages) -> None:
+    (row,) = messages.add([new()], 1.0)
+    messages.record([Result(row.id, State.PENDING, next_at=5.0, settle_to=None)], 10.0)
+    assert messages.unsettled() == []
+    assert messages.counts().by_state[State.PENDING] == 1
+
+
+def test_handlers_that_are_done_stay_done_and_failures_are_counted(messages: Messages) -> None:
+    (row,) = messages.add([new()], 1.0)
+    for _ in range(2):
+        failed = Result(row.id, State.PENDING, "notify:ValueError", 5.0, None, ("archive",), "notify")
+        messages.record([failed], 10.0)
+    assert messages.done_handlers([row.id])[row.id] == {"archive": (True, 0), "notify": (False, 2)}
+    messages.record([Result(row.id, State.HANDLED, done=("notify",))], 11.0)
+    assert messages.done_handlers([row.id])[row.id]["notify"] == (True, 2)
+
+
+def test_waiting_for_content_counts_from_its_beginning_and_ends_when_content_came(messages: Messages) -> None:
+    (row,) = messages.add([new()], 1.0)
+    for now in (10.0, 20.0):
+        messages.record([Result(row.id, State.PENDING, next_at=now, waiting=True)], now)
+    assert only(messages).waiting_since == 10.0
+    messages.record([Result(row.id, State.PENDING, next_at=30.0)], 30.0)
+    assert only(messages).waiting_since is None
+
+
+def test_gone_is_what_walks_in_a_row_missed_and_only_what_is_pending(messages: Messages) -> None:
+    away, done, other = messages.add([new(uid=1), new(uid=2), new(uid=3)], 1.0)
+    messages.record([Result(done.id, State.HANDLED)], 2.0)
+    assert messages.missed([away.id, done.id], gone_after=2, now=3.0) == 0
+    messages.found([away.id])
+    assert messages.missed([away.id], gone_after=2, now=4.0) == 0
+    assert messages.missed([away.id, done.id], gone_after=2, now=5.0) == 1
+    assert messages.missed([], gone_after=2, now=5.0) == 0
+    states = {record.id: record.state for record in messages.everything()}
+    assert states == {away.id: State.GONE, done.id: State.HANDLED, other.id: State.PENDING}
+
+
+def test_gone_mail_that_is_seen_again_is_pending_and_nothing_of_its_end_is_left(messages: Messages) -> None:
+    (row,) = messages.add([new()], 1.0)
+    messages.missed([row.id], gone_after=1, now=3.0)
+    assert only(messages).state is State.GONE
+    messages.seen_at([(row.id, Place("INBOX", 20, 7))])
+    record = only(messages)
+    assert (record.state, record.place, record.missed) == (State.PENDING, Place("INBOX", 20, 7), 0)
+    assert (record.settled, record.reason) == (False, None)
+
+
+def test_done_mail_that_lies_elsewhere_stays_done(messages: Messages) -> None:
+    (row,) = messages.add([new()], 1.0)
+    messages.record([Result(row.id, State.HANDLED)], 2.0)
+    messages.seen_at([(row.id, Place("INBOX", 20, 7))])
+    assert only(messages).state is State.HANDLED
+    assert only(messages).settled
+
+
+def test_a_new_verdict_opens_a_message_again(messages: Messages) -> None:
+    (row,) = messages.add([new(verdict=JUNK)], 1.0)
+    messages.record([Result(row.id, State.JUNK)], 2.0)
+    messages.judged([(row.id, CLEAN)])
+    record = only(messages)
+    assert (record.state, record.verdict, record.settled) == (State.PENDING, CLEAN, False)
+
+
+def test_counts(messages: Messages) -> None:
+    first, second, _third = messages.add([new(uid=1), new(uid=2), new(uid=3)], 7.0)
+    messages.record([Result(first.id, State.HANDLED), Result(second.id, State.FAILED)], 8.0)
+    counts = messages.counts()
+    assert counts.by_state == {
+        State.PENDING: 1,
+        State.HANDLED: 1,
+        State.FAILED: 1,
+        State.JUNK: 0,
+        State.GONE: 0,
+    }
+    assert (counts.released, counts.oldest_pending_at) == (0, 7.0)
+
+
+def test_the_last_look_at_each_folder(messages: Messages) -> None:
+    messages.looked_at({"INBOX": (14, 5), "Junk Email": (15, 1)}, 1.0)
+    messages.looked_at({"INBOX": (14, 9)}, 2.0)
+    messages.looked_at({}, 3.0)
+    assert messages.last_looks() == {"INBOX": (14, 9), "Junk Email": (15, 1)}
+
+
+def test_a_batch_of_outcomes_is_recorded_whole_or_not_at_all(tmp_path: FilePath) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'journal.sqlite'}")
+    metadata.create_all(database._engine)
+    messages = Messages(database)
+    rows = messages.add([new(f"{number:026}", number) for number in range(1, 51)], 1.0)
+    with database._engine.connect() as connection:
+        pages = connection.exec_driver_sql("PRAGMA page_count").scalar()
+    database.close()
+    fill(database, int(str(pages)) + 1)
+    results = [Result(row.id, State.HANDLED, "x" * 500, done=("archive" * 50,)) for row in rows]
+    with pytest.raises(JournalUnavailable, match="full"):
+        messages.record(results, 2.0)
+    assert {record.state for record in messages.everything()} == {State.PENDING}
+    fill(database, 1_000_000)
+    messages.record(results, 3.0)
+    assert {record.state for record in messages.everything()} == {State.HANDLED}
+
+
+def fill(database: Database, pages: int) -> None:
+    """A disk with room for so many pages."""
+    from sqlalchemy import event
+
+    database.close()
+
+    @event.listens_for(database._engine, "connect")
+    def limit(connection: object, _record: object) -> None:
+        connection.execute(f"PRAGMA max_page_count = {pages}")  # type: ignore[attr-defined] # sqlite3's connection
