@@ -495,7 +495,8 @@ class App:
     def _observe(self, command: str | None = None) -> Observing:
         if self._observing is None:
             login = self._reading_guard().status
-            self._observing = Observing(self.settings, self._journal, login, self._clock, command=command)
+            name = "" if command is None else self._lease.name
+            self._observing = Observing(self.settings, self._journal, login, self._clock, command=command, replica=name)
         return self._observing
 
     def _build_cycle(self, drain: Drain, observing: Observing) -> tuple[Cycle, Hands]:

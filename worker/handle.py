@@ -10,6 +10,7 @@ from typing import Protocol
 from worker.handler_loading import Handler
 from worker.message import Message, MessageError
 from worker.observe import get_logger
+from worker.observe.redact import class_of
 from worker.outcome import Outcome, Reject, Retry, State
 from worker.verdict import Path
 
@@ -58,7 +59,7 @@ class Try:
             return Outcome(State.FAILED, reason=_unreadable(error))
         except Exception as error:
             log.exception("message.not_routed")
-            return Outcome(State.PENDING, reason=f"route:{type(error).__name__}")
+            return Outcome(State.PENDING, reason=f"route:{class_of(error).__name__}")
         done: list[str] = []
         for name in names:
             if name in already_done:
@@ -84,7 +85,7 @@ class Try:
             state, reason, after = State.FAILED, _unreadable(error), None
         except (Exception, SystemExit) as error:  # a handler that wants to exit must not take its thread with it
             log.exception("handler.failed", handler=name)
-            state, reason, after = State.PENDING, f"{name}:{type(error).__name__}", None
+            state, reason, after = State.PENDING, f"{name}:{class_of(error).__name__}", None
         else:
             seconds = self._monotonic() - started
             log.debug("handler.done", handler=name, seconds=seconds)
@@ -95,4 +96,4 @@ class Try:
 
 
 def _unreadable(error: MessageError) -> str:
-    return f"unparsed:{type(error).__name__}"
+    return f"unparsed:{class_of(error).__name__}"

@@ -13,6 +13,7 @@ from pathlib import Path
 from worker import __version__
 from worker.journal.glance import last_day, newest
 from worker.journal.journal import Journal
+from worker.journal.junk import likely_mistakes
 from worker.journal.lease import current_holder
 from worker.login.status import LoginStatus
 from worker.observe.view import (
@@ -75,6 +76,7 @@ def view(journal: Journal, about: About, login: LoginStatus, now: float) -> Stat
         ),
         dead_letters=_listed(journal, State.FAILED),
         junk=_listed(journal, State.JUNK),
+        junk_of_known_senders=likely_mistakes(journal.database),
         password_warn_days=about.password_warn_days,
         help=about.help,
     )

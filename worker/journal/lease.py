@@ -73,6 +73,11 @@ class Lease:
         self._insert: Any = sqlite_insert if database.is_sqlite else postgres_insert
         self.term = 0
 
+    @property
+    def name(self) -> str:
+        """What this replica is called while it holds the lease."""
+        return self._holder
+
     def acquire(self) -> bool:
         """Take the lease, or renew it where it is ours; False while another worker holds it, or when it was lost.
 

@@ -5,6 +5,7 @@ the field has. Whatever else is given, by mistake or in an exception, is replace
 """
 
 import re
+import sys
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime, timedelta
 from enum import Enum
@@ -113,6 +114,8 @@ FIELDS: Final[Mapping[str, tuple[re.Pattern[str] | str, str]]] = {
     "handled": (NUMBER, "messages handled"),
     "junk": (NUMBER, "messages on the junk path"),
     "failed": (NUMBER, "dead letters"),
+    "released": (NUMBER, "messages that were released from junk"),
+    "known": (NUMBER, "messages of known senders, in junk, that nobody has looked at"),
     "moved": (NUMBER, "messages moved"),
     "retried": (NUMBER, "messages to be tried again"),
     "alone": (NUMBER, "of these, how many are tried alone"),
@@ -228,9 +231,23 @@ def described(error: BaseException) -> dict[str, object]:
     return found
 
 
+def class_of(error: BaseException) -> type[BaseException]:
+    """The class of an exception, or the nearest one above it that stands in a module under its own name.
+
+    A class that was made while the program ran may have any text for a name, that of a message's subject too.
+    """
+    for kind in type(error).__mro__:
+        found: object = sys.modules.get(kind.__module__)
+        for part in kind.__qualname__.split("."):
+            found = getattr(found, part, None)
+        if found is kind and issubclass(kind, BaseException):
+            return kind
+    return BaseException
+
+
 def _class_name(error: BaseException) -> str:
-    kind = type(error)
-    name = f"{kind.__module__}.{kind.__qualname__}".removeprefix("builtins.").replace("<locals>", "_")
+    kind = class_of(error)
+    name = f"{kind.__module__}.{kind.__qualname__}".removeprefix("builtins.")
     return name if WORD.fullmatch(name) else REFUSED
 
 
