@@ -7,6 +7,7 @@ import json
 import platform
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 from httpx import InvalidURL
 
 from worker import __version__
+from worker.digest import DigestJob, zone_named
 from worker.journal.anchors import JournalAnchors
 from worker.journal.database import JournalUnavailable
 from worker.journal.facts import Facts
@@ -22,7 +24,7 @@ from worker.journal.messages import Record, Result
 from worker.login.status import LoginStatus
 from worker.message import Message
 from worker.observe import AuditTrail, Health, Metrics, get_logger, mirror
-from worker.observe.alerts import Alerter, Limits, Sender
+from worker.observe.alerts import Alerter, Limits
 from worker.observe.audit import AuditUnavailable
 from worker.observe.redact import Secret
 from worker.observe.senders import Form, Relay, Webhook
@@ -30,7 +32,8 @@ from worker.observe.server import Server, UnsafeAddress, address, token_from
 from worker.observe.view import HelpView, StatusView
 from worker.outcome import Outcome, State
 from worker.settings import Settings, SettingsError, read_secret, values_by_setting
-from worker.status import About, installation, replica, view
+from worker.status import About, installation, view
+from worker.status import replica as process_name
 from worker.verdict import Path
 from worker.watching import Watching
 
@@ -54,8 +57,9 @@ class Observing(Watching):
         clock: Callable[[], float],
         *,
         command: str | None = None,
+        replica: str = "",
     ) -> None:
-        """login: says how it stands.
+        """login: says how it stands. replica: what this process is called where it holds the lease.
 
         command: `run` or `once`; None: a command of a person's, whose standard output is that person's.
         """
@@ -67,6 +71,7 @@ class Observing(Watching):
         self._ended = threading.Event()
         self._disposed: list[dict[str, Any]] = []
         self._command = command
+        self._replica = replica or process_name()
         self._started_at: float | None = None
         self.metrics = Metrics()
         self.health = Health(
@@ -92,7 +97,7 @@ class Observing(Watching):
     def started(self) -> None:
         """A process began to work with this configuration."""
         self._started_at = self._clock()
-        self._record("worker.started", version=__version__, run=replica(), command=self._command)
+        self._record("worker.started", version=__version__, run=self._replica, command=self._command)
         values = values_by_setting(self._settings)
         prints = {name: self.audit.fingerprint(value) for name, value in values.items()}
         whole = self.audit.fingerprint(json.dumps(prints, sort_keys=True))
@@ -102,7 +107,7 @@ class Observing(Watching):
 
     def stopped(self, *, code: int, reason: str) -> None:
         """The process ends in order."""
-        self._record("worker.stopped", run=replica(), exit=code, reason=reason)
+        self._record("worker.stopped", run=self._replica, exit=code, reason=reason)
 
     def open(self) -> None:
         """Serve probes, metrics and page, and send alerts, from now on.
@@ -114,6 +119,8 @@ class Observing(Watching):
         self._serve()
         if alerter is not None:
             threading.Thread(target=self._watch_for_alerts, args=(alerter,), name="alerts", daemon=True).start()
+        if self._settings.junk.digest != "off":
+            threading.Thread(target=self._watch_for_digest, args=(self._digest(),), name="digest", daemon=True).start()
 
     def close(self) -> None:
         """Serve and send no more. What is being sent isn't waited for: the next start finds that it wasn't told."""
@@ -173,6 +180,23 @@ class Observing(Watching):
                 last = _without_journal(last, self._about(), self._clock())
             alerter.check(last)
 
+    def _watch_for_digest(self, job: DigestJob) -> None:
+        while not self._ended.wait(self._settings.alerts.every.total_seconds()):
+            with suppress(JournalUnavailable):  # others say so; the digest is still due afterwards
+                job.check()
+
+    def _digest(self) -> DigestJob:
+        junk = self._settings.junk
+        return DigestJob(
+            self._journal.database,
+            list(_senders(self._settings)),
+            schedule=junk.digest,
+            zone=zone_named(junk.digest_zone),
+            account=self._settings.account.address,
+            replica=self._replica,
+            clock=self._clock,
+        )
+
     def _alerter(self) -> Alerter | None:
         alerts = self._settings.alerts
         found = list(_senders(self._settings))
@@ -183,7 +207,7 @@ class Observing(Watching):
         return Alerter(found, memory=memory, limits=limits, clock=self._clock) if found else None
 
     def _about(self) -> About:
-        return about(self._settings, replica=replica(), started_at=self._started_at)
+        return about(self._settings, replica=self._replica, started_at=self._started_at)
 
     # -- what happens --------------------------------------------------------------------------------------------------
 
@@ -203,7 +227,7 @@ class Observing(Watching):
         self.metrics.polled(outcome, seconds)
 
     def lease(self, *, held: bool) -> None:
-        self._record("lease.taken" if held else "lease.lost", holder=replica())
+        self._record("lease.taken" if held else "lease.lost", holder=self._replica)
 
     def outcome(self, record: Record, result: Result) -> None:
         path = record.verdict.path if record.verdict is not None else Path.CLEAN
@@ -226,13 +250,13 @@ class Observing(Watching):
 
     def _record(self, kind: str, /, **fields: Any) -> None:
         try:
-            self.audit.record(kind, who=replica(), **fields)
+            self.audit.record(kind, who=self._replica, **fields)
         except AuditUnavailable as problem:
             log.error("audit.unavailable", advice=str(problem))
 
     def _record_all(self, disposed: Sequence[Mapping[str, Any]]) -> None:
         try:
-            self.audit.record_all("message.disposed", disposed, who=replica())
+            self.audit.record_all("message.disposed", disposed, who=self._replica)
         except AuditUnavailable as problem:
             log.error("audit.unavailable", advice=str(problem))
 
@@ -294,7 +318,7 @@ def _mirror(settings: Settings, *, stdout: bool) -> Callable[[bytes], None] | No
             return None
 
 
-def _senders(settings: Settings) -> Iterator[Sender]:
+def _senders(settings: Settings) -> Iterator[Webhook | Relay]:
     alerts = settings.alerts
     forms: tuple[Form, ...] = ("teams", "slack", "json")
     for form in forms:

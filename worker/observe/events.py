@@ -240,6 +240,13 @@ _EVENTS = (
         "Nothing, if the move was meant; else set moved_out to judge.",
     ),
     _event(
+        "junk.digest",
+        "info",
+        "junk new released known",
+        "What lies in junk, as often as [junk] digest says.",
+        "`nhsmail-worker junk list --known`: what comes from known senders is most likely there by mistake.",
+    ),
+    _event(
         "message.moved_back",
         "warning",
         "",

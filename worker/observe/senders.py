@@ -10,10 +10,14 @@ from typing import Final, Literal
 import httpx
 
 from worker.observe.alerts import Alert, NotSent, Phase, as_json
+from worker.observe.digest import Digest
 from worker.observe.redact import Secret
 
 Form = Literal["teams", "slack", "json"]
 TIMEOUT = 10.0
+
+News = Alert | Digest
+"""What goes out: each has a title, a text, what to do, the account and a time, and no place for content."""
 
 
 class Webhook:
@@ -37,7 +41,7 @@ class Webhook:
         # Redirects are not followed: an alert goes where the setting says, or nowhere.
         self._client = httpx.Client(timeout=TIMEOUT, follow_redirects=False, transport=transport)
 
-    def send(self, alert: Alert) -> None:
+    def send(self, alert: News) -> None:
         """Post it. Raises `NotSent`."""
         try:
             response = self._client.post(self._url, json=self._form(alert))
@@ -51,14 +55,15 @@ class Webhook:
         self._client.close()
 
 
-def _slack(alert: Alert) -> dict[str, object]:
+def _slack(alert: News) -> dict[str, object]:
     lines = [f"*{alert.title}* ({alert.account})", alert.text, alert.do]
     return {"text": "\n".join(line for line in lines if line)}
 
 
-def _teams(alert: Alert) -> dict[str, object]:
+def _teams(alert: News) -> dict[str, object]:
     """An Adaptive Card, as the 'When a Teams webhook request is received' workflow takes it."""
-    colour = "Good" if alert.phase is Phase.RESOLVED else "Attention"
+    calm = not alert.known_count if isinstance(alert, Digest) else alert.phase is Phase.RESOLVED
+    colour = "Good" if calm else "Attention"
     lines = [
         {"type": "TextBlock", "text": alert.title, "weight": "Bolder", "size": "Medium", "color": colour, "wrap": True},
         *({"type": "TextBlock", "text": text, "wrap": True} for text in (alert.text, alert.do) if text),
@@ -74,7 +79,11 @@ def _teams(alert: Alert) -> dict[str, object]:
     return {"type": "message", "attachments": [attachment]}
 
 
-_FORMS: Final[dict[Form, Callable[[Alert], dict[str, object]]]] = {"teams": _teams, "slack": _slack, "json": as_json}
+def _json(alert: News) -> dict[str, object]:
+    return alert.as_json() if isinstance(alert, Digest) else as_json(alert)
+
+
+_FORMS: Final[dict[Form, Callable[[News], dict[str, object]]]] = {"teams": _teams, "slack": _slack, "json": _json}
 
 
 class Relay:
@@ -103,7 +112,7 @@ class Relay:
         self._connect = connect
         self._tls = tls
 
-    def send(self, alert: Alert) -> None:
+    def send(self, alert: News) -> None:
         """Send it to everybody on the list. Raises `NotSent`; also when the relay refuses some of them."""
         try:
             with self._connect(self._host, self._port) as relay:
@@ -119,7 +128,7 @@ class Relay:
         if refused:
             raise NotSent(next(iter(refused.values()))[0])
 
-    def mail(self, alert: Alert) -> EmailMessage:
+    def mail(self, alert: News) -> EmailMessage:
         """The alert as a mail."""
         mail = EmailMessage()
         mail["From"] = self._sender
