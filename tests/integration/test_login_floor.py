@@ -36,7 +36,7 @@ def test_once_with_a_wrong_password_is_75_until_it_is_77(dovecot: Mailbox, make_
     worker = make_worker(settings=quick())
     password(worker, WRONG)
 
-    codes = []
+    codes: list[int] = []
     while 77 not in codes and len(codes) < 20:
         codes.append(worker.once())
         time.sleep(0.15)
