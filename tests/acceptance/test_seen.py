@@ -1,6 +1,7 @@
 """What a real worker shows of itself, as a process: probes, metrics, page, alerts and audit trail, state by state."""
 
 import contextlib
+import json
 import signal
 import socket
 import subprocess
@@ -49,8 +50,6 @@ def kinds(worker: Worker) -> list[str]:
 
 
 def audit(worker: Worker) -> list[dict[str, Any]]:
-    import json
-
     answer = worker.command("audit", "show")
     assert answer.code == 0, answer
     return [json.loads(line) for line in answer.out.splitlines()]
