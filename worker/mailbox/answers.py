@@ -17,7 +17,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Final, Literal
 
-from imapclient.exceptions import CapabilityError, IllegalStateError
+from imapclient.exceptions import CapabilityError, IllegalStateError, ProtocolError
 
 from worker.mailbox.errors import (
     CommandRefused,
@@ -308,6 +308,8 @@ def session_error(error: BaseException, untagged: Untagged) -> MailboxError:
         if isinstance(error, _UNREACHABLE):
             return ServerUnavailable(f"the mail server can't be reached ({name})")
         return ConnectionLost(f"the connection to the mail server was lost ({name})")
+    if isinstance(error, ProtocolError):
+        return ProtocolFault("an answer of the mail server that can't be understood")
     if isinstance(error, CapabilityError | IllegalStateError) or _LOCAL.search(str(error)):
         return ProtocolFault(f"the mail server can't do what we need ({type(error).__name__})")
     status, text = _read(error, untagged)

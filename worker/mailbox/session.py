@@ -230,16 +230,19 @@ class Session:
     def fetch_uids(self, *, since: date | None = None) -> set[int]:
         """The UIDs in the selected folder as FETCH shows them: slower than SEARCH, and it shows what SEARCH misses."""
         client = self._connected()
-        with self._translated():
-            answer = client.fetch("1:*", ("INTERNALDATE",))
+        answer = self._on_those_left(lambda: client.fetch_all(("INTERNALDATE",)))
         return {uid for uid, items in answer.items() if b"INTERNALDATE" in items and _is_since(items, since)}
 
     def present(self, wanted: Iterable[int]) -> set[int]:
-        """Which of these UIDs are in the selected folder now."""
+        """Which of these UIDs are in the selected folder now: SEARCH shows them, or FETCH does, as each may miss some."""
         client, found = self._connected(), set[int]()
-        with self._translated():
-            for chunk in uid_sets.chunks(wanted):
-                found.update(set(client.search(["UID", uid_sets.compress(chunk)])) & set(chunk))
+        for chunk in uid_sets.chunks(wanted):
+            with self._translated():
+                shown = set(client.search(["UID", uid_sets.compress(chunk)])) & set(chunk)
+            if missed := set(chunk) - shown:
+                answer = self._fetch(sorted(missed), ("INTERNALDATE",), cap=SMALL_ANSWER)
+                shown |= {uid for uid in missed if b"INTERNALDATE" in answer.get(uid, {})}
+            found |= shown
         return found
 
     def heads(self, wanted: Iterable[int]) -> list[Head]:

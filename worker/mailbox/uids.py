@@ -11,7 +11,7 @@ def compress(uids: Iterable[int]) -> str:
     parts: list[str] = []
     first = last = None
     for uid in sorted(uids):
-        if last is not None and uid == last + 1:
+        if last is not None and uid <= last + 1:
             last = uid
             continue
         if first is not None:
@@ -30,8 +30,8 @@ def expand(text: str, *, limit: int = 1_000_000) -> list[int]:
     """
     uids: list[int] = []
     for part in text.split(","):
-        low, _, high = part.partition(":")
-        first, last = int(low), int(high or low)
+        low, colon, high = part.partition(":")
+        first, last = int(low), int(high) if colon else int(low)
         if abs(last - first) + len(uids) >= limit:
             raise ValueError("UID set too large")
         step = 1 if last >= first else -1

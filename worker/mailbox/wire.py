@@ -11,9 +11,11 @@ import imaplib
 import io
 import socket
 import ssl
+from collections.abc import Sequence
 from typing import Any
 
 from imapclient import IMAPClient, SocketTimeout
+from imapclient.response_parser import parse_fetch_response
 from imapclient.tls import IMAP4_TLS, wrap_socket
 
 LINE_CAP = 8_000_000
@@ -105,6 +107,15 @@ class Client(IMAPClient):  # type: ignore[misc]  # IMAPClient ships no types
         """The lower half."""
         wire: Wire = self._imap
         return wire
+
+    def fetch_all(self, items: Sequence[str]) -> dict[int, dict[bytes, object]]:
+        """These items of every message in the folder, by UID: IMAPClient's own `fetch` can't name a range."""
+        tag = self.wire._command("UID", "FETCH", "1:*", f"({' '.join(items)})")
+        status, data = self.wire._command_complete("FETCH", tag)
+        self._checkok("fetch", status, data)
+        status, data = self.wire._untagged_response(status, data, "FETCH")
+        answer: dict[int, dict[bytes, object]] = parse_fetch_response(data, self.normalise_times)
+        return answer
 
     def untagged(self, name: str) -> list[Any]:
         """Take what the server said untagged, or as a response code, under this name; each thing once."""
