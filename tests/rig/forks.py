@@ -1,0 +1,101 @@
+"""Commands of the worker in processes of their own that start in no time: forked from one that has imported it all.
+
+with Forks(folder) as forks:
+    pid = forks.start("once", "--config", "worker.toml")
+    os.kill(pid, signal.SIGKILL)
+    assert forks.wait(pid) == -signal.SIGKILL
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Self
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+class Forks:
+    """Starts commands. What is still alive at the end of the `with` is killed."""
+
+    def __init__(self, folder: Path) -> None:
+        self._log = folder / "forks.log"
+        self._alive: set[int] = set()
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("NHSMAIL_")}
+        with self._log.open("ab") as log:
+            self._parent = subprocess.Popen(
+                [sys.executable, "-m", "tests.rig.forks"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                cwd=REPOSITORY,
+                env=kept,
+                text=True,
+            )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for pid in list(self._alive):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+            self.wait(pid)
+        assert self._parent.stdin is not None
+        assert self._parent.stdout is not None
+        self._parent.stdin.close()
+        self._parent.wait(10)
+        self._parent.stdout.close()
+
+    @property
+    def log(self) -> str:
+        """What all of them wrote to standard error."""
+        return self._log.read_text()
+
+    def start(self, *arguments: str) -> int:
+        """Start a command; returns its process's id."""
+        pid = self._ask(["start", *arguments])
+        self._alive.add(pid)
+        return pid
+
+    def wait(self, pid: int) -> int:
+        """Wait for the end of one; its exit code, or the signal that killed it as a negative number."""
+        code = self._ask(["wait", str(pid)])
+        self._alive.discard(pid)
+        return code
+
+    def _ask(self, question: list[str]) -> int:
+        assert self._parent.stdin is not None
+        assert self._parent.stdout is not None
+        self._parent.stdin.write(json.dumps(question) + "\n")
+        self._parent.stdin.flush()
+        return int(self._parent.stdout.readline())
+
+
+def _serve() -> None:
+    """The parent: one thread, everything imported, nothing opened."""
+    import worker.app  # so that a fork doesn't have to: it is what `cli` imports late
+    from worker import cli
+
+    assert worker.app.App
+    for line in sys.stdin:
+        word, *arguments = json.loads(line)
+        if word == "wait":
+            print(os.waitstatus_to_exitcode(os.waitpid(int(arguments[0]), 0)[1]), flush=True)  # noqa: T201
+            continue
+        pid = os.fork()
+        if pid == 0:
+            os.dup2(os.open(os.devnull, os.O_RDWR), 0)
+            os.dup2(2, 1)
+            code = cli.run(arguments)
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(code)
+        print(pid, flush=True)  # noqa: T201
+
+
+if __name__ == "__main__":
+    _serve()
