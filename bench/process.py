@@ -1,12 +1,15 @@
 """Programs, run and measured as a user runs them: from the start of the process to its end."""
 
+import atexit
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
@@ -23,9 +26,20 @@ class Measured:
 
 
 def environment() -> dict[str, str]:
-    """The environment for a child: this source tree can be imported, and none of our own settings get in."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("NHSMAIL_")}
-    return kept | {"PYTHONPATH": str(ROOT)}
+    """The environment for a child: this source tree can be imported, and none of our own settings get in.
+
+    Byte code is kept as an installed program has it, apart from the tree, even where the machine keeps none.
+    """
+    left_out = ("NHSMAIL_", "PYTHONDONTWRITEBYTECODE")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(left_out)}
+    return kept | {"PYTHONPATH": str(ROOT), "PYTHONPYCACHEPREFIX": str(_byte_code())}
+
+
+@cache
+def _byte_code() -> Path:
+    folder = tempfile.mkdtemp(prefix="bench-code-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return Path(folder)
 
 
 def worker_command(config: Path, *arguments: str) -> list[str]:
