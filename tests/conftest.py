@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.rig.dovecot import Dovecot, Mailbox
+from tests.rig.moto import Moto
 from tests.rig.postgres import Postgres
 from tests.rig.proxy import Proxy
 from tests.rig.scripted import ScriptedServer, Step
@@ -138,6 +139,21 @@ def postgres_server() -> Iterator[Postgres]:
 def postgres_url(postgres_server: Postgres) -> str:
     """The SQLAlchemy URL of a new, empty database on the shared server."""
     return postgres_server.fresh_url()
+
+
+@pytest.fixture(scope="session")
+def moto_server() -> Iterator[Moto]:
+    """One S3-compatible server and SQS for the whole run."""
+    with Moto() as server:
+        yield server
+
+
+@pytest.fixture
+def moto(moto_server: Moto) -> Moto:
+    """The same with a bucket of the test's own, `bucket`."""
+    moto_server.bucket = f"bucket-{next(_serial)}"
+    moto_server.make_bucket(moto_server.bucket)
+    return moto_server
 
 
 @pytest.fixture

@@ -34,6 +34,8 @@ class Daemon:
     name = "daemon"
     patience = 20.0
     """Seconds until it must be ready."""
+    unprivileged = True
+    """Whether it gives up root's rights; a Python program of ours may lie where only root looks."""
     crash = "KILL"
     """The signal that ends it without any order."""
 
@@ -81,7 +83,7 @@ class Daemon:
                 cwd=self.root,
                 env=self._environment(),
                 start_new_session=True,
-                **unprivileged(),
+                **(unprivileged() if self.unprivileged else {}),
             )
         if not wait_until(self.ready, self.patience):
             log_text = self.log
@@ -136,7 +138,7 @@ def give_away(path: Path) -> None:
 
 def program(name: str, package: str, *folders: str) -> str:
     """The path of a program. Raises RuntimeError that names its Debian package."""
-    places = ":".join((os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin", *folders))
+    places = ":".join((*folders, os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"))
     found = shutil.which(name, path=places)
     if found is None:
         raise RuntimeError(f"{name} is missing. Install it: apt-get install {package}")

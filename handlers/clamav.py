@@ -1,0 +1,191 @@
+"""`clamav`: has clamd look at each message before the handlers that follow see it.
+
+A message is one of three things. *Clean*: the handlers that follow get it. *Infected*: a dead letter. *Unknown*: clamd
+could not look at all of it (it is too large, encrypted, nested too deep); that isn't clean, and what becomes of it is a
+setting. A clamd that can't be reached or is busy says nothing about the message, which is tried again later.
+
+clamd says OK of what lies beyond its own limits unless its configuration has `AlertExceedsMax yes`.
+"""
+
+import re
+import socket
+import struct
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Literal
+from urllib.parse import unquote, urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from worker import Message, Reject, Retry
+
+_CHUNK = 64 * 1024
+_LONGEST_ANSWER = 4096
+_PORT = 3310
+# What clamd calls found when it means that it could not look (with AlertExceedsMax, AlertEncrypted, …)
+_NOT_LOOKED_AT = re.compile(rb"Heuristics\.(Limits\.Exceeded|Encrypted)")
+
+
+class Infected(Reject):
+    """clamd found something."""
+
+
+class Unscannable(Reject):
+    """clamd could not look at all of it, so it isn't known to be clean."""
+
+
+class ClamAV:
+    """Sends each message to clamd, a connection each. Any number of threads may call it."""
+
+    class Settings(BaseModel):
+        """The table `[handler.clamav]`."""
+
+        model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+        url: str = Field(
+            default="unix:///run/clamav/clamd.ctl",
+            description="Where clamd listens: `unix://` and the path of its socket, or `tcp://host:3310`. clamd knows "
+            "no encryption: use TCP on this machine or a network of its own only.",
+        )
+        unknown: Literal["reject", "retry", "pass"] = Field(
+            default="reject",
+            description="What becomes of a message that clamd could not look at as a whole: a dead letter, another try "
+            "later, or on to the next handler as if it were clean.",
+        )
+        timeout: timedelta = Field(
+            default=timedelta(minutes=2), gt=timedelta(0), description="How long a scan may take in all."
+        )
+
+        @field_validator("url")
+        @classmethod
+        def _is_an_address(cls, url: str) -> str:
+            _address(url)
+            return url
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._address = _address(settings.url)
+
+    def __call__(self, message: Message) -> None:
+        """Return when the message is clean.
+
+        Raises:
+            Infected: something was found. Unscannable: it isn't known (with `unknown = "reject"`).
+            Retry: clamd can't be reached, is busy, or it isn't known (with `unknown = "retry"`).
+        """
+        verdict = _verdict(self._ask(message.raw))
+        if verdict == "infected":
+            raise Infected("clamd found something in the message")
+        if verdict == "unknown":
+            self._not_known()
+
+    def _not_known(self) -> None:
+        if self._settings.unknown == "reject":
+            raise Unscannable("clamd could not look at all of the message")
+        if self._settings.unknown == "retry":
+            raise Retry("clamd could not look at all of the message")
+
+    def _ask(self, raw: bytes) -> bytes:
+        """What clamd answers; Raises Retry where it gives no answer."""
+        deadline = time.monotonic() + self._settings.timeout.total_seconds()
+        try:
+            with self._connect(deadline) as connection:
+                cut_off = not _send(connection, raw, deadline)
+                answer = _receive(connection, deadline)
+        except OSError as error:
+            trouble = Retry(f"clamd can't be asked: {type(error).__name__}")
+        else:
+            if answer or not cut_off:
+                return answer
+            # It hung up on us while we sent: so it does over StreamMaxLength, and its answer may get lost at that.
+            if len(raw) > _CHUNK and self._is_there():
+                return b"size limit exceeded"
+            trouble = Retry("clamd hung up")
+        raise trouble
+
+    def _is_there(self) -> bool:
+        deadline = time.monotonic() + min(5.0, self._settings.timeout.total_seconds())
+        try:
+            with self._connect(deadline) as connection:
+                connection.sendall(b"zPING\0")
+                return _receive(connection, deadline) == b"PONG"
+        except OSError:
+            return False
+
+    def _connect(self, deadline: float) -> socket.socket:
+        if isinstance(self._address, tuple):
+            return socket.create_connection(self._address, timeout=_left(deadline))
+        connection = socket.socket(socket.AF_UNIX)
+        try:
+            connection.settimeout(_left(deadline))
+            connection.connect(self._address)
+        except OSError:
+            connection.close()
+            raise
+        return connection
+
+
+def _address(url: str) -> str | tuple[str, int]:
+    parts = urlsplit(url)
+    if parts.scheme == "unix" and not parts.netloc and parts.path.startswith("/") and len(parts.path) < 108:
+        return unquote(parts.path)
+    try:
+        port = parts.port or _PORT
+    except ValueError:
+        port = 0
+    if parts.scheme == "tcp" and parts.hostname and port and parts.path in ("", "/"):
+        return parts.hostname, port
+    raise ValueError("must be unix:///path/of/the/socket or tcp://host:3310")
+
+
+def _left(deadline: float) -> float:
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise TimeoutError("clamd takes too long")
+    return left
+
+
+def _send(connection: socket.socket, raw: bytes, deadline: float) -> bool:
+    """Send the message as INSTREAM wants it; False if clamd hung up meanwhile."""
+    try:
+        for piece in _pieces(raw):
+            connection.settimeout(_left(deadline))
+            connection.sendall(piece)
+    except (BrokenPipeError, ConnectionResetError):
+        return False
+    return True
+
+
+def _pieces(raw: bytes) -> Iterator[bytes]:
+    """clamd(8): `zINSTREAM`, then chunks, each after its length in network order, then a length of nought."""
+    yield b"zINSTREAM\0"
+    for start in range(0, len(raw), _CHUNK):
+        chunk = raw[start : start + _CHUNK]
+        yield struct.pack("!L", len(chunk)) + chunk
+    yield struct.pack("!L", 0)
+
+
+def _receive(connection: socket.socket, deadline: float) -> bytes:
+    answer = b""
+    while b"\0" not in answer and len(answer) < _LONGEST_ANSWER:
+        connection.settimeout(_left(deadline))
+        try:
+            more = connection.recv(_LONGEST_ANSWER)
+        except ConnectionResetError:
+            break
+        if not more:
+            break
+        answer += more
+    return answer.partition(b"\0")[0].strip()
+
+
+def _verdict(answer: bytes) -> Literal["clean", "infected", "unknown"]:
+    """What an answer means. Only the very words for clean are clean. Raises Retry where it says nothing."""
+    if answer == b"stream: OK":
+        return "clean"
+    if answer.endswith(b" FOUND"):
+        return "unknown" if _NOT_LOOKED_AT.search(answer) else "infected"
+    if b"size limit exceeded" in answer:
+        return "unknown"
+    raise Retry("clamd gave no verdict")

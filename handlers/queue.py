@@ -1,0 +1,327 @@
+"""`queue`: each message into a queue of RabbitMQ, Redis, Amazon SQS or Azure Service Bus, for workers of your own.
+
+What is queued is JSON: what `message.json` has, and the message itself as base64 in `raw`. A large message is put into
+an object store first, and `claim` says where (a claim check). The key is the AMQP property `message_id`, the header
+`key`, and `key` in the JSON: consumers drop what they have had already. With `task` the message is one that Celery
+takes, a call of that task with the JSON as its one argument.
+
+RabbitMQ confirms each message before this handler returns; a message that no queue would take is an error.
+"""
+
+import base64
+import importlib
+import ipaddress
+import ssl
+import threading
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlsplit, urlunsplit
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+
+from worker import Message, Reject, Retry, as_json, describe
+from worker.objects import Objects, checked
+
+_SECURE = frozenset({"amqps", "rediss", "sqs", "azureservicebus"})
+_CLEAR = frozenset({"amqp", "redis"})
+
+
+class QueueRefused(Exception):
+    """The far end takes us, or the queue, for something else than we do: another kind of queue, a missing right."""
+
+
+class Queue:
+    """Publishes each message, once for each call. Any number of threads may call it."""
+
+    class Settings(BaseModel):
+        """The table `[handler.queue]`."""
+
+        model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+        url: str = Field(
+            description="`amqps://user@host/vhost`, `rediss://host/0`, `sqs://KEY-ID@`, "
+            "`azureservicebus://POLICY@NAMESPACE`. No password."
+        )
+        password: SecretStr | None = Field(
+            default=None, description="The password; Amazon's secret access key; the shared access policy's key."
+        )
+        queue: str = Field(min_length=1, max_length=255, description="The queue's name.")
+        exchange: str = Field(default="", description="RabbitMQ's exchange, if there is one before the queue.")
+        routing_key: str | None = Field(default=None, description="What the exchange goes by; else the queue's name.")
+        declare_queue: bool = Field(
+            default=True,
+            description="Make the queue, durable, if it isn't there. Needs to be off with an exchange.",
+        )
+        queue_arguments: dict[str, str | int | bool] = Field(
+            default_factory=dict, description='What the queue is made with, such as `"x-queue-type" = "quorum"`.'
+        )
+        transport_options: dict[str, Any] = Field(
+            default_factory=dict, description="kombu's options for this kind of queue, such as `region` for SQS."
+        )
+        task: str | None = Field(default=None, description="The name of a Celery task to call with each message.")
+        raw: bool = Field(default=True, description="Let the message itself go along, in `raw` or by `claim`.")
+        attachments: bool = Field(
+            default=True, description="List the attachments. Without them no message needs to be parsed."
+        )
+        largest: int = Field(
+            default=100_000,
+            ge=0,
+            description="Messages over this size in bytes go to `claim_check`; without one they are rejected. SQS and "
+            "Service Bus take 256 kB in all, RabbitMQ 16 MB.",
+        )
+        claim_check: str | None = Field(
+            default=None, description="Where large messages go: `s3://…`, `az://…` or `gs://…`."
+        )
+        claim_check_options: dict[str, str] = Field(
+            default_factory=dict, description="The store's options: `region`, `endpoint`, `access_key_id`, …"
+        )
+        claim_check_secret: SecretStr | None = Field(
+            default=None, description="Its secret: S3's secret access key, Azure's account key, Google's key in JSON."
+        )
+        ca_file: Path | None = Field(default=None, description="A PEM file with a private CA, which alone is trusted.")
+        client_certificate_file: Path | None = Field(default=None, description="A PEM file with our certificate.")
+        client_key_file: Path | None = Field(default=None, description="A PEM file with our certificate's key.")
+        allow_clear: bool = Field(
+            default=False,
+            description="Accept `amqp://` and `redis://` to another machine: mail goes there unencrypted then.",
+        )
+        connections: int = Field(default=4, ge=1, le=100, description="Connections kept open, at most.")
+        timeout: timedelta = Field(
+            default=timedelta(seconds=30), gt=timedelta(0), description="How long to wait for each answer."
+        )
+
+        @field_validator("url")
+        @classmethod
+        def _is_known(cls, url: str) -> str:
+            parts = urlsplit(url)
+            if parts.scheme not in _SECURE | _CLEAR:
+                raise ValueError("must begin with amqps://, rediss://, sqs:// or azureservicebus://")
+            if parts.password is not None:
+                raise ValueError("can't hold a password: give it as password_file")
+            return url
+
+        @model_validator(mode="after")
+        def _fits(self) -> "Queue.Settings":
+            parts = urlsplit(self.url)
+            if parts.scheme in _CLEAR and not self.allow_clear and not _is_this_machine(parts.hostname or ""):
+                raise ValueError("url: amqp:// and redis:// send mail unencrypted: use amqps:// or rediss://")
+            if not self.transport_options.get("is_secure", True) and not _is_this_machine(parts.hostname or ""):
+                raise ValueError("transport_options: is_secure = false sends mail unencrypted: remove it")
+            if self.exchange and self.declare_queue:
+                raise ValueError("exchange: bind the queue to it yourself, and set declare_queue = false")
+            if self.claim_check is not None:
+                checked(self.claim_check, self.claim_check_options)
+            elif self.claim_check_options or self.claim_check_secret is not None:
+                raise ValueError("claim_check: is missing, but its options aren't")
+            return self
+
+    def __init__(self, settings: Settings) -> None:
+        """Read the settings; the far end is spoken to when the first message comes. Raises ImportError, ValueError."""
+        kombu = _kombu()
+        self._settings = settings
+        self._url = _with_password(settings)
+        self._options = _transport_options(settings)
+        self._tls = _tls(settings)
+        self._lock = threading.Lock()
+        self._idle: list[Any] = []
+        self._closed = False
+        self._store = _store(settings)
+        # the first connection also tells whether the transport's library is installed
+        _ = kombu.Connection(self._url, transport_options=self._options).transport_cls
+
+    def __call__(self, message: Message) -> None:
+        """Publish the message; the far end has it once this returns.
+
+        Raises:
+            Retry: the far end can't be reached, or didn't confirm. Reject: too large, and there is no claim check.
+            QueueRefused, ObjectsRefused: it is set up otherwise than we are; trying again may help.
+            MessageError: the attachments can't be listed (only where they are wanted).
+        """
+        payload = self._payload(message)
+        key = str(message.key)
+        body, headers = _as_task(self._settings.task, key, payload) if self._settings.task else (payload, {})
+        connection = self._take()
+        # A connection that lay idle may be dead without knowing it: then a fresh one gets a chance at once. Should the
+        # first have carried the message all the same, its key tells the consumer.
+        trouble = self._publish(connection, key, body, headers) if connection is not None else None
+        if connection is None or isinstance(trouble, Retry):
+            trouble = self._publish(self._fresh(), key, body, headers)
+        if trouble is not None:
+            raise trouble  # here, where the library's own error isn't its context
+
+    def close(self) -> None:
+        """Close the connections."""
+        with self._lock:
+            idle, self._idle, self._closed = self._idle, [], True
+        for connection in idle:
+            _close(connection)
+
+    # what is sent
+
+    def _payload(self, message: Message) -> dict[str, Any]:
+        told = describe(message, attachments=self._settings.attachments)
+        if not self._settings.raw:
+            return told
+        if message.size <= self._settings.largest:
+            return told | {"raw": base64.b64encode(message.raw).decode()}
+        if self._store is None or self._settings.claim_check is None:
+            raise Reject("the message is over largest, and there is no claim_check")
+        name = f"{message.key}.eml"
+        self._store.put(name, message.raw)
+        return told | {"claim": f"{self._settings.claim_check.rstrip('/')}/{name}"}
+
+    # the far end
+
+    def _take(self) -> Any:
+        with self._lock:
+            return self._idle.pop() if self._idle else None
+
+    def _give_back(self, connection: Any) -> None:
+        with self._lock:
+            if len(self._idle) < self._settings.connections and not self._closed:
+                self._idle.append(connection)
+                return
+        _close(connection)
+
+    def _fresh(self) -> Any:
+        return _kombu().Connection(
+            self._url,
+            ssl=self._tls,
+            connect_timeout=self._settings.timeout.total_seconds(),
+            transport_options=self._options,
+        )
+
+    def _publish(self, connection: Any, key: str, body: Any, headers: Mapping[str, Any]) -> Exception | None:
+        """None when the far end has it; else what it means that it hasn't. The connection is ours no more."""
+        try:
+            self._send(connection, key, body, headers)
+        except Exception as error:  # noqa: BLE001 -- each transport has errors of its own; none may quote what we sent
+            _close(connection)
+            return _meaning(error, connection)
+        self._give_back(connection)
+        return None
+
+    def _send(self, connection: Any, key: str, body: Any, headers: Mapping[str, Any]) -> None:
+        kombu, settings = _kombu(), self._settings
+        seconds = settings.timeout.total_seconds()
+        connection.ensure_connection(max_retries=1, timeout=seconds)
+        channel = connection.default_channel
+        queue = kombu.Queue(settings.queue, durable=True, queue_arguments=settings.queue_arguments or None)
+        if settings.declare_queue:
+            queue(channel).declare()
+        kombu.Producer(channel).publish(
+            as_json(body),
+            exchange=settings.exchange,
+            routing_key=settings.routing_key or settings.queue,
+            content_type="application/json",
+            content_encoding="utf-8",
+            delivery_mode=2,
+            mandatory=True,  # a message that no queue takes comes back
+            timeout=seconds,
+            confirm_timeout=seconds,
+            headers={"key": key, **headers},
+            message_id=key,
+            correlation_id=key,
+            **_fifo(settings.queue, key),
+        )
+
+
+def _kombu() -> Any:
+    return importlib.import_module("kombu")  # it ships no types
+
+
+def _is_this_machine(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _with_password(settings: Queue.Settings) -> str:
+    parts = urlsplit(settings.url)
+    if settings.password is None:
+        return settings.url
+    user, at, host = parts.netloc.rpartition("@")
+    password = settings.password.get_secret_value()
+    if parts.scheme != "azureservicebus":  # whose keys kombu takes as they are
+        password = quote(password, safe="")
+    return urlunsplit(parts._replace(netloc=f"{user if at else ''}:{password}@{host}"))
+
+
+def _transport_options(settings: Queue.Settings) -> dict[str, Any]:
+    seconds = settings.timeout.total_seconds()
+    scheme = urlsplit(settings.url).scheme
+    if scheme in ("amqp", "amqps"):
+        ours: dict[str, Any] = {"confirm_publish": True, "read_timeout": seconds, "write_timeout": seconds}
+    elif scheme in ("redis", "rediss"):
+        ours = {"socket_timeout": seconds, "socket_connect_timeout": seconds, "socket_keepalive": True}
+    else:
+        return {"is_secure": True, **settings.transport_options}
+    return {**settings.transport_options, **ours}
+
+
+def _tls(settings: Queue.Settings) -> dict[str, Any] | bool:
+    """TLS that checks the certificate and the name, in the words of each transport."""
+    parts = urlsplit(settings.url)
+    files = {
+        "ca_certs": settings.ca_file,
+        "certfile": settings.client_certificate_file,
+        "keyfile": settings.client_key_file,
+    }
+    named = {name: str(path) for name, path in files.items() if path is not None}
+    if parts.scheme == "amqps":
+        return {"cert_reqs": ssl.CERT_REQUIRED, "server_hostname": parts.hostname, **named}
+    if parts.scheme == "rediss":
+        options = {f"ssl_{name}": path for name, path in named.items()}
+        return {"ssl_cert_reqs": "required", "ssl_check_hostname": True, **options}
+    return False
+
+
+def _store(settings: Queue.Settings) -> Objects | None:
+    if settings.claim_check is None:
+        return None
+    secret = settings.claim_check_secret
+    return Objects(
+        settings.claim_check,
+        settings.claim_check_options,
+        secret.get_secret_value() if secret else None,
+        timeout=settings.timeout,
+        ca_file=settings.ca_file,
+    )
+
+
+def _as_task(task: str, key: str, payload: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """A call of a Celery task (its message protocol 2); the call's id is the key."""
+    body = [[payload], {}, {"callbacks": None, "errbacks": None, "chain": None, "chord": None}]
+    return body, {"lang": "py", "task": task, "id": key, "root_id": key, "parent_id": None, "group": None}
+
+
+def _fifo(queue: str, key: str) -> dict[str, str]:
+    """SQS: queues in order drop repeats themselves, for five minutes."""
+    return {"MessageGroupId": key, "MessageDeduplicationId": key} if queue.endswith(".fifo") else {}
+
+
+def _close(connection: Any) -> None:
+    try:
+        connection.release()
+    except Exception:  # noqa: BLE001 -- it is given up anyway
+        connection.collect()
+
+
+def _meaning(error: Exception, connection: Any) -> Exception:
+    """What an error of a transport means, by its class."""
+    from kombu.exceptions import OperationalError
+
+    said = type(error).__name__
+    known = (OperationalError, OSError, TimeoutError, *connection.recoverable_connection_errors)
+    if isinstance(error, known) or said in _PASSING:
+        return Retry(f"the queue can't take it now: {said}")
+    return QueueRefused(f"the queue doesn't take it: {said}")
+
+
+_PASSING = frozenset(
+    {"ConnectionForced", "ResourceError", "ResourceLocked", "InternalError", "EndpointConnectionError"}
+)
+"""Faults that pass, by the names that the transports give them."""
