@@ -173,7 +173,7 @@ class Admission:
             [
                 (record.id, item.verdict)
                 for item, record in known
-                if record.id not in again and _is_worth_a_note(item, record)
+                if record.id not in again and record.place.folder != look.folder and _is_worth_a_note(item, record)
             ]
         )
         moved_back = [

@@ -431,7 +431,7 @@ def _print_balance(balance: Any) -> None:
 
 
 def _print_foreseen(foreseen: Sequence[Any]) -> int:
-    table = Table(_KEY, "path", "would come to")
+    table = Table(_key(), "path", "would come to")
     for message in foreseen:
         table.add_row(message.key, message.path.value, message.outcome)
     _console().print(table)
@@ -440,7 +440,7 @@ def _print_foreseen(foreseen: Sequence[Any]) -> int:
 
 
 def _print_list(listed: Sequence[Any], limit: int) -> int:
-    table = Table(_KEY, "received", "", "from", "subject", "why")
+    table = Table(_key(), "received", "", "from", "subject", "why")
     for item in listed:
         sender = "(not where it was put)" if item.sender is None else item.sender
         received, known = item.received_at.strftime("%Y-%m-%d %H:%M"), "*" if item.known else ""
@@ -468,7 +468,11 @@ def _print_shown(shown: Any) -> int:
     return ExitCode.DONE
 
 
-_KEY = Column("key", no_wrap=True, min_width=26, overflow="fold")
+def _key() -> Column:
+    """The column of keys, never cut. A table keeps its cells in the column: each needs one of its own."""
+    return Column("key", no_wrap=True, min_width=26, overflow="fold")
+
+
 _PIPE_WIDTH = 160
 
 

@@ -1,11 +1,21 @@
 """The junk path against a real Dovecot: review, release, and mail that moves between the folders by itself."""
 
-from collections.abc import Callable
+import base64
+import contextlib
+import json
+import re
+import sqlite3
+import threading
+import unicodedata
+import zlib
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
 
-from tests.rig.dovecot import JUNK, Mailbox
+from tests.rig.dovecot import JUNK, Mailbox, Seed
 from tests.rig.letters import letter, spam
 from tests.rig.worker import Worker, eventually
 
@@ -323,3 +333,161 @@ def test_thresholds_that_are_off_make_nothing_junk(dovecot: Mailbox, make_worker
     worker = make_worker(settings={"junk": {"handlers": ["ledger"], "scl": "off"}})
     assert worker.once() == 0
     assert paths(worker) == ["clean"]
+
+
+# -- review
+
+
+def listed(worker: Worker, *filters: str) -> list[str]:
+    """The keys that `junk list` shows, in its order."""
+    answer = worker.command("junk", "list", *filters)
+    assert answer.code == 0, answer
+    return re.findall(r"\b[a-z2-7]{26}\b", answer.out)
+
+
+def test_the_list_is_newest_first_and_filtered(dovecot: Mailbox, make_worker: MakeWorker) -> None:
+    days = [datetime(2026, 1, day, 12, tzinfo=UTC) for day in (5, 6, 7)]
+    others = [spam(n).replace(b"results@lab", b"offers@shop") for n in (4, 5)]
+    dovecot.append_many(JUNK, [Seed(letter(n), received_at=day) for n, day in enumerate(days, 1)])
+    dovecot.append_many("INBOX", [Seed(raw, received_at=days[0]) for raw in others])
+    worker = make_worker(settings=BOTH)
+    assert worker.once() == 0
+    by_number = {call.number: call.key for call in worker.handed()}
+    assert len(set(by_number.values())) == 5
+
+    assert listed(worker)[:2] == [by_number[3], by_number[2]]
+    assert set(listed(worker)) == set(by_number.values())
+    assert listed(worker, "--since", "2026-01-06") == [by_number[3], by_number[2]]
+    assert listed(worker, "--limit", "1") == [by_number[3]]
+    assert set(listed(worker, "--sender", "OFFERS@")) == {by_number[4], by_number[5]}
+    assert len(listed(worker, "--sender", "offers@", "--limit", "1")) == 1
+    assert listed(worker, "--evidence", "exchange") == [by_number[4]]
+    assert len(listed(worker, "--evidence", "placement")) == 3  # the others were moved there by us
+    dovecot.renumber(JUNK)
+    assert worker.once() == 0
+    assert len(listed(worker, "--evidence", "placement")) == 3
+    assert worker.command("junk", "list", "--evidence", "nonsense").code == 64
+
+
+def test_known_senders_are_marked_and_listed_first_of_all(dovecot: Mailbox, make_worker: MakeWorker) -> None:
+    stranger = letter(3).replace(b"results@lab", b"stranger@shop")
+    named = letter(4).replace(b"results@lab", b"office@surgery")
+    dovecot.append_many("INBOX", [letter(1)])
+    dovecot.append_many(JUNK, [letter(2), stranger, named])
+    worker = make_worker(settings={"junk": {"handlers": ["ledger"], "known_senders": ["*@surgery.example.org"]}})
+    assert worker.once() == 0
+    by_number = {call.number: call.key for call in worker.handed()}
+
+    assert set(listed(worker, "--known")) == {by_number[2], by_number[4]}
+    assert set(listed(worker)) == {by_number[2], by_number[3], by_number[4]}
+    assert b"lab.example.org" not in b"".join(path.read_bytes() for path in worker.state.glob("journal*"))
+
+
+HOSTILE = b"\x1b[2J\x1b]0;owned\x07\xe2\x80\xaegpj.exe\x08\x00"
+
+
+def test_a_hostile_message_is_shown_and_obeyed_by_nothing(dovecot: Mailbox, make_worker: MakeWorker) -> None:
+    raw = (
+        b"From: "
+        + HOSTILE
+        + b" <x@evil.example>\r\nSubject: "
+        + HOSTILE
+        + b"\r\nX-Long: "
+        + b"a" * 10_000_000
+        + b"\r\n"
+        b"MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n"
+        b"--b\r\nContent-Type: text/html; charset=utf-8\r\n\r\n"
+        b'<img src="http://192.0.2.1/pixel.gif"><p>Hello ' + HOSTILE + b"</p>\r\n"
+        b'--b\r\nContent-Type: application/zip; name="' + HOSTILE + b'.zip"\r\nContent-Transfer-Encoding: base64\r\n'
+        b"Content-Disposition: attachment\r\n\r\n" + base64.encodebytes(zlib.compress(bytes(10**8))) + b"\r\n--b--\r\n"
+    )
+    dovecot.append_many(JUNK, [raw])
+    worker = make_worker(settings={"limits": {"header_bytes": "20MB"}})
+    assert worker.once() == 0
+    (key,) = keys(worker, "junk")
+
+    for arguments in (("show", key), ("list",)):
+        answer = worker.installed("junk", *arguments)
+        assert answer.code == 0, answer.err
+        assert not {unicodedata.category(character) for character in answer.out.replace("\n", "")} & {"Cc", "Cf", "Co"}
+        assert len(answer.out) < 100_000
+    shown = worker.command("junk", "show", key).out
+    assert "  | Hello" in shown
+    assert "pixel.gif" not in shown
+    assert ".zip (application/" in shown
+    assert len(dovecot.stored(JUNK)) == 1
+    with dovecot.client() as person:
+        person.select_folder(JUNK, readonly=True)
+        assert person.search("UNSEEN") == person.search()
+
+
+def test_mail_that_somebody_has_taken_is_said_to_be_gone(dovecot: Mailbox, make_worker: MakeWorker) -> None:
+    dovecot.append_many(JUNK, [letter(1)])
+    worker = make_worker(settings=BOTH)
+    assert worker.once() == 0
+    move(dovecot, JUNK, "Deleted Items")
+
+    answer = worker.command("junk", "show", *keys(worker, "junk"))
+
+    assert (answer.code, "moved or deleted" in answer.err) == (1, True)
+    assert "not where it was put" in worker.command("junk", "list").out
+
+
+# -- the digest
+
+
+class Collector(BaseHTTPRequestHandler):
+    """Takes what a webhook is sent."""
+
+    got: list[Any]
+
+    def do_POST(self) -> None:
+        self.got.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def webhook() -> Iterator[tuple[str, list[Any]]]:
+    got: list[Any] = []
+    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Mine", (Collector,), {"got": got}))
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}/hook", got
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def test_a_worker_sends_the_digest_once(
+    dovecot: Mailbox, make_worker: MakeWorker, webhook: tuple[str, list[Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, got = webhook
+    dovecot.append_many("INBOX", [letter(1)])
+    dovecot.append_many(JUNK, [letter(2), letter(3).replace(b"results@lab", b"stranger@shop")])
+    alerts = {"every": "50ms", "again_after": "1d"}
+    worker = make_worker(settings={**BOTH, "alerts": alerts, "junk": {"digest": "daily 00:00", **BOTH["junk"]}})
+    monkeypatch.setenv("NHSMAIL_ALERTS__JSON_WEBHOOK", url)
+    assert worker.once() == 0
+    told = json.dumps({"due": 0.0, "made": 0.0, "since": 0.0, "sent": []})
+    with contextlib.closing(sqlite3.connect(worker.state / "journal.sqlite")) as journal, journal:
+        journal.execute("INSERT INTO fact (name, value) VALUES ('kept.digest', ?)", (told,))
+
+    for _ in range(2):
+        with worker.running():
+            eventually(lambda: any(item["rule"] == "junk-digest" for item in got))
+            eventually(lambda: worker.events("junk.digest"))
+
+    (digest,) = [item for item in got if item["rule"] == "junk-digest"]
+    by_number = {call.number: call.key for call in worker.handed()}
+    assert (digest["number"], digest["by_source"], digest["known"]) == (2, {"placement": 2}, [by_number[2]])
+    assert "example.org" not in json.dumps(got)
+    assert len(worker.events("junk.digest")) == 1
+    eventually(lambda: any(item["rule"] == "junk-of-known-sender" and item["number"] == 1 for item in got))
+
+    assert worker.command("junk", "show", by_number[2]).code == 0
+    with worker.running():
+        eventually(lambda: any(item["state"] == "resolved" for item in got))
