@@ -296,14 +296,7 @@ class Pipeline:
         """Hand over every message that is due, suspects first and one at a time."""
         due = [record for record in self._messages.due(self._clock()) if record.id not in self._hands]
         suspects = [record for record in due if record.id in self._suspects]
-        for record in suspects:
-            if self._hands:
-                self._finish(session)
-            if self._hands:
-                break  # beside a message that hangs, none is alone
-            self._hand_over(session, [record], tops, alone=True)
-            self._finish(session)
-            self._suspects.remove(record.id)
+        self._work_alone(session, suspects, tops)
         others = sorted(
             (record for record in due if record.id not in {suspect.id for suspect in suspects}),
             key=lambda record: record.place.folder,
@@ -314,6 +307,22 @@ class Pipeline:
                     return
                 self._hand_over(session, batch, tops)
                 self._collect(session, wait=0)
+
+    def _work_alone(self, session: Session, suspects: Sequence[Record], tops: dict[int, Top]) -> None:
+        """Hand these over one at a time, so that a death tells whose it was.
+
+        What hangs stays in hand meanwhile, and is marked: it may hang for ever, and must not keep the suspects waiting
+        for so long; a death now isn't taken for its own.
+        """
+        for record in suspects:
+            if self._hands:
+                self._finish(session)
+            self._messages.not_alone(self._hands.rows())
+            self._hand_over(session, [record], tops, alone=True)
+            self._finish(session, record.id)
+            self._suspects.remove(record.id)
+            if record.id in self._hands:
+                break  # this one hangs as well: the others' turn is in the next poll
 
     def _hand_over(
         self, session: Session, batch: Sequence[Record], tops: dict[int, Top], *, alone: bool = False
@@ -441,9 +450,9 @@ class Pipeline:
 
     # -- outcomes ------------------------------------------------------------------------------------------------------
 
-    def _finish(self, session: Session) -> None:
-        """Wait for what is in hand, record and settle it. What hangs is left, and collected by a later poll."""
-        while self._hands:
+    def _finish(self, session: Session, row: int | None = None) -> None:
+        """Wait for what is in hand, or for this message of it; record and settle it. What hangs is left to later."""
+        while self._hands if row is None else row in self._hands:
             self._go_on()
             if not self._collect(session, wait=self._bounds.patience):
                 log.error("handler.stuck", count=len(self._hands))

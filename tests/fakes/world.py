@@ -121,6 +121,9 @@ class SlowHands:
     def __contains__(self, row: int) -> bool:
         return row in self._items
 
+    def rows(self) -> list[int]:
+        return list(self._items)
+
     @property
     def size(self) -> int:
         return sum(item.size for item, _ in self._items.values())

@@ -307,21 +307,41 @@ def test_a_message_that_hangs_does_not_stop_others_and_is_not_settled(world: Wor
     assert len(handed(world)) == 2
 
 
-def test_suspects_are_not_tried_beside_a_message_that_hangs(world: World) -> None:
+def test_suspects_are_tried_one_at_a_time_beside_a_message_that_hangs(world: World) -> None:
     world.hold = True
     world.poison = lambda message: b"X-Kind: later" in message.raw and world.deaths == 0
     world.start()
     world.server.deliver(mail("slow"))
     world.server.deliver(mail("later"))
+    world.server.deliver(mail())
     world.tick()
+    assert world.deaths == 1
     world.hung.add("slow")
     world.hands.most = 0
-    world.tick()
-    assert world.hands.most == 1
+    for _ in range(3):
+        world.tick()
+    assert world.hands.most == 2
+    assert world.states() == {State.HANDLED: 2, State.PENDING: 1}
     world.hung.clear()
     world.hands.end_hang()
     world.drain()
-    assert world.states() == {State.HANDLED: 2}
+    assert world.states() == {State.HANDLED: 3}
+
+
+def test_a_death_beside_a_message_that_hangs_counts_for_the_one_that_was_tried(world: World) -> None:
+    world.hold = True
+    world.poison = lambda message: b"X-Kind: later" in message.raw
+    world.start()
+    world.hung.add("slow")
+    world.server.deliver(mail("slow"))
+    world.server.deliver(mail("later"))
+    for _ in range(4 * DEATHS):
+        world.tick()
+    assert world.states() == {State.FAILED: 1, State.PENDING: 1}
+    world.hung.clear()
+    world.hands.end_hang()
+    world.drain()
+    assert world.states() == {State.FAILED: 1, State.HANDLED: 1}
 
 
 def test_a_message_at_whose_fetch_the_server_hangs_up_stops_nobody(world: World) -> None:

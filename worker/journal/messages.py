@@ -362,6 +362,13 @@ class Messages:
             [{"row": id_} for id_ in ids],
         )
 
+    def not_alone(self, ids: Sequence[int]) -> None:
+        """Messages in hand beside which another is tried: should the process die now, they are suspect, no more."""
+        self._update_many(
+            update(message).where(message.c.id == bindparam("row")).values(in_hand=SUSPECT),
+            [{"row": id_} for id_ in ids],
+        )
+
     def died_with(self, record: Record, *, alone: bool) -> None:
         """A run ended with this message in hand, and when it was alone, that death counts; it stays suspect."""
         with self._write() as connection:
