@@ -6,6 +6,7 @@ with Forks(folder) as forks:
     assert forks.wait(pid) == -signal.SIGKILL
 """
 
+import importlib
 import json
 import os
 import signal
@@ -77,10 +78,9 @@ class Forks:
 
 def _serve() -> None:
     """The parent: one thread, everything imported, nothing opened."""
-    import worker.app  # so that a fork doesn't have to: it is what `cli` imports late
     from worker import cli
 
-    assert worker.app.App
+    importlib.import_module("worker.app")  # so that no fork has to: `cli` imports it late
     for line in sys.stdin:
         word, *arguments = json.loads(line)
         if word == "wait":
