@@ -1,0 +1,119 @@
+"""Workers that start in milliseconds and are killed in earnest: real processes, forked from one that has imported all.
+
+with Nursery(worker.config) as nursery:
+    child = nursery.start("run", "--config", str(worker.config), log=worker.folder / "child.log")
+    child.wait(0.3)
+    child.kill()
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+REPOSITORY = Path(__file__).parents[2]
+
+# Killed children stay as zombies until they are asked for, so that no number is ever another process's.
+_PARENT = """
+import json, os, signal, sys
+import worker.cli
+exec(sys.argv[1])
+worker.cli.run(["status", "--config", sys.argv[2]])  # imports what is only imported on the way
+print("ready", flush=True)
+for line in sys.stdin:
+    order = json.loads(line)
+    if "reap" in order:
+        _, status = os.waitpid(order["reap"], 0)
+        print(os.waitstatus_to_exitcode(status), flush=True)
+        continue
+    number = os.fork()
+    if number:
+        print(number, flush=True)
+        continue
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    nothing, log = os.open(os.devnull, os.O_RDWR), os.open(order["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    for target, source in ((0, nothing), (1, log), (2, log)):
+        os.dup2(source, target)
+    worker.cli.main(order["arguments"])
+"""
+
+
+class Nursery:
+    """Starts children. config: any sound one. prelude: Python that is run once, to make the worker's times shorter."""
+
+    def __init__(self, config: Path, prelude: str = "") -> None:
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("NHSMAIL_")}
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", _PARENT, prelude, str(config)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env={**kept, "PYTHONPATH": str(REPOSITORY)},
+            text=True,
+        )
+        self._children: list[Child] = []
+        assert self._process.stdout is not None
+        while self._process.stdout.readline().strip() not in {"ready", ""}:
+            pass
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for child in self._children:
+            child.kill()
+        self._process.communicate(timeout=30)
+
+    def start(self, *arguments: str, log: Path) -> "Child":
+        """Run the command line in a process of its own."""
+        child = Child(self, int(self.order(arguments=arguments, log=str(log))))
+        self._children.append(child)
+        return child
+
+    def order(self, **order: Any) -> str:
+        """Ask the parent for something; its answer."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps(order) + "\n")
+        self._process.stdin.flush()
+        return self._process.stdout.readline()
+
+
+@dataclass
+class Child:
+    """One process. code: how it ended, once it has been reaped; negative: by a signal."""
+
+    nursery: Nursery
+    number: int
+    code: int | None = field(default=None)
+
+    def strike(self) -> None:
+        """Kill it at this very moment, from any thread."""
+        if self.code is None:
+            os.kill(self.number, signal.SIGKILL)
+
+    def wait(self, seconds: float) -> bool:
+        """Wait until it has ended; whether it has."""
+        deadline = time.monotonic() + seconds
+        while not self._ended():
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(0.005)
+        return True
+
+    def kill(self) -> int:
+        """Kill it where it still lives, and return how it ended."""
+        if self.code is None:
+            self.strike()
+            self.code = int(self.nursery.order(reap=self.number))
+        return self.code
+
+    def _ended(self) -> bool:
+        # the field after the name, which stands in brackets: Z is a process that has ended and isn't reaped
+        return (
+            self.code is not None or Path(f"/proc/{self.number}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+        )
