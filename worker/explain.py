@@ -59,9 +59,9 @@ def _answer(error: Exception, host: str) -> tuple[ExitCode, str]:
     match error:
         case JournalDamaged():
             return ExitCode.CONFIGURATION, (
-                f"The journal is damaged: {error}. No login was attempted and no mail was touched. Stop every worker; then "
-                "`nhsmail-worker login reset` when the account is known to be unlocked, and `nhsmail-worker journal "
-                "rebuild`, which keeps the damaged file and makes the journal anew from the mailbox."
+                f"The journal is damaged: {error}. No login was attempted and no mail was touched. Stop every worker, "
+                "then run `nhsmail-worker journal rebuild`: it keeps the damaged file under another name, and makes the "
+                "journal anew from the mailbox."
             )
         case JournalUnavailable():
             return ExitCode.CONFIGURATION, (
