@@ -5,7 +5,7 @@ ARG PYTHON=docker.io/library/python:3.13-slim-trixie
 FROM ${PYTHON} AS build
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 WORKDIR /src
-RUN python -m venv /opt/nhsmail-worker
+RUN python3 -m venv /opt/nhsmail-worker
 COPY requirements.lock ./
 RUN /opt/nhsmail-worker/bin/pip install --require-hashes -r requirements.lock
 COPY pyproject.toml README.md LICENSE ./
@@ -15,8 +15,12 @@ RUN /opt/nhsmail-worker/bin/pip install --no-deps . \
     && /opt/nhsmail-worker/bin/python -m compileall -q /opt/nhsmail-worker/lib
 
 FROM ${PYTHON} AS run
+ARG VERSION=0.1.0
+ARG REVISION=unknown
 LABEL org.opencontainers.image.title="nhsmail-worker" \
       org.opencontainers.image.description="Watches one NHSmail mailbox over IMAP" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}" \
       org.opencontainers.image.licenses="MIT"
 # A pinned libmagic would disappear from the archive with its next security fix.
 # hadolint ignore=DL3008
@@ -25,12 +29,14 @@ RUN apt-get update \
     && rm -rf /var/lib/apt/lists/* \
     && groupadd --gid 10001 worker \
     && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin worker \
-    && install -d -o 10001 -g 10001 -m 0700 /var/lib/nhsmail-worker
+    && install -d -o 10001 -g 0 -m 0770 /var/lib/nhsmail-worker
 COPY --from=build /opt/nhsmail-worker /opt/nhsmail-worker
 ENV PATH=/opt/nhsmail-worker/bin:$PATH PYTHONDONTWRITEBYTECODE=1 NHSMAIL_CONFIG=/etc/nhsmail-worker/worker.toml
 USER 10001:10001
 # The journal counts the login attempts: it must outlive the container, so the worker refuses to start without a volume.
 VOLUME ["/var/lib/nhsmail-worker"]
 STOPSIGNAL SIGTERM
+# Healthy unless a restart would help: never because of a rejected login. The port is that of health.listen's default.
+HEALTHCHECK --interval=30s --timeout=5s --start-period=30s --retries=4 CMD ["python", "-I", "-c", "import urllib.request as web; web.urlopen('http://127.0.0.1:8080/livez', timeout=4)"]
 ENTRYPOINT ["nhsmail-worker"]
 CMD ["run"]

@@ -14,7 +14,7 @@ help:
 	@echo 'make soak        property tests with 20,000 examples, then mutation tests of the login guard: hours'
 	@echo 'make bench       what it costs, next to the floor'
 	@echo 'make lint types  style, contracts between rooms, Dockerfile; strict types'
-	@echo 'make docs        docs/configuration.md anew from the settings'
+	@echo 'make docs        the generated pages anew, and the documentation as a site in .tools/site'
 	@echo 'make lock        the lock files anew from pyproject.toml'
 	@echo 'make audit-deps  known vulnerabilities of what is locked (asks a public service)'
 
@@ -53,6 +53,7 @@ lint: install
 	@.venv/bin/ruff check -q
 	@.venv/bin/ruff format -q --check
 	@.venv/bin/lint-imports --no-logo
+	@.venv/bin/mkdocs build -q --strict
 	@if [ -e Dockerfile ]; then .venv/bin/hadolint Dockerfile; fi
 
 format: install
@@ -65,6 +66,11 @@ types: install
 docs: install
 	@$(PY) -m worker.settings.reference > docs/configuration.md.part
 	@mv docs/configuration.md.part docs/configuration.md
+	@$(PY) -m worker.observe > docs/events.md.part
+	@mv docs/events.md.part docs/events.md
+	@$(PY) -m worker.observe audit > docs/audit.md.part
+	@mv docs/audit.md.part docs/audit.md
+	@.venv/bin/mkdocs build -q --strict
 
 lock:
 	@$(COMPILE) --all-extras --group dev pyproject.toml -o requirements-dev.lock
