@@ -11,6 +11,8 @@ from worker.mime.parts import Part, parse
 
 _SIGNED_DATA = bytes.fromhex("2a864886f70d010702")  # the object identifier at the start of CMS signed data
 _DEEPEST_TNEF = 5
+_TEXTS = frozenset({"text/plain", "text/html"})
+_SHORT = 20_000  # bytes
 
 
 class Content:
@@ -54,8 +56,14 @@ class Content:
         return next((name for name in found if name), "pgp" if signs.is_pgp_text(self.plain) else None)
 
     def notices(self) -> tuple[str, ...]:
-        """The provider's notices in the texts and the file names."""
-        return signs.notices_in((self.plain, self.html or ""), (leaf.filename or "" for leaf in self.others))
+        """The provider's notices in the texts and the file names.
+
+        Among the texts are the short ones beside the first: the text that stands where an attachment was, or a banner
+        that was put before or after everything.
+        """
+        short = (leaf.text() for leaf in self.others if leaf.content_type in _TEXTS and leaf.largest <= _SHORT)
+        texts = (self.plain, self.html or "", *short)
+        return signs.notices_in(texts, (leaf.filename or "" for leaf in self.others))
 
     def is_retrieval_failure(self) -> bool:
         """Whether the body is that of a stand-in for a message that Exchange couldn't convert."""

@@ -112,6 +112,24 @@ def test_notices_by_names_and_subject() -> None:
     assert subject.notices == notices_by_headers(subject.headers) == ("atp-scan-in-progress",)
 
 
+@pytest.mark.parametrize(
+    "instead",
+    [
+        'Content-Type: text/plain; name="report.pdf.txt"\nContent-Disposition: attachment\n\n{}',
+        "Content-Type: text/plain\n\n{}",
+        "Content-Type: text/html\nContent-Disposition: inline\n\n<p>{}</p>",
+    ],
+)
+def test_a_notice_in_the_place_of_an_attachment_is_seen(instead: str) -> None:
+    said = "NHSmail detected and removed a file named (report.pdf)."
+    assert multipart(TEXT, instead.format(said)).notices == ("attachment-removed",)
+
+
+def test_a_long_attached_text_that_quotes_a_notice_is_a_text() -> None:
+    said = "x" * 50_000 + "NHSmail detected and removed a file named (report.pdf)."
+    assert multipart(TEXT, f"Content-Type: text/plain\n\n{said}").notices == ()
+
+
 def stand_in(subject: str, sender: str, body: str) -> Message:
     return message(f"Subject: {subject}\nFrom: {sender}\nContent-Type: text/plain; charset=utf-8\n\n{body}\n")
 
