@@ -1,0 +1,173 @@
+"""`run` and its signals: quick when idle, orderly when busy, also as process 1."""
+
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.rig.dovecot import Mailbox
+from tests.rig.forks import Forks
+from tests.rig.letters import letters
+from tests.rig.proxy import Proxy
+from tests.rig.worker import COMMAND, Worker, eventually
+
+MakeWorker = Callable[..., Worker]
+SIGNALS = [signal.SIGTERM, signal.SIGINT]
+
+
+@pytest.fixture(scope="module")
+def forks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forks]:
+    with Forks(tmp_path_factory.mktemp("forks")) as forks:
+        yield forks
+
+
+def idling(proxy: Proxy) -> bool:
+    return proxy.commands[-1:] == ["IDLE"]
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_idle_it_stops_at_once(proxy: Proxy, make_worker: MakeWorker, number: signal.Signals) -> None:
+    process = make_worker(proxy).process("run")
+    eventually(lambda: idling(proxy))
+
+    began = time.monotonic()
+    process.send_signal(number)
+
+    assert process.wait(20) == 0
+    assert time.monotonic() - began < 2
+    assert proxy.commands[-1] == "LOGOUT" or proxy.open_connections == 0
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+@pytest.mark.parametrize("command", ["run", "once"])
+def test_busy_it_finishes_what_is_in_hand_and_leaves_the_rest(
+    dovecot: Mailbox, make_worker: MakeWorker, forks: Forks, number: signal.Signals, command: str
+) -> None:
+    dovecot.append_many("INBOX", letters(20))
+    worker = make_worker(settings={"work": {"threads": 2, "grace": "20s"}})
+    worker.hold.touch()
+    pid = forks.start(command, "--config", str(worker.config))
+    eventually(lambda: worker.begun() == 2)
+
+    os.kill(pid, number)
+    time.sleep(0.3)
+    worker.hold.unlink()
+
+    assert forks.wait(pid) == (0 if command == "run" else 75)
+    assert len(worker.handed()) == 2
+    assert (len(dovecot.stored("Processed")), len(dovecot.stored("INBOX"))) == (2, 18)
+    assert worker.rows(
+        "select count(*) from message where in_hand is not null or (state = 'pending' and tries > 0)"
+    ) == [(0,)]
+    assert worker.once() == 0
+    assert sorted(call.number for call in worker.handed()) == list(range(1, 21))
+    assert worker.reconcile()["handled"] == 20
+
+
+@pytest.mark.parametrize("command", ["run", "once"])
+def test_what_takes_longer_than_the_grace_period_stays_in_the_mailbox(
+    dovecot: Mailbox, make_worker: MakeWorker, forks: Forks, command: str
+) -> None:
+    dovecot.append_many("INBOX", letters(3))
+    worker = make_worker(settings={"work": {"threads": 2, "grace": "500ms"}})
+    worker.hold.touch()
+    pid = forks.start(command, "--config", str(worker.config))
+    eventually(lambda: worker.begun() == 2)
+
+    began = time.monotonic()
+    os.kill(pid, signal.SIGTERM)
+
+    assert forks.wait(pid) == (0 if command == "run" else 75)
+    assert 0.5 <= time.monotonic() - began < 4
+    assert len(dovecot.stored("INBOX")) == 3
+    worker.hold.unlink()
+    assert worker.once() == 0
+    assert sorted(call.number for call in worker.handed()) == [1, 2, 3]
+    assert worker.reconcile()["handled"] == 3
+
+
+def test_while_the_login_waits_it_stops_at_once(dovecot: Mailbox, make_worker: MakeWorker, forks: Forks) -> None:
+    worker = make_worker()
+    (worker.folder / "password").write_text("Broken-Lantern-47")
+    pid = forks.start("run", "--config", str(worker.config))
+    eventually(lambda: dovecot.history == ["fail"])
+    time.sleep(0.3)
+
+    began = time.monotonic()
+    os.kill(pid, signal.SIGTERM)
+
+    assert forks.wait(pid) == 0
+    assert time.monotonic() - began < 2
+
+
+def test_started_again_and_again_it_spends_no_second_attempt(
+    dovecot: Mailbox, make_worker: MakeWorker, forks: Forks
+) -> None:
+    worker = make_worker()
+    (worker.folder / "password").write_text("Broken-Lantern-47")
+
+    for _ in range(5):
+        pid = forks.start("run", "--config", str(worker.config))
+        eventually(lambda: dovecot.history == ["fail"])
+        time.sleep(0.2)
+        os.kill(pid, signal.SIGKILL)
+        forks.wait(pid)
+
+    assert dovecot.history == ["fail"]
+
+
+# -- as process 1, as in a container without an init
+
+
+def as_process_one(worker: Worker, command: str) -> "tuple[subprocess.Popen[bytes], int]":
+    """Start a command in a process namespace of its own, and give its id as seen from here."""
+    unshare = shutil.which("unshare")
+    assert unshare is not None, "unshare is missing: it is part of util-linux"
+    rootless = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]
+    with (worker.folder / "process.log").open("ab") as log:
+        process = subprocess.Popen(
+            [unshare, *rootless, "--fork", "--pid", "--mount-proc", COMMAND, command, "--config", str(worker.config)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=log,
+            env=worker.environment(),
+            cwd=worker.folder,
+        )
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    eventually(lambda: children.read_text().split())
+    return process, int(children.read_text().split()[0])
+
+
+def test_as_process_one_it_stops_at_once_when_idle(proxy: Proxy, make_worker: MakeWorker) -> None:
+    worker = make_worker(proxy)
+    process, inner = as_process_one(worker, "run")
+    eventually(lambda: idling(proxy))
+    assert Path(f"/proc/{inner}/status").read_text().split("NSpid:")[1].split("\n")[0].split()[-1] == "1"
+
+    began = time.monotonic()
+    os.kill(inner, signal.SIGTERM)
+
+    assert process.wait(20) == 0, worker.process_log
+    assert time.monotonic() - began < 2
+
+
+@pytest.mark.parametrize("command", ["run", "once"])
+def test_as_process_one_it_finishes_what_is_in_hand(dovecot: Mailbox, make_worker: MakeWorker, command: str) -> None:
+    dovecot.append_many("INBOX", letters(6))
+    worker = make_worker(settings={"work": {"threads": 1}})
+    worker.hold.touch()
+    process, inner = as_process_one(worker, command)
+    eventually(lambda: worker.begun() == 1)
+
+    os.kill(inner, signal.SIGTERM if command == "run" else signal.SIGINT)
+    time.sleep(0.3)
+    worker.hold.unlink()
+
+    assert process.wait(20) == (0 if command == "run" else 75), worker.process_log
+    assert len(worker.handed()) == 1
+    assert len(dovecot.stored("INBOX")) == 5
