@@ -60,8 +60,8 @@ def _answer(error: Exception, host: str) -> tuple[ExitCode, str]:
         case JournalDamaged():
             return ExitCode.CONFIGURATION, (
                 f"The journal is damaged: {error}. No login was attempted and no mail was touched. Stop every worker, "
-                "then run `nhsmail-worker journal rebuild`: it keeps the damaged file under another name, and makes the "
-                "journal anew from the mailbox."
+                "then run `nhsmail-worker journal rebuild`: it keeps the damaged file under another name, and makes "
+                "the journal anew from the mailbox."
             )
         case JournalUnavailable():
             return ExitCode.CONFIGURATION, (
