@@ -66,7 +66,7 @@ def read_key(state_dir: Path) -> bytes:
         if not file.exists():
             _make(file)
         if file.stat().st_mode & 0o077:
-            raise UnusableKey(f"{file} can be read by others than its owner: chmod 600 {file}")
+            file.chmod(0o600)  # a mounted volume may have been opened to a group
         key = bytes.fromhex(file.read_text("ascii"))
     except OSError as error:
         raise UnusableKey(f"{file} can't be used ({error.strerror}): let the worker's user read and write it") from None
