@@ -2,6 +2,9 @@
 
 import contextlib
 import json
+import os
+import pty
+import re
 import signal
 import socket
 import subprocess
@@ -15,7 +18,7 @@ import pytest
 from tests.rig.dovecot import Mailbox
 from tests.rig.letters import letters, spam
 from tests.rig.watch import Window, free_port, receiver
-from tests.rig.worker import Worker, eventually
+from tests.rig.worker import COMMAND, Worker, eventually
 
 MakeWorker = Callable[..., Worker]
 
@@ -216,3 +219,38 @@ def test_a_copy_of_the_trail_goes_to_standard_output(dovecot: Mailbox, make_work
     assert ('"kind":"worker.started"' in answer.out) == (mirror == "stdout")
     said = worker.installed("reconcile", "--json")
     assert said.out.lstrip().startswith("{"), "what a person asked for isn't mixed with the trail"
+
+
+def on_a_terminal(worker: Worker, *arguments: str) -> str:
+    """What a command shows on a terminal, without colours; its exit code must be 0 or 1."""
+    here, there = pty.openpty()
+    process = subprocess.Popen(
+        [COMMAND, *arguments, "--config", str(worker.config)],
+        stdin=subprocess.DEVNULL,
+        stdout=there,
+        stderr=there,
+        env=worker.environment(TERM="xterm", COLUMNS="200"),
+    )
+    os.close(there)
+    shown = b""
+    with contextlib.suppress(OSError):  # the end of a terminal is an error on Linux
+        while data := os.read(here, 65536):
+            shown += data
+    os.close(here)
+    assert process.wait(60) in (0, 1), shown
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown.decode())
+
+
+def test_the_log_does_not_tear_the_progress_bar(dovecot: Mailbox, make_worker: MakeWorker) -> None:
+    dovecot.append_many("INBOX", letters(30))
+    handlers = {"handler.no": {"use": "tests.rig.handlers:Failing", "how": "reject"}, "log": {"format": "auto"}}
+    worker = make_worker(settings=handlers, routes=[{"name": "all", "handlers": ["no"]}])
+    shown = on_a_terminal(worker, "once")
+    lines = [line.strip() for line in re.split(r"[\r\n]+", shown)]
+    told = [line for line in lines if "message.dead_letter" in line]
+    assert len(told) == 30
+    for line in told:
+        assert re.match(r"\d{4}-\d\d-\d\dT\S+ \[error +\] message\.dead_letter", line), "a line begins with its time"
+        assert "messages" not in line.replace("message.dead_letter", ""), "the bar isn't in it"
+    assert "login.succeeded" not in shown, "on a terminal warnings and errors are enough"
+    assert "30 failed" in shown
