@@ -8,6 +8,9 @@ A message is staged under `.partial/KEY`; `flush` then puts a whole batch in its
 then one rename a message, then the renames onto the disk. So what stands under KEY is whole, even after a power cut,
 and no single message waits for the disk. The same message always comes to the same folder, and a folder that is there
 is left as it is.
+
+On an object store (S3, Azure Blob Storage, Google Cloud Storage) the same objects are put in the same order, each whole
+and durable by itself, so that `message.json` is the mark there as well.
 """
 
 import ctypes
@@ -16,14 +19,14 @@ import re
 import shutil
 import threading
 import time
+from datetime import timedelta
 from pathlib import Path
-from typing import Any
 from urllib.parse import unquote, urlsplit
 
-import orjson
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
-from worker.message import Attachment, Message, kind_by_headers, notices_by_headers, protection_by_headers
+from worker import Message, as_json, describe
+from worker.objects import SCHEMES, Objects, checked
 
 _FOLDER_MODE = 0o750  # the mail of patients: never for everybody, whatever the umask
 _FILE_MODE = 0o640
@@ -38,35 +41,69 @@ class Archive:
     class Settings(BaseModel):
         """The table `[handler.archive]`."""
 
-        model_config = ConfigDict(extra="forbid", frozen=True)
+        model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
-        url: str = Field(description="Where to: `file://` and the absolute path of a folder, made if it isn't there.")
+        url: str = Field(
+            description="Where to: `file://` and the absolute path of a folder, made if it isn't there; or a "
+            "folder on an object store: `s3://bucket/folder`, `az://container/folder`, `gs://bucket/folder`."
+        )
         attachments: bool = Field(
             default=True,
             description="Write attachments as files, too. Without them no message needs to be parsed: `message.json` "
             "says what the headers alone tell, and its `attachments` is null.",
+        )
+        options: dict[str, str] = Field(
+            default_factory=dict,
+            description="The object store's own options: `region`, `endpoint`, `access_key_id` (S3), `account_name` "
+            "(Azure), … Without a secret its own ways are tried: its environment variables, the machine's identity.",
+        )
+        secret: SecretStr | None = Field(
+            default=None,
+            description="S3's secret access key, Azure's account key, Google's service account key in JSON.",
+        )
+        ca_file: Path | None = Field(default=None, description="A PEM file with the object store's private CA.")
+        timeout: timedelta = Field(
+            default=timedelta(minutes=1), gt=timedelta(0), description="How long each object may take (object stores)."
         )
 
         @field_validator("url")
         @classmethod
         def _is_file(cls, url: str) -> str:
             parts = urlsplit(url)
+            if parts.scheme in SCHEMES:
+                return checked(url, {})
             if parts.scheme != "file" or parts.netloc not in ("", "localhost") or not parts.path.startswith("/"):
                 raise ValueError("must be file:// and the absolute path of a folder, such as file:///var/lib/archive")
             if parts.query or parts.fragment:
                 raise ValueError("takes no '?' and no '#'; write %3F and %23 where the path has them")
             return url
 
+        @model_validator(mode="after")
+        def _belongs_together(self) -> "Archive.Settings":
+            if urlsplit(self.url).scheme in SCHEMES:
+                checked(self.url, self.options)
+            elif self.options or self.secret is not None or self.ca_file is not None:
+                raise ValueError("options, secret and ca_file are for object stores: a folder has none")
+            return self
+
     def __init__(self, settings: Settings) -> None:
-        """Make the folder, and clear what tries that ended halfway left long ago. Raises OSError."""
+        """Make the folder, and clear what tries that ended halfway left long ago.
+
+        Raises:
+            OSError: the folder can't be made or read.
+            ValueError, ImportError: the object store can't be set up.
+        """
         self._with_attachments = settings.attachments
+        self._lock = threading.Lock()
+        self._staged: dict[str, None] = {}  # in the order of their coming
+        self._unsynced = False
+        self._objects = _objects(settings)
+        if self._objects is not None:
+            return
         self._root = Path(unquote(urlsplit(settings.url).path))
         self._partial = self._root / ".partial"
         self._root.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
         self._partial.mkdir(mode=_FOLDER_MODE, exist_ok=True)
-        self._lock = threading.Lock()
-        self._staged: dict[str, None] = {}  # in the order of their coming
-        self._unsynced = False
         _clear(self._partial)
 
     def __call__(self, message: Message) -> None:
@@ -74,11 +111,15 @@ class Archive:
 
         Raises:
             OSError: the disk is full, or can't be written; another try may succeed.
+            Retry, ObjectsRefused: the object store can't take it now, or not from us.
             MessageError: its attachments can't be had (only where they are wanted).
         """
         key = str(message.key)
         if not _KEY.fullmatch(key):
             raise ValueError("the key can't be the name of a folder")
+        if self._objects is not None:
+            self._put(self._objects, key, message)
+            return
         if key in self._staged:
             return
         if self._is_whole(key):
@@ -118,7 +159,7 @@ class Archive:
 
     def _stage(self, key: str, message: Message) -> None:
         # All that may fail for the message's sake comes first, so that nothing is left behind.
-        description = _describe(message) if self._with_attachments else _describe_by_headers(message)
+        description = self._description(message)
         attachments = message.attachments if self._with_attachments else ()
         folder = self._partial / key
         _make_empty(folder)
@@ -128,10 +169,23 @@ class Archive:
                 (folder / "attachments").mkdir(_FOLDER_MODE)
             for attachment in attachments:
                 _write(folder / "attachments" / attachment.safe_filename, attachment.read())
-            _write(folder / "message.json", orjson.dumps(description, option=orjson.OPT_INDENT_2))
+            _write(folder / "message.json", description)
         except OSError:
             shutil.rmtree(folder, ignore_errors=True)  # on a full disk every byte counts
             raise
+
+    def _description(self, message: Message) -> bytes:
+        return as_json(describe(message, attachments=self._with_attachments), indent=True)
+
+    def _put(self, objects: Objects, key: str, message: Message) -> None:
+        mark = f"{key}/message.json"
+        if objects.has(mark):
+            return
+        description = self._description(message)
+        objects.put(f"{key}/message.eml", message.raw)
+        for attachment in message.attachments if self._with_attachments else ():
+            objects.put(f"{key}/attachments/{attachment.safe_filename}", attachment.read())
+        objects.put(mark, description)
 
     def _place(self, key: str) -> None:
         staged, place = self._partial / key, self._root / key
@@ -147,50 +201,11 @@ class Archive:
                 staged.rename(place)
 
 
-def _describe(message: Message) -> dict[str, Any]:
-    return _fields(message, message.kind, message.notices, message.protection) | {
-        "attachments": [_describe_attachment(attachment) for attachment in message.attachments]
-    }
-
-
-def _describe_by_headers(message: Message) -> dict[str, Any]:
-    """The same without parsing: kind, notices and protection as far as the headers tell; attachments not looked at."""
-    headers = message.headers
-    kind, notices = kind_by_headers(headers), notices_by_headers(headers)
-    return _fields(message, kind, notices, protection_by_headers(headers)) | {"attachments": None}
-
-
-def _fields(message: Message, kind: str, notices: tuple[str, ...], protection: str | None) -> dict[str, Any]:
-    return {
-        "key": message.key,
-        "sha256": message.sha256,
-        "size": message.size,
-        "folder": message.folder,
-        "path": message.path,
-        "evidence": message.evidence,
-        "received_at": message.received_at,
-        "message_id": message.message_id,
-        "date": message.date.isoformat() if message.date else None,
-        "from": message.sender,
-        "to": message.to,
-        "cc": message.cc,
-        "subject": message.subject,
-        "kind": kind,
-        "notices": notices,
-        "protection": protection,
-    }
-
-
-def _describe_attachment(attachment: Attachment) -> dict[str, Any]:
-    return {
-        "file": f"attachments/{attachment.safe_filename}",
-        "filename": attachment.filename,
-        "content_type": attachment.content_type,
-        "detected_type": attachment.detected_type,
-        "size": attachment.size,
-        "inline": attachment.inline,
-        "container": attachment.container,
-    }
+def _objects(settings: Archive.Settings) -> Objects | None:
+    if urlsplit(settings.url).scheme not in SCHEMES:
+        return None
+    secret = settings.secret.get_secret_value() if settings.secret else None
+    return Objects(settings.url, settings.options, secret, timeout=settings.timeout, ca_file=settings.ca_file)
 
 
 def _clear(partial: Path) -> None:

@@ -110,7 +110,7 @@ class HttpsServer:
             def do_POST(self) -> None:
                 rig._serve(self)
 
-            do_GET = do_PUT = do_POST  # noqa: N815 -- http.server's own names
+            do_GET = do_PUT = do_HEAD = do_POST  # noqa: N815 -- http.server's own names
 
             def log_message(self, *_: object) -> None:
                 """Keep quiet."""

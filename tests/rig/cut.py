@@ -1,0 +1,74 @@
+"""A way to a server that can be cut: every connection on it ends at once."""
+
+import contextlib
+import socket
+import threading
+from typing import Self
+
+from tests.rig.tls import ADDRESS
+
+
+class Cut:
+    """Hands bytes on between `port` and the server's."""
+
+    def __init__(self, target: int) -> None:
+        self._target = target
+        self._listener = socket.create_server((ADDRESS, 0))
+        self.port: int = self._listener.getsockname()[1]
+        self.cuts = 0
+        self._lock = threading.Lock()
+        self._open: set[socket.socket] = set()
+        self._threads: list[threading.Thread] = []
+
+    def __enter__(self) -> Self:
+        self._start(self._accept)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self.cut()
+        for thread in self._threads:
+            thread.join(5)
+
+    def cut(self) -> None:
+        """End every connection."""
+        with self._lock:
+            for connection in self._open:
+                self.cuts += 1
+                with contextlib.suppress(OSError):
+                    connection.shutdown(socket.SHUT_RDWR)
+
+    def _start(self, work: object, *args: object) -> None:
+        thread = threading.Thread(target=work, args=args, daemon=True)  # type: ignore[arg-type]  # a function
+        self._threads.append(thread)
+        thread.start()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                near, _ = self._listener.accept()
+            except OSError:
+                return
+            self._start(self._serve, near)
+
+    def _serve(self, near: socket.socket) -> None:
+        with near, contextlib.suppress(OSError), socket.create_connection((ADDRESS, self._target), 10) as far:
+            with self._lock:
+                self._open |= {near, far}
+            back = threading.Thread(target=_hand_on, args=(far, near), daemon=True)
+            back.start()
+            _hand_on(near, far)
+            back.join()
+            with self._lock:
+                self._open -= {near, far}
+
+
+def _hand_on(source: socket.socket, target: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        while data := source.recv(65_536):
+            target.sendall(data)
+    for end in (source, target):
+        with contextlib.suppress(OSError):
+            end.shutdown(socket.SHUT_RDWR)
