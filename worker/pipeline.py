@@ -331,7 +331,8 @@ class Pipeline:
         self._go_on()
         batch = self._refuse_hopeless(batch)
         folder = batch[0].place.folder if batch else ""
-        if not batch or not self._is_at_hand(session, folder, batch):
+        batch = self._at_hand(session, folder, batch) if batch else []
+        if not batch:
             return
         self._messages.begin_tries([record.id for record in batch], f"{_ALONE if alone else ''}{self._run}")
         try:
@@ -341,7 +342,7 @@ class Pipeline:
             self._broke_off(
                 [record for record in batch if record.id not in self._hands and record.id not in done],
                 alone=alone,
-                at_fetch=isinstance(error, ConnectionLost | ProtocolFault),
+                at_fetch=isinstance(error, ConnectionLost | ProtocolFault | CommandRefused),
             )
             raise
 
@@ -422,8 +423,8 @@ class Pipeline:
             if record.place.uid in there:
                 self._put_result(record, Outcome(State.PENDING, reason="not-ready", after=NOT_READY_WAIT))
 
-    def _is_at_hand(self, session: Session, folder: str, batch: Sequence[Record]) -> bool:
-        """Whether these can be fetched now. What isn't where its row says is looked for, and fetched after that."""
+    def _at_hand(self, session: Session, folder: str, batch: Sequence[Record]) -> list[Record]:
+        """Those that can be fetched now. What isn't where its row says is looked for, and fetched after that."""
         watched = folder in self._layout.watched
         try:
             state = session.selected_state if session.selected == folder else session.select(folder)
@@ -431,14 +432,15 @@ class Pipeline:
             if watched:
                 raise
             state = None
-        if state is not None and all(_lies_in(record, state) for record in batch):
-            return True
+        here = [] if state is None else [record for record in batch if _lies_in(record, state)]
+        if len(here) == len(batch):
+            return here
         if watched:
             self._poll.look_again(folder)
         else:
-            self._report.missed += len(batch)
-            self._miss(self._admission.seek(session, folder, [r for r in batch if not (state and _lies_in(r, state))]))
-        return False
+            self._report.missed += len(batch) - len(here)
+            self._miss(self._admission.seek(session, folder, [record for record in batch if record not in here]))
+        return here
 
     def _make_room(self, session: Session, size: int) -> bool:
         """Wait until what is in hand leaves room for so many bytes; false when no handler returns for too long."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from worker.admit import locate
 from worker.journal.messages import Messages, Place, Record
 from worker.mailbox import uids as uid_sets
+from worker.mailbox.errors import CommandRefused
 from worker.mailbox.session import Moved, Session
 
 
@@ -96,9 +97,17 @@ class Settle:
         return deleted
 
     def bring_back(self, session: Session, records: Sequence[Record], folder: str) -> None:
-        """Move messages that are to be handled anew into a watched folder."""
-        for source in dict.fromkeys(record.place.folder for record in records if record.place.folder != folder):
-            state = session.select(source)
+        """Move messages that are to be handled anew into a watched folder.
+
+        Without MOVE they stay, and are handled from where they lie: a copy, and a death before the original is deleted,
+        would make two messages of one.
+        """
+        sources = dict.fromkeys(record.place.folder for record in records if record.place.folder != folder)
+        for source in sources if session.has("MOVE") else ():
+            try:
+                state = session.select(source)
+            except CommandRefused:
+                continue  # the folder is gone, and its messages with it: the next looks say so
             group = [
                 record
                 for record in records
@@ -109,7 +118,7 @@ class Settle:
             uids = [record.place.uid for record in group if record.place.uid is not None]
             for start in range(0, len(uids), uid_sets.MAX_COMMAND_UIDS):
                 chunk = uids[start : start + uid_sets.MAX_COMMAND_UIDS]
-                moved = self._moved(session, chunk, folder)
+                moved = session.move(chunk, folder)
                 self._messages.seen_at(
                     [
                         (record.id, Place(folder, moved.uidvalidity or 0, moved.uids.get(record.place.uid or 0)))
@@ -117,13 +126,6 @@ class Settle:
                         if record.place.uid in chunk
                     ]
                 )
-
-    def _moved(self, session: Session, uids: Sequence[int], target: str) -> Moved:
-        if session.has("MOVE"):
-            return session.move(uids, target)
-        moved = session.copy(uids, target)
-        session.delete(uids)
-        return moved
 
     def _move(self, session: Session, group: Sequence[Settlement], folder: str, target: str) -> None:
         if session.has("MOVE"):

@@ -34,6 +34,8 @@ class Mail:
     bodiless: bool = False
     breaks: bool = False
     """The server ends the connection when its body is asked for."""
+    refused: bool = False
+    """The server says NO to a command that asks for its body."""
 
 
 @dataclass
@@ -237,6 +239,8 @@ class FakeSession:
             return
         with self._command("bodies"):
             found = {uid: self._mails[uid] for uid in sorted(wanted) if uid in self._mails}
+            if any(mail.refused for mail in found.values()):
+                raise CommandRefused("the mail server said: no")
             if any(mail.breaks for mail in found.values()):
                 self._lose()
         for uid, mail in found.items():

@@ -1,12 +1,14 @@
 """The whole way of a message, on a mailbox in memory, in simulated time."""
 
 import io
+from datetime import UTC, datetime
 
 import pytest
 
 from tests.fakes.mailbox import ELSEWHERE, FAILED, INBOX, JUNK, PROCESSED, Server, mail
 from tests.fakes.world import DEATHS, TRIES, Fault, Killed, World
 from worker.journal.database import JournalUnavailable
+from worker.journal.facts import Facts
 from worker.mailbox.errors import ConnectionLost
 from worker.observe import configure_logging
 from worker.outcome import State
@@ -243,10 +245,17 @@ def test_a_uidvalidity_change_hands_nothing_over_again_and_skips_nothing(world: 
     assert_balanced(world)
 
 
-def test_a_uidvalidity_change_is_reported(world: World, caplog: pytest.LogCaptureFixture) -> None:
-    from worker.observe import events
-
-    assert "mailbox.uidvalidity_changed" in events.CATALOGUE
+def test_a_uidvalidity_change_is_reported_once(world: World) -> None:
+    log = io.StringIO()
+    world.tick()
+    world.server.deliver(mail())
+    world.tick()
+    world.server.renumber(INBOX)
+    configure_logging(level="warning", format="json", stream=log, hooks=False)
+    world.tick()
+    world.server.deliver(mail())
+    world.tick()
+    assert log.getvalue().count("mailbox.uidvalidity_changed") == 1
 
 
 @pytest.mark.parametrize("there", [INBOX, JUNK])
@@ -344,9 +353,11 @@ def test_a_death_beside_a_message_that_hangs_counts_for_the_one_that_was_tried(w
     assert world.states() == {State.FAILED: 1, State.HANDLED: 1}
 
 
-def test_a_message_at_whose_fetch_the_server_hangs_up_stops_nobody(world: World) -> None:
+@pytest.mark.parametrize("quirk", ["breaks", "refused"])
+def test_a_message_at_whose_fetch_the_server_hangs_up_or_refuses_stops_nobody(world: World, quirk: str) -> None:
     world.server.deliver(mail())
-    bad = world.server.deliver(mail(), breaks=True)
+    bad = world.server.deliver(mail())
+    setattr(bad, quirk, True)
     world.server.deliver(mail())
     for _ in range(12):
         world.tick(30)
@@ -409,6 +420,101 @@ def test_pending_mail_of_a_folder_that_is_gone_and_not_watched_stops_nobody() ->
     assert world.states()[State.HANDLED] == 1
     world.drain()
     assert world.states() == {State.HANDLED: 1, State.GONE: 1}
+
+
+def test_pending_mail_of_a_folder_that_is_not_watched_is_handled_from_where_it_lies(world: World) -> None:
+    """As a retried dead letter is whose place the server never told."""
+    world.server.copyuid = False
+    dead = world.server.deliver(mail("reject"))
+    world.drain()
+    (row,) = world.rows()
+    assert (row.place.folder, row.place.uid) == (FAILED, None)
+    dead.raw = world.server.all_mail(FAILED)[0].raw = dead.raw.replace(b"reject", b"ok    ")
+    world.journal.reopen(row.id)
+    world.drain()
+    assert world.states() == {State.HANDLED: 1}
+    assert [one.origin for one in world.server.all_mail(PROCESSED)] == [dead.origin]
+    assert_balanced(world, handled=1, missing=0)
+
+
+def test_what_handlers_could_not_bring_to_the_disk_is_not_done(world: World) -> None:
+    world.server.deliver(mail())
+
+    def full() -> None:
+        raise OSError("no space")
+
+    world.flush = full
+    world.tick()
+    assert world.states() == {State.PENDING: 1}
+    assert not world.server.folders[PROCESSED].mails
+    world.flush = lambda: None
+    world.drain()
+    assert world.states() == {State.HANDLED: 1}
+    assert len(handed(world)) == 2
+
+
+def test_a_stop_records_and_settles_what_is_in_hand(world: World) -> None:
+    world.hold = True
+    world.start()
+    for _ in range(3):
+        world.server.deliver(mail())
+    world.tick()
+    world.hung.add("slow")
+    world.server.deliver(mail("slow"))
+    world.tick()
+    world.cycle.stop()
+    world.hung.clear()
+    world.hands.end_hang()
+    world.cycle.end(10.0)
+    assert world.states() == {State.HANDLED: 4}
+    assert len(world.server.folders[PROCESSED].mails) == 4
+
+
+def test_paused_nothing_is_handed_over_and_resumed_all_is(world: World) -> None:
+    facts = Facts(world.database)
+    facts.pause("a person", 0.0)
+    world.server.deliver(mail())
+    for _ in range(3):
+        world.tick()
+    assert world.rows() == []
+    facts.resume()
+    world.tick()
+    assert world.states() == {State.HANDLED: 1}
+
+
+def test_without_the_lease_nothing_is_done(world: World) -> None:
+    world.server.deliver(mail())
+    world.lease.held = False
+    for _ in range(3):
+        world.tick()
+    assert world.rows() == []
+    assert world.server.sessions == 0
+    world.lease.held = True
+    world.tick()
+    assert world.states() == {State.HANDLED: 1}
+
+
+def test_older_mail_than_since_is_left_alone(world: World) -> None:
+    world.since = datetime(2024, 1, 1, tzinfo=UTC)
+    world.start()
+    old = world.server.deliver(mail(), received_at=world.since.timestamp() - 86_400)
+    missed = world.server.deliver(mail(), received_at=world.since.timestamp(), unsearched=True)
+    world.server.deliver(mail(), received_at=world.since.timestamp() + 86_400)
+    world.drain()
+    assert world.states() == {State.HANDLED: 2}
+    assert world.server.find(old) == (INBOX, 1)
+    assert world.server.find(missed) != (INBOX, 2)
+    assert_balanced(world, handled=2)
+
+
+def test_headers_alone_are_fetched_where_no_handler_wants_more(world: World) -> None:
+    world.headers_only = True
+    world.start()
+    world.server.deliver(mail(junk=True))
+    world.tick()
+    (call,) = world.calls
+    assert b"hello" not in call.raw
+    assert world.states() == {State.JUNK: 1}
 
 
 # -- the fault matrix: every call of the journal and of the session, before and after it

@@ -321,7 +321,7 @@ def _run(examples: int, steps: int) -> None:
 
 
 def test_the_account_of_messages() -> None:
-    _run(60, 25)
+    _run(50, 25)
 
 
 @pytest.mark.slow

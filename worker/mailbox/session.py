@@ -234,7 +234,7 @@ class Session:
         return {uid for uid, items in answer.items() if b"INTERNALDATE" in items and _is_since(items, since)}
 
     def present(self, wanted: Iterable[int]) -> set[int]:
-        """Which of these UIDs are in the selected folder now: SEARCH shows them, or FETCH does, as each may miss some."""
+        """Which of these UIDs are in the selected folder now: what SEARCH shows, or FETCH, as each may miss some."""
         client, found = self._connected(), set[int]()
         for chunk in uid_sets.chunks(wanted):
             with self._translated():

@@ -110,10 +110,11 @@ class Client(IMAPClient):  # type: ignore[misc]  # IMAPClient ships no types
 
     def fetch_all(self, items: Sequence[str]) -> dict[int, dict[bytes, object]]:
         """These items of every message in the folder, by UID: IMAPClient's own `fetch` can't name a range."""
-        tag = self.wire._command("UID", "FETCH", "1:*", f"({' '.join(items)})")
-        status, data = self.wire._command_complete("FETCH", tag)
+        wire = self.wire
+        tag = wire._command("UID", "FETCH", "1:*", f"({' '.join(items)})")  # noqa: SLF001 -- as IMAPClient's fetch does
+        status, data = wire._command_complete("FETCH", tag)  # noqa: SLF001 -- likewise
         self._checkok("fetch", status, data)
-        status, data = self.wire._untagged_response(status, data, "FETCH")
+        status, data = wire._untagged_response(status, data, "FETCH")  # noqa: SLF001 -- likewise
         answer: dict[int, dict[bytes, object]] = parse_fetch_response(data, self.normalise_times)
         return answer
 

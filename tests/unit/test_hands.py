@@ -1,0 +1,105 @@
+"""The pool: what is in hand, and what comes back."""
+
+import threading
+from collections.abc import Collection, Iterator
+from datetime import UTC, datetime
+from typing import Any, cast
+
+import pytest
+
+from tests.fakes.mailbox import mail
+from worker.hands import Hands
+from worker.journal.messages import Record
+from worker.message import Message
+from worker.outcome import Outcome, State
+from worker.verdict import Path, Verdict
+
+WAIT = 10.0
+
+
+class Work:
+    """Handles a message when it is let to."""
+
+    def __init__(self) -> None:
+        self.go = threading.Event()
+        self.begun = threading.Semaphore(0)
+
+    def __call__(self, message: Message, already_done: Collection[str]) -> Outcome:
+        self.begun.release()
+        assert self.go.wait(WAIT)
+        return Outcome(State.HANDLED, done=tuple(already_done))
+
+
+def record(row: int) -> Record:
+    return cast("Record", type("Row", (), {"id": row, "key": f"key-{row}"})())
+
+
+def message() -> Message:
+    now = datetime.now(UTC)
+    return Message(mail(), key="a" * 26, folder="INBOX", received_at=now, verdict=Verdict(Path.CLEAN))
+
+
+@pytest.fixture
+def work() -> Work:
+    return Work()
+
+
+@pytest.fixture
+def hands(work: Work) -> Iterator[Hands]:
+    hands = Hands(work, 2)
+    yield hands
+    work.go.set()
+    hands.close()
+
+
+def all_finished(hands: Hands) -> list[int]:
+    rows: list[int] = []
+    while hands:
+        rows += [item.record.id for item in hands.finished(WAIT)]
+    return sorted(rows)
+
+
+def test_what_is_taken_is_in_hand_until_it_is_given_back(hands: Hands, work: Work) -> None:
+    told: list[Any] = []
+    hands.on_finished = lambda: told.append(1)
+    for row in (1, 2, 3):
+        hands.take(record(row), message(), {"archive"})
+    assert len(hands) == 3
+    assert 2 in hands
+    assert 9 not in hands
+    assert hands.size == 3 * len(mail())
+    assert hands.finished(0) == []
+    assert hands.finished(0.01) == []
+    work.go.set()
+    assert all_finished(hands) == [1, 2, 3]
+    assert hands.size == 0
+    assert hands.finished(WAIT) == []  # nothing in hand: nothing is waited for
+
+
+def test_what_no_thread_has_begun_can_be_taken_back(hands: Hands, work: Work) -> None:
+    for row in (1, 2, 3, 4):
+        hands.take(record(row), message(), ())
+    assert work.begun.acquire(timeout=WAIT)
+    assert work.begun.acquire(timeout=WAIT)
+    assert hands.drop_waiting() == [3, 4]
+    assert hands.drop_waiting() == []
+    work.go.set()
+    assert all_finished(hands) == [1, 2]
+
+
+def test_what_was_forgotten_does_not_come_back(hands: Hands, work: Work) -> None:
+    hands.take(record(1), message(), ())
+    assert work.begun.acquire(timeout=WAIT)
+    hands.forget()
+    assert len(hands) == 0
+    hands.take(record(1), message(), ("archive",))
+    work.go.set()
+    (back,) = hands.finished(WAIT) or hands.finished(WAIT)
+    assert back.outcome.done == ("archive",)
+
+
+def test_a_wait_can_be_ended(hands: Hands) -> None:
+    hands.take(record(1), message(), ())
+    threading.Timer(0.05, hands.interrupt).start()
+    assert hands.finished(WAIT) == []
+    assert len(hands) == 1
