@@ -23,7 +23,8 @@ from worker.classify.kinds import Kind
 from worker.classify.policy import PROVIDER_HOSTS, SPAM_CATEGORIES
 from worker.connect import Connector, log_in
 from worker.cycle import Cycle, Drained, LeaseHeld, Paused
-from worker.explain import KNOWN, ExitCode, Failure, failure_of
+from worker.exits import ExitCode, Failure
+from worker.explain import KNOWN, failure_of
 from worker.handle import Try
 from worker.handler_loading import Handler, check_handlers, junk_handlers, load_handlers
 from worker.hands import Hands
@@ -61,7 +62,6 @@ from worker.progress import Drain
 from worker.reconcile import Balance, Reconcile
 from worker.review import Listed, NotThere, Review, Shown
 from worker.route import JUNK_ROUTE, Router, any_pattern
-from worker.schedule import ENDING_SIGNALS, Schedule, Watcher
 from worker.senders import Senders, UnusableKey, read_key
 from worker.settings import (
     JunkSettings,
@@ -74,6 +74,7 @@ from worker.settings import (
     read_secret,
 )
 from worker.settle import Settle
+from worker.signals import ENDING_SIGNALS
 from worker.status import actor, replica, view
 from worker.upkeep import Compact, Rebuild, Rebuilt
 from worker.verdict import Path as MailPath
@@ -174,6 +175,8 @@ class App:
             observing = self._observe("run")
             cycle, hands = self._build_cycle(Drain(), observing)
             observing.open()
+        from worker.schedule import Schedule, Watcher  # `once` needs no scheduler, and needn't wait for it
+
         settings = self.settings
         schedule = Schedule(cycle, settings.poll.every, cycle.heartbeat, HEARTBEAT)
         observing.health.watch(schedule.alive)

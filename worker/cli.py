@@ -1,5 +1,6 @@
 """The command line: arguments in, text and an exit code out. It knows neither IMAP nor SQL."""
 
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -9,15 +10,12 @@ from typing import Any
 
 import click
 import orjson
-from rich.console import Console
-from rich.table import Column, Table
-from rich.text import Text
 
 from worker import __version__
 from worker.classify.policy import SOURCES
-from worker.explain import ExitCode, Failure
-from worker.journal.intents import Kind
+from worker.exits import ExitCode, Failure
 from worker.outcome import State
+from worker.signals import block_signals
 
 DEFAULT_CONFIG = "worker.toml"
 CONFIG_HELP = "The configuration file (default: worker.toml, or what NHSMAIL_CONFIG names)."
@@ -71,9 +69,11 @@ def run_command(config: Path | None) -> int:
 @click.option("--dry-run", is_flag=True, help="Say what each message would come to, and change nothing.")
 def once(config: Path | None, *, dry_run: bool) -> int:
     """Drain the mailbox and end."""
+    from worker.printing import print_foreseen
+
     with _app(config, logs=True, quiet=sys.stderr.isatty()) as app:
         if dry_run:
-            return _print_foreseen(app.preview())
+            return print_foreseen(app.preview())
         with _progress() as progress:
             summary = app.once(progress)
         click.echo(summary.text(), err=True)
@@ -100,12 +100,14 @@ def check(config: Path | None, *, connect: bool) -> int:
 @JsonOption
 def status(config: Path | None, *, as_json: bool) -> int:
     """The state of the worker, from the journal alone."""
+    from worker.printing import print_status
+
     with _app(config, reading=True) as app:
         found = app.status()
     if as_json:
         _print_json(found)
     else:
-        _print_status(found)
+        print_status(found)
     return ExitCode.DONE
 
 
@@ -114,12 +116,14 @@ def status(config: Path | None, *, as_json: bool) -> int:
 @JsonOption
 def reconcile(config: Path | None, *, as_json: bool) -> int:
     """Hold every message against the journal; end with 1 if one is unaccounted for."""
+    from worker.printing import print_balance
+
     with _app(config) as app:
         balance = app.reconcile()
     if as_json:
         _print_json(balance.as_json())
     else:
-        _print_balance(balance)
+        print_balance(balance)
     return ExitCode.FINDING if balance.unaccounted else ExitCode.DONE
 
 
@@ -157,10 +161,12 @@ def junk() -> None:
 @LimitOption
 def junk_list(config: Path | None, since: datetime | None, limit: int, **filters: Any) -> int:
     """Junk, newest first, read from the mailbox at this moment; `*` marks known senders."""
+    from worker.printing import print_list
+
     earliest = {} if since is None else {"since": since.replace(tzinfo=UTC).timestamp()}
     with _app(config) as app:
         listed = app.review(State.JUNK, limit=limit, **earliest, **filters)
-    return _print_list(listed, limit)
+    return print_list(listed, limit)
 
 
 @junk.command("show")
@@ -168,8 +174,10 @@ def junk_list(config: Path | None, since: datetime | None, limit: int, **filters
 @click.argument("key")
 def junk_show(config: Path | None, key: str) -> int:
     """One message: its headers, the evidence, a plain preview, its attachments by name and type."""
+    from worker.printing import print_shown
+
     with _app(config) as app:
-        return _print_shown(app.show(key))
+        return print_shown(app.show(key))
 
 
 @junk.command("release")
@@ -178,6 +186,8 @@ def junk_show(config: Path | None, key: str) -> int:
 @click.option("--reason", required=True, help="Why it is clean. Goes into the audit trail.")
 def junk_release(config: Path | None, keys: tuple[str, ...], reason: str) -> int:
     """Say that messages are clean: they are handled as such, and never junked again."""
+    from worker.journal.intents import Kind
+
     with _app(config) as app:
         click.echo(app.ask(Kind.RELEASE, keys, reason))
     return ExitCode.DONE
@@ -193,8 +203,10 @@ def failed() -> None:
 @LimitOption
 def failed_list(config: Path | None, limit: int) -> int:
     """Dead letters, newest first, read from the mailbox at this moment."""
+    from worker.printing import print_list
+
     with _app(config) as app:
-        return _print_list(app.review(State.FAILED, limit=limit), limit)
+        return print_list(app.review(State.FAILED, limit=limit), limit)
 
 
 @failed.command("show")
@@ -202,8 +214,10 @@ def failed_list(config: Path | None, limit: int) -> int:
 @click.argument("key")
 def failed_show(config: Path | None, key: str) -> int:
     """One dead letter, as for `junk show`."""
+    from worker.printing import print_shown
+
     with _app(config) as app:
-        return _print_shown(app.show(key))
+        return print_shown(app.show(key))
 
 
 @failed.command("retry")
@@ -212,6 +226,8 @@ def failed_show(config: Path | None, key: str) -> int:
 @click.option("--reason", default="", help="Why it should work now. Goes into the audit trail.")
 def failed_retry(config: Path | None, keys: tuple[str, ...], reason: str) -> int:
     """Try dead letters again, with the same key; handlers that finished aren't called again."""
+    from worker.journal.intents import Kind
+
     with _app(config) as app:
         click.echo(app.ask(Kind.RETRY, keys, reason))
     return ExitCode.DONE
@@ -268,7 +284,9 @@ def login_status(config: Path | None, *, as_json: bool) -> int:
     if as_json:
         _print_json(found)
     else:
-        click.echo(_login_line(found))
+        from worker.printing import login_line
+
+        click.echo(login_line(found))
         if found["state"] != "ready":
             click.echo(advice)
     return ExitCode.DONE
@@ -349,6 +367,8 @@ def audit_show(config: Path | None, kind: str, key: str | None, since: datetime 
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
 def demo(directory: Path, command: tuple[str, ...]) -> int:
     """The whole worker on an embedded mailbox with sample mail; or a COMMAND on what an earlier demo left."""
+    from rich.console import Console
+
     from worker import demo as demonstration
 
     return demonstration.run(directory, list(command), Console())
@@ -362,123 +382,23 @@ def _app(
 ) -> Any:
     """The application, built from the settings. Imported here: `--help` and usage errors needn't wait for it."""
     if signals:
-        from worker.schedule import block_signals
-
         block_signals()
-    from worker.app import App
-
     path: Path | None = config if config is not None else Path(DEFAULT_CONFIG)
     if config is None and not Path(DEFAULT_CONFIG).exists():
         path = None if any(name.startswith("NHSMAIL_ACCOUNT__") for name in os.environ) else path
-    return App.from_files(path, os.environ, logs=logs, quiet=quiet, reading=reading)
+    # What is made while we start stays until the end: the collector looks at none of it, now or ever after.
+    gc.disable()
+    try:
+        from worker.app import App
+
+        return App.from_files(path, os.environ, logs=logs, quiet=quiet, reading=reading)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def _print_json(value: object) -> None:
     click.echo(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode())
-
-
-def _print_status(found: dict[str, Any]) -> None:
-    login, messages, poll = found["login"], found["messages"], found["last_poll"]
-    table = Table(show_header=False, box=None, pad_edge=False)
-    rows: list[tuple[str, str]] = [
-        ("account", found["account"]),
-        ("login", _login_line(login)),
-        ("password", _password_line(found["password"])),
-        (
-            "messages",
-            ", ".join(f"{messages[name]} {name}" for name in ("pending", "handled", "junk", "failed", "gone")),
-        ),
-        ("last poll", "never" if poll["at"] is None else f"{poll['at']}, {'ok' if poll['ok'] else 'failed'}"),
-        ("worker", "none is running" if found["lease"]["holder"] is None else f"running as {found['lease']['holder']}"),
-    ]
-    if found["paused"]:
-        rows.append(("paused", "yes: nothing is handed over until `nhsmail-worker resume`"))
-    for name, text in rows:
-        table.add_row(f"{name}:", text)
-    _console().print(table)
-
-
-def _login_line(login: dict[str, Any]) -> str:
-    used = f"{login['failures']} of {login['threshold']} attempts failed, {login['remaining']} left for the worker"
-    later = f"; next attempt {login['next_attempt_at']}" if login["next_attempt_at"] else ""
-    reason = f" ({login['reason']})" if login["reason"] else ""
-    return f"{login['state']}{reason}: {used}{later}"
-
-
-def _password_line(password: dict[str, Any]) -> str:
-    if password["expires_at"] is None:
-        return "not seen yet"
-    return f"changed {password['changed_at']}, expires {password['expires_at']} ({password['days_left']} days left)"
-
-
-def _print_balance(balance: Any) -> None:
-    console = _console()
-    table = Table("state", "messages")
-    for name, count in balance.as_json().items():
-        if isinstance(count, int):
-            table.add_row(name, str(count))
-    console.print(table)
-    if balance.unaccounted:
-        console.print("Unaccounted for, by key:")
-        for key in balance.unaccounted_keys:
-            console.print(f"  {key}")
-        console.print(
-            "These were in the mailbox and are neither where the journal says nor settled. Ask who has moved or "
-            "deleted mail; a message that lies in a watched folder is taken up by the next poll."
-        )
-    else:
-        console.print("Every message is accounted for.")
-
-
-def _print_foreseen(foreseen: Sequence[Any]) -> int:
-    table = Table(_key(), "path", "would come to")
-    for message in foreseen:
-        table.add_row(message.key, message.path.value, message.outcome)
-    _console().print(table)
-    click.echo(f"{len(foreseen)} message(s). Nothing was handed over, recorded or moved.")
-    return ExitCode.DONE
-
-
-def _print_list(listed: Sequence[Any], limit: int) -> int:
-    table = Table(_key(), "received", "", "from", "subject", "why")
-    for item in listed:
-        sender = "(not where it was put)" if item.sender is None else item.sender
-        received, known = item.received_at.strftime("%Y-%m-%d %H:%M"), "*" if item.known else ""
-        table.add_row(item.key, received, known, Text(sender), Text(item.subject or ""), Text(item.reason))
-    _console().print(table)
-    more = "; --limit shows more" if len(listed) == limit else ""
-    click.echo(f"{len(listed)} message(s){more}.")
-    return ExitCode.DONE
-
-
-def _print_shown(shown: Any) -> int:
-    """What is ours begins at the margin, what the sender wrote is set in: nothing of it passes for ours."""
-    lines = [f"{shown.key} in '{shown.folder}'", "", "Evidence:"]
-    for piece in shown.evidence:
-        counts = "counts" if piece.counts else "doesn't count"
-        lines.append(f"  {piece.source} {piece.value} ({piece.header or 'no header'}): {counts}, {piece.reason}")
-    lines += ["", "Headers:", *(f"  {name}: {value}" for name, value in shown.headers)]
-    if shown.attachments:
-        lines += ["", "Attachments:", *(f"  {name} ({kind}, {size} bytes)" for name, kind, size in shown.attachments)]
-    if shown.text:
-        lines += ["", "Text:", *(f"  | {line}" for line in shown.text.split("\n"))]
-    if shown.note:
-        lines += ["", shown.note]
-    click.echo("\n".join(lines))
-    return ExitCode.DONE
-
-
-def _key() -> Column:
-    """The column of keys, never cut. A table keeps its cells in the column: each needs one of its own."""
-    return Column("key", no_wrap=True, min_width=26, overflow="fold")
-
-
-_PIPE_WIDTH = 160
-
-
-def _console() -> Console:
-    """Standard output; where it is no terminal, wide enough that a program can read the lines."""
-    return Console(highlight=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
 
 
 def _progress() -> Any:

@@ -1,7 +1,6 @@
 """What went wrong, for a person: what happened, what it means for the account or the mail, what to do next."""
 
-from enum import IntEnum
-
+from worker.exits import ExitCode, Failure
 from worker.journal.database import JournalDamaged, JournalUnavailable
 from worker.journal.facts import OtherAccount
 from worker.journal.migrate import JournalTooNew
@@ -16,34 +15,6 @@ from worker.mailbox.errors import (
 )
 from worker.mailbox.folders import FolderProblem
 from worker.settle import CannotMove
-
-
-class ExitCode(IntEnum):
-    """The command's exit codes; people's scripts depend on them."""
-
-    DONE = 0
-    FINDING = 1
-    """Done, and something was found that a person should look at."""
-    USAGE = 64
-    UNREACHABLE = 69
-    """The server can't be reached, or its certificate is not trusted."""
-    FAULT = 70
-    """Our own fault."""
-    NOT_NOW = 75
-    """Cooling, throttled, another worker holds the lease, or retries are still due."""
-    HALTED = 77
-    """No login until a person or a new credential changes things."""
-    CONFIGURATION = 78
-    """The configuration, or a state folder that can't be written."""
-
-
-class Failure(Exception):
-    """Ends a command with a text for a person and an exit code."""
-
-    def __init__(self, code: ExitCode, text: str) -> None:
-        super().__init__(text)
-        self.code = code
-
 
 KNOWN = (MailboxError, JournalUnavailable, JournalTooNew, OtherAccount, FolderProblem, CannotMove)
 """What `failure_of` has words for."""

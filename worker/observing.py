@@ -10,9 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
-
-from httpx import InvalidURL
+from typing import TYPE_CHECKING, Any
 
 from worker import __version__
 from worker.digest import DigestJob, zone_named
@@ -23,12 +21,12 @@ from worker.journal.journal import Journal
 from worker.journal.messages import Record, Result
 from worker.login.status import LoginStatus
 from worker.message import Message
-from worker.observe import AuditTrail, Health, Metrics, get_logger, mirror
+from worker.observe import AuditTrail, get_logger, mirror
 from worker.observe.alerts import Alerter, Limits
 from worker.observe.audit import AuditUnavailable
+from worker.observe.health import Health
+from worker.observe.metrics import Metrics
 from worker.observe.redact import Secret
-from worker.observe.senders import Form, Relay, Webhook
-from worker.observe.server import Server, UnsafeAddress, address, token_from
 from worker.observe.view import HelpView, StatusView
 from worker.outcome import Outcome, State
 from worker.settings import Settings, SettingsError, read_secret, values_by_setting
@@ -36,6 +34,12 @@ from worker.status import About, installation, view
 from worker.status import replica as process_name
 from worker.verdict import Path
 from worker.watching import Watching
+
+if TYPE_CHECKING:
+    from worker.observe.senders import Form, Relay, Webhook
+    from worker.observe.server import Server
+
+# Server and senders are imported where they are wanted: `once` has neither, and needn't wait for their libraries.
 
 log = get_logger()
 
@@ -138,6 +142,8 @@ class Observing(Watching):
         listen = self._settings.health.listen
         if not listen:
             return
+        from worker.observe.server import Server, UnsafeAddress, address
+
         host, port = address(listen)
         try:
             self._server = Server(
@@ -164,6 +170,8 @@ class Observing(Watching):
             return health.token.get_secret_value
         if health.token_file is None:
             return None
+        from worker.observe.server import token_from
+
         token = token_from(health.token_file)
         try:
             token()
@@ -312,13 +320,19 @@ def _mirror(settings: Settings, *, stdout: bool) -> Callable[[bytes], None] | No
         case "stdout":
             return mirror.to_stdout if stdout else None
         case "syslog":
+            from worker.observe.server import address
+
             where = settings.audit.syslog
             return mirror.to_syslog(where if where.startswith("/") else address(where))
         case _:
             return None
 
 
-def _senders(settings: Settings) -> Iterator[Webhook | Relay]:
+def _senders(settings: Settings) -> Iterator["Webhook | Relay"]:
+    from httpx import InvalidURL
+
+    from worker.observe.senders import Relay, Webhook
+
     alerts = settings.alerts
     forms: tuple[Form, ...] = ("teams", "slack", "json")
     for form in forms:

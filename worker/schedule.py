@@ -18,17 +18,12 @@ from apscheduler.jobstores.base import JobLookupError
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from worker.observe import get_logger
+from worker.signals import ENDING_SIGNALS
 
 log = get_logger()
 
-ENDING_SIGNALS = frozenset({signal.SIGTERM, signal.SIGINT})
 _WORK = "work"
 _HEARTBEAT = "heartbeat"
-
-
-def block_signals() -> None:
-    """Keep the ending signals for `Schedule.run`: call it before any thread starts, as threads inherit the mask."""
-    signal.pthread_sigmask(signal.SIG_BLOCK, ENDING_SIGNALS)
 
 
 class Schedule:

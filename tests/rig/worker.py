@@ -33,7 +33,7 @@ import worker.app
 from tests.rig.dovecot import Mailbox
 from worker import cli
 from worker.observe.log import configure
-from worker.schedule import block_signals
+from worker.signals import block_signals
 
 REPOSITORY = Path(__file__).parents[2]
 COMMAND = Path(sys.executable).parent / "nhsmail-worker"

@@ -8,7 +8,8 @@ import threading
 from datetime import timedelta
 from pathlib import Path
 
-from worker.schedule import Schedule, block_signals
+from worker.schedule import Schedule
+from worker.signals import block_signals
 
 
 def stop_while_work_is_busy() -> None:

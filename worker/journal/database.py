@@ -42,6 +42,17 @@ class Database:
         self._engine = _sqlite_engine(self.url) if self.is_sqlite else _server_engine(self.url)
         self._reading = self._engine if self.is_sqlite else _read_only(self._engine)
 
+    @property
+    def insert(self) -> Any:
+        """SQLAlchemy's `insert` of this database's dialect, which has `on_conflict_do_…`; the other isn't loaded."""
+        if self.is_sqlite:
+            from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+
+            return sqlite_insert
+        from sqlalchemy.dialects.postgresql import insert as postgres_insert
+
+        return postgres_insert
+
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """One consistent view of the journal.

@@ -6,8 +6,6 @@ from typing import Any
 
 import orjson
 from sqlalchemy import delete, select
-from sqlalchemy.dialects.postgresql import insert as postgres_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from worker.journal.database import Database
 from worker.journal.schema import fact
@@ -32,7 +30,7 @@ class Facts:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._insert: Any = sqlite_insert if database.is_sqlite else postgres_insert
+        self._insert: Any = database.insert
 
     def belongs_to(self, address: str) -> None:
         """Make this the journal of this account, or find that it already is.

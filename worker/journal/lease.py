@@ -19,8 +19,6 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, delete, extract, func, literal, select, update
-from sqlalchemy.dialects.postgresql import insert as postgres_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from worker.journal.database import Database, JournalUnavailable
 from worker.journal.schema import lease
@@ -70,7 +68,7 @@ class Lease:
         self._lock: int | None = None
         self._renewed_at: float | None = None
         self._one_at_a_time = threading.Lock()
-        self._insert: Any = sqlite_insert if database.is_sqlite else postgres_insert
+        self._insert: Any = database.insert
         self.term = 0
 
     @property

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, and_, bindparam, case, delete, func, literal, or_, select, update
-from sqlalchemy.dialects.postgresql import insert as postgres_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from worker.journal.database import Database
 from worker.journal.schema import delivery, folder, known_sender, message, tally
@@ -103,7 +101,7 @@ class Messages:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._insert: Any = sqlite_insert if database.is_sqlite else postgres_insert
+        self._insert: Any = database.insert
         self._fence: Callable[[Connection], None] = lambda _connection: None
 
     def fenced_by(self, fence: Callable[[Connection], None]) -> None:

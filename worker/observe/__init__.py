@@ -1,9 +1,7 @@
 """What the worker shows of itself: log, audit trail, metrics, health, status page, alerts. Others call it."""
 
 from worker.observe.audit import AuditTrail
-from worker.observe.health import Health
 from worker.observe.log import bound, get_logger
 from worker.observe.log import configure as configure_logging
-from worker.observe.metrics import Metrics
 
-__all__ = ["AuditTrail", "Health", "Metrics", "bound", "configure_logging", "get_logger"]
+__all__ = ["AuditTrail", "bound", "configure_logging", "get_logger"]

@@ -1,0 +1,116 @@
+"""Tables and texts for people, on standard output. Loaded by the commands that print them alone."""
+
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Column, Table
+from rich.text import Text
+
+from worker.exits import ExitCode
+
+
+def print_status(found: dict[str, Any]) -> None:
+    login, messages, poll = found["login"], found["messages"], found["last_poll"]
+    table = Table(show_header=False, box=None, pad_edge=False)
+    rows: list[tuple[str, str]] = [
+        ("account", found["account"]),
+        ("login", login_line(login)),
+        ("password", _password_line(found["password"])),
+        (
+            "messages",
+            ", ".join(f"{messages[name]} {name}" for name in ("pending", "handled", "junk", "failed", "gone")),
+        ),
+        ("last poll", "never" if poll["at"] is None else f"{poll['at']}, {'ok' if poll['ok'] else 'failed'}"),
+        ("worker", "none is running" if found["lease"]["holder"] is None else f"running as {found['lease']['holder']}"),
+    ]
+    if found["paused"]:
+        rows.append(("paused", "yes: nothing is handed over until `nhsmail-worker resume`"))
+    for name, text in rows:
+        table.add_row(f"{name}:", text)
+    standard_output().print(table)
+
+
+def login_line(login: dict[str, Any]) -> str:
+    used = f"{login['failures']} of {login['threshold']} attempts failed, {login['remaining']} left for the worker"
+    later = f"; next attempt {login['next_attempt_at']}" if login["next_attempt_at"] else ""
+    reason = f" ({login['reason']})" if login["reason"] else ""
+    return f"{login['state']}{reason}: {used}{later}"
+
+
+def _password_line(password: dict[str, Any]) -> str:
+    if password["expires_at"] is None:
+        return "not seen yet"
+    return f"changed {password['changed_at']}, expires {password['expires_at']} ({password['days_left']} days left)"
+
+
+def print_balance(balance: Any) -> None:
+    console = standard_output()
+    table = Table("state", "messages")
+    for name, count in balance.as_json().items():
+        if isinstance(count, int):
+            table.add_row(name, str(count))
+    console.print(table)
+    if balance.unaccounted:
+        console.print("Unaccounted for, by key:")
+        for key in balance.unaccounted_keys:
+            console.print(f"  {key}")
+        console.print(
+            "These were in the mailbox and are neither where the journal says nor settled. Ask who has moved or "
+            "deleted mail; a message that lies in a watched folder is taken up by the next poll."
+        )
+    else:
+        console.print("Every message is accounted for.")
+
+
+def print_foreseen(foreseen: Sequence[Any]) -> int:
+    table = Table(_key(), "path", "would come to")
+    for message in foreseen:
+        table.add_row(message.key, message.path.value, message.outcome)
+    standard_output().print(table)
+    click.echo(f"{len(foreseen)} message(s). Nothing was handed over, recorded or moved.")
+    return ExitCode.DONE
+
+
+def print_list(listed: Sequence[Any], limit: int) -> int:
+    table = Table(_key(), "received", "", "from", "subject", "why")
+    for item in listed:
+        sender = "(not where it was put)" if item.sender is None else item.sender
+        received, known = item.received_at.strftime("%Y-%m-%d %H:%M"), "*" if item.known else ""
+        table.add_row(item.key, received, known, Text(sender), Text(item.subject or ""), Text(item.reason))
+    standard_output().print(table)
+    more = "; --limit shows more" if len(listed) == limit else ""
+    click.echo(f"{len(listed)} message(s){more}.")
+    return ExitCode.DONE
+
+
+def print_shown(shown: Any) -> int:
+    """What is ours begins at the margin, what the sender wrote is set in: nothing of it passes for ours."""
+    lines = [f"{shown.key} in '{shown.folder}'", "", "Evidence:"]
+    for piece in shown.evidence:
+        counts = "counts" if piece.counts else "doesn't count"
+        lines.append(f"  {piece.source} {piece.value} ({piece.header or 'no header'}): {counts}, {piece.reason}")
+    lines += ["", "Headers:", *(f"  {name}: {value}" for name, value in shown.headers)]
+    if shown.attachments:
+        lines += ["", "Attachments:", *(f"  {name} ({kind}, {size} bytes)" for name, kind, size in shown.attachments)]
+    if shown.text:
+        lines += ["", "Text:", *(f"  | {line}" for line in shown.text.split("\n"))]
+    if shown.note:
+        lines += ["", shown.note]
+    click.echo("\n".join(lines))
+    return ExitCode.DONE
+
+
+def _key() -> Column:
+    """The column of keys, never cut. A table keeps its cells in the column: each needs one of its own."""
+    return Column("key", no_wrap=True, min_width=26, overflow="fold")
+
+
+_PIPE_WIDTH = 160
+
+
+def standard_output() -> Console:
+    """Standard output; where it is no terminal, wide enough that a program can read the lines."""
+    return Console(highlight=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
