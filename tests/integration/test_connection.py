@@ -118,6 +118,7 @@ def test_cut_again_and_again_at_any_byte(dovecot: Mailbox, proxy: Proxy, make_wo
             dovecot.append_many("INBOX", letters(4, start=count + 1, size=600))
             count += 4
             eventually(lambda count=count: settled(worker, count))  # type: ignore[misc] # bound at once
+        proxy.clear()
 
     all_handled_once(dovecot, worker, count)
     assert proxy.traffic.connections > 6
@@ -142,6 +143,7 @@ def test_cut_again_and_again_at_any_byte_for_long(
             dovecot.append_many("INBOX", letters(more, start=count + 1, size=chance.choice([0, 3000])))
             count += more
             eventually(lambda count=count: settled(worker, count), 60)  # type: ignore[misc] # bound at once
+        proxy.clear()
 
     all_handled_once(dovecot, worker, count)
 
