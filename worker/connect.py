@@ -59,6 +59,10 @@ class Connector:
         """The session, where there is one that no error has ended."""
         return self._session if self._session is not None and self._session.is_open else None
 
+    def token_expired(self) -> None:
+        """The server ended the session since its token had run out."""
+        self._guard.token_expired()
+
     def close(self) -> None:
         """Log out and close, where there is a connection."""
         session, self._session = self._session, None

@@ -25,6 +25,7 @@ from worker.mailbox.errors import (
     ProtocolFault,
     ServerUnavailable,
     Throttled,
+    TokenExpired,
 )
 from worker.mailbox.folders import FolderProblem
 from worker.mailbox.session import Session
@@ -318,6 +319,8 @@ class Cycle:
         return None
 
     def _lost(self, error: Exception) -> float | None:
+        if isinstance(error, TokenExpired):
+            self._connector.token_expired()
         self._connector.close()
         self._keep_outcomes()
         wait = self._reconnect[min(self._losses, len(self._reconnect) - 1)]

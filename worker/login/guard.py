@@ -1,10 +1,9 @@
 """The login guard: the one door through which a credential leaves the process.
 
-The budget is the account's, not the password's, and is counted in the journal: a restart, a crash loop, a second '
-'replica
-or a lost answer refills nothing. A credential is only handed out by `Attempt.credential()`, which returns after the
-attempt's row and its witness are on the disk. Whatever happens next, short of the server's OK to the login and to the
-first mailbox command, the attempt is written down as what it came to, and counts where it may have counted there.
+The budget is the account's, not the password's, and is counted in the journal: a restart, a crash loop, a second
+replica or a lost answer refills nothing. A credential is only handed out by `Attempt.credential()`, which returns after
+the attempt's row and its witness are on the disk. Whatever happens next, short of the server's OK to the login and to
+the first mailbox command, the attempt is written down as what it came to, and counts where it may have counted there.
 
     with guard.attempt() as attempt:            # raises NoAttempt and its kin: nothing was sent
         session.connect()                       # fails here: nothing is spent
@@ -95,6 +94,7 @@ class Guard:
         self._cost = cost
         self._unrecorded: tuple[int, _Result] | None = None
         self._announced: tuple[object, ...] | None = None
+        self._token_is_over = False
 
     # -- for the worker and its commands -------------------------------------------------------------------------------
 
@@ -120,6 +120,10 @@ class Guard:
                 raise
             else:
                 self._ended(attempt)
+
+    def token_expired(self) -> None:
+        """The server ended a session since its token had run out: the next attempt gets a fresh one."""
+        self._token_is_over = True
 
     def status(self) -> LoginStatus:
         """Where the login stands, from the journal alone."""
@@ -430,8 +434,9 @@ class Attempt:
             raise RuntimeError("an attempt has one credential, once")
         self.stage = "sent"
         self.number = self._guard._begin(self.granted)  # noqa: SLF001 -- the guard's other half
-        refresh = self.granted.standing.refresh
+        refresh = self.granted.standing.refresh or self._guard._token_is_over  # noqa: SLF001 -- as above
         credential = self.granted.candidate.obtain(refresh=refresh)
+        self._guard._token_is_over = False  # noqa: SLF001 -- as above
         self.granted.stale = not refresh and self.granted.candidate.kind == "token"
         return credential
 

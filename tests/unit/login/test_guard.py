@@ -752,6 +752,19 @@ def test_losses_with_a_token_only_wait() -> None:
     send(world)
 
 
+def test_a_token_that_ran_out_in_a_session_is_refreshed_until_a_fresh_one_was_had() -> None:
+    world, tokens = token_world()
+    world.processes[0][1].token_expired()
+    tokens.fails = lambda: (_ for _ in ()).throw(LoginFailed(failure(F.UNAVAILABLE, "token")))
+    with pytest.raises(LoginFailed):
+        send(world)
+    world.now += 1_000
+    tokens.fails = lambda: None
+    send(world)
+    send(world)
+    assert tokens.refreshed == [True, True, False]
+
+
 def test_an_expired_token_is_refreshed() -> None:
     world, tokens = token_world()
     with pytest.raises(TokenExpired):

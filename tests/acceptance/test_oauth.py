@@ -1,0 +1,315 @@
+"""XOAUTH2, the whole command: a token endpoint as Microsoft's is, and a Dovecot that checks the tokens itself."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.acceptance.test_marks import Marks
+from tests.rig.dovecot import Mailbox
+from tests.rig.letters import letters
+from tests.rig.nursery import Nursery
+from tests.rig.proxy import Answer as Say
+from tests.rig.proxy import Call, Proxy
+from tests.rig.tls import Authority
+from tests.rig.token_endpoint import TokenEndpoint, refusal, tokens
+from tests.rig.worker import Answer, Worker, eventually
+
+MakeWorker = Callable[..., Worker]
+SECRET = "application-secret-7Q~"
+
+
+@pytest.fixture
+def endpoint(authority: Authority) -> Iterator[TokenEndpoint]:
+    with TokenEndpoint(authority) as found:
+        yield found
+
+
+@pytest.fixture
+def make_signed(make_worker: MakeWorker, endpoint: TokenEndpoint, tmp_path: Path) -> Callable[..., Worker]:
+    """A worker that logs in with tokens of the endpoint."""
+
+    def make(flow: str, server: Any = None, *, secret: str = SECRET, **settings: dict[str, Any]) -> Worker:
+        lockout = {"waits": ["10ms"], "jitter": 0.0}
+        tables = {"lockout": lockout, "poll": {"every": "100ms", "reconnect": ["10ms"]}, **settings}
+        worker = make_worker(server, settings=tables)
+        oauth: dict[str, Any] = {"tenant": "tenant", "client_id": "client", "authority": endpoint.url}
+        if flow == "oauth2-client":
+            path = worker.folder / "client-secret"
+            path.touch(mode=0o600)
+            path.write_text(secret)
+            oauth["client_secret_file"] = str(path)
+        password = worker.settings["account"]["password_file"] if "password" in flow else None
+        account: dict[str, Any] = {"auth": flow, "password_file": password}
+        worker.configure(**{"account": account, "account.oauth": oauth})
+        return worker
+
+    return make
+
+
+MakeSigned = Callable[..., Worker]
+
+
+def login(worker: Worker) -> tuple[str, int, str | None]:
+    found = worker.status()["login"]
+    return found["state"], found["failures"], found["reason"]
+
+
+def sign_in(worker: Worker, endpoint: TokenEndpoint, access: str, **given: Any) -> Answer:
+    endpoint.answers.append(tokens(access, user=worker.settings["account"]["address"], **given))
+    return worker.command("login", "authorise")
+
+
+def grants(endpoint: TokenEndpoint) -> list[str]:
+    return [form["grant_type"] for form in endpoint.forms if "grant_type" in form]
+
+
+# -- the flows ---------------------------------------------------------------------------------------------------------
+
+
+def test_client_credentials(dovecot: Mailbox, endpoint: TokenEndpoint, make_signed: MakeSigned) -> None:
+    dovecot.append_many("INBOX", letters(3))
+    worker = make_signed("oauth2-client")
+    endpoint.answers = [tokens(dovecot.token(), refresh=None)]
+    with worker.running():
+        eventually(lambda: len(worker.handed()) == 3)
+    assert grants(endpoint) == ["client_credentials"]
+    assert login(worker) == ("ready", 0, None)
+    assert dovecot.history == []  # no password was checked
+    assert not (worker.state / "oauth.json").exists()
+
+
+def test_device_sign_in(dovecot: Mailbox, endpoint: TokenEndpoint, make_signed: MakeSigned) -> None:
+    dovecot.append_many("INBOX", letters(3))
+    worker = make_signed("oauth2-device")
+    answer = worker.command("once")
+    assert (answer.code, "login authorise" in answer.err) == (78, True)
+    assert "ABCD-1234" in sign_in(worker, endpoint, dovecot.token()).out
+    assert (worker.state / "oauth.json").stat().st_mode & 0o777 == 0o600
+    with worker.running():
+        eventually(lambda: len(worker.handed()) == 3)
+    assert len(grants(endpoint)) == 1
+    assert (login(worker), dovecot.history) == (("ready", 0, None), [])
+
+
+def test_a_worker_that_waits_for_the_sign_in(
+    dovecot: Mailbox, endpoint: TokenEndpoint, make_signed: MakeSigned
+) -> None:
+    worker = make_signed("oauth2-device")
+    with worker.running() as running:
+        eventually(lambda: worker.events("worker.not_ready"))
+        assert running.alive
+        endpoint.answers.append(tokens(dovecot.token(), user=dovecot.address))
+        answer = worker.installed("login", "authorise")
+        assert answer.code == 0, answer
+        eventually(lambda: worker.events("login.succeeded"))
+
+
+def test_the_password_goes_to_the_token_endpoint_once(
+    dovecot: Mailbox, endpoint: TokenEndpoint, make_signed: MakeSigned
+) -> None:
+    dovecot.append_many("INBOX", letters(3))
+    worker = make_signed("oauth2-password")
+    endpoint.answers = [tokens(dovecot.token(), user=dovecot.address)]
+    assert worker.once() == 0
+    assert worker.once() == 0
+    assert len(worker.handed()) == 3
+    assert grants(endpoint) == ["password"]
+    assert (login(worker), dovecot.history) == (("ready", 0, None), [])
+
+
+def test_a_wrong_password_at_the_token_endpoint_keeps_to_the_budget(
+    endpoint: TokenEndpoint, make_signed: MakeSigned
+) -> None:
+    worker = make_signed("oauth2-password")
+    for number in range(11):
+        (worker.folder / "password").write_text(f"Harbour-Colour-{number}")
+        endpoint.answers = [refusal(50126)]
+        assert worker.once() in {75, 77}
+    assert grants(endpoint) == ["password"] * 8
+    assert login(worker) == ("halted", 8, "budget")
+
+
+def test_a_locked_account_at_the_token_endpoint_halts_at_once(endpoint: TokenEndpoint, make_signed: MakeSigned) -> None:
+    worker = make_signed("oauth2-password")
+    endpoint.answers = [refusal(50053)] * 3
+    assert [worker.once() for _ in range(3)] == [77, 77, 77]
+    assert len(endpoint.forms) == 1
+
+
+# -- tokens that run out -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("flow", ["oauth2-client", "oauth2-device", "oauth2-password"])
+def test_a_token_that_runs_out_in_a_session(
+    dovecot: Mailbox, proxy: Proxy, endpoint: TokenEndpoint, make_signed: MakeSigned, flow: str
+) -> None:
+    worker = make_signed(flow, proxy)
+    first, second = dovecot.token(number=1), dovecot.token(number=2)
+    user = "" if flow == "oauth2-client" else dovecot.address
+    refresh = None if flow == "oauth2-client" else "refresh-1"
+    if flow == "oauth2-device":
+        sign_in(worker, endpoint, first)
+    else:
+        endpoint.answers = [tokens(first, refresh=refresh, user=user)]
+    endpoint.answers.append(tokens(second, refresh=refresh, user=user))
+    with worker.running() as running:
+        eventually(lambda: worker.events("login.succeeded"))
+        proxy.inject("* BYE Session invalidated - AccessTokenExpired")
+        proxy.cut()
+        eventually(lambda: len(worker.events("login.succeeded")) == 2)
+        dovecot.append_many("INBOX", letters(2))
+        eventually(lambda: len(worker.handed()) == 2)
+        assert running.alive
+    assert len(grants(endpoint)) == 2, "a fresh token, at once"
+    assert worker.events("login.rejected") == []
+    assert (login(worker), dovecot.history) == (("ready", 0, None), [])
+
+
+def test_a_token_is_refreshed_ahead_of_its_end(
+    dovecot: Mailbox, endpoint: TokenEndpoint, make_signed: MakeSigned
+) -> None:
+    worker = make_signed("oauth2-device")
+    sign_in(worker, endpoint, dovecot.token(), expires_in=200)
+    endpoint.answers = [tokens(dovecot.token(), refresh="refresh-2", user=dovecot.address)]
+    assert worker.once() == 0
+    assert grants(endpoint)[1:] == ["refresh_token"]
+    assert worker.once() == 0
+    assert len(grants(endpoint)) == 2
+    assert [one["event"] for one in worker.events() if one["event"].startswith("login.")] == [
+        "login.attempt",
+        "login.succeeded",
+    ] * 2
+
+
+def test_a_kept_token_that_the_server_no_longer_takes_is_refreshed_once(
+    dovecot: Mailbox, endpoint: TokenEndpoint, make_signed: MakeSigned
+) -> None:
+    worker = make_signed("oauth2-device")
+    sign_in(worker, endpoint, dovecot.token(lasts=-60))  # the endpoint says an hour; the server, that it is over
+    endpoint.answers = [tokens(dovecot.token(), user=dovecot.address)]
+    with worker.running():
+        eventually(lambda: worker.events("login.succeeded"))
+    assert [one["counts"] for one in worker.events("login.rejected")] == [False]
+    assert grants(endpoint)[1:] == ["refresh_token"]
+    assert (login(worker), dovecot.history) == (("ready", 0, None), [])
+
+
+def test_tokens_that_are_rejected_have_a_limit_of_their_own(
+    dovecot: Mailbox, endpoint: TokenEndpoint, make_signed: MakeSigned
+) -> None:
+    worker = make_signed("oauth2-client")
+    endpoint.answers = [tokens(dovecot.token(lasts=-60, number=number), refresh=None) for number in range(20)]
+    with worker.running() as running:
+        eventually(lambda: worker.events("login.halted"))
+        assert running.alive
+    assert sum(one["counts"] for one in worker.events("login.rejected")) == 3
+    assert login(worker) == ("halted", 0, "token")
+    assert worker.once() == 77
+    assert dovecot.history == []
+
+    endpoint.answers = [tokens(dovecot.token(), refresh=None)]
+    assert worker.command("login", "reset", "--reason", "the application may read it now").code == 0
+    assert worker.once() == 0
+    assert login(worker) == ("ready", 0, None)
+
+
+@pytest.mark.parametrize("when", ["sent", "answered"])
+def test_a_kill_with_a_token_in_flight_spends_nothing(
+    dovecot: Mailbox, proxy: Proxy, endpoint: TokenEndpoint, make_signed: MakeSigned, when: str
+) -> None:
+    worker = make_signed("oauth2-client", proxy)
+    endpoint.answers = [tokens(dovecot.token(), refresh=None) for _ in range(30)]
+    with Nursery(worker.config) as nursery:
+        for _ in range(9):
+            children: list[Any] = []
+            rule = proxy.on("^AUTHENTICATE", Call(lambda: children[0].strike()), when=when)  # type: ignore[arg-type] # noqa: B023
+            children.append(nursery.start("run", "--config", str(worker.config), log=worker.folder / "children.log"))
+            assert children[0].wait(30)
+            rule.remove()
+            children[0].kill()
+    assert login(worker)[:2] != ("halted", 0)
+    assert login(worker)[1] == 0
+    proxy.clear()
+    eventually(lambda: worker.once() == 0)
+    assert (login(worker), dovecot.history) == (("ready", 0, None), [])
+
+
+# -- secrets -----------------------------------------------------------------------------------------------------------
+
+FAULTY = """
+import imapclient
+def echoing(self, *given):
+    raise RuntimeError(f"unexpected: {given} {[vars(one) for one in given if hasattr(one, '__dict__')]}")
+imapclient.IMAPClient.login = imapclient.IMAPClient.sasl_login = echoing
+"""
+KEPT_ON_PURPOSE = {"password", "client-secret", "oauth.json"}
+
+
+def outputs(folder: Path) -> bytes:
+    """Everything that was written, but for the files that hold a secret on purpose."""
+    paths = [path for path in folder.rglob("*") if path.is_file() and path.name not in KEPT_ON_PURPOSE]
+    assert any(path.name.endswith(".sqlite") for path in paths)
+    return b"\n".join(path.read_bytes() for path in paths)
+
+
+@pytest.mark.parametrize("flow", ["password", "oauth2-client", "oauth2-device", "oauth2-password"])
+def test_no_secret_is_written_anywhere(
+    dovecot: Mailbox, proxy: Proxy, endpoint: TokenEndpoint, make_signed: MakeSigned, tmp_path: Path, flow: str
+) -> None:
+    """A server and an endpoint that echo what they were sent, a library that quotes it, a process that crashes."""
+    marks = Marks()
+    secret, password = marks.mark("client secret"), f"Right-{marks.mark('password')}"
+    access, refresh = marks.mark("rejected token"), marks.mark("refresh token")
+    worker = make_signed(flow, proxy, secret=secret, lockout={"waits": ["10ms"], "token_attempts": 50})
+    (worker.folder / "password").write_text(password)
+    seen: list[Answer] = []
+
+    def give(token: str) -> None:
+        given: dict[str, Any] = {} if flow == "oauth2-client" else {"user": dovecot.address}
+        endpoint.answers = [tokens(token, refresh=None if flow == "oauth2-client" else refresh, **given) for _ in "abc"]
+
+    # rejected, by a server that quotes everything
+    give(access)
+    if flow == "oauth2-device":
+        seen.append(worker.command("login", "authorise"))
+    echo = f"{{tag}} NO LOGIN failed: {password} {access} {secret} {refresh}"
+    proxy.on("^(LOGIN|AUTHENTICATE)", Say(echo), when="before")
+    seen.append(worker.command("once"))
+    # refused by an endpoint that quotes everything
+    if flow != "password":
+        endpoint.answers = [
+            (400, {"error": "invalid_grant", "error_description": f"AADSTS90024: {secret} {password} {refresh}"})
+        ]
+        seen.append(worker.command("once"))
+    # a library's exception that quotes everything, and a process that dies with a signal in the middle of a login
+    give(access)
+    (worker.folder / "faulty.log").touch()
+    with Nursery(worker.config, FAULTY) as faulty:
+        child = faulty.start("run", "--config", str(worker.config), log=worker.folder / "faulty.log")
+        eventually(lambda: "worker.fault" in (worker.folder / "faulty.log").read_text())
+        child.kill()
+        child = faulty.start("check", "--connect", "--config", str(worker.config), log=worker.folder / "faulty.log")
+        child.wait(30)
+    # accepted
+    dovecot.set_password(password)
+    good = dovecot.token(mark=marks.mark("accepted token, a claim"))
+    marks.places[good] = "accepted token"
+    give(good)
+    proxy.clear()
+    assert worker.command("login", "reset", "--reason", "unlocked", "--again").code == 0
+    done = worker.command("once")
+    for _ in range(5):
+        if done.code != 0:
+            seen.append(done)
+            done = worker.command("once")
+    assert done.code == 0, done
+    commands = (("status", "--json"), ("login", "status"), ("audit", "show"), ("check",))
+    seen += [done, *(worker.command(*command) for command in commands)]
+
+    written = outputs(tmp_path) + "".join(one.out + one.err for one in seen).encode()
+    kept = b"".join(path.read_bytes() for path in worker.folder.iterdir() if path.name in KEPT_ON_PURPOSE)
+    assert marks.found_in(kept), "the search finds what is there"
+    assert b"worker.fault" in written
+    assert marks.found_in(written) == []
