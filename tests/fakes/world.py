@@ -147,9 +147,6 @@ class SlowHands:
     def drop_waiting(self) -> list[int]:
         return []
 
-    def rows(self) -> list[int]:
-        return list(self._items)
-
     def interrupt(self) -> None:
         pass
 
