@@ -1,6 +1,7 @@
 """When attempts are made: the schedule that a person meets with a wrong password, over seven days."""
 
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +11,7 @@ from worker.login.refusals import Cooling, Halted
 from worker.login.standing import Reason
 from worker.mailbox.errors import LoginFailed
 
+README = Path(__file__).parents[3] / "README.md"
 DAY = 86_400.0
 MINUTE = 60.0
 
@@ -56,6 +58,7 @@ def test_a_wrong_password_over_seven_days(capsys: pytest.CaptureFixture[str]) ->
     assert (standing.reason, standing.remaining, standing.failures) == (Reason.CREDENTIAL, 3, 5)
     with capsys.disabled():
         print("\n" + table(found, world))  # noqa: T201 -- the table of the README
+    assert f"\n\n{table(found, world)}\n\n" in README.read_text(), "the README shows another schedule"
 
 
 def table(found: list[tuple[float, str]], world: World) -> str:
