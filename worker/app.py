@@ -195,8 +195,8 @@ class App:
             impatience.start()
 
         received = schedule.run(ending=ending)
-        impatience.cancel()
         cycle.end(grace)
+        impatience.cancel()
         watcher.close()
         hands.close()
         observing.stopped(code=ExitCode.DONE, reason=received.name)
@@ -216,9 +216,18 @@ class App:
             cycle, hands = self._build_cycle(drain, observing)
             observing.started()
             code, reason = ExitCode.FAULT, "failed"
+            grace = self.settings.work.grace.total_seconds()
+            impatience = threading.Timer(grace, cycle.abort)
+            impatience.daemon = True
+
+            def stop(_number: int, _frame: object) -> None:
+                cycle.stop()
+                if impatience.ident is None:
+                    impatience.start()
+
             try:
                 for ending in ENDING_SIGNALS:
-                    signal.signal(ending, lambda _number, _frame: cycle.stop())
+                    signal.signal(ending, stop)
                 with self._lease.kept():
                     summary = Summary(cycle.drain(), self.settings.settle.failed)
                 code, reason = summary.exit_code, "drained"
@@ -228,7 +237,8 @@ class App:
             else:
                 return summary
             finally:
-                cycle.end(self.settings.work.grace.total_seconds())
+                cycle.end(grace)
+                impatience.cancel()
                 hands.close()
                 observing.stopped(code=code, reason=reason)
 

@@ -224,7 +224,10 @@ class Cycle:
         if self._began:
             try:
                 if session is not None and session.idling:
-                    session.idle_done()
+                    if self.pipeline.is_busy:
+                        session.idle_done()
+                    else:
+                        session = None  # nothing to ask the server for: on a dead line its answer never comes
                 self._stopping.clear()
                 self.pipeline.stop(grace, self._monotonic, session)
             except (MailboxError, JournalUnavailable, Stop) as error:

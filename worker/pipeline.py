@@ -220,6 +220,11 @@ class Pipeline:
         """End a wait for handlers, so that the next step asks whether to go on; from another thread."""
         self._hands.interrupt()
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether something is in hand, or has an outcome that the mailbox doesn't show yet."""
+        return bool(self._hands) or bool(self._finished) or bool(self._to_settle)
+
     def abandon(self) -> None:
         """The lease is lost: what is in hand is another worker's now, and what comes of it here is not recorded."""
         self._hands.forget()
