@@ -29,6 +29,7 @@ RUN apt-get update \
     && rm -rf /var/lib/apt/lists/* \
     && groupadd --gid 10001 worker \
     && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin worker \
+    && install -d -m 0755 /etc/nhsmail-worker \
     && install -d -o 10001 -g 0 -m 0770 /var/lib/nhsmail-worker
 COPY --from=build /opt/nhsmail-worker /opt/nhsmail-worker
 ENV PATH=/opt/nhsmail-worker/bin:$PATH PYTHONDONTWRITEBYTECODE=1 NHSMAIL_CONFIG=/etc/nhsmail-worker/worker.toml

@@ -34,7 +34,7 @@ test-unit: install
 	@$(PY) -m pytest -q -m 'not slow' tests/unit
 
 test-all: install
-	@scripts/bootstrap system test
+	@scripts/bootstrap system test containers
 	@$(PY) -m pytest -q
 
 soak: install

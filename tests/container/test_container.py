@@ -1,0 +1,145 @@
+"""The container, really built and run: it drains a Dovecot, is killed and restarted, and stops when it is told to."""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.rig import container
+from tests.rig.container import Container, Image
+from tests.rig.dovecot import Mailbox
+from tests.rig.letters import letters
+from tests.rig.watch import Window, free_port
+from tests.rig.worker import eventually
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
+
+MakeContainer = Callable[..., tuple[Container, Window]]
+
+CONFIGURATION = """
+[account]
+address = "{address}"
+host = "{host}"
+port = {port}
+password_file = "/etc/nhsmail-worker/password"
+password_file_mode = "any"
+ca_file = "/etc/nhsmail-worker/ca.pem"
+[state]
+dir = "/var/lib/nhsmail-worker/state"
+[health]
+listen = "127.0.0.1:{page}"
+[log]
+format = "json"
+[[route]]
+name = "all"
+handlers = ["archive"]
+[handler.archive]
+url = "file:///var/lib/nhsmail-worker/archive"
+"""
+
+
+@pytest.fixture(scope="module")
+def image() -> Iterator[Image]:
+    absent = container.missing()
+    if absent or os.geteuid() != 0:
+        pytest.fail(f"Needed: root, and {absent or 'nothing else'} (apt-get install buildah netavark mmdebstrap).")
+    built = container.build()
+    yield built
+    built.remove()
+
+
+@pytest.fixture
+def make_container(image: Image, dovecot: Mailbox, tmp_path: Path) -> Iterator[MakeContainer]:
+    made: list[Container] = []
+    volume, given = tmp_path / "volume", tmp_path / "given"
+    volume.mkdir()
+    given.mkdir()
+
+    def make(*, user: int = 10001, group: int = 10001, read_only: bool = True) -> tuple[Container, Window]:
+        window = Window(free_port())
+        values = {"address": dovecot.address, "host": dovecot.host, "port": dovecot.port, "page": window.port}
+        (given / "worker.toml").write_text(CONFIGURATION.format(**values))
+        (given / "password").write_text(dovecot.password)
+        (given / "ca.pem").write_bytes(dovecot.ca_file.read_bytes())
+        os.chown(volume, user, group)
+        mounts = [
+            (volume, "/var/lib/nhsmail-worker"),
+            (given, "/etc/nhsmail-worker"),
+            (Path("/etc/hosts"), "/etc/hosts"),
+        ]
+        one = Container(image, tmp_path / "log", mounts, f"{user}:{group}", read_only)
+        made.append(one)
+        return one, window
+
+    yield make
+    for one in made:
+        one.end()
+
+
+def archived(tmp_path: Path) -> int:
+    return len(list((tmp_path / "volume" / "archive").glob("*/message.json")))
+
+
+def test_it_is_described_and_runs_as_nobody_in_particular(image: Image, record_property: Callable[..., None]) -> None:
+    assert image.setting("{{.OCIv1.Config.User}}") == "10001:10001"
+    assert "nhsmail-worker" in image.setting("{{.OCIv1.Config.Entrypoint}}")
+    assert image.setting("{{.OCIv1.Config.StopSignal}}") in ("SIGTERM", "15")
+    assert "/livez" in image.setting("{{.Docker.Config.Healthcheck}}")
+    assert "org.opencontainers.image.version" in image.setting("{{.OCIv1.Config.Labels}}")
+    assert "/var/lib/nhsmail-worker" in image.setting("{{.OCIv1.Config.Volumes}}")
+    record_property("image_bytes", image.size)
+    record_property("of_these_ours", image.added())
+    print(f"image: {image.size / 1e6:.0f} MB in all, {image.added() / 1e6:.0f} MB of it the worker and what it needs")  # noqa: T201 -- the figure is to be seen
+    assert image.added() < 250e6
+
+
+def test_it_drains_is_killed_and_goes_on(dovecot: Mailbox, make_container: MakeContainer, tmp_path: Path) -> None:
+    dovecot.append_many("INBOX", letters(40))
+    first, window = make_container()
+    first.start("run")
+    eventually(lambda: window.code("/livez") == 200 and archived(tmp_path) > 5)
+    first.kill()
+
+    dovecot.append_many("INBOX", letters(10, start=41))
+    second, window = make_container()
+    second.start("run")
+    eventually(lambda: archived(tmp_path) == 50 and window.metric('nhsmail_messages{state="pending"}') == 0)
+    assert window.code("/readyz") == 200
+    code, seconds = second.stop()
+    assert (code, seconds < 2) == (0, True), seconds
+    assert len(dovecot.stored("Processed")) == 50
+    assert dovecot.stored("INBOX") == []
+
+
+@pytest.mark.parametrize(("user", "group"), [(10001, 10001), (123456, 0)], ids=["its own", "any"])
+def test_whoever_it_runs_as(
+    dovecot: Mailbox, make_container: MakeContainer, tmp_path: Path, user: int, group: int
+) -> None:
+    dovecot.append_many("INBOX", letters(3))
+    one, _ = make_container(user=user, group=group)
+    one.start("once")
+    assert one.wait() == 0, one.log.read_text()
+    assert archived(tmp_path) == 3
+    (mark, *_) = (tmp_path / "volume" / "archive").glob("*/message.json")
+    assert mark.stat().st_uid == user
+
+
+def test_a_rejected_password_leaves_it_live(dovecot: Mailbox, make_container: MakeContainer) -> None:
+    dovecot.set_password("Another-Harbour-93")
+    one, window = make_container()
+    one.start("run")
+    eventually(lambda: dovecot.attempts == 1 and window.code("/readyz") == 503)
+    assert window.code("/livez") == 200
+    assert one.stop()[0] == 0
+
+
+def test_without_a_volume_it_does_not_log_in(dovecot: Mailbox, make_container: MakeContainer) -> None:
+    one, _ = make_container(read_only=False)
+    one.mounts = [pair for pair in one.mounts if pair[1] != "/var/lib/nhsmail-worker"]
+    settings = one.mounts[0][0] / "worker.toml"
+    settings.write_text(settings.read_text().replace("/var/lib/nhsmail-worker/state", "/tmp/state"))  # noqa: S108 -- the container's
+    one.start("run")
+    assert one.wait() == 78
+    assert "memory (tmpfs)" in one.log.read_text()
+    assert dovecot.history == []
