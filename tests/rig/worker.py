@@ -201,12 +201,14 @@ class Worker:
     def events(self, name: str | None = None) -> list[dict[str, Any]]:
         """What it logged in this process, or those lines of one name."""
         path = self.folder.parent / "events.log"
-        lines = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+        text = path.read_text() if path.exists() else ""
+        lines = [json.loads(line) for line in text.splitlines(keepends=True) if line.endswith("\n")]
         return [line for line in lines if name is None or line["event"] == name]
 
     def handed(self) -> list[Handed]:
         """Every call of the ledger handler that returned, in the order of their ends."""
-        lines = [json.loads(line) for line in self.ledger.read_text().splitlines()] if self.ledger.exists() else []
+        text = self.ledger.read_text() if self.ledger.exists() else ""
+        lines = [json.loads(line) for line in text.splitlines(keepends=True) if line.endswith("\n")]
         return [Handed(**line) for line in lines if line["done"]]
 
     def begun(self) -> int:
