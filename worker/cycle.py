@@ -332,8 +332,13 @@ class Cycle:
         if asked is not None:
             wait = max(wait, asked.total_seconds())
         self._not_before = self._monotonic() + wait
-        log.warning("connection.lost", error=type(error).__name__, wait=wait, losses=self._losses)
-        self._trouble("unreachable", str(error))
+        if isinstance(error, FolderProblem | CannotMove):
+            if self.condition.trouble != "mailbox":
+                log.error("worker.not_ready", state="mailbox", advice=str(error))
+            self._trouble("mailbox", str(error))
+        else:
+            log.warning("connection.lost", error=type(error).__name__, wait=wait, losses=self._losses)
+            self._trouble("unreachable", str(error))
         return wait
 
     def _fault(self, error: Exception) -> float | None:

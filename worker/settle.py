@@ -52,8 +52,8 @@ class Settle:
         if not session.has("MOVE") and not session.has("UIDPLUS"):
             raise CannotMove(
                 "The server offers neither MOVE nor UIDPLUS. Without them, moving a message would mean a bare EXPUNGE, "
-                "which also deletes mail that other people have marked. Nothing was changed; ask the mail "
-                'administrator for MOVE, or leave handled mail where it is ([settle] handled = "keep").'
+                "which also deletes mail that other people have marked. Nothing was changed: ask the mail administrator "
+                "for MOVE."
             )
 
     def in_doubt(self, ids: Sequence[int]) -> None:

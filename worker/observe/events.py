@@ -120,7 +120,7 @@ _EVENTS = (
         "worker.not_ready",
         "error",
         "state advice",
-        "No login may be made now: the worker waits, or is halted.",
+        "No login may be made now, or the mailbox lacks what the settings name: the worker waits, or is halted.",
         "Do what `advice` says. Don't restart the worker: that changes nothing.",
     ),
     _event("worker.recovered", "info", "trouble", "What kept the worker from its work is over."),
