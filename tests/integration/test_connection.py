@@ -293,6 +293,26 @@ def test_without_move_and_uidplus_it_refuses_at_the_start(
     assert dovecot.history == ["ok"]
 
 
+def test_run_without_move_and_uidplus_stays_alive_and_says_so(
+    dovecot: Mailbox, proxy: Proxy, make_worker: MakeWorker
+) -> None:
+    dovecot.append_many("INBOX", letters(1))
+    proxy.without("MOVE", "UIDPLUS")
+    worker = make_worker(proxy, settings={"poll": {"reconnect": ["200ms", "60s"]}})
+
+    with worker.running() as running:
+        eventually(lambda: len(dovecot.history) == 2)
+        time.sleep(0.5)
+        assert running.alive
+
+    told = worker.events("worker.not_ready")
+    assert len(told) == 1
+    assert "MOVE" in told[0]["advice"]
+    assert worker.events("connection.lost") == []
+    assert dovecot.history == ["ok", "ok"]
+    assert worker.handed() == []
+
+
 def test_move_that_is_only_announced_after_the_login_is_used(
     dovecot: Mailbox, proxy: Proxy, make_worker: MakeWorker
 ) -> None:
