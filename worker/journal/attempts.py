@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Connection, and_, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, and_, delete, func, insert, or_, select, text, update
 
 from worker.journal.database import Database, JournalUnavailable
 from worker.journal.schema import attempt, credential, fact
@@ -234,6 +234,8 @@ class AttemptLedger:
 
     def _append(self, after: int, floor: int, epoch: str, at: float, row: dict[str, Any]) -> int:
         with self._database.write(durable=True) as connection:
+            if self.shared:  # with SQLite, writers come one after the other anyway
+                connection.execute(text("LOCK TABLE attempt IN SHARE ROW EXCLUSIVE MODE"))
             head = _last(connection, None)
             if head != after:
                 raise Overtaken("another process made a login attempt at the same moment")

@@ -9,7 +9,7 @@ import fcntl
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -84,7 +84,14 @@ class AttemptMutex:
 
     def _database_lock(self, stack: ExitStack) -> Callable[[], bool]:
         # The lock lives as long as this transaction, and so no longer than our connection.
-        connection = stack.enter_context(self._database.read())
+        session = self._database.read()
+        connection = session.__enter__()
+
+        def give_back() -> None:
+            with suppress(JournalUnavailable):  # the connection is gone, and the lock with it
+                session.__exit__(None, None, None)
+
+        stack.callback(give_back)
 
         def take() -> bool:
             answer = connection.execute(text("SELECT pg_try_advisory_xact_lock(:key)"), {"key": _ADVISORY})

@@ -93,10 +93,12 @@ def test_an_attempt_is_on_the_disk_when_it_has_begun(database: Database, tmp_pat
             seen.append(durable)
             return super().write(durable=durable)
 
-    ledger = AttemptLedger(Watched(database.url))
+    watched = Watched(database.url)
+    ledger = AttemptLedger(watched)
     number = begin(ledger, after=0)
     ledger.finish(number, outcome=SUCCEEDED, counts=False, at=2.0)
     ledger.append(after=number, floor=0, epoch="e", kind=RESET, actor="a", at=3.0)
+    watched.close()
     assert seen == [True, True, True]
 
 
