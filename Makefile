@@ -39,7 +39,7 @@ test-all: install
 
 soak: install
 	@scripts/bootstrap system test
-	@HYPOTHESIS_PROFILE=soak $(PY) -m pytest -q -p no:timeout
+	@HYPOTHESIS_PROFILE=soak $(PY) -m pytest -q -o timeout=0
 	@.venv/bin/mutmut run 'worker.login*'
 	@.venv/bin/mutmut results
 
