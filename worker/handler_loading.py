@@ -9,13 +9,13 @@ import difflib
 import importlib
 import inspect
 import json
-from collections.abc import Awaitable, Callable, Generator, Iterator
+from collections.abc import Awaitable, Callable, Generator, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ValidationError
 
@@ -77,6 +77,23 @@ def load_handlers(settings: Settings) -> dict[str, Handler]:
     return handlers
 
 
+def load_handler(
+    name: str, tables: Mapping[str, HandlerSettings], *, file_mode: Literal["private", "group", "any"] = "private"
+) -> Handler:
+    """One handler, found and built as in a configuration with these tables; for those who try one out.
+
+    Raises:
+        SettingsError: with every fault of it.
+    """
+    found = _find(name, tables, file_mode)
+    if not found.faults:
+        try:
+            return _built(found)
+        except (Exception, SystemExit) as error:  # noqa: BLE001 -- other people's code
+            found.faults.append(f"{title(('handler', name))}: can't be started: {_said(error, found.secrets)}")
+    raise SettingsError(found.faults)
+
+
 def check_handlers(settings: Settings) -> list[str]:
     """Every fault of every handler, found by importing them and reading their settings, without building any."""
     return [fault for name in _named(settings) for fault in _found(name, settings).faults]
@@ -112,7 +129,11 @@ def _named(settings: Settings) -> tuple[str, ...]:
 
 
 def _found(name: str, settings: Settings) -> _Found:
-    table = settings.handlers.get(name, HandlerSettings())
+    return _find(name, settings.handlers, settings.account.password_file_mode)
+
+
+def _find(name: str, tables: Mapping[str, HandlerSettings], file_mode: str) -> _Found:
+    table = tables.get(name, HandlerSettings())
     found = _Found(name, [])
     try:
         found.target = _resolved(table.use or name)
@@ -120,7 +141,7 @@ def _found(name: str, settings: Settings) -> _Found:
     except _NotFound as fault:
         found.faults.append(f"{title(('handler', name))}: {fault}")
     if not found.faults:
-        _read_own_settings(found, table, settings.account.password_file_mode)
+        _read_own_settings(found, table, file_mode)
     return found
 
 

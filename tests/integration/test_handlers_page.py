@@ -1,0 +1,195 @@
+"""docs/handlers.md, followed to the letter: its files written, its commands typed, its consumer run."""
+
+import os
+import re
+import sqlite3
+import subprocess
+import sys
+import time
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from handlers.queue import Queue
+from tests.rig.messages import report
+from tests.rig.redis import PASSWORD, Redis
+
+PAGE = Path(__file__).parents[2] / "docs" / "handlers.md"
+FENCE = re.compile(r"^```(?P<kind>\w+)(?: file=(?P<file>\S+))?\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
+
+# No index is asked in tests: this takes the place of pip, and installs a package by its pyproject.toml.
+PIP = """#!{python}
+import pathlib, shutil, sys, tomllib
+root, site = pathlib.Path(sys.argv[-1]), pathlib.Path({site!r})
+assert sys.argv[1:-1] == ["install", "-e"]
+project = tomllib.loads((root / "pyproject.toml").read_text())
+for package in project["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]:
+    (site / package).symlink_to((root / package).resolve())
+info = site / (project["project"]["name"].replace("-", "_") + "-0.1.0.dist-info")
+info.mkdir()
+(info / "METADATA").write_text("Metadata-Version: 2.1\\nName: " + project["project"]["name"] + "\\nVersion: 0.1.0\\n")
+points = project["project"]["entry-points"]["nhsmail_worker.handlers"]
+(info / "entry_points.txt").write_text(
+    "[nhsmail_worker.handlers]\\n" + "".join(f"{{name}} = {{value}}\\n" for name, value in points.items())
+)
+"""
+
+# The commands of this page as the command line gives them to `worker.authors`.
+COMMAND = """#!{python}
+import sys
+from pathlib import Path
+from worker import authors, settings
+match sys.argv[1:]:
+    case ["handler", "new", name]:
+        authors.new_handler(name, Path())
+    case ["handler", "try", name, file]:
+        import os
+        tried = authors.try_handler(name, Path(file), settings=settings.load(Path("worker.toml"), os.environ))
+        print(tried.text)
+        sys.exit(not tried.result.done)
+    case other:
+        sys.exit(f"the page has an unknown command: {{other}}")
+"""
+
+
+def blocks() -> Iterator[tuple[str, str | None, str]]:
+    for found in FENCE.finditer(PAGE.read_text()):
+        yield found["kind"], found["file"], found["text"]
+
+
+def tools(folder: Path) -> dict[str, str]:
+    """An environment whose commands are this page's."""
+    programs, site = folder / "bin", folder / "site"
+    programs.mkdir()
+    site.mkdir()
+    for name, text in (("pip", PIP), ("nhsmail-worker", COMMAND)):
+        (programs / name).write_text(text.format(python=sys.executable, site=str(site)))
+        (programs / name).chmod(0o755)
+    scripts = str(Path(sys.executable).parent)
+    return {
+        "PATH": f"{programs}:{scripts}:/usr/bin:/bin",
+        "PYTHONPATH": str(site),
+        "HOME": str(folder),
+        "LANG": "C.UTF-8",
+    }
+
+
+def test_the_ten_minutes_from_nothing_to_a_handler(tmp_path: Path) -> None:
+    environment = tools(tmp_path)
+    place = tmp_path / "place"
+    place.mkdir()
+    typed, said = 0, ""
+    for kind, file, text in blocks():
+        if file is not None:
+            path = place / file
+            assert path.parent.is_dir(), f"{file}: no step before makes its folder"
+            path.write_text(text)
+        elif kind == "sh":
+            typed += 1
+            ran = subprocess.run(
+                ["/bin/sh", "-eu", "-c", text],
+                cwd=place,
+                env=environment,
+                capture_output=True,
+                text=True,
+                timeout=100,
+                check=False,
+            )
+            assert ran.returncode == 0, f"{text}\n{ran.stdout}{ran.stderr}"
+            said += ran.stdout
+    assert typed == 3
+    assert "3 passed" in said
+    assert "would be settled as handled" in said
+    assert said.endswith("123456-1.pdf\n")
+    assert (place / "filed" / "123456-1.pdf").read_bytes() == b"%PDF-1.7\n%%EOF\n"
+
+
+@pytest.mark.slow
+def test_the_code_is_as_strict_as_ours(tmp_path: Path) -> None:
+    files = []
+    for kind, file, text in blocks():
+        if kind == "python" and file is not None and "consumer" not in file:
+            path = tmp_path / file
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+            files.append(str(path))
+    assert len(files) == 2
+    environment = {**os.environ, "MYPYPATH": str(tmp_path / "pathology-filing")}
+    checked = subprocess.run(
+        [sys.executable, "-m", "mypy", "--strict", "--cache-dir", str(tmp_path / "cache"), *files],
+        env=environment,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert checked.returncode == 0, checked.stdout
+
+
+@pytest.mark.slow
+def test_the_consumer_takes_each_message_once_though_a_consumer_is_killed(tmp_path: Path) -> None:
+    """Two Celery workers, one of them killed at work; every message is put into the queue twice."""
+    (consumer,) = [text for _, file, text in blocks() if file == "consumer.py"]
+    (tmp_path / "consumer.py").write_text(consumer)
+    ledger = tmp_path / "ledger.db"
+    with Redis() as redis:
+        environment = {
+            "PATH": "/usr/bin:/bin",
+            "PYTHONPATH": str(tmp_path),
+            "HOME": str(tmp_path),
+            "BROKER_URL": redis.url.replace("redis://", f"redis://:{PASSWORD}@"),
+            "LEDGER": str(ledger),
+        }
+        handler = Queue(Queue.Settings(url=redis.url, password=SecretStr(PASSWORD), queue="mail", task="mail.file"))
+        messages = [report(number) for number in range(60)]
+        with (tmp_path / "celery.log").open("wb") as log:
+            workers = [start_consumer(environment, name, log.fileno(), tmp_path) for name in ("one", "two")]
+            for message in [*messages, *messages]:
+                handler(message)
+            wait_for(ledger, 10)
+            killed = workers.pop()
+            killed.kill()
+            killed.wait(30)
+            wait_for(ledger, len(messages), (tmp_path / "celery.log"))
+            for worker in workers:
+                worker.terminate()
+                worker.wait(30)
+        handler.close()
+    with sqlite3.connect(ledger) as found:
+        rows = dict(found.execute("SELECT key, raw FROM mail").fetchall())
+    found.close()
+    assert rows == {str(message.key): message.raw for message in messages}
+
+
+def start_consumer(environment: dict[str, str], name: str, log: int, folder: Path) -> subprocess.Popen[bytes]:
+    words = ["-A", "consumer", "worker", "--concurrency", "1", "--pool", "solo", "-n", f"{name}@here"]
+    return subprocess.Popen(
+        [sys.executable, "-m", "celery", *words], env=environment, cwd=folder, stdout=log, stderr=log
+    )
+
+
+def wait_for(ledger: Path, count: int, log: Path | None = None) -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        if ledger.exists():
+            with sqlite3.connect(ledger, timeout=30) as found:
+                try:
+                    (seen,) = found.execute("SELECT count(*) FROM mail").fetchone()
+                except sqlite3.OperationalError:
+                    seen = 0
+            found.close()
+            if seen >= count:
+                return
+        time.sleep(0.05)
+    raise AssertionError(f"only some arrived: {log.read_text()[-2000:] if log else ''}")
+
+
+def test_the_page_names_every_handler_that_is_built_in() -> None:
+    project = tomllib.loads((PAGE.parents[1] / "pyproject.toml").read_text())
+    page = PAGE.read_text()
+    for name in project["project"]["entry-points"]["nhsmail_worker.handlers"]:
+        assert f"| `{name}` |" in page

@@ -1,0 +1,173 @@
+"""What handlers' authors test with."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel, ValidationError
+
+from worker import Message, Reject, Retry
+from worker.message import Limits, MessageOverLimit
+from worker.testing import Runner, load, make_message
+from worker.verdict import Path as Way
+
+
+def test_a_message_has_what_it_was_made_of() -> None:
+    message = make_message(
+        subject="Résumé",
+        sender="Zoë <zoe@example.org>",
+        to=["a@nhs.net", "b@nhs.net"],
+        cc="c@nhs.net",
+        text="Hello\n",
+        html="<p>Hello</p>",
+        attachments={"ä.pdf": b"%PDF-1.7\n", "b.bin": b"\0\1"},
+        headers={"X-Department": "Pathology", "Message-ID": "<own@example.org>"},
+    )
+    assert message.subject == "Résumé"
+    assert message.sender == "zoe@example.org"
+    assert message.to == ("a@nhs.net", "b@nhs.net")
+    assert message.cc == ("c@nhs.net",)
+    assert message.text.strip() == "Hello"
+    assert "<p>Hello</p>" in (message.html or "")
+    assert [(file.filename, file.read()) for file in message.attachments] == [
+        ("ä.pdf", b"%PDF-1.7\n"),
+        ("b.bin", b"\0\1"),
+    ]
+    assert message.headers.get("X-Department") == "Pathology"
+    assert message.message_id == "<own@example.org>"
+    assert message.path is Way.CLEAN
+    assert make_message(junk=True).path is Way.JUNK
+
+
+def test_the_same_arguments_give_the_same_message() -> None:
+    one, two = (make_message(attachments={"a.pdf": b"%PDF-1.7\n"}, html="<p>x</p>") for _ in range(2))
+    assert (one.raw, one.key) == (two.raw, two.key)
+    assert make_message(subject="Another").key != one.key
+    assert make_message(key="mine").key == "mine"
+    assert len(one.key) == 26
+
+
+def test_limits_hold() -> None:
+    with pytest.raises(MessageOverLimit):
+        _ = make_message(attachments={"a": b"x", "b": b"y"}, limits=Limits(parts=2)).attachments
+
+
+def test_a_file_is_the_message_byte_for_byte(tmp_path: Path) -> None:
+    raw = b"X-Spam-Flag: NO\r\nSubject: a\nb: \xff\r\n\r\n\0body"
+    (tmp_path / "m.eml").write_bytes(raw)
+    assert load(tmp_path / "m.eml").raw == raw
+    assert load(str(tmp_path / "m.eml")).path is Way.CLEAN
+
+
+def test_a_file_is_junk_as_its_headers_tell(tmp_path: Path) -> None:
+    (tmp_path / "m.eml").write_bytes(b"X-Forefront-Antispam-Report: SFV:SPM;SCL:9;\r\n\r\nx")
+    assert load(tmp_path / "m.eml").path is Way.JUNK
+
+
+@pytest.mark.parametrize(
+    ("error", "state"),
+    [
+        (Retry("x", after=timedelta(minutes=1)), "retry"),
+        (Reject("x"), "reject"),
+        (ValueError("x"), "error"),
+        (MessageOverLimit("parts"), "unreadable"),
+    ],
+)
+def test_what_a_delivery_came_to(error: Exception, state: str) -> None:
+    def handler(message: Message) -> None:
+        raise error
+
+    result = Runner(handler).deliver(make_message())
+    assert (result.state, result.error, result.done) == (state, error, False)
+    assert result.after == (timedelta(minutes=1) if state == "retry" else None)
+
+
+def test_a_function_that_returns_is_done() -> None:
+    seen: list[str] = []
+    assert Runner(lambda message: seen.append(message.key)).deliver(make_message(key="k")).done
+    assert seen == ["k"]
+
+
+async def promise(message: Message) -> None:
+    """Never run."""
+
+
+def test_a_promise_is_no_success() -> None:
+    assert Runner(promise).deliver(make_message()).state == "error"
+
+
+class Batching:
+    """Writes when flushed, to a folder."""
+
+    class Settings(BaseModel):
+        folder: Path
+        by_key: bool = True
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._waiting: list[Message] = []
+        self.closed = False
+
+    def __call__(self, message: Message) -> None:
+        self._waiting.append(message)
+
+    def flush(self) -> None:
+        for message in self._waiting:
+            name = message.key if self._settings.by_key else str(len(list(self._settings.folder.iterdir())))
+            (self._settings.folder / name).write_bytes(message.raw)
+        self._waiting = []
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def test_a_class_is_built_with_its_settings_and_flushed(tmp_path: Path) -> None:
+    with Runner(Batching, {"folder": str(tmp_path)}) as runner:
+        assert runner.deliver(make_message(key="k")).done
+    assert [path.name for path in tmp_path.iterdir()] == ["k"]
+    with Runner(Batching, Batching.Settings(folder=tmp_path)) as runner:
+        runner.crash(make_message(key="lost"))
+        assert not (tmp_path / "lost").exists()
+        assert runner.redeliver(make_message(key="lost")).done
+    assert (tmp_path / "lost").exists()
+
+
+def test_repeats_are_played(tmp_path: Path) -> None:
+    def look() -> set[str]:
+        return {path.name for path in tmp_path.iterdir()}
+
+    with Runner(Batching, {"folder": tmp_path}) as runner:
+        assert runner.check_repeats(make_message(key="k"), look) == {"k"}
+    with (
+        Runner(Batching, {"folder": tmp_path, "by_key": False}) as runner,
+        pytest.raises(AssertionError, match=r"message\.key"),
+    ):
+        runner.check_repeats(make_message(key="k"), look)
+
+
+def test_a_repeat_that_fails_is_told() -> None:
+    calls: list[str] = []
+
+    def once(message: Message) -> None:
+        if calls:
+            raise FileExistsError
+        calls.append(message.key)
+
+    with pytest.raises(AssertionError, match="another delivery came to error"):
+        Runner(once).check_repeats(make_message(), lambda: 0)
+    with pytest.raises(AssertionError, match="the first delivery came to error"):
+        Runner(once).check_repeats(make_message(), lambda: 0)
+
+
+class Plain:
+    def __call__(self, message: Message) -> None:
+        """Nothing."""
+
+
+def test_what_can_not_be_a_handler_is_told() -> None:
+    assert Runner(Plain).deliver(make_message()).done
+    for handler, settings in ((Plain, {"a": 1}), (promise, {"a": 1}), ("text", None)):
+        with pytest.raises(TypeError):
+            Runner(handler, settings)  # type: ignore[arg-type]  # that is the point
+    with pytest.raises(ValidationError):
+        Runner(Batching, {})

@@ -1,0 +1,185 @@
+"""For those who write handlers: try one on a message in a file, and begin one of your own."""
+
+import keyword
+import re
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+from worker.handler_loading import ENTRY_POINTS, load_handler
+from worker.settings.tree import HandlerSettings, Settings
+from worker.testing import Result, Runner, load
+
+_NAME = re.compile(r"[a-z][a-z0-9]*(?:[-_][a-z0-9]+)*")
+_LONGEST = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """What became of a message in a file when a handler got it.
+
+    text: a sentence for a person, with the handler's own words; on a terminal only, since they may quote the message.
+    """
+
+    result: Result
+    text: str
+
+
+def try_handler(
+    name: str, message: Path, *, settings: Settings | None = None, options: Mapping[str, Any] | None = None
+) -> Tried:
+    """Give the message in a file to a handler, once, without a mailbox. What the handler does, it really does.
+
+    name: as in a route: a table's name, an entry point, or `module:name`.
+    settings: the configuration, for the handler's table in it; None: there is none.
+    options: more settings of the handler, which beat those of its table.
+
+    Raises:
+        SettingsError: the handler can't be imported, configured or built.
+        OSError: the file can't be read.
+    """
+    mail = load(message)
+    tables = dict(settings.handlers) if settings else {}
+    if options:
+        table = tables.get(name, HandlerSettings())
+        tables[name] = table.model_copy(update={"options": {**table.options, **options}})
+    mode = settings.account.password_file_mode if settings else "private"
+    handler = load_handler(name, tables, file_mode=mode)
+    runner = Runner(handler)
+    try:
+        result = runner.deliver(mail)
+    finally:
+        handler.close()
+    return Tried(result, _sentence(name, result))
+
+
+def _sentence(name: str, result: Result) -> str:
+    took = f"in {result.seconds:.3f} s"
+    kind = type(result.error).__name__
+    words = f": {result.error}" if str(result.error or "") else ""
+    wait = f", in {result.after} at the earliest" if result.after else ""
+    said = {
+        "done": f"{name} returned {took}: the message would be settled as handled.",
+        "retry": f"{name} raised {kind}{words}\nThe message would be tried again later{wait}.",
+        "reject": f"{name} raised {kind}{words}\nThe message would be a dead letter at once.",
+        "error": f"{name} raised {kind}{words}\nThe message would be tried again with backoff, then be a dead letter.",
+        "unreadable": f"The message can't be taken apart ({kind}){words}\nIt would be a dead letter at once.",
+    }
+    return said[result.state]
+
+
+class CannotBegin(Exception):
+    """A new handler can't have this name, or can't be put here. The text is for a person."""
+
+
+def new_handler(name: str, parent: Path) -> tuple[Path, ...]:
+    """Write the skeleton of a handler's package below `parent`, in a folder of its name; returns its files.
+
+    Raises:
+        CannotBegin: the name can't be used, or is used, or the folder is there.
+        OSError: it can't be written.
+    """
+    module = name.replace("-", "_")
+    _check_name(name, module)
+    root = parent / name
+    if root.exists():
+        raise CannotBegin(f"{root} is there already: nothing was written. Take another name, or remove it.")
+    title = "".join(word.capitalize() for word in module.split("_"))
+    files = {
+        root / "pyproject.toml": _PYPROJECT,
+        root / module / "__init__.py": _HANDLER,
+        root / module / "py.typed": "",
+        root / "tests" / f"test_{module}.py": _TEST,
+    }
+    for path, text in files.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text.replace("@NAME@", name).replace("@MODULE@", module).replace("@CLASS@", title))
+    return tuple(files)
+
+
+def _check_name(name: str, module: str) -> None:
+    if not _NAME.fullmatch(name) or len(name) > _LONGEST:
+        raise CannotBegin(
+            f'"{name[:_LONGEST]}" can\'t be the name of a package. Take small letters, digits and hyphens, such as '
+            "pathology-filing."
+        )
+    reserved = {*sys.stdlib_module_names, "handlers", "tests", "worker"}
+    if keyword.iskeyword(module) or keyword.issoftkeyword(module) or module in reserved:
+        raise CannotBegin(f'"{name}" is a name that Python or the worker uses. Take another.')
+    if name in entry_points(group=ENTRY_POINTS).names:
+        raise CannotBegin(f'"{name}" is the name of an installed handler. Take another.')
+
+
+_PYPROJECT = """\
+[build-system]
+requires = ["hatchling"]
+build-backend = "hatchling.build"
+
+[project]
+name = "@NAME@"
+version = "0.1.0"
+description = "What is done with each message."
+requires-python = ">=3.11"
+dependencies = ["nhsmail-worker"]
+
+[project.entry-points."nhsmail_worker.handlers"]
+@NAME@ = "@MODULE@:@CLASS@"
+
+[tool.hatch.build.targets.wheel]
+packages = ["@MODULE@"]
+"""
+
+_HANDLER = '''\
+"""`@NAME@`: files the attachments of each message."""
+
+from pathlib import Path
+
+from pydantic import BaseModel, Field
+
+from worker import Message, Reject
+
+
+class @CLASS@:
+    """Called once for each message, by several threads at once. It may get a message twice: `message.key` tells."""
+
+    class Settings(BaseModel):
+        """The table `[handler.@NAME@]`."""
+
+        folder: Path = Field(description="Where the attachments go.")
+
+    def __init__(self, settings: Settings) -> None:
+        self._folder = settings.folder
+
+    def __call__(self, message: Message) -> None:
+        """Returning is success; `raise Retry(...)` for later, `raise Reject(...)` for never."""
+        if not message.attachments:
+            raise Reject("nothing is attached")
+        folder = self._folder / message.key
+        folder.mkdir(parents=True, exist_ok=True)
+        for attachment in message.attachments:
+            (folder / attachment.safe_filename).write_bytes(attachment.read())
+'''
+
+_TEST = '''\
+"""Tests of `@NAME@`."""
+
+from pathlib import Path
+
+from @MODULE@ import @CLASS@
+from worker.testing import Runner, make_message
+
+
+def test_attachments_are_filed_once(tmp_path: Path) -> None:
+    message = make_message(attachments={"report.pdf": b"%PDF-1.7"})
+    with Runner(@CLASS@, {"folder": tmp_path}) as runner:
+        filed = runner.check_repeats(message, lambda: {path.name: path.read_bytes() for path in tmp_path.glob("*/*")})
+    assert filed == {"report.pdf": b"%PDF-1.7"}
+
+
+def test_a_message_without_attachments_is_a_dead_letter(tmp_path: Path) -> None:
+    with Runner(@CLASS@, {"folder": tmp_path}) as runner:
+        assert runner.deliver(make_message()).state == "reject"
+'''

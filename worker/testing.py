@@ -1,0 +1,257 @@
+"""For those who write handlers: messages to test with, and a runner that calls a handler as the worker does.
+
+from worker.testing import Runner, make_message
+
+def test_the_report_is_filed(tmp_path):
+    with Runner(FileReport, {"folder": str(tmp_path)}) as runner:
+        assert runner.deliver(make_message(attachments={"report.pdf": b"%PDF-1.7"})).done
+"""
+
+import inspect
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from email import policy
+from email.message import EmailMessage
+from email.utils import format_datetime
+from pathlib import Path
+from typing import Any, Literal, Self, TypeVar
+
+from pydantic import BaseModel
+
+from worker.classify import classify
+from worker.handler_loading import Handler
+from worker.headers import Headers
+from worker.key import fingerprint
+from worker.message import Limits, Message, MessageError
+from worker.mime.filetype import detect
+from worker.outcome import Reject, Retry
+from worker.verdict import Path as Way
+from worker.verdict import Verdict
+
+__all__ = ["Result", "Runner", "load", "make_message"]
+
+T = TypeVar("T")
+ACCOUNT = "testing@nhs.net"
+RECEIVED = datetime(2026, 1, 5, 10, 0, tzinfo=UTC)
+
+
+def make_message(
+    *,
+    subject: str = "Report",
+    sender: str = "Laboratory <results@lab.example.org>",
+    to: str | Sequence[str] = ACCOUNT,
+    cc: str | Sequence[str] = (),
+    text: str = "A report is attached.\n",
+    html: str | None = None,
+    attachments: Mapping[str, bytes] | None = None,
+    headers: Mapping[str, str] | None = None,
+    key: str | None = None,
+    folder: str = "INBOX",
+    received_at: datetime = RECEIVED,
+    junk: bool = False,
+    limits: Limits | None = None,
+) -> Message:
+    """A message as a handler gets it. The same arguments give the same message, with the same key.
+
+    attachments: bytes by file name; their types are found out from their bytes.
+    headers: more headers.
+    """
+    mail = EmailMessage(policy=policy.SMTP)
+    mail["Received"] = f"from mail.example.org by mx.example.org; {format_datetime(received_at)}"
+    mail["From"] = sender
+    mail["To"] = to if isinstance(to, str) else ", ".join(to)
+    if cc:
+        mail["Cc"] = cc if isinstance(cc, str) else ", ".join(cc)
+    mail["Subject"] = subject
+    mail["Date"] = format_datetime(received_at)
+    mail["Message-ID"] = "<testing@mail.example.org>"
+    for name, value in (headers or {}).items():
+        del mail[name]
+        mail[name] = value
+    mail.set_content(text)
+    if html is not None:
+        mail.add_alternative(html, subtype="html")
+    for name, data in (attachments or {}).items():
+        main, _, sub = detect(data).partition("/")
+        mail.add_attachment(data, maintype=main, subtype=sub, filename=name)
+    for number, part in enumerate(part for part in mail.walk() if part.is_multipart()):
+        part.set_boundary(f"===============testing-{number}==")  # the same bytes at every call
+    verdict = Verdict(Way.JUNK if junk else Way.CLEAN)
+    return _message(mail.as_bytes(), key, folder, received_at, verdict, limits)
+
+
+def load(
+    path: str | Path,
+    *,
+    key: str | None = None,
+    folder: str = "INBOX",
+    received_at: datetime = RECEIVED,
+    limits: Limits | None = None,
+) -> Message:
+    """The message in a file, such as a mail program saves it, byte for byte; junk or clean as its headers tell.
+
+    Raises OSError.
+    """
+    raw = Path(path).read_bytes()
+    verdict = classify(Headers.from_bytes(raw), in_junk_folder=False)
+    return _message(raw, key, folder, received_at, verdict, limits)
+
+
+def _message(
+    raw: bytes, key: str | None, folder: str, received_at: datetime, verdict: Verdict, limits: Limits | None
+) -> Message:
+    headers = Headers.from_bytes(raw)
+    return Message(
+        raw,
+        key=key or fingerprint(ACCOUNT, headers),
+        folder=folder,
+        received_at=received_at,
+        verdict=verdict,
+        limits=limits or Limits(),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What one delivery came to.
+
+    state: `done`; `retry` and `reject` as the handler raised them; `error` for any other exception, which the worker
+    tries again with backoff, up to the route's limit; `unreadable` where the message can't be taken apart: a dead
+    letter, like `reject`.
+    error: what was raised. after: the wait that a `Retry` asked for. seconds: how long it took.
+    """
+
+    state: Literal["done", "retry", "reject", "error", "unreadable"]
+    error: Exception | None = None
+    after: timedelta | None = None
+    seconds: float = 0.0
+
+    @property
+    def done(self) -> bool:
+        """Whether the handler returned, and its `flush` after it."""
+        return self.state == "done"
+
+
+class Runner:
+    """Calls one handler as the worker does: a function, an object, or a class with its own `Settings`.
+
+    settings: what stands in the handler's table; only for classes that have `Settings`.
+
+    Raises:
+        TypeError: it can't be a handler, or it was given settings that it doesn't take.
+        pydantic.ValidationError: the settings don't fit.
+    """
+
+    def __init__(self, handler: Callable[..., object], settings: Mapping[str, Any] | BaseModel | None = None) -> None:
+        self._handler = handler
+        self._settings = settings
+        self._current = self._build()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def deliver(self, message: Message) -> Result:
+        """One try: the call, and the `flush` that ends every batch."""
+        return self._try(message, flush=True)
+
+    def crash(self, message: Message) -> Result:
+        """A call after which the process dies: no `flush`, no `close`, and a new handler in place of the old."""
+        result = self._try(message, flush=False)
+        self._current = self._build()
+        return result
+
+    def redeliver(self, message: Message) -> Result:
+        """The same message again, as after a crash: the same bytes and key, in a new object, to a new handler."""
+        self.restart()
+        return self.deliver(_again(message))
+
+    def restart(self) -> None:
+        """Close the handler, and build it anew."""
+        self.close()
+        self._current = self._build()
+
+    def close(self) -> None:
+        """What the worker does when it stops."""
+        self._current.close()
+
+    def check_repeats(self, message: Message, look: Callable[[], T]) -> T:
+        """Assert that the handler may get a message twice, as every handler may; returns what it made of it.
+
+        look: what the handler has brought about, in a form that can be compared: a folder's files, a table's rows.
+        Plays a delivery, another, one after a restart, and a crash before the `flush` with the delivery that follows.
+
+        Raises:
+            AssertionError: which repeat changed what.
+        """
+        first = self.deliver(message)
+        if not first.done:
+            raise AssertionError(f"the first delivery came to {first.state}: {first.error!r}") from first.error
+        once = look()
+        repeats: dict[str, Callable[[], Result]] = {
+            "another delivery": lambda: self.deliver(_again(message)),
+            "a delivery after a restart": lambda: self.redeliver(message),
+            "a delivery after a crash": lambda: (self.crash(_again(message)), self.deliver(_again(message)))[1],
+        }
+        for name, repeat in repeats.items():
+            result = repeat()
+            if not result.done:
+                raise AssertionError(f"{name} came to {result.state}: {result.error!r}") from result.error
+            if look() != once:
+                raise AssertionError(f"{name} changed what the first had done: go by message.key")
+        return once
+
+    def _try(self, message: Message, *, flush: bool) -> Result:
+        started = time.perf_counter()
+        state: Literal["done", "retry", "reject", "error", "unreadable"] = "done"
+        raised: Exception | None = None
+        try:
+            self._current(message)
+            if flush:
+                self._current.flush()
+        except Retry as error:
+            state, raised = "retry", error
+        except Reject as error:
+            state, raised = "reject", error
+        except MessageError as error:
+            state, raised = "unreadable", error
+        except Exception as error:  # noqa: BLE001 -- the worker takes every exception for an outcome, too
+            state, raised = "error", error
+        after = raised.after if isinstance(raised, Retry) else None
+        return Result(state, raised, after, time.perf_counter() - started)
+
+    def _build(self) -> Handler:
+        target: Any = self._handler
+        if inspect.isclass(target):
+            target = self._build_class(target)
+        elif self._settings is not None:
+            raise TypeError("only a class with Settings takes settings")
+        if not callable(target):
+            raise TypeError("a handler is a function that takes a message, or a class whose objects do")
+        flush, close = (getattr(target, name, None) or _nothing for name in ("flush", "close"))
+        return Handler("under test", target, flush, close)
+
+    def _build_class(self, handler: type) -> Any:
+        model = getattr(handler, "Settings", None)
+        if model is None:
+            if self._settings is not None:
+                raise TypeError("the class has no Settings")
+            return handler()
+        if isinstance(self._settings, BaseModel):
+            return handler(self._settings)
+        return handler(model.model_validate(dict(self._settings or {})))
+
+
+def _again(message: Message) -> Message:
+    verdict = Verdict(message.path, message.evidence)
+    return Message(
+        message.raw, key=message.key, folder=message.folder, received_at=message.received_at, verdict=verdict
+    )
+
+
+def _nothing() -> None:
+    """What a handler without `flush` or `close` does there."""
