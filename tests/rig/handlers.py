@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import threading
 import time
 from collections import Counter
@@ -109,3 +110,24 @@ class Unflushable:
             raise OSError("no space left on device")
         with self._settings.file.open("a") as file:
             file.writelines(f"{item}\n" for item in waiting)
+
+
+class Poison:
+    """Does what the message's X-Poison says: kills the process in one way or another, or never returns."""
+
+    def __call__(self, message: Message) -> None:
+        match (message.headers.get("X-Poison") or "").strip():
+            case "memory":
+                raise MemoryError
+            case "recursion":
+                _fall()
+            case "exit":
+                os._exit(3)
+            case "kill":
+                os.kill(os.getpid(), signal.SIGKILL)
+            case "hang":
+                threading.Event().wait()
+
+
+def _fall() -> None:
+    _fall()
