@@ -116,6 +116,7 @@ class Cycle:
         self._losses = 0
         self._began = False
         self._term = 0
+        self._told_held: bool | None = None
         self._full_look_at = 0.0
         self._not_before = 0.0
         self._run_began = 0.0
@@ -244,9 +245,11 @@ class Cycle:
         if held and not self._began:
             self.pipeline.begin()
             self._began, self._term = True, self._lease.term
-        if held != self.condition.holds_lease:
+        if held != self._told_held:
             log.info("lease.taken" if held else "lease.held_elsewhere")
-            self._watching.lease(held=held)
+            if held or self._told_held:  # who never had it has lost nothing
+                self._watching.lease(held=held)
+            self._told_held = held
         if not held and self._began:
             self._give_up()
         self.condition.holds_lease = held

@@ -91,9 +91,11 @@ def test_poison_ends_as_a_dead_letter_and_its_neighbours_do_not(
     poisoned(dovecot, make_worker(routes=ROUTES, settings=SETTINGS), tmp_path, messages=60, poison=6, kills=1)
 
 
+MESSAGES = 20_000 if os.environ.get("HYPOTHESIS_PROFILE") == "soak" else 2_000
+
+
 @pytest.mark.slow
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(MESSAGES)
 def test_many_messages_killed_again_and_again(dovecot: Mailbox, make_worker: MakeWorker, tmp_path: Path) -> None:
-    messages = 20_000 if os.environ.get("HYPOTHESIS_PROFILE") == "soak" else 2_000
     worker = make_worker(routes=ROUTES, settings=SETTINGS)
-    poisoned(dovecot, worker, tmp_path, messages=messages, poison=messages // 100, kills=messages // 400)
+    poisoned(dovecot, worker, tmp_path, messages=MESSAGES, poison=MESSAGES // 100, kills=MESSAGES // 400)

@@ -1,0 +1,368 @@
+"""PostgreSQL as journal: all commands, people beside the worker, and replicas that follow one another by lease."""
+
+import signal
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+import worker.journal.lease as lease_module
+from tests.rig.dovecot import JUNK, Mailbox
+from tests.rig.letters import letter, letters, spam
+from tests.rig.postgres import Postgres
+from tests.rig.worker import Worker, eventually
+from worker.journal.database import Database, JournalUnavailable
+from worker.journal.journal import Journal
+from worker.journal.lease import DURATION, Lease, LeaseLost
+from worker.journal.messages import NewMessage, Place, Result
+from worker.outcome import State
+from worker.verdict import Path as MailPath
+from worker.verdict import Verdict
+
+MakeWorker = Callable[..., Worker]
+ROUTES = [
+    {"name": "refused", "match": {"subject": "Report 9"}, "handlers": ["failing"]},
+    {"name": "all", "handlers": ["archive", "ledger"]},
+]
+ADDRESS = "pathology.results@nhs.net"
+
+
+@pytest.fixture
+def make_replica(make_worker: MakeWorker, postgres_url: str) -> MakeWorker:
+    """A worker with a state folder of its own, on the one journal."""
+
+    def make(**options: Any) -> Worker:
+        settings = dict(options.pop("settings", {}))
+        replica = make_worker(
+            routes=options.pop("routes", ROUTES),
+            settings={"handler.failing": {"use": "tests.rig.handlers:Failing", "how": "reject"}, **settings},
+            **options,
+        )
+        secret = replica.folder / "journal"
+        secret.touch(mode=0o600)
+        secret.write_text(postgres_url)
+        replica.configure(state={"journal_file": str(secret)})
+        return replica
+
+    return make
+
+
+def counts(replica: Worker) -> dict[str, int]:
+    found = replica.reconcile()
+    return {state: found[state] for state in ("handled", "junk", "failed", "gone", "pending")}
+
+
+def keys(postgres_url: str, state: str) -> list[str]:
+    database = Database(postgres_url)
+    with database.read() as connection:
+        found = connection.execute(text("SELECT key FROM message WHERE state = :state ORDER BY id"), {"state": state})
+        listed = list(found.scalars())
+    database.close()
+    return listed
+
+
+def journals(postgres_url: str, tmp_path: Path, number: int = 2) -> list[Journal]:
+    found = [Journal(tmp_path, postgres_url, time.time) for _ in range(number)]
+    for journal in found:
+        journal.open(ADDRESS)
+    return found
+
+
+def lease_on(journal: Journal, tmp_path: Path) -> Lease:
+    return Lease(journal.database, tmp_path, "host:1", clock=time.time, monotonic=time.monotonic)
+
+
+def new(number: int) -> NewMessage:
+    return NewMessage(f"{number:026}", Place("INBOX", 1, number), 100, 0.0, Verdict(MailPath.CLEAN))
+
+
+# -- commands
+
+
+def test_every_command_works(dovecot: Mailbox, make_replica: MakeWorker, postgres_url: str) -> None:
+    dovecot.append_many("INBOX", [*letters(3), letter(9), spam(4)])
+    dovecot.append_many(JUNK, [letter(5)])
+    replica = make_replica()
+    assert replica.once() == 1
+    assert counts(replica) == {"handled": 3, "junk": 2, "failed": 1, "gone": 0, "pending": 0}
+
+    for listed in ("junk", "failed"):
+        assert replica.command(listed, "list").code == 0
+    junk = keys(postgres_url, "junk")[0]
+    assert replica.command("junk", "show", junk).code == 0
+    assert replica.command("junk", "release", junk, "--reason", "clean").code == 0
+    assert replica.command("failed", "retry", *keys(postgres_url, "failed")).code == 0
+    assert replica.command("pause").code == 0
+    assert replica.once() == 75
+    assert replica.command("resume").code == 0
+    assert replica.once() == 1
+    assert counts(replica) == {"handled": 4, "junk": 1, "failed": 1, "gone": 0, "pending": 0}
+    assert replica.status()["messages"]["released"] == 1
+    for command in (("journal", "compact"), ("journal", "rebuild"), ("login", "status"), ("audit", "verify")):
+        answer = replica.command(*command)
+        assert answer.code == 0, (command, answer)
+    assert len(replica.archived()) == 4
+
+
+def test_people_beside_a_busy_worker_never_collide(
+    dovecot: Mailbox, make_replica: MakeWorker, postgres_url: str
+) -> None:
+    dovecot.append_many("INBOX", letters(60, start=200))
+    dovecot.append_many(JUNK, [letter(number) for number in range(100, 110)])
+    replica = make_replica(settings={"handler.ledger": {"seconds": 0.02}, "poll": {"batch_count": 10, "every": "0.5s"}})
+    with replica.running():
+        eventually(lambda: replica.status()["messages"]["junk"] == 10)
+        for key in keys(postgres_url, "junk"):
+            for command in (("junk", "release", key, "--reason", "clean"), ("pause",), ("resume",)):
+                answer = replica.command(*command)
+                assert answer.code == 0, answer
+        assert replica.command("reconcile", "--json").code == 0
+        eventually(lambda: replica.status()["messages"]["handled"] == 70)
+    assert not replica.events("journal.unavailable")
+    assert counts(replica) == {"handled": 70, "junk": 0, "failed": 0, "gone": 0, "pending": 0}
+
+
+def test_two_that_change_one_row_do_so_one_after_the_other(postgres_url: str, tmp_path: Path) -> None:
+    one, two = journals(postgres_url, tmp_path)
+    [record] = one.messages.add([new(1)], 0.0)
+    one.messages.begin_tries([record.id], "run")
+    stop = threading.Event()
+    errors: list[BaseException] = []
+
+    def review() -> None:
+        try:
+            while not stop.is_set():
+                two.messages.not_alone([record.id])
+                two.facts.pause("somebody", 1.0)
+                two.facts.resume()
+        except BaseException as error:  # noqa: BLE001 -- told below
+            errors.append(error)
+
+    thread = threading.Thread(target=review)
+    thread.start()
+    for number in range(100):
+        one.messages.record([Result(record.id, State.PENDING, next_at=1.0, failed_handler="x")], float(number))
+        one.facts.paused()
+    stop.set()
+    thread.join()
+    assert not errors
+    assert one.messages.done_handlers([record.id]) == {record.id: {"x": (False, 100)}}
+    for journal in (one, two):
+        journal.close()
+
+
+def test_replicas_that_start_together_make_one_journal(postgres_url: str, tmp_path: Path) -> None:
+    found = [Journal(tmp_path, postgres_url, time.time) for _ in range(4)]
+    errors: list[BaseException] = []
+
+    def begin(journal: Journal) -> None:
+        try:
+            journal.open(ADDRESS)
+        except BaseException as error:  # noqa: BLE001 -- told below
+            errors.append(error)
+
+    threads = [threading.Thread(target=begin, args=[journal]) for journal in found]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not errors
+    for journal in found:
+        journal.close()
+
+
+# -- the lease
+
+
+def test_two_with_one_name_are_told_apart(postgres_url: str, tmp_path: Path) -> None:
+    one, two = journals(postgres_url, tmp_path)
+    first, second = lease_on(one, tmp_path), lease_on(two, tmp_path)
+    assert first.acquire()
+    assert not second.acquire()
+    first.release()
+    assert second.acquire()
+    for journal in (one, two):
+        journal.close()
+
+
+def test_what_a_former_holder_writes_is_refused(
+    postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, two = journals(postgres_url, tmp_path)
+    first, second = lease_on(one, tmp_path), lease_on(two, tmp_path)
+    one.messages.fenced_by(first.fence)
+    two.messages.fenced_by(second.fence)
+    monkeypatch.setattr(lease_module, "DURATION", 0.2)
+    assert first.acquire()
+    [record] = one.messages.add([new(1)], 0.0)
+    time.sleep(0.3)
+    assert second.acquire()
+
+    with pytest.raises(LeaseLost):
+        one.messages.record([Result(record.id, State.HANDLED, settle_to="Processed")], 1.0)
+    with pytest.raises(LeaseLost):
+        one.messages.begin_tries([record.id], "run")
+    assert [row.state for row in two.messages.everything()] == [State.PENDING]
+
+    term = first.term
+    second.release()
+    first.renew()
+    assert not first.is_held(), "it was another's in between"
+    assert first.acquire()
+    assert first.term == term + 1
+    for journal in (one, two):
+        journal.close()
+
+
+def test_an_expired_lease_that_nobody_took_is_still_ours(
+    postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [journal] = journals(postgres_url, tmp_path, 1)
+    monkeypatch.setattr(lease_module, "DURATION", 0.1)
+    lease = lease_on(journal, tmp_path)
+    assert lease.acquire()
+    time.sleep(0.2)
+    lease.renew()
+    monkeypatch.setattr(lease_module, "DURATION", DURATION)
+    assert lease.acquire()
+    assert lease.is_held()
+    assert lease.term == 1
+    journal.close()
+
+
+def test_a_holder_that_stops_in_the_midst_of_a_write_keeps_nobody_waiting(
+    postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, two = journals(postgres_url, tmp_path)
+    first, second = lease_on(one, tmp_path), lease_on(two, tmp_path)
+    monkeypatch.setattr(lease_module, "DURATION", 0.2)
+    assert first.acquire()
+    [record] = one.messages.add([new(1)], 0.0)
+
+    def write() -> None:
+        with one.database.write(durable=True) as connection:
+            first.fence(connection)
+            connection.execute(text("UPDATE message SET state = 'handled'"))
+            time.sleep(0.3)
+            began = time.monotonic()
+            assert second.acquire()
+            assert 3 < time.monotonic() - began < 10
+
+    with pytest.raises(JournalUnavailable):
+        write()
+    assert [(row.id, row.state) for row in two.messages.everything()] == [(record.id, State.PENDING)]
+    for journal in (one, two):
+        journal.close()
+
+
+# -- the database comes and goes
+
+
+def test_while_the_database_is_gone_nothing_is_done_that_cant_be_recorded(
+    dovecot: Mailbox, make_replica: MakeWorker, postgres_url: str
+) -> None:
+    with Postgres() as server:
+        replica = make_replica()
+        Path(replica.settings["state"]["journal_file"]).write_text(server.fresh_url())
+        dovecot.append_many("INBOX", letters(2))
+        replica.configure(poll={"every": "0.5s"})
+        with replica.running():
+            eventually(lambda: len(replica.handed()) == 2)
+            eventually(lambda: not dovecot.stored("INBOX"))
+            server.stop(abruptly=True)
+            logins, begun = len(dovecot.history), replica.begun()
+            dovecot.append_many("INBOX", letters(3, start=10))
+            eventually(lambda: len(replica.events("journal.unavailable")) > 2)
+            assert (len(dovecot.history), replica.begun()) == (logins, begun)
+            assert len(dovecot.stored("INBOX")) == 3
+            server.start()
+            eventually(lambda: len(dovecot.stored("Processed")) == 5)
+        assert counts(replica) == {"handled": 5, "junk": 0, "failed": 0, "gone": 0, "pending": 0}
+        assert Counter(call.number for call in replica.handed()) == Counter([1, 2, 10, 11, 12])
+
+
+def test_without_a_database_there_is_no_login(dovecot: Mailbox, make_replica: MakeWorker) -> None:
+    replica = make_replica()
+    Path(replica.settings["state"]["journal_file"]).write_text("postgresql+psycopg://worker:x@127.0.0.1:1/none")
+    answer = replica.command("once")
+    assert answer.code == 78, answer
+    assert "journal" in answer.err
+    assert dovecot.history == []
+
+
+def test_sessions_that_an_administrator_ends_cost_no_message(
+    dovecot: Mailbox, make_replica: MakeWorker, postgres_server: Postgres
+) -> None:
+    dovecot.append_many("INBOX", letters(40, start=200))
+    replica = make_replica(settings={"handler.ledger": {"seconds": 0.02}, "poll": {"batch_count": 5, "every": "0.5s"}})
+    with replica.running():
+        for done in (5, 15, 25):
+            eventually(lambda done=done: len(replica.handed()) >= done)  # type: ignore[misc]
+            postgres_server.kill_sessions()
+        eventually(lambda: len(dovecot.stored("Processed")) == 40, 60)
+    assert counts(replica) == {"handled": 40, "junk": 0, "failed": 0, "gone": 0, "pending": 0}
+    assert len(replica.archived()) == 40
+
+
+# -- replicas
+
+
+def both(make_replica: MakeWorker, **ledger: Any) -> tuple[Worker, Worker]:
+    """Two replicas with a state folder each, one archive and one ledger."""
+    settings = {"poll": {"every": "1s"}, "work": {"threads": 4}, "handler.ledger": ledger}
+    first, second = (make_replica(settings=settings) for _ in range(2))
+    second.configure(
+        **{
+            "handler.archive": {"url": first.archive.as_uri()},
+            "handler.ledger": {"file": str(first.ledger), "hold": str(first.hold)},
+        }
+    )
+    return first, second
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("stopped", [False, True], ids=["killed", "stopped and continued"])
+def test_another_follows_and_nothing_is_lost_or_done_twice(
+    dovecot: Mailbox, make_replica: MakeWorker, postgres_url: str, stopped: bool
+) -> None:
+    sent = letters(60, start=200)
+    dovecot.append_many("INBOX", sent)
+    first, second = both(make_replica, seconds=0.2)
+    holder = first.process("run")
+    eventually(lambda: len(first.handed()) > 8)
+    follower = second.process("run")
+    try:
+        eventually(lambda: "lease.held_elsewhere" in second.process_log or follower.poll() is not None)
+        holder.send_signal(signal.SIGSTOP if stopped else signal.SIGKILL)
+        began = time.monotonic()
+        eventually(lambda: "lease.taken" in second.process_log, 60)
+        followed_after = time.monotonic() - began
+        eventually(lambda: len(dovecot.stored("Processed")) == 60, 60)
+        if stopped:
+            holder.send_signal(signal.SIGCONT)
+            eventually(lambda: "lease.held_elsewhere" in first.process_log)
+            dovecot.append_many("INBOX", [letter(100)])
+            eventually(lambda: len(dovecot.stored("Processed")) == 61)
+            sent.append(letter(100))
+            assert holder.poll() is None
+    finally:
+        for process in (holder, follower):
+            process.send_signal(signal.SIGCONT)
+            process.terminate()
+            process.wait(30)
+
+    print(f"\nfollowed after {followed_after:.1f} s")  # noqa: T201 -- the figure
+    assert followed_after < 30
+    assert Counter(dovecot.stored("Processed")) == Counter(sent)
+    assert Counter(first.archived()) == Counter(sent)
+    calls = Counter(call.number for call in first.handed())
+    assert max(calls.values()) <= 2
+    assert sum(calls.values()) <= len(sent) + 4, "only what was in hand is handed over again"
+    assert counts(second) == {"handled": len(sent), "junk": 0, "failed": 0, "gone": 0, "pending": 0}
+    assert len(keys(postgres_url, "handled")) == len(sent)
