@@ -4,6 +4,7 @@ An interval job that sets its own next run is what held in trials; one-off jobs 
 safety net: whatever sets an earlier run may fail, and the mailbox is still looked at.
 """
 
+import logging
 import os
 import select
 import signal
@@ -24,6 +25,9 @@ log = get_logger()
 
 _WORK = "work"
 _HEARTBEAT = "heartbeat"
+
+# It warns of every run that a long one makes superfluous, which is what its limit of instances is for.
+logging.getLogger("apscheduler.scheduler").setLevel(logging.ERROR)
 
 
 class Schedule:
