@@ -189,6 +189,22 @@ def test_idle_that_dies_without_a_word_is_made_up_for_by_the_schedule(
     assert len(worker.handed()) == 1
 
 
+def test_a_poll_that_takes_longer_than_the_interval_is_no_trouble(dovecot: Mailbox, make_worker: MakeWorker) -> None:
+    dovecot.append_many("INBOX", letters(1))
+    worker = make_worker(settings=poll("50ms", idle=False))
+    worker.hold.touch()
+
+    with worker.running():
+        eventually(lambda: worker.begun() == 1)
+        time.sleep(0.5)
+        worker.hold.unlink()
+        eventually(worker.handed)
+        deliver(dovecot, 2)
+        eventually(lambda: len(worker.handed()) == 2)
+
+    assert [event for event in worker.events() if event["event"].startswith("library.")] == []
+
+
 # -- paused
 
 
