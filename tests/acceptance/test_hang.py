@@ -1,4 +1,4 @@
-"""A handler that hangs is reported, its message isn't settled, others go on; liveness fails when all threads are stuck."""
+"""A handler that hangs: it is reported, its message isn't settled, others go on; all threads stuck, liveness fails."""
 
 import signal
 from collections.abc import Callable
