@@ -752,6 +752,36 @@ def test_losses_with_a_token_only_wait() -> None:
     send(world)
 
 
+def test_a_reset_before_any_attempt_names_the_journal() -> None:
+    world = World()
+    world.processes[0][1].reset("unlocked", actor="person")
+    assert world.beside.testimony is not None
+    assert world.beside.testimony.epoch == world.store.facts["epoch"]
+    assert world.store.facts["epoch"]
+    world.login(1)
+    assert standing(world).failures == 0
+
+
+def test_a_pause_before_any_attempt_names_the_journal() -> None:
+    world = World()
+    with pytest.raises(Throttled):
+        world.login(0, "throttled first")
+    assert world.beside.testimony is not None
+    assert world.beside.testimony.epoch == world.store.facts["epoch"]
+    assert world.store.facts["epoch"]
+
+
+def test_a_pause_on_a_restored_journal_is_numbered_after_what_was() -> None:
+    world = World()
+    copy = world.snapshot()
+    world.login(0)
+    world.login(0)
+    world.put_back(copy)  # nothing failed since, so nothing can have been forgotten that matters
+    with pytest.raises(Throttled):
+        world.login(0, "throttled first")
+    assert world.store.records[-1].number == 3
+
+
 def test_a_token_that_ran_out_in_a_session_is_refreshed_until_a_fresh_one_was_had() -> None:
     world, tokens = token_world()
     world.processes[0][1].token_expired()

@@ -1,0 +1,70 @@
+"""What `status` says of the login and the password, where it isn't simply the guard's standing."""
+
+from dataclasses import replace
+
+from tests.unit.login.world import ACCOUNT, MemoryLedger, Process, Store
+from worker.journal.attempts import SUCCEEDED
+from worker.login.backoff import Lockout
+from worker.login.credential import Token
+from worker.login.policy import DAY
+from worker.login.standing import State
+from worker.login.status import POLICY, LoginStatus, kind_of, login_status
+from worker.mailbox.failures import FailureClass
+
+NOW = 1_800_000_000.0
+
+
+def ledger(kind: str, *, rejected: int = 0, refused: str | None = None) -> MemoryLedger:
+    found = MemoryLedger(Store(), Process())
+    name = f"{kind}:a"
+    found.saw(name, NOW - 10 * DAY, password=kind == "password", refused=refused)
+    for _ in range(rejected):
+        at = {"at": NOW - DAY, "jitter": 0.0, "floor": 0, "epoch": "e", "actor": "r"}
+        number = found.begin(after=found.history().head, kind=kind, credential=name, **at)
+        cls = FailureClass.REJECTED if kind == "password" else FailureClass.TOKEN_REJECTED
+        found.finish(number, outcome=cls, counts=True, at=NOW - DAY, retry_after=None, said="")
+    return found
+
+
+def status(found: MemoryLedger, *, changed: float | None = None) -> LoginStatus:
+    return login_status(found, Lockout(), max_age=90 * DAY, changed=changed, now=NOW)  # type: ignore[arg-type] # as one
+
+
+def test_a_fingerprint_says_what_it_is_of() -> None:
+    assert [kind_of(name) for name in ("token:a", "password:token:", None)] == ["token", "password", "password"]
+
+
+def test_tokens_have_their_own_limit() -> None:
+    found = status(ledger("token", rejected=3))
+    assert (found.standing.state, found.standing.reason, found.standing.failures) == (State.HALTED, "token", 0)
+    assert (found.standing.remaining, found.standing.remaining_for_credential) == (8, 0)
+
+
+def test_a_password_that_isnt_fit_hides_no_failures() -> None:
+    found = status(ledger("password", rejected=2, refused="it is too short")).login()
+    assert (found["state"], found["reason"], found["next_attempt_at"]) == ("halted", POLICY, None)
+    assert (found["failures"], found["remaining"], found["remaining_for_credential"]) == (2, 6, 3)
+
+
+def test_a_password_is_as_old_as_the_settings_say_or_as_first_seen() -> None:
+    assert status(ledger("password")).password()["days_left"] == 80
+    assert status(ledger("password"), changed=NOW - 20 * DAY).password()["days_left"] == 70
+    nobody_yet = MemoryLedger(Store(), Process())
+    assert status(nobody_yet, changed=NOW - 20 * DAY).password()["days_left"] == 70
+    assert status(nobody_yet).password()["days_left"] is None
+
+
+def test_a_token_has_no_password_and_so_no_age() -> None:
+    expected = {"changed_at": None, "expires_at": None, "days_left": None}
+    assert status(ledger("token")).password() == expected
+    assert status(ledger("token"), changed=NOW - 20 * DAY).password() == expected
+
+
+def test_a_success_is_in_no_way_a_failure() -> None:
+    found = ledger("password", rejected=1)
+    found.store.records[0] = replace(found.store.records[0], outcome=SUCCEEDED, counts=False)
+    assert status(found).login()["failures"] == 0
+
+
+def test_a_token_is_sent_for_its_user() -> None:
+    assert Token(ACCOUNT, "abc").mechanism()(b"") == f"user={ACCOUNT}\x01auth=Bearer abc\x01\x01".encode()
