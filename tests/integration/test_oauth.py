@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -173,6 +174,42 @@ def test_an_unknown_authority_is_sent_nothing(endpoint: TokenEndpoint, authority
     assert endpoint.forms == []
 
 
+class Slow(TokenEndpoint):
+    """Answers too late."""
+
+    def respond(self, path: str, form: dict[str, str]) -> Any:
+        time.sleep(1.5)
+        return super().respond(path, form)
+
+
+def test_a_slow_endpoint_is_not_waited_for(authority: Authority, tmp_path: Path) -> None:
+    with Slow(authority) as slow:
+        begun = time.monotonic()
+        answer = failed(source(slow, authority, tmp_path, timeout=0.3))
+        assert time.monotonic() - begun < 1.4
+    assert (answer.cls, answer.counts) == (F.LOST_BEFORE_SENDING, False)
+
+
+def test_a_redirect_is_not_followed_with_the_secret(
+    endpoint: TokenEndpoint, authority: Authority, tmp_path: Path
+) -> None:
+    with TokenEndpoint(authority) as elsewhere:
+        elsewhere.answers = [tokens("stolen", refresh=None)]
+        endpoint.headers["Location"] = f"{elsewhere.url}/tenant/token"
+        for status in (301, 307, 308):
+            endpoint.answers = [(status, {})]
+            assert failed(source(endpoint, authority, tmp_path)).cls is F.AMBIGUOUS
+        assert elsewhere.forms == []
+
+
+def test_the_authority_may_end_in_a_slash(endpoint: TokenEndpoint, authority: Authority, tmp_path: Path) -> None:
+    endpoint.answers = [tokens("access-1", refresh=None)]
+    plain, endpoint.url = endpoint.url, endpoint.url + "/"
+    found = source(endpoint, authority, tmp_path)
+    endpoint.url = plain
+    assert found.candidate().obtain(refresh=False).secret == "access-1"
+
+
 # -- device sign-in ----------------------------------------------------------------------------------------------------
 
 
@@ -257,6 +294,40 @@ def test_a_cache_without_tokens_is_a_sign_in_that_is_over(
     assert failed(source(endpoint, authority, tmp_path, "oauth2-device")).cls is F.SIGN_IN_AGAIN
 
 
+def test_a_kept_token_is_renewed_ahead_of_its_end(
+    endpoint: TokenEndpoint, authority: Authority, tmp_path: Path
+) -> None:
+    found = source(endpoint, authority, tmp_path, "oauth2-device", refresh_ahead=7200.0)
+    authorise(endpoint, found)  # for an hour
+    assert endpoint.forms[0]["client_id"] == "client"
+    endpoint.answers = [tokens("access-2", user=ACCOUNT, expires_in=9000)]
+    assert found.candidate().obtain(refresh=False).secret == "access-2"
+    assert found.candidate().obtain(refresh=False).secret == "access-2"
+    assert [form.get("grant_type") for form in endpoint.forms[3:]] == ["refresh_token"]
+
+
+class Closed(TokenEndpoint):
+    """Lets nobody begin a sign-in."""
+
+    def respond(self, path: str, form: dict[str, str]) -> Any:
+        return refusal(65001) if path.endswith("code") else super().respond(path, form)
+
+
+def test_a_sign_in_that_cant_begin(authority: Authority, tmp_path: Path) -> None:
+    with Closed(authority) as closed, pytest.raises(LoginFailed) as caught:
+        source(closed, authority, tmp_path, "oauth2-device").authorise(lambda _said: None)
+    assert (caught.value.failure.cls, caught.value.failure.kind) == (F.CONFIGURATION, "token")
+
+
+def test_a_cache_that_is_a_link_isnt_followed(endpoint: TokenEndpoint, authority: Authority, tmp_path: Path) -> None:
+    found = source(endpoint, authority, tmp_path, "oauth2-device")
+    authorise(endpoint, found)
+    (tmp_path / NAME).rename(tmp_path / "elsewhere")
+    (tmp_path / NAME).symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(CredentialUnavailable, match="can't be read"):
+        found.candidate()
+
+
 # -- the account's password at the token endpoint ----------------------------------------------------------------------
 
 
@@ -269,6 +340,7 @@ def test_the_password_is_sent_once_and_then_tokens(
     assert (candidate.kind, candidate.password, candidate.identity) == ("password", PASSWORD, PASSWORD)
     assert candidate.obtain(refresh=False) == Token(ACCOUNT, "access-1")
     assert (endpoint.forms[0]["grant_type"], endpoint.forms[0]["password"]) == ("password", PASSWORD)
+    assert endpoint.forms[0]["username"] == ACCOUNT
     again = source(endpoint, authority, tmp_path, "oauth2-password").candidate()
     assert (again.kind, again.password) == ("token", PASSWORD)
     assert again.obtain(refresh=False).secret == "access-1"

@@ -1,5 +1,6 @@
 """Reading the password: from its file before each attempt, or from the environment."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -76,6 +77,13 @@ def test_what_isnt_a_secret_file(tmp_path: Path) -> None:
         assert caught.value.__cause__ is None or isinstance(caught.value.__cause__, OSError)
         assert "Bright" not in repr(caught.value.__context__)
     assert read_secret(write(tmp_path / "just", b"x" * 65_536), "private") == "x" * 65_536
+
+
+@pytest.mark.timeout(10)
+def test_a_pipe_isnt_waited_on(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe", 0o600)
+    with pytest.raises(CredentialUnavailable, match="isn't a file"):
+        read_secret(tmp_path / "pipe", "private")
 
 
 def test_it_is_read_anew_for_each_candidate(tmp_path: Path) -> None:

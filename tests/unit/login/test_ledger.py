@@ -223,3 +223,8 @@ def test_waiting_ends_when_the_other_is_done(database: Database, tmp_path: Path)
 def test_no_state_folder_no_attempt(database: Database, tmp_path: Path) -> None:
     with pytest.raises(JournalUnavailable), AttemptMutex(database, tmp_path / "none").hold():
         pytest.fail("held")
+
+
+def test_the_lock_file_is_the_workers_own(database: Database, tmp_path: Path) -> None:
+    with AttemptMutex(database, tmp_path).hold():
+        assert (tmp_path / "login.lock").stat().st_mode & 0o777 == 0o600
