@@ -147,6 +147,7 @@ class Pipeline:
         self._finished: list[Finished] = []
         self._to_settle: list[Settlement] = []
         self._suspects: list[int] = []
+        self._stuck: set[int] = set()
         self._moved: dict[int, Place] = {}
         self._outdated: set[int] = set()
         self._unwritten: set[int] = set()
@@ -319,9 +320,9 @@ class Pipeline:
         What hangs stays in hand meanwhile, and is marked: it may hang for ever, and must not keep the suspects waiting
         for so long; a death now isn't taken for its own.
         """
+        if suspects:
+            self._finish(session)
         for record in suspects:
-            if self._hands:
-                self._finish(session)
             self._messages.not_alone(self._hands.rows())
             self._hand_over(session, [record], tops, alone=True)
             self._finish(session, record.id)
@@ -458,14 +459,22 @@ class Pipeline:
     # -- outcomes ------------------------------------------------------------------------------------------------------
 
     def _finish(self, session: Session, row: int | None = None) -> None:
-        """Wait for what is in hand, or for this message of it; record and settle it. What hangs is left to later."""
-        while self._hands if row is None else row in self._hands:
+        """Wait for what is in hand, or for this message of it; record and settle it.
+
+        What hangs is waited for once, and then left until it comes back by itself: others aren't to wait for it.
+        """
+        while self._is_awaited(row):
             self._go_on()
             if not self._collect(session, wait=self._bounds.patience):
                 log.error("handler.stuck", count=len(self._hands))
-                break
+                self._stuck.update(self._hands.rows())
         self._record()
         self._settle_now(session)
+
+    def _is_awaited(self, row: int | None) -> bool:
+        in_hand = set(self._hands.rows())
+        self._stuck &= in_hand
+        return bool(in_hand - self._stuck) if row is None else row in in_hand - self._stuck
 
     def _collect(self, session: Session, *, wait: float) -> bool:
         """Record what the pool gave back, and settle it when there is enough of it; false when there was nothing."""

@@ -7,6 +7,7 @@ import pytest
 
 from tests.fakes.mailbox import ELSEWHERE, FAILED, INBOX, JUNK, PROCESSED, Server, mail
 from tests.fakes.world import DEATHS, TRIES, Fault, Killed, World
+from worker.hands import Finished
 from worker.journal.database import JournalUnavailable
 from worker.journal.facts import Facts
 from worker.mailbox.errors import ConnectionLost
@@ -332,9 +333,36 @@ def test_suspects_are_tried_one_at_a_time_beside_a_message_that_hangs(world: Wor
     assert world.hands.most == 2
     assert world.states() == {State.HANDLED: 2, State.PENDING: 1}
     world.hung.clear()
+    world.hands.hold = False
     world.hands.end_hang()
     world.drain()
     assert world.states() == {State.HANDLED: 3}
+
+
+def test_what_hangs_is_waited_for_once(world: World) -> None:
+    world.hung.add("slow")
+    world.start()
+    waits: list[float] = []
+    finished = world.hands.finished
+
+    def count(wait: float) -> list[Finished]:
+        if wait > 0:
+            waits.append(wait)
+        return finished(wait)
+
+    world.hands.finished = count  # type: ignore[method-assign]
+    world.server.deliver(mail("slow"))
+    world.tick()
+    assert len(waits) == 1
+    for _ in range(3):
+        world.server.deliver(mail())
+        world.tick()
+    assert len(waits) == 1
+    assert world.states() == {State.HANDLED: 3, State.PENDING: 1}
+    world.hung.clear()
+    world.hands.end_hang()
+    world.drain()
+    assert world.states() == {State.HANDLED: 4}
 
 
 def test_a_death_beside_a_message_that_hangs_counts_for_the_one_that_was_tried(world: World) -> None:
@@ -348,6 +376,7 @@ def test_a_death_beside_a_message_that_hangs_counts_for_the_one_that_was_tried(w
         world.tick()
     assert world.states() == {State.FAILED: 1, State.PENDING: 1}
     world.hung.clear()
+    world.hands.hold = False
     world.hands.end_hang()
     world.drain()
     assert world.states() == {State.FAILED: 1, State.HANDLED: 1}
