@@ -1,13 +1,14 @@
 """The guard's words and deeds one by one; what holds over any sequence of them is in `test_machine`."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, cast
 
 import pytest
 
-from tests.unit.login.world import ACCOUNT, Killed, Process, Store, World
+from tests.unit.login.world import ACCOUNT, LIMIT, Killed, Process, Store, World
 from worker.journal.database import JournalUnavailable
 from worker.login.advice import Help, advise, moment, what_happened
 from worker.login.backoff import Lockout
@@ -871,3 +872,117 @@ def test_nothing_sent_nothing_counted() -> None:
         send(world, LoginFailed(failure(F.LOST_BEFORE_SENDING, "password", phase=Phase.CONNECT)))
     assert standing(world).failures == 0
     assert standing(world).state is State.COOLING
+
+
+# -- what must hold when a step fails ----------------------------------------------------------------------------------
+
+
+def test_a_journal_rebuilt_under_an_attempt_in_flight_refills_nothing() -> None:
+    world = World()
+    for _ in range(LIMIT):
+        with suppress(Killed, NoAttempt), world.processes[0][1].attempt() as attempt:
+            world.server.receive(attempt.credential().secret)
+            world.processes[0][0].dead = True
+            raise Killed
+        world.put_back(Store())
+    assert world.server.worst == 1
+    with pytest.raises(Halted):
+        world.login(0)
+    assert standing(world).reason == Reason.JOURNAL
+
+
+def test_an_attempt_that_the_witness_cant_hear_of_isnt_made_and_spends_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = World()
+    world.login(0)
+    with monkeypatch.context() as patch:
+        patch.setattr(world.processes[0][1]._witness, "write", unavailable)
+        for _ in range(LIMIT):
+            with pytest.raises(JournalUnavailable), world.processes[0][1].attempt() as attempt:
+                attempt.credential()
+            assert (standing(world).failures, standing(world).reason) == (0, F.LOST_BEFORE_SENDING)
+            world.now += 1_000
+    assert world.server.sent == 1
+    world.login(0)
+
+
+def rejected_after(world: World, meanwhile: Callable[[], None]) -> None:
+    """An attempt that is rejected, and what happens while its answer is awaited."""
+    with world.processes[0][1].attempt() as attempt:
+        attempt.credential()
+        meanwhile()
+        raise LoginFailed(failure(F.REJECTED, "password", said="authentication failed"))
+
+
+def unavailable(*_given: Any, **_named: Any) -> None:
+    raise JournalUnavailable("disk full")
+
+
+def test_a_witness_that_cant_hear_of_the_end_goes_on_saying_the_worst(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World()
+    with world.processes[0][1].attempt() as attempt:
+        attempt.credential()
+        attempt.logged_in()
+        monkeypatch.setattr(world.processes[0][1]._witness, "write", unavailable)
+        attempt.first_command_ok()
+    assert world.beside.testimony is not None
+    assert world.beside.testimony.failures == 1
+    assert standing(world).failures == 0
+
+
+def test_a_later_testimony_is_left_alone() -> None:
+    world = World()
+    later = Seen("another", 99, 5)
+    with pytest.raises(LoginFailed):
+        rejected_after(world, lambda: setattr(world.beside, "testimony", later))
+    assert world.beside.testimony == later
+
+
+def test_a_rejection_is_told_though_the_journal_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World()
+    with pytest.raises(LoginFailed):
+        rejected_after(world, lambda: monkeypatch.setattr(world.processes[0][1]._ledger, "history", unavailable))
+    [told] = [fields for name, fields in world.events if name == "login.rejected"]
+    assert told == {
+        "kind": "password",
+        "actor": "replica",
+        "outcome": "rejected",
+        "counts": True,
+        "said": "authentication failed",
+    }
+
+
+def test_a_pause_that_the_server_asked_for_after_the_password_is_kept() -> None:
+    world = World()
+    with pytest.raises(LoginFailed):
+        world.login(0, "throttled")
+    assert (standing(world).next_at, standing(world).failures) == (world.now + 300, 0)
+
+
+def test_another_password_neednt_wait_for_what_halted_the_former() -> None:
+    world = World()
+    with pytest.raises(LoginFailed):
+        world.login(0, "configuration")
+    world.configured = world.server.password = "Right-Password-1"
+    world.login(0)
+
+
+def test_a_row_says_who_and_what_was_said() -> None:
+    world = World()
+    with pytest.raises(LoginFailed):
+        send(world, LoginFailed(failure(F.REJECTED, "password", said="authentication failed")))
+    assert [(row.actor, row.said) for row in world.store.records] == [("replica", "authentication failed")]
+
+
+def test_a_restored_journal_goes_on_where_its_witness_stopped() -> None:
+    world = World()
+    world.login(0)
+    name, copy = world.store.facts["epoch"], world.snapshot()
+    world.login(0)
+    world.put_back(copy)
+    world.login(0)
+    assert world.store.records[-1].number == 3
+    world.put_back(Store())
+    world.login(0)
+    assert (world.store.records[-1].number, world.store.facts["epoch"]) == (4, name)

@@ -343,6 +343,7 @@ class World:
         assert rows[0].counts
         assert self.beside.testimony is not None
         assert self.beside.testimony.number == number
+        assert self.beside.testimony.failures == sum(one.counts for one in self._rows() if one.kind == "password")
 
     def _rows(self) -> Sequence[Record]:
         return self._make_ledger(Process()).history().records
