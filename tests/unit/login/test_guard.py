@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import pytest
 
-from tests.unit.login.world import ACCOUNT, LIMIT, Killed, Process, Store, World
+from tests.unit.login.world import ACCOUNT, LIMIT, Beside, Killed, MemoryLedger, Process, Store, World
 from worker.journal.database import JournalUnavailable
 from worker.login.advice import Help, advise, moment, what_happened
 from worker.login.backoff import Lockout
@@ -986,3 +986,105 @@ def test_a_restored_journal_goes_on_where_its_witness_stopped() -> None:
     world.put_back(Store())
     world.login(0)
     assert (world.store.records[-1].number, world.store.facts["epoch"]) == (4, name)
+
+
+def test_a_refusal_says_what_to_do() -> None:
+    world = World()
+    fail(world)
+    world.now -= 1
+    with pytest.raises(Cooling) as cooling:
+        world.login(0)
+    assert "next attempt comes at" in cooling.value.advice
+    world.now += 1
+    fail(world, times=4)
+    with pytest.raises(Halted) as halted:
+        world.login(0)
+    assert "login reset" in halted.value.advice
+    assert ACCOUNT in halted.value.advice
+
+
+def test_after_the_wait_it_is_ready_and_says_why_it_waited() -> None:
+    world = World()
+    fail(world)
+    assert (standing(world).state, standing(world).reason, standing(world).next_at) == (State.READY, F.REJECTED, None)
+
+
+def test_a_doubt_is_a_row_that_says_why_and_its_witness_knows() -> None:
+    world = World()
+    fail(world)
+    name = world.store.facts["epoch"]
+    world.put_back(Store())
+    with pytest.raises(Halted):
+        world.login(0)
+    [row] = world.store.records
+    assert (row.kind, row.number, row.actor, row.counts) == ("doubt", 2, "replica", False)
+    assert row.note == "the journal is older than the last attempt, or another one: restored or rebuilt"
+    assert world.store.facts["epoch"] == name
+    assert world.beside.testimony == Seen(name, 2, world.lockout.budget)
+
+
+def test_a_host_without_a_witness_joins_a_shared_journal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(MemoryLedger, "shared", True)
+    world = World()
+    fail(world)
+    name, own = world.store.facts["epoch"], world.beside
+    world.beside = Beside()  # the other host's
+    other = world.start()[1]
+    with other.attempt() as attempt:
+        attempt.credential()
+        attempt.logged_in()
+        attempt.first_command_ok()
+    assert world.store.facts["epoch"] == name
+    assert (world.beside.testimony, own.testimony) == (Seen(name, 2, 0), Seen(name, 1, 1))
+    world.processes[0] = world.start()
+    world.login(0)
+
+
+def test_what_was_read_is_known_by_its_kind() -> None:
+    world, _ = token_world()
+    send(world)
+    assert world.store.facts["current"].startswith("token:")
+    assert world.store.known == {}
+    world, _ = token_world(password="Right-Password-0")  # a token that a password has led to
+    send(world)
+    assert world.store.facts["current"].startswith("password:")
+    assert [one.first_seen_at for one in world.store.known.values()] == [world.now]
+    [row] = world.store.records
+    assert (row.kind, str(row.credential).partition(":")[0]) == ("token", "token")
+    world, tokens = token_world(password="Right-Password-0")
+    send(world)
+    tokens.identity = "another"
+    send(world)
+    assert len({row.credential for row in world.store.records}) == 2
+
+
+def test_a_password_that_isnt_fit_is_told_once_with_what_to_do() -> None:
+    world = World()
+    world.configured = "short, and bad"
+    for _ in range(3):
+        with pytest.raises(CredentialRefused) as refused:
+            world.login(0)
+    [(name, fields)] = world.events
+    assert (name, fields["faults"]) == ("login.refused", len(refused.value.faults))
+    assert fields["advice"] == refused.value.advice
+    assert ACCOUNT in str(fields["advice"])
+    assert "no restart is needed" in str(fields["advice"])
+    assert world.store.facts["refused"] == "; ".join(refused.value.faults)
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_a_result_is_recorded_whole_at_once_or_later(monkeypatch: pytest.MonkeyPatch, *, late: bool) -> None:
+    world = World()
+    pause = failure(F.THROTTLED, "password", retry_after=timedelta(seconds=90), said="request is throttled")
+    with monkeypatch.context() as patch:
+        if late:
+            patch.setattr(MemoryLedger, "finish", unavailable)
+        with pytest.raises(LoginFailed):
+            send(world, LoginFailed(pause))
+    world.now += 100
+    world.login(0)
+    row = world.store.records[0]
+    assert (row.outcome, row.counts, row.retry_after, row.said) == (F.THROTTLED, False, 90.0, "request is throttled")
+    assert row.finished_at == world.now - (0 if late else 100)
+    world.login(0)
+    assert world.store.records[0] == row
