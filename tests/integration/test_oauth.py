@@ -399,3 +399,19 @@ def test_the_password_belongs_to_one_flow(
         OAuthSource(flow, ACCOUNT, config, state_dir=tmp_path, password=PasswordSource(ACCOUNT, file=None, value="x"))
     with pytest.raises(ValueError, match="no other flow"):
         OAuthSource("oauth2-password", ACCOUNT, config, state_dir=tmp_path)
+
+
+class Elsewhere(TokenEndpoint):
+    """Says that tokens are to be had where nobody listens."""
+
+    def respond(self, path: str, form: dict[str, str]) -> Any:
+        answer = super().respond(path, form)
+        if answer is not None and "token_endpoint" in answer[1]:
+            answer[1]["token_endpoint"] = "https://localhost:1/tenant/token"
+        return answer
+
+
+def test_a_password_that_found_nobody_isnt_counted(authority: Authority, tmp_path: Path) -> None:
+    with Elsewhere(authority) as elsewhere:
+        found = failed(source(elsewhere, authority, tmp_path, "oauth2-password"))
+    assert (found.cls, found.counts, found.kind) == (F.LOST_BEFORE_SENDING, False, "password")

@@ -143,3 +143,7 @@ def test_a_fingerprint_that_was_stored_is_found_again() -> None:
 def test_any_text_has_a_fingerprint() -> None:
     """The environment gives bytes that aren't UTF-8 as lone surrogates."""
     assert Fingerprinter(b"salt", 2).of("password", "Bright-\udcff-92").startswith("password:")
+
+
+def test_an_empty_environment_is_an_empty_password() -> None:
+    assert PasswordSource("a@nhs.net", file=None, value="").read() == ""

@@ -1,5 +1,6 @@
 """The guard's words and deeds one by one; what holds over any sequence of them is in `test_machine`."""
 
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -1088,3 +1089,22 @@ def test_a_result_is_recorded_whole_at_once_or_later(monkeypatch: pytest.MonkeyP
     assert row.finished_at == world.now - (0 if late else 100)
     world.login(0)
     assert world.store.records[0] == row
+
+
+def test_a_token_in_flight_is_no_failure_to_the_witness() -> None:
+    world, _ = token_world()
+    with suppress(Killed), world.processes[0][1].attempt() as attempt:
+        attempt.credential()
+        assert world.beside.testimony == Seen(world.store.facts["epoch"], 1, 0)
+        world.processes[0][0].dead = True
+        raise Killed
+
+
+def test_times_are_told_in_utc_wherever_the_host_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    try:
+        assert moment(1_800_000_000.0) == "2027-01-15T08:00:00Z"
+    finally:
+        monkeypatch.undo()
+        time.tzset()
