@@ -519,7 +519,7 @@ class App:
         except SettingsError as error:
             raise Failure(ExitCode.CONFIGURATION, _faults(error)) from error
         attempt = Try(self._router(), self._handlers_by_path(), self._monotonic, observing.metrics.handled)
-        hands = Hands(observing.working(attempt), settings.work.threads)
+        hands = Hands(observing.working(attempt), settings.work.threads, may_begin=self._lease.is_held)
         settle = self._settle()
         guard = self._guard()
         cycle = Cycle(

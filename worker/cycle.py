@@ -152,7 +152,10 @@ class Cycle:
             return self._no_credential(problem)
         except (MailboxError, FolderProblem, CannotMove) as error:
             return self._lost(error)
-        except (Stop, LeaseLost):
+        except Stop:
+            return STANDBY
+        except LeaseLost:
+            self._give_up()
             return STANDBY
         except JournalUnavailable as error:
             return self._without_journal(error)

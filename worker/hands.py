@@ -5,6 +5,7 @@ The threads are daemons: a handler that never returns can't keep the process fro
 
 import queue
 import threading
+import time
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass
@@ -13,6 +14,9 @@ from worker.journal.messages import Record
 from worker.message import Message
 from worker.observe import bound
 from worker.outcome import Outcome
+
+ASK_AGAIN = 0.2
+"""Seconds between two questions whether a message may be begun."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +40,16 @@ class Finished:
 class Hands:
     """Runs tries in threads. All methods but the threads' own are for one owner."""
 
-    def __init__(self, attempt: Callable[[Message, Collection[str]], Outcome], threads: int) -> None:
+    def __init__(
+        self,
+        attempt: Callable[[Message, Collection[str]], Outcome],
+        threads: int,
+        *,
+        may_begin: Callable[[], bool] = lambda: True,
+    ) -> None:
+        """may_begin: asked, in the threads, before each message; while it says no, none is begun."""
         self._attempt = attempt
+        self._may_begin = may_begin
         self._waiting: queue.SimpleQueue[InHand | None] = queue.SimpleQueue()
         self._finished: queue.SimpleQueue[tuple[InHand, Outcome] | None] = queue.SimpleQueue()
         self._in_hand: dict[int, InHand] = {}
@@ -111,8 +123,19 @@ class Hands:
 
     def _run(self) -> None:
         while (item := self._waiting.get()) is not None:
+            if not self._is_still_ours(item):
+                del item
+                continue
             with bound(key=item.record.key):
                 outcome = self._attempt(item.message, item.already_done)
             self._finished.put((item, outcome))
             del item  # a message may be large: not to be held while waiting for the next
             self.on_finished()
+
+    def _is_still_ours(self, item: InHand) -> bool:
+        """Wait until it may be begun; false when it was forgotten meanwhile, as others have it now."""
+        while self._in_hand.get(item.record.id) is item:
+            if self._may_begin():
+                return True
+            time.sleep(ASK_AGAIN)
+        return False

@@ -103,3 +103,29 @@ def test_a_wait_can_be_ended(hands: Hands) -> None:
     threading.Timer(0.05, hands.interrupt).start()
     assert hands.finished(WAIT) == []
     assert len(hands) == 1
+
+
+def test_nothing_is_begun_while_it_may_not_be(work: Work) -> None:
+    may = threading.Event()
+    work.go.set()
+    hands = Hands(work, 1, may_begin=may.is_set)
+    hands.take(record(1), message(), ())
+    assert not work.begun.acquire(timeout=0.5)
+    may.set()
+    assert all_finished(hands) == [1]
+    hands.close()
+
+
+def test_what_was_forgotten_while_it_waited_is_never_begun(work: Work) -> None:
+    may = threading.Event()
+    work.go.set()
+    hands = Hands(work, 1, may_begin=may.is_set)
+    hands.take(record(1), message(), ())
+    hands.take(record(2), message(), ())
+    hands.forget()
+    may.set()
+    hands.take(record(3), message(), ())
+    assert all_finished(hands) == [3]
+    assert work.begun.acquire(timeout=1)
+    assert not work.begun.acquire(timeout=0.5)
+    hands.close()
