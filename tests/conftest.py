@@ -157,9 +157,7 @@ def moto(moto_server: Moto) -> Moto:
 
 
 @pytest.fixture
-def make_worker(
-    tmp_path: Path, dovecot: Mailbox, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Callable[..., Worker]]:
+def make_worker(tmp_path: Path, dovecot: Mailbox, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Worker]]:
     """Configure a worker for the test's mailbox, or another's, on its server or behind a proxy.
 
     Its one route goes to the `ledger` handler, unless `routes` says otherwise; `settings` are tables and keys.

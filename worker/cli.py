@@ -270,6 +270,38 @@ def journal_compact(config: Path | None) -> int:
 
 
 @commands.group()
+def handler() -> None:
+    """For handler authors."""
+
+
+@handler.command("try")
+@click.argument("name")
+@click.argument("eml", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+def handler_try(name: str, eml: Path) -> int:
+    """Give one handler one message from a file, without a mailbox."""
+    from worker.authors import try_handler
+
+    tried = try_handler(name, eml)
+    click.echo(tried.text)
+    return ExitCode.DONE if tried.result.done else ExitCode.FINDING
+
+
+@handler.command("new")
+@click.argument("name")
+def handler_new(name: str) -> int:
+    """Write the skeleton of a handler's package, with its test."""
+    from worker.authors import CannotBegin, new_handler
+
+    try:
+        paths = new_handler(name, Path())
+    except CannotBegin as problem:
+        raise Failure(ExitCode.USAGE, str(problem)) from problem
+    for path in paths:
+        click.echo(str(path))
+    return ExitCode.DONE
+
+
+@commands.group()
 def login() -> None:
     """The login guard: how it stands, the reset after an unlock, the OAuth sign-in."""
 

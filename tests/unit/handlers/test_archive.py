@@ -290,9 +290,7 @@ def test_a_key_that_is_no_name_is_refused(tmp_path: Path, key: str) -> None:
         archive(tmp_path)(message(key))
 
 
-@pytest.mark.parametrize(
-    "url", ["/var/lib", "file://host/x", "file:relative", "file:///a?b", "file:///a#b", ""]
-)
+@pytest.mark.parametrize("url", ["/var/lib", "file://host/x", "file:relative", "file:///a?b", "file:///a#b", ""])
 def test_only_local_folders_are_taken(url: str) -> None:
     with pytest.raises(ValidationError):
         Archive.Settings(url=url)
