@@ -52,7 +52,7 @@ class Settle:
         if not session.has("MOVE") and not session.has("UIDPLUS"):
             raise CannotMove(
                 "The server offers neither MOVE nor UIDPLUS. Without them, moving a message would mean a bare EXPUNGE, "
-                "which also deletes mail that other people have marked. Nothing was changed: ask the mail administrator "
+                "which also deletes mail that other people have marked. Nothing was changed: ask its administrator "
                 "for MOVE."
             )
 

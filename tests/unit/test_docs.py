@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml  # type: ignore[import-untyped]  # it comes without types
 
-from worker.explain import ExitCode
+from worker.exits import ExitCode
 from worker.observe import audit
 from worker.observe.alerts import Rule
 from worker.observe.events import CATALOGUE, Level
