@@ -51,7 +51,7 @@ def _polling(place: Workplace) -> Iterator[Cycle]:
     """The cycle of a worker that has looked at everything once."""
     with App.from_files(place.config, {}, logs=False) as app:
         app._open()  # noqa: SLF001 -- what App.run does, but for the schedule, which would poll at its own times
-        cycle, hands = app._build_cycle(Drain())  # noqa: SLF001
+        cycle, hands = app._build_cycle(Drain(), app._observe("bench"))  # noqa: SLF001 -- as above
         try:
             for _ in range(2):
                 if cycle() is not None or cycle.condition.trouble:
