@@ -110,6 +110,7 @@ class SlowHands:
     def __init__(self, attempt: Callable[[Message, Collection[str]], Outcome]) -> None:
         self._attempt = attempt
         self._items: dict[int, tuple[InHand, Outcome | None]] = {}
+        self._came_back: set[int] = set()
         self.hold = False
         self.hung: Callable[[Message], bool] = lambda _message: False
         self.on_finished: Callable[[], None] = lambda: None
@@ -137,10 +138,14 @@ class SlowHands:
             self._items[record.id] = (item, self._attempt(message, already_done))
 
     def finished(self, wait: float) -> list[Finished]:
-        if self.hold and wait <= 0:
-            return []
-        done = [(item.record, outcome) for item, outcome in self._items.values() if outcome is not None]
+        asked_for = self._came_back if self.hold and wait <= 0 else set(self._items)
+        done = [
+            (item.record, outcome)
+            for row, (item, outcome) in self._items.items()
+            if outcome is not None and row in asked_for
+        ]
         for record, _ in done:
+            self._came_back.discard(record.id)
             del self._items[record.id]
         return [Finished(record, outcome) for record, outcome in done]
 
@@ -154,9 +159,10 @@ class SlowHands:
         self._items.clear()
 
     def end_hang(self) -> None:
-        """What hung comes back."""
+        """What hung comes back, of itself: nobody waits for it any more."""
         for row, (item, outcome) in self._items.items():
             if outcome is None:
+                self._came_back.add(row)
                 self._items[row] = (item, self._attempt(item.message, item.already_done))
 
 

@@ -8,6 +8,7 @@ import sys
 import time
 import tomllib
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -159,9 +160,8 @@ def test_the_consumer_takes_each_message_once_though_a_consumer_is_killed(tmp_pa
                 worker.terminate()
                 worker.wait(30)
         handler.close()
-    with sqlite3.connect(ledger) as found:
+    with closing(sqlite3.connect(ledger)) as found:
         rows = dict(found.execute("SELECT key, raw FROM mail").fetchall())
-    found.close()
     assert rows == {str(message.key): message.raw for message in messages}
 
 
@@ -176,12 +176,11 @@ def wait_for(ledger: Path, count: int, log: Path | None = None) -> None:
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         if ledger.exists():
-            with sqlite3.connect(ledger, timeout=30) as found:
+            with closing(sqlite3.connect(ledger, timeout=30)) as found:
                 try:
                     (seen,) = found.execute("SELECT count(*) FROM mail").fetchone()
                 except sqlite3.OperationalError:
                     seen = 0
-            found.close()
             if seen >= count:
                 return
         time.sleep(0.05)

@@ -254,7 +254,7 @@ def test_nothing_is_left_when_the_test_run_is_killed() -> None:
     said = subprocess.run([sys.executable, "-c", run], capture_output=True, text=True, timeout=30, check=False)
     root = Path(said.stdout.strip())
     assert said.returncode == -signal.SIGKILL, said.stderr
-    wait_for(lambda: not root.exists())
+    wait_for(lambda: not root.exists(), 30)
 
 
 def test_a_server_that_cannot_start_says_why(authority: Authority) -> None:

@@ -179,9 +179,11 @@ class Dovecot:
         binary = shutil.which("dovecot", path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin")
         if binary is None:
             raise RuntimeError("Dovecot is missing. Install it: apt-get install dovecot-imapd dovecot-auth-lua")
-        # The shell ends the server at a line from us; at an end of file (the test run was killed) it cleans up too.
+        # The shell ends the server at a line from us; at an end of file (the test run was killed) it cleans up too,
+        # and again as long as the server's last children still write.
         guardian = (
-            '"$@" & server=$!; read -r _; told=$?; kill "$server"; wait "$server"; [ $told = 0 ] || rm -rf "$PWD"'
+            '"$@" & server=$!; read -r _; told=$?; kill "$server"; wait "$server"; [ $told = 0 ] && exit;'
+            ' for _ in 1 2 3 4 5 6 7 8 9; do rm -rf "$PWD" 2>/dev/null && exit; sleep 1; done'
         )
         with (self.root / "stderr.log").open("ab") as stderr:
             self._process = subprocess.Popen(

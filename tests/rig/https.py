@@ -141,7 +141,11 @@ class HttpsServer:
         self._server = None
 
     def _serve(self, handler: BaseHTTPRequestHandler) -> None:
-        body = handler.rfile.read(int(handler.headers.get("Content-Length") or 0))
+        length = int(handler.headers.get("Content-Length") or 0)
+        body = handler.rfile.read(length)
+        if len(body) < length:  # half a request is none
+            handler.close_connection = True
+            return
         request = Request(handler.path, {name.lower(): value for name, value in handler.headers.items()}, body)
         with self._lock:
             answer = self._answers.pop(0) if self._answers else self._after

@@ -1,6 +1,7 @@
 """The journal's file: its schema, its owner, its damage, its disk."""
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -48,7 +49,7 @@ def test_migrating_twice_changes_nothing(database: Database) -> None:
 
 def test_a_journal_of_a_newer_program_is_refused_and_left_alone(tmp_path: Path) -> None:
     opened(tmp_path).close()
-    with sqlite3.connect(tmp_path / FILE) as raw:
+    with closing(sqlite3.connect(tmp_path / FILE)) as raw, raw:
         raw.execute("UPDATE alembic_version SET version_num = '9999'")
     before = (tmp_path / FILE).read_bytes()
     with pytest.raises(JournalTooNew, match="newer program"):
@@ -76,7 +77,7 @@ def filled(folder: Path) -> None:
     new = [NewMessage(f"{n:026}", Place("INBOX", 1, n), 1, 1.0, Verdict(MailPath.CLEAN)) for n in range(1, 501)]
     journal.messages.add(new, 1.0)
     journal.close()
-    with sqlite3.connect(folder / FILE) as raw:
+    with closing(sqlite3.connect(folder / FILE)) as raw, raw:
         raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 

@@ -267,16 +267,23 @@ def test_what_nobody_caught_comes_through(lines: Lines) -> None:
 
 
 def test_a_log_that_cannot_be_written_stops_nothing(lines: Lines) -> None:
-    class Full(io.RawIOBase):
+    class Disk(io.RawIOBase):
+        full = True
+
         def writable(self) -> bool:
             return True
 
-        def write(self, _data: Any) -> int:
-            raise OSError(28, "no space left on device")
+        def write(self, data: Any) -> int:
+            if self.full:
+                raise OSError(28, "no space left on device")
+            return len(data)
 
-    configure(format="json", stream=io.TextIOWrapper(io.BufferedWriter(Full()), write_through=True), hooks=False)
-    log.info("http.listening", port=1)
-    assert lines.raw == ""
+    disk = Disk()
+    with io.TextIOWrapper(io.BufferedWriter(disk), write_through=True) as stream:
+        configure(format="json", stream=stream, hooks=False)
+        log.info("http.listening", port=1)
+        assert lines.raw == ""
+        disk.full = False
 
 
 def test_a_log_that_nobody_configured_lets_no_more_out() -> None:
