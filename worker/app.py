@@ -25,6 +25,7 @@ from worker.connect import Connector, log_in
 from worker.cycle import Cycle, Drained, LeaseHeld, Paused
 from worker.exits import ExitCode, Failure
 from worker.explain import KNOWN, failure_of
+from worker.fetch import Fetch
 from worker.handle import Try
 from worker.handler_loading import Handler, check_handlers, junk_handlers, load_handlers
 from worker.hands import Hands
@@ -55,11 +56,12 @@ from worker.observe.audit import AuditUnavailable, Verification
 from worker.observe.view import status_json
 from worker.observing import Observing, about
 from worker.outcome import State
-from worker.pipeline import KEEP, Bounds, Pipeline, Stop, Targets
+from worker.pipeline import Bounds, Pipeline, Stop
 from worker.poll import Poll
 from worker.preview import Foreseen, Preview
 from worker.progress import Drain
 from worker.reconcile import Balance, Reconcile
+from worker.record import KEEP, Recorder, Targets
 from worker.review import Listed, NotThere, Review, Shown
 from worker.route import JUNK_ROUTE, Router, any_pattern
 from worker.senders import Senders, UnusableKey, read_key
@@ -542,40 +544,55 @@ class App:
             watching=observing,
             delete_handled_after=settings.settle.delete_handled_after,
         )
-        cycle.pipeline = Pipeline(
-            poll=Poll(messages, self._layout, settings.poll.since),
-            admission=Admission(
-                messages,
-                account=settings.account.address,
-                layout=self._layout,
-                classify=self._classify(),
-                clock=self._clock,
-                sender_of=self._senders(),
-                on_moved_out=self._on_moved_out(),
-            ),
-            hands=hands,
-            carry_out=self._carry_out(),
-            settle=settle,
+        admission = Admission(
+            messages,
+            account=settings.account.address,
+            layout=self._layout,
+            classify=self._classify(),
+            clock=self._clock,
+            sender_of=self._senders(),
+            on_moved_out=self._on_moved_out(),
+        )
+        recorder = Recorder(
             messages=messages,
+            hands=hands,
             targets=Targets(settings.settle.handled, settings.settle.failed, settings.settle.junk),
             layout=self._layout,
+            backoff=_Backoff(settings),
+            flush=self._flush,
+            clock=self._clock,
+            on_outcome=_counting(drain),
+            watching=observing,
+        )
+        fetch = Fetch(
+            messages=messages,
+            hands=hands,
+            recorder=recorder,
+            layout=self._layout,
+            limits=self._limits(),
+            deaths=settings.limits.deaths,
+            headers_only=self._headers_only,
+            seek=admission.seek,
+            run=replica(),
+        )
+        cycle.pipeline = Pipeline(
+            poll=Poll(messages, self._layout, settings.poll.since),
+            admission=admission,
+            fetch=fetch,
+            hands=hands,
+            recorder=recorder,
+            settle=settle,
+            carry_out=self._carry_out(),
+            messages=messages,
             bounds=Bounds(
                 batch_bytes=settings.poll.batch_bytes,
                 batch_count=settings.poll.batch_count,
-                message=settings.limits.message,
-                deaths=settings.limits.deaths,
                 patience=settings.poll.every.total_seconds(),
             ),
-            backoff=_Backoff(settings),
-            limits=self._limits(),
-            headers_only=self._headers_only,
-            flush=self._flush,
             go_on=cycle.go_on,
             clock=self._clock,
-            run=replica(),
-            on_outcome=_counting(drain),
-            watching=observing,
             on_new=drain.found,
+            watching=observing,
         )
         return cycle, hands
 

@@ -1,6 +1,5 @@
 """The real pipeline, cycle and journal on a mailbox in memory, in simulated time, with deaths and losses on request."""
 
-import inspect
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
@@ -11,6 +10,7 @@ from typing import Any
 from tests.fakes.mailbox import FAILED, INBOX, JUNK, PROCESSED, FakeSession, Server
 from worker.admit import Admission
 from worker.cycle import Cycle
+from worker.fetch import Fetch
 from worker.handle import Try
 from worker.handler_loading import Handler
 from worker.hands import Finished, InHand
@@ -23,9 +23,10 @@ from worker.mailbox.errors import ConnectionLost
 from worker.mailbox.folders import Layout
 from worker.message import Limits, Message
 from worker.outcome import Outcome, Reject, Retry, State
-from worker.pipeline import Bounds, Pipeline, Targets
+from worker.pipeline import Bounds, Pipeline
 from worker.poll import Poll
 from worker.reconcile import Balance, Reconcile
+from worker.record import Recorder, Targets
 from worker.settle import Settle
 from worker.verdict import Evidence, Path, Verdict
 from worker.walk import Walk
@@ -267,7 +268,7 @@ class World:
         self.hung: set[str] = set()
         """Kinds whose handlers don't return."""
         self.poison: Callable[[Message], bool] = lambda message: kind(message.raw) == "poison"
-        self.bounds = Bounds(batch_bytes=1_000_000, batch_count=3, message=50_000, deaths=DEATHS, patience=1.0)
+        self.bounds = Bounds(batch_bytes=1_000_000, batch_count=3, patience=1.0)
         self.since: Any = None
         self.headers_only = False
         self.flush: Callable[[], None] = lambda: None
@@ -302,28 +303,42 @@ class World:
             monotonic=self.clock,
         )
         hands: Any = self.hands
-        parts: dict[str, Any] = {
-            "poll": Poll(messages, layout, self.since),
-            "admission": Admission(messages, account=ACCOUNT, layout=layout, classify=classify, clock=self.clock),
-            "hands": hands,
-            "settle": settle,
-            "messages": messages,
-            "targets": Targets(self.handled, FAILED, "auto"),
-            "layout": layout,
-            "bounds": self.bounds,
-            "backoff": _Backoff(),
-            "limits": Limits(),
-            "headers_only": lambda verdict: self.headers_only and verdict.path is Path.JUNK,
-            "flush": lambda: self.flush(),
-            "go_on": self.cycle.go_on,
-            "clock": self.clock,
-            "run": f"run-{self.runs}",
-            "on_outcome": lambda _record, _result: None,
-            "on_new": lambda _count: None,
-            "carry_out": lambda _session: 0,
-        }
-        known = inspect.signature(Pipeline.__init__).parameters
-        self.pipeline = self.cycle.pipeline = Pipeline(**{name: part for name, part in parts.items() if name in known})
+        admission = Admission(messages, account=ACCOUNT, layout=layout, classify=classify, clock=self.clock)
+        recorder = Recorder(
+            messages=messages,
+            hands=hands,
+            targets=Targets(self.handled, FAILED, "auto"),
+            layout=layout,
+            backoff=_Backoff(),
+            flush=lambda: self.flush(),
+            clock=self.clock,
+            on_outcome=lambda _record, _result: None,
+        )
+        fetch = Fetch(
+            messages=messages,
+            hands=hands,
+            recorder=recorder,
+            layout=layout,
+            limits=Limits(message=50_000),
+            deaths=DEATHS,
+            headers_only=lambda verdict: self.headers_only and verdict.path is Path.JUNK,
+            seek=admission.seek,
+            run=f"run-{self.runs}",
+        )
+        self.pipeline = self.cycle.pipeline = Pipeline(
+            poll=Poll(messages, layout, self.since),
+            admission=admission,
+            fetch=fetch,
+            hands=hands,
+            recorder=recorder,
+            settle=settle,
+            carry_out=lambda _session: 0,
+            messages=messages,
+            bounds=self.bounds,
+            go_on=self.cycle.go_on,
+            clock=self.clock,
+            on_new=lambda _count: None,
+        )
 
     def tick(self, seconds: float = 60.0) -> None:
         """One scheduled run, later; a death is followed by a new process."""

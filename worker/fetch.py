@@ -1,0 +1,201 @@
+"""Fetch: the content of messages, a batch at a time, into the hands of the pool. Tries are counted before.
+
+Knows why a message may not be had: it is too large, has killed the process too often, was taken away, isn't shown yet,
+or ends the connection.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+
+from worker.admit import Top
+from worker.hands import Hands
+from worker.journal.messages import Messages, Record
+from worker.key import MessageKey
+from worker.mailbox.errors import CommandRefused, ConnectionLost, MailboxError, ProtocolFault
+from worker.mailbox.folders import Layout
+from worker.mailbox.session import Body, FolderState, Session
+from worker.message import Limits, Message
+from worker.observe import get_logger
+from worker.outcome import Outcome, State
+from worker.record import Recorder
+from worker.verdict import Path, Verdict
+
+log = get_logger()
+
+NOT_READY_WAIT = timedelta(minutes=5)
+"""The server lists a message and shows no content yet: asked again so often."""
+ALONE = "alone "
+"""Marks, in the journal, a message that is in hand by itself: a death now is its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """Messages that couldn't be fetched from where they should lie.
+
+    records: found nowhere. sought: how many weren't in their place. look_again: a watched folder to be looked at.
+    """
+
+    records: tuple[Record, ...] = ()
+    sought: int = 0
+    look_again: str | None = None
+
+
+class Fetch:
+    """Counts a try of each message of a batch, fetches it, and gives it to the pool."""
+
+    def __init__(
+        self,
+        *,
+        messages: Messages,
+        hands: Hands,
+        recorder: Recorder,
+        layout: Layout,
+        limits: Limits,
+        deaths: int,
+        headers_only: Callable[[Verdict], bool],
+        seek: Callable[[Session, str, Sequence[Record]], Sequence[Record]],
+        run: str,
+    ) -> None:
+        """deaths: how often the process may die with a message alone in hand. headers_only: whether the handlers of a
+        verdict want no body. seek: looks for messages in a folder that isn't watched; returns those that it misses.
+        run: names this run in the journal.
+        """
+        self._messages = messages
+        self._hands = hands
+        self._recorder = recorder
+        self._layout = layout
+        self._limits = limits
+        self._deaths = deaths
+        self._headers_only = headers_only
+        self._seek = seek
+        self._run = run
+        self.suspects: list[int] = []
+        """Rows of messages that are to be fetched and handled alone."""
+
+    def __call__(
+        self, session: Session, batch: Sequence[Record], tops: dict[int, Top], *, alone: bool = False
+    ) -> Missing:
+        """Count a try of each message of one folder, then touch it.
+
+        tops: header blocks that are known already; those used are taken out.
+        """
+        wanted = self._refuse_hopeless(batch)
+        if not wanted:
+            return Missing()
+        here, missing = self._at_hand(session, wanted[0].place.folder, wanted)
+        if not here:
+            return missing
+        self._messages.begin_tries([record.id for record in here], f"{ALONE if alone else ''}{self._run}")
+        try:
+            taken = self._touch(session, here, tops)
+        except MailboxError as error:
+            self._broke_off(
+                [record for record in here if record.id not in self._hands and not self._recorder.holds(record.id)],
+                alone=alone,
+                at_fetch=isinstance(error, ConnectionLost | ProtocolFault | CommandRefused),
+            )
+            raise
+        return replace(missing, records=(*missing.records, *taken))
+
+    def _broke_off(self, records: Sequence[Record], *, alone: bool, at_fetch: bool) -> None:
+        """These weren't touched: their try didn't happen.
+
+        Where fetching them may be what ends the connection, each is next fetched alone; one that ends it even then is
+        put off, so that others go on.
+        """
+        if not at_fetch:
+            self._messages.put_back([record.id for record in records])
+        elif alone:
+            for record in records:
+                self._recorder.put(record, Outcome(State.PENDING, reason="fetch-broken", after=NOT_READY_WAIT))
+        else:
+            self._messages.suspect([record.id for record in records])
+            self.suspects += [record.id for record in records if record.id not in self.suspects]
+
+    def _touch(self, session: Session, batch: Sequence[Record], tops: dict[int, Top]) -> list[Record]:
+        """Fetch these and hand them over; returns those that somebody took away meanwhile."""
+        done = self._messages.done_handlers([record.id for record in batch if record.tries])
+        by_uid = {record.place.uid: record for record in batch if record.place.uid is not None}
+        for uid, raw, complete in self._contents(session, by_uid, tops):
+            record = by_uid.pop(uid)
+            if not complete:
+                self._recorder.put(record, Outcome(State.FAILED, reason="oversize"))
+                continue
+            message = Message(
+                raw,
+                key=MessageKey(record.key),
+                folder=record.place.folder,
+                received_at=_when(record.received_at),
+                verdict=record.verdict or Verdict(Path.CLEAN),
+                headers=top.headers if (top := tops.pop(record.id, None)) else None,
+                limits=self._limits,
+            )
+            names = {name for name, (is_done, _) in done.get(record.id, {}).items() if is_done}
+            self._hands.take(record, message, names)
+        return self._without_content(session, list(by_uid.values())) if by_uid else []
+
+    def _contents(
+        self, session: Session, by_uid: dict[int, Record], tops: dict[int, Top]
+    ) -> Iterator[tuple[int, bytes, bool]]:
+        """(UID, bytes, whole) of each message that the server shows; of some only the header is asked for."""
+        slim = [uid for uid, record in by_uid.items() if self._headers_only(record.verdict or Verdict(Path.CLEAN))]
+        full = [uid for uid in by_uid if uid not in slim]
+        expected = sum(by_uid[uid].size for uid in full)
+        known = {uid: tops[by_uid[uid].id].raw for uid in slim if by_uid[uid].id in tops}
+        for uid, raw in known.items():
+            yield uid, raw, True
+        for head in session.heads([uid for uid in slim if uid not in known]):
+            yield head.uid, head.header, True
+        bodies: Iterator[Body] = session.bodies(full, cap=self._limits.message, expected=expected)
+        for body in bodies:
+            yield body.uid, body.raw, body.complete
+
+    def _refuse_hopeless(self, batch: Sequence[Record]) -> list[Record]:
+        """Dead letters that are recognised without touching the message."""
+        kept: list[Record] = []
+        for record in batch:
+            if record.size > self._limits.message:
+                log.error("message.oversize", key=record.key, size=record.size)
+                self._recorder.put(record, Outcome(State.FAILED, reason="oversize"))
+            elif record.deaths >= self._deaths:
+                log.error("message.poison", key=record.key, deaths=record.deaths)
+                self._recorder.put(record, Outcome(State.FAILED, reason="poison"))
+            else:
+                kept.append(record)
+        return kept
+
+    def _without_content(self, session: Session, records: Sequence[Record]) -> list[Record]:
+        """Messages that the server listed and doesn't show: taken away meanwhile, or not ready yet."""
+        there = session.present([record.place.uid for record in records if record.place.uid is not None])
+        taken = [record for record in records if record.place.uid not in there]
+        self._messages.put_back([record.id for record in taken])
+        for record in records:
+            if record.place.uid in there:
+                self._recorder.put(record, Outcome(State.PENDING, reason="not-ready", after=NOT_READY_WAIT))
+        return taken
+
+    def _at_hand(self, session: Session, folder: str, batch: Sequence[Record]) -> tuple[list[Record], Missing]:
+        """Those that can be fetched now. What isn't where its row says is looked for, and fetched after that."""
+        watched = folder in self._layout.watched
+        try:
+            state = session.selected_state if session.selected == folder else session.select(folder)
+        except CommandRefused:
+            if watched:
+                raise
+            state = None
+        here = [] if state is None else [record for record in batch if _lies_in(record, state)]
+        if len(here) == len(batch):
+            return here, Missing()
+        if watched:
+            return here, Missing(look_again=folder)
+        elsewhere = [record for record in batch if record not in here]
+        return here, Missing(tuple(self._seek(session, folder, elsewhere)), sought=len(elsewhere))
+
+
+def _lies_in(record: Record, state: FolderState) -> bool:
+    return record.place.uidvalidity == state.uidvalidity and record.place.uid is not None
+
+
+def _when(epoch: float) -> datetime:
+    return datetime.fromtimestamp(epoch, UTC)
