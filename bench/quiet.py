@@ -2,15 +2,16 @@
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from statistics import median
 
 from bench.site import Workplace
 from tests.rig.proxy import Proxy
-from worker.app import App
+from worker.build import Parts
 from worker.cycle import Cycle
 from worker.progress import Drain
+from worker.settings import load
 
 POLLS = 20
 
@@ -49,9 +50,9 @@ def quiet_polls(through_proxy: Workplace, direct: Workplace, proxy: Proxy) -> Qu
 @contextmanager
 def _polling(place: Workplace) -> Iterator[Cycle]:
     """The cycle of a worker that has looked at everything once."""
-    with App.from_files(place.config, {}, logs=False) as app:
-        app._open()  # noqa: SLF001 -- what App.run does, but for the schedule, which would poll at its own times
-        cycle, hands = app._build_cycle(Drain(), app._observe("bench"))  # noqa: SLF001 -- as above
+    with closing(Parts(load(place.config, {}))) as parts:  # what `run` does, without the schedule and its own times
+        parts.journal.open(parts.settings.account.address)
+        cycle, hands = parts.cycle(Drain(), parts.observing("bench"))
         try:
             for _ in range(2):
                 if cycle() is not None or cycle.condition.trouble:

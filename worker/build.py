@@ -1,0 +1,361 @@
+"""The composition root: builds every part from the settings, and doesn't know how any works."""
+
+import random
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from functools import cached_property
+from typing import Any
+
+from worker.admit import Admission, Classify
+from worker.announce import Announcer
+from worker.carry_out import CarryOut
+from worker.classify import JunkPolicy, classify
+from worker.classify.kinds import Kind
+from worker.classify.policy import PROVIDER_HOSTS, SPAM_CATEGORIES
+from worker.connect import Connector
+from worker.cycle import Cycle
+from worker.fetch import Fetch
+from worker.handle import Try
+from worker.handler_loading import Handler, junk_handlers, load_handlers
+from worker.hands import Hands
+from worker.headers import Headers
+from worker.journal.attempts import AttemptLedger
+from worker.journal.intents import Intents
+from worker.journal.journal import Journal
+from worker.journal.lease import Lease
+from worker.journal.messages import Record, Result
+from worker.login.advice import Help
+from worker.login.backoff import Lockout
+from worker.login.credential import CredentialSource, PasswordSource
+from worker.login.guard import Guard, Notify, Rules
+from worker.login.mutex import AttemptMutex
+from worker.login.oauth import Flow, OAuthConfig, OAuthSource
+from worker.login.policy import policy_named
+from worker.login.witness import Witness
+from worker.mailbox.folders import Layout
+from worker.mailbox.session import Endpoint, Session
+from worker.message import Limits
+from worker.observe import get_logger
+from worker.observing import Observing
+from worker.outcome import State
+from worker.pipeline import Bounds, Pipeline
+from worker.poll import Poll
+from worker.progress import Drain
+from worker.record import KEEP, Recorder, Targets
+from worker.route import JUNK_ROUTE, Router, any_pattern
+from worker.senders import Senders, read_key
+from worker.settings import (
+    JunkSettings,
+    RouteSettings,
+    Settings,
+    read_secret,
+)
+from worker.settle import Settle
+from worker.status import replica
+from worker.verdict import Path as MailPath
+from worker.verdict import Verdict
+from worker.walk import Walk
+
+log = get_logger()
+
+
+class Parts:
+    """The worker's parts, each built when it is asked for. `close` gives back what was opened.
+
+    journal: replaced only before anything is built on it.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.clock = time.time
+        self.monotonic = time.monotonic
+        url = read_secret(settings.state.journal, settings.state.journal_file)
+        self.journal = Journal(settings.state.dir, None if url is None else url.get_secret_value(), self.clock)
+        self.layout = Layout(settings.poll.folders)
+        self._handlers: dict[str, Handler] = {}
+        self._observing: Observing | None = None
+
+    def close(self) -> None:
+        """Give back what was opened."""
+        for handler in self._handlers.values():
+            handler.close()
+        self.journal.close()
+
+    def observing(self, command: str | None = None) -> Observing:
+        if self._observing is None:
+            login = self.reading_guard().status
+            name = "" if command is None else self.lease.name
+            self._observing = Observing(self.settings, self.journal, login, self.clock, command=command, replica=name)
+        return self._observing
+
+    def cycle(self, drain: Drain, observing: Observing) -> tuple[Cycle, Hands]:
+        settings, messages = self.settings, self.journal.messages
+        self._handlers = load_handlers(settings)
+        attempt = Try(self.router(), self._handlers_by_path(), self.monotonic, observing.metrics.handled)
+        hands = Hands(observing.working(attempt), settings.work.threads, may_begin=self.lease.is_held)
+        settle = self.settle()
+        guard = self.guard()
+        cycle = Cycle(
+            lease=self.lease,
+            connector=Connector(
+                new_session=self.new_session,
+                guard=guard,
+                layout=self.layout,
+                junk_setting=settings.junk.folder,
+                targets=self.targets(),
+                check=settle.check,
+            ),
+            facts=self.journal.facts,
+            idle=settings.poll.idle,
+            reconnect=[wait.total_seconds() for wait in settings.poll.reconnect],
+            clock=self.clock,
+            monotonic=self.monotonic,
+            messages=messages,
+            check_age=guard.check_age,
+            watching=observing,
+            delete_handled_after=settings.settle.delete_handled_after,
+        )
+        admission = Admission(
+            messages,
+            account=settings.account.address,
+            layout=self.layout,
+            classify=self.classify(),
+            clock=self.clock,
+            sender_of=self._senders(),
+            on_moved_out=self._on_moved_out(),
+        )
+        recorder = Recorder(
+            messages=messages,
+            hands=hands,
+            targets=Targets(settings.settle.handled, settings.settle.failed, settings.settle.junk),
+            layout=self.layout,
+            backoff=_Backoff(settings),
+            flush=self._flush,
+            clock=self.clock,
+            on_outcome=_counting(drain),
+            watching=observing,
+        )
+        fetch = Fetch(
+            messages=messages,
+            hands=hands,
+            recorder=recorder,
+            layout=self.layout,
+            limits=self.limits(),
+            deaths=settings.limits.deaths,
+            headers_only=self._headers_only,
+            seek=admission.seek,
+            run=replica(),
+        )
+        cycle.pipeline = Pipeline(
+            poll=Poll(messages, self.layout, settings.poll.since),
+            admission=admission,
+            fetch=fetch,
+            hands=hands,
+            recorder=recorder,
+            settle=settle,
+            carry_out=self.carry_out(),
+            messages=messages,
+            bounds=Bounds(
+                batch_bytes=settings.poll.batch_bytes,
+                batch_count=settings.poll.batch_count,
+                patience=settings.poll.every.total_seconds(),
+            ),
+            go_on=cycle.go_on,
+            clock=self.clock,
+            on_new=drain.found,
+            watching=observing,
+        )
+        return cycle, hands
+
+    @cached_property
+    def lease(self) -> Lease:
+        """The one lease of this process; from now on what is written of messages is fenced by it."""
+        lease = Lease(
+            self.journal.database, self.settings.state.dir, replica(), clock=self.clock, monotonic=self.monotonic
+        )
+        self.journal.messages.fenced_by(lease.fence)
+        return lease
+
+    def reading_guard(self) -> Guard:
+        """A guard that is only asked how the login stands: it has nothing to tell, and needs no audit trail."""
+        return self.guard(notify=lambda _event, _fields: None)
+
+    def guard(self, notify: Notify | None = None) -> Guard:
+        settings, lockout = self.settings, self.settings.lockout
+        database = self.journal.database
+        return Guard(
+            ledger=AttemptLedger(database),
+            witness=Witness(settings.state.dir),
+            mutex=AttemptMutex(database, settings.state.dir),
+            source=self._source(),
+            rules=Rules(
+                account=settings.account.address,
+                lockout=Lockout(
+                    threshold=lockout.threshold,
+                    reserve=lockout.reserve,
+                    per_credential=lockout.per_credential,
+                    waits=tuple(wait.total_seconds() for wait in lockout.waits),
+                    jitter=lockout.jitter,
+                    token_attempts=lockout.token_attempts,
+                    reconnect=tuple(wait.total_seconds() for wait in settings.poll.reconnect),
+                ),
+                policy=policy_named(settings.password.policy),
+                max_age=settings.password.max_age.total_seconds(),
+                warn=settings.password.warn.total_seconds(),
+                changed=None if settings.password.changed is None else settings.password.changed.timestamp(),
+                help=Help(settings.help.local_administrator, settings.help.helpdesk),
+            ),
+            clock=self.clock,
+            random=random.SystemRandom(),
+            actor=replica(),
+            notify=self.announcer() if notify is None else notify,
+        )
+
+    def announcer(self) -> Announcer:
+        observing = self.observing()
+        return Announcer(observing.audit, observing.metrics.attempted)
+
+    def _source(self) -> CredentialSource:
+        """Where the credential comes from: the password itself, or one of the OAuth flows."""
+        account = self.settings.account
+        return self._password_source() if account.auth == "password" else self.oauth_source(account.auth)
+
+    def _password_source(self) -> PasswordSource:
+        account = self.settings.account
+        value = None if account.password is None else account.password.get_secret_value()
+        return PasswordSource(account.address, file=account.password_file, value=value, mode=account.password_file_mode)
+
+    def oauth_source(self, flow: Flow) -> OAuthSource:
+        account, oauth = self.settings.account, self.settings.account.oauth
+        config = OAuthConfig(
+            tenant=oauth.tenant,
+            client_id=oauth.client_id,
+            authority=oauth.authority,
+            scopes=oauth.scopes,
+            client_secret=None if oauth.client_secret is None else oauth.client_secret.get_secret_value(),
+            client_secret_file=oauth.client_secret_file,
+            certificate_file=oauth.certificate_file,
+            file_mode=account.password_file_mode,
+            refresh_ahead=oauth.refresh_ahead.total_seconds(),
+            timeout=account.read_timeout.total_seconds(),
+            ca_file=account.ca_file,
+        )
+        password = self._password_source() if flow == "oauth2-password" else None
+        return OAuthSource(flow, account.address, config, state_dir=self.settings.state.dir, password=password)
+
+    def new_session(self) -> Session:
+        account = self.settings.account
+        return Session(
+            Endpoint(
+                account.host,
+                account.port,
+                account.ca_file,
+                account.connect_timeout.total_seconds(),
+                account.read_timeout.total_seconds(),
+            )
+        )
+
+    def settle(self) -> Settle:
+        return Settle(self.journal.messages, account=self.settings.account.address, clock=self.clock)
+
+    def carry_out(self) -> CarryOut:
+        intents = Intents(self.journal.database)
+        return CarryOut(intents, self.journal.messages, self.settle(), self.layout, self.clock)
+
+    def walk(self) -> Walk:
+        return Walk(
+            self.journal.messages,
+            account=self.settings.account.address,
+            watched=self.layout.watched,
+            targets=self.targets(),
+            since=self.settings.poll.since,
+        )
+
+    def router(self) -> Router:
+        kinds = self.settings.junk.kinds
+        own = {
+            Kind.MALWARE: kinds.malware,
+            Kind.PHISHING: kinds.phishing,
+            Kind.BULK: kinds.bulk,
+            Kind.SPAM: kinds.spam,
+        }
+        given = {kind: names for kind, names in own.items() if names is not None}
+        return Router(self.settings.routes, self.settings.junk.handlers, given)
+
+    def _handlers_by_path(self) -> dict[MailPath, dict[str, Handler]]:
+        """Each path has its own: what isn't named for junk doesn't exist there."""
+        clean = {name for route in self.settings.routes for name in route.handlers}
+        junk = junk_handlers(self.settings)
+        return {
+            MailPath.CLEAN: {name: handler for name, handler in self._handlers.items() if name in clean},
+            MailPath.JUNK: {name: handler for name, handler in self._handlers.items() if name in junk},
+        }
+
+    def _headers_only(self, verdict: Verdict) -> bool:
+        """Whether no handler of this path wants more than the headers, so that the body isn't even fetched."""
+        return verdict.path is MailPath.JUNK and all(
+            getattr(self._handlers[name].call, "headers_only", False) for name in junk_handlers(self.settings)
+        )
+
+    def _flush(self) -> None:
+        for handler in self._handlers.values():
+            handler.flush()
+
+    def targets(self) -> list[str]:
+        settle = self.settings.settle
+        return [name for name in (settle.handled, settle.failed, settle.junk) if name not in (KEEP, "auto")]
+
+    def limits(self) -> Limits:
+        return Limits(**self.settings.limits.model_dump(exclude={"deaths"}))
+
+    def classify(self) -> Classify:
+        junk = self.settings.junk
+        policy = JunkPolicy(
+            scl=junk.scl,
+            bcl=junk.bcl,
+            sources=frozenset(junk.sources),
+            categories=SPAM_CATEGORIES if junk.categories is None else frozenset(junk.categories),
+            provider_hosts=PROVIDER_HOSTS if junk.provider_hosts is None else junk.provider_hosts,
+            believe_without_provider=junk.believe_without_provider,
+        )
+
+        def judge(headers: Headers, in_junk_folder: bool, keywords: frozenset[str]) -> Verdict:
+            return classify(headers, in_junk_folder=in_junk_folder, keywords=keywords, policy=policy)
+
+        return judge
+
+    def _senders(self) -> Senders:
+        known = self.settings.junk.known_senders
+        return Senders(read_key(self.settings.state.dir), any_pattern(known or ()))
+
+    def _on_moved_out(self) -> Callable[[Record], None] | None:
+        if self.settings.junk.moved_out == "judge":
+            return None
+        announcer = self.announcer()
+        return lambda record: announcer.moved_out(record.key)
+
+
+class _Backoff:
+    """The routes' tries and waits, and those of the junk path; for what comes to no route, the last route's."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._routes: dict[str, RouteSettings | JunkSettings] = {route.name: route for route in settings.routes}
+        self._routes[JUNK_ROUTE] = settings.junk
+        self._last = settings.routes[-1]
+
+    def after_failure(self, route: str | None, failures: int) -> timedelta | None:
+        """The wait before the next try; None: that was the last."""
+        rule = self._routes.get(route or "", self._last)
+        if failures >= rule.tries:
+            return None
+        return rule.waits[min(failures, len(rule.waits)) - 1]
+
+
+def _counting(drain: Drain) -> Any:
+    def count(record: Record, result: Result) -> None:
+        del record
+        if result.state is not State.PENDING:
+            drain.finished()
+
+    return count
