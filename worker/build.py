@@ -10,16 +10,12 @@ from typing import Any
 from worker.admit import Admission, Classify
 from worker.announce import Announcer
 from worker.carry_out import CarryOut
-from worker.classify import JunkPolicy, classify
-from worker.classify.kinds import Kind
-from worker.classify.policy import PROVIDER_HOSTS, SPAM_CATEGORIES
 from worker.connect import Connector
 from worker.cycle import Cycle
 from worker.fetch import Fetch
 from worker.handle import Try
 from worker.handler_loading import Handler, junk_handlers, load_handlers
 from worker.hands import Hands
-from worker.headers import Headers
 from worker.journal.attempts import AttemptLedger
 from worker.journal.intents import Intents
 from worker.journal.journal import Journal
@@ -44,6 +40,7 @@ from worker.poll import Poll
 from worker.progress import Drain
 from worker.record import KEEP, Recorder, Targets
 from worker.route import JUNK_ROUTE, Router, any_pattern
+from worker.rules import classify_of, limits_of, router_of
 from worker.senders import Senders, read_key
 from worker.settings import (
     JunkSettings,
@@ -273,15 +270,7 @@ class Parts:
         )
 
     def router(self) -> Router:
-        kinds = self.settings.junk.kinds
-        own = {
-            Kind.MALWARE: kinds.malware,
-            Kind.PHISHING: kinds.phishing,
-            Kind.BULK: kinds.bulk,
-            Kind.SPAM: kinds.spam,
-        }
-        given = {kind: names for kind, names in own.items() if names is not None}
-        return Router(self.settings.routes, self.settings.junk.handlers, given)
+        return router_of(self.settings)
 
     def _handlers_by_path(self) -> dict[MailPath, dict[str, Handler]]:
         """Each path has its own: what isn't named for junk doesn't exist there."""
@@ -307,23 +296,10 @@ class Parts:
         return [name for name in (settle.handled, settle.failed, settle.junk) if name not in (KEEP, "auto")]
 
     def limits(self) -> Limits:
-        return Limits(**self.settings.limits.model_dump(exclude={"deaths"}))
+        return limits_of(self.settings)
 
     def classify(self) -> Classify:
-        junk = self.settings.junk
-        policy = JunkPolicy(
-            scl=junk.scl,
-            bcl=junk.bcl,
-            sources=frozenset(junk.sources),
-            categories=SPAM_CATEGORIES if junk.categories is None else frozenset(junk.categories),
-            provider_hosts=PROVIDER_HOSTS if junk.provider_hosts is None else junk.provider_hosts,
-            believe_without_provider=junk.believe_without_provider,
-        )
-
-        def judge(headers: Headers, in_junk_folder: bool, keywords: frozenset[str]) -> Verdict:
-            return classify(headers, in_junk_folder=in_junk_folder, keywords=keywords, policy=policy)
-
-        return judge
+        return classify_of(self.settings)
 
     def _senders(self) -> Senders:
         known = self.settings.junk.known_senders

@@ -1,0 +1,48 @@
+"""What the settings say of messages: where each goes, what is junk, what is too much. No connection, no journal."""
+
+from collections.abc import Callable
+
+from worker.classify import JunkPolicy, classify
+from worker.classify.kinds import Kind
+from worker.classify.policy import PROVIDER_HOSTS, SPAM_CATEGORIES
+from worker.headers import Headers
+from worker.message import Limits
+from worker.route import Router
+from worker.settings import Settings
+from worker.verdict import Verdict
+
+
+def router_of(settings: Settings) -> Router:
+    """The rules, compiled."""
+    kinds = settings.junk.kinds
+    own = {
+        Kind.MALWARE: kinds.malware,
+        Kind.PHISHING: kinds.phishing,
+        Kind.BULK: kinds.bulk,
+        Kind.SPAM: kinds.spam,
+    }
+    given = {kind: names for kind, names in own.items() if names is not None}
+    return Router(settings.routes, settings.junk.handlers, given)
+
+
+def limits_of(settings: Settings) -> Limits:
+    """How much of a message is taken apart."""
+    return Limits(**settings.limits.model_dump(exclude={"deaths"}))
+
+
+def classify_of(settings: Settings) -> Callable[[Headers, bool, frozenset[str]], Verdict]:
+    """From headers, whether the message lies in the junk folder, and its keywords to the verdict."""
+    junk = settings.junk
+    policy = JunkPolicy(
+        scl=junk.scl,
+        bcl=junk.bcl,
+        sources=frozenset(junk.sources),
+        categories=SPAM_CATEGORIES if junk.categories is None else frozenset(junk.categories),
+        provider_hosts=PROVIDER_HOSTS if junk.provider_hosts is None else junk.provider_hosts,
+        believe_without_provider=junk.believe_without_provider,
+    )
+
+    def judge(headers: Headers, in_junk_folder: bool, keywords: frozenset[str]) -> Verdict:
+        return classify(headers, in_junk_folder=in_junk_folder, keywords=keywords, policy=policy)
+
+    return judge
