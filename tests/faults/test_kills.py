@@ -10,8 +10,8 @@ import queue
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -61,6 +61,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "handler.failing": {"use": "tests.rig.handlers:Failing"},
     "handler.refusing": {"use": "tests.rig.handlers:Failing", "how": "reject"},
 }
+_numbers = count(1)  # no mailbox is used twice, whichever test made it
 Run = tuple[int, Point]
 """Which run of the worker is killed, and where."""
 
@@ -84,7 +85,6 @@ class Matrix:
     server: Dovecot
     folder: Path
     journal: Callable[[], str | None]
-    _numbers: Iterator[int] = field(default_factory=lambda: count(1))
 
     def enumerate(self) -> list[Run]:
         """Every point of the runs that it takes without a kill."""
@@ -153,7 +153,7 @@ class Matrix:
         return Came(run, reached, runs, again, tuple(faults))
 
     def _mailbox(self) -> tuple[Worker, Mailbox]:
-        number = next(self._numbers)
+        number = next(_numbers)
         box = self.server.add_user(f"matrix.{self.folder.name}.{number}@nhs.net", PASSWORD)
         box.append_many("INBOX", INBOX)
         box.append_many(JUNK, IN_JUNK)
@@ -273,6 +273,14 @@ SAMPLE = (
     ("imap LOGIN", "sent"),
 )
 
+WITHOUT_MOVE = (
+    "imap UID COPY",
+    "imap UID STORE",
+    "imap UID EXPUNGE",
+    "journal Messages.record",
+    "journal Messages.settled",
+)
+
 
 def test_a_sample_of_the_matrix(matrix: Matrix) -> None:
     found = matrix.enumerate()
@@ -284,3 +292,13 @@ def test_a_sample_of_the_matrix(matrix: Matrix) -> None:
 @pytest.mark.timeout(1800)
 def test_the_matrix(matrix: Matrix) -> None:
     judge(matrix.try_all(matrix.enumerate()))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_the_matrix_of_moves_on_a_server_without_move(make_dovecot: Callable[..., Dovecot], tmp_path: Path) -> None:
+    """COPY, the mark, EXPUNGE, and what is written between them."""
+    matrix = Matrix(make_dovecot(without=("MOVE",)), tmp_path, _in_the_state_folder)
+    found = [run for run in matrix.enumerate() if run[1][0] in WITHOUT_MOVE]
+    assert {point[0] for _, point in found} == set(WITHOUT_MOVE)
+    judge(matrix.try_all(found))
