@@ -16,7 +16,7 @@ from worker.build import Parts
 from worker.connect import log_in
 from worker.cycle import Drained, LeaseHeld, Paused
 from worker.exits import ExitCode, Failure
-from worker.explain import KNOWN, failure_of
+from worker.explain import KNOWN, failure_of, faulty
 from worker.handler_loading import check_handlers
 from worker.journal.database import JournalDamaged
 from worker.journal.intents import Intents
@@ -111,7 +111,7 @@ class App:
         try:
             settings = load(path, environ, checks)
         except SettingsError as error:
-            raise Failure(ExitCode.CONFIGURATION, _faults(error)) from error
+            raise faulty(error) from error
         level = settings.log.level if logs else "error"
         if quiet and level == "info":
             level = "warning"
@@ -478,7 +478,7 @@ class App:
         except (CredentialUnavailable, AuditUnavailable, UnusableKey) as problem:
             raise Failure(ExitCode.CONFIGURATION, str(problem)) from problem
         except SettingsError as error:
-            raise Failure(ExitCode.CONFIGURATION, _faults(error)) from error
+            raise faulty(error) from error
         except Stop:
             raise Failure(ExitCode.NOT_NOW, "Stopped before the mailbox was drained; nothing is lost.") from None
 
@@ -503,13 +503,3 @@ def _must_be_fit(kind: IntentKind, record: Record) -> None:
     if kind is IntentKind.RETRY and record.state is not State.FAILED:
         text = f"The message {record.key} is no dead letter but {record.state}. Nothing was done."
         raise Failure(ExitCode.USAGE, text)
-
-
-def _faults(error: SettingsError) -> str:
-    count = len(error.faults)
-    return "\n".join(
-        [
-            f"The configuration has {count} fault{'s' if count != 1 else ''}; no connection was made.",
-            *(f"  - {fault}" for fault in error.faults),
-        ]
-    )

@@ -9,9 +9,10 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
-from worker.handler_loading import ENTRY_POINTS, load_handler
+from worker.handler_loading import ENTRY_POINTS, Handler, load_handler
 from worker.settings.tree import HandlerSettings, Settings
-from worker.testing import Result, Runner, load
+from worker.testing import Result, Runner
+from worker.why import read_message
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(?:[-_][a-z0-9]+)*")
 _LONGEST = 40
@@ -37,23 +38,31 @@ def try_handler(
     settings: the configuration, for the handler's table in it; None: there is none.
     options: more settings of the handler, which beat those of its table.
 
+    With a configuration the message is judged and limited by it; without one, by the defaults.
+
     Raises:
         SettingsError: the handler can't be imported, configured or built.
-        OSError: the file can't be read.
+        NotAMessage: the file isn't a message.
+        OSError: it can't be read.
     """
-    mail = load(message)
+    mail = read_message(message, settings)
     tables = dict(settings.handlers) if settings else {}
     if options:
         table = tables.get(name, HandlerSettings())
         tables[name] = table.model_copy(update={"options": {**table.options, **options}})
     mode = settings.account.password_file_mode if settings else "private"
     handler = load_handler(name, tables, file_mode=mode)
-    runner = Runner(handler)
+    result = Runner(handler).deliver(mail)
+    return Tried(result, _sentence(name, result) + _closing(handler))
+
+
+def _closing(handler: Handler) -> str:
+    """What is said of a handler that can't be closed: the worker would go on, so this is no failure."""
     try:
-        result = runner.deliver(mail)
-    finally:
         handler.close()
-    return Tried(result, _sentence(name, result))
+    except (Exception, SystemExit) as error:  # noqa: BLE001 -- other people's code
+        return f"\nIts close() raised {type(error).__name__}: {error}"
+    return ""
 
 
 def _sentence(name: str, result: Result) -> str:

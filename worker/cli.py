@@ -3,7 +3,8 @@
 import gc
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,12 @@ LimitOption = click.option(
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and end the process with its exit code."""
-    sys.exit(run(list(sys.argv[1:] if arguments is None else arguments)))
+    try:
+        code = run(list(sys.argv[1:] if arguments is None else arguments))
+    except Exception:  # noqa: BLE001 -- a fault of ours must not end with 1, which says that something was found
+        sys.excepthook(*sys.exc_info())
+        code = ExitCode.FAULT
+    sys.exit(code)
 
 
 def run(arguments: list[str]) -> int:
@@ -269,19 +275,60 @@ def journal_compact(config: Path | None) -> int:
     return ExitCode.DONE
 
 
+MessageFile = click.argument("eml", metavar="FILE.eml", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+
+
+@commands.group()
+def route() -> None:
+    """For those who write routes."""
+
+
+@route.command("explain")
+@ConfigOption
+@MessageFile
+@click.option("--folder", help="The folder that the message lies in (default: the first that is watched).")
+@JsonOption
+def route_explain(config: Path | None, eml: Path, folder: str | None, *, as_json: bool) -> int:
+    """Which route takes the message in a file, and why; end with 1 if it would be a dead letter. No connection."""
+    from worker.printing import print_explanation
+    from worker.why import Fate, explain, read_message
+
+    settings = _settings(config)
+    with _readable(eml):
+        found = explain(read_message(eml, settings, folder), settings)
+    if as_json:
+        _print_json(found.as_json())
+    else:
+        print_explanation(found)
+    return ExitCode.FINDING if found.fate is Fate.DEAD_LETTER else ExitCode.DONE
+
+
 @commands.group()
 def handler() -> None:
     """For handler authors."""
 
 
 @handler.command("try")
+@ConfigOption
 @click.argument("name")
-@click.argument("eml", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-def handler_try(name: str, eml: Path) -> int:
-    """Give one handler one message from a file, without a mailbox."""
-    from worker.authors import try_handler
+@MessageFile
+@click.option("--set", "options", multiple=True, metavar="KEY=VALUE", help="A setting of the handler; may be repeated.")
+def handler_try(config: Path | None, name: str, eml: Path, options: tuple[str, ...]) -> int:
+    """Give one handler one message from a file, without a mailbox; what it does, it really does.
 
-    tried = try_handler(name, eml)
+    Ends with 1 if the message would be tried again or be a dead letter.
+    """
+    from worker.authors import try_handler
+    from worker.explain import faulty
+    from worker.settings import SettingsError
+
+    path = _config_path(config)
+    settings = None if path == Path(DEFAULT_CONFIG) and not path.exists() else _settings(config)
+    with _readable(eml):
+        try:
+            tried = try_handler(name, eml, settings=settings, options=dict(map(_key_and_value, options)))
+        except SettingsError as error:
+            raise faulty(error) from error
     click.echo(tried.text)
     return ExitCode.DONE if tried.result.done else ExitCode.FINDING
 
@@ -296,9 +343,33 @@ def handler_new(name: str) -> int:
         paths = new_handler(name, Path())
     except CannotBegin as problem:
         raise Failure(ExitCode.USAGE, str(problem)) from problem
+    except OSError as problem:
+        text = f"{problem.filename} can't be written: {problem.strerror}. Go to a folder of your own, and try again."
+        raise Failure(ExitCode.USAGE, text) from problem
     for path in paths:
         click.echo(str(path))
+    click.echo(f"Next: pip install -e ./{name} && python -m pytest {name}/tests", err=True)
     return ExitCode.DONE
+
+
+def _key_and_value(option: str) -> tuple[str, str]:
+    key, is_given, value = option.partition("=")
+    if not key or not is_given:
+        raise Failure(ExitCode.USAGE, f"--set {option}: write it as KEY=VALUE, such as --set folder=filed.")
+    return key, value
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """Turn what may be wrong with a message's file into a text."""
+    from worker.why import NotAMessage
+
+    try:
+        yield
+    except NotAMessage as problem:
+        raise Failure(ExitCode.USAGE, str(problem)) from problem
+    except OSError as problem:
+        raise Failure(ExitCode.USAGE, f"{path} can't be read: {problem.strerror}.") from problem
 
 
 @commands.group()
@@ -415,9 +486,7 @@ def _app(
     """The application, built from the settings. Imported here: `--help` and usage errors needn't wait for it."""
     if signals:
         block_signals()
-    path: Path | None = config if config is not None else Path(DEFAULT_CONFIG)
-    if config is None and not Path(DEFAULT_CONFIG).exists():
-        path = None if any(name.startswith("NHSMAIL_ACCOUNT__") for name in os.environ) else path
+    path = _config_path(config)
     # What is made while we start stays until the end: the collector looks at none of it, now or ever after.
     gc.disable()
     try:
@@ -427,6 +496,24 @@ def _app(
     finally:
         gc.freeze()
         gc.enable()
+
+
+def _config_path(config: Path | None) -> Path | None:
+    """The configuration file; None where there is none, and the environment has it all."""
+    if config is not None or Path(DEFAULT_CONFIG).exists():
+        return config or Path(DEFAULT_CONFIG)
+    return None if any(name.startswith("NHSMAIL_ACCOUNT__") for name in os.environ) else Path(DEFAULT_CONFIG)
+
+
+def _settings(config: Path | None) -> Any:
+    """The settings alone: no file that they name, no handler and no state folder is looked at."""
+    from worker.explain import faulty
+    from worker.settings import SettingsError, load
+
+    try:
+        return load(_config_path(config), os.environ, [])
+    except SettingsError as error:
+        raise faulty(error) from error
 
 
 def _print_json(value: object) -> None:

@@ -14,6 +14,7 @@ from worker.mailbox.errors import (
     TlsRefused,
 )
 from worker.mailbox.folders import FolderProblem
+from worker.settings import SettingsError
 from worker.settle import CannotMove
 
 KNOWN = (MailboxError, JournalUnavailable, JournalTooNew, OtherAccount, FolderProblem, CannotMove)
@@ -24,6 +25,13 @@ def failure_of(error: Exception, *, host: str = "") -> Failure:
     """The failure that ends a command for one of `KNOWN`."""
     code, text = _answer(error, host)
     return Failure(code, text)
+
+
+def faulty(error: SettingsError) -> Failure:
+    """The failure that ends a command for a configuration with faults: every one of them, one a line."""
+    count = len(error.faults)
+    lines = [f"The configuration has {count} fault{'s' if count != 1 else ''}; no connection was made."]
+    return Failure(ExitCode.CONFIGURATION, "\n".join([*lines, *(f"  - {fault}" for fault in error.faults)]))
 
 
 def _answer(error: Exception, host: str) -> tuple[ExitCode, str]:

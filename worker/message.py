@@ -211,6 +211,8 @@ class Message:
     def _content(self) -> "Content":
         from worker.mime.content import Content
 
+        if self.headers.truncated:  # a limit was raised above what is ever read
+            raise MessageOverLimit("header_bytes")
         return Content(self._raw, self._limits)
 
     @cached_property

@@ -86,7 +86,7 @@ class Preview:
         try:
             route, handlers = self._routes.handlers_for(message)
         except MessageError as error:
-            return f"dead letter: {type(error).__name__}"
+            return f"dead letter: {error.word}"
         return f"route '{route}': {', '.join(handlers)}"
 
 

@@ -103,6 +103,48 @@ def print_shown(shown: Any) -> int:
     return ExitCode.DONE
 
 
+def print_explanation(found: Any) -> None:
+    """Which route takes a message, rule by rule: the names of conditions, nothing of the message."""
+    lines = [f"Path: {found.path.value}"]
+    for piece in found.evidence:
+        counts = "counts" if piece.counts else "doesn't count"
+        lines.append(f"  {piece.source} {piece.value} ({piece.header or 'no header'}): {counts}, {piece.reason}")
+    lines += ["", "Rules, in order:", *(f"  {rule.route}: {_rule_line(rule)}" for rule in found.rules), ""]
+    lines.append(_fate_line(found))
+    if found.unreadable and found.handlers:
+        lines.append(
+            f"It can't be taken apart ({found.unreadable}): a handler that asks for its text or its attachments makes "
+            "it a dead letter."
+        )
+    click.echo("\n".join(lines))
+
+
+def _rule_line(rule: Any) -> str:
+    words = {True: "yes", False: "no", None: "can't be told"}
+    if rule.takes:
+        answer = "takes it"
+    elif rule.matched:
+        answer = "would match"
+    else:
+        answer = "doesn't match" if rule.matched is False else "can't be told, as the message can't be read"
+    conditions = ", ".join(f"{name} {words[holds]}" for name, holds in rule.conditions) or "no condition"
+    return f"{answer} ({conditions})"
+
+
+def _fate_line(found: Any) -> str:
+    if found.handlers:
+        names = " and ".join(f"'{name}'" for name in found.routes)
+        return f"It goes to {', '.join(found.handlers)}, by {'routes' if len(found.routes) > 1 else 'route'} {names}."
+    if found.reason == "oversize":
+        return "It would be a dead letter (oversize): it is over [limits] message, and never fetched."
+    if found.fate.value == "later":
+        return f"It would be looked at later ({found.reason}): it stands in place of a message that isn't here yet."
+    return (
+        f"It would be a dead letter ({found.reason}): a rule has to read what can't be read, so no later rule gets it. "
+        "Where a limit is named, it is a setting of [limits]."
+    )
+
+
 def _key() -> Column:
     """The column of keys, never cut. A table keeps its cells in the column: each needs one of its own."""
     return Column("key", no_wrap=True, min_width=26, overflow="fold")

@@ -7,13 +7,13 @@ are looked at first; a message is parsed only where a rule on its parts is still
 
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import re2  # type: ignore[import-untyped]  # it has no stubs
 
 from worker.classify.kinds import Kind, kinds
-from worker.mime.limits import MessageError
+from worker.mime.limits import MessageError, MessageOverLimit
 from worker.settings.tree import MatchSettings, Pattern, RouteSettings, SizeMatch
 from worker.verdict import Evidence, Path
 
@@ -35,8 +35,10 @@ class Attached(Protocol):
 
 
 class Named(Protocol):
-    """The headers, by name, as a person would read them."""
+    """The headers, by name, as a person would read them. truncated: there are more of them than were read."""
 
+    @property
+    def truncated(self) -> bool: ...
     def get_all(self, name: str) -> list[str]: ...
 
 
@@ -142,11 +144,13 @@ class Router:
         """Where the message goes: junk to the junk handlers, whatever the rules say; clean mail by the rules.
 
         Raises:
-            MessageError: a rule asks for parts that can't be read; or (LookupError) no rule takes the message, which
-                checked settings rule out.
+            MessageError: a rule asks for parts that can't be read, or there are more headers than are read; or
+                (LookupError) no rule takes the message, which checked settings rule out.
         """
         if message.path is not Path.CLEAN:
             return self._junk_of(message)
+        if message.headers.truncated:
+            raise MessageOverLimit("header_bytes")
         taken = list(self._taking(message))
         if not taken:
             raise LookupError("no route takes this message: the last route must have no match")
@@ -177,9 +181,11 @@ class Router:
         ended = False
         for rule in self._clean:
             conditions = tuple((condition.name, _can_tell(condition, message)) for condition in rule.conditions)
-            matched = _all_of([holds for _, holds in conditions])
+            matched = None if message.headers.truncated else _all_of([holds for _, holds in conditions])
             explained.append(Explained(rule.name, matched, matched is True and not ended, rule.handlers, conditions))
-            # An unreadable message is a dead letter at the first rule that has to read it: no later one takes it.
+            if matched is None and not ended:
+                # A dead letter: no later rule takes it, and no earlier one that would have gone on.
+                explained = [replace(one, takes=False) for one in explained]
             ended = ended or matched is None or (matched and not rule.goes_on)
         return explained
 

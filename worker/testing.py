@@ -124,7 +124,7 @@ class Result:
     """
 
     state: Literal["done", "retry", "reject", "error", "unreadable"]
-    error: Exception | None = None
+    error: Exception | SystemExit | None = None
     after: timedelta | None = None
     seconds: float = 0.0
 
@@ -208,7 +208,7 @@ class Runner:
     def _try(self, message: Message, *, flush: bool) -> Result:
         started = time.perf_counter()
         state: Literal["done", "retry", "reject", "error", "unreadable"] = "done"
-        raised: Exception | None = None
+        raised: Exception | SystemExit | None = None
         try:
             self._current(message)
             if flush:
@@ -219,7 +219,7 @@ class Runner:
             state, raised = "reject", error
         except MessageError as error:
             state, raised = "unreadable", error
-        except Exception as error:  # noqa: BLE001 -- the worker takes every exception for an outcome, too
+        except (Exception, SystemExit) as error:  # noqa: BLE001 -- the worker takes every one for an outcome, too
             state, raised = "error", error
         after = raised.after if isinstance(raised, Retry) else None
         return Result(state, raised, after, time.perf_counter() - started)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from worker.classify.kinds import Kind
-from worker.message import Message, MessageError, MessageUnparsable
+from worker.message import Message, MessageError, MessageOverLimit, MessageUnparsable
 from worker.route import Router
 from worker.settings import RouteSettings
 from worker.verdict import Evidence, Path, Verdict
@@ -26,6 +26,7 @@ class Attached:
 @dataclass
 class Headers:
     values: dict[str, list[str]]
+    truncated: bool = False
 
     def get_all(self, name: str) -> list[str]:
         return self.values.get(name.lower(), [])
@@ -176,6 +177,24 @@ def test_a_message_that_cant_be_read_never_slips_past_a_rule_on_its_parts(match:
     with pytest.raises(MessageError):
         router.route(Mail(unreadable=True))
     assert router.route(Mail()).route in ("first", "rest")
+
+
+def test_headers_that_were_cut_off_are_over_their_limit_for_every_rule() -> None:
+    mail = Mail(headers=Headers({"subject": ["Report 7"]}, truncated=True))
+    for rules in ([REST], [rule("first", {"subject": "Report*"}), REST]):
+        with pytest.raises(MessageOverLimit, match="header_bytes"):
+            Router(rules, ["quarantine"]).route(mail)
+        assert [one.matched for one in Router(rules, ["quarantine"]).explain(mail)] == [None] * len(rules)
+    mail.path = Path.JUNK
+    assert Router([REST], ["quarantine"]).route(mail).handlers == ("quarantine",)
+
+
+def test_an_unreadable_message_is_no_rules_though_an_earlier_one_goes_on() -> None:
+    rules = [rule("a", {"from": "*"}, goes_on=True), rule("b", {"attachment": "*"}), REST]
+    router = Router(rules, ["quarantine"])
+    with pytest.raises(MessageError):
+        router.route(Mail(unreadable=True))
+    assert [one.takes for one in router.explain(Mail(unreadable=True))] == [False, False, False]
 
 
 def test_without_a_last_rule_nothing_is_guessed() -> None:

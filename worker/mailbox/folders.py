@@ -67,6 +67,11 @@ def find_junk(folders: Sequence[FolderInfo], setting: str) -> str:
     )
 
 
+def named_junk(name: str, setting: str) -> bool:
+    """Whether a folder is the junk folder as far as its name alone tells, the mailbox not being at hand."""
+    return _same(name, setting) if setting != "auto" else name.casefold() in {known.casefold() for known in JUNK_NAMES}
+
+
 def require(folders: Iterable[FolderInfo], watched: Iterable[str]) -> None:
     """Make sure that the folders to be watched are there.
 

@@ -6,9 +6,14 @@ from dataclasses import dataclass
 class MessageError(Exception):
     """The message can't be taken apart. It still has its bytes and its headers; its text and parts can't be had."""
 
+    word = "MessageError"
+    """What went wrong in one word of ours, fit to be kept: the class, and the limit's name where it is over one."""
+
 
 class MessageUnparsable(MessageError):
     """The message's MIME is broken in a way that nothing can read."""
+
+    word = "MessageUnparsable"
 
     def __init__(self, cause: str = "") -> None:
         super().__init__("the message can't be parsed: its bytes and its headers are all that can be had of it")
@@ -21,6 +26,7 @@ class MessageOverLimit(MessageError):
 
     def __init__(self, limit: str) -> None:
         super().__init__(f"the message is over the limit '{limit}' and wasn't taken apart; if it is wanted, raise it")
+        self.word = f"MessageOverLimit:{limit}"
         self.limit = limit
         """The name of the limit: a field of `Limits`."""
 
@@ -32,7 +38,7 @@ class Limits:
     message: int = 64_000_000
     """Bytes of the message on the wire. NHSmail's own limit is 35 MB of content, 47 MB on the wire."""
     header_bytes: int = 1_000_000
-    """Bytes of the headers of all parts together."""
+    """Bytes of the headers of all parts together. Of a message's own never more than 2 MB are read."""
     parts: int = 1_000
     """Parts of every kind, the containers included."""
     depth: int = 50

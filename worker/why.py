@@ -1,0 +1,152 @@
+"""Which route takes a message in a file, and why: for those who write routes. No connection, nothing is written."""
+
+from dataclasses import asdict, dataclass, replace
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from worker.classify import classify
+from worker.headers import Headers
+from worker.key import fingerprint
+from worker.mailbox.folders import named_junk
+from worker.message import Limits, Message, MessageError
+from worker.route import Explained, Routed, Router
+from worker.rules import classify_of, limits_of, router_of
+from worker.settings import Settings
+from worker.testing import ACCOUNT, RECEIVED
+from worker.verdict import Evidence
+from worker.verdict import Path as MailPath
+
+
+class Fate(StrEnum):
+    """What a message would come to before any handler is asked."""
+
+    HANDLERS = "handlers"
+    DEAD_LETTER = "dead-letter"
+    LATER = "later"
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Where a message would go. Nothing of its content is in it: the names of conditions, and the words of evidence.
+
+    reason: a word of ours, where it is for no handler: why.
+    routes: of all rules that take it, in order. handlers: each once, in order.
+    rules: what each rule made of it.
+    unreadable: a word of ours, where it can't be taken apart: a handler that asks for its parts gives it up.
+    """
+
+    path: MailPath
+    evidence: tuple[Evidence, ...]
+    fate: Fate
+    reason: str | None
+    routes: tuple[str, ...]
+    handlers: tuple[str, ...]
+    rules: tuple[Explained, ...]
+    unreadable: str | None
+
+    def as_json(self) -> dict[str, Any]:
+        """For programs."""
+        return {
+            "path": str(self.path),
+            "evidence": [asdict(piece) for piece in self.evidence],
+            "comes_to": str(self.fate),
+            "reason": self.reason,
+            "routes": list(self.routes),
+            "handlers": list(self.handlers),
+            "rules": [_rule(rule) for rule in self.rules],
+            "unreadable": self.unreadable,
+        }
+
+
+def _rule(rule: Explained) -> dict[str, Any]:
+    conditions = [{"condition": name, "holds": holds} for name, holds in rule.conditions]
+    return {
+        "route": rule.route,
+        "matched": rule.matched,
+        "takes": rule.takes,
+        "handlers": list(rule.handlers),
+        "conditions": conditions,
+    }
+
+
+class NotAMessage(Exception):
+    """A file isn't a message as mail programs save it. The text is for a person."""
+
+
+def read_message(path: Path, settings: Settings | None = None, folder: str | None = None) -> Message:
+    """The message in a file as the worker would see it, had it lain in a folder (None: the first that is watched).
+
+    settings: None judges it as the defaults do.
+
+    Raises:
+        NotAMessage: it isn't one.
+        OSError: it can't be read.
+    """
+    raw = path.read_bytes()
+    _require_message(path, raw)
+    headers = Headers.from_bytes(raw)
+    place, limits = "INBOX", Limits()
+    verdict = classify(headers, in_junk_folder=False)
+    if settings is not None:
+        place, limits = folder or settings.poll.folders[0], limits_of(settings)
+        verdict = classify_of(settings)(headers, named_junk(place, settings.junk.folder), frozenset())
+    return Message(
+        raw,
+        key=fingerprint(ACCOUNT, headers),  # never the mailbox's own: what is tried must not pass for what came
+        folder=place,
+        received_at=RECEIVED,
+        verdict=verdict,
+        headers=headers,
+        limits=limits,
+    )
+
+
+_OLE = bytes.fromhex("d0cf11e0a1b11ae1")
+
+
+def _require_message(path: Path, raw: bytes) -> None:
+    """Raise NotAMessage where a file is something else; Outlook's own files are what people give first."""
+    if raw.startswith(_OLE):
+        raise NotAMessage(f"{path} is Outlook's own kind of file (.msg). Save the message as .eml, and give that.")
+    if not Headers.from_bytes(raw):
+        raise NotAMessage(f"{path} has no headers, so it isn't a message. Save one from a mail program as .eml.")
+
+
+def explain(message: Message, settings: Settings) -> Explanation:
+    """What the worker would make of a message before any handler is asked. Raises nothing."""
+    router = router_of(settings)
+    fate, reason, routed = _fate(message, router, settings.limits.message)
+    rules = router.explain(message)
+    if routed is None:
+        rules = [replace(rule, takes=False) for rule in rules]
+    return Explanation(
+        path=message.path,
+        evidence=message.evidence,
+        fate=fate,
+        reason=reason,
+        routes=routed.routes if routed else (),
+        handlers=routed.handlers if routed else (),
+        rules=tuple(rules),
+        unreadable=_unreadable(message),
+    )
+
+
+def _fate(message: Message, router: Router, largest: int) -> tuple[Fate, str | None, Routed | None]:
+    """In the order of the worker itself: too large is never fetched, a stand-in is for no rule."""
+    if message.size > largest:
+        return Fate.DEAD_LETTER, "oversize", None
+    if message.stand_in is not None:
+        return Fate.LATER, f"stand-in:{message.stand_in}", None
+    try:
+        return Fate.HANDLERS, None, router.route(message)
+    except MessageError as error:
+        return Fate.DEAD_LETTER, f"unparsed:{error.word}", None
+
+
+def _unreadable(message: Message) -> str | None:
+    try:
+        _ = message.attachments
+    except MessageError as error:
+        return error.word
+    return None
