@@ -38,23 +38,6 @@ points = project["project"]["entry-points"]["nhsmail_worker.handlers"]
 )
 """
 
-# The commands of this page as the command line gives them to `worker.authors`.
-COMMAND = """#!{python}
-import sys
-from pathlib import Path
-from worker import authors, settings
-match sys.argv[1:]:
-    case ["handler", "new", name]:
-        authors.new_handler(name, Path())
-    case ["handler", "try", name, file]:
-        import os
-        tried = authors.try_handler(name, Path(file), settings=settings.load(Path("worker.toml"), os.environ))
-        print(tried.text)
-        sys.exit(not tried.result.done)
-    case other:
-        sys.exit(f"the page has an unknown command: {{other}}")
-"""
-
 
 def blocks() -> Iterator[tuple[str, str | None, str]]:
     for found in FENCE.finditer(PAGE.read_text()):
@@ -62,13 +45,12 @@ def blocks() -> Iterator[tuple[str, str | None, str]]:
 
 
 def tools(folder: Path) -> dict[str, str]:
-    """An environment whose commands are this page's."""
+    """An environment with the installed command, and with a pip that asks no index."""
     programs, site = folder / "bin", folder / "site"
     programs.mkdir()
     site.mkdir()
-    for name, text in (("pip", PIP), ("nhsmail-worker", COMMAND)):
-        (programs / name).write_text(text.format(python=sys.executable, site=str(site)))
-        (programs / name).chmod(0o755)
+    (programs / "pip").write_text(PIP.format(python=sys.executable, site=str(site)))
+    (programs / "pip").chmod(0o755)
     scripts = str(Path(sys.executable).parent)
     return {
         "PATH": f"{programs}:{scripts}:/usr/bin:/bin",
@@ -103,6 +85,7 @@ def test_the_ten_minutes_from_nothing_to_a_handler(tmp_path: Path) -> None:
             said += ran.stdout
     assert typed == 3
     assert "3 passed" in said
+    assert "It goes to pathology-filing, by route 'pathology'." in said
     assert "would be settled as handled" in said
     assert said.endswith("123456-1.pdf\n")
     assert (place / "filed" / "123456-1.pdf").read_bytes() == b"%PDF-1.7\n%%EOF\n"

@@ -2,11 +2,13 @@
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.rig.messages import UNPARSABLE, eml
+from worker import cli
 from worker.authors import CannotBegin, new_handler, try_handler
 from worker.settings import SettingsError, load
 
@@ -18,6 +20,11 @@ def later(message): raise Retry("the far end sleeps", after=timedelta(minutes=5)
 def never(message): raise Reject("not mine")
 def broken(message): raise ZeroDivisionError("by nought")
 def parts(message): message.attachments
+def exits(message): raise SystemExit(3)
+
+class Unclosable:
+    def __call__(self, message): pass
+    def close(self): raise OSError("gone")
 """
 
 
@@ -140,3 +147,111 @@ def test_what_is_there_is_left_alone(tmp_path: Path) -> None:
     with pytest.raises(CannotBegin):
         new_handler("mine", tmp_path)
     assert (tmp_path / "mine" / "pyproject.toml").read_text() == "changed"
+
+
+CONFIG = """
+[account]
+address = "a@nhs.net"
+password_file = "there-is-none"
+[[route]]
+name = "all"
+handlers = ["filed", "tables"]
+[handler.filed]
+use = "archive"
+url = "file://{place}"
+[handler.tables]
+use = "database"
+urls = "sqlite://"
+"""
+
+
+@pytest.fixture
+def command(message: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
+    monkeypatch.chdir(message.parent)
+    monkeypatch.delenv("NHSMAIL_CONFIG", raising=False)
+    return lambda *words: cli.run(["handler", *words])
+
+
+def test_the_command_says_what_a_try_came_to(command: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> None:
+    for name, code, says in (
+        ("quarantine", 0, "handled"),
+        ("tried_handlers:later", 1, "tried again later, in 0:05:00"),
+        ("tried_handlers:never", 1, "dead letter at once"),
+        ("tried_handlers:exits", 1, "SystemExit: 3"),
+        ("tried_handlers:Unclosable", 0, "Its close() raised OSError: gone"),
+    ):
+        assert command("try", name, "message.eml") == code
+        assert says in capsys.readouterr().out
+
+
+def test_the_command_reads_the_handlers_table(
+    command: Callable[..., int], capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """No password is needed, and a fault of another handler is none of this one's."""
+    (tmp_path / "worker.toml").write_text(CONFIG.format(place=tmp_path / "archive"))
+    assert command("try", "filed", "message.eml") == 0
+    assert len(list(tmp_path.glob("archive/*/attachments/report.pdf"))) == 1
+    assert (
+        command("try", "filed", "message.eml", "--set", f"url=file://{tmp_path}/other", "--set", "attachments=no") == 0
+    )
+    assert len(list(tmp_path.glob("other/*/message.json"))) == 1
+    assert list(tmp_path.glob("other/*/attachments/*")) == []
+    assert not (tmp_path / "state").exists()
+    capsys.readouterr()
+    assert command("try", "tables", "message.eml") == 78
+    said = capsys.readouterr().err
+    assert "1 fault" in said or "2 faults" in said
+    assert "the nearest is url" in said
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "says"),
+    [
+        (("try", "archived", "message.eml"), 78, 'there is no handler "archived"; the nearest is "archive"'),
+        (("try", "archive", "message.eml"), 78, "url"),
+        (("try", "no_such_module:x", "message.eml"), 78, "no_such_module:x can't be imported"),
+        (("try", "archive", "message.eml", "--set", "url"), 64, "KEY=VALUE"),
+        (("try", "archive", "elsewhere.eml"), 64, "elsewhere.eml"),
+        (("try", "archive", "."), 64, "directory"),
+        (("try", "archive"), 64, "Missing argument"),
+        (("new", "json"), 64, "Take another"),
+        (("new", "Ward Round"), 64, "small letters"),
+        (("new",), 64, "Missing argument"),
+    ],
+)
+def test_what_is_wrong_is_said(
+    command: Callable[..., int], capsys: pytest.CaptureFixture[str], words: tuple[str, ...], code: int, says: str
+) -> None:
+    assert command(*words) == code
+    assert says in capsys.readouterr().err
+
+
+def test_a_new_handler_from_the_command(
+    command: Callable[..., int],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    assert command("new", "ward-round") == 0
+    said = capsys.readouterr()
+    assert said.out.splitlines()[0] == "ward-round/pyproject.toml"
+    assert "pip install -e ./ward-round" in said.err
+    assert command("new", "ward-round") == 64
+    assert "there already" in capsys.readouterr().err
+    (tmp_path / "file").write_text("")
+    monkeypatch.setattr("worker.cli.Path", lambda *_: tmp_path / "file")
+    assert command("new", "other") == 64
+    assert "can't be written: Not a directory" in capsys.readouterr().err
+
+
+def test_a_fault_of_ours_is_never_a_finding(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(_arguments: list[str]) -> int:
+        raise RuntimeError("ours")
+
+    monkeypatch.setattr(cli, "run", broken)
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["status"])
+    assert ended.value.code == 70
+    assert "RuntimeError" in capsys.readouterr().err
