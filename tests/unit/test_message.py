@@ -172,10 +172,17 @@ def everything(mail: Message) -> list[bytes]:
     return found + [leaf.read() for leaf in (content._text, content._html) if leaf is not None]
 
 
-@pytest.mark.parametrize("seed", range(250))
+MADE = range(250)
+
+
+@pytest.mark.parametrize("seed", MADE)
 def test_every_leaf_comes_out_once(seed: int) -> None:
     mail = Maker(seed).mail()
     check(message(mail.raw), mail)
+
+
+def test_these_are_two_hundred_structures_and_more() -> None:
+    assert len({Maker(seed).mail().shape for seed in MADE}) >= 200
 
 
 def check(seen: Message, mail: Mail) -> None:
@@ -248,6 +255,21 @@ def test_limits_of_attachments(limits: Limits, limit: str) -> None:
     with pytest.raises(MessageOverLimit) as refusal:
         _ = seen.attachments
     assert refusal.value.limit == limit
+
+
+def test_headers_that_were_cut_off_are_over_their_limit_whatever_it_is() -> None:
+    inner = "Subject: inner\n" + "X-Long: y\n" * 250_000 + "\ninner text"
+    for limits in (Limits(), Limits(header_bytes=60_000_000)):
+        seen = message(inner, limits=limits)
+        assert seen.headers.truncated
+        for name in ("text", "html", "attachments", "parsed"):
+            with pytest.raises(MessageOverLimit) as refusal:
+                getattr(seen, name)
+            assert (refusal.value.limit, refusal.value.word) == ("header_bytes", "MessageOverLimit:header_bytes")
+        attached = message("Content-Type: message/rfc822\n\n" + inner, limits=limits).attachments[0].message()
+        assert attached is not None
+        with pytest.raises(MessageOverLimit, match="header_bytes"):
+            _ = attached.text
 
 
 def test_nothing_of_the_content_is_in_a_repr_or_an_error() -> None:
