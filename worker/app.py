@@ -44,7 +44,7 @@ from worker.record import KEEP
 from worker.review import Listed, NotThere, Review, Shown
 from worker.senders import UnusableKey
 from worker.settings import Settings, SettingsError, check_files, check_state_dir, load
-from worker.signals import ENDING_SIGNALS
+from worker.signals import ENDING_SIGNALS, Ending
 from worker.status import actor, replica, view
 from worker.upkeep import Compact, Rebuild, Rebuilt
 from worker.verdict import Path as MailPath
@@ -128,8 +128,8 @@ class App:
 
     # -- the commands --------------------------------------------------------------------------------------------------
 
-    def run(self) -> ExitCode:
-        """Poll until a signal ends it."""
+    def run(self, end: Ending) -> ExitCode:
+        """Poll until `end` returns."""
         with self._explained():
             self._open()
             observing = self._parts.observing("run")
@@ -154,7 +154,7 @@ class App:
             cycle.stop()
             impatience.start()
 
-        received = schedule.run(ending=ending)
+        received = schedule.run(end, ending=ending)
         cycle.end(grace)
         impatience.cancel()
         watcher.close()

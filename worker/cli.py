@@ -16,7 +16,7 @@ from worker import __version__
 from worker.classify.policy import SOURCES
 from worker.exits import ExitCode, Failure
 from worker.outcome import State
-from worker.signals import block_signals
+from worker.signals import catch_ending
 
 DEFAULT_CONFIG = "worker.toml"
 CONFIG_HELP = "The configuration file (default: worker.toml, or what NHSMAIL_CONFIG names)."
@@ -66,8 +66,9 @@ def commands() -> None:
 @ConfigOption
 def run_command(config: Path | None) -> int:
     """Poll the mailbox until SIGTERM or SIGINT; finish what is in hand."""
-    with _app(config, logs=True, signals=True) as app:
-        return int(app.run())
+    end = catch_ending()
+    with _app(config, logs=True) as app:
+        return int(app.run(end))
 
 
 @commands.command()
@@ -480,12 +481,8 @@ def demo(directory: Path, command: tuple[str, ...]) -> int:
 # -- printing ----------------------------------------------------------------------------------------------------------
 
 
-def _app(
-    config: Path | None, *, logs: bool = False, quiet: bool = False, signals: bool = False, reading: bool = False
-) -> Any:
+def _app(config: Path | None, *, logs: bool = False, quiet: bool = False, reading: bool = False) -> Any:
     """The application, built from the settings. Imported here: `--help` and usage errors needn't wait for it."""
-    if signals:
-        block_signals()
     path = _config_path(config)
     # What is made while we start stays until the end: the collector looks at none of it, now or ever after.
     gc.disable()

@@ -19,7 +19,7 @@ from apscheduler.jobstores.base import JobLookupError
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from worker.observe import get_logger
-from worker.signals import ENDING_SIGNALS
+from worker.signals import Ending
 
 log = get_logger()
 
@@ -60,10 +60,10 @@ class Schedule:
         )
         self._scheduler.add_job(heartbeat, "interval", id=_HEARTBEAT, executor=_HEARTBEAT, seconds=heartbeat_every)
 
-    def run(self, *, ending: Callable[[], None]) -> signal.Signals:
-        """Run until SIGTERM or SIGINT; `ending` is called when one comes, before the work in progress is waited for."""
+    def run(self, end: Ending, *, ending: Callable[[], None]) -> signal.Signals:
+        """Run until `end` returns; `ending` is called then, before the work in progress is waited for."""
         self._scheduler.start()
-        received = signal.Signals(signal.sigwait(ENDING_SIGNALS))
+        received = end()
         log.info("worker.stopping", signal=received.name)
         ending()
         # The scheduler waits for the work in progress under a lock that setting a next run needs: none is set any more.

@@ -1,10 +1,29 @@
 """The signals that end the process."""
 
+import os
 import signal
+from collections.abc import Callable
 
 ENDING_SIGNALS = frozenset({signal.SIGTERM, signal.SIGINT})
+Ending = Callable[[], signal.Signals]
+"""Waits until the process is to end, and says why."""
 
 
-def block_signals() -> None:
-    """Keep the ending signals for `Schedule.run`: call it before any thread starts, as threads inherit the mask."""
-    signal.pthread_sigmask(signal.SIG_BLOCK, ENDING_SIGNALS)
+def catch_ending() -> Ending:
+    """Catch the ending signals from now on, in the main thread. What is returned waits for the first of them.
+
+    They are caught, not blocked: a program that a handler starts would inherit a blocked signal, and a caught one not.
+    """
+    told, tell = os.pipe2(os.O_CLOEXEC)
+    os.set_blocking(tell, False)
+    signal.set_wakeup_fd(tell, warn_on_full_buffer=False)  # whichever thread the system interrupts
+    for number in ENDING_SIGNALS:
+        signal.signal(number, lambda _number, _frame: None)
+
+    def wait() -> signal.Signals:
+        while True:
+            for number in os.read(told, 64):
+                if number in ENDING_SIGNALS:
+                    return signal.Signals(number)
+
+    return wait

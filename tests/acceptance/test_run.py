@@ -171,3 +171,23 @@ def test_as_process_one_it_finishes_what_is_in_hand(dovecot: Mailbox, make_worke
     assert process.wait(20) == (0 if command == "run" else 75), worker.process_log
     assert len(worker.handed()) == 1
     assert len(dovecot.stored("INBOX")) == 5
+
+
+def test_a_program_that_a_handler_starts_can_be_told_to_end(
+    dovecot: Mailbox, make_worker: MakeWorker, tmp_path: Path
+) -> None:
+    """Blocked and ignored signals are inherited: a program with them would outlive its time limit's SIGTERM."""
+    dovecot.append_many("INBOX", letters(1))
+    said = tmp_path / "said"
+    program = ["sh", "-c", "cat >/dev/null; exec grep ^Sig /proc/self/status"]
+    worker = make_worker(
+        routes=[{"name": "all", "handlers": ["mask"]}],
+        settings={"handler.mask": {"use": "command", "command": program, "output": str(said)}},
+    )
+    process = worker.process("run")
+    eventually(lambda: len(dovecot.stored("Processed")) == 1)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(20) == 0
+    masks = dict(line.split(":\t") for line in said.read_text().splitlines())
+    ending = sum(1 << (number - 1) for number in SIGNALS)
+    assert int(masks["SigBlk"], 16) & ending == int(masks["SigIgn"], 16) & ending == 0

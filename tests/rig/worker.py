@@ -6,8 +6,8 @@
         ...
     assert worker.reconcile()["unaccounted"] == 0
 
-A process of its own takes a second to start; in this process the same command line runs in milliseconds, and `run`,
-which waits for its signals in the thread that calls it, runs in a thread of its own.
+A process of its own takes a second to start; in this process the same command line runs in milliseconds, and `run`
+runs in a thread of its own, which is told to end in place of the process.
 """
 
 import contextlib
@@ -15,6 +15,7 @@ import io
 import json
 import logging
 import os
+import queue
 import signal
 import sqlite3
 import subprocess
@@ -33,7 +34,7 @@ import worker.app
 from tests.rig.dovecot import Mailbox
 from worker import cli
 from worker.observe.log import configure
-from worker.signals import block_signals
+from worker.signals import Ending
 
 REPOSITORY = Path(__file__).parents[2]
 COMMAND = Path(sys.executable).parent / "nhsmail-worker"
@@ -232,23 +233,30 @@ class Worker:
         return answer.out
 
 
+_ends = threading.local()
+
+
+def _end_of_this_thread() -> Ending:
+    """In place of signals, which are the process's: each `run` in a thread has an end of its own."""
+    end: Ending = getattr(_ends, "of_this_thread", queue.SimpleQueue().get)
+    return end
+
+
 class Running:
     """A `run` in a thread of this process."""
 
     def __init__(self, owner: Worker) -> None:
         self._owner = owner
-        self._blocked = threading.Event()
+        self._end: queue.SimpleQueue[signal.Signals] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="worker-run", daemon=True)
         self.answer: Answer | None = None
 
     def start(self) -> None:
         self._thread.start()
-        self._blocked.wait()
 
     def stop(self) -> None:
-        """SIGTERM, and wait until it has ended."""
-        if self._thread.is_alive() and self._thread.ident is not None:
-            signal.pthread_kill(self._thread.ident, signal.SIGTERM)
+        """As SIGTERM does, and wait until it has ended."""
+        self._end.put(signal.SIGTERM)
         self._thread.join(WAIT)
         assert not self._thread.is_alive(), "it didn't stop"
         assert self.answer is not None, "it crashed"
@@ -259,8 +267,7 @@ class Running:
         return self._thread.is_alive()
 
     def _run(self) -> None:
-        block_signals()  # before anybody sends one: this thread has them blocked, the process has not
-        self._blocked.set()
+        _ends.of_this_thread = self._end.get
         err = io.StringIO()
         code = cli.run(["run", "--config", str(self._owner.config)])
         self.answer = Answer(code, "", err.getvalue())
@@ -318,6 +325,7 @@ def keep_logs_apart(patch: pytest.MonkeyPatch, folder: Path) -> contextlib.Abstr
                 configure(format="json", level="debug", stream=stream, hooks=False)
 
             patch.setattr(worker.app, "configure_logging", configured)
+            patch.setattr(cli, "catch_ending", _end_of_this_thread)
             yield
             structlog.reset_defaults()
             root.handlers[:] = kept

@@ -9,12 +9,12 @@ from datetime import timedelta
 from pathlib import Path
 
 from worker.schedule import Schedule
-from worker.signals import block_signals
+from worker.signals import catch_ending
 
 
 def stop_while_work_is_busy() -> None:
     """In a process of its own, as signals are the process's."""
-    block_signals()
+    end = catch_ending()
     began, told = threading.Event(), threading.Event()
 
     def work() -> float | None:
@@ -30,7 +30,7 @@ def stop_while_work_is_busy() -> None:
 
     schedule = Schedule(work, timedelta(seconds=60), lambda: None, 60.0)
     threading.Thread(target=end_it).start()
-    assert schedule.run(ending=told.set) is signal.SIGTERM
+    assert schedule.run(end, ending=told.set) is signal.SIGTERM
 
 
 def test_a_stop_while_work_is_busy_waits_for_it_and_ends() -> None:
