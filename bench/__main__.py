@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench import mail
+from bench.parse import compare
 from bench.process import Measured, run, worker_command
 from bench.quiet import quiet_polls
 from bench.site import PASSWORD, Site
@@ -198,6 +199,25 @@ def quiet(site: Site, report: Report, sizes: tuple[int, ...]) -> None:
         report.say("", ", ".join(poll.commands))
 
 
+def parsing(report: Report, rounds: int) -> None:
+    """g."""
+    for size, bound in ((600_000, 5), (5_000_000, 5), (25_540_000, 5)):
+        raw = mail.attachment(random.Random(size), 0, size)
+        with console.status(f"taking a message of {len(raw) / MB:.1f} MB apart"):
+            found = compare(raw, rounds)
+        own = found["ours"]
+        for name in ("standard library", "mail-parser"):
+            ratios = [theirs / mine for theirs, mine in zip(found[name], own, strict=True)]
+            report.say(
+                f"g  attachments of {len(raw) / MB:.1f} MB, next to {name}",
+                f"{median(own) * 1e3:.1f} ms to {median(found[name]) * 1e3:.1f} ms: {median(ratios):.1f} × as fast "
+                f"({min(ratios):.1f}–{max(ratios):.1f})",
+                f"≥ {bound} ×",
+                met=median(ratios) >= bound,
+            )
+        report.raw[f"parsing, {size}"] = found
+
+
 def wake(site: Site, report: Report, times: int) -> None:
     """f."""
     generator = random.Random(7)
@@ -216,7 +236,7 @@ def main() -> int:
     arguments = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     arguments.add_argument("--rounds", type=int, default=5, help="rounds of drains (default: 5)")
     arguments.add_argument("--messages", type=int, default=mail.COUNT, help="messages in the mailbox (default: 2,000)")
-    arguments.add_argument("--only", choices=["drains", "memory", "quiet", "wake"], help="this part alone")
+    arguments.add_argument("--only", choices=["drains", "memory", "quiet", "wake", "parsing"], help="this part alone")
     arguments.add_argument("--json", type=Path, metavar="FILE", help="write every single figure there, too")
     given = arguments.parse_args()
     report = Report()
@@ -226,6 +246,7 @@ def main() -> int:
         "memory": lambda site: large_message(site, report),
         "quiet": lambda site: quiet(site, report, (100, 20_000)),
         "wake": lambda site: wake(site, report, 10),
+        "parsing": lambda _: parsing(report, given.rounds),
     }
     with Site() as site:
         for name, part in parts.items():
