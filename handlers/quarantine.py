@@ -7,5 +7,5 @@ def quarantine(message: Message) -> None:
     """Do nothing, which is the point: returning is success, so the message is settled into the junk folder and stays.
 
     The journal, the audit trail and the metrics count it like any other; `nhsmail-worker junk list` shows it, and
-    `nhsmail-worker release` takes it out again.
+    `nhsmail-worker junk release` takes it out again.
     """
