@@ -70,17 +70,23 @@ def pytest_unconfigure() -> None:
 @pytest.fixture(autouse=True)
 def _connections_end_with_the_test(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A simulated death closes nothing, and from 3.13 on Python warns of a connection that nobody closed."""
-    begin = Database.__init__
-    begun: list[Database] = []
+    begin, end = Database.__init__, Database.close
+    open_ones: set[Database] = set()
 
     @functools.wraps(begin)
     def noted(self: Database, *args: Any, **options: Any) -> None:
         begin(self, *args, **options)
-        begun.append(self)
+        open_ones.add(self)
+
+    @functools.wraps(end)
+    def closed(self: Database) -> None:
+        end(self)
+        open_ones.discard(self)
 
     monkeypatch.setattr(Database, "__init__", noted)
+    monkeypatch.setattr(Database, "close", closed)
     yield
-    for database in begun:
+    for database in open_ones.copy():
         database.close()
 
 

@@ -363,6 +363,6 @@ def test_another_follows_and_nothing_is_lost_or_done_twice(
     assert Counter(first.archived()) == Counter(sent)
     calls = Counter(call.number for call in first.handed())
     assert max(calls.values()) <= 2
-    assert sum(calls.values()) <= len(sent) + 4, "only what was in hand is handed over again"
+    assert sum(calls.values()) <= len(sent) + 10, "only what was in hand, or not recorded yet, is handed over again"
     assert counts(second) == {"handled": len(sent), "junk": 0, "failed": 0, "gone": 0, "pending": 0}
     assert len(keys(postgres_url, "handled")) == len(sent)

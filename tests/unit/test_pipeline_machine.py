@@ -253,6 +253,7 @@ class Mailbox(RuleBasedStateMachine):
         self.nothing_done_is_handed_over()
         self._each_has_its_end()
         self._the_books_balance()
+        world.database.close()
 
     def _each_has_its_end(self) -> None:
         rows: dict[str, list[Record]] = defaultdict(list)

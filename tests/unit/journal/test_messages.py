@@ -203,6 +203,7 @@ def test_a_batch_of_outcomes_is_recorded_whole_or_not_at_all(tmp_path: FilePath)
     fill(database, 1_000_000)
     messages.record(results, 3.0)
     assert {record.state for record in messages.everything()} == {State.HANDLED}
+    database.close()
 
 
 def fill(database: Database, pages: int) -> None:
