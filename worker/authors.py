@@ -134,6 +134,9 @@ description = "What is done with each message."
 requires-python = ">=3.11"
 dependencies = ["nhsmail-worker"]
 
+[project.optional-dependencies]
+test = ["pytest"]
+
 [project.entry-points."nhsmail_worker.handlers"]
 @NAME@ = "@MODULE@:@CLASS@"
 

@@ -349,7 +349,7 @@ def handler_new(name: str) -> int:
         raise Failure(ExitCode.USAGE, text) from problem
     for path in paths:
         click.echo(str(path))
-    click.echo(f"Next: pip install -e ./{name} && python -m pytest {name}/tests", err=True)
+    click.echo(f"Next: pip install -e './{name}[test]' && python -m pytest {name}/tests", err=True)
     return ExitCode.DONE
 
 

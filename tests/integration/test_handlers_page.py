@@ -24,9 +24,12 @@ FENCE = re.compile(r"^```(?P<kind>\w+)(?: file=(?P<file>\S+))?\n(?P<text>.*?)^``
 # No index is asked in tests: this takes the place of pip, and installs a package by its pyproject.toml.
 PIP = """#!{python}
 import pathlib, shutil, sys, tomllib
-root, site = pathlib.Path(sys.argv[-1]), pathlib.Path({site!r})
+named, extra, rest = sys.argv[-1].partition("[test]")
+assert extra and not rest
+root, site = pathlib.Path(named), pathlib.Path({site!r})
 assert sys.argv[1:-1] == ["install", "-e"]
 project = tomllib.loads((root / "pyproject.toml").read_text())
+assert project["project"]["optional-dependencies"]["test"] == ["pytest"]
 for package in project["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]:
     (site / package).symlink_to((root / package).resolve())
 info = site / (project["project"]["name"].replace("-", "_") + "-0.1.0.dist-info")

@@ -235,7 +235,7 @@ def test_a_new_handler_from_the_command(
     assert command("new", "ward-round") == 0
     said = capsys.readouterr()
     assert said.out.splitlines()[0] == "ward-round/pyproject.toml"
-    assert "pip install -e ./ward-round" in said.err
+    assert "pip install -e './ward-round[test]'" in said.err
     assert command("new", "ward-round") == 64
     assert "there already" in capsys.readouterr().err
     (tmp_path / "file").write_text("")
