@@ -10,7 +10,7 @@ from typing import overload
 
 from worker.mime.words import readable
 
-MAX_HEADER_BYTES = 2 * 1024 * 1024
+MAX_HEADER_BYTES = 1_000_000
 """How much of a header block is read. Exchange Online refuses more than 256 KB; what lies beyond is hostile."""
 
 _BLOCK = re.compile(rb"(?:(?:From |[!-9;-~]*+:|[\t ])[^\r\n]*+(?:\r\n|\r|\n|\Z))*+")
@@ -44,7 +44,7 @@ class Headers(Sequence[tuple[str, str]]):
         end = match.end() if match else 0
         block = raw[:end].decode("ascii", "surrogateescape")
         items = tuple(item for item in _HEADER.findall(block) if item[0])
-        return cls(items, truncated=end == MAX_HEADER_BYTES < len(raw))
+        return cls(items, truncated=len(raw) > MAX_HEADER_BYTES and _is_cut(raw, end))
 
     @overload
     def __getitem__(self, index: int) -> tuple[str, str]: ...
@@ -84,3 +84,16 @@ class Headers(Sequence[tuple[str, str]]):
     def get_all(self, name: str) -> list[str]:
         """Every value of the header `name` as a person would read it, in order."""
         return [readable(value) for value in self.raw(name)]
+
+
+def _is_cut(raw: bytes, end: int) -> bool:
+    """Whether more headers may follow beyond what is read, of a block that seems to end at `end`."""
+    last, following = raw[end - 1 : end], raw[end : end + 1]
+    if end == MAX_HEADER_BYTES:
+        ends_here = last in _ENDS and following in _ENDS
+        return not ends_here or (last, following) == _ENDS  # the latter: cut in the middle of a line end
+    beyond = MAX_HEADER_BYTES + 1
+    return raw.find(b"\n", end, beyond) < 0 and raw.find(b"\r", end, beyond) < 0  # a line that has no end here
+
+
+_ENDS = (b"\r", b"\n")

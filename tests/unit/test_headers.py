@@ -116,3 +116,23 @@ def test_a_block_without_end_is_cut_and_says_so() -> None:
     assert endless.truncated
     assert len(endless) <= MAX_HEADER_BYTES // 6 + 1
     assert not Headers.from_bytes(b"A: b\r\n\r\n" + b"x" * MAX_HEADER_BYTES * 2).truncated
+
+
+LAST = b"X-Last-Header: value\r\n"
+
+
+@pytest.mark.parametrize("beyond", range(-3, len(LAST) + 3))
+def test_a_block_is_cut_wherever_its_last_line_is(beyond: int) -> None:
+    """So many bytes of the last line and the blank one lie beyond what is read: known from one byte more, or all."""
+    block = b"X-Long: " + b"x" * (MAX_HEADER_BYTES - 10 - len(LAST) - 2 + beyond) + b"\r\n" + LAST + b"\r\n"
+    assert len(block) == MAX_HEADER_BYTES + beyond
+    whole, fetched = (Headers.from_bytes(raw) for raw in (block + b"body\r\n" * 1_000, block[: MAX_HEADER_BYTES + 1]))
+    assert (fetched.truncated, list(fetched)) == (whole.truncated, list(whole))
+    assert whole.truncated is (beyond > 2)
+    assert whole.truncated or whole.get("X-Last-Header") == "value"
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r", b"\r\n"])
+def test_a_body_without_a_blank_line_before_it_is_no_cut(end: bytes) -> None:
+    raw = b"X-Long: " + b"x" * 900_000 + end + b"plain text" + end + b"y" * 900_000
+    assert not Headers.from_bytes(raw).truncated

@@ -14,6 +14,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import TypeVar
 
+from worker.headers import MAX_HEADER_BYTES
 from worker.mailbox import uids as uid_sets
 from worker.mailbox.answers import Phase, Sasl, login_failure, session_error
 from worker.mailbox.errors import CommandRefused, ConnectionLost, JustExpunged, MailboxError, ProtocolFault
@@ -21,8 +22,8 @@ from worker.mailbox.failures import Kind
 from worker.mailbox.folders import FolderInfo
 from worker.mailbox.wire import Client, ImapError, tls_context
 
-HEADER_CAP = 1_000_000
-"""Bytes of a header that are fetched; what is longer is cut there, for everybody alike."""
+HEADER_CAP = MAX_HEADER_BYTES + 1
+"""Bytes of a header that are fetched: one more than are read, so that what is cut is known to be."""
 SMALL_ANSWER = 16_000_000
 """Bytes of literals that a command which fetches no message may bring."""
 EXPUNGED_TRIES = 5

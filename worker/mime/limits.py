@@ -38,7 +38,7 @@ class Limits:
     message: int = 64_000_000
     """Bytes of the message on the wire. NHSmail's own limit is 35 MB of content, 47 MB on the wire."""
     header_bytes: int = 1_000_000
-    """Bytes of the headers of all parts together. Of a message's own never more than 2 MB are read."""
+    """Bytes of the headers of all parts together. Of a message's own never more than 1 MB are read."""
     parts: int = 1_000
     """Parts of every kind, the containers included."""
     depth: int = 50
