@@ -166,6 +166,57 @@ def test_a_new_verdict_opens_a_message_again(messages: Messages) -> None:
     assert (record.state, record.verdict, record.settled) == (State.PENDING, CLEAN, False)
 
 
+def failed_twice(messages: Messages, row: Record) -> None:
+    """A dead letter, of whose two handlers one is done."""
+    messages.begin_tries([row.id], "run")
+    messages.record([Result(row.id, State.PENDING, "notify:OSError", 5.0, None, ("archive",), "notify")], 2.0)
+    messages.record([Result(row.id, State.FAILED, "notify:OSError", None, "Failed", (), "notify")], 3.0)
+
+
+def test_what_is_opened_again_begins_anew_but_for_what_is_done(messages: Messages) -> None:
+    row, other = messages.add([new(uid=1), new("b" * 26, 2)], 1.0)
+    for record in (row, other):
+        failed_twice(messages, record)
+    messages.settled([(record.id, Place("Failed", 3, 1)) for record in (row, other)], 4.0)
+    messages.died_with(row, alone=True)
+    before = messages.with_keys([other.key])
+
+    messages.reopen(row.id)
+
+    (opened,) = messages.with_keys([row.key])
+    assert (opened.state, opened.reason, opened.deaths, opened.settle_to) == (State.PENDING, None, 0, None)
+    assert (opened.settled, opened.verdict, opened.released) == (False, CLEAN, False)
+    assert opened in messages.due(0.0)
+    assert messages.done_handlers([row.id, other.id]) == {
+        row.id: {"archive": (True, 0), "notify": (False, 0)},
+        other.id: {"archive": (True, 0), "notify": (False, 2)},
+    }
+    assert messages.with_keys([other.key]) == before
+
+
+def test_a_release_is_opened_with_its_verdict_and_counts_as_one(messages: Messages) -> None:
+    (row,) = messages.add([new(verdict=JUNK)], 1.0)
+    messages.record([Result(row.id, State.JUNK)], 2.0)
+    messages.reopen(row.id, verdict=CLEAN, released_at=9.0)
+    assert (only(messages).verdict, only(messages).released, messages.counts().released) == (CLEAN, True, 1)
+
+
+def test_what_is_compacted_is_forgotten_and_still_counted(messages: Messages) -> None:
+    rows = messages.add([new(f"{number:026}", number) for number in range(1, 6)], 1.0)
+    done, failed = State.HANDLED, State.FAILED
+    ends = [done, done, failed, done, failed]
+    messages.record([Result(row.id, end, done=("archive",)) for row, end in zip(rows, ends, strict=True)], 2.0)
+    settled = messages.everything()
+
+    messages.compact([])
+    messages.compact(settled[:3])
+    messages.compact(settled[3:4])
+
+    assert messages.compacted() == {done: 3, failed: 1}
+    assert messages.everything() == settled[4:]
+    assert list(messages.done_handlers([row.id for row in rows])) == [rows[4].id]
+
+
 def test_counts(messages: Messages) -> None:
     first, second, _third = messages.add([new(uid=1), new(uid=2), new(uid=3)], 7.0)
     messages.record([Result(first.id, State.HANDLED), Result(second.id, State.FAILED)], 8.0)
