@@ -2,6 +2,7 @@
 
 import email.header
 import email.parser
+import re
 import time
 
 import pytest
@@ -20,14 +21,39 @@ BLOCKS = st.lists(
 )  # fmt: skip
 
 
+WELL_FORMED = re.compile(rb"[!-9;-~]+:|[\t ]|$")
+
+
 def of(*lines: str) -> Headers:
     return Headers.from_bytes("\r\n".join(lines).encode() + b"\r\n\r\nbody: no header")
 
 
 @given(BLOCKS.map(lambda lines: b"".join(line + end for line, end in lines)) | st.binary())
-def test_items_are_those_of_the_standard_library(raw: bytes) -> None:
-    parsed = email.parser.BytesHeaderParser().parsebytes(raw)
-    assert list(Headers.from_bytes(raw)) == list(parsed.raw_items())
+def test_items_begin_with_those_of_the_standard_library(raw: bytes) -> None:
+    """It gives up at the first line that is no header, and at an empty line of carriage returns."""
+    parsed = list(email.parser.BytesHeaderParser().parsebytes(raw).raw_items())
+    items = list(Headers.from_bytes(raw))
+    assert items[: len(parsed)] == parsed
+    lines = raw.splitlines()
+    if b"\r" not in raw.replace(b"\r\n", b"\n") and all(WELL_FORMED.match(line) for line in lines):
+        assert items == parsed
+
+
+@pytest.mark.parametrize(
+    "line",
+    [b"X Bad: y", b"garbage", b"X-A: a\r\rb", b"Subject: hi\r", b"Caf\xc3\xa9: x", b"\x1b[31m: x", b"From me", b": x"],
+)
+@pytest.mark.parametrize("end", [b"\r\n", b"\n"])
+def test_no_line_hides_those_below_it(line: bytes, end: bytes) -> None:
+    raw = end.join([b"From: a@b.example", line, b" folded", b"X-Forefront-Antispam-Report: SFV:SPM", b"", b"B: body"])
+    headers = Headers.from_bytes(raw)
+    assert headers.get("X-Forefront-Antispam-Report") == "SFV:SPM"
+    assert headers.get("From") == "a@b.example"
+    assert headers.get("B") is None
+
+
+def test_a_space_before_the_colon_is_the_older_syntax_of_a_header() -> None:
+    assert list(of("Subject : hi", "X-Y\t: z")) == [("Subject", "hi"), ("X-Y", "z")]  # RFC 5322, 4.5
 
 
 @given(st.binary(max_size=500))
@@ -130,9 +156,3 @@ def test_a_block_is_cut_wherever_its_last_line_is(beyond: int) -> None:
     assert (fetched.truncated, list(fetched)) == (whole.truncated, list(whole))
     assert whole.truncated is (beyond > 2)
     assert whole.truncated or whole.get("X-Last-Header") == "value"
-
-
-@pytest.mark.parametrize("end", [b"\n", b"\r", b"\r\n"])
-def test_a_body_without_a_blank_line_before_it_is_no_cut(end: bytes) -> None:
-    raw = b"X-Long: " + b"x" * 900_000 + end + b"plain text" + end + b"y" * 900_000
-    assert not Headers.from_bytes(raw).truncated

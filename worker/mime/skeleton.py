@@ -12,12 +12,16 @@ A stretch is cut only where no parser could see structure in it:
 - It ends before the next line that starts with `--`; the end of its last line stays, as the parser takes that off the
   payload before a boundary.
 - Attached messages are bodies like any other: the parser that reads the skeleton doesn't look into them.
+
+One thing the parser is spared: at a line that is no header it would end the message's own headers, and with a
+`Content-Type` below that line every attachment would be lost. Such a message is given to it without that line.
 """
 
 import re
 import secrets
 from dataclasses import dataclass, field
 
+from worker.headers import block_end
 from worker.mime.limits import Limits, MessageOverLimit
 
 _SHORTEST = 256  # bytes worth a token
@@ -25,6 +29,10 @@ _HEADER_BLOCK = re.compile(rb"(?:(?:[!-9;-~]*+:|[\t ]|From )[^\r\n]*+(?:\r\n|\r|
 _LINE_END = re.compile(rb"\r\n|\r|\n")
 _HEADER = re.compile(
     rb"([!-9;-~]++):[^\r\n]*+(?:(?:\r\n|\r|\n)[ \t][^\r\n]*+)*+(?:\r\n|\r|\n|\Z)|[^\r\n]*+(?:\r\n|\r|\n)|[^\r\n]++\Z"
+)
+_CONTENT_HEADER = re.compile(
+    rb"^(content-[!-9;-~]*+)[ \t]*+:([^\r\n]*+(?:(?:\r\n|\r|\n)[ \t][^\r\n]*+)*+(?:\r\n|\r|\n|\Z))",
+    re.IGNORECASE | re.MULTILINE,
 )
 _CR, _LF = b"\r\n"
 _NONCE = secrets.token_hex(8)  # not to be guessed, so that no message can hold a token of its own
@@ -85,6 +93,8 @@ def cut(raw: bytes, limits: Limits) -> Skeleton:
     position, lines = 0, 0
     while position < len(raw):
         body = _body_start(raw, position)
+        hidden, mended = _mended(raw, body) if position == 0 else (0, b"")
+        body = hidden or body
         lines += 1 + raw.count(b"\n", position, body) + raw.count(b"\r", position, body)
         if lines > limits.lines:
             raise MessageOverLimit("lines")
@@ -93,7 +103,7 @@ def cut(raw: bytes, limits: Limits) -> Skeleton:
         if position == 0:
             if body > limits.header_bytes:
                 raise MessageOverLimit("header_bytes")
-            kept = _content_headers(kept)
+            kept = mended if hidden else _content_headers(kept)
         skeleton.add(kept, body, following)
         position = following
     return skeleton
@@ -111,6 +121,17 @@ def _content_headers(block: bytes) -> bytes:
         if name is None or name.lower().startswith(b"content-"):
             kept.append(match[0])
     return b"".join(kept)
+
+
+def _mended(raw: bytes, body: int) -> tuple[int, bytes]:
+    """Where the body really begins and the content headers before it, where some stand below what the parser takes for
+    the body's first line; 0 and nothing otherwise."""
+    end = block_end(raw)
+    blank = _LINE_END.match(raw, end)
+    if blank is None or _CONTENT_HEADER.search(raw, body, end) is None:
+        return 0, b""
+    headers = [match[1] + b":" + match[2] for match in _CONTENT_HEADER.finditer(raw, 0, end)]
+    return blank.end(), b"".join([*headers, blank[0]])
 
 
 def _body_start(raw: bytes, position: int) -> int:

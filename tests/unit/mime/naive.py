@@ -3,7 +3,19 @@
 import email
 import email.message
 import email.parser
+import re
 from email.policy import compat32
+
+from worker.headers import block_end
+
+
+def hides_content_headers(raw: bytes) -> bool:
+    """Whether a line that is no header makes the parser take a message's own content headers for text."""
+    block = raw[: block_end(raw)]
+    lines = block.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
+    broken = [place for place, line in enumerate(lines) if not re.match(rb"[!-9;-~]*:|[ \t]|From |$", line)]
+    blank = [place for place, line in enumerate(lines[:-1]) if not line]
+    return any(line.lower().startswith(b"content-") for line in lines[min([*broken, *blank, len(lines)]) :])
 
 
 def leaves(raw: bytes) -> list[tuple[str, bytes]]:
