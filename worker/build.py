@@ -10,9 +10,11 @@ from typing import Any
 from worker.admit import Admission, Classify
 from worker.announce import Announcer
 from worker.carry_out import CarryOut
+from worker.circuit import CircuitRules
 from worker.connect import Connector
 from worker.cycle import Cycle
 from worker.fetch import Fetch
+from worker.guests import Guests
 from worker.handle import Try
 from worker.handler_loading import Handler, junk_handlers, load_handlers
 from worker.hands import Hands
@@ -21,6 +23,7 @@ from worker.journal.intents import Intents
 from worker.journal.journal import Journal
 from worker.journal.lease import Lease
 from worker.journal.messages import Record, Result
+from worker.keeper import Keeper, Stopwatch
 from worker.login.advice import Help
 from worker.login.backoff import Lockout
 from worker.login.credential import CredentialSource, PasswordSource
@@ -43,6 +46,7 @@ from worker.route import JUNK_ROUTE, Router, any_pattern
 from worker.rules import classify_of, limits_of, router_of
 from worker.senders import Senders, read_key
 from worker.settings import (
+    HandlerSettings,
     JunkSettings,
     RouteSettings,
     Settings,
@@ -50,6 +54,7 @@ from worker.settings import (
 )
 from worker.settle import Settle
 from worker.status import replica
+from worker.turns import Turns
 from worker.verdict import Path as MailPath
 from worker.verdict import Verdict
 from worker.walk import Walk
@@ -71,12 +76,17 @@ class Parts:
         self.journal = Journal(settings.state.dir, None if url is None else url.get_secret_value(), self.clock)
         self.layout = Layout(settings.poll.folders)
         self._handlers: dict[str, Handler] = {}
+        self._guests = Guests()
+        self._stopwatch = Stopwatch(self.monotonic)
         self._observing: Observing | None = None
 
     def close(self) -> None:
         """Give back what was opened."""
         for handler in self._handlers.values():
-            handler.close()
+            with self._guests.at_work(handler.name):
+                handler.close()
+        self._guests.remove()
+        self._stopwatch.close()
         self.journal.close()
 
     def observing(self, command: str | None = None) -> Observing:
@@ -88,9 +98,24 @@ class Parts:
 
     def cycle(self, drain: Drain, observing: Observing) -> tuple[Cycle, Hands]:
         settings, messages = self.settings, self.journal.messages
-        self._handlers = load_handlers(settings)
-        attempt = Try(self.router(), self._handlers_by_path(), self.monotonic, observing.metrics.handled)
+        self._guests.install()
+        self._handlers = load_handlers(settings, self._guests)
+        keepers = self._keepers(observing)
+        circuits = {name: keeper.circuit for name, keeper in keepers.items()}
+        observing.circuits = circuits
+        ordered = [route.name for route in settings.routes if route.order == "sender"]
+        turns = Turns(messages, self.clock, circuits=circuits, ordered=ordered)
+        attempt = Try(
+            self.router(),
+            self._handlers_by_path(),
+            self.monotonic,
+            observing.metrics.handled,
+            keepers=keepers,
+            routed=turns.routed,
+            guests=self._guests,
+        )
         hands = Hands(observing.working(attempt), settings.work.threads, may_begin=self.lease.is_held)
+        self._stopwatch.on_overdue = hands.lost
         settle = self.settle()
         guard = self.guard()
         cycle = Cycle(
@@ -162,6 +187,7 @@ class Parts:
             clock=self.clock,
             on_new=drain.found,
             watching=observing,
+            turns=turns,
         )
         return cycle, hands
 
@@ -271,6 +297,21 @@ class Parts:
 
     def router(self) -> Router:
         return router_of(self.settings)
+
+    def _keepers(self, observing: Observing) -> dict[str, Keeper]:
+        return {
+            name: Keeper(
+                name,
+                circuit=CircuitRules(table.pause_after, tuple(pause.total_seconds() for pause in table.pauses)),
+                concurrency=table.concurrency,
+                time_limit=None if table.isolate else table.time_limit.total_seconds(),
+                stopwatch=self._stopwatch,
+                monotonic=self.monotonic,
+                on_overdue=observing.metrics.overdue,
+            )
+            for name in self._handlers
+            for table in [self.settings.handlers.get(name, HandlerSettings())]
+        }
 
     def _handlers_by_path(self) -> dict[MailPath, dict[str, Handler]]:
         """Each path has its own: what isn't named for junk doesn't exist there."""

@@ -115,7 +115,8 @@ class Fetch:
 
     def _touch(self, session: Session, batch: Sequence[Record], tops: dict[int, Top]) -> list[Record]:
         """Fetch these and hand them over; returns those that somebody took away meanwhile."""
-        done = self._messages.done_handlers([record.id for record in batch if record.tries])
+        # What was only held back has had no try, and may have had handlers.
+        done = self._messages.done_handlers([r.id for r in batch if r.tries or r.reason or r.released])
         by_uid = {record.place.uid: record for record in batch if record.place.uid is not None}
         for uid, raw, complete in self._contents(session, by_uid, tops):
             record = by_uid.pop(uid)

@@ -7,11 +7,14 @@ from collections.abc import Callable, Collection, Mapping
 from datetime import timedelta
 from typing import Protocol
 
-from worker.handler_loading import Handler
+from worker.came import Elsewhere, came_of
+from worker.guests import Guests
+from worker.handler import Handler
+from worker.keeper import PAUSED, Keeper
 from worker.message import Message, MessageError
 from worker.observe import get_logger
 from worker.observe.redact import class_of
-from worker.outcome import Outcome, Reject, Retry, State
+from worker.outcome import Outcome, State
 from worker.verdict import Path
 
 log = get_logger()
@@ -39,61 +42,88 @@ class Try:
         handlers: Mapping[Path, Mapping[str, Handler]],
         monotonic: Callable[[], float],
         handled: Callable[[str, str, float], None] = lambda _handler, _outcome, _seconds: None,
+        *,
+        keepers: Mapping[str, Keeper] | None = None,
+        routed: Callable[[str, str], None] = lambda _key, _route: None,
+        guests: Guests | None = None,
     ) -> None:
         """handlers: by name, of each path its own, so that from junk no handler of clean mail can be reached.
 
         handled: told of each handler's call: its name, done, retry, reject or error, and the seconds it took.
+        keepers: by the handlers' names; a handler without one is called at any time. routed: told of each message's
+        key and route, before its handlers are called. guests: knows whose code a thread runs.
         """
         self._routes = routes
         self._handlers = handlers
         self._monotonic = monotonic
         self._handled = handled
+        self._keepers = keepers or {}
+        self._routed = routed
+        self._guests = guests or Guests()
 
     def __call__(self, message: Message, already_done: Collection[str]) -> Outcome:
-        """What this try came to. Never raises."""
+        """What this try came to.
+
+        Raises:
+            Busy: a handler has no room for it. Nothing else.
+        """
         try:
             if message.stand_in is not None:
                 return Outcome(State.PENDING, reason=f"stand-in:{message.stand_in}", after=STAND_IN_WAIT)
             route, names = self._routes.handlers_for(message)
         except MessageError as error:
-            return Outcome(State.FAILED, reason=_unreadable(error))
+            return Outcome(State.FAILED, reason=f"unparsed:{came_of(error).kind}")
         except Exception as error:
             log.exception("message.not_routed")
             return Outcome(State.PENDING, reason=f"route:{class_of(error).__name__}")
+        self._routed(message.key, route)
         done: list[str] = []
         for name in names:
             if name in already_done:
                 continue
-            failure = self._call(name, message, tuple(done), route)
+            failure = self._kept(name, message, tuple(done), route)
             if failure is not None:
                 return failure
             done.append(name)
         return Outcome(_DONE[message.path], done=tuple(done), route=route)
 
-    def _call(self, name: str, message: Message, done: tuple[str, ...], route: str) -> Outcome | None:
-        """None when the handler returned; else what became of the message."""
+    def _kept(self, name: str, message: Message, done: tuple[str, ...], route: str) -> Outcome | None:
+        """As `_call`, where the handler's keeper lets the message in."""
+        keeper = self._keepers.get(name)
+        if keeper is None:
+            return self._call(name, message, done, route)[1]
+        with keeper.room(done):
+            if (wait := keeper.held(message.key)) is not None:
+                return Outcome(State.PENDING, done=done, reason=f"{PAUSED}{name}", after=wait, route=route, held=True)
+            word = "nothing"
+            try:
+                with keeper.watching(message.key):
+                    word, outcome = self._call(name, message, done, route)
+            finally:
+                keeper.came_to(word, message.key)
+            return outcome
+
+    def _call(self, name: str, message: Message, done: tuple[str, ...], route: str) -> tuple[str, Outcome | None]:
+        """How it ended, in a word; and None when the handler returned, else what became of the message."""
         started = self._monotonic()
-        came_to = "error"
         try:
-            self._handlers[message.path][name](message)
-        except Retry as word:
-            after = word.after if isinstance(word.after, timedelta) else None  # handlers are other people's code
-            came_to, state, reason = "retry", State.PENDING, f"{name}:Retry"
-        except Reject:
-            came_to, state, reason, after = "reject", State.FAILED, f"{name}:Reject", None
-        except MessageError as error:
-            state, reason, after = State.FAILED, _unreadable(error), None
+            with self._guests.at_work(name):
+                self._handlers[message.path][name](message)
         except (Exception, SystemExit) as error:  # a handler that wants to exit must not take its thread with it
-            log.exception("handler.failed", handler=name)
-            state, reason, after = State.PENDING, f"{name}:{class_of(error).__name__}", None
+            came = came_of(error)
+            if came.word == "error" and isinstance(error, Elsewhere):
+                log.error("handler.failed", handler=name, error=came.kind, where=came.where)
+            elif came.word == "error":
+                log.error("handler.failed", handler=name, exc_info=error)
+            seconds = self._monotonic() - started
         else:
             seconds = self._monotonic() - started
             log.debug("handler.done", handler=name, seconds=seconds)
             self._handled(name, "done", seconds)
-            return None
-        self._handled(name, came_to, self._monotonic() - started)
-        return Outcome(state, done=done, reason=reason, after=after, failed_handler=name, route=route)
-
-
-def _unreadable(error: MessageError) -> str:
-    return f"unparsed:{class_of(error).__name__}"
+            return "done", None
+        self._handled(name, "error" if came.word == "unreadable" else came.word, seconds)
+        if came.word == "unreadable":
+            reason, state = f"unparsed:{came.kind}", State.FAILED
+        else:
+            reason, state = f"{name}:{came.kind}", State.FAILED if came.word == "reject" else State.PENDING
+        return came.word, Outcome(state, done=done, reason=reason, after=came.after, failed_handler=name, route=route)

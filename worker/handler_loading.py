@@ -6,57 +6,44 @@ name, never the end of the report.
 """
 
 import difflib
-import importlib
 import inspect
 import json
-from collections.abc import Awaitable, Callable, Generator, Iterator, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from worker.message import Message
+from worker.guests import Guests
+from worker.handler import Handler as Handler  # its name here is what others know it by
+from worker.handler import built, imported
+from worker.isolation import Inside, Isolated
 from worker.settings import SettingsError
 from worker.settings.disk import secret_file_faults
 from worker.settings.model import is_secret, is_text
 from worker.settings.secrets import read_secret
-from worker.settings.tree import HandlerSettings, Settings
-from worker.settings.units import parse_duration, parse_size
+from worker.settings.tree import HandlerRules, HandlerSettings, Settings
+from worker.settings.units import format_duration, parse_duration, parse_size
 from worker.settings.wording import of, title, variable
 
 ENTRY_POINTS = "nhsmail_worker.handlers"
 
 
-def _nothing() -> None:
-    """What a handler without `flush` or `close` does there."""
+T = TypeVar("T")
+START = timedelta(minutes=1)
+"""How long a handler that is only tried out may take to be imported, and to be built."""
 
 
-@dataclass(frozen=True, slots=True)
-class Handler:
-    """A handler that is ready to be called, under the name that the configuration gives it."""
-
-    name: str
-    call: Callable[[Message], object]
-    flush: Callable[[], object] = _nothing
-    """Called once a batch, from one thread: after it returns, all that the handler wrote is on the disk."""
-    close: Callable[[], object] = _nothing
-    """Called once, when the worker stops."""
-
-    def __call__(self, message: Message) -> None:
-        """Gives it one message. Raises what the handler raises; TypeError where it did nothing yet but promise to."""
-        result = self.call(message)
-        if isinstance(result, Awaitable | Generator):
-            if inspect.iscoroutine(result):
-                result.close()
-            raise TypeError("the handler returned something to be awaited or iterated, and so did nothing")
-
-
-def load_handlers(settings: Settings) -> dict[str, Handler]:
+def load_handlers(settings: Settings, guests: Guests | None = None) -> dict[str, Handler]:
     """Every handler that a route or the junk path names, built once each.
+
+    guests: hears what handlers do besides.
 
     Raises:
         SettingsError: with every fault of every handler; then none of them is left open.
@@ -65,9 +52,10 @@ def load_handlers(settings: Settings) -> dict[str, Handler]:
     faults = [fault for one in found.values() for fault in one.faults]
     handlers: dict[str, Handler] = {}
     if not faults:
+        guests = guests or Guests()
         for name in _used(settings):
             try:
-                handlers[name] = _built(found[name])
+                handlers[name] = _ready(found[name], settings, guests)
             except (Exception, SystemExit) as error:  # noqa: BLE001 -- other people's code
                 faults.append(f"{title(('handler', name))}: can't be started: {_said(error, found[name].secrets)}")
     if faults:
@@ -85,10 +73,10 @@ def load_handler(
     Raises:
         SettingsError: with every fault of it.
     """
-    found = _find(name, tables, file_mode)
+    found = _find(name, tables, file_mode, START)
     if not found.faults:
         try:
-            return _built(found)
+            return _in_time(lambda: built(name, found.target, found.own), START)
         except (Exception, SystemExit) as error:  # noqa: BLE001 -- other people's code
             found.faults.append(f"{title(('handler', name))}: can't be started: {_said(error, found.secrets)}")
     raise SettingsError(found.faults)
@@ -101,10 +89,11 @@ def check_handlers(settings: Settings) -> list[str]:
 
 @dataclass(slots=True)
 class _Found:
-    """What a name leads to: a callable or a class and its settings, or faults."""
+    """What a name leads to: a callable or a class and its settings, or faults. place: `module:name`."""
 
     name: str
     faults: list[str]
+    place: str = ""
     target: Any = None
     own: BaseModel | None = None
     secrets: tuple[str, ...] = ()
@@ -129,14 +118,15 @@ def _named(settings: Settings) -> tuple[str, ...]:
 
 
 def _found(name: str, settings: Settings) -> _Found:
-    return _find(name, settings.handlers, settings.account.password_file_mode)
+    return _find(name, settings.handlers, settings.account.password_file_mode, settings.work.start)
 
 
-def _find(name: str, tables: Mapping[str, HandlerSettings], file_mode: str) -> _Found:
+def _find(name: str, tables: Mapping[str, HandlerSettings], file_mode: str, start: timedelta) -> _Found:
     table = tables.get(name, HandlerSettings())
     found = _Found(name, [])
     try:
-        found.target = _resolved(table.use or name)
+        found.place = _resolved(table.use or name)
+        found.target = _imported(found.place, start)
         found.faults += [f"{title(('handler', name))}: {fault}" for fault in _misfits(found.target)]
     except _NotFound as fault:
         found.faults.append(f"{title(('handler', name))}: {fault}")
@@ -152,7 +142,7 @@ class _NotFound(Exception):
     """A name that leads to nothing, with what to do about it."""
 
 
-def _resolved(target: str) -> Any:
+def _resolved(target: str) -> str:
     values = {entry.value for entry in entry_points(group=ENTRY_POINTS) if entry.name == target}
     if len(values) > 1:
         raise _NotFound(
@@ -161,7 +151,7 @@ def _resolved(target: str) -> Any:
         )
     if not values and ":" not in target:
         raise _NotFound(_no_such_handler(target))
-    return _imported(values.pop() if values else target)
+    return values.pop() if values else target
 
 
 def _no_such_handler(target: str) -> str:
@@ -171,17 +161,47 @@ def _no_such_handler(target: str) -> str:
     return f'there is no handler "{target}"{nearest}. Name an installed one, or use = "package.module:name".'
 
 
-def _imported(target: str) -> Any:
-    module, _, path = target.partition(":")
+def _imported(place: str, start: timedelta) -> Any:
     try:
-        found = importlib.import_module(module)
-        for part in path.split("."):
-            found = getattr(found, part)
+        return _in_time(lambda: imported(place), start)
     except (Exception, SystemExit) as error:  # noqa: BLE001 -- other people's code
         raise _NotFound(
-            f"{target} can't be imported: {_said(error)} Install it where the worker runs, or put it on PYTHONPATH."
+            f"{place} can't be imported: {_said(error)} Install it where the worker runs, or put it on PYTHONPATH."
         ) from None
-    return found
+
+
+class TooLong(Exception):
+    """A handler wasn't ready in time."""
+
+
+def _in_time(do: Callable[[], T], limit: timedelta) -> T:
+    """What it returns or raises, where it does so in time. A thread can't be ended: what hangs is left behind."""
+    came: list[Callable[[], T]] = []
+
+    def run() -> None:
+        try:
+            result = do()
+        except BaseException as error:  # noqa: BLE001 -- raised again where it was asked for
+            came.append(partial(_raise, error))
+        else:
+            came.append(lambda: result)
+
+    thread = threading.Thread(target=run, name="handler-start", daemon=True)
+    thread.start()
+    thread.join(limit.total_seconds())
+    if not came:
+        raise _too_long(limit)
+    return came[0]()
+
+
+def _too_long(limit: timedelta) -> TooLong:
+    return TooLong(
+        f"it took longer than {format_duration(limit)}. See what it waits for, or give it more time in [work] start"
+    )
+
+
+def _raise(error: BaseException) -> Any:
+    raise error
 
 
 def _said(error: BaseException, secrets: tuple[str, ...] = ()) -> str:
@@ -244,6 +264,8 @@ def _read_own_settings(found: _Found, table: HandlerSettings, file_mode: str) ->
         for key in options:
             found.faults.append(_fault(found.name, key, "this handler has no settings. Remove it."))
         return
+    for key in sorted(HandlerRules.model_fields.keys() & _keys(model).keys()):
+        found.faults.append(_fault(found.name, key, "is the worker's own: no handler can have a setting of that name."))
     secrets = _Secrets(found, model, table, file_mode)
     options = secrets.resolved(options)
     for key in [key for key in options if key not in _keys(model) and model.model_config.get("extra") != "allow"]:
@@ -343,17 +365,29 @@ def _as_meant(value: Any, annotation: Any, *, from_environment: bool) -> Any:
 # --- building --------------------------------------------------------------------------------------------------------
 
 
-def _built(found: _Found) -> Handler:
-    target: Any = found.target
-    if inspect.isclass(target):
-        build: Callable[..., Any] = target
-        target = build(found.own) if found.own is not None else build()
-    return Handler(found.name, target, _method(target, "flush"), _method(target, "close"))
+def _ready(found: _Found, settings: Settings, guests: Guests) -> Handler:
+    """The handler as it is to be called: here, or in processes of its own."""
+    table, start = settings.handlers.get(found.name, HandlerSettings()), settings.work.start
+    if table.isolate:
+        inside = Inside(
+            found.name,
+            found.place,
+            found.own,
+            memory=table.memory,
+            limit=table.time_limit.total_seconds(),
+            start=start.total_seconds(),
+        )
+        try:
+            isolated = Isolated(inside, guests.heard, headers_only=getattr(found.target, "headers_only", False))
+        except TimeoutError:
+            raise _too_long(start) from None
+        return Handler(found.name, isolated, close=isolated.close)
 
+    def build() -> Handler:
+        with guests.at_work(found.name):
+            return built(found.name, found.target, found.own)
 
-def _method(target: Any, name: str) -> Callable[[], object]:
-    method = getattr(target, name, None) if not inspect.isroutine(target) else None
-    return method if callable(method) else _nothing
+    return _in_time(build, start)
 
 
 def _closed_quietly(handler: Handler) -> None:

@@ -1,6 +1,8 @@
 """The pool of threads in which messages are handled, and what is in hand at this moment.
 
-The threads are daemons: a handler that never returns can't keep the process from stopping.
+The threads are daemons: a handler that never returns can't keep the process from stopping. Nor can it keep the others
+waiting: another thread takes the place of one in which a call is overdue, and a message whose handler has no room is
+laid aside.
 """
 
 import queue
@@ -8,12 +10,14 @@ import threading
 import time
 from collections.abc import Callable, Collection
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
 
 from worker.journal.messages import Record
+from worker.keeper import Busy
 from worker.message import Message
 from worker.observe import bound
-from worker.outcome import Outcome
+from worker.outcome import Outcome, State
 
 ASK_AGAIN = 0.2
 """Seconds between two questions whether a message may be begun."""
@@ -21,12 +25,16 @@ ASK_AGAIN = 0.2
 
 @dataclass(frozen=True, slots=True)
 class InHand:
-    """A message that a thread has, or will have. size: bytes held in memory for it."""
+    """A message that a thread has, or will have.
+
+    size: bytes held in memory for it. done: handlers that returned before it was laid aside.
+    """
 
     record: Record
     message: Message
     already_done: Collection[str]
     size: int
+    done: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +61,13 @@ class Hands:
         self._waiting: queue.SimpleQueue[InHand | None] = queue.SimpleQueue()
         self._finished: queue.SimpleQueue[tuple[InHand, Outcome] | None] = queue.SimpleQueue()
         self._in_hand: dict[int, InHand] = {}
-        self._threads = [threading.Thread(target=self._run, name=f"hand-{n}", daemon=True) for n in range(threads)]
+        self._aside: dict[int, InHand] = {}
+        self._lock = threading.Lock()
+        self._lost: set[int] = set()
+        self._threads = threads
         self.on_finished: Callable[[], None] = lambda: None
-        for thread in self._threads:
-            thread.start()
+        for _ in range(threads):
+            self._start()
 
     def __len__(self) -> int:
         return len(self._in_hand)
@@ -103,9 +114,29 @@ class Hands:
         self.drop_waiting()
         self._in_hand.clear()
 
+    def lost(self, thread: int) -> None:
+        """The call in this thread, by its identifier, takes too long: another thread takes its place.
+
+        As many threads as the pool has may be replaced at a time: so much is held by calls that hang, at most.
+        """
+        with self._lock:
+            if len(self._lost) >= self._threads or thread in self._lost:
+                return
+            self._lost.add(thread)
+        self._start()
+
     def drop_waiting(self) -> list[int]:
-        """Take back what no thread has begun; the rows' ids."""
+        """Take back what no thread has begun; the rows' ids. What is laid aside half done comes back as finished."""
         dropped: list[int] = []
+        with self._lock:
+            aside, self._aside = self._aside, {}
+        for row, half in aside.items():
+            if half.done:
+                outcome = Outcome(State.PENDING, tuple(half.done), "interrupted", after=timedelta(0), held=True)
+                self._finished.put((half, outcome))
+            else:
+                self._in_hand.pop(row, None)
+                dropped.append(row)
         while True:
             try:
                 item = self._waiting.get_nowait()
@@ -118,19 +149,47 @@ class Hands:
 
     def close(self) -> None:
         """Let the threads end when they have nothing left."""
-        for _ in self._threads:
+        for _ in range(self._threads):
             self._waiting.put(None)
+
+    def _start(self) -> None:
+        threading.Thread(target=self._run, name="hand", daemon=True).start()
 
     def _run(self) -> None:
         while (item := self._waiting.get()) is not None:
-            if not self._is_still_ours(item):
-                del item
-                continue
-            with bound(key=item.record.key):
-                outcome = self._attempt(item.message, item.already_done)
-            self._finished.put((item, outcome))
+            if self._is_still_ours(item):
+                self._handle(item)
             del item  # a message may be large: not to be held while waiting for the next
-            self.on_finished()
+            if self._was_replaced():
+                return
+
+    def _handle(self, item: InHand) -> None:
+        try:
+            with bound(key=item.record.key):
+                outcome = self._attempt(item.message, {*item.already_done, *item.done})
+        except Busy as busy:
+            item.done.extend(busy.done)
+            with self._lock:
+                self._aside[item.record.id] = item
+            busy.when_free(lambda: self._take_up(item))
+            return
+        self._finished.put((item, replace(outcome, done=(*item.done, *outcome.done))))
+        self.on_finished()
+
+    def _take_up(self, item: InHand) -> None:
+        """The handler that a message was laid aside for has room."""
+        with self._lock:
+            if self._aside.get(item.record.id) is item:
+                del self._aside[item.record.id]
+                self._waiting.put(item)
+
+    def _was_replaced(self) -> bool:
+        """Whether another thread has taken this one's place: then it ends."""
+        with self._lock:
+            if threading.get_ident() not in self._lost:
+                return False
+            self._lost.remove(threading.get_ident())
+            return True
 
     def _is_still_ours(self, item: InHand) -> bool:
         """Wait until it may be begun; false when it was forgotten meanwhile, as others have it now."""

@@ -43,7 +43,22 @@ __all__ = [
 _MESSAGE_TYPES = frozenset({"message/rfc822", "message/global"})
 
 
-class Attachment:
+class Unchanging:
+    """What the next handler gets as well: once it is made, nothing in it can be set or taken away."""
+
+    def _made(self) -> None:
+        self.__dict__["_is_made"] = True
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if "_is_made" in self.__dict__:
+            raise AttributeError(f"{type(self).__name__}.{name} can't be changed: the next handler gets the same")
+        super().__setattr__(name, value)
+
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError(f"{type(self).__name__}.{name} can't be taken away: the next handler gets the same")
+
+
+class Attachment(Unchanging):
     """A file that came with a message, or any other part of it that isn't its text: images, invitations, messages."""
 
     def __init__(
@@ -72,6 +87,7 @@ class Attachment:
         """What the message's HTML calls it by, without brackets."""
         self.container = container
         """The `filename` of the winmail.dat that it came in; None where it came by itself."""
+        self._made()
 
     def __repr__(self) -> str:
         return f"<Attachment {self.content_type.partition('/')[0]}>"  # no name: a repr ends in logs
@@ -112,7 +128,7 @@ class Attachment:
         return self._unwrap(self._data) if self._unwrap else None
 
 
-class Message:
+class Message(Unchanging):
     """One message, as handlers see it. Nothing in it can be changed, and nothing in it reaches the mailbox."""
 
     def __init__(
@@ -140,6 +156,12 @@ class Message:
         """The folder that the message was found in."""
         self.received_at = received_at
         """When the mailbox received it."""
+        self._made()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Its bytes, and what isn't in them: the rest is worked out anew where it goes."""
+        verdict = Verdict(self.path, self.evidence)
+        return _again, (self._raw, self.key, self.folder, self.received_at, verdict, self._limits)
 
     def __repr__(self) -> str:
         return f"<Message {self.key}>"  # never the content: a repr ends in logs
@@ -319,3 +341,7 @@ class Message:
             return look(by_headers)
         except MessageError:
             return by_headers
+
+
+def _again(raw: bytes, key: str, folder: str, received_at: datetime, verdict: Verdict, limits: Limits) -> Message:
+    return Message(raw, key=key, folder=folder, received_at=received_at, verdict=verdict, limits=limits)

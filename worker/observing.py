@@ -9,10 +9,11 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from worker import __version__
+from worker.circuit import Circuit
 from worker.digest import DigestJob, zone_named
 from worker.journal.anchors import JournalAnchors
 from worker.journal.database import JournalUnavailable
@@ -27,7 +28,7 @@ from worker.observe.audit import AuditUnavailable
 from worker.observe.health import Health
 from worker.observe.metrics import Metrics
 from worker.observe.redact import Secret
-from worker.observe.view import HelpView, StatusView
+from worker.observe.view import CircuitView, HelpView, StatusView
 from worker.outcome import Outcome, State
 from worker.settings import Settings, SettingsError, read_secret, values_by_setting
 from worker.status import About, installation, view
@@ -77,6 +78,7 @@ class Observing(Watching):
         self._command = command
         self._replica = replica or process_name()
         self._started_at: float | None = None
+        self.circuits: Mapping[str, Circuit] = {}
         self.metrics = Metrics()
         self.health = Health(
             pool=settings.work.threads,
@@ -94,7 +96,10 @@ class Observing(Watching):
 
     def view(self) -> StatusView:
         """The state now. May raise `JournalUnavailable`."""
-        return view(self._journal, self._about(), self._login(), self._clock())
+        found = view(self._journal, self._about(), self._login(), self._clock())
+        return replace(
+            found, circuits=tuple(_shown(name, circuit, found.now) for name, circuit in self.circuits.items())
+        )
 
     # -- the process ---------------------------------------------------------------------------------------------------
 
@@ -239,7 +244,9 @@ class Observing(Watching):
 
     def outcome(self, record: Record, result: Result) -> None:
         path = record.verdict.path if record.verdict is not None else Path.CLEAN
-        word = "retry" if result.state is State.PENDING else result.state.value
+        word = result.state.value
+        if result.state is State.PENDING:
+            word = "held" if result.untried else "retry"
         self.metrics.tried(path.value, word)
         if result.state is State.JUNK and record.verdict is not None:
             for source in dict.fromkeys(piece.source for piece in record.verdict.evidence if piece.counts):
@@ -292,6 +299,12 @@ def about(settings: Settings, *, replica: str = "", started_at: float | None = N
         replica=replica,
         started_at=started_at,
     )
+
+
+def _shown(name: str, circuit: Circuit, now: datetime) -> CircuitView:
+    seconds = circuit.open_for
+    since = None if seconds is None else now - timedelta(seconds=seconds)
+    return CircuitView(handler=name, open=seconds is not None, since=since)
 
 
 def _disposition(record: Record, state: State, path: Path, reason: str | None, target: str | None) -> dict[str, Any]:

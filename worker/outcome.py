@@ -48,6 +48,7 @@ class Outcome:
     failed_handler: the one that did not.
     reason: a word of ours, such as `oversize`, or HANDLER:EXCEPTION-CLASS; never text of the message.
     route: the rule that sent the message to its handlers; None where it came to no rule.
+    held: the next handler wasn't called, as it isn't its turn: it waits for `after`, and no try is spent.
     """
 
     state: State
@@ -56,3 +57,4 @@ class Outcome:
     after: timedelta | None = None
     failed_handler: str | None = None
     route: str | None = None
+    held: bool = False

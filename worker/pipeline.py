@@ -20,6 +20,7 @@ from worker.outcome import State
 from worker.poll import Look, Poll
 from worker.record import Recorder
 from worker.settle import Settle, Settlement
+from worker.turns import Turns
 from worker.watching import Watching
 
 log = get_logger()
@@ -81,10 +82,12 @@ class Pipeline:
         clock: Callable[[], float],
         on_new: Callable[[int], None],
         watching: Watching | None = None,
+        turns: Turns | None = None,
     ) -> None:
         """What isn't a stage of the way:
 
-        carry_out: does what people asked for. go_on: called before each step, raises `Stop` where there must be none.
+        turns: says of what is due whose turn it is. carry_out: does what people asked for. go_on: called before each
+        step, raises `Stop` where there must be none.
         """
         self._poll = poll
         self._admission = admission
@@ -99,6 +102,7 @@ class Pipeline:
         self._clock = clock
         self._on_new = on_new
         self._watching = watching or Watching()
+        self._turns = turns or Turns(messages, clock)
         self._to_settle: list[Settlement] = []
         self._stuck: set[int] = set()
         self._fresh = True
@@ -108,6 +112,7 @@ class Pipeline:
 
     def begin(self) -> None:
         """At the start of a run: what another run had in hand when it ended is suspect, and is tried alone."""
+        self._turns.begin()
         suspects = self._messages.suspects()
         alone = [record for record in suspects if (record.in_hand or "").startswith(ALONE)]
         for record in alone:
@@ -149,11 +154,11 @@ class Pipeline:
                 relocated |= admitted.tops.keys()
                 self._recorder.relocated(admitted.places)
                 self._welcome(admitted, look)
-                self._work(session, admitted.tops)
+                if not self._turns.keep_order:  # else what came first may be admitted last
+                    self._work(session, admitted.tops)
         self._messages.found([record.id for look in looks for record in look.found])
         self._miss([record for look in looks for record in look.missing if record.id not in relocated])
-        self._work(session, {})
-        self._finish(session)
+        self._work_through(session)
         if session.selected != self._poll.rest:
             session.select(self._poll.rest)
         self._messages.looked_at(self._poll.states() if looks else {}, self._clock())
@@ -247,9 +252,22 @@ class Pipeline:
 
     # -- handing over --------------------------------------------------------------------------------------------------
 
-    def _work(self, session: Session, tops: dict[int, Top]) -> None:
-        """Hand over every message that is due, suspects first and one at a time."""
+    def _work_through(self, session: Session) -> None:
+        """Hand over and wait, again and again where that makes it another message's turn."""
+        more = True
+        while more:
+            before = self._report.outcomes.total()
+            more = self._work(session, {})
+            self._finish(session)
+            more = more and self._report.outcomes.total() > before
+
+    def _work(self, session: Session, tops: dict[int, Top]) -> bool:
+        """Hand over every message that is due and whose turn it is, suspects first and one at a time.
+
+        Returns whether there may be more once these are done.
+        """
         due = [record for record in self._messages.due(self._clock()) if record.id not in self._hands]
+        due, more = self._turns.of(due)
         suspects = [record for record in due if record.id in self._fetch.suspects]
         self._work_alone(session, suspects, tops)
         others = sorted(
@@ -259,9 +277,10 @@ class Pipeline:
         for _, group in groupby(others, key=lambda record: record.place.folder):
             for batch in _batches(group, self._bounds):
                 if not self._make_room(session, sum(record.size for record in batch)):
-                    return
+                    return False
                 self._hand_over(session, batch, tops)
                 self._collect(session, wait=0)
+        return more
 
     def _work_alone(self, session: Session, suspects: Sequence[Record], tops: dict[int, Top]) -> None:
         """Hand these over one at a time, so that a death tells whose it was.
@@ -301,6 +320,7 @@ class Pipeline:
                 self._stuck.update(self._hands.rows())
         self._record()
         self._settle_now(session)
+        self._turns.resume()
 
     def _is_awaited(self, row: int | None) -> bool:
         in_hand = set(self._hands.rows())

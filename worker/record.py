@@ -195,6 +195,7 @@ class Recorder:
             done=outcome.done,
             failed_handler=outcome.failed_handler,
             waiting=state is State.PENDING and _waits_for_content(outcome),
+            untried=outcome.held,
             path=record.verdict.path if record.verdict else Path.CLEAN,
         )
 
@@ -202,6 +203,8 @@ class Recorder:
         self, outcome: Outcome, record: Record, handlers: dict[str, tuple[bool, int]], now: float
     ) -> timedelta | None:
         """How long until the next try; None: there is none."""
+        if outcome.held:
+            return outcome.after or timedelta(0)
         if _waits_for_content(outcome):
             since = now if record.waiting_since is None else record.waiting_since
             return None if now - since >= NOT_READY_LIMIT.total_seconds() else outcome.after
@@ -224,6 +227,8 @@ class Recorder:
             match result.state:
                 case State.HANDLED | State.JUNK:
                     log.info("message.done", outcome=result.state.value, path=path.value, route=item.outcome.route)
+                case State.PENDING if item.outcome.held:
+                    log.debug("message.held", reason=result.reason, next_at=result.next_at)
                 case State.FAILED:
                     log.error("message.dead_letter", reason=result.reason)
                 case _:
@@ -234,4 +239,4 @@ class Recorder:
 
 def _waits_for_content(outcome: Outcome) -> bool:
     """Whether the server shows nothing yet, or a stand-in, or breaks off: it may give the message later."""
-    return outcome.failed_handler is None and outcome.after is not None
+    return outcome.failed_handler is None and outcome.after is not None and not outcome.held

@@ -356,10 +356,18 @@ def _size(mail: Mail) -> int:
 _serial = count(1)
 
 
-def mail(kind: str = "ok", *, junk: bool = False, body: bytes = b"hello\r\n", serial: int | None = None) -> bytes:
+def mail(
+    kind: str = "ok",
+    *,
+    junk: bool = False,
+    body: bytes = b"hello\r\n",
+    serial: int | None = None,
+    sender: str = "",
+    route: str = "",
+) -> bytes:
     """A message of its own, unless `serial` makes it the look-alike of another.
 
-    kind: what a test's handler is to do with it.
+    kind: what a test's handler is to do with it. sender, route: what tests of the order go by.
     """
     number = next(_serial) if serial is None else serial
     head = (
@@ -367,4 +375,6 @@ def mail(kind: str = "ok", *, junk: bool = False, body: bytes = b"hello\r\n", se
         f"Date: Mon, 1 Jan 2024 00:00:00 +0000\r\nFrom: lab@lab.nhs.uk\r\n"
         f"Subject: result {number}\r\nX-Kind: {kind}\r\n"
     )
+    head += f"X-Sender: {sender}\r\n" if sender else ""
+    head += f"X-Route: {route}\r\n" if route else ""
     return head.encode() + (b"X-Is-Junk: yes\r\n" if junk else b"") + b"\r\n" + body

@@ -9,6 +9,7 @@ from typing import Any
 
 from tests.fakes.mailbox import FAILED, INBOX, JUNK, PROCESSED, FakeSession, Server
 from worker.admit import Admission
+from worker.circuit import CircuitRules
 from worker.cycle import Cycle
 from worker.fetch import Fetch
 from worker.handle import Try
@@ -19,6 +20,7 @@ from worker.journal.database import Database, JournalUnavailable
 from worker.journal.facts import Facts
 from worker.journal.messages import Messages, Record, Result
 from worker.journal.schema import metadata
+from worker.keeper import Keeper, Stopwatch
 from worker.mailbox.errors import ConnectionLost
 from worker.mailbox.folders import Layout
 from worker.message import Limits, Message
@@ -27,7 +29,9 @@ from worker.pipeline import Bounds, Pipeline
 from worker.poll import Poll
 from worker.reconcile import Balance, Reconcile
 from worker.record import Recorder, Targets
+from worker.senders import Sender
 from worker.settle import Settle
+from worker.turns import Turns
 from worker.verdict import Evidence, Path, Verdict
 from worker.walk import Walk
 
@@ -218,7 +222,13 @@ class _Routes:
     def handlers_for(self, message: Message) -> tuple[str, tuple[str, ...]]:
         if kind(message.raw) == "unroutable":
             raise RuntimeError("a fault of the rules")
-        return ("junk", ("quarantine",)) if message.path is Path.JUNK else ("all", ("archive", "notify"))
+        if message.path is Path.JUNK:
+            return "junk", ("quarantine",)
+        return message.headers.get("X-Route") or "all", ("archive", "notify")
+
+
+def sender_of(headers: Headers) -> Sender:
+    return Sender(headers.get("X-Sender"))
 
 
 class _Backoff:
@@ -246,8 +256,15 @@ class World:
     """A mailbox, a journal that outlives the process, and a process that may die at any call."""
 
     def __init__(
-        self, server: Server | None = None, *, handled: str = PROCESSED, database: Database | None = None
+        self,
+        server: Server | None = None,
+        *,
+        handled: str = PROCESSED,
+        database: Database | None = None,
+        pause_after: int = 0,
+        ordered: bool = False,
     ) -> None:
+        """pause_after: a handler is paused after so many failures. ordered: the route `all` asks for order."""
         self.server = server or Server()
         self.clock = Clock()
         self.faults = Faults()
@@ -274,6 +291,10 @@ class World:
         self.flush: Callable[[], None] = lambda: None
         self.server.before = lambda name: self.faults.strike(name, after=False)
         self.server.after = lambda name: self.faults.strike(name, after=True)
+        self.pause_after = pause_after
+        self.ordered = ordered
+        self.down = False
+        """What the handlers of clean mail talk to is down."""
         self.runs = 0
         self.start()
 
@@ -283,6 +304,13 @@ class World:
         """A new process: everything in memory is made anew."""
         self.runs += 1
         messages: Any = FaultyMessages(self.journal, self.faults, self._note)
+        self.keepers = {name: self._keeper(name) for name in ("archive", "notify")} if self.pause_after else {}
+        self.turns = Turns(
+            messages,
+            self.clock,
+            circuits={name: keeper.circuit for name, keeper in self.keepers.items()},
+            ordered=["all"] if self.ordered else [],
+        )
         layout = Layout(self.watched_folders, JUNK)
         self.hands = SlowHands(self._attempt_of())
         self.hands.hold = self.hold
@@ -303,7 +331,9 @@ class World:
             monotonic=self.clock,
         )
         hands: Any = self.hands
-        admission = Admission(messages, account=ACCOUNT, layout=layout, classify=classify, clock=self.clock)
+        admission = Admission(
+            messages, account=ACCOUNT, layout=layout, classify=classify, clock=self.clock, sender_of=sender_of
+        )
         recorder = Recorder(
             messages=messages,
             hands=hands,
@@ -338,6 +368,7 @@ class World:
             go_on=self.cycle.go_on,
             clock=self.clock,
             on_new=lambda _count: None,
+            turns=self.turns,
         )
 
     def tick(self, seconds: float = 60.0) -> None:
@@ -400,7 +431,13 @@ class World:
         names = ("archive", "notify", "quarantine")
         handlers = {name: Handler(name, self._handler(name)) for name in names}
         junk = {"quarantine": handlers.pop("quarantine")}
-        attempt = Try(_Routes(), {Path.CLEAN: handlers, Path.JUNK: junk}, self.clock)
+        attempt = Try(
+            _Routes(),
+            {Path.CLEAN: handlers, Path.JUNK: junk},
+            self.clock,
+            keepers=self.keepers,
+            routed=self.turns.routed,
+        )
 
         def try_or_die(message: Message, already_done: Collection[str]) -> Outcome:
             if self.poison(message):
@@ -409,6 +446,16 @@ class World:
 
         return try_or_die
 
+    def _keeper(self, name: str) -> Keeper:
+        return Keeper(
+            name,
+            circuit=CircuitRules(self.pause_after, (30.0, 120.0)),
+            concurrency=None,
+            time_limit=None,
+            stopwatch=Stopwatch(self.clock),
+            monotonic=self.clock,
+        )
+
     def _handler(self, name: str) -> Callable[[Message], None]:
         def handle(message: Message) -> None:
             call = Call(name, message.key, message.path, message.folder, message.raw)
@@ -416,6 +463,8 @@ class World:
             if self.recorded.get(call.key) in (State.HANDLED, State.FAILED):
                 self.repeated.append(call)
             wanted, mark = kind(message.raw), f"{name} {message.key}"
+            if self.down and name == "archive":
+                raise ConnectionRefusedError
             if name == "notify" or message.path is Path.JUNK:
                 self._fail(wanted, mark)
             self.finished.append(call)

@@ -52,18 +52,29 @@ class Mailbox(RuleBasedStateMachine):
         self.origins: Counter[bytes] = Counter()
         self.been_in_junk: set[bytes] = set()
         self.ever_blank: set[bytes] = set()
+        self.been_down = False
         self.kills = 0
         self.checked_calls = 0
         self.settled_done: dict[str, State] = {}
 
     @initialize(
-        move=st.booleans(), copyuid=st.booleans(), keep=st.booleans(), hold=st.booleans(), headers_only=st.booleans()
+        move=st.booleans(),
+        copyuid=st.booleans(),
+        keep=st.booleans(),
+        hold=st.booleans(),
+        headers_only=st.booleans(),
+        pausing=st.booleans(),
+        ordered=st.booleans(),
     )
-    def begin(self, move: bool, copyuid: bool, keep: bool, hold: bool, headers_only: bool) -> None:
+    def begin(
+        self, move: bool, copyuid: bool, keep: bool, hold: bool, headers_only: bool, pausing: bool, ordered: bool
+    ) -> None:
         server = Server(capabilities=["UIDPLUS", "IDLE", *(["MOVE"] if move else [])])
         server.copyuid = copyuid
         server.moving = self._moves
-        self.world = World(server, handled="keep" if keep else PROCESSED)
+        self.world = World(
+            server, handled="keep" if keep else PROCESSED, pause_after=2 if pausing else 0, ordered=ordered
+        )
         self.world.hold, self.world.headers_only = hold, headers_only
         self.world.start()
 
@@ -83,9 +94,11 @@ class Mailbox(RuleBasedStateMachine):
         folder=st.sampled_from([INBOX, INBOX, INBOX, JUNK]),
         quirk=st.sampled_from([""] * 6 + ["unsearched", "headless", "bodiless", "breaks"]),
         late=st.booleans(),
+        sender=st.sampled_from(["", "a", "a", "b"]),
+        route=st.sampled_from(["", "", "unordered"]),
     )
-    def deliver(self, wanted: str, junk: int, folder: str, quirk: str, late: bool) -> None:
-        raw = mail(wanted, junk=junk == 0, serial=next(self.serial))
+    def deliver(self, wanted: str, junk: int, folder: str, quirk: str, late: bool, sender: str, route: str) -> None:
+        raw = mail(wanted, junk=junk == 0, serial=next(self.serial), sender=sender, route=route)
         uid = self.world.server.reserve(folder) if late else None
         if late:
             self._came(self.world.server.deliver(mail(serial=next(self.serial)), folder), folder)
@@ -192,6 +205,11 @@ class Mailbox(RuleBasedStateMachine):
             self.world.hung.clear()
             self.world.hands.end_hang()
 
+    @rule(down=st.booleans())
+    def target_goes_down(self, down: bool) -> None:
+        self.world.down = down
+        self.been_down = self.been_down or down
+
     # -- what must hold at every step
 
     def _moves(self, folder: str, uidvalidity: int, uids: Sequence[int], target: str) -> None:
@@ -244,6 +262,7 @@ class Mailbox(RuleBasedStateMachine):
             return
         world = self.world
         world.hung.clear()
+        world.down = False
         world.hands.end_hang()
         for one in world.server.all_mail():
             one.headless = one.bodiless = one.breaks = one.unsearched = False
@@ -282,7 +301,7 @@ class Mailbox(RuleBasedStateMachine):
                 allowed |= {State.FAILED}
         elif raw in self.been_in_junk:
             allowed |= {State.JUNK, State.FAILED} if wanted is State.FAILED else {State.JUNK}
-        if raw in self.ever_blank:
+        if raw in self.ever_blank or self.been_down:
             allowed |= {State.FAILED}
         assert set(states) <= allowed | {State.PENDING}, (states, allowed)
 

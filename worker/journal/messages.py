@@ -49,6 +49,7 @@ class Record:
     released: bool
     reason: str | None = None
     waiting_since: float | None = None
+    sender: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,7 @@ class Result:
     """What is recorded of a try. next_at: epoch s; settle_to: the folder to move it to, None to leave it.
 
     path: the one that the try went by; handlers that are done on the one still are to be called on the other.
-    waiting: for the content, which the server doesn't show yet.
+    waiting: for the content, which the server doesn't show yet. untried: this was no try, and isn't counted as one.
     """
 
     id: int
@@ -80,6 +81,7 @@ class Result:
     done: tuple[str, ...] = ()
     failed_handler: str | None = None
     waiting: bool = False
+    untried: bool = False
     path: Path = Path.CLEAN
 
 
@@ -144,6 +146,19 @@ class Messages:
             query = select(func.min(func.coalesce(message.c.next_at, 0.0))).where(message.c.state == State.PENDING)
             value: float | None = connection.execute(query).scalar()
             return value
+
+    def pending_by_sender(self) -> dict[str, list[tuple[int, str, float | None]]]:
+        """Of each sender (a keyed hash) the clean messages that aren't done, in order of arrival: id, key, next try."""
+        query = (
+            select(message.c.sender, message.c.id, message.c.key, message.c.next_at)
+            .where(message.c.state == State.PENDING, message.c.path == Path.CLEAN.value, message.c.sender.is_not(None))
+            .order_by(message.c.received_at, message.c.id)
+        )
+        found: dict[str, list[tuple[int, str, float | None]]] = {}
+        with self._database.read() as connection:
+            for sender, row, key, next_at in connection.execute(query):
+                found.setdefault(sender, []).append((row, key, next_at))
+        return found
 
     def unsettled(self) -> list[Record]:
         """Messages with an outcome that the mailbox doesn't show yet."""
@@ -330,6 +345,19 @@ class Messages:
         with self._write(durable=True) as connection:
             connection.execute(update(message).where(message.c.id == row).values(**values))
             connection.execute(update(delivery).where(delivery.c.message_id == row).values(tries=0, reason=None))
+
+    def postpone(self, untils: Mapping[int, float]) -> None:
+        """These aren't to be tried before that time (epoch s): it isn't their turn."""
+        self._update_many(
+            update(message).where(message.c.id == bindparam("row")).values(next_at=bindparam("until")),
+            [{"row": row, "until": until} for row, until in untils.items()],
+        )
+
+    def postpone_all(self, reason: str, until: float | None) -> None:
+        """The messages that wait for this reason aren't to be tried before that time (epoch s); None: they may be."""
+        waits = and_(message.c.state == State.PENDING, message.c.reason == reason, message.c.in_hand.is_(None))
+        with self._write() as connection:
+            connection.execute(update(message).where(waits).values(next_at=until))
 
     def begin_tries(self, ids: Sequence[int], run: str) -> None:
         """Count a try of each and mark them as in hand, before their content is touched."""
@@ -523,6 +551,7 @@ _RECORD = (
             (bindparam("waiting"), func.coalesce(message.c.waiting_since, bindparam("now"))), else_=None
         ),
         in_hand=None,
+        tries=message.c.tries - bindparam("untried"),
     )
 )
 
@@ -538,6 +567,7 @@ def _result_row(result: Result, now: float) -> dict[str, Any]:
         "new_settle_to": result.settle_to,
         "new_settled_at": now if done and result.settle_to is None else None,
         "waiting": result.waiting,
+        "untried": int(result.untried),
         "now": now,
     }
 
@@ -599,6 +629,7 @@ def _record(row: Any) -> Record:
         released=row.released_at is not None,
         reason=row.reason,
         waiting_since=row.waiting_since,
+        sender=row.sender,
     )
 
 

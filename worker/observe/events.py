@@ -296,13 +296,59 @@ _EVENTS = (
         "A try at a message failed; there will be another.",
         "Nothing yet. If `reason` is the same for many messages, look at that handler and what it talks to.",
     ),
+    _event(
+        "message.held",
+        "debug",
+        "reason next_at",
+        "A message waits, as its handler is paused or the process ends; no try of it is spent.",
+    ),
     _event("handler.done", "debug", "seconds", "A handler returned."),
     _event(
         "handler.failed",
         "error",
-        "",
+        "error where",
         "A handler raised an error that says neither `Retry` nor `Reject`.",
         "Give the frames in this line to the handler's author. The message is tried again.",
+    ),
+    _event(
+        "handler.overdue",
+        "error",
+        "seconds",
+        "A handler is longer than its `time_limit` with one message, which isn't tried again before it returns. "
+        "Another thread does the work of the one that it holds.",
+        "Look at what the handler talks to, and give it a time-out of its own there; or set `isolate`, and what hangs "
+        "is killed.",
+    ),
+    _event(
+        "handler.paused",
+        "error",
+        "wait",
+        "A handler failed, or took too long, with many different messages in a row: it isn't called for `wait` "
+        "seconds; then one message is tried. Its mail waits, no try is spent, and other handlers' mail goes on.",
+        "Look at what the handler talks to. It is called again by itself; a restart tries at once.",
+    ),
+    _event("handler.resumed", "info", "", "A handler that was paused works again, and has its mail."),
+    _event(
+        "handler.printed",
+        "warning",
+        "bytes",
+        "A handler wrote to standard output or error, so many bytes by now. They were dropped: they may be content or "
+        "secrets. Told again when they are twice as many.",
+        "Ask the handler's author to take the `print` out, or to log the key alone.",
+    ),
+    _event(
+        "handler.threads",
+        "warning",
+        "count",
+        "So many threads that a handler began are running. Told again when they are twice as many.",
+        "Ask the handler's author whether it ends what it begins; `isolate` keeps it from the worker's own process.",
+    ),
+    _event(
+        "handler.threads_left",
+        "warning",
+        "count",
+        "The handler was closed, and threads that it began still run; they end with the process.",
+        "Tell the handler's author: `close` is to end them.",
     ),
     _event(
         "handler.stuck",

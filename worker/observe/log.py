@@ -53,7 +53,8 @@ class _Sink:
         self._lock = threading.Lock()
 
     def write(self, line: bytes) -> None:
-        stream = self._stream or sys.stderr
+        # Past what holds back the output of handlers: a library's word in their threads is ours to tell.
+        stream: Any = self._stream or getattr(sys.stderr, "behind", sys.stderr)
         try:
             with self._lock:
                 # A progress bar puts something else in standard error's place, which keeps the bar below the lines.

@@ -109,6 +109,10 @@ class Metrics:
         self._handler_results.labels(handler, outcome).inc()
         self._handler_seconds.labels(handler).observe(seconds)
 
+    def overdue(self, handler: str) -> None:
+        """A handler takes longer with a message than it may; what it comes to in the end is counted besides."""
+        self._handler_results.labels(handler, "overdue").inc()
+
     def show(self, view: StatusView) -> None:
         """Set every gauge from the state as it is."""
         self._show_login(view)

@@ -13,7 +13,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from worker.settings.model import Place, table_in
-from worker.settings.tree import MatchSettings, Pattern, RouteSettings, Settings, SizeMatch, Table
+from worker.settings.tree import HandlerRules, MatchSettings, Pattern, RouteSettings, Settings, SizeMatch, Table
 from worker.settings.units import format_duration, format_size
 from worker.settings.wording import variable
 
@@ -58,6 +58,7 @@ A handler under a name of its own, for routes and `[junk] handlers` to use. `use
 installed handler, or `package.module:name`; without it, NAME is. All other keys are the handler's own settings, checked
 at start like ours; `NHSMAIL_HANDLER__NAME__KEY` sets them too. A handler that has no settings needs no table: a route
 can name its entry point, or `package.module:name`, itself. Its secrets follow the rule above, `_file` included.
+Beside `use`, a few keys are the worker's, in every such table:
 """
 
 _ONE_EACH = "| setting | type | default | meaning |\n|---|---|---|---|\n"
@@ -73,6 +74,8 @@ def reference() -> str:
     parts.append(_section("[[route]]", RouteSettings, ()))
     parts.append(_section("match", MatchSettings, ()))
     parts.append(_HANDLERS)
+    rows = "".join(_row(name, field, ()) for name, field in HandlerRules.model_fields.items())
+    parts.append(f"{_ONE_EACH}{rows}\n{HandlerRules.about}")
     return "\n".join(part.rstrip("\n") + "\n" for part in parts)
 
 

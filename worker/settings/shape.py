@@ -6,7 +6,7 @@ from typing import Any
 
 from worker.settings.model import Place, keys_of, table_in
 from worker.settings.sources import ONE_ACCOUNT, Given
-from worker.settings.tree import NAME, AccountSettings
+from worker.settings.tree import NAME, AccountSettings, HandlerRules
 
 Add = Callable[[Place, str], None]
 
@@ -63,9 +63,10 @@ def _handler(name: str, written: Any, given: Given, add: Add) -> dict[str, Any] 
     if use is not None and (not isinstance(use, str) or not use):
         add(("handler", name, "use"), 'must be text: an entry point, or "package.module:name".')
         use = None
-    options = {key: value for key, value in written.items() if key != "use"}
+    rules = {key: value for key, value in written.items() if key in HandlerRules.model_fields}
+    options = {key: value for key, value in written.items() if key != "use" and key not in rules}
     from_file = frozenset(key for key in options if ("handler", name, key) not in given.variables)
-    return {"use": use, "options": options, "from_file": from_file}
+    return {"use": use, "options": options, "from_file": from_file, **rules}
 
 
 def place_of(location: tuple[int | str, ...]) -> Place:

@@ -4,6 +4,7 @@ The tree has the shape of the configuration file: `[poll] every` is `settings.po
 is what docs/configuration.md shows. What holds between several settings is in `rules`, what needs the disk in `disk`.
 """
 
+import json
 import re
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -115,6 +116,16 @@ def _zone(value: Any) -> Any:
             ZoneInfo(value)
         except (OSError, ValueError, KeyError):
             raise ValueError("must be a time zone that this machine knows, such as Europe/London") from None
+    return value
+
+
+def _from_json(value: Any) -> Any:
+    """A list out of the environment, where the table it is in doesn't say what is one."""
+    if isinstance(value, str):
+        try:
+            return json.loads(value)
+        except (ValueError, RecursionError):
+            return value
     return value
 
 
@@ -479,6 +490,11 @@ class WorkSettings(Table):
         default=timedelta(seconds=25),
         description="How long a stop waits for what is in hand; the rest stays in the mailbox.",
     )
+    start: PositiveDuration = Field(
+        default=timedelta(minutes=1),
+        description="How long each handler may take to be imported, and to be built; one that takes longer stops the "
+        "start.",
+    )
 
 
 class HealthSettings(Table):
@@ -649,6 +665,11 @@ class RouteSettings(Table):
         default=TRY_WAITS,
         description="Waits after the 1st, 2nd, … failed try; the last one repeats.",
     )
+    order: Literal["none", "sender"] = Field(
+        default="none",
+        description="`sender`: the mail of one sender one at a time, in order of arrival; one that waits for another "
+        "try holds the sender's later mail.",
+    )
 
     @property
     def takes_all(self) -> bool:
@@ -656,10 +677,44 @@ class RouteSettings(Table):
         return self.match is None or self.match == MatchSettings()
 
 
-class HandlerSettings(BaseModel):
-    """The table of one handler: what to run, and options that the handler itself checks."""
+class HandlerRules(Table):
+    """What the worker itself minds about a handler, whatever it does. These keys are no handler's own."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    about = (
+        "What the worker itself minds about each handler. A handler that no table names has the defaults. What a "
+        "handler can do to the worker, and what `isolate` keeps it from: [handlers](handlers.md#what-a-handler-can-do)."
+    )
+
+    isolate: bool = Field(
+        default=False,
+        description="Call it in a process of its own, one for each call at a time, which can be ended.",
+    )
+    time_limit: PositiveDuration = Field(
+        default=timedelta(minutes=10),
+        description="How long one message may take. With `isolate` the process is then killed and the message tried "
+        "again; otherwise it is reported, and the message waits until the call returns.",
+    )
+    memory: Size = Field(
+        default=2_000_000_000, description="With `isolate`: how much memory its process may take for data."
+    )
+    concurrency: Annotated[int, Field(ge=1, le=256)] | None = Field(
+        default=None,
+        description="How many messages it is given at once.",
+        json_schema_extra={"shown_default": "`[work] threads`"},
+    )
+    pause_after: Annotated[int, Field(ge=0)] = Field(
+        default=10,
+        description="So many different messages failed, or took too long, with no success between: the handler is "
+        "paused. Its mail waits, and no try is spent; other handlers' mail goes on. 0: it never is.",
+    )
+    pauses: Annotated[Waits, BeforeValidator(_from_json)] = Field(
+        default=tuple(timedelta(seconds=seconds) for seconds in (30, 60, 300, 900)),
+        description="The 1st, 2nd, … pause; after each, one message is tried. The last one repeats.",
+    )
+
+
+class HandlerSettings(HandlerRules):
+    """The table of one handler: what to run, and options that the handler itself checks."""
 
     use: str | None = None
     """An entry point, or `module:name`; None: the table's own name."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, SecretStr
 
-from worker.settings.tree import HandlerSettings, Settings
+from worker.settings.tree import HandlerRules, HandlerSettings, Settings
 
 
 def values_by_setting(settings: Settings) -> dict[str, str]:
@@ -17,6 +17,8 @@ def values_by_setting(settings: Settings) -> dict[str, str]:
 def _values(value: Any, name: str) -> Iterator[tuple[str, str]]:
     if isinstance(value, HandlerSettings):
         yield f"{name}.use", value.use or ""
+        for rule in HandlerRules.model_fields:
+            yield f"{name}.{rule}", str(getattr(value, rule))
         # What the environment gave may be a secret: only what may stand in the file is looked at.
         for option in sorted(value.from_file):
             yield f"{name}.{option}", json.dumps(value.options.get(option), sort_keys=True, default=str)

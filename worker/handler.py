@@ -1,0 +1,55 @@
+"""A handler that is ready to be called, and how it is built of what its name leads to."""
+
+import importlib
+import inspect
+from collections.abc import Awaitable, Callable, Generator
+from dataclasses import dataclass
+from typing import Any
+
+from worker.message import Message
+
+
+def _nothing() -> None:
+    """What a handler without `flush` or `close` does there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Handler:
+    """A handler that is ready to be called, under the name that the configuration gives it."""
+
+    name: str
+    call: Callable[[Message], object]
+    flush: Callable[[], object] = _nothing
+    """Called once a batch, from one thread: after it returns, all that the handler wrote is on the disk."""
+    close: Callable[[], object] = _nothing
+    """Called once, when the worker stops."""
+
+    def __call__(self, message: Message) -> None:
+        """Gives it one message. Raises what the handler raises; TypeError where it did nothing yet but promise to."""
+        result = self.call(message)
+        if isinstance(result, Awaitable | Generator):
+            if inspect.iscoroutine(result):
+                result.close()
+            raise TypeError("the handler returned something to be awaited or iterated, and so did nothing")
+
+
+def imported(target: str) -> Any:
+    """What `module:name` names. Raises whatever the module raises."""
+    module, _, path = target.partition(":")
+    found: Any = importlib.import_module(module)
+    for part in path.split("."):
+        found = getattr(found, part)
+    return found
+
+
+def built(name: str, target: Any, own: Any) -> Handler:
+    """own: its settings; None where it has none. Raises whatever building it raises."""
+    if inspect.isclass(target):
+        build: Callable[..., Any] = target
+        target = build(own) if own is not None else build()
+    return Handler(name, target, _method(target, "flush"), _method(target, "close"))
+
+
+def _method(target: Any, name: str) -> Callable[[], object]:
+    method = getattr(target, name, None) if not inspect.isroutine(target) else None
+    return method if callable(method) else _nothing

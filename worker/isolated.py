@@ -1,0 +1,108 @@
+"""A process that holds one handler and nothing else: no connection, no journal, none of the worker's secrets.
+
+It is told what to do on a socket: first what to build, then a message at a time. It answers in JSON, in our own words
+and with classes' names, so that nothing of a message comes back. When the worker ends, however it ends, this ends.
+"""
+
+import contextlib
+import io
+import json
+import os
+import pickle
+import resource
+import select
+import signal
+import socket
+import sys
+import threading
+from pathlib import Path
+from typing import Any, NoReturn
+
+from worker.came import came_of
+from worker.frames import receive, send
+from worker.handler import Handler, built, imported
+
+MARGIN = 200_000_000
+"""Bytes that an interpreter with its libraries takes before any message."""
+
+
+class _Counting(io.BufferedIOBase):
+    """Takes what is printed, and keeps nothing but its length."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.count = 0
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        size = memoryview(data).nbytes
+        self.count += size
+        return size
+
+
+def main(descriptor: int) -> NoReturn:
+    """Do as the worker says, until it says no more."""
+    peer = socket.socket(fileno=descriptor)
+    printed = _Counting()
+    stream: Any = printed
+    sys.stdout = sys.stderr = io.TextIOWrapper(stream, "utf-8", "replace", write_through=True)
+    threading.Thread(target=_end_with, args=(peer,), daemon=True).start()
+    try:
+        _serve(peer, printed)
+    finally:
+        os._exit(os.EX_OK)  # whatever went wrong, and whatever threads and exit hooks the handler has left
+
+
+def _end_with(peer: socket.socket) -> None:
+    """The worker is gone: so is this, at once, with all that it started."""
+    poll = select.poll()
+    poll.register(peer, 0)  # a hang-up is told of in any case
+    poll.poll()
+    os.killpg(0, signal.SIGKILL)
+
+
+def _serve(peer: socket.socket, printed: _Counting) -> None:
+    name, target, own, memory = pickle.loads(receive(peer))  # noqa: S301 -- from the worker, which started this
+    _bound(memory)
+    try:
+        handler = built(name, imported(target), own)
+    except (Exception, SystemExit) as error:  # noqa: BLE001 -- other people's code
+        send(peer, _json({"kind": came_of(error).kind, "words": str(error)}))
+        return
+    send(peer, _json({}))
+    threads = threading.active_count()
+    while (request := receive(peer)) != b"":
+        before = printed.count
+        answer = _answer(handler, request)
+        del request  # a message may be large
+        answer["printed"] = printed.count - before
+        answer["threads"] = threading.active_count() - threads
+        send(peer, _json(answer))
+    handler.close()
+    send(peer, _json({}))
+
+
+def _answer(handler: Handler, request: bytes) -> dict[str, Any]:
+    """What came of a message. It is on the disk before the word goes out: afterwards this may be killed."""
+    try:
+        handler(pickle.loads(request))  # noqa: S301 -- from the worker
+        handler.flush()
+    except (Exception, SystemExit) as error:  # noqa: BLE001 -- other people's code
+        came = came_of(error)
+        after = None if came.after is None else came.after.total_seconds()
+        return {"word": came.word, "kind": came.kind, "after": after, "where": came.where}
+    return {"word": "done"}
+
+
+def _bound(memory: int) -> None:
+    """So much memory, no core file (which would hold mail), and the first to go when the machine runs out of it."""
+    resource.setrlimit(resource.RLIMIT_DATA, (memory + MARGIN, memory + MARGIN))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("1000")
+
+
+def _json(answer: dict[str, Any]) -> bytes:
+    return json.dumps(answer).encode()

@@ -1,0 +1,180 @@
+"""Before each handler stands a keeper: how many messages it has at once, for how long, and whether it is called at all.
+
+A handler is somebody else's code, and what it talks to may be down or slow. It must not take the others' share with it.
+"""
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+
+from worker.circuit import Circuit, CircuitRules
+from worker.observe import get_logger
+
+log = get_logger()
+
+PAUSED = "paused:"
+"""The reason, before the handler's name, of a message that waits for a handler that is paused."""
+
+
+class Busy(Exception):
+    """The handler has as many messages as it may have. Not an error: the message waits, and its thread is free.
+
+    done: the handlers that returned before. when_free: calls a function once the handler has room.
+    """
+
+    def __init__(self, done: tuple[str, ...], when_free: Callable[[Callable[[], None]], None]) -> None:
+        super().__init__("the handler is busy")
+        self.done = done
+        self.when_free = when_free
+
+
+class Slots:
+    """So many messages at once. Who finds no room is called when there may be some, in order of asking."""
+
+    def __init__(self, count: int | None) -> None:
+        """count: None: any number."""
+        self._free = count
+        self._lock = threading.Lock()
+        self._waiting: deque[Callable[[], None]] = deque()
+
+    def take(self) -> bool:
+        """Whether there was room; then it is to be given back."""
+        with self._lock:
+            if self._free is None or self._free > 0:
+                self._free = None if self._free is None else self._free - 1
+                return True
+            return False
+
+    def give_back(self) -> None:
+        """There is room for another one."""
+        with self._lock:
+            if self._free is not None:
+                self._free += 1
+            waiting = self._waiting.popleft() if self._waiting else None
+        if waiting is not None:
+            waiting()
+
+    def when_free(self, call: Callable[[], None]) -> None:
+        """Call this when there is room; at once where there is some by now."""
+        with self._lock:
+            if self._free == 0:
+                self._waiting.append(call)
+                return
+        call()
+
+
+class Stopwatch:
+    """Tells of calls that take longer than they may. Has a thread of its own from the first call on."""
+
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        self._monotonic = monotonic
+        self._changed = threading.Condition()
+        self._calls: dict[object, tuple[float, int, Callable[[], None]]] = {}
+        self._wakes_at = 0.0
+        self._thread: threading.Thread | None = None
+        self._ended = False
+        self.on_overdue: Callable[[int], None] = lambda _thread: None
+        """Told of the thread, by its identifier, in which a call is overdue."""
+
+    @contextmanager
+    def watch(self, limit: float, overdue: Callable[[], None]) -> Iterator[None]:
+        """A call in this thread, for as long as the block lasts; after so many seconds `overdue` is called, once."""
+        ticket, deadline = object(), self._monotonic() + limit
+        with self._changed:
+            self._calls[ticket] = (deadline, threading.get_ident(), overdue)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="time-limits", daemon=True)
+                self._thread.start()
+            elif deadline < self._wakes_at:
+                self._changed.notify()
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._calls.pop(ticket, None)
+
+    def close(self) -> None:
+        """Watch no more."""
+        with self._changed:
+            self._ended = True
+            self._changed.notify()
+
+    def _run(self) -> None:
+        with self._changed:
+            while not self._ended:
+                now = self._monotonic()
+                for ticket, (deadline, thread, overdue) in list(self._calls.items()):
+                    if deadline <= now:
+                        del self._calls[ticket]
+                        overdue()
+                        self.on_overdue(thread)
+                self._wakes_at = min((deadline for deadline, _, _ in self._calls.values()), default=now + 3600)
+                self._changed.wait(max(0.0, self._wakes_at - now))
+
+
+class Keeper:
+    """One handler's. Safe between threads."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        circuit: CircuitRules,
+        concurrency: int | None,
+        time_limit: float | None,
+        stopwatch: Stopwatch,
+        monotonic: Callable[[], float],
+        on_overdue: Callable[[str], None] = lambda _name: None,
+    ) -> None:
+        """time_limit: s; None: the handler itself ends what takes too long. on_overdue: told of the handler's name."""
+        self.name = name
+        self.slots = Slots(concurrency)
+        self.circuit = Circuit(
+            circuit,
+            monotonic,
+            opened=lambda pause: log.error("handler.paused", handler=name, wait=pause),
+            closed=lambda: log.info("handler.resumed", handler=name),
+        )
+        self._time_limit = time_limit
+        self._stopwatch = stopwatch
+        self._on_overdue = on_overdue
+
+    @contextmanager
+    def room(self, done: tuple[str, ...]) -> Iterator[None]:
+        """Room for one message, for as long as the block lasts. Raises `Busy` where there is none."""
+        if not self.slots.take():
+            raise Busy(done, self.slots.when_free)
+        try:
+            yield
+        finally:
+            self.slots.give_back()
+
+    @contextmanager
+    def watching(self, key: str) -> Iterator[None]:
+        """The handler is at work on this message, for as long as the block lasts."""
+        if self._time_limit is None:
+            yield
+            return
+        with self._stopwatch.watch(self._time_limit, lambda: self._overdue(key)):
+            yield
+
+    def held(self, key: str) -> timedelta | None:
+        """How long this message waits, as the handler is paused; None: call it, and say what came of it."""
+        wait = self.circuit.admit(key)
+        return None if wait is None else timedelta(seconds=wait)
+
+    def came_to(self, word: str, key: str) -> None:
+        """What came of a call: done, retry, reject, error, unreadable; anything else says nothing."""
+        if word in ("done", "reject"):
+            self.circuit.succeeded()
+        elif word in ("retry", "error"):
+            self.circuit.failed(key)
+        else:
+            self.circuit.said_nothing(key)
+
+    def _overdue(self, key: str) -> None:
+        log.error("handler.overdue", handler=self.name, key=key, seconds=self._time_limit)
+        self._on_overdue(self.name)
+        self.circuit.failed(key)

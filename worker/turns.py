@@ -1,0 +1,117 @@
+"""Whose turn it is: of what is due, what may be handed over now.
+
+Two things hold a message back, and neither spends a try. Its handler is paused: then one message a time goes, as the
+trial. Or its route asks for the order of its sender's mail, and an earlier message of that sender isn't done.
+"""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+
+from worker.circuit import TRIAL_WAIT, Circuit
+from worker.journal.messages import Messages, Record
+from worker.keeper import PAUSED
+from worker.verdict import Path
+
+LOOK_AGAIN = (30.0, 300.0)
+"""Seconds after which it is asked again whether an earlier message is done: the least, and the most."""
+
+
+class Turns:
+    """Asked before each hand-over, by the pipeline's thread. `routed` may be told by any."""
+
+    def __init__(
+        self,
+        messages: Messages,
+        clock: Callable[[], float],
+        *,
+        circuits: Mapping[str, Circuit] | None = None,
+        ordered: Collection[str] = (),
+    ) -> None:
+        """circuits: by the handlers' names. ordered: the routes that ask for order."""
+        self._messages = messages
+        self._clock = clock
+        self._circuits = circuits or {}
+        self._ordered = frozenset(ordered)
+        self._free: set[str] = set()
+        self._resumed: dict[str, int] = {}
+
+    @property
+    def keep_order(self) -> bool:
+        """Whether a route asks for order."""
+        return bool(self._ordered)
+
+    def routed(self, key: str, route: str) -> None:
+        """A message goes by this route: where that asks for no order, it holds no other back."""
+        if self._ordered and route not in self._ordered:
+            self._free.add(key)
+
+    def begin(self) -> None:
+        """At the start of a run: what waits for a handler that an earlier run had paused may be tried."""
+        for name in self._circuits:
+            self._messages.postpone_all(f"{PAUSED}{name}", None)
+
+    def resume(self) -> None:
+        """What waits for handlers that aren't paused any more may be tried."""
+        for name, circuit in self._circuits.items():
+            opened = circuit.times_opened
+            if circuit.wait is None and opened != self._resumed.get(name, 0):
+                self._messages.postpone_all(f"{PAUSED}{name}", None)
+                self._resumed[name] = opened
+
+    def of(self, due: Sequence[Record]) -> tuple[list[Record], bool]:
+        """Those whose turn it is; the others are put off. And whether there may be more once these are done."""
+        return self._in_order(self._without_paused(due))
+
+    def _without_paused(self, due: Sequence[Record]) -> list[Record]:
+        """Without those that wait for a handler that is paused, save one of each when its pause is over."""
+        held: dict[str, list[Record]] = {}
+        for record in due:
+            if (name := _waits_for(record)) in self._circuits:
+                held.setdefault(name, []).append(record)
+        kept_back: set[int] = set()
+        for name, records in held.items():
+            wait = self._circuits[name].wait
+            if wait is None:
+                continue
+            kept_back |= {record.id for record in (records[1:] if wait == 0 else records)}
+            self._messages.postpone_all(f"{PAUSED}{name}", self._clock() + (wait or TRIAL_WAIT))
+        return [record for record in due if record.id not in kept_back]
+
+    def _in_order(self, due: list[Record]) -> tuple[list[Record], bool]:
+        if not self._ordered:
+            return due, False
+        waiting = self._messages.pending_by_sender()
+        self._free &= {key for rows in waiting.values() for _, key, _ in rows}
+        first = {
+            sender: next(((row, next_at) for row, key, next_at in rows if key not in self._free), None)
+            for sender, rows in waiting.items()
+        }
+        go = [record for record in due if self._is_first(record, first)]
+        going = {record.id for record in go}
+        later: dict[int, float] = {}
+        more = False
+        for record in due:
+            before = first.get(record.sender or "")
+            if record.id in going or before is None:
+                continue
+            if before[0] in going:
+                more = True
+            else:
+                least, most = LOOK_AGAIN
+                now = self._clock()
+                later[record.id] = now + min(max((before[1] or 0.0) - now, least), most)
+        self._messages.postpone(later)
+        return go, more
+
+    def _is_first(self, record: Record, first: Mapping[str, tuple[int, float | None] | None]) -> bool:
+        if record.sender is None or record.key in self._free:
+            return True
+        if record.verdict is not None and record.verdict.path is not Path.CLEAN:
+            return True
+        before = first.get(record.sender)
+        return before is None or before[0] == record.id
+
+
+def _waits_for(record: Record) -> str:
+    """The handler that the message waits for, as it is paused; nothing for any other."""
+    reason = record.reason or ""
+    return reason.removeprefix(PAUSED) if reason.startswith(PAUSED) else ""
