@@ -79,7 +79,10 @@ ROWS: list[tuple[Sequence[Step], F, bool]] = [
     ([send("* BYE Connection is closed. 13"), close()], F.LOST_AFTER_SENDING, True),
     ([send("* BYE Connection closed. 14"), close()], F.LOST_AFTER_SENDING, True),
     ([send("* BYE x"), send("{tag} NO LOGIN failed."), close()], F.LOST_AFTER_SENDING, True),
-    ([send("* BYE Server Unavailable. 15"), close()], F.UNAVAILABLE, False),
+    ([send("* BYE Server Unavailable. 15"), close()], F.LOST_AFTER_SENDING, True),
+    ([send("* BYE [UNAVAILABLE] x"), send("{tag} NO [UNAVAILABLE] x"), close()], F.LOST_AFTER_SENDING, True),
+    ([send("* BYE Request is throttled."), close()], F.LOST_AFTER_SENDING, True),
+    ([send("+ "), send("+ "), send("{tag} NO LOGIN failed."), close()], F.REJECTED, True),
     ([send(b"{tag} NO half a li"), close()], F.LOST_AFTER_SENDING, True),
     ([send(b"\xff\xfe\x00garbage\r\n"), close()], F.LOST_AFTER_SENDING, True),
     ([send("zz99 OK not yours"), close()], F.LOST_AFTER_SENDING, True),
@@ -116,6 +119,56 @@ def test_a_password_beyond_ascii_goes_by_plain(scripted: Scripted) -> None:
     steps = [*answer(r"\w+ AUTHENTICATE PLAIN", "+ "), *answer(sent.replace("+", r"\+"), "{tag} NO LOGIN failed.")]
     found = login_by_password(scripted, *steps, close(), password=secret)
     assert found.cls is F.REJECTED
+
+
+PLAIN = base64.b64encode(f"\0{ACCOUNT}\0{PASSWORD}".encode()).decode()
+DISABLED = greeting("IMAP4rev1 LOGINDISABLED AUTH=PLAIN")
+
+
+def login_without_login(scripted: Scripted, *after: Step) -> tuple[LoginFailure, list[str]]:
+    """By AUTHENTICATE PLAIN, and what the client said."""
+    server = scripted([*DISABLED, expect(r"\w+ AUTHENTICATE PLAIN"), *after])
+    session = session_to(server)
+    session.connect()
+    with pytest.raises(LoginFailed) as caught:
+        session.login(ACCOUNT, PASSWORD)
+    session.close()
+    assert PASSWORD not in str(caught.value)
+    return caught.value.failure, server.commands[2:]
+
+
+def test_an_attempt_sends_the_password_once_however_often_the_server_asks(scripted: Scripted) -> None:
+    asked = [send("+ "), expect(PLAIN.replace("+", r"\+")), send("+ "), expect(""), send("+ YWdhaW4="), expect("")]
+    found, sent = login_without_login(scripted, *asked, send("{tag} NO AUTHENTICATE failed."), close())
+    assert (found.cls, found.counts) == (F.REJECTED, True)
+    assert sent == [PLAIN, "", ""]
+
+
+@pytest.mark.parametrize("mechanism", ["PLAIN", "XOAUTH2"])
+def test_a_server_that_asks_for_ever_is_left(scripted: Scripted, mechanism: str) -> None:
+    asking: list[Step] = [send(b"+ \r\n" * 100), hang()]
+    if mechanism == "PLAIN":
+        found, _ = login_without_login(scripted, *asking)
+    else:
+        found, _ = login_by_token(scripted, BEGIN[0], *asking)
+    assert (found.cls, found.counts) == (F.LOST_AFTER_SENDING, mechanism == "PLAIN")
+
+
+NOT_SENT: list[tuple[str, F]] = [
+    ("{tag} NO AUTHENTICATE failed.", F.LOST_BEFORE_SENDING),
+    ("{tag} NO [AUTHENTICATIONFAILED] x", F.LOST_BEFORE_SENDING),
+    ("{tag} NO Account is blocked.", F.LOST_BEFORE_SENDING),
+    ("{tag} NO [UNAVAILABLE] x", F.UNAVAILABLE),
+    ("* BYE Basic authentication is disabled.", F.LOST_BEFORE_SENDING),
+    ("{tag} NO Basic authentication is disabled.", F.CONFIGURATION),
+    ("{tag} BAD Command Argument Error. 12", F.PROTOCOL),
+]
+
+
+@pytest.mark.parametrize(("line", "cls"), NOT_SENT)
+def test_a_mechanism_that_is_refused_before_the_password_spends_nothing(scripted: Scripted, line: str, cls: F) -> None:
+    found, sent = login_without_login(scripted, send(line), close())
+    assert (found.cls, found.counts, sent) == (cls, False, [])
 
 
 def login_by_token(scripted: Scripted, *after: Step) -> tuple[LoginFailure, XOAuth2]:

@@ -2,7 +2,9 @@
 
 Text in, class out; below it, the one place that reads the exceptions of IMAPClient and imaplib. "Counts" means that the
 server may have counted the attempt against the account's lockout, so that it spends our budget. Where the server's
-words leave it open, it counts.
+words leave it open, it counts: a BYE between the password and the tagged answer counts whatever it says, of throttling
+and outages too, since the password may have been checked before the server went. Only a tagged answer that names them,
+or Exchange's bare line `Server Unavailable. 15`, is an explicit one, and spends nothing.
 
 Sources: what Exchange Online is known to say, RFC 3501, RFC 5530 (response codes), Microsoft's AADSTS error list.
 """
@@ -12,7 +14,7 @@ import re
 import socket
 import ssl
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import StrEnum
 from typing import Final, Literal
@@ -69,8 +71,8 @@ _CODES: Final = {
 # In this order: words that name a cause beat a code, and a code beats words that only say 'failed'.
 _NAMED_CAUSES: Final = (
     (re.compile(r"basic authentication is disabled|BasicAuthBlocked", re.IGNORECASE), FailureClass.CONFIGURATION),
-    (re.compile(r"account (is|has been) blocked|account (is|has been) locked", re.IGNORECASE), FailureClass.LOCKED),
-    (re.compile(r"account (is|has been) disabled", re.IGNORECASE), FailureClass.DISABLED),
+    (re.compile(r"account (?:is |has been )?(?:blocked|locked)", re.IGNORECASE), FailureClass.LOCKED),
+    (re.compile(r"account (?:is |has been )?disabled", re.IGNORECASE), FailureClass.DISABLED),
     (re.compile(r"AccessTokenExpired", re.IGNORECASE), FailureClass.TOKEN_EXPIRED),
 )
 _PASSING_CAUSES: Final = (
@@ -110,7 +112,10 @@ def classify_login_failure(
     wait = backoff_of(text)
     if wait is None and cls is FailureClass.THROTTLED:
         wait = THROTTLED_WAIT
-    return failure(cls, kind, retry_after=wait, said=snippet(text), phase=phase)
+    found = failure(cls, kind, retry_after=wait, said=snippet(text), phase=phase)
+    if kind == "password" and status == "BYE" and phase is not Phase.CONNECT:
+        return replace(found, counts=True)
+    return found
 
 
 def _class_of(kind: Kind, phase: Phase, status: Status | None, text: str, code: str | None) -> FailureClass:
@@ -123,11 +128,13 @@ def _class_of(kind: Kind, phase: Phase, status: Status | None, text: str, code: 
         named = None  # can't be about a password: read on, to the side that counts
     by_code = _CODES.get(code or "")
     cause = named or by_code or passing
+    unanswered = status is None or status == "BYE"
+    if unanswered and kind == "password" and cause in TRANSIENT:
+        bare_line = status is None and cause is FailureClass.UNAVAILABLE
+        return FailureClass.UNAVAILABLE if bare_line else FailureClass.LOST_AFTER_SENDING
     if cause:
         return _of_token(cause) if kind == "token" else cause
-    if status is None or status == "BYE":
-        return FailureClass.LOST_AFTER_SENDING
-    return _by_words(kind, text)
+    return FailureClass.LOST_AFTER_SENDING if unanswered else _by_words(kind, text)
 
 
 def _by_words(kind: Kind, text: str) -> FailureClass:
@@ -164,6 +171,16 @@ _AADSTS: Final = {
     **dict.fromkeys((50173, 70000, 70008, 700082), FailureClass.SIGN_IN_AGAIN),
     **dict.fromkeys((90006, 90024, 90033, 50033, 50087, 50196), FailureClass.UNAVAILABLE),
 }
+# Of several numbers the first of these is meant: a lock above all, and what may have counted before what didn't.
+_GRAVEST_FIRST: Final = (
+    FailureClass.LOCKED,
+    FailureClass.DISABLED,
+    FailureClass.EXPIRED,
+    FailureClass.REJECTED,
+    FailureClass.CONFIGURATION,
+    FailureClass.SIGN_IN_AGAIN,
+    FailureClass.UNAVAILABLE,
+)
 _AADSTS_NUMBER: Final = re.compile(r"AADSTS(\d{4,8})\b")
 _HTTP_BUSY: Final = 429
 _HTTP_SERVER_FAULT: Final = 500
@@ -185,7 +202,7 @@ def classify_token_failure(
     numbers: the answer's `error_codes`. status: of the HTTP answer, None without one. sent: the request may have left.
     """
     found = [*numbers, *(int(number) for number in _AADSTS_NUMBER.findall(description))]
-    known = [number for number in found if number in _AADSTS]
+    known = sorted((number for number in found if number in _AADSTS), key=_gravity)
     said = f"AADSTS{known[0]}" if known else f"HTTP {status}" if status else ""
     phase = Phase.SENT if sent else Phase.CONNECT
     cls = _token_class(kind, _AADSTS[known[0]] if known else None, status, sent=sent)
@@ -193,6 +210,10 @@ def classify_token_failure(
     if wait is None and cls is FailureClass.THROTTLED:
         wait = THROTTLED_WAIT
     return failure(cls, kind, retry_after=wait, said=said, phase=phase)
+
+
+def _gravity(number: int) -> int:
+    return _GRAVEST_FIRST.index(_AADSTS[number])
 
 
 def _token_class(kind: Kind, known: FailureClass | None, status: int | None, *, sent: bool) -> FailureClass:
@@ -290,9 +311,9 @@ def login_failure(
     untagged: imaplib's `untagged_responses` at that moment. mechanism: the SASL mechanism that was used; it knows
     whether the credential was sent at all.
     """
-    if mechanism is not None and not mechanism.sent:
-        phase = Phase.CONNECT
     status, text = _read(error, untagged)
+    if mechanism is not None and not mechanism.sent:
+        return LoginFailed(_not_sent(kind, status, text))
     found = classify_login_failure(kind=kind, phase=phase, status=status, text=text)
     if phase is not Phase.CONNECT:
         found = _with_hints(found, untagged, mechanism)
@@ -334,6 +355,15 @@ def _read(error: BaseException, untagged: Untagged) -> tuple[Status | None, str]
     if refused := _REFUSED.match(text):
         return "NO", _unquoted(refused[1])
     return "NO", text
+
+
+def _not_sent(kind: Kind, status: Status | None, text: str) -> LoginFailure:
+    """A mechanism that was refused before it was given the credential: about the way of logging in, or passing."""
+    if status in {"NO", "BAD"}:
+        cls = _class_of(kind, Phase.SENT, status, text, code_of(text))
+        if cls in {FailureClass.CONFIGURATION, FailureClass.PROTOCOL}:
+            return failure(cls, kind, said=snippet(text), phase=Phase.CONNECT)
+    return classify_login_failure(kind=kind, phase=Phase.CONNECT, status=status, text=text)
 
 
 def _with_hints(found: LoginFailure, untagged: Untagged, mechanism: Sasl | None) -> LoginFailure:

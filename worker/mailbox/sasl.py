@@ -1,7 +1,11 @@
 """SASL mechanisms for `IMAPClient.sasl_login`: they know what was sent, and keep the server's refusal."""
 
+import imaplib
 import json
-from typing import Protocol
+from typing import Final, Protocol
+
+MOST_CHALLENGES: Final = 8
+"""A server that goes on asking after so many answers is left."""
 
 
 class Sasl(Protocol):
@@ -13,7 +17,11 @@ class Sasl(Protocol):
     """The status that the server's challenge named in refusing (`401`); None: there was no such challenge."""
 
     def __call__(self, challenge: bytes) -> bytes:
-        """The response to a challenge; the first challenge is empty."""
+        """The response to a challenge; the first challenge is empty.
+
+        Raises:
+            imaplib.IMAP4.abort: the server asks without end.
+        """
 
 
 class XOAuth2:
@@ -25,6 +33,7 @@ class XOAuth2:
     def __init__(self, user: str, token: str) -> None:
         self._user = user
         self._token = token
+        self._asked = 0
         self.sent = False
         self.refusal: str | None = None
 
@@ -33,6 +42,7 @@ class XOAuth2:
 
     def __call__(self, challenge: bytes) -> bytes:
         """The token, then empty answers: the server says NO after the first of those."""
+        self._asked = _asked_again(self._asked)
         if self.sent:
             self.refusal = _status(challenge)
             return b""
@@ -41,13 +51,17 @@ class XOAuth2:
 
 
 class Plain:
-    """PLAIN (RFC 4616), in UTF-8, which IMAP's LOGIN command can't carry."""
+    """PLAIN (RFC 4616), in UTF-8, which IMAP's LOGIN command can't carry.
+
+    IMAPClient's own `plain_login` answers every challenge with the password: several attempts at it in one login.
+    """
 
     refusal: str | None = None
 
     def __init__(self, user: str, password: str) -> None:
         self._user = user
         self._password = password
+        self._asked = 0
         self.sent = False
 
     def __repr__(self) -> str:
@@ -55,10 +69,17 @@ class Plain:
 
     def __call__(self, _challenge: bytes) -> bytes:
         """The password at the first challenge, never a second time."""
+        self._asked = _asked_again(self._asked)
         if self.sent:
             return b""
         self.sent = True
         return f"\0{self._user}\0{self._password}".encode()
+
+
+def _asked_again(before: int) -> int:
+    if before >= MOST_CHALLENGES:
+        raise imaplib.IMAP4.abort("challenges without end")
+    return before + 1
 
 
 def _status(challenge: bytes) -> str:

@@ -20,6 +20,7 @@ from worker.mailbox.answers import Phase, Sasl, login_failure, session_error
 from worker.mailbox.errors import CommandRefused, ConnectionLost, JustExpunged, MailboxError, ProtocolFault
 from worker.mailbox.failures import Kind
 from worker.mailbox.folders import FolderInfo
+from worker.mailbox.sasl import Plain
 from worker.mailbox.wire import Client, ImapError, tls_context
 
 HEADER_CAP = MAX_HEADER_BYTES + 1
@@ -125,10 +126,12 @@ class Session:
             LoginFailed: with the class of the failure and whether the server may have counted it.
         """
         client = self._connected()
-        with self._login_translated("password"):
-            if "LOGINDISABLED" in self._capabilities() or not password.isascii():
-                client.plain_login(address, password)
-            else:
+        if "LOGINDISABLED" in self._capabilities() or not password.isascii():
+            mechanism = Plain(address, password)
+            with self._login_translated("password", mechanism):
+                client.sasl_login("PLAIN", mechanism)
+        else:
+            with self._login_translated("password"):
                 client.login(address, password)
         self._forget_answers()
 
@@ -403,8 +406,6 @@ class Session:
     def _login_translated(self, kind: Kind, mechanism: Sasl | None = None) -> Iterator[None]:
         try:
             yield
-        except MailboxError:
-            raise  # asking for the capabilities failed: nothing was sent yet
         except (ImapError, OSError, ValueError, TypeError, LookupError) as error:
             failure = login_failure(error, self._untagged(), kind=kind, phase=Phase.SENT, mechanism=mechanism)
             self._drop()

@@ -38,6 +38,9 @@ PASSWORD_ROWS = [
     ("NO", 'LOGIN failed. [Error="LogonDenied-BasicAuthBlocked"]', F.CONFIGURATION, False, None),
     ("NO", "LOGIN failed: Account is blocked. Sign in with a browser.", F.LOCKED, True, None),
     ("NO", "Your account has been locked", F.LOCKED, True, None),
+    ("NO", "Account locked", F.LOCKED, True, None),
+    ("NO", "LOGIN failed. Account blocked.", F.LOCKED, True, None),
+    ("NO", "Account disabled", F.DISABLED, True, None),
     ("NO", "[AUTHENTICATIONFAILED] account is disabled", F.DISABLED, True, None),
     ("NO", "[CONTACTADMIN] x", F.DISABLED, True, None),
     ("NO", "[AUTHORIZATIONFAILED] x", F.DISABLED, True, None),
@@ -47,7 +50,14 @@ PASSWORD_ROWS = [
     ("NO", "[UNAVAILABLE] Temporary authentication failure.", F.UNAVAILABLE, False, None),
     ("NO", "[LIMIT] Maximum number of connections exceeded", F.THROTTLED, False, 300.0),
     ("NO", "Server Unavailable. 15", F.UNAVAILABLE, False, None),
-    ("BYE", "Server Unavailable. 15", F.UNAVAILABLE, False, None),
+    ("BYE", "Server Unavailable. 15", F.LOST_AFTER_SENDING, True, None),
+    ("BYE", "[UNAVAILABLE] Try again", F.LOST_AFTER_SENDING, True, None),
+    ("BYE", "Request is throttled. Suggested Backoff Time: 4500 milliseconds", F.LOST_AFTER_SENDING, True, 4.5),
+    ("BYE", "[LIMIT] Too many connections", F.LOST_AFTER_SENDING, True, None),
+    ("BYE", "[AUTHENTICATIONFAILED] no", F.REJECTED, True, None),
+    ("BYE", "Account is blocked", F.LOCKED, True, None),
+    ("BYE", "Basic authentication is disabled.", F.CONFIGURATION, True, None),
+    (None, "unexpected response: b'Request is throttled.'", F.LOST_AFTER_SENDING, True, None),
     (None, "unexpected response: b'Server Unavailable. 15'", F.UNAVAILABLE, False, None),
     ("NO", "Request is throttled. Suggested Backoff Time: 4500 milliseconds", F.THROTTLED, False, 4.5),
     ("BAD", "Request is throttled. Suggested Backoff Time: 300000 milliseconds", F.THROTTLED, False, 300.0),
@@ -115,6 +125,8 @@ TOKEN_ROWS = [
     ("BAD", "Command Error. 10", F.PROTOCOL, False),
     (None, "socket error: EOF", F.LOST_AFTER_SENDING, False),
     ("BYE", "x", F.LOST_AFTER_SENDING, False),
+    ("BYE", "[UNAVAILABLE] x", F.UNAVAILABLE, False),
+    ("BYE", "Basic authentication is disabled.", F.CONFIGURATION, False),
     ("NO", "something", F.AMBIGUOUS, True),
 ]
 
@@ -187,6 +199,25 @@ def test_answers_of_the_token_endpoint_to_a_password(number: int, cls: F, *, cou
     by_text = classify_token_failure(kind="password", description=f"AADSTS{number}: something.", status=400)
     assert (by_number.cls, by_number.counts) == (by_text.cls, by_text.counts) == (cls, counts)
     assert by_number.said == ("HTTP 400" if cls is F.AMBIGUOUS else f"AADSTS{number}")
+
+
+@pytest.mark.parametrize(
+    ("numbers", "cls"),
+    [
+        ((50126, 50053), F.LOCKED),
+        ((50053, 50126), F.LOCKED),
+        ((90033, 50126), F.REJECTED),
+        ((50076, 50126), F.REJECTED),
+        ((50126, 50057), F.DISABLED),
+        ((50126, 50055), F.EXPIRED),
+        ((12345, 90033), F.UNAVAILABLE),
+    ],
+)
+def test_of_several_numbers_the_gravest_is_meant(numbers: tuple[int, ...], cls: F) -> None:
+    found = classify_token_failure(kind="password", numbers=numbers[:1], description=f"AADSTS{numbers[1]}", status=400)
+    assert found.cls is cls
+    assert found.said in {f"AADSTS{number}" for number in numbers}
+    assert classify_token_failure(kind="password", numbers=(int(found.said[6:]),), status=400).cls is cls
 
 
 @pytest.mark.parametrize(("number", "cls", "counts"), AADSTS_ROWS)
