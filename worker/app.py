@@ -14,10 +14,10 @@ from typing import Any, Self
 from worker import __version__
 from worker.build import Parts
 from worker.connect import log_in
-from worker.cycle import Drained, LeaseHeld, Paused
+from worker.cycle import Cycle, Drained, LeaseHeld, Paused
 from worker.exits import ExitCode, Failure
 from worker.explain import KNOWN, failure_of, faulty
-from worker.handler_loading import check_handlers
+from worker.handler_loading import check_handlers, load_handlers
 from worker.journal.database import JournalDamaged
 from worker.journal.intents import Intents
 from worker.journal.intents import Kind as IntentKind
@@ -145,18 +145,13 @@ class App:
         hands.on_finished = schedule.wake
         log.info("worker.started", account=settings.account.address, replica=replica(), version=__version__)
         observing.started()
-        grace = settings.work.grace.total_seconds()
-        impatience = threading.Timer(grace, cycle.abort)
-        impatience.daemon = True
+        with self._ended(cycle) as stop:
 
-        def ending() -> None:
-            observing.health.stopping()
-            cycle.stop()
-            impatience.start()
+            def ending() -> None:
+                observing.health.stopping()
+                stop()
 
-        received = schedule.run(end, ending=ending)
-        cycle.end(grace)
-        impatience.cancel()
+            received = schedule.run(end, ending=ending)
         watcher.close()
         hands.close()
         observing.stopped(code=ExitCode.DONE, reason=received.name)
@@ -176,20 +171,12 @@ class App:
             cycle, hands = self._parts.cycle(drain, observing)
             observing.started()
             code, reason = ExitCode.FAULT, "failed"
-            grace = self.settings.work.grace.total_seconds()
-            impatience = threading.Timer(grace, cycle.abort)
-            impatience.daemon = True
-
-            def stop(_number: int, _frame: object) -> None:
-                cycle.stop()
-                if impatience.ident is None:
-                    impatience.start()
-
             try:
-                for ending in ENDING_SIGNALS:
-                    signal.signal(ending, stop)
-                with self._parts.lease.kept():
-                    summary = Summary(cycle.drain(), self.settings.settle.failed)
+                with self._ended(cycle) as stop:
+                    for ending in ENDING_SIGNALS:
+                        signal.signal(ending, lambda _number, _frame: stop())
+                    with self._parts.lease.kept():
+                        summary = Summary(cycle.drain(), self.settings.settle.failed)
                 code, reason = summary.exit_code, "drained"
             except Exception as error:
                 reason = type(error).__name__
@@ -197,14 +184,38 @@ class App:
             else:
                 return summary
             finally:
-                cycle.end(grace)
-                impatience.cancel()
                 hands.close()
                 observing.stopped(code=code, reason=reason)
 
+    @contextmanager
+    def _ended(self, cycle: Cycle) -> Iterator[Callable[[], None]]:
+        """End the cycle after the block. Gives what to call, any number of times, when the process is to end: what
+        isn't over within the grace period is then broken off."""
+        grace = self.settings.work.grace.total_seconds()
+        impatience = threading.Timer(grace, cycle.abort)
+        impatience.daemon = True
+
+        def stop() -> None:
+            cycle.stop()
+            if impatience.ident is None:
+                impatience.start()
+
+        try:
+            yield stop
+        finally:
+            cycle.end(grace)
+            impatience.cancel()
+
     def check(self) -> list[str]:
-        """What was found to be well; what isn't was raised when the application was built."""
+        """What was found to be well. Each handler is built, to see that it can be, and closed again.
+
+        Raises:
+            Failure: with all that is wrong.
+        """
         settings = self.settings
+        with self._explained():
+            for handler in load_handlers(settings).values():
+                handler.close()
         account = settings.account
         sound = (
             f"The configuration is sound: {account.address} at {account.host}:{account.port}, "
@@ -393,13 +404,21 @@ class App:
             lease = self._parts.lease
             if not lease.acquire():
                 return "Written down: the running worker does it with its next poll."
+        carry_out = self._parts.carry_out()
         try:
             with lease.kept(), self._visit() as (session, _):
-                self._parts.carry_out()(session)
+                carry_out(session)
         except Failure as failure:
             raise Failure(failure.code, f"Written down, and done when the worker logs in next. {failure}") from failure
         finally:
             lease.release()
+        if absent := [key for key in keys if key in carry_out.absent]:
+            raise Failure(
+                ExitCode.FINDING,
+                f"Not where it lay: {', '.join(absent)}. Somebody has moved or deleted it, or the mailbox was moved. "
+                "It is handled if the next `nhsmail-worker run` or `once` finds it in a watched folder, and `gone` "
+                "otherwise.",
+            )
         return "Back in the mailbox: the next `nhsmail-worker run` or `once` handles it."
 
     def _known(self, keys: Sequence[str]) -> list[Record]:

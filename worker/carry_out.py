@@ -17,7 +17,10 @@ RELEASED = Evidence("release", None, "released", "a person said that it is clean
 
 
 class CarryOut:
-    """Opens messages again and brings them back into the first watched folder. Doing so twice does no harm."""
+    """Opens messages again and brings them back into the first watched folder. Doing so twice does no harm.
+
+    absent: the keys of those that didn't lie where they should, the last time.
+    """
 
     def __init__(
         self, intents: Intents, messages: Messages, settle: Settle, layout: Layout, clock: Callable[[], float]
@@ -27,6 +30,7 @@ class CarryOut:
         self._settle = settle
         self._layout = layout
         self._clock = clock
+        self.absent: tuple[str, ...] = ()
 
     def __call__(self, session: Session) -> int:
         """Carry out everything that was asked for; returns how many messages are to be handled anew.
@@ -40,7 +44,8 @@ class CarryOut:
         known = {record.key: record for record in self._messages.with_keys([intent.key for intent in intents])}
         opened = [record.id for intent in intents if (record := known.get(intent.key)) and self._reopen(intent, record)]
         again = [record for record in self._messages.with_keys(list(known)) if record.state is State.PENDING]
-        self._settle.bring_back(session, again, self._layout.folders[0])
+        absent = self._settle.bring_back(session, again, self._layout.folders[0])
+        self.absent = tuple(record.key for record in absent)
         self._intents.done([intent.id for intent in intents], self._clock())
         return len(opened)
 

@@ -4,7 +4,7 @@ import gc
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -56,6 +56,13 @@ def run(arguments: list[str]) -> int:
         return failure.code
 
 
+def _words(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
+    """A reason that says something: somebody will read it in the audit trail."""
+    if not value.strip():
+        raise click.BadParameter("say why, in words: it goes into the audit trail. Nothing was done.")
+    return value
+
+
 @click.group()
 @click.version_option(__version__, prog_name="nhsmail-worker")
 def commands() -> None:
@@ -83,7 +90,8 @@ def once(config: Path | None, *, dry_run: bool) -> int:
             return print_foreseen(app.preview())
         with _progress() as progress:
             summary = app.once(progress)
-        click.echo(summary.text(), err=True)
+        with suppress(OSError):  # the mailbox is drained, whether or not that can still be told
+            click.echo(summary.text(), err=True)
         return int(summary.exit_code)
 
 
@@ -190,7 +198,7 @@ def junk_show(config: Path | None, key: str) -> int:
 @junk.command("release")
 @ConfigOption
 @click.argument("keys", nargs=-1, required=True)
-@click.option("--reason", required=True, help="Why it is clean. Goes into the audit trail.")
+@click.option("--reason", required=True, callback=_words, help="Why it is clean. Goes into the audit trail.")
 def junk_release(config: Path | None, keys: tuple[str, ...], reason: str) -> int:
     """Say that messages are clean: they are handled as such, and never junked again."""
     from worker.journal.intents import Kind
@@ -398,7 +406,12 @@ def login_status(config: Path | None, *, as_json: bool) -> int:
 
 @login.command("reset")
 @ConfigOption
-@click.option("--reason", required=True, help="Why: who unlocked the account, and when. Goes into the audit trail.")
+@click.option(
+    "--reason",
+    required=True,
+    callback=_words,
+    help="Why: who unlocked the account, and when. Goes into the audit trail.",
+)
 @click.option("--again", is_flag=True, help="Reset although the last reset has had no success since.")
 def login_reset(config: Path | None, reason: str, *, again: bool) -> int:
     """Forget all failed attempts, once the Local Administrator has unlocked the account."""

@@ -15,6 +15,7 @@ from worker.key import MessageKey
 from worker.mailbox.errors import CommandRefused
 from worker.mailbox.session import Session
 from worker.message import Limits, Message, MessageError
+from worker.mime.words import readable
 from worker.verdict import Evidence, Path, Verdict
 
 LINE = 300
@@ -107,7 +108,7 @@ class Review:
             limits=self._limits,
         )
         headers = message.headers
-        pairs = tuple((plain(name), plain(value)) for name, value in islice(headers, HEADERS))
+        pairs = tuple((plain(name), plain(readable(value))) for name, value in islice(headers, HEADERS))
         text, attachments, note = _content(message) if complete else ("", (), TOO_LARGE)
         if len(headers) > HEADERS:
             note = f"{len(headers) - HEADERS} more headers aren't shown. {note}".strip()
@@ -141,7 +142,8 @@ class Review:
             for body in session.bodies([record.place.uid], cap=self._limits.message, expected=record.size):
                 return body.raw, body.complete
         raise NotThere(
-            f"The message {record.key} isn't in '{record.place.folder}' any more: somebody has moved or deleted it. "
+            f"The message {record.key} isn't where it lay in '{record.place.folder}'. Somebody has moved or deleted it, "
+            "or the server has numbered the folder anew: then the worker's next poll finds it again. "
             "`nhsmail-worker reconcile` says what else is missing."
         )
 

@@ -96,27 +96,31 @@ class Settle:
             deleted += len(uids)
         return deleted
 
-    def bring_back(self, session: Session, records: Sequence[Record], folder: str) -> None:
-        """Move messages that are to be handled anew into a watched folder.
+    def bring_back(self, session: Session, records: Sequence[Record], folder: str) -> list[Record]:
+        """Move messages that are to be handled anew into a watched folder. Returns those that aren't where they lay.
 
         Without MOVE they stay, and are handled from where they lie: a copy, and a death before the original is deleted,
         would make two messages of one.
         """
-        sources = dict.fromkeys(record.place.folder for record in records if record.place.folder != folder)
-        for source in sources if session.has("MOVE") else ():
+        absent: list[Record] = []
+        for source in dict.fromkeys(record.place.folder for record in records if record.place.folder != folder):
+            away = [record for record in records if record.place.folder == source]
             try:
                 state = session.select(source)
             except CommandRefused:
-                continue  # the folder is gone, and its messages with it: the next looks say so
-            group = [
-                record
-                for record in records
-                if record.place.folder == source
-                and record.place.uidvalidity == state.uidvalidity
-                and record.place.uid is not None
-            ]
+                absent += away  # the folder is gone, and its messages with it: the next looks say so
+                continue
+            there = session.present(
+                [
+                    record.place.uid
+                    for record in away
+                    if record.place.uid is not None and record.place.uidvalidity == state.uidvalidity
+                ]
+            )
+            group = [record for record in away if record.place.uid in there]
+            absent += [record for record in away if record not in group]
             uids = [record.place.uid for record in group if record.place.uid is not None]
-            for start in range(0, len(uids), uid_sets.MAX_COMMAND_UIDS):
+            for start in range(0, len(uids) if session.has("MOVE") else 0, uid_sets.MAX_COMMAND_UIDS):
                 chunk = uids[start : start + uid_sets.MAX_COMMAND_UIDS]
                 moved = session.move(chunk, folder)
                 self._messages.seen_at(
@@ -126,6 +130,7 @@ class Settle:
                         if record.place.uid in chunk
                     ]
                 )
+        return absent
 
     def _move(self, session: Session, group: Sequence[Settlement], folder: str, target: str) -> None:
         if session.has("MOVE"):

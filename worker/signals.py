@@ -4,7 +4,11 @@ import os
 import signal
 from collections.abc import Callable
 
-ENDING_SIGNALS = frozenset({signal.SIGTERM, signal.SIGINT})
+ENDING_SIGNALS = frozenset(
+    {signal.SIGTERM, signal.SIGINT}
+    # a closed terminal; under nohup it is ignored, and stays so
+    | ({signal.SIGHUP} if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN else set())
+)
 Ending = Callable[[], signal.Signals]
 """Waits until the process is to end, and says why."""
 

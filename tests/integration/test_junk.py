@@ -140,6 +140,48 @@ def test_of_several_keys_one_unknown_releases_none(dovecot: Mailbox, make_worker
     assert paths(worker) == ["junk"]
 
 
+def test_a_release_of_what_is_not_there_says_so(dovecot: Mailbox, make_worker: MakeWorker) -> None:
+    dovecot.append_many(JUNK, [letter(1)])
+    worker = make_worker(settings=BOTH)
+    assert worker.once() == 0
+    (key,) = keys(worker, "junk")
+    with dovecot.client() as person:
+        person.select_folder(JUNK)
+        person.delete_messages([1])
+        person.expunge()
+
+    answer = worker.command("junk", "release", key, "--reason", "it is a report")
+
+    assert (answer.code, f"Not where it lay: {key}." in answer.err) == (1, True)
+    assert worker.once() == worker.once() == 0
+    assert paths(worker) == ["junk"]
+    assert worker.status()["messages"]["gone"] == 1
+
+
+@pytest.mark.parametrize("reason", ["", "  "])
+def test_a_release_without_a_reason_is_none(dovecot: Mailbox, make_worker: MakeWorker, reason: str) -> None:
+    dovecot.append_many(JUNK, [letter(1)])
+    worker = make_worker(settings=BOTH)
+    assert worker.once() == 0
+    assert worker.command("junk", "release", *keys(worker, "junk"), "--reason", reason).code == 64
+    assert worker.rows("SELECT count(*) FROM intent") == [(0,)]
+
+
+def test_a_sender_cannot_hide_the_filters_verdict(dovecot: Mailbox, make_worker: MakeWorker) -> None:
+    """A line that is no header ends a message's headers for Python's parser; the filter's stand below it."""
+    lines = ["X Bad: y", "garbage", "Subject : hi", "X-A: a\r\rb", "Subject: hi\r"]
+    dovecot.append_many("INBOX", [hidden(line) for line in lines])
+    worker = make_worker(settings=BOTH)
+    assert worker.once() == 0
+    assert paths(worker) == ["junk"] * len(lines)
+
+
+def hidden(line: str) -> bytes:
+    """Flagged by Exchange, below a line of the sender's."""
+    top, _, rest = spam(1).partition(b"\r\n")
+    return top + b"\r\n" + line.encode() + b"\r\n" + rest.replace(b"Subject", f"X-{line[:1]}".encode(), 1)
+
+
 def test_a_release_and_each_look_are_audited(dovecot: Mailbox, make_worker: MakeWorker) -> None:
     dovecot.append_many(JUNK, [letter(1)])
     worker = make_worker(settings=BOTH)
@@ -386,15 +428,12 @@ def test_known_senders_are_marked_and_listed_first_of_all(dovecot: Mailbox, make
 HOSTILE = b"\x1b[2J\x1b]0;owned\x07\xe2\x80\xaegpj.exe\x08\x00"
 
 
-def test_a_hostile_message_is_shown_and_obeyed_by_nothing(dovecot: Mailbox, make_worker: MakeWorker) -> None:
+@pytest.mark.parametrize("header", [900_000, 10_000_000])
+def test_a_hostile_message_is_shown_and_obeyed_by_nothing(
+    dovecot: Mailbox, make_worker: MakeWorker, header: int
+) -> None:
     raw = (
-        b"From: "
-        + HOSTILE
-        + b" <x@evil.example>\r\nSubject: "
-        + HOSTILE
-        + b"\r\nX-Long: "
-        + b"a" * 10_000_000
-        + b"\r\n"
+        b"From: " + HOSTILE + b" <x@evil.example>\r\nSubject: " + HOSTILE + b"\r\nX-Long: " + b"a" * header + b"\r\n"
         b"MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n"
         b"--b\r\nContent-Type: text/html; charset=utf-8\r\n\r\n"
         b'<img src="http://192.0.2.1/pixel.gif"><p>Hello ' + HOSTILE + b"</p>\r\n"
@@ -412,9 +451,12 @@ def test_a_hostile_message_is_shown_and_obeyed_by_nothing(dovecot: Mailbox, make
         assert not {unicodedata.category(character) for character in answer.out.replace("\n", "")} & {"Cc", "Cf", "Co"}
         assert len(answer.out) < 100_000
     shown = worker.command("junk", "show", key).out
-    assert "  | Hello" in shown
     assert "pixel.gif" not in shown
-    assert ".zip (application/" in shown
+    if header < 1_000_000:
+        assert "  | Hello" in shown
+        assert ".zip (application/" in shown
+    else:
+        assert "over the limit 'header_bytes'" in shown
     assert len(dovecot.stored(JUNK)) == 1
     with dovecot.client() as person:
         person.select_folder(JUNK, readonly=True)
