@@ -25,6 +25,7 @@ from worker.mailbox.errors import (
     ProtocolFault,
     ServerUnavailable,
     Throttled,
+    TlsRefused,
     TokenExpired,
 )
 from worker.mailbox.folders import FolderProblem
@@ -161,8 +162,7 @@ class Cycle:
             return self._without_journal(error)
         except Exception as error:  # noqa: BLE001 -- a fault of ours must not end a process that people rely on
             return self._fault(error)
-        self._well(report)
-        return wait
+        return wait if self._well(report) else STANDBY
 
     def go_on(self) -> None:
         """Asked before each step of the pipeline.
@@ -298,19 +298,28 @@ class Cycle:
         due = None if self._facts.paused() is not None else self._messages.next_due_at()
         return None if due is None else max(0.0, due - self._clock())
 
-    def _well(self, report: Report | None) -> None:
+    def _well(self, report: Report | None) -> bool:
+        """Remember a run that went well; False: the journal takes nothing, so it didn't."""
         now = self._clock()
         self._losses = 0
+        if report is not None:
+            try:
+                self._facts.polled(LastPoll(now, ok=True, new=report.new, good_at=now))
+            except JournalUnavailable as error:
+                self._without_journal(error)
+                return False
         if self.condition.trouble is not None:
             log.info("worker.recovered", trouble=self.condition.trouble)
+            if report is None:
+                self._tell("paused")
         self.condition.trouble, self.condition.advice = None, ""
         if report is None:
-            return
+            return True
         self.condition.last_good_poll = now
         self._tell("good")
-        self._facts.polled(LastPoll(now, ok=True, new=report.new, good_at=now))
         if report.new or report.outcomes or report.gone:
             log.info("poll.done", new=report.new, gone=report.gone, **{s.value: n for s, n in report.outcomes.items()})
+        return True
 
     def _no_login(self, refusal: NoAttempt) -> float | None:
         """Cooling and halted are states, not ends: the process stays alive and says what to do."""
@@ -338,13 +347,13 @@ class Cycle:
         if asked is not None:
             wait = max(wait, asked.total_seconds())
         self._not_before = self._monotonic() + wait
-        if isinstance(error, FolderProblem | CannotMove):
-            if self.condition.trouble != "mailbox":
-                log.error("worker.not_ready", state="mailbox", advice=str(error))
-            self._trouble("mailbox", str(error))
+        kind = _kind(error)
+        if kind == "mailbox":
+            if self.condition.trouble != kind:
+                log.error("worker.not_ready", state=kind, advice=str(error))
         else:
             log.warning("connection.lost", error=type(error).__name__, wait=wait, losses=self._losses)
-            self._trouble("unreachable", str(error))
+        self._trouble(kind, str(error))
         return wait
 
     def _fault(self, error: Exception) -> float | None:
@@ -371,9 +380,24 @@ class Cycle:
         try:
             before = self._facts.last_poll()
             good_at = None if before is None else before.good_at
-            self._facts.polled(LastPoll(self._clock(), ok=False, new=0, good_at=good_at))
+            self._facts.polled(LastPoll(self._clock(), ok=False, new=0, good_at=good_at, trouble=kind))
         except JournalUnavailable:
             log.error("journal.unavailable")
 
     def _tell(self, outcome: str) -> None:
         self._watching.polled(outcome, self._monotonic() - self._run_began)
+
+
+def _kind(error: Exception) -> str:
+    """The trouble in a word, as the status page and the metrics have it."""
+    match error:
+        case FolderProblem() | CannotMove():
+            return "mailbox"
+        case TlsRefused():
+            return "certificate"
+        case Throttled():
+            return "throttled"
+        case MailboxError():
+            return "unreachable"
+        case _:
+            return "fault"

@@ -79,6 +79,7 @@ class Observing(Watching):
         self._replica = replica or process_name()
         self._started_at: float | None = None
         self.circuits: Mapping[str, Circuit] = {}
+        self._journal_takes = True
         self.metrics = Metrics()
         self.health = Health(
             pool=settings.work.threads,
@@ -97,6 +98,8 @@ class Observing(Watching):
     def view(self) -> StatusView:
         """The state now. May raise `JournalUnavailable`."""
         found = view(self._journal, self._about(), self._login(), self._clock())
+        # On a full disk the journal can still be read, and says that all is well.
+        found = replace(found, journal_ok=self._journal_takes, stuck=self.health.stuck(), live=self.health.live().ok)
         return replace(
             found, circuits=tuple(_shown(name, circuit, found.now) for name, circuit in self.circuits.items())
         )
@@ -237,6 +240,7 @@ class Observing(Watching):
         self.health.beat()
 
     def polled(self, outcome: str, seconds: float) -> None:
+        self._journal_takes = outcome != "journal"
         self.metrics.polled(outcome, seconds)
 
     def lease(self, *, held: bool) -> None:

@@ -65,7 +65,9 @@ def view(journal: Journal, about: About, login: LoginStatus, now: float) -> Stat
         login=_login(login),
         password=_password(login),
         messages=_messages(journal, now),
-        last_poll=PollView() if poll is None else PollView(at=_time(poll.at), ok=poll.ok, new=poll.new),
+        last_poll=PollView()
+        if poll is None
+        else PollView(at=_time(poll.at), ok=poll.ok, new=poll.new, trouble=poll.trouble),
         last_good_poll_at=None if poll is None else _maybe(poll.good_at),
         lease=LeaseView() if holder is None else LeaseView(holder=holder.name, expires_at=_time(holder.expires_at)),
         paused=journal.facts.paused() is not None,

@@ -17,12 +17,16 @@ class OtherAccount(Exception):
 
 @dataclass(frozen=True, slots=True)
 class LastPoll:
-    """How the last poll went. at, good_at: epoch s, of it and of the last good one; new: messages not seen before."""
+    """How the last poll went. at, good_at: epoch s, of it and of the last good one; new: messages not seen before.
+
+    trouble: a word of ours for what was in its way; None: nothing, or it isn't known.
+    """
 
     at: float
     ok: bool
     new: int
     good_at: float | None = None
+    trouble: str | None = None
 
 
 class Facts:

@@ -36,6 +36,7 @@ class Rule(StrEnum):
     DEAD_LETTERS = "dead-letters"
     JUNK_OF_KNOWN_SENDER = "junk-of-known-sender"
     HANDLER_FAILING = "handler-failing"
+    HANDLERS_STUCK = "handlers-stuck"
     JOURNAL = "journal"
 
 
@@ -150,6 +151,12 @@ _WORDS: Final[Mapping[Rule, _Words]] = {
         "Look at the status page for its name, and at what it talks to.",
         "All handlers work again.",
     ),
+    Rule.HANDLERS_STUCK: _Words(
+        "A handler doesn't return",
+        lambda number: f"{count(number, 'handler call')} not returned for too long; their messages wait.",
+        "Look at what the handler talks to. With all threads stuck the engine restarts the worker.",
+        "No handler call is stuck any more.",
+    ),
     Rule.JOURNAL: _Words(
         "The journal can't be used",
         lambda _number: "The worker can't read or write its journal: it takes no mail, and makes no login.",
@@ -186,6 +193,7 @@ def firing(view: StatusView, limits: Limits) -> dict[Rule, int | None]:
         Rule.DEAD_LETTERS: (messages.failed > 0, messages.failed),
         Rule.JUNK_OF_KNOWN_SENDER: (view.junk_of_known_senders > 0, view.junk_of_known_senders),
         Rule.HANDLER_FAILING: (open_circuits > 0, open_circuits),
+        Rule.HANDLERS_STUCK: (view.stuck > 0, view.stuck),
     }
     return {rule: number for rule, (holds, number) in checks.items() if holds}
 

@@ -79,6 +79,7 @@ class Metrics:
         self._circuit = gauge(
             "handler_circuit_open", "1 while a handler isn't called, as it kept failing.", ["handler"]
         )
+        self._stuck = gauge("handlers_stuck", "Calls of handlers that have not returned for too long (stuck_after).")
         self._lease = gauge("lease_held", "1 while this replica is the one that works on the mailbox.")
         self._paused = gauge("paused", "1 while a person has paused the work.")
         self._journal = gauge("journal_up", "1 while the journal can be read.")
@@ -117,6 +118,7 @@ class Metrics:
         """Set every gauge from the state as it is."""
         self._show_login(view)
         self._show_mail(view)
+        self._stuck.set(view.stuck)
         self._lease.set(view.replica != "" and view.lease.holder == view.replica and not view.standing_by)
         self._paused.set(view.paused)
         self._journal.set(view.journal_ok)

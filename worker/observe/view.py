@@ -66,11 +66,12 @@ class MessagesView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PollView:
-    """The last poll; at None: there was none."""
+    """The last poll; at None: there was none. trouble: a word of ours for what was in its way."""
 
     at: datetime | None = None
     ok: bool = False
     new: int = 0
+    trouble: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,6 +131,7 @@ class StatusView:
     last_good_poll_at: the last poll that succeeded. poll_every: seconds between polls. journal_ok: False when the rest
     is the last known state, since the journal can't be read. hours: the last day, oldest first. dead_letters, junk: the
     newest few. junk_of_known_senders: junk, not yet reviewed, whose sender has been handled before.
+    stuck: calls of handlers that haven't returned for too long. live: False where a restart of the process would help.
     password_warn_days: from when on the password's age is a warning.
     """
 
@@ -152,6 +154,8 @@ class StatusView:
     junk: tuple[ListedView, ...] = ()
     junk_of_known_senders: int = 0
     circuits: tuple[CircuitView, ...] = ()
+    stuck: int = 0
+    live: bool = True
     password_warn_days: int = 14
     help: HelpView = field(default_factory=HelpView)
 

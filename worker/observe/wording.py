@@ -69,9 +69,79 @@ _HALTS: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
         ("Ask {administrator} whether the application may still read this mailbox.",),
     ),
 }
+_SHUT: Final = frozenset({"locked", "disabled"})
 _OTHER_HALT: Final = (
     "the attempts that the worker may use are spent, or must not be used ({failures} failed)",
     ("Ask {administrator} whether the account is locked.", _UNLOCK),
+)
+
+_WRONG_PASSWORD: Final = (
+    "Check that the password which the worker reads is the account's present one.",
+    "Don't restart the worker: it doesn't shorten the wait.",
+)
+_PASSES: Final = "Nothing at once: it passes by itself, and costs no attempt."
+_COOLS: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
+    "throttled": (
+        "The mail server asked for a pause.",
+        (_PASSES, "If it goes on for an hour, find out what else uses this mailbox over IMAP."),
+    ),
+    "unavailable": (
+        "The mail server can't answer logins now.",
+        (_PASSES, "If it goes on for an hour, look at the mail service's own status page."),
+    ),
+    "lost_before_sending": (
+        "The connection ended before the login.",
+        (_PASSES, "If it goes on for an hour, look at the network and the firewall."),
+    ),
+    "lost_after_sending": (
+        "",
+        ("Look at the network: the connection ended before the login was answered, so it counts as failed.",),
+    ),
+    "token_expired": ("The token has run out.", (_PASSES,)),
+    "token_rejected": (
+        "",
+        ("Ask {administrator} whether the application may still read this mailbox.", _WRONG_PASSWORD[1]),
+    ),
+}
+_TROUBLES: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
+    "unreachable": (
+        "The mail server can't be reached, or ends the connection",
+        ("Look at the network, at the firewall to the mail server, and at the mail service's own status page.",),
+    ),
+    "certificate": (
+        "The mail server's certificate isn't trusted, so nothing was sent to it",
+        (
+            "Find out who answers there: `account.host` may be wrong, or a proxy may present a certificate of its own.",
+            "Where that is meant, name its authority in `account.ca_file`, and restart.",
+        ),
+    ),
+    "throttled": _COOLS["throttled"],
+    "mailbox": (
+        "The mailbox isn't as the settings say",
+        (
+            "Read the `advice` of the log's line `worker.not_ready`: it names the folder, or what the server lacks.",
+            "Then run `nhsmail-worker check --connect`.",
+        ),
+    ),
+    "no-credential": (
+        "There is nothing to log in with",
+        (
+            "Run `nhsmail-worker check`: it says which file is missing or can't be read.",
+            "Where a person signs in: `nhsmail-worker login authorise`.",
+        ),
+    ),
+    "attempt-in-progress": (
+        "Another process is at a login of this account",
+        ("Nothing, if it passes in a minute. Otherwise find out which other process uses this state folder.",),
+    ),
+    "fault": (
+        "A fault of the worker's own ends its polls",
+        ("Report the `error` of the log's line `worker.fault`.",),
+    ),
+}
+_NOT_REACHING: Final = (
+    "Not reaching the mailbox",
+    ("Look at the network, at the mail service's own status page, and at the log's lines of level error.",),
 )
 
 
@@ -93,6 +163,8 @@ def headline(view: StatusView) -> Headline:
         )
     if view.login.state is LoginState.COOLING:
         return _cooling(view)
+    if not view.live:
+        return _stuck(view)
     if view.standing_by:
         return Headline(Tone.GOOD, f"Standing by: {view.lease.holder} works on the mailbox.")
     return _polling(view)
@@ -101,15 +173,30 @@ def headline(view: StatusView) -> Headline:
 def _halted(view: StatusView) -> Headline:
     what, advice = _HALTS.get(view.login.reason or "", _OTHER_HALT)
     given = {"failures": times(view.login.failures), "administrator": _administrator(view)}
+    # Where the server itself says that the account is shut, what is left of the count misleads.
+    left = "" if view.login.reason in _SHUT else f" {_left(view)}"
     return Headline(
         Tone.BAD,
-        f"Halted: {what.format(**given)}. {_left(view)}",
+        f"Halted: {what.format(**given)}.{left}",
         tuple(step.format(**given) for step in advice),
+    )
+
+
+def _stuck(view: StatusView) -> Headline:
+    hang = f"{count(view.stuck, 'handler call')} {'does' if view.stuck == 1 else 'do'} not return"
+    return Headline(
+        Tone.BAD,
+        f"Stuck: {hang if view.stuck else 'the worker does not get on'}. {_waiting(view)}",
+        (
+            "Look at what the handlers talk to, and whether they have a time limit of their own.",
+            "A restart helps: what was in hand is tried again, one message at a time.",
+        ),
     )
 
 
 def _cooling(view: StatusView) -> Headline:
     login = view.login
+    why, advice = _COOLS.get(login.reason or "", ("", _WRONG_PASSWORD))
     failed = (
         f"Waiting after {count(login.failures, 'failed login')}."
         if login.failures
@@ -118,38 +205,41 @@ def _cooling(view: StatusView) -> Headline:
     then = ""
     if login.next_attempt_at is not None:
         wait = max(0.0, (login.next_attempt_at - view.now).total_seconds())
-        then = f" The next attempt is in {span(wait)}, at {clock(login.next_attempt_at)}."
+        then = f"The next attempt is in {span(wait)}, at {clock(login.next_attempt_at)}."
     return Headline(
         Tone.BAD,
-        f"{failed}{then} {_left(view)}",
-        (
-            "Check that the password which the worker reads is the account's present one.",
-            "Don't restart the worker: it doesn't shorten the wait.",
-        ),
+        " ".join(part for part in (why or failed, then, _left(view)) if part),
+        tuple(step.format(administrator=_administrator(view)) for step in advice),
     )
 
 
 def _polling(view: StatusView) -> Headline:
-    age = view.good_poll_age
-    if view.last_poll.at is None and not view.overdue:
+    if not view.overdue and _before_first_poll(view):
         starting = "Starting. " if view.started_at else ""
         return Headline(Tone.GOOD, f"{starting}The mailbox has not been polled yet.")
-    if view.overdue and age is not None:
-        since = (
-            "No poll has succeeded yet" if view.last_good_poll_at is None else f"The last good poll was {span(age)} ago"
-        )
-        return Headline(
-            Tone.BAD,
-            f"Not reaching the mailbox. {since}. {_waiting(view)}",
-            ("Look at the network, at the mail service's own status page, and at the log's lines of level error.",),
-        )
-    polled = (
-        f"Last polled {span(view.seconds_since(view.last_good_poll_at))} ago."
-        if view.last_good_poll_at
-        else "Last poll failed."
-    )
+    if view.overdue or not view.last_poll.ok:
+        return _not_polling(view)
+    polled = f"Last polled {span(view.seconds_since(view.last_good_poll_at or view.now))} ago."
     advice = tuple(_looks(view))
     return Headline(Tone.ATTENTION if advice else Tone.GOOD, f"Working. {polled} {_waiting(view)}", advice)
+
+
+def _before_first_poll(view: StatusView) -> bool:
+    """Whether neither this process nor, where none is running, any before it has polled."""
+    at = view.last_poll.at
+    return at is None or (view.started_at is not None and at < view.started_at)
+
+
+def _not_polling(view: StatusView) -> Headline:
+    """The last poll failed, or there should have been one. Only when it lasts does it stop the mail."""
+    what, advice = _TROUBLES.get(view.last_poll.trouble or "", _NOT_REACHING)
+    since = (
+        "No poll has succeeded yet."
+        if view.last_good_poll_at is None
+        else f"The last good poll was {span(view.seconds_since(view.last_good_poll_at))} ago."
+    )
+    text = f"{what.rstrip('.')}. {since} {_waiting(view)}"
+    return Headline(Tone.BAD if view.overdue else Tone.ATTENTION, text, advice)
 
 
 def _looks(view: StatusView) -> list[str]:
@@ -164,6 +254,10 @@ def _looks(view: StatusView) -> list[str]:
             "The password has expired: change it now."
             if days < 0
             else f"The password expires in {count(days, 'day')}: change it."
+        )
+    if view.stuck:
+        looks.append(
+            f"{count(view.stuck, 'handler call')} not returned for too long: look at what the handler talks to."
         )
     looks += [f"Handler {circuit.handler} keeps failing; its mail waits." for circuit in view.circuits if circuit.open]
     return looks

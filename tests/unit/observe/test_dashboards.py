@@ -85,6 +85,7 @@ def test_prometheus_is_told_to_watch_what_the_worker_itself_alerts_on() -> None:
         Rule.DEAD_LETTERS: "nhsmail_dead_letters",
         Rule.JUNK_OF_KNOWN_SENDER: "nhsmail_junk_of_known_senders",
         Rule.HANDLER_FAILING: "nhsmail_handler_circuit_open",
+        Rule.HANDLERS_STUCK: "nhsmail_handlers_stuck > 0",
         Rule.JOURNAL: "nhsmail_journal_up == 0",
     }
     assert of.keys() == set(Rule)

@@ -35,6 +35,27 @@ from worker.observe.wording import Tone, headline, span
         (views.PAUSED, Tone.ATTENTION, "Paused by a person. 0 waiting."),
         (views.OVERDUE, Tone.BAD, "Not reaching the mailbox. The last good poll was 10 min ago. 0 waiting."),
         (
+            views.FAILING,
+            Tone.ATTENTION,
+            (
+                "The mail server's certificate isn't trusted, so nothing was sent to it. "
+                "The last good poll was 50 s ago. 0 waiting."
+            ),
+        ),
+        (
+            views.STUCK,
+            Tone.BAD,
+            "Stuck: 4 handler calls do not return. 8,113 waiting, the oldest for 7 h.",
+        ),
+        (
+            views.THROTTLED,
+            Tone.BAD,
+            (
+                "The mail server asked for a pause. The next attempt is in 4 min, at 23 Nov 14:09 UTC. "
+                "12 of the account's 12 attempts are left, 8 of them ours."
+            ),
+        ),
+        (
             views.NO_JOURNAL,
             Tone.BAD,
             "Stopped: the journal can't be used. No mail is taken, and none is lost. Below is the last known state.",
@@ -57,6 +78,24 @@ def test_a_halt_for_an_unknown_reason_is_told_too() -> None:
     told = headline(replace(views.WORKING, login=login, help=HelpView(local_administrator="the desk, 0100")))
     assert told.text.startswith("Halted: the attempts that the worker may use are spent")
     assert told.advice[0] == "Ask the desk, 0100 whether the account is locked."
+
+
+def test_what_failed_before_this_process_began_is_not_its_trouble() -> None:
+    before = replace(views.FAILING, started_at=views.ago(1))
+    assert headline(before).text == "Starting. The mailbox has not been polled yet."
+    assert "certificate" in headline(replace(views.FAILING, started_at=None)).text
+
+
+def test_a_stuck_handler_beside_others_that_work_is_something_to_look_at() -> None:
+    told = headline(replace(views.WORKING, stuck=1))
+    assert (told.tone, told.text[:8]) == (Tone.ATTENTION, "Working.")
+    assert told.advice == ("1 handler call not returned for too long: look at what the handler talks to.",)
+
+
+@pytest.mark.parametrize("reason", ["locked", "disabled"])
+def test_what_is_left_of_an_account_that_is_shut_is_not_said(reason: str) -> None:
+    login = LoginView(state=LoginState.HALTED, failures=1, remaining=7, reason=reason)
+    assert "attempts" not in headline(replace(views.WORKING, login=login)).text
 
 
 def test_a_password_that_has_expired_is_said_to_have() -> None:

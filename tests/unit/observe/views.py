@@ -74,6 +74,12 @@ BACKLOG = replace(
 STANDING_BY = replace(WORKING, lease=LeaseView(holder="two", expires_at=NOW + timedelta(seconds=30)))
 PAUSED = replace(WORKING, paused=True)
 OVERDUE = replace(WORKING, last_poll=PollView(at=ago(20), ok=False), last_good_poll_at=ago(600))
+FAILING = replace(WORKING, last_poll=PollView(at=ago(2), ok=False, trouble="certificate"), last_good_poll_at=ago(50))
+STUCK = replace(BACKLOG, stuck=4, live=False)
+THROTTLED = replace(
+    WORKING,
+    login=LoginView(state=LoginState.COOLING, next_attempt_at=NOW + timedelta(minutes=4), reason="throttled"),
+)
 NO_JOURNAL = replace(WORKING, journal_ok=False)
 
 ALL = {
@@ -85,5 +91,8 @@ ALL = {
     "standing-by": STANDING_BY,
     "paused": PAUSED,
     "overdue": OVERDUE,
+    "failing": FAILING,
+    "stuck": STUCK,
+    "throttled": THROTTLED,
     "no-journal": NO_JOURNAL,
 }
