@@ -4,7 +4,7 @@ A message is known by its fingerprint, wherever it lies. A UID with a known fing
 message isn't still where its row says: otherwise it is a copy, a message of its own.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from worker.headers import Headers
@@ -27,6 +27,13 @@ Classify = Callable[[Headers, bool, frozenset[str]], Verdict]
 MOVED_OUT = Evidence("release", None, "moved out", "it was moved out of the junk folder", counts=False)
 
 
+HEADER_WAIT = 3600.0
+"""Seconds for which a message is waited for that the server lists without a header; then it is a dead letter."""
+
+NO_HEADER = "header-not-shown"
+"""The reason of such a dead letter."""
+
+
 def _no_sender(_headers: Headers) -> Sender:
     return Sender()
 
@@ -45,7 +52,8 @@ class Admitted:
 
     tops: of each message by its row's id. places: of the messages known before, where they lie now, by its row's id.
     new: rows entered. moved_back: done, and their mail is in a watched folder again, where it lies now.
-    rejudged: their verdict changed. unread: UIDs of which the server showed no header yet.
+    rejudged: their verdict changed. unread: UIDs of which the server showed no header yet. headless: of which it never
+    did, and which nothing is known of but where they lie.
     """
 
     tops: dict[int, Top]
@@ -54,6 +62,7 @@ class Admitted:
     moved_back: tuple[tuple[Record, Place], ...]
     rejudged: tuple[Record, ...]
     unread: tuple[int, ...]
+    headless: tuple[Record, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +95,14 @@ class Admission:
         self._clock = clock
         self._sender_of = sender_of
         self._on_moved_out = on_moved_out
+        self._unread_since: dict[Place, float] = {}
 
     def admit(self, session: Session, look: Look, uids: Sequence[int], looks: Iterable[Look]) -> Admitted:
         """Give each of these UIDs of the looked-at folder its row. The folder is selected again when this returns."""
         seen = [self._see(look.folder, head) for head in session.heads(uids)]
-        unread = tuple(sorted(set(uids) - {item.head.uid for item in seen}))
+        unread = set(uids) - {item.head.uid for item in seen}
+        seen += (hopeless := self._without_header(session, look, unread))
+        unread -= {item.head.uid for item in hopeless}
         lost = self._lost_candidates(session, look, seen, {other.folder: other for other in looks})
         new: list[_Seen] = []
         known: list[tuple[_Seen, Record]] = []
@@ -106,7 +118,19 @@ class Admission:
         pairs = [*zip(new, added, strict=True), *known]
         tops = {record.id: Top(item.head.header, item.headers) for item, record in pairs}
         places = {record.id: Place(look.folder, look.state.uidvalidity, item.head.uid) for item, record in known}
-        return Admitted(tops, places, tuple(added), tuple(moved_back), tuple(rejudged), unread)
+        headless = tuple(record for item, record in pairs if not item.head.header and record.state in _NOT_DONE)
+        return Admitted(tops, places, tuple(added), tuple(moved_back), tuple(rejudged), tuple(sorted(unread)), headless)
+
+    def _without_header(self, session: Session, look: Look, unread: Collection[int]) -> list[_Seen]:
+        """Those whose header the server has not shown for so long that it never will."""
+        now = self._clock()
+        place_of = {uid: Place(look.folder, look.state.uidvalidity, uid) for uid in unread}
+        since = {uid: self._unread_since.setdefault(place, now) for uid, place in place_of.items()}
+        waited_for = [uid for uid, first in since.items() if now - first >= HEADER_WAIT]
+        there = session.present(waited_for) if waited_for else set()
+        for uid in waited_for:
+            del self._unread_since[place_of[uid]]
+        return [self._see(look.folder, Head(uid, 0, now, frozenset(), b"")) for uid in waited_for if uid in there]
 
     def seek(self, session: Session, folder: str, records: Sequence[Record]) -> list[Record]:
         """Find messages in a folder that isn't watched, where their rows don't say truly which ones they are.
@@ -254,6 +278,9 @@ class Admission:
 
 _OPEN = (State.PENDING, State.GONE, State.JUNK)
 """What a new place can still change: a message that is done as clean, or given up on, is not begun anew by a move."""
+
+
+_NOT_DONE = (State.PENDING, State.GONE)
 
 
 def _changes_path(item: _Seen, record: Record) -> bool:

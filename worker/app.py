@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from worker import __version__
+from worker.admit import NO_HEADER
 from worker.build import Parts
 from worker.connect import log_in
 from worker.cycle import Cycle, Drained, LeaseHeld, Paused
@@ -522,3 +523,9 @@ def _must_be_fit(kind: IntentKind, record: Record) -> None:
     if kind is IntentKind.RETRY and record.state is not State.FAILED:
         text = f"The message {record.key} is no dead letter but {record.state}. Nothing was done."
         raise Failure(ExitCode.USAGE, text)
+    if kind is IntentKind.RETRY and record.reason == NO_HEADER:
+        raise Failure(
+            ExitCode.USAGE,
+            f"Of the message {record.key} the server never showed a header. Nothing was done. Once a mail program "
+            "shows it, move it from there into the inbox: it is then taken as new mail.",
+        )

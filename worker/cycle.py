@@ -219,7 +219,7 @@ class Cycle:
                 break
         now = self._clock()
         self._facts.polled(LastPoll(now, ok=True, new=drained.new, good_at=now))
-        drained.due = self._messages.counts().by_state[State.PENDING]
+        drained.due = self._messages.counts().by_state[State.PENDING] + report.unread
         return drained
 
     def end(self, grace: float) -> None:

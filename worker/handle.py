@@ -109,7 +109,7 @@ class Try:
         try:
             with self._guests.at_work(name):
                 self._handlers[message.path][name](message)
-        except (Exception, SystemExit) as error:  # a handler that wants to exit must not take its thread with it
+        except BaseException as error:  # whatever a handler raises must not take its thread with it
             came = came_of(error)
             if came.word == "error" and isinstance(error, Elsewhere):
                 log.error("handler.failed", handler=name, error=came.kind, where=came.where)

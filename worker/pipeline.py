@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import groupby
 
-from worker.admit import Admission, Admitted, Top
+from worker.admit import NO_HEADER, Admission, Admitted, Top
 from worker.fetch import ALONE, Fetch
 from worker.hands import Hands
 from worker.journal.messages import Messages, Place, Record
 from worker.mailbox.session import Session
 from worker.observe import get_logger
-from worker.outcome import State
+from worker.outcome import Outcome, State
 from worker.poll import Look, Poll
 from worker.record import Recorder
 from worker.settle import Settle, Settlement
@@ -44,13 +44,14 @@ class Bounds:
 
 @dataclass
 class Report:
-    """What a poll came to."""
+    """What a poll came to. unread: messages of which the server showed no header yet."""
 
     new: int = 0
     gone: int = 0
     missed: int = 0
     moved_back: int = 0
     opened: int = 0
+    unread: int = 0
     outcomes: Counter[State] = field(default_factory=Counter)
 
     @property
@@ -233,7 +234,11 @@ class Pipeline:
             log.warning("message.moved_back", key=record.key, folder=look.folder)
             if record.settle_to is not None:
                 self._to_settle.append(Settlement(record.id, record.fingerprint, place, record.settle_to))
+        for record in admitted.headless:
+            self._recorder.put(record, Outcome(State.FAILED, reason=NO_HEADER))
+        self._record()
         if admitted.unread:
+            self._report.unread += len(admitted.unread)
             log.warning("mailbox.header_not_shown", count=len(admitted.unread), folder=look.folder)
             self._poll.look_again(look.folder)
 

@@ -142,7 +142,7 @@ class Review:
             for body in session.bodies([record.place.uid], cap=self._limits.message, expected=record.size):
                 return body.raw, body.complete
         raise NotThere(
-            f"The message {record.key} isn't where it lay in '{record.place.folder}'. Somebody has moved or deleted it, "
+            f"The message {record.key} isn't where it lay in '{record.place.folder}'. Somebody moved or deleted it, "
             "or the server has numbered the folder anew: then the worker's next poll finds it again. "
             "`nhsmail-worker reconcile` says what else is missing."
         )

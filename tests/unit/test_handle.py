@@ -1,8 +1,10 @@
 """One try at one message: junk can't reach a handler of clean mail, whatever the rules say."""
 
+from asyncio import CancelledError
 from datetime import UTC, datetime
 from time import monotonic
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -48,3 +50,17 @@ def test_no_rule_takes_a_message_to_a_handler_of_the_other_path(names: tuple[str
     assert all(name in own and seen is path for name, seen in called)
     if not set(names) <= set(own):
         assert outcome.state is State.PENDING
+
+
+@pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt, CancelledError, GeneratorExit, MemoryError])
+def test_whatever_a_handler_raises_is_the_outcome_of_its_message(error: type[BaseException]) -> None:
+    def handle(_message: Message) -> None:
+        raise error
+
+    handlers = {Path.CLEAN: {"archive": Handler("archive", handle)}, Path.JUNK: {}}
+    outcome = Try(Rules(("archive",)), handlers, monotonic)(message(Path.CLEAN), ())
+    assert (outcome.state, outcome.reason, outcome.failed_handler) == (
+        State.PENDING,
+        f"archive:{error.__name__}",
+        "archive",
+    )

@@ -189,6 +189,35 @@ def test_content_that_never_comes_is_a_dead_letter_after_an_hour_of_waiting(worl
     assert 3600 <= world.clock.now - started < 3600 + 900
 
 
+def test_a_header_that_never_comes_is_a_dead_letter_after_an_hour_of_waiting(world: World) -> None:
+    unseen = world.server.deliver(mail(), headless=True)
+    world.server.deliver(mail())
+    started = world.clock.now
+    while world.states()[State.FAILED] == 0:
+        world.tick(120)
+    assert 3600 <= world.clock.now - started < 3600 + 900
+    assert [row.reason for row in world.rows() if row.state is State.FAILED] == ["header-not-shown"]
+    assert len(handed(world)) == 1
+    assert [one.raw for one in world.server.all_mail(FAILED)] == [unseen.raw]
+    world.drain()
+    assert_balanced(world, handled=1, failed=1)
+
+    unseen.headless = False
+    assert world.balance().unaccounted_keys == ()
+    world.server.move(unseen, INBOX)  # a person, whose mail program shows it
+    world.drain()
+    assert world.states()[State.HANDLED] == 2
+    assert len(handed(world)) == 2
+
+
+def test_a_header_that_never_comes_of_a_message_that_is_taken_away_is_nothing(world: World) -> None:
+    unseen = world.server.deliver(mail(), headless=True)
+    world.tick()
+    world.server.delete(unseen)
+    world.drain()
+    assert world.rows() == []
+
+
 def test_waiting_for_content_begins_when_it_is_first_missed(world: World) -> None:
     old = world.server.deliver(mail("twice"))
     world.tick()

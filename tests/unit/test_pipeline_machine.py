@@ -52,6 +52,7 @@ class Mailbox(RuleBasedStateMachine):
         self.origins: Counter[bytes] = Counter()
         self.been_in_junk: set[bytes] = set()
         self.ever_blank: set[bytes] = set()
+        self.ever_headless: set[bytes] = set()
         self.been_down = False
         self.kills = 0
         self.checked_calls = 0
@@ -87,6 +88,8 @@ class Mailbox(RuleBasedStateMachine):
             self.been_in_junk.add(one.raw)
         if one.bodiless or one.headless or one.breaks:
             self.ever_blank.add(one.raw)
+        if one.headless:
+            self.ever_headless.add(one.raw)
 
     @rule(
         wanted=KINDS,
@@ -278,16 +281,21 @@ class Mailbox(RuleBasedStateMachine):
         rows: dict[str, list[Record]] = defaultdict(list)
         for row in self.world.rows():
             rows[row.fingerprint].append(row)
+        never_read = 0
         for raw, came in self.origins.items():
             mine = rows.get(_mark(raw), [])
             states = Counter(row.state for row in mine)
             done = states[State.HANDLED] + states[State.JUNK] + states[State.FAILED]
             note(f"{_mark(raw)}: {came} came, {self.removed[raw]} taken away, {states}")
             assert states[State.PENDING] == 0
+            if raw in self.ever_headless:
+                never_read += max(0, came - self.removed[raw] - done)
+                continue
             assert done >= came - self.removed[raw], "lost"
             assert len(mine) <= came, "one message was taken for two"
             assert states[State.GONE] <= self.removed[raw], "gone, and nobody took it away"
             self._right_end(raw, states)
+        assert never_read <= len(rows[NEVER_READ]), "lost"
         for name in WATCHED:
             for one in self.world.server.all_mail(name):
                 self._may_lie(one, name, rows[_mark(one.raw)])
@@ -320,6 +328,10 @@ class Mailbox(RuleBasedStateMachine):
         for name in WATCHED:
             placed = {row.place.uid for row in self.world.journal.in_folder(name)}
             assert set(self.world.server.folders[name].mails) <= placed, "a message without a row"
+
+
+NEVER_READ = fingerprint(ACCOUNT, Headers(()))
+"""What is known of a message of which the server never showed a header."""
 
 
 def _mark(raw: bytes) -> str:
