@@ -198,6 +198,7 @@ class Cycle:
         Raises:
             LeaseHeld: another worker is at it.
             Paused: nothing may be handed over.
+            Stop: the process is to end, and what was in hand has yet to.
             Everything that `Connector.session` and `Pipeline.poll` raise.
         """
         if not self._take_lease():
@@ -217,6 +218,8 @@ class Cycle:
             drained.add(report)
             if not report.anything:
                 break
+        if self._stopping.is_set():
+            raise Stop
         now = self._clock()
         self._facts.polled(LastPoll(now, ok=True, new=drained.new, good_at=now))
         drained.due = self._messages.counts().by_state[State.PENDING] + report.unread
