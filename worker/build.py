@@ -16,7 +16,8 @@ from worker.cycle import Cycle
 from worker.fetch import Fetch
 from worker.guests import Guests
 from worker.handle import Try
-from worker.handler_loading import Handler, junk_handlers, load_handlers
+from worker.handler import Handler, in_time
+from worker.handler_loading import junk_handlers, load_handlers
 from worker.hands import Hands
 from worker.journal.attempts import AttemptLedger
 from worker.journal.intents import Intents
@@ -83,11 +84,22 @@ class Parts:
     def close(self) -> None:
         """Give back what was opened."""
         for handler in self._handlers.values():
-            with self._guests.at_work(handler.name):
-                handler.close()
+            self._close_handler(handler)
         self._guests.remove()
         self._stopwatch.close()
         self.journal.close()
+
+    def _close_handler(self, handler: Handler) -> None:
+        """Whatever a handler does when it is closed, the others are closed too, and the journal."""
+
+        def close() -> None:
+            with self._guests.at_work(handler.name):
+                handler.close()
+
+        try:
+            in_time(close, self.settings.work.grace.total_seconds())
+        except Exception:
+            log.exception("handler.failed", handler=handler.name)
 
     def observing(self, command: str | None = None) -> Observing:
         if self._observing is None:

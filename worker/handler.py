@@ -2,11 +2,15 @@
 
 import importlib
 import inspect
+import threading
 from collections.abc import Awaitable, Callable, Generator
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 from worker.message import Message
+
+T = TypeVar("T")
 
 
 def _nothing() -> None:
@@ -53,3 +57,31 @@ def built(name: str, target: Any, own: Any) -> Handler:
 def _method(target: Any, name: str) -> Callable[[], object]:
     method = getattr(target, name, None) if not inspect.isroutine(target) else None
     return method if callable(method) else _nothing
+
+
+class TooLong(Exception):
+    """A handler didn't finish in time."""
+
+
+def in_time(do: Callable[[], T], limit: float) -> T:
+    """What it returns or raises, where it does so in time. A thread can't be ended: what hangs is left behind."""
+    came: list[Callable[[], T]] = []
+
+    def run() -> None:
+        try:
+            result = do()
+        except BaseException as error:  # noqa: BLE001 -- raised again where it was asked for
+            came.append(partial(_raise, error))
+        else:
+            came.append(lambda: result)
+
+    thread = threading.Thread(target=run, name="handler", daemon=True)
+    thread.start()
+    thread.join(limit)
+    if not came:
+        raise TooLong(f"it took longer than {limit} s")
+    return came[0]()
+
+
+def _raise(error: BaseException) -> Any:
+    raise error

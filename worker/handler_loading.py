@@ -8,12 +8,10 @@ name, never the end of the report.
 import difflib
 import inspect
 import json
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import partial
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args
@@ -22,7 +20,7 @@ from pydantic import BaseModel, ValidationError
 
 from worker.guests import Guests
 from worker.handler import Handler as Handler  # its name here is what others know it by
-from worker.handler import built, imported
+from worker.handler import TooLong, built, imported, in_time
 from worker.isolation import Inside, Isolated
 from worker.settings import SettingsError
 from worker.settings.disk import secret_file_faults
@@ -76,7 +74,7 @@ def load_handler(
     found = _find(name, tables, file_mode, START)
     if not found.faults:
         try:
-            return _in_time(lambda: built(name, found.target, found.own), START)
+            return _started(lambda: built(name, found.target, found.own), START)
         except (Exception, SystemExit) as error:  # noqa: BLE001 -- other people's code
             found.faults.append(f"{title(('handler', name))}: can't be started: {_said(error, found.secrets)}")
     raise SettingsError(found.faults)
@@ -163,35 +161,11 @@ def _no_such_handler(target: str) -> str:
 
 def _imported(place: str, start: timedelta) -> Any:
     try:
-        return _in_time(lambda: imported(place), start)
+        return _started(lambda: imported(place), start)
     except (Exception, SystemExit) as error:  # noqa: BLE001 -- other people's code
         raise _NotFound(
             f"{place} can't be imported: {_said(error)} Install it where the worker runs, or put it on PYTHONPATH."
         ) from None
-
-
-class TooLong(Exception):
-    """A handler wasn't ready in time."""
-
-
-def _in_time(do: Callable[[], T], limit: timedelta) -> T:
-    """What it returns or raises, where it does so in time. A thread can't be ended: what hangs is left behind."""
-    came: list[Callable[[], T]] = []
-
-    def run() -> None:
-        try:
-            result = do()
-        except BaseException as error:  # noqa: BLE001 -- raised again where it was asked for
-            came.append(partial(_raise, error))
-        else:
-            came.append(lambda: result)
-
-    thread = threading.Thread(target=run, name="handler-start", daemon=True)
-    thread.start()
-    thread.join(limit.total_seconds())
-    if not came:
-        raise _too_long(limit)
-    return came[0]()
 
 
 def _too_long(limit: timedelta) -> TooLong:
@@ -200,8 +174,12 @@ def _too_long(limit: timedelta) -> TooLong:
     )
 
 
-def _raise(error: BaseException) -> Any:
-    raise error
+def _started(do: Callable[[], T], limit: timedelta) -> T:
+    """As `in_time`; what takes too long is told for a person."""
+    try:
+        return in_time(do, limit.total_seconds())
+    except TooLong:
+        raise _too_long(limit) from None
 
 
 def _said(error: BaseException, secrets: tuple[str, ...] = ()) -> str:
@@ -387,7 +365,7 @@ def _ready(found: _Found, settings: Settings, guests: Guests) -> Handler:
         with guests.at_work(found.name):
             return built(found.name, found.target, found.own)
 
-    return _in_time(build, start)
+    return _started(build, start)
 
 
 def _closed_quietly(handler: Handler) -> None:

@@ -64,6 +64,8 @@ class Hands:
         self._aside: dict[int, InHand] = {}
         self._lock = threading.Lock()
         self._lost: set[int] = set()
+        self._with: dict[int, InHand] = {}
+        self._overdue: set[int] = set()
         self._threads = threads
         self.on_finished: Callable[[], None] = lambda: None
         for _ in range(threads):
@@ -81,8 +83,8 @@ class Hands:
 
     @property
     def size(self) -> int:
-        """Bytes of messages in hand."""
-        return sum(item.size for item in self._in_hand.values())
+        """Bytes of messages in hand, without those whose calls are overdue: they may hang for ever."""
+        return sum(item.size for row, item in self._in_hand.items() if row not in self._overdue)
 
     def take(self, record: Record, message: Message, already_done: Collection[str]) -> None:
         """Hand a message to the next free thread."""
@@ -102,6 +104,7 @@ class Hands:
         for item, outcome in filter(None, given_back):
             if self._in_hand.get(item.record.id) is item:
                 del self._in_hand[item.record.id]
+                self._overdue.discard(item.record.id)
                 finished.append(Finished(item.record, outcome))
         return finished
 
@@ -123,6 +126,8 @@ class Hands:
             if len(self._lost) >= self._threads or thread in self._lost:
                 return
             self._lost.add(thread)
+            if thread in self._with:
+                self._overdue.add(self._with[thread].record.id)
         self._start()
 
     def drop_waiting(self) -> list[int]:
@@ -158,7 +163,9 @@ class Hands:
     def _run(self) -> None:
         while (item := self._waiting.get()) is not None:
             if self._is_still_ours(item):
+                self._with[threading.get_ident()] = item
                 self._handle(item)
+                del self._with[threading.get_ident()]
             del item  # a message may be large: not to be held while waiting for the next
             if self._was_replaced():
                 return
@@ -176,12 +183,14 @@ class Hands:
         self._finished.put((item, replace(outcome, done=(*item.done, *outcome.done))))
         self.on_finished()
 
-    def _take_up(self, item: InHand) -> None:
-        """The handler that a message was laid aside for has room."""
+    def _take_up(self, item: InHand) -> bool:
+        """The handler that a message was laid aside for has room; false when it isn't wanted for it any more."""
         with self._lock:
-            if self._aside.get(item.record.id) is item:
-                del self._aside[item.record.id]
-                self._waiting.put(item)
+            if self._aside.get(item.record.id) is not item:
+                return False
+            del self._aside[item.record.id]
+            self._waiting.put(item)
+            return True
 
     def _was_replaced(self) -> bool:
         """Whether another thread has taken this one's place: then it ends."""

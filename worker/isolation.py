@@ -150,6 +150,7 @@ class _Process:
     """A process and the socket to it. One thread at a time asks it."""
 
     def __init__(self) -> None:
+        self._ending = threading.Lock()
         self._peer, theirs = socket.socketpair()
         with theirs:
             self._process = subprocess.Popen(  # noqa: S603 -- this interpreter
@@ -185,12 +186,13 @@ class _Process:
 
     def end(self) -> None:
         """Kill it and all that it started (and that did not move to a session of its own)."""
-        # It isn't waited for before that, so that its number can't have become another's.
-        if self._process.returncode is None:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
-        self._peer.close()
+        with self._ending:
+            # It isn't waited for before that, so that its number can't have become another's.
+            if self._process.returncode is None:
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+            self._peer.close()
 
 
 def environment(given: Mapping[str, str]) -> dict[str, str]:

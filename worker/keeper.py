@@ -24,20 +24,22 @@ class Busy(Exception):
     done: the handlers that returned before. when_free: calls a function once the handler has room.
     """
 
-    def __init__(self, done: tuple[str, ...], when_free: Callable[[Callable[[], None]], None]) -> None:
+    def __init__(self, done: tuple[str, ...], when_free: Callable[[Callable[[], bool]], None]) -> None:
         super().__init__("the handler is busy")
         self.done = done
         self.when_free = when_free
 
 
 class Slots:
-    """So many messages at once. Who finds no room is called when there may be some, in order of asking."""
+    """So many messages at once. Who finds no room is called when there may be some, in order of asking, and says
+    whether it still wants it.
+    """
 
     def __init__(self, count: int | None) -> None:
         """count: None: any number."""
         self._free = count
         self._lock = threading.Lock()
-        self._waiting: deque[Callable[[], None]] = deque()
+        self._waiting: deque[Callable[[], bool]] = deque()
 
     def take(self) -> bool:
         """Whether there was room; then it is to be given back."""
@@ -52,17 +54,21 @@ class Slots:
         with self._lock:
             if self._free is not None:
                 self._free += 1
-            waiting = self._waiting.popleft() if self._waiting else None
-        if waiting is not None:
-            waiting()
+        while (waiting := self._next()) is not None:
+            if waiting():
+                return
 
-    def when_free(self, call: Callable[[], None]) -> None:
+    def when_free(self, call: Callable[[], bool]) -> None:
         """Call this when there is room; at once where there is some by now."""
         with self._lock:
             if self._free == 0:
                 self._waiting.append(call)
                 return
         call()
+
+    def _next(self) -> Callable[[], bool] | None:
+        with self._lock:
+            return self._waiting.popleft() if self._waiting else None
 
 
 class Stopwatch:

@@ -11,8 +11,10 @@ from worker.journal.messages import Messages, Record
 from worker.keeper import PAUSED
 from worker.verdict import Path
 
-LOOK_AGAIN = (30.0, 300.0)
-"""Seconds after which it is asked again whether an earlier message is done: the least, and the most."""
+LOOK_AGAIN = 30.0
+"""Seconds after which it is asked again whether an earlier message is done, where nobody knows when it will be."""
+LONGEST = 300.0
+"""Seconds after which that is asked in any case: it may have been done, or taken away, before its time."""
 
 
 class Turns:
@@ -96,9 +98,9 @@ class Turns:
             if before[0] in going:
                 more = True
             else:
-                least, most = LOOK_AGAIN
                 now = self._clock()
-                later[record.id] = now + min(max((before[1] or 0.0) - now, least), most)
+                known = before[1] is not None and before[1] > now
+                later[record.id] = min(before[1] or 0.0, now + LONGEST) if known else now + LOOK_AGAIN
         self._messages.postpone(later)
         return go, more
 

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import sys
 import threading
 import time
 from collections import Counter
@@ -131,3 +132,12 @@ class Poison:
 
 def _fall() -> None:
     _fall()
+
+
+class Talkative:
+    """Prints what it is given, and leaves a thread behind."""
+
+    def __call__(self, message: Message) -> None:
+        sys.stdout.write(message.subject + "\n")
+        sys.stderr.write(message.subject + "\n")
+        threading.Thread(target=threading.Event().wait, daemon=True).start()

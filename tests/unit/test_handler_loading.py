@@ -1,6 +1,7 @@
 """Handlers by name: what is found, what is refused, and every fault at once."""
 
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 
 from worker.handler_loading import Handler, check_handlers, load_handlers
 from worker.settings import Settings, SettingsError, load
+from worker.testing import make_message
 
 MODULE = """
 from datetime import timedelta
@@ -272,3 +274,70 @@ def test_a_handler_that_only_promises_to_work_fails_at_its_first_message(calls: 
 
     with pytest.raises(TypeError, match="did nothing"):
         Handler("x", some_handlers.hidden_promise)(object())  # type: ignore[arg-type]  # it looks at nothing
+
+
+# -- code that goes wrong before it has a message
+
+
+@pytest.fixture
+def slow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
+    """Modules that don't finish in time, until the event is set."""
+    go = threading.Event()
+    monkeypatch.setattr(sys, "let_slow_handlers_go", go, raising=False)
+    (tmp_path / "slow_import.py").write_text("import sys\nsys.let_slow_handlers_go.wait(20)\ndef one(message): ...\n")
+    (tmp_path / "slow_build.py").write_text(
+        "import sys\nclass One:\n    def __init__(self): sys.let_slow_handlers_go.wait(20)\n"
+        "    def __call__(self, message): ...\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    yield go
+    go.set()
+    for thread in threading.enumerate():
+        if thread.name == "handler":
+            thread.join()
+    for name in ("slow_import", "slow_build"):
+        sys.modules.pop(name, None)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"), [("slow_import:one", "can't be imported"), ("slow_build:One", "can't be started")]
+)
+def test_a_handler_that_blocks_at_start_is_a_fault_with_its_name(
+    tmp_path: Path, calls: list[Any], slow: threading.Event, name: str, said: str
+) -> None:
+    (fault,) = faults(tmp_path, f'["{name}"]', '[work]\nstart = "100ms"\n')
+    assert name in fault
+    assert said in fault
+    assert "[work] start" in fault
+
+
+def test_a_handler_that_fails_or_leaves_at_import_is_a_fault_with_its_name(tmp_path: Path, calls: list[Any]) -> None:
+    found = faults(tmp_path, '["broken_handlers:x", "leaving_handlers:x"]')
+    assert len(found) == 2
+    assert "broken_handlers:x" in found[0]
+    assert "leaving_handlers:x" in found[1]
+
+
+def test_a_handler_can_be_built_in_a_process_of_its_own(tmp_path: Path, calls: list[Any]) -> None:
+    table = '[handler.mine]\nuse = "some_handlers:Configured"\nurl = "x://y"\nisolate = true\ntime_limit = "20s"\n'
+    handler = load_handlers(settings(tmp_path, '["mine"]', table))["mine"]
+    handler(make_message())
+    handler.close()
+    assert calls == []  # nothing of it happened here
+
+
+def test_one_that_cant_be_built_there_is_a_fault_without_its_secrets(tmp_path: Path, calls: list[Any]) -> None:
+    table = '[handler.mine]\nuse = "some_handlers:Configured"\nurl = "x://y"\nlimit = 13\nisolate = true\n'
+    (fault,) = faults(tmp_path, '["mine"]', table, {"NHSMAIL_HANDLER__MINE__TOKEN": "a-secret"})
+    assert fault.startswith("[handler.mine]: can't be started: ")
+    assert "a-secret" not in fault
+
+
+def test_a_handler_cant_have_a_setting_by_the_name_of_one_of_the_workers(tmp_path: Path, calls: list[Any]) -> None:
+    (tmp_path / "greedy_handlers.py").write_text(
+        "from pydantic import BaseModel\nclass One:\n    class Settings(BaseModel):\n        memory: int = 3\n"
+        "    def __init__(self, settings): ...\n    def __call__(self, message): ...\n"
+    )
+    (fault,) = faults(tmp_path, '["greedy_handlers:One"]')
+    assert fault.startswith("[handler.greedy_handlers:One] memory: is the worker's own")
+    sys.modules.pop("greedy_handlers")

@@ -42,6 +42,21 @@ def test_what_it_was_given() -> None:
     assert worker.Message is Message
 
 
+@pytest.mark.parametrize(
+    "name", ["key", "path", "subject", "text", "headers", "attachments", "raw", "evidence", "_raw", "anything"]
+)
+def test_nothing_in_it_can_be_changed(name: str) -> None:
+    one = multipart("Content-Type: text/plain\r\n\r\nhello", "Content-Type: application/pdf\r\n\r\nPDF")
+    for thing in (one, *one.attachments):
+        with pytest.raises(AttributeError, match=name):
+            setattr(thing, name, "changed")
+        with pytest.raises(AttributeError, match=name):
+            delattr(thing, name)
+    assert one.text.strip() == "hello"
+    with pytest.raises(TypeError):
+        one.headers[0] = ("Subject", "changed")  # type: ignore[index]  # that is the point
+
+
 def test_headers_as_a_person_reads_them() -> None:
     seen = message(
         'From: "=?utf-8?q?Path=C3=B3logy=2C?= Lab" <lab@nhs.uk>\nTo: a@nhs.net,\n "B, b" <b@nhs.net>\nCc: c@nhs.net\n'

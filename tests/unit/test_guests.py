@@ -1,0 +1,120 @@
+"""Handlers as guests: what they print isn't passed on, and what they leave is theirs by name."""
+
+import io
+import json
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from worker.guests import THREADS_TO_TELL, Guests
+from worker.observe import configure_logging, get_logger
+
+
+@pytest.fixture
+def logged() -> Callable[[], list[dict[str, Any]]]:
+    stream = io.StringIO()
+    configure_logging(level="info", format="json", stream=stream, hooks=False)
+    return lambda: [json.loads(line) for line in stream.getvalue().splitlines()]
+
+
+@pytest.fixture
+def guests(logged: object) -> Iterator[Guests]:
+    """To be installed in the test itself: before, pytest puts streams of its own in place."""
+    guests = Guests()
+    yield guests
+    guests.remove()
+
+
+def test_what_a_handler_prints_is_counted_and_dropped(
+    guests: Guests, logged: Callable[[], list[dict[str, Any]]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    guests.install()
+    with guests.at_work("mine"):
+        sys.stdout.write("secret words\n")
+        sys.stderr.write("secret words\n")
+        sys.stdout.buffer.write(b"secret words")
+    sys.stdout.write("ours\n")
+    shown = capsys.readouterr()
+    assert shown.err + shown.out == "ours\n"
+    assert [(line["event"], line["handler"], line["bytes"]) for line in logged()] == [("handler.printed", "mine", 38)]
+
+
+def test_printing_is_told_again_only_when_it_has_doubled(
+    guests: Guests, logged: Callable[[], list[dict[str, Any]]]
+) -> None:
+    guests.install()
+    for _ in range(100):
+        with guests.at_work("mine"):
+            sys.stdout.write("secret\n")
+    assert [line["bytes"] for line in logged()] == [7, 14, 28, 56, 112, 224, 448]
+
+
+def test_threads_that_a_handler_began_are_its_own_however_far_down(
+    guests: Guests, logged: Callable[[], list[dict[str, Any]]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    guests.install()
+    go = threading.Event()
+
+    def nested() -> None:
+        sys.stdout.write("secret words\n")
+        go.wait(10)
+
+    def between() -> None:
+        inner = threading.Thread(target=nested)
+        inner.start()
+        inner.join()
+
+    with guests.at_work("mine"):
+        outer = threading.Thread(target=between)
+        outer.start()
+        while not guests._printed:
+            go.wait(0.001)
+    guests.remove()
+    go.set()
+    outer.join()
+    assert capsys.readouterr().out == ""
+    assert ("handler.threads_left", "mine", 2) in [
+        (line["event"], line["handler"], line.get("count")) for line in logged()
+    ]
+
+
+def test_threads_that_grow_in_number_are_told_by_name(
+    guests: Guests, logged: Callable[[], list[dict[str, Any]]]
+) -> None:
+    guests.install()
+    go = threading.Event()
+    begun: list[threading.Thread] = []
+    for _ in range(2 * THREADS_TO_TELL):
+        with guests.at_work("leaky"):
+            begun.append(threading.Thread(target=go.wait, args=(10,)))
+            begun[-1].start()
+        with guests.at_work("tidy"):
+            threading.Thread(target=lambda: None).start()
+    go.set()
+    for thread in begun:
+        thread.join()
+    assert [(line["event"], line["handler"], line["count"]) for line in logged()] == [
+        ("handler.threads", "leaky", THREADS_TO_TELL),
+        ("handler.threads", "leaky", 2 * THREADS_TO_TELL),
+    ]
+
+
+def test_the_log_is_written_from_a_handlers_thread_too(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging(level="info", format="json", hooks=False)
+    guests = Guests()
+    guests.install()
+    with guests.at_work("mine"):
+        get_logger().info("worker.stopped")
+    guests.remove()
+    assert json.loads(capsys.readouterr().err)["event"] == "worker.stopped"
+
+
+def test_afterwards_all_is_as_it_was() -> None:
+    before = sys.stdout, sys.stderr, threading.Thread.start
+    guests = Guests()
+    guests.install()
+    guests.remove()
+    assert (sys.stdout, sys.stderr, threading.Thread.start) == before
