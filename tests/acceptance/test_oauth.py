@@ -138,6 +138,72 @@ def test_a_locked_account_at_the_token_endpoint_halts_at_once(endpoint: TokenEnd
     assert len(endpoint.forms) == 1
 
 
+def test_a_refresh_token_that_is_over_leads_back_to_the_password_and_to_the_next_token(
+    dovecot: Mailbox, endpoint: TokenEndpoint, make_signed: MakeSigned
+) -> None:
+    worker = make_signed("oauth2-password")
+    first, second = (dovecot.token(number=number) for number in (1, 2))
+    endpoint.answers = [tokens(first, user=dovecot.address, expires_in=1), refusal(700082)]
+    endpoint.answers.append(tokens(second, user=dovecot.address))
+    assert worker.once() == 0
+    answer = worker.command("once")
+    assert (answer.code, "authorise" in answer.err) == (75, False)
+    assert login(worker)[0] != "halted"
+    eventually(lambda: worker.once() == 0)
+    assert [worker.once(), worker.once()] == [0, 0]
+    assert grants(endpoint) == ["password", "refresh_token", "password"]
+    assert worker.events("login.halted") == []
+    assert login(worker) == ("ready", 0, None)
+    assert worker.status()["password"]["days_left"] in {89, 90}
+
+
+def test_a_worker_whose_sign_in_is_over_signs_in_anew_and_reconnects(
+    dovecot: Mailbox, proxy: Proxy, endpoint: TokenEndpoint, make_signed: MakeSigned
+) -> None:
+    worker = make_signed("oauth2-password", proxy)
+    endpoint.answers = [tokens(dovecot.token(number=1), user=dovecot.address, expires_in=1), refusal(700082)]
+    endpoint.answers.append(tokens(dovecot.token(number=2), user=dovecot.address))
+    with worker.running():
+        for number in (1, 2, 3):
+            eventually(lambda: len(worker.events("login.succeeded")) == number)  # noqa: B023 -- called at once
+            proxy.cut()
+    assert grants(endpoint) == ["password", "refresh_token", "password"]
+    assert worker.events("login.halted") == []
+
+
+def test_status_tells_of_the_halt_of_a_token_that_the_password_has_led_to(
+    dovecot: Mailbox, endpoint: TokenEndpoint, make_signed: MakeSigned
+) -> None:
+    worker = make_signed("oauth2-password")
+    endpoint.answers = [tokens(dovecot.token(), user=dovecot.address, expires_in=1), refusal(50057)]
+    assert [worker.once(), worker.once()] == [0, 77]
+    assert login(worker) == ("halted", 0, "disabled")
+    assert "enable the account" in worker.command("login", "status").out
+
+
+def test_a_client_secret_that_has_expired_is_named_and_a_new_one_tried_at_once(
+    dovecot: Mailbox, endpoint: TokenEndpoint, make_signed: MakeSigned
+) -> None:
+    worker = make_signed("oauth2-client")
+    endpoint.answers = [refusal(7000222, "invalid_client", 401), tokens(dovecot.token(), refresh=None)]
+    answer = worker.command("once")
+    assert (answer.code, "client secret has expired" in answer.err, "login reset" in answer.err) == (77, True, False)
+    (worker.folder / "client-secret").write_text("another-secret-8R~")
+    assert worker.once() == 0
+
+
+def test_another_tenant_is_tried_at_once(dovecot: Mailbox, endpoint: TokenEndpoint, make_signed: MakeSigned) -> None:
+    worker = make_signed("oauth2-password")
+    endpoint.discovery_status = 400
+    answer = worker.command("once")
+    assert (answer.code, "tried at once" in answer.err, "login reset" in answer.err) == (77, True, False)
+    endpoint.discovery_status = 200
+    assert worker.once() == 77
+    worker.configure(**{"account.oauth": {"tenant": "tenant-2"}})
+    endpoint.answers = [tokens(dovecot.token(), user=dovecot.address)]
+    assert worker.once() == 0
+
+
 # -- tokens that run out -----------------------------------------------------------------------------------------------
 
 

@@ -118,6 +118,48 @@ def test_an_answer_that_is_lost_counts(dovecot: Mailbox, proxy: Proxy, make_work
     assert attempts(worker) == 1
 
 
+def test_a_server_that_asks_for_no_pause_sets_no_pace(dovecot: Mailbox, proxy: Proxy, make_worker: MakeWorker) -> None:
+    text = "{tag} NO Request is throttled. Suggested Backoff Time: 0 milliseconds"
+    rule = proxy.on("^LOGIN", Answer(text), times=None)
+    settings = quick()
+    settings["poll"] = {"every": "50ms", "reconnect": ["400ms", "800ms", "1h"]}
+    worker = make_worker(proxy, settings=settings)
+
+    with worker.running() as running:
+        eventually(lambda: len(worker.events("login.rejected")) == 3)
+        time.sleep(0.5)
+        assert running.alive
+
+    sent = [row[0] for row in worker.rows("select at from attempt order by number")]
+    assert len(sent) == 3
+    assert sent[1] - sent[0] >= 0.4
+    assert sent[2] - sent[1] >= 0.8
+    status = worker.status()["login"]
+    assert (status["state"], status["failures"], status["reason"]) == ("cooling", 0, "throttled")
+    rule.remove()
+
+
+def test_a_bye_in_place_of_the_answer_counts_whatever_it_says(
+    dovecot: Mailbox, proxy: Proxy, make_worker: MakeWorker
+) -> None:
+    proxy.on("^LOGIN", Answer("* BYE [UNAVAILABLE] Server Unavailable. 15"), Cut())
+    worker = make_worker(proxy, settings=quick(waits=["10m"]))
+
+    assert [worker.once(), worker.once()] == [75, 75]
+
+    status = worker.status()["login"]
+    assert (status["state"], status["failures"], status["remaining"]) == ("cooling", 1, 7)
+
+
+def test_a_reset_needs_a_reason(dovecot: Mailbox, make_worker: MakeWorker) -> None:
+    worker = make_worker(settings=quick())
+    for reason in ("", "   "):
+        answer = worker.command("login", "reset", "--reason", reason)
+        assert (answer.code, "audit trail" in answer.err) == (64, True), answer
+    assert worker.once() == 0
+    assert worker.rows("select kind from attempt") == [("password",)]
+
+
 def test_a_success_is_the_login_and_the_first_command(dovecot: Mailbox, proxy: Proxy, make_worker: MakeWorker) -> None:
     proxy.on("^LIST", Answer("{tag} BAD User is authenticated but not connected."))
     worker = make_worker(proxy, settings=quick(waits=["100ms"]))

@@ -358,6 +358,28 @@ def test_a_refresh_token_that_is_over_leads_back_to_the_password(
     assert (answer.cls, answer.kind) == (F.SIGN_IN_AGAIN, "token")
     assert found.candidate().kind == "password"
     assert found.candidate().obtain(refresh=False).secret == "access-2"
+    again = source(endpoint, authority, tmp_path, "oauth2-password").candidate()
+    assert (again.kind, again.password) == ("token", PASSWORD)
+    assert again.obtain(refresh=False).secret == "access-2"
+    assert [form["grant_type"] for form in endpoint.forms] == ["password", "refresh_token", "password"]
+
+
+def test_another_application_is_another_way_of_logging_in(
+    endpoint: TokenEndpoint, authority: Authority, tmp_path: Path
+) -> None:
+    def way(flow: Flow = "oauth2-device", **given: Any) -> str:
+        return source(endpoint, authority, tmp_path, flow, **given).way
+
+    ways = [
+        way(),
+        way("oauth2-password"),
+        way(tenant="t"),
+        way(client_id="c"),
+        way("oauth2-client"),
+    ]
+    assert len({*ways, way(scopes=("s",))}) == 6
+    assert way() == way(timeout=7.0)
+    assert SECRET not in way("oauth2-client")
 
 
 @pytest.mark.parametrize(

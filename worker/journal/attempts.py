@@ -22,6 +22,8 @@ CONNECTION: Final = "connection"
 _EPOCH: Final = "login.epoch"
 _SALT: Final = "login.salt"
 _CURRENT: Final = "login.credential"
+_PASSWORD: Final = "login.password"  # noqa: S105 -- a fact's name
+_WAY: Final = "login.way"
 _REFUSED: Final = "login.refused"
 _WARNED: Final = "login.warned"
 
@@ -63,10 +65,12 @@ class History:
     """What the journal knows of the login, in one consistent view.
 
     epoch: which journal this is; None: it has never seen an attempt. head: the highest number, 0 without rows.
-    records: in order, password rows since the last password success or reset, token rows since the last token success
-    or reset, waits without a credential since the last success or reset.
-    reset_unproven: the last reset has had no success since.
-    current: the fingerprint of the credential that was last read. refused: why it wasn't sent, where it wasn't fit.
+    records: in order, password rows since the last password success or reset, token rows and waits without a credential
+    since the last success of either kind or reset: a password that got in has led to a new token.
+    reset_unproven: the last reset has had no success since; where it was about a password, none of a password.
+    current: the fingerprint of the credential that would have been sent last. password: that of the account's password,
+    where one was read; None: there was none. refused: why it wasn't sent, where it wasn't fit.
+    way: how the settings said to log in then.
     """
 
     epoch: str | None = None
@@ -75,6 +79,8 @@ class History:
     reset_unproven: bool = False
     current: str | None = None
     refused: str | None = None
+    password: str | None = None
+    way: str | None = None
 
 
 class AttemptLedger:
@@ -95,20 +101,22 @@ class AttemptLedger:
         with self._database.read() as connection:
             reset = _last(connection, attempt.c.kind == RESET)
             password = max(reset, _last(connection, _success("password")))
-            token = max(reset, _last(connection, _success("token")))
+            token = max(password, _last(connection, _success("token")))
             wanted = or_(
                 and_(attempt.c.kind.in_(("password", DOUBT)), attempt.c.number > password),
                 and_(attempt.c.kind == "token", attempt.c.number > token),
-                and_(attempt.c.kind == CONNECTION, attempt.c.number > max(password, token)),
+                and_(attempt.c.kind == CONNECTION, attempt.c.number > token),
             )
             rows = connection.execute(select(attempt).where(wanted).order_by(attempt.c.number)).mappings()
             return History(
                 epoch=_fact(connection, _EPOCH),
                 head=_last(connection, None),
                 records=tuple(Record(**row) for row in rows),
-                reset_unproven=0 < reset == max(password, token),
+                reset_unproven=0 < reset == (token if _about(connection, reset) == "token" else password),
                 current=_fact(connection, _CURRENT),
                 refused=_fact(connection, _REFUSED),
+                password=_fact(connection, _PASSWORD),
+                way=_fact(connection, _WAY),
             )
 
     def credentials(self) -> Sequence[KnownCredential]:
@@ -147,11 +155,12 @@ class AttemptLedger:
         actor: str,
         at: float,
         jitter: float,
+        note: str | None = None,
     ) -> int:
         """Write an attempt that has no answer yet, on the disk when this returns. A password counts until one is known.
 
         after: the head that the decision was made from. floor: the number to be higher than, where the journal's own
-        head isn't known to be the highest. epoch: what this journal is called from now on.
+        head isn't known to be the highest. epoch: what this journal is called from now on. note: the way of logging in.
 
         Returns:
             The attempt's number.
@@ -160,6 +169,7 @@ class AttemptLedger:
             Overtaken: the head is another one by now.
         """
         row = {"kind": kind, "credential": credential, "actor": actor, "counts": kind == "password", "jitter": jitter}
+        row["note"] = note
         return self._append(after, floor, epoch, at, row)
 
     def append(
@@ -177,7 +187,10 @@ class AttemptLedger:
         said: str | None = None,
         note: str | None = None,
     ) -> int:
-        """Write a row that is no attempt, whole: a reset, a doubt, or a wait with nothing sent. Else as `begin`."""
+        """Write a row that is no attempt, whole: a reset, a doubt, or a wait with nothing sent. Else as `begin`.
+
+        outcome: of a wait, its class; of a reset, what it is about, `password` or `token`.
+        """
         row = {"kind": kind, "actor": actor, "counts": False, "jitter": jitter, "outcome": outcome}
         row |= {"retry_after": retry_after, "said": said, "note": note, "finished_at": at}
         return self._append(after, floor, epoch, at, row)
@@ -200,20 +213,32 @@ class AttemptLedger:
         with self._database.write(durable=True) as connection:
             connection.execute(update(attempt).where(attempt.c.number.in_(numbers)).values(cools_from=at))
 
-    def saw(self, fingerprint: str, at: float, *, password: bool, refused: str | None = None) -> None:
+    def saw(
+        self,
+        fingerprint: str,
+        at: float,
+        *,
+        password: bool,
+        refused: str | None = None,
+        sends: str | None = None,
+        way: str | None = None,
+    ) -> None:
         """A credential was read; the first time that a password is seen is when its age begins.
 
-        refused: why it won't be sent.
+        refused: why it won't be sent. sends: the fingerprint of what would be sent, where it is something else: a token
+        that the password has led to. way: how the settings say to log in.
         """
+        facts = {_CURRENT: sends or fingerprint, _PASSWORD: fingerprint if password else None}
+        facts |= {_REFUSED: refused, _WAY: way}
         with self._database.read() as connection:
             known = select(credential.c.fingerprint).where(credential.c.fingerprint == fingerprint)
             is_new = password and connection.execute(known).first() is None
-            stored = (_fact(connection, _CURRENT), _fact(connection, _REFUSED))
-        if not is_new and stored == (fingerprint, refused):
+            stored = {name: _fact(connection, name) for name in facts}
+        if not is_new and stored == facts:
             return
         with self._database.write() as connection:
-            _set_fact(connection, _CURRENT, fingerprint)
-            _set_fact(connection, _REFUSED, refused)
+            for name, value in facts.items():
+                _set_fact(connection, name, value)
             if is_new:
                 connection.execute(insert(credential).values(fingerprint=fingerprint, first_seen_at=at))
 
@@ -253,6 +278,12 @@ def _success(kind: str) -> Any:
 def _last(connection: Connection, where: Any) -> int:
     query = select(func.max(attempt.c.number))
     return int(connection.execute(query if where is None else query.where(where)).scalar() or 0)
+
+
+def _about(connection: Connection, reset: int) -> str | None:
+    """What a reset is about."""
+    about: str | None = connection.execute(select(attempt.c.outcome).where(attempt.c.number == reset)).scalar()
+    return about
 
 
 def _fact(connection: Connection, name: str) -> str | None:

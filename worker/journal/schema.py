@@ -120,12 +120,16 @@ attempt = Table(
     Column("kind", String, nullable=False, comment="password, token, connection (nothing was sent), reset, or doubt"),
     Column("credential", String, comment="the fingerprint of what was sent"),
     Column("actor", String, nullable=False, comment="the replica, or the operating-system user of a command"),
-    Column("outcome", String, comment="succeeded, or the class of the failure; null: no answer came, which counts"),
+    Column(
+        "outcome",
+        String,
+        comment="succeeded, or the class of the failure; null: no answer came; of a reset: about what",
+    ),
     Column("counts", Boolean, nullable=False, comment="the server may have counted it against the account"),
     Column("jitter", Double, nullable=False, comment="the random share of this attempt's wait, from 0 to 1"),
     Column("retry_after", Double, comment="seconds that the server asked us to wait"),
     Column("said", String, comment="the server's words, reduced to ours"),
-    Column("note", String, comment="a person's reason for a reset, or what is in doubt"),
+    Column("note", String, comment="a person's reason for a reset, what is in doubt, or the way of logging in"),
     Column("finished_at", Double),
 )
 

@@ -9,8 +9,9 @@ from datetime import UTC, datetime
 from typing import Final
 
 from worker.login.backoff import Lockout
+from worker.login.credential import Auth
 from worker.login.standing import Reason, Standing, State
-from worker.mailbox.failures import FailureClass
+from worker.mailbox.failures import FailureClass, Kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,7 @@ class Help:
 
 
 _RESET: Final = "run `nhsmail-worker login reset --reason …`"
+_SIGN_IN: Final = "Sign in again with `nhsmail-worker login authorise`; it is used at once."
 
 _WHAT: Final[dict[str, str]] = {
     Reason.BUDGET: "All the login attempts that the worker allows itself have failed.",
@@ -46,20 +48,48 @@ _WHAT: Final[dict[str, str]] = {
 }
 
 
-def what_happened(reason: str | None) -> str:
-    """One sentence for a reason of a `Standing`."""
+_WHAT_OF_TOKENS: Final[dict[str, str]] = {
+    Reason.UNANSWERED: "A login with an OAuth token ended without an answer; no password was sent, so nothing counts.",
+    FailureClass.LOST_AFTER_SENDING: (
+        "The connection was lost before the OAuth token was answered; no password was sent, so nothing counts."
+    ),
+    FailureClass.AMBIGUOUS: "The server's answer to the OAuth token is unclear; no password was sent.",
+}
+_WHAT_OF_SECRETS: Final = {
+    "AADSTS7000222": "The application's client secret has expired.",
+    "AADSTS7000215": "The application's client secret isn't the right one.",
+}
+_SETTLED_ELSEWHERE: Final = frozenset({"AADSTS50076", "AADSTS50079", "AADSTS53003", "AADSTS65001"})
+"""A second factor, a rule about sign-ins or a consent is asked for: not of our settings, but where they are kept."""
+
+
+def what_happened(reason: str | None, *, kind: Kind = "password", said: str = "") -> str:
+    """One sentence for a reason of a `Standing`, its kind of credential, and what was said."""
+    if reason == FailureClass.CONFIGURATION and said in _WHAT_OF_SECRETS:
+        return _WHAT_OF_SECRETS[said]
+    if kind == "token" and reason in _WHAT_OF_TOKENS:
+        return _WHAT_OF_TOKENS[reason]
     return _WHAT.get(reason or "", "The login hasn't succeeded yet.")
 
 
-def advise(standing: Standing, rules: Lockout, help_: Help, *, account: str, needs_restart: bool = False) -> str:
-    """The whole message for a standing."""
-    parts = [f"{what_happened(standing.reason)} No mail of {account} is read meanwhile; it is safe in the mailbox."]
+def advise(
+    standing: Standing,
+    rules: Lockout,
+    help_: Help,
+    *,
+    account: str,
+    needs_restart: bool = False,
+    auth: Auth = "password",
+) -> str:
+    """The whole message for a standing. needs_restart and auth: as in `CredentialSource`."""
+    what = what_happened(standing.reason, kind=standing.kind, said=standing.said)
+    parts = [f"{what} No mail of {account} is read meanwhile; it is safe in the mailbox."]
     parts.append(_left(standing, rules))
     if standing.state is State.COOLING and standing.next_at is not None:
         parts.append(f"The next attempt comes at {moment(standing.next_at)}.")
     elif standing.state is State.HALTED:
         parts.append("No further attempt is made by itself.")
-    parts.append(_what_to_do(standing, help_, _changed(needs_restart=needs_restart)))
+    parts.append(_what_to_do(standing, _Ways(help_, account, auth, needs_restart=needs_restart)))
     return " ".join(part for part in parts if part)
 
 
@@ -84,11 +114,9 @@ def last_attempt(standing: Standing) -> str:
 def reset_again() -> str:
     """The message for a second reset."""
     return (
-        "The login was reset before, and hasn't succeeded since. Each reset lets the worker use its attempts anew, "
-        "and the "
-        "server may not have forgotten the former ones: the account could be locked. If it is known to be unlocked, "
-        "and "
-        "the password to be right, repeat the command with --again."
+        "The login was reset before, and hasn't succeeded since. Each reset lets the worker use its attempts anew, and "
+        "the server may not have forgotten the former ones: the account could be locked. If it is known to be "
+        "unlocked, and the password to be right, repeat the command with --again."
     )
 
 
@@ -102,9 +130,8 @@ def _left(standing: Standing, rules: Lockout) -> str:
         return ""
     return (
         f"Failed attempts that count: {standing.failures}; left for the worker: {standing.remaining}, with this "
-        "credential "
-        f"{standing.remaining_for_credential} (the account locks at {rules.threshold}, {rules.reserve} are kept in "
-        "reserve)."
+        f"credential {standing.remaining_for_credential} (the account locks at {rules.threshold}, {rules.reserve} are "
+        "kept in reserve)."
     )
 
 
@@ -116,31 +143,116 @@ def _changed(*, needs_restart: bool) -> str:
     return "Put the right password in the password file; it is tried at once, no restart is needed."
 
 
-def _what_to_do(standing: Standing, help_: Help, change: str) -> str:
-    who = help_.local_administrator
+@dataclass(frozen=True, slots=True)
+class _Ways:
+    """What can be done about a standing, and whom to ask."""
+
+    help: Help
+    account: str
+    auth: Auth
+    needs_restart: bool
+
+    @property
+    def who(self) -> str:
+        return self.help.local_administrator
+
+    def change(self) -> str:
+        return _changed(needs_restart=self.needs_restart)
+
+    def expired(self) -> str:
+        new = f"Change the password. Where that can't be done, ask {self.who} to set a new one."
+        match self.auth:
+            case "oauth2-device":
+                return f"{new} {_SIGN_IN}"
+            case "oauth2-client":
+                return f"{new} Then {_RESET}."
+        return f"{new} {self.change()}"
+
+    def configuration(self, said: str) -> str:
+        if said in _WHAT_OF_SECRETS:
+            return f"Ask {self.who}, through whom the application was registered, for a new one. {self._new_secret()}"
+        asked = (
+            f"{self.who[:1].upper()}{self.who[1:]} knows how the mailbox is set up; {self.help.helpdesk} answers "
+            "questions about the connection."
+        )
+        if said in _SETTLED_ELSEWHERE:
+            return (
+                f"The sign-in service asks for a consent or a second factor ({said}): ask {self.who} to have it put "
+                f"right for this application, then {_RESET}."
+            )
+        if self.auth == "password":
+            return (
+                "Set `auth` under `[account]` to one of the OAuth flows, as NHSmail's mailboxes need OAuth 2.0 today, "
+                f"and restart the worker: another way of logging in is tried at once. {asked}"
+            )
+        return (
+            "Check `auth` under `[account]`, and the application's tenant, client id and authority under "
+            f"`[account.oauth]`, and restart the worker: a changed setting is tried at once. {asked}"
+        )
+
+    def protocol(self) -> str:
+        return (
+            "Check `host`, `port` and `auth` under `[account]`, and whether there is a newer version of the worker; "
+            f"{self.help.helpdesk} answers questions about the connection. Then {_RESET}."
+        )
+
+    def sign_in_again(self) -> str:
+        match self.auth:
+            case "oauth2-client":
+                return f"Ask {self.who} whether the application is still registered for this mailbox, then {_RESET}."
+            case "oauth2-password":
+                return (
+                    f"Sign in as {self.account} with a browser, to see what is asked for there, and change the "
+                    f"password where it is. {self.change()} If it is the same as before, {_RESET}."
+                )
+        return _SIGN_IN
+
+    def _new_secret(self) -> str:
+        if self.needs_restart:
+            return "Put it into the worker's environment and restart it (its environment is read at start only)."
+        return "Put it into the file that `client_secret_file` names; it is tried at once, no restart is needed."
+
+
+def _what_to_do(standing: Standing, ways: _Ways) -> str:
+    if standing.kind == "token" and standing.reason in _WHAT_OF_TOKENS:
+        return _about_a_token(standing, ways)
     match standing.reason:
         case Reason.BUDGET | Reason.JOURNAL:
-            return f"Make sure that the password is right, ask {who} whether the account is unlocked, then {_RESET}."
+            return (
+                f"Make sure that the password is right, ask {ways.who} whether the account is unlocked, then {_RESET}."
+            )
         case Reason.CREDENTIAL | FailureClass.REJECTED | FailureClass.AMBIGUOUS | Reason.UNANSWERED:
-            return f"{change} If it is right already, ask {who} whether the account is unlocked, then {_RESET}."
+            unlocked = f"If it is right already, ask {ways.who} whether the account is unlocked, then {_RESET}."
+            return f"{ways.change()} {unlocked}"
         case FailureClass.LOST_AFTER_SENDING:
-            return f"If it happens again, check the network, and ring {help_.helpdesk} about the connection."
+            return _look_at_the_network(ways)
         case FailureClass.LOCKED | FailureClass.DISABLED:
-            return f"Ask {who} to unlock or enable the account, then {_RESET}."
+            return f"Ask {ways.who} to unlock or enable the account, then {_RESET}."
         case FailureClass.EXPIRED:
-            return f"Change the password. {change}"
-        case FailureClass.CONFIGURATION | FailureClass.PROTOCOL:
-            return (
-                f"Check `[account]`, above all `auth`: NHSmail's mailboxes need OAuth 2.0 today. {who.capitalize()} "
-                "knows "
-                f"how the mailbox is set up; {help_.helpdesk} answers questions about the connection. Then {_RESET}."
-            )
+            return ways.expired()
+        case FailureClass.CONFIGURATION:
+            return ways.configuration(standing.said)
+        case FailureClass.PROTOCOL:
+            return ways.protocol()
         case Reason.TOKEN | FailureClass.TOKEN_REJECTED:
-            return (
-                f"Check that the application may read this mailbox over IMAP, and ask {who} whether IMAP is enabled "
-                "for it; "
-                f"then {_RESET}."
-            )
+            return _may_it_read(ways, reset=True)
         case FailureClass.SIGN_IN_AGAIN:
-            return "Sign in again with `nhsmail-worker login authorise`; it is used at once."
+            return ways.sign_in_again()
     return ""
+
+
+def _about_a_token(standing: Standing, ways: _Ways) -> str:
+    if standing.reason == FailureClass.AMBIGUOUS:
+        return _may_it_read(ways, reset=standing.state is State.HALTED)
+    return _look_at_the_network(ways)
+
+
+def _look_at_the_network(ways: _Ways) -> str:
+    return f"If it happens again, check the network, and ring {ways.help.helpdesk} about the connection."
+
+
+def _may_it_read(ways: _Ways, *, reset: bool) -> str:
+    asked = (
+        f"Check that the application may read this mailbox over IMAP, and ask {ways.who} whether IMAP is enabled for it"
+    )
+    return f"{asked}; then {_RESET}." if reset else f"{asked}."

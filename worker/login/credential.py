@@ -10,6 +10,8 @@ from worker.mailbox.failures import Kind
 from worker.mailbox.sasl import Sasl, XOAuth2
 
 FileMode = Literal["private", "group", "any"]
+Auth = Literal["password", "oauth2-client", "oauth2-device", "oauth2-password"]
+"""The ways to log in, as `[account] auth` has them."""
 _LARGEST: Final = 64 * 1024
 _FORBIDDEN: Final = {"private": 0o077, "group": 0o007, "any": 0}
 _BYTE_ORDER_MARK: Final = "\ufeff"
@@ -80,6 +82,14 @@ class CredentialSource(Protocol):
     def needs_restart(self) -> bool:
         """Whether a change is only seen after a restart (the environment of a process doesn't change)."""
 
+    @property
+    def auth(self) -> Auth:
+        """The way to log in."""
+
+    @property
+    def way(self) -> str:
+        """The way to log in with all settings that it goes by, none of them secret: another text is another way."""
+
     def candidate(self) -> Candidate:
         """What an attempt would send now.
 
@@ -130,6 +140,16 @@ class PasswordSource:
     def needs_restart(self) -> bool:
         """A password from the environment is that of the process's start."""
         return self._file is None
+
+    @property
+    def auth(self) -> Auth:
+        """The password goes to the mail server."""
+        return "password"
+
+    @property
+    def way(self) -> str:
+        """Nothing else belongs to it."""
+        return self.auth
 
     def read(self) -> str:
         """The password as it is now.

@@ -29,9 +29,9 @@ from worker.login.credential import Candidate, Credential, CredentialSource
 from worker.login.fingerprint import COST, Fingerprinter
 from worker.login.mutex import AttemptMutex
 from worker.login.policy import DAY, PasswordPolicy, is_previous, policy_named, warning_stage
-from worker.login.refusals import Cooling, CredentialRefused, Halted, LastAttempt, ResetNeedsAgain
+from worker.login.refusals import Cooling, CredentialRefused, Halted, LastAttempt, ReasonMissing, ResetNeedsAgain
 from worker.login.standing import Standing, State, stand
-from worker.login.status import LoginStatus, login_status, password_age
+from worker.login.status import LoginStatus, kind_of, login_status, password_age
 from worker.login.witness import Testimony, Untrusted, Witness, doubt
 from worker.mailbox.errors import (
     ConnectionLost,
@@ -140,8 +140,11 @@ class Guard:
         """Forget all failures: a person says that the account is unlocked.
 
         Raises:
+            ReasonMissing: the reason says nothing.
             ResetNeedsAgain: the last reset has had no success since, and `again` wasn't given.
         """
+        if not reason.strip():
+            raise ReasonMissing
         with self._mutex.hold():
             history = self._ledger.history()
             if history.reset_unproven and not again:
@@ -156,6 +159,7 @@ class Guard:
                 kind=RESET,
                 actor=actor,
                 at=self._clock(),
+                outcome=_about(history),
                 note=reason,
             )
             self._witness.write(Testimony(epoch, number, failures=0))
@@ -169,7 +173,7 @@ class Guard:
         stage = None if age is None else warning_stage(age, rules.warn, now)
         if age is None or stage is None:
             return
-        mark = f"{history.current} {age.expires_at:.0f} {stage}"
+        mark = f"{history.password} {age.expires_at:.0f} {stage}"
         if self._ledger.warned() != mark:
             self._ledger.warn(mark)
             fields = {"days_left": age.days_left, "expires_at": advice.moment(age.expires_at)}
@@ -219,22 +223,25 @@ class Guard:
         password, maker = candidate.password, Fingerprinter(self._ledger.salt(), self._cost)
         if password is None:
             fingerprint = maker.of("token", candidate.identity)
-            self._ledger.saw(fingerprint, self._clock(), password=False)
+            self._ledger.saw(fingerprint, self._clock(), password=False, way=self._source.way)
             return fingerprint
         known = maker.of("password", password)
         faults = self._rules.policy.faults(password, self._rules.account)
         accepted = [one.fingerprint for one in self._ledger.credentials() if one.accepted is not None]
         if self._rules.policy.complexity and is_previous(known, accepted):
             faults.append("it is one of the four previous passwords")
-        self._ledger.saw(known, self._clock(), password=True, refused="; ".join(faults) or None)
+        sends = known if candidate.kind == "password" else maker.of("token", candidate.identity)
+        refused = "; ".join(faults) or None
+        self._ledger.saw(known, self._clock(), password=True, refused=refused, sends=sends, way=self._source.way)
         if faults:
             text = advice.refusal(faults, self._rules.account, needs_restart=self._source.needs_restart)
             self._announce_once(("refused", known, *faults), "login.refused", {"faults": len(faults), "advice": text})
             raise CredentialRefused(text, faults)
-        return known if candidate.kind == "password" else maker.of("token", candidate.identity)
+        return sends
 
     def _stand(self, history: History, candidate: Candidate, fingerprint: str) -> Standing:
-        return stand(history, self._rules.lockout, kind=candidate.kind, credential=fingerprint, now=self._clock())
+        rules, now = self._rules.lockout, self._clock()
+        return stand(history, rules, kind=candidate.kind, credential=fingerprint, now=now, way=self._source.way)
 
     def _testimony(self) -> Testimony | Untrusted | None:
         try:
@@ -263,6 +270,7 @@ class Guard:
             actor=self._actor,
             at=self._clock(),
             jitter=self._random.random(),
+            note=self._source.way,
         )
         worst = granted.standing.failures + (1 if kind == "password" else 0)
         try:
@@ -282,7 +290,7 @@ class Guard:
         if number is None:
             self._waited(granted, error)
             return
-        found = _failure_of(error, granted.candidate.kind)
+        found = _with_password_behind(_failure_of(error, granted.candidate.kind), granted.candidate)
         counts = found.counts and found.kind == granted.candidate.kind
         if granted.stale and found.cls is FailureClass.TOKEN_REJECTED:
             counts = False  # a token kept from before: a fresh one is tried first
@@ -332,29 +340,24 @@ class Guard:
     def _finish(self, number: int, result: "_Result") -> None:
         """Write the result; where that can't be done now, it is written before the next attempt."""
         try:
-            self._ledger.finish(
-                number,
-                outcome=result.outcome,
-                counts=result.counts,
-                at=self._clock(),
-                retry_after=result.retry_after,
-                said=result.said,
-            )
+            self._record(number, result)
         except JournalUnavailable:
             self._unrecorded = (number, result)
 
     def _record_what_is_due(self) -> None:
         if self._unrecorded is not None:
-            number, result = self._unrecorded
-            self._ledger.finish(
-                number,
-                outcome=result.outcome,
-                counts=result.counts,
-                at=self._clock(),
-                retry_after=result.retry_after,
-                said=result.said,
-            )
+            self._record(*self._unrecorded)
             self._unrecorded = None
+
+    def _record(self, number: int, result: "_Result") -> None:
+        self._ledger.finish(
+            number,
+            outcome=result.outcome,
+            counts=result.counts,
+            at=self._clock(),
+            retry_after=result.retry_after,
+            said=result.said,
+        )
 
     def _testify(self, after: Testimony) -> None:
         """Let the witness know how the attempt ended; if it can't, it goes on saying more failures than there are."""
@@ -400,9 +403,14 @@ class Guard:
             self._notify(event, fields)
 
     def _advice(self, standing: Standing) -> str:
-        rules = self._rules
+        rules, source = self._rules, self._source
         return advice.advise(
-            standing, rules.lockout, rules.help, account=rules.account, needs_restart=self._source.needs_restart
+            standing,
+            rules.lockout,
+            rules.help,
+            account=rules.account,
+            needs_restart=source.needs_restart,
+            auth=source.auth,
         )
 
 
@@ -495,6 +503,19 @@ def _failure_of(error: BaseException, kind: Kind) -> LoginFailure:
     if isinstance(error, MailboxError) and not isinstance(error, ConnectionLost | TlsRefused):
         return failure(FailureClass.AMBIGUOUS, kind)
     return failure(FailureClass.LOST_AFTER_SENDING, kind)
+
+
+def _with_password_behind(found: LoginFailure, candidate: Candidate) -> LoginFailure:
+    """A sign-in that is over needs no person where the account's password makes a new one: its token has run out."""
+    if found.cls is FailureClass.SIGN_IN_AGAIN and candidate.kind == "token" and candidate.password is not None:
+        return failure(FailureClass.TOKEN_EXPIRED, "token", said=found.said)
+    return found
+
+
+def _about(history: History) -> Kind:
+    """What a reset is about: the password, unless it forgets nothing of one, and none would be sent."""
+    forgets = any(record.kind in {"password", DOUBT} for record in history.records)
+    return "password" if forgets else kind_of(history.current)
 
 
 def _floor(seen: Testimony | Untrusted | None) -> int:

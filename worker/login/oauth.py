@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final, Literal, Self
 
 from worker.login.credential import (
+    Auth,
     Candidate,
     Credential,
     CredentialUnavailable,
@@ -40,8 +41,7 @@ _HTTP_CLIENT_ERROR: Final = range(400, 500)
 
 @dataclass(frozen=True, slots=True)
 class OAuthConfig:
-    """The application's registration. Times in seconds. Of the secrets, one: a value, a file, or a certificate's "
-    "file."""
+    """The application's registration. Times in seconds. Of the secrets, one: a value, its file, or a certificate's."""
 
     tenant: str
     client_id: str
@@ -81,6 +81,17 @@ class OAuthSource:
         if self._password is not None:
             return self._password.needs_restart
         return self._config.client_secret is not None
+
+    @property
+    def auth(self) -> Auth:
+        """The flow."""
+        return self._flow
+
+    @property
+    def way(self) -> str:
+        """The flow, where it asks, and as which application for what."""
+        config = self._config
+        return " ".join((self._flow, config.authority.rstrip("/"), config.tenant, config.client_id, *self._scopes()))
 
     def candidate(self) -> Candidate:
         """What an attempt would send now.
@@ -305,8 +316,7 @@ class _Asked:
 
 
 class _Wire:
-    """The HTTP client that msal uses: bounded in time, without redirects, and it remembers what came of the last "
-    "request.
+    """The HTTP client that msal uses: bounded in time, without redirects; it remembers what came of the last request.
 
     posted: a request with a credential in it may have left. status: of the last answer, None: none came.
     """

@@ -5,7 +5,7 @@ same ledger is the same.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from worker.journal.attempts import CONNECTION, DOUBT, SUCCEEDED, History, Record
@@ -44,6 +44,7 @@ class Standing:
     remaining_for_credential: attempts left with this credential. next_at: epoch s; None where no time leads to it.
     reason: a `Reason` or a `FailureClass`; None when nothing has failed.
     refresh: a token that was kept from before has been rejected: use a fresh one.
+    kind: of the credential. said: the server's words behind the reason, reduced to ours.
     """
 
     state: State
@@ -53,12 +54,16 @@ class Standing:
     next_at: float | None = None
     reason: str | None = None
     refresh: bool = False
+    kind: Kind = field(default="password", compare=False)
+    said: str = field(default="", compare=False)
 
 
-def stand(history: History, rules: Lockout, *, kind: Kind, credential: str | None, now: float) -> Standing:
+def stand(
+    history: History, rules: Lockout, *, kind: Kind, credential: str | None, now: float, way: str | None = None
+) -> Standing:
     """Where the login stands for a credential at a time.
 
-    kind: whether an attempt would send a password or a token. credential: its fingerprint.
+    kind: whether an attempt would send a password or a token. credential: its fingerprint. way: how it would be sent.
     """
     records = history.records
     counted = [record for record in records if record.kind == "password" and record.counts]
@@ -69,17 +74,20 @@ def stand(history: History, rules: Lockout, *, kind: Kind, credential: str | Non
     left = max(0, limit - len(own_counted))
     if kind == "password":
         left = min(left, remaining)
-    reason = _halt(records, own, rules, kind=kind, remaining=remaining, left=left)
     last = records[-1] if records else None
     refresh = last is not None and last.kind == "token" and last.outcome in _STALE and not last.counts
+    found = Standing(State.READY, len(counted), remaining, left, refresh=refresh, kind=kind)
+    halting = _answer_that_halts(own, way)
+    reason = _halt(records, own, halting, rules, kind=kind, remaining=remaining, left=left)
     if reason is not None:
-        return Standing(State.HALTED, len(counted), remaining, left, None, reason, refresh)
-    until, why = _wait(records, own_counted, counted if kind == "password" else own_counted, rules, now)
-    if until is None:
-        return Standing(State.READY, len(counted), remaining, left, None, None, refresh)
-    if now < until:
-        return Standing(State.COOLING, len(counted), remaining, left, until, why, refresh)
-    return Standing(State.READY, len(counted), remaining, left, None, why, refresh)
+        said = halting.said or "" if halting is not None and reason == halting.outcome else ""
+        return replace(found, state=State.HALTED, reason=reason, said=said)
+    wait = _wait(records, own_counted, counted if kind == "password" else own_counted, rules, kind=kind, now=now)
+    if wait is None:
+        return found
+    until, after = wait
+    found = replace(found, reason=after.outcome or Reason.UNANSWERED, said=after.said or "")
+    return replace(found, state=State.COOLING, next_at=until) if now < until else found
 
 
 _STALE = frozenset({FailureClass.TOKEN_REJECTED, FailureClass.TOKEN_EXPIRED})
@@ -95,14 +103,33 @@ def _rejected_after_sign_in(own: Sequence[Record]) -> list[Record]:
     return [record for record in own if record.kind == "password" and record.outcome == FailureClass.TOKEN_REJECTED]
 
 
+def _answer_that_halts(own: Sequence[Record], way: str | None) -> Record | None:
+    """The last answer after which the credential isn't tried again, unless it was about another way of logging in."""
+    halting = [record for record in own if record.outcome in HALTING and not _about_another_way(record, way)]
+    return halting[-1] if halting else None
+
+
+def _about_another_way(record: Record, way: str | None) -> bool:
+    return record.outcome in _ABOUT_THE_WAY and None not in {record.note, way} and record.note != way
+
+
+_ABOUT_THE_WAY = frozenset({FailureClass.CONFIGURATION, FailureClass.PROTOCOL})
+
+
 def _halt(
-    records: Sequence[Record], own: Sequence[Record], rules: Lockout, *, kind: Kind, remaining: int, left: int
+    records: Sequence[Record],
+    own: Sequence[Record],
+    halting: Record | None,
+    rules: Lockout,
+    *,
+    kind: Kind,
+    remaining: int,
+    left: int,
 ) -> str | None:
     if kind == "password" and any(record.kind == DOUBT for record in records):
         return Reason.JOURNAL
-    halting = [record.outcome for record in own if record.outcome in HALTING]
-    if halting:
-        return halting[-1]
+    if halting is not None:
+        return halting.outcome
     if kind == "password" and remaining == 0:
         return Reason.BUDGET
     if kind == "token" and left == 0:
@@ -115,30 +142,44 @@ def _halt(
 
 
 def _wait(
-    records: Sequence[Record], own_counted: Sequence[Record], counted: Sequence[Record], rules: Lockout, now: float
-) -> tuple[float | None, str | None]:
-    """Until when to wait, and why; (None, None) without a wait."""
-    waits: list[tuple[float, str]] = []
+    records: Sequence[Record],
+    own_counted: Sequence[Record],
+    counted: Sequence[Record],
+    rules: Lockout,
+    *,
+    kind: Kind,
+    now: float,
+) -> tuple[float, Record] | None:
+    """Until when to wait, and after which record; None without a wait.
+
+    What the server asks for only ever lengthens a wait: a server that asks for nothing sets no pace.
+    """
+    waits: list[tuple[float, Record]] = []
     if own_counted:
         # A credential that hasn't failed yet is tried at once; one that has waits from the account's last failure.
-        last = counted[-1]
-        wait = rules.wait_after(len(counted), last.jitter)
-        waits.append((_from(last, now) + wait, last.outcome or Reason.UNANSWERED))
-    troubles = _troubles(records)
+        waits.append(_until(counted[-1], rules.wait_after(len(counted), counted[-1].jitter), now))
+    troubles = _troubles(records, kind)
     if troubles:
-        last = troubles[-1]
-        wait = last.retry_after if last.retry_after is not None else rules.pause_after(len(troubles), last.jitter)
-        waits.append((_from(last, now) + wait, last.outcome or Reason.UNANSWERED))
-    return max(waits) if waits else (None, None)
+        waits.append(_until(troubles[-1], rules.pause_after(len(troubles), troubles[-1].jitter), now))
+    return max(waits, key=lambda wait: wait[0]) if waits else None
 
 
-def _troubles(records: Sequence[Record]) -> list[Record]:
-    """The passing troubles at the end of the ledger: they stop nobody for long, whatever the credential."""
+def _until(record: Record, wait: float, now: float) -> tuple[float, Record]:
+    return _from(record, now) + max(wait, record.retry_after or 0.0), record
+
+
+def _troubles(records: Sequence[Record], kind: Kind) -> list[Record]:
+    """The passing troubles since the last failure that counts: they stop nobody for long, whatever the credential.
+
+    What else was answered in between doesn't begin the schedule of their pauses anew: whatever comes of it, attempts
+    that don't count are never more frequent than that schedule.
+    """
     found: list[Record] = []
     for record in reversed(records):
-        if not _passing(record):
+        if record.kind == kind and record.counts:
             break
-        found.append(record)
+        if _passing(record):
+            found.append(record)
     return found[::-1]
 
 

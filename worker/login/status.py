@@ -1,7 +1,7 @@
 """What `status` says of the login and the password, from the journal alone."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from worker.journal.attempts import AttemptLedger, History, KnownCredential
@@ -59,11 +59,10 @@ def login_status(
         JournalUnavailable
     """
     history = ledger.history()
-    standing = stand(history, rules, kind=kind_of(history.current), credential=history.current, now=now)
+    kind = kind_of(history.current)
+    standing = stand(history, rules, kind=kind, credential=history.current, now=now, way=history.way)
     if history.refused is not None and standing.state is not State.HALTED:
-        standing = Standing(
-            State.HALTED, standing.failures, standing.remaining, standing.remaining_for_credential, None, POLICY
-        )
+        standing = replace(standing, state=State.HALTED, next_at=None, reason=POLICY, refresh=False, said="")
     age = password_age(history, ledger.credentials(), max_age=max_age, changed=changed, now=now)
     return LoginStatus(standing, rules, age, history.refused)
 
@@ -72,9 +71,9 @@ def password_age(
     history: History, known: Sequence[KnownCredential], *, max_age: float, changed: float | None, now: float
 ) -> Age | None:
     """The age of the password that was read last; None while there is none."""
-    if changed is not None and (history.current is None or kind_of(history.current) == "password"):
+    if changed is not None and (history.current is None or history.password is not None):
         return age_of(changed, max_age, now)
-    seen = next((one.first_seen_at for one in known if one.fingerprint == history.current), None)
+    seen = next((one.first_seen_at for one in known if one.fingerprint == history.password), None)
     return None if seen is None else age_of(seen, max_age, now)
 
 

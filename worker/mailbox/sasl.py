@@ -16,7 +16,7 @@ class Sasl(Protocol):
     refusal: str | None
     """The status that the server's challenge named in refusing (`401`); None: there was no such challenge."""
 
-    def __call__(self, challenge: bytes) -> bytes:
+    def __call__(self, challenge: bytes, /) -> bytes:
         """The response to a challenge; the first challenge is empty.
 
         Raises:
@@ -56,13 +56,12 @@ class Plain:
     IMAPClient's own `plain_login` answers every challenge with the password: several attempts at it in one login.
     """
 
-    refusal: str | None = None
-
     def __init__(self, user: str, password: str) -> None:
         self._user = user
         self._password = password
         self._asked = 0
         self.sent = False
+        self.refusal: str | None = None
 
     def __repr__(self) -> str:
         return "Plain(…)"

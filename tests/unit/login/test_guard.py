@@ -8,15 +8,25 @@ from datetime import timedelta
 from typing import Any, cast
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.unit.login.world import ACCOUNT, LIMIT, Beside, Killed, MemoryLedger, Process, Store, World
 from worker.journal.database import JournalUnavailable
 from worker.login.advice import Help, advise, moment, what_happened
 from worker.login.backoff import Lockout
-from worker.login.credential import Credential, Password, Token
+from worker.login.credential import Auth, Credential, Password, Token
 from worker.login.guard import Rules
 from worker.login.policy import DAY, policy_named
-from worker.login.refusals import Cooling, CredentialRefused, Halted, LastAttempt, NoAttempt, ResetNeedsAgain
+from worker.login.refusals import (
+    Cooling,
+    CredentialRefused,
+    Halted,
+    LastAttempt,
+    NoAttempt,
+    ReasonMissing,
+    ResetNeedsAgain,
+)
 from worker.login.standing import Reason, Standing, State
 from worker.login.witness import Testimony as Seen  # a name that pytest doesn't take for a test
 from worker.mailbox.errors import (
@@ -307,6 +317,57 @@ def test_passing_troubles_wait_longer_and_longer_but_never_count() -> None:
     assert world.now - begun == 2
 
 
+def test_a_server_that_asks_for_no_pause_sets_no_pace() -> None:
+    world = World(Lockout(jitter=0.0))
+    waits = []
+    for after in (0.0, 0.0, 31.0, 0.0, 0.0, 7.0, 400.0):
+        begun = world.now
+        with pytest.raises(LoginFailed):
+            send(world, LoginFailed(failure(F.THROTTLED, "password", retry_after=timedelta(seconds=after))))
+        world.now = standing(world).next_at or 0
+        waits.append(world.now - begun)
+    assert waits == [2, 10, 31, 60, 300, 300, 400]
+
+
+def test_a_failure_that_counts_waits_as_long_as_the_server_asked_too() -> None:
+    world = World(Lockout(jitter=0.0))
+    lost = failure(F.LOST_AFTER_SENDING, "password", retry_after=timedelta(seconds=300))
+    with pytest.raises(LoginFailed):
+        send(world, LoginFailed(lost))
+    assert standing(world).next_at == world.now + 300
+
+
+FREE = [F.THROTTLED, F.UNAVAILABLE, F.LOST_BEFORE_SENDING]
+ANSWERS = st.one_of(
+    st.tuples(st.just("password"), st.sampled_from(FREE)),
+    st.tuples(
+        st.just("token"), st.sampled_from([*FREE, F.SIGN_IN_AGAIN, F.CONFIGURATION, F.TOKEN_REJECTED, F.AMBIGUOUS])
+    ),
+)
+
+
+@settings(max_examples=100, deadline=None)
+@given(answers=st.lists(st.tuples(ANSWERS, st.sampled_from([None, 0.0, 1.0])), min_size=5, max_size=40))
+def test_answers_that_dont_count_bring_no_more_passwords_than_the_schedule_of_reconnects(
+    answers: list[tuple[tuple[Kind, F], float | None]],
+) -> None:
+    world, tokens = token_world(password="Right-Password-0", identity="Right-Password-0")
+    sent, begun = [], world.now
+    for number, ((kind, cls), after) in enumerate(answers):
+        tokens.kind, tokens.identity = kind, f"{kind} {number}"  # each a sign-in of its own
+        wait = None if after is None else timedelta(seconds=after)
+        if kind == "password":
+            tokens.identity = "Right-Password-0"
+        try:
+            send(world, LoginFailed(failure(cls, kind, retry_after=wait)))
+        except LoginFailed:
+            sent += [world.now - begun] if kind == "password" else []
+        except Cooling as cooling:
+            world.now = cooling.until
+    pauses = [2.0, 10.0, 30.0, 60.0, *[300.0] * len(sent)]
+    assert all(at >= sum(pauses[:nth]) for nth, at in enumerate(sent))
+
+
 def test_a_clock_that_goes_back_doesnt_cool_for_ever() -> None:
     world = World(Lockout(jitter=0.0))
     fail(world, times=4)
@@ -372,6 +433,59 @@ def test_a_second_reset_must_be_meant() -> None:
     reset = [fields for name, fields in world.events if name == "login.reset"]
     assert reset[0] == {"actor": "person", "reason": "unlocked", "again": False}
     assert [fields["again"] for fields in reset] == [False, True, False]
+
+
+@pytest.mark.parametrize("reason", ["", "   ", "\t\n", "\u2003"])
+def test_a_reset_without_a_reason_isnt_made(reason: str) -> None:
+    world = World()
+    fail(world, "locked")
+    with pytest.raises(ReasonMissing, match="A reset needs a reason") as caught:
+        world.processes[0][1].reset(reason, actor="person", again=True)
+    assert caught.value.code == 64
+    assert "login.reset" not in names(world)
+    assert standing(world).state is State.HALTED
+
+
+def test_a_tokens_success_doesnt_prove_a_reset_that_was_about_the_password() -> None:
+    world = World()
+    guard = world.processes[0][1]
+    fail(world, "locked")
+    guard.reset("unlocked", actor="person")
+    guard._source = cast("Any", Tokens())
+    send(world)
+    guard._source = world
+    with pytest.raises(LoginFailed):
+        world.login(0, "rejected")
+    with pytest.raises(ResetNeedsAgain):
+        guard.reset("unlocked", actor="person")
+    world.now += 1000
+    world.login(0)
+    guard.reset("unlocked", actor="person")
+
+
+def test_a_tokens_success_proves_a_reset_that_was_about_tokens() -> None:
+    world, _ = token_world()
+    guard = world.processes[0][1]
+    for _ in range(2):
+        with pytest.raises(LoginFailed):
+            send(world, LoginFailed(failure(F.LOCKED, "token")))
+        guard.reset("unlocked", actor="person")
+        with pytest.raises(ResetNeedsAgain):
+            guard.reset("unlocked", actor="person")
+        send(world)
+
+
+def test_a_reset_that_forgets_a_password_is_about_it_whatever_is_sent_now() -> None:
+    world, _ = token_world()
+    tokens, guard = world.processes[0][1]._source, world.processes[0][1]
+    guard._source = world
+    fail(world)
+    guard._source = tokens
+    send(world)
+    guard.reset("unlocked", actor="person")
+    send(world)
+    with pytest.raises(ResetNeedsAgain):
+        guard.reset("unlocked", actor="person")
 
 
 def test_a_reset_is_known_to_the_witness() -> None:
@@ -667,6 +781,84 @@ def test_each_halt_says_whom_to_ask(reason: str, part: str) -> None:
     assert "Failed attempts" not in text
 
 
+RESET = "login reset"
+AUTHORISE = "login authorise"
+NO_COUNT = "no password was sent"
+ADVICE: list[tuple[dict[str, Any], tuple[str, ...], tuple[str, ...]]] = [
+    # of the standing and the way to log in, what is said, and what isn't
+    ({"reason": F.EXPIRED}, ("the LA on 1234", "Change the password.", "password file"), (RESET, AUTHORISE)),
+    ({"reason": F.EXPIRED, "auth": "oauth2-device"}, ("the LA on 1234", AUTHORISE), (RESET, "password file")),
+    ({"reason": F.EXPIRED, "auth": "oauth2-client"}, ("the LA on 1234", RESET), (AUTHORISE, "password file")),
+    ({"reason": F.EXPIRED, "auth": "oauth2-password"}, ("the LA on 1234", "password file"), (RESET, AUTHORISE)),
+    (
+        {"reason": F.CONFIGURATION, "said": "AADSTS7000222", "auth": "oauth2-client"},
+        ("client secret has expired", "the LA on 1234", "client_secret_file", "tried at once"),
+        (RESET, "way of logging in"),
+    ),
+    (
+        {"reason": F.CONFIGURATION, "said": "AADSTS7000222", "auth": "oauth2-client", "needs_restart": True},
+        ("client secret has expired", "environment and restart"),
+        (RESET, "client_secret_file"),
+    ),
+    (
+        {"reason": F.CONFIGURATION, "said": "AADSTS7000215", "auth": "oauth2-client"},
+        ("client secret isn't the right one", "client_secret_file"),
+        (RESET,),
+    ),
+    ({"reason": F.CONFIGURATION}, ("`auth`", "OAuth 2.0", "tried at once", "The LA on 1234 knows"), (RESET,)),
+    (
+        {"reason": F.CONFIGURATION, "said": "tenant", "auth": "oauth2-device"},
+        ("tenant", "[account.oauth]", "tried at once"),
+        (RESET, "need OAuth"),
+    ),
+    *(
+        ({"reason": F.CONFIGURATION, "said": said, "auth": "oauth2-password"}, (said, "the LA on 1234", RESET), ())
+        for said in ("AADSTS50076", "AADSTS50079", "AADSTS53003", "AADSTS65001")
+    ),
+    ({"reason": F.PROTOCOL}, ("`host`", RESET), ("OAuth 2.0",)),
+    ({"reason": F.SIGN_IN_AGAIN, "auth": "oauth2-device"}, (AUTHORISE,), (RESET,)),
+    ({"reason": F.SIGN_IN_AGAIN, "auth": "oauth2-client"}, ("still registered", RESET), (AUTHORISE,)),
+    ({"reason": F.SIGN_IN_AGAIN, "auth": "oauth2-password"}, ("browser", "password", RESET), (AUTHORISE,)),
+    *(
+        ({"reason": reason, "kind": "token"}, (NO_COUNT, "ring 5678"), ("counts as failed", "password file", RESET))
+        for reason in (F.LOST_AFTER_SENDING, Reason.UNANSWERED)
+    ),
+    ({"reason": F.AMBIGUOUS, "kind": "token"}, (NO_COUNT, "may read", RESET), ("counts as failed", "password file")),
+    ({"reason": F.LOST_AFTER_SENDING}, ("counts as failed",), (NO_COUNT,)),
+    ({"reason": Reason.UNANSWERED}, ("counts as failed", "password file"), (NO_COUNT,)),
+]
+
+
+@pytest.mark.parametrize(("given_", "said", "unsaid"), ADVICE)
+def test_advice_fits_the_way_of_logging_in(
+    given_: dict[str, Any], said: tuple[str, ...], unsaid: tuple[str, ...]
+) -> None:
+    of_standing = {name: given_[name] for name in given_ if name in {"reason", "kind", "said"}}
+    rest = {name: given_[name] for name in given_ if name not in of_standing}
+    halted = Standing(State.HALTED, 0, 8, 5, **of_standing)
+    text = advise(halted, Lockout(), Help("the LA on 1234", "5678"), account=ACCOUNT, **rest)
+    assert [part for part in said if part not in text] == []
+    assert [part for part in unsaid if part in text] == []
+
+
+def test_a_token_that_may_mean_anything_asks_for_no_reset_while_it_cools() -> None:
+    cooling = Standing(State.COOLING, 0, 8, 2, 1.0, F.AMBIGUOUS, kind="token")
+    assert RESET not in advise(cooling, Lockout(), Help(), account=ACCOUNT, auth="oauth2-client")
+
+
+def test_the_guards_advice_speaks_of_what_was_said() -> None:
+    world, _ = token_world()
+    with pytest.raises(LoginFailed):
+        send(world, LoginFailed(failure(F.CONFIGURATION, "token", said="AADSTS7000222")))
+    assert "client secret has expired" in world.processes[1][1].advice()
+    [halted] = [fields for name, fields in world.events if name == "login.halted"]
+    assert "client secret has expired" in str(halted["advice"])
+    world.processes[0][1].reset("a new secret", actor="person")
+    with pytest.raises(ConnectionLost):
+        send(world, ConnectionLost("x"))
+    assert NO_COUNT in world.processes[1][1].advice()
+
+
 @pytest.mark.parametrize("reason", [F.THROTTLED, F.UNAVAILABLE, F.LOST_BEFORE_SENDING])
 def test_passing_troubles_ask_nothing_of_a_person(reason: str) -> None:
     cooling = Standing(State.COOLING, 0, 8, 5, 1.0, reason)
@@ -688,6 +880,8 @@ class Tokens:
     refreshed: list[bool] = field(default_factory=list)
     fails: Callable[[], None] = lambda: None
     needs_restart = False
+    auth: Auth = "oauth2-client"
+    way: str = "oauth2-client application"
 
     def candidate(self) -> Any:
         return self
@@ -859,6 +1053,98 @@ def test_a_password_that_the_token_endpoint_took_isnt_blamed_for_the_token() -> 
     with pytest.raises(Halted) as caught:
         send(world)
     assert caught.value.reason == Reason.TOKEN
+
+
+def over() -> LoginFailed:
+    return LoginFailed(failure(F.SIGN_IN_AGAIN, "token", said="AADSTS700082"))
+
+
+def test_a_sign_in_that_is_over_is_made_anew_by_the_password_behind_it_again_and_again() -> None:
+    world, tokens = token_world(identity="Right-Password-0", password="Right-Password-0")
+    for _ in range(3):
+        tokens.kind = "token"
+        with pytest.raises(LoginFailed):
+            send(world, over())
+        assert (standing(world).state, standing(world).reason) == (State.COOLING, F.TOKEN_EXPIRED)
+        assert "authorise" not in world.processes[0][1].advice()
+        assert [standing_of(world, which).next_at for which in (0, 1)] == [world.now + 2] * 2
+        world.now += 2
+        tokens.kind = "password"
+        send(world)
+        assert standing(world) == Standing(State.READY, 0, 8, 5)
+        tokens.kind = "token"
+        send(world)
+        assert standing(world) == Standing(State.READY, 0, 8, 3)
+    assert "login.halted" not in names(world)
+
+
+def test_a_sign_in_without_a_password_behind_it_halts_and_says_how_to_sign_in() -> None:
+    world, tokens = token_world()
+    tokens.auth = "oauth2-device"
+    with pytest.raises(LoginFailed):
+        send(world, over())
+    assert (standing(world).state, standing(world).reason) == (State.HALTED, F.SIGN_IN_AGAIN)
+    assert "login authorise" in world.processes[0][1].advice()
+
+
+@pytest.mark.parametrize("cls", [F.SIGN_IN_AGAIN, F.LOCKED, F.TOKEN_REJECTED])
+def test_a_password_that_gets_in_ends_what_its_former_token_came_to(cls: F) -> None:
+    world, tokens = token_world(identity="Right-Password-0", password="Right-Password-0")
+    for _ in range(6):
+        with suppress(LoginFailed, NoAttempt), world.processes[0][1].attempt() as attempt:
+            attempt.credential()
+            raise LoginFailed(failure(cls, "token"))
+        world.now += 1e6
+    tokens.kind = "password"
+    send(world)
+    tokens.kind = "token"
+    send(world)
+
+
+def test_status_is_about_what_would_be_sent() -> None:
+    world, tokens = token_world(identity="Right-Password-0", password="Right-Password-0")
+    with pytest.raises(LoginFailed):
+        send(world, LoginFailed(failure(F.DISABLED, "token")))
+    for guard in (world.processes[0][1], world.start()[1]):
+        assert guard.status().login()["state"] == "halted"
+        assert guard.status().login()["reason"] == "disabled"
+        assert guard.status().password()["days_left"] == 90
+    tokens.password = None
+    tokens.identity = "application"
+    send(world)
+    assert world.processes[0][1].status().password()["days_left"] is None
+
+
+def test_another_way_of_logging_in_ends_a_halt_that_was_about_the_former() -> None:
+    for cls, ended in ((F.CONFIGURATION, True), (F.PROTOCOL, True), (F.LOCKED, False), (F.EXPIRED, False)):
+        world = World()
+        fail(world, str(cls))
+        with pytest.raises(Halted):
+            world.login(0)
+        world.way = "oauth2-password there"
+        if ended:
+            world.login(0)
+            continue
+        with pytest.raises(Halted):
+            world.login(0)
+
+
+def test_each_way_keeps_its_own_halt() -> None:
+    world = World()
+    for way in ("one", "two", "one", "two"):
+        world.way = way
+        with pytest.raises((LoginFailed, Halted)):
+            world.login(0, "configuration")
+        assert standing(world).state is State.HALTED
+    assert world.server.sent == 2
+
+
+def test_status_goes_by_the_way_that_was_last_read() -> None:
+    world = World()
+    fail(world, "configuration")
+    world.way = "another"
+    fail(world, "throttled")
+    assert (standing_of(world, 1).state, standing_of(world, 1).reason) == (State.READY, F.THROTTLED)
 
 
 def test_the_policy_is_about_the_password_behind_a_token_too() -> None:
@@ -1048,7 +1334,8 @@ def test_what_was_read_is_known_by_its_kind() -> None:
     assert world.store.known == {}
     world, _ = token_world(password="Right-Password-0")  # a token that a password has led to
     send(world)
-    assert world.store.facts["current"].startswith("password:")
+    assert world.store.facts["current"].startswith("token:")
+    assert world.store.facts["password"].startswith("password:")
     assert [one.first_seen_at for one in world.store.known.values()] == [world.now]
     [row] = world.store.records
     assert (row.kind, str(row.credential).partition(":")[0]) == ("token", "token")

@@ -35,7 +35,7 @@ def begin(ledger: Any, after: int, **given_: Any) -> int:
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
-@given(steps=st.lists(st.tuples(st.sampled_from("bfrdcswk"), st.integers(0, 7)), max_size=25))
+@given(steps=st.lists(st.tuples(st.sampled_from("bfrdcswpk"), st.integers(0, 7)), max_size=25))
 def test_it_is_the_ledger_in_memory(tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, int]]) -> None:
     database = Database(f"sqlite:///{tmp_path_factory.mktemp('ledger') / 'j.sqlite'}")
     with database.write() as connection:
@@ -56,13 +56,13 @@ def _step(ledger: Any, step: str, choice: int, at: float, outcome: str) -> None:
     kind = ("password", "token")[choice % 2]
     match step:
         case "b":
-            ledger.begin(kind=kind, credential=f"{kind}:{choice % 3}", jitter=0.25, **given_)
+            ledger.begin(kind=kind, credential=f"{kind}:{choice % 3}", jitter=0.25, note=f"way {choice}", **given_)
         case "f":
             ledger.finish(
                 head - choice % 3, outcome=outcome, counts=choice % 2 == 0, at=at, retry_after=at or None, said="x"
             )
         case "r":
-            ledger.append(kind=RESET, note="n", **given_)
+            ledger.append(kind=RESET, note="n", outcome=(None, kind)[choice // 4], **given_)
         case "d":
             ledger.append(kind=DOUBT, note="n", **given_)
         case "c":
@@ -72,7 +72,9 @@ def _step(ledger: Any, step: str, choice: int, at: float, outcome: str) -> None:
         case "s":
             ledger.saw(f"password:{choice % 3}", at, password=True, refused=None if choice % 2 else "short")
         case "w":
-            ledger.saw(f"token:{choice % 3}", at, password=False)
+            ledger.saw(f"token:{choice % 3}", at, password=False, way=f"way {choice % 2}")
+        case "p":
+            ledger.saw(f"password:{choice % 3}", at, password=True, sends=f"token:{choice % 2}", way="way 0")
         case _:
             ledger.cool_from([head, head - 1], at / 2)
 

@@ -21,7 +21,7 @@ from worker.journal.attempts import (
 )
 from worker.journal.database import JournalUnavailable
 from worker.login.backoff import Lockout
-from worker.login.credential import PasswordSource
+from worker.login.credential import Auth, PasswordSource
 from worker.login.guard import Guard, Rules
 from worker.login.mutex import AttemptInProgress, AttemptMutex
 from worker.login.witness import Testimony, Untrusted, Witness
@@ -95,18 +95,19 @@ class MemoryLedger:
     def _history(self) -> History:
         records = self.store.records
         reset = max((r.number for r in records if r.kind == RESET), default=0)
-        ends = {
-            kind: max([reset, *(r.number for r in records if r.kind == kind and r.outcome == SUCCEEDED)])
-            for kind in ("password", "token")
-        }
-        ends[DOUBT], ends[CONNECTION], ends[RESET] = ends["password"], max(ends.values()), 1 << 60
+        password = max([reset, *(r.number for r in records if r.kind == "password" and r.outcome == SUCCEEDED)])
+        token = max([password, *(r.number for r in records if r.kind == "token" and r.outcome == SUCCEEDED)])
+        ends = {"password": password, DOUBT: password, "token": token, CONNECTION: token, RESET: 1 << 60}
+        about = next((r.outcome for r in records if r.number == reset), None)
         return History(
             epoch=self.store.facts.get("epoch"),
             head=max((r.number for r in records), default=0),
             records=tuple(r for r in records if r.number > ends[r.kind]),
-            reset_unproven=0 < reset == max(ends["password"], ends["token"]),
+            reset_unproven=0 < reset == (token if about == "token" else password),
             current=self.store.facts.get("current"),
             refused=self.store.facts.get("refused"),
+            password=self.store.facts.get("password"),
+            way=self.store.facts.get("way"),
         )
 
     def credentials(self) -> Sequence[KnownCredential]:
@@ -165,12 +166,23 @@ class MemoryLedger:
 
         self._process.step(effect)
 
-    def saw(self, fingerprint: str, at: float, *, password: bool, refused: str | None = None) -> None:
+    def saw(
+        self,
+        fingerprint: str,
+        at: float,
+        *,
+        password: bool,
+        refused: str | None = None,
+        sends: str | None = None,
+        way: str | None = None,
+    ) -> None:
         def effect() -> None:
-            self.store.facts["current"] = fingerprint
-            self.store.facts.pop("refused", None)
-            if refused is not None:
-                self.store.facts["refused"] = refused
+            facts = {"current": sends or fingerprint, "password": fingerprint if password else None}
+            facts |= {"refused": refused, "way": way}
+            for name, value in facts.items():
+                self.store.facts.pop(name, None)
+                if value is not None:
+                    self.store.facts[name] = value
             if password:
                 self.store.known.setdefault(fingerprint, KnownCredential(fingerprint, at, None))
 
@@ -269,7 +281,7 @@ class Server:
         self.by_credential[password] -= 1
 
 
-PASSING = ("throttled", "unavailable", "no server", "lost before", "throttled first")
+PASSING = ("throttled", "throttled for nothing", "unavailable", "no server", "lost before", "throttled first")
 COUNTING = ("rejected", "lost after", "kept silent", "not connected", "ambiguous", "odd", "left", "lost first")
 HALTS = ("locked", "disabled", "expired", "configuration", "protocol")
 ANSWERS = ("honest", *PASSING, *COUNTING, *HALTS)
@@ -309,6 +321,8 @@ class World:
         return process, guard
 
     needs_restart = False
+    auth: Auth = "password"
+    way: str = "password"
 
     def candidate(self) -> Any:
         return PasswordSource(ACCOUNT, file=None, value=self.configured).candidate()
@@ -353,10 +367,11 @@ class World:
         if answer == "lost before":
             raise LoginFailed(failure(FailureClass.LOST_BEFORE_SENDING, "password", phase=Phase.CONNECT))
         self.server.receive(secret)
-        if answer in {"throttled", "unavailable", "configuration", "protocol"}:
+        free = {"throttled for nothing": "throttled"}.get(answer, answer)
+        if free in {"throttled", "unavailable", "configuration", "protocol"}:
             self.server.excuse(secret)
-            after = timedelta(minutes=5) if answer == "throttled" else None
-            raise LoginFailed(failure(FailureClass(answer), "password", retry_after=after))
+            after = {"throttled": timedelta(minutes=5), "throttled for nothing": timedelta()}.get(answer)
+            raise LoginFailed(failure(FailureClass(free), "password", retry_after=after))
         if answer == "kept silent":
             raise ConnectionLost("lost")
         if answer == "odd":
