@@ -138,7 +138,14 @@ def login_without_login(scripted: Scripted, *after: Step) -> tuple[LoginFailure,
 
 
 def test_an_attempt_sends_the_password_once_however_often_the_server_asks(scripted: Scripted) -> None:
-    asked: list[Step] = [send("+ "), expect(PLAIN.replace("+", r"\+")), send("+ "), expect(""), send("+ YWdhaW4="), expect("")]
+    asked: list[Step] = [
+        send("+ "),
+        expect(PLAIN.replace("+", r"\+")),
+        send("+ "),
+        expect(""),
+        send("+ YWdhaW4="),
+        expect(""),
+    ]
     found, sent = login_without_login(scripted, *asked, send("{tag} NO AUTHENTICATE failed."), close())
     assert (found.cls, found.counts) == (F.REJECTED, True)
     assert sent == [PLAIN, "", ""]
