@@ -8,7 +8,7 @@ import io
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, TextIO
 from weakref import WeakSet
 
@@ -146,7 +146,8 @@ class _Gate(io.BufferedIOBase):
 
     def flush(self) -> None:
         if guest() is None:
-            self._real.flush()
+            with suppress(ValueError):  # the stream behind was closed first
+                self._real.flush()
 
     def isatty(self) -> bool:
         return self._real.isatty()
