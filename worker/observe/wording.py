@@ -69,7 +69,7 @@ _HALTS: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
         ("Ask {administrator} whether the application may still read this mailbox.",),
     ),
 }
-_SHUT: Final = frozenset({"locked", "disabled"})
+_COUNT_MISLEADS: Final = frozenset({"locked", "disabled", "journal"})
 _OTHER_HALT: Final = (
     "the attempts that the worker may use are spent, or must not be used ({failures} failed)",
     ("Ask {administrator} whether the account is locked.", _UNLOCK),
@@ -173,8 +173,8 @@ def headline(view: StatusView) -> Headline:
 def _halted(view: StatusView) -> Headline:
     what, advice = _HALTS.get(view.login.reason or "", _OTHER_HALT)
     given = {"failures": times(view.login.failures), "administrator": _administrator(view)}
-    # Where the server itself says that the account is shut, what is left of the count misleads.
-    left = "" if view.login.reason in _SHUT else f" {_left(view)}"
+    # Where the account is shut, or nobody knows what was counted, what is left of the count misleads.
+    left = "" if view.login.reason in _COUNT_MISLEADS else f" {_left(view)}"
     return Headline(
         Tone.BAD,
         f"Halted: {what.format(**given)}.{left}",

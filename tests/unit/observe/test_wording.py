@@ -92,10 +92,10 @@ def test_a_stuck_handler_beside_others_that_work_is_something_to_look_at() -> No
     assert told.advice == ("1 handler call not returned for too long: look at what the handler talks to.",)
 
 
-@pytest.mark.parametrize("reason", ["locked", "disabled"])
+@pytest.mark.parametrize("reason", ["locked", "disabled", "journal"])
 def test_what_is_left_of_an_account_that_is_shut_is_not_said(reason: str) -> None:
     login = LoginView(state=LoginState.HALTED, failures=1, remaining=7, reason=reason)
-    assert "attempts" not in headline(replace(views.WORKING, login=login)).text
+    assert "attempts are left" not in headline(replace(views.WORKING, login=login)).text
 
 
 def test_a_password_that_has_expired_is_said_to_have() -> None:
