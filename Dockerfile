@@ -1,5 +1,7 @@
 # syntax=docker/dockerfile:1
 # Two stages: one that builds, with pip and its cache; one that runs, with neither.
+# Pin the base by digest where you build: --build-arg PYTHON=docker.io/library/python:3.13-slim-trixie@sha256:…, with the
+# digest that your registry gives for the tag on the day that you have tested.
 ARG PYTHON=docker.io/library/python:3.13-slim-trixie
 
 FROM ${PYTHON} AS build
@@ -12,7 +14,10 @@ COPY pyproject.toml README.md LICENSE ./
 COPY worker ./worker
 COPY handlers ./handlers
 RUN /opt/nhsmail-worker/bin/pip install --no-deps . \
+    && /opt/nhsmail-worker/bin/pip uninstall -q -y pip \
     && /opt/nhsmail-worker/bin/python -m compileall -q /opt/nhsmail-worker/lib
+COPY scripts/shipped.py ./scripts/shipped.py
+RUN /opt/nhsmail-worker/bin/python scripts/shipped.py sbom > /opt/nhsmail-worker/sbom.cdx.json
 
 FROM ${PYTHON} AS run
 ARG VERSION=0.1.0

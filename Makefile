@@ -5,7 +5,7 @@ PY := .venv/bin/python
 UV = $$(scripts/bootstrap uv)
 COMPILE = $(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
-.PHONY: help install demo test test-unit test-all soak bench lint format types docs lock audit-deps clean
+.PHONY: help install demo test test-unit test-all soak bench lint format types docs lock wheel audit-deps clean
 
 help:
 	@echo 'make demo        the whole worker on an embedded mailbox with sample mail, in under a minute'
@@ -15,6 +15,7 @@ help:
 	@echo 'make bench       what it costs, next to the floor'
 	@echo 'make lint types  style, contracts between rooms, Dockerfile; strict types'
 	@echo 'make docs        the generated pages anew, and the documentation as a site in .tools/site'
+	@echo 'make wheel       the wheel, in dist/: the same bytes from the same commit'
 	@echo 'make lock        the lock files anew from pyproject.toml'
 	@echo 'make audit-deps  known vulnerabilities of what is locked (asks a public service)'
 
@@ -71,11 +72,19 @@ docs: install
 	@mv docs/events.md.part docs/events.md
 	@$(PY) -m worker.observe audit > docs/audit.md.part
 	@mv docs/audit.md.part docs/audit.md
+	@$(PY) scripts/shipped.py licences > docs/licences.md.part
+	@mv docs/licences.md.part docs/licences.md
 	@.venv/bin/mkdocs build -q --strict
 
 lock:
 	@$(COMPILE) --all-extras --group dev pyproject.toml -o requirements-dev.lock
 	@$(COMPILE) --extra oauth --extra postgres --extra queue --extra objects pyproject.toml -o requirements.lock
+
+# The time in the archive is the last commit's (or SOURCE_DATE_EPOCH, where it is set), so that anybody can build it again.
+DIST = dist
+wheel: install
+	@SOURCE_DATE_EPOCH=$${SOURCE_DATE_EPOCH:-$$(git log -1 --format=%ct 2>/dev/null || echo 315532800)} \
+		$(UV) build -q --wheel --out-dir $(DIST) .
 
 audit-deps: install
 	@.venv/bin/pip-audit --strict --require-hashes --disable-pip -r requirements-dev.lock

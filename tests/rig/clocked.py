@@ -1,0 +1,32 @@
+"""The worker's command with a clock that jumps: `python -m tests.rig.clocked FILE run --config …`.
+
+When FILE appears, the clock goes on by the seconds that stand in it (back, where they are negative).
+"""
+
+import sys
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import time_machine
+
+from worker import cli
+
+
+def _watch(file: Path, shift: Callable[[float], None]) -> None:
+    while not file.exists():
+        time.sleep(0.05)
+    shift(float(file.read_text()))
+
+
+def main() -> int:
+    """Run the command that follows the file's name."""
+    with time_machine.travel(datetime.now(UTC), tick=True) as clock:
+        threading.Thread(target=_watch, args=(Path(sys.argv[1]), clock.shift), daemon=True).start()
+        return cli.run(sys.argv[2:])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
