@@ -1,5 +1,6 @@
 """Bring a journal to this program's schema, or refuse one that a newer program has written."""
 
+import threading
 from importlib import resources
 from pathlib import Path
 
@@ -10,6 +11,10 @@ from worker.journal.database import Database
 HEAD = "0001"
 """The schema's version that this program reads and writes."""
 _ADVISORY = 0x6E68736E  # 'nhsn': replicas that start together upgrade one after the other
+
+
+_one_at_a_time = threading.Lock()
+"""Alembic keeps the context of an upgrade in a module of its own: there can be one at a time in a process."""
 
 
 class JournalTooNew(Exception):
@@ -33,7 +38,7 @@ def migrate(database: Database) -> None:
             "program. Nothing was changed. Start the newer program again, or restore the journal's backup of before "
             "the upgrade."
         )
-    with database.write(durable=True) as connection:
+    with _one_at_a_time, database.write(durable=True) as connection:
         if not database.is_sqlite:  # where a writer has the whole file for itself
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY})
         _upgrade(connection)
