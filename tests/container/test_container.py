@@ -1,11 +1,16 @@
 """The container, really built and run: it drains a Dovecot, is killed and restarted, and stops when it is told to."""
 
+import json
 import os
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
 
+from scripts import shipped
 from tests.rig import container
 from tests.rig.container import Container, Image
 from tests.rig.dovecot import Mailbox
@@ -94,6 +99,13 @@ def test_it_is_described_and_runs_as_nobody_in_particular(image: Image, record_p
     assert image.added() < 250e6
 
 
+def test_it_lists_what_it_holds(image: Image) -> None:
+    bill = (image.root / "opt" / "nhsmail-worker" / "sbom.cdx.json").read_text()
+    assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(bill) is None
+    listed = {(one["name"], one["version"]) for one in json.loads(bill)["components"]}
+    assert listed == set(shipped.locked())
+
+
 def test_it_drains_is_killed_and_goes_on(dovecot: Mailbox, make_container: MakeContainer, tmp_path: Path) -> None:
     dovecot.append_many("INBOX", letters(40))
     first, window = make_container()
@@ -110,6 +122,35 @@ def test_it_drains_is_killed_and_goes_on(dovecot: Mailbox, make_container: MakeC
     assert (code, seconds < 2) == (0, True), seconds
     assert len(dovecot.stored("Processed")) == 50
     assert dovecot.stored("INBOX") == []
+
+
+def test_a_stop_waits_for_the_message_in_hand_and_begins_no_other(
+    dovecot: Mailbox, make_container: MakeContainer, tmp_path: Path
+) -> None:
+    dovecot.append_many("INBOX", letters(3))
+    one, _ = make_container()
+    settings = one.mounts[1][0] / "worker.toml"
+    slow = 'handlers = ["slow", "archive"]\n[work]\nthreads = 1\n'
+    slow += '[handler.slow]\nuse = "command"\ncommand = ["sleep", "3"]\n'
+    settings.write_text(settings.read_text().replace('handlers = ["archive"]\n', slow))
+    one.start("run")
+    eventually(lambda: '"login.succeeded"' in one.log.read_text())
+    time.sleep(1.5)  # into the first of the three seconds' sleeps
+    assert archived(tmp_path) == 0, one.log.read_text()
+    code, seconds = one.stop()
+    assert code == 0
+    assert 1 < seconds < 10, "neither at once nor at the end of the grace period"
+    assert archived(tmp_path) == 1
+    assert (len(dovecot.stored("Processed")), len(dovecot.stored("INBOX"))) == (1, 2)
+
+
+def test_an_idle_one_stops_within_two_seconds(make_container: MakeContainer) -> None:
+    one, window = make_container()
+    one.start("run")
+    eventually(lambda: window.code("/readyz") == 200)
+    code, seconds = one.stop()
+    assert code == 0
+    assert seconds < 2
 
 
 @pytest.mark.parametrize(("user", "group"), [(10001, 10001), (123456, 0)], ids=["its own", "any"])
