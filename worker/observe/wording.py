@@ -59,7 +59,13 @@ _HALTS: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
         ),
     ),
     "protocol": ("the server doesn't understand the worker", ("Report it: it is a fault of the worker.",)),
-    "sign_in_again": ("the sign-in has ended", ("Run `nhsmail-worker login authorise` and sign in again.",)),
+    "sign_in_again": (
+        "the sign-in has ended",
+        (
+            "Run `nhsmail-worker login authorise` and sign in again.",
+            "Where no person signs in, `nhsmail-worker login status` says what to do.",
+        ),
+    ),
     "token": (
         "the server rejected the worker's tokens as often as it tries",
         ("Ask {administrator} whether the application may still read this mailbox.", _RESET),
@@ -95,7 +101,10 @@ _COOLS: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
     ),
     "lost_after_sending": (
         "",
-        ("Look at the network: the connection ended before the login was answered, so it counts as failed.",),
+        (
+            "Look at the network: the connection ended before the login was answered. "
+            "A password that was sent then counts as rejected, a token doesn't.",
+        ),
     ),
     "token_expired": ("The token has run out.", (_PASSES,)),
     "token_rejected": (
