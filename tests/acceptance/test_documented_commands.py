@@ -1,0 +1,67 @@
+"""Every command that README and the pages name is run, on the mailbox that a demo has left."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.rig.letters import letter
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+NAMED = re.compile(r"(?:^    |`)(?:\.venv/bin/)?nhsmail-worker ([a-z][^`|#\n]*)", re.MULTILINE)
+ELSEWHERE = {
+    "run": "until a signal ends it: tests/acceptance/test_run.py, test_demo.py",
+    "login authorise": "with a person and a browser: tests/acceptance/test_oauth.py",
+    "handler try pathology-filing": "the page's own handler: tests/integration/test_handlers_page.py",
+    "handler new pathology-filing": "as above",
+}
+LAST = ("pause", "resume", "journal rebuild", "login reset")
+"""These change what the others see."""
+FINDINGS = ("once", "failed retry")
+"""These end with 1 where something is found: the demo has dead letters."""
+
+
+def documented() -> list[str]:
+    named = {" ".join(found.split()) for page in PAGES for found in NAMED.findall(page.read_text())}
+    whole = {text for text in named if text not in ("failed retry", "handler try", "demo")}  # named without arguments
+    here = [text.removeprefix("demo ") for text in whole if not text.startswith(tuple(ELSEWHERE))]
+    return sorted(dict.fromkeys(here), key=lambda text: (text.startswith(LAST), text))
+
+
+def demo(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    words = [sys.executable, "-m", "worker", "demo", "--dir", "demo", *arguments]
+    environment = {**os.environ, "COLUMNS": "200", "PYTHONPATH": str(ROOT)}
+    return subprocess.run(words, cwd=cwd, env=environment, capture_output=True, text=True, check=False, timeout=120)
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which a demo has been, with a saved mail."""
+    folder = tmp_path_factory.mktemp("documented")
+    assert demo(cwd=folder).returncode == 0
+    for name in ("some.eml", "report.eml"):
+        (folder / name).write_bytes(letter(1))
+    return folder
+
+
+def test_the_pages_name_the_commands() -> None:
+    assert {"status", "check --connect", "junk list", "failed show KEY"} <= set(documented())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", documented())
+def test_it_works_as_it_is_written(place: Path, command: str) -> None:
+    words = shlex.split(command)
+    if "KEY" in words:
+        listed = demo(words[0], "list", cwd=place).stdout
+        words[words.index("KEY")] = re.findall(r"\b[a-z2-7]{26}\b", listed)[0]
+    if command.startswith("login reset"):
+        assert demo("check", "--connect", cwd=place).returncode == 0  # a second reset wants a success between them
+    answer = demo(*words, cwd=place)
+    allowed = (0, 1) if command.startswith(FINDINGS) else (0,)
+    assert answer.returncode in allowed, answer.stdout + answer.stderr
