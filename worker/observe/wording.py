@@ -102,7 +102,7 @@ _COOLS: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
     "lost_after_sending": (
         "",
         (
-            "Look at the network: the connection ended before the login was answered. "
+            "Look at the network: the connection ended before the login was answered.",
             "A password that was sent then counts as rejected, a token doesn't.",
         ),
     ),
