@@ -288,7 +288,13 @@ def move(worker: Worker, _copy: Path) -> None:
     worker.configure(state={"dir": str(elsewhere)})
 
 
-@pytest.mark.parametrize("forget", [lose, restore, restore_all, move])
+def empty(worker: Worker, _copy: Path) -> None:
+    """As people do to a volume, whose own folder can't be removed."""
+    for path in worker.state.iterdir():
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+@pytest.mark.parametrize("forget", [lose, restore, restore_all, move, empty])
 def test_a_journal_that_forgot_is_halted_until_a_reset(
     dovecot: Mailbox, make_worker: MakeWorker, tmp_path: Path, forget: Callable[[Worker, Path], None]
 ) -> None:

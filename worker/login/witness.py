@@ -4,10 +4,11 @@ found out before it gives the server a ninth attempt.
 Before a credential leaves the process, the ledger's row is written, and then the witness: which journal it is, the
 row's number, and how many failures there would be if the attempt failed. A journal that is missing, rebuilt or restored
 from an older copy is behind its witness. The witness also holds its own inode, so that a state folder that was restored
-or copied as a whole, witness and all, is recognised too.
+or copied as a whole, witness and all, is recognised too. The folder itself bears the same testimony, as an extended
+attribute, where the file system has these: a volume that was emptied is still the same volume.
 
 What can't be found out: a disk, volume or virtual machine set back to a snapshot, where every byte is as it was; and a
-state folder that was emptied altogether, which is what a first start looks like. After either, `login reset` is only
+state folder that was removed and made anew, which is what a first start looks like. After either, `login reset` is only
 right once the account is known to be unlocked.
 """
 
@@ -26,6 +27,8 @@ from worker.journal.attempts import History
 from worker.journal.database import JournalUnavailable
 
 NAME: Final = "login.witness"
+MARK: Final = "user.nhsmail-worker.login"
+"""The folder's extended attribute."""
 _GENERATION: Final = 0x80087601
 """FS_IOC_GETVERSION: the inode's generation, where the file system has one (linux/fs.h)."""
 
@@ -50,7 +53,7 @@ class Witness:
         self._path = state_dir / NAME
 
     def read(self) -> Testimony | None:
-        """What it saw last; None: there is no witness.
+        """What it saw last, or, where its file is gone, what the folder bears; None: there is no witness.
 
         Raises:
             Untrusted: there is one that can't be believed.
@@ -60,15 +63,11 @@ class Witness:
             with self._path.open("rb") as file:
                 identity, content = _identity(file.fileno()), file.read(4096)
         except FileNotFoundError:
-            return None
+            mark = self._mark()
+            return None if mark is None else _parsed(mark)[0]
         except OSError as error:
             raise JournalUnavailable(f"the guard's file {NAME} can't be read: {error.strerror}") from error
-        try:
-            stored = json.loads(content)
-            written_as = stored.pop("identity")
-            testimony = Testimony(**stored)
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
-            raise Untrusted("the guard's file is damaged") from error
+        testimony, written_as = _parsed(content)
         if written_as != identity:
             raise Untrusted("the state folder was restored or copied")
         return testimony
@@ -99,16 +98,27 @@ class Witness:
             new.unlink(missing_ok=True)
             descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
             with os.fdopen(descriptor, "wb") as file:
-                file.write(json.dumps(asdict(testimony) | {"identity": _identity(descriptor)}).encode())
+                content = json.dumps(asdict(testimony) | {"identity": _identity(descriptor)}).encode()
+                file.write(content)
                 file.flush()
                 os.fsync(descriptor)
             place(new, self._path)
             new.unlink(missing_ok=True)
+            with suppress(OSError):  # no attributes, or no room for one: the file is the witness that must be there
+                os.setxattr(self._path.parent, MARK, content)
             _sync_folder(self._path.parent)
         except FileExistsError:
             raise
         except OSError as error:
             raise JournalUnavailable(f"the guard's file {NAME} can't be written: {error.strerror}") from error
+
+    def _mark(self) -> bytes | None:
+        try:
+            return os.getxattr(self._path.parent, MARK)
+        except OSError as error:
+            if error.errno in {errno.ENODATA, errno.EOPNOTSUPP, errno.ENOSYS, errno.ENOENT}:
+                return None
+            raise JournalUnavailable(f"the guard's mark on the state folder can't be read: {error.strerror}") from error
 
 
 def doubt(history: History, witness: Testimony | Untrusted | None, *, shared: bool) -> str | None:
@@ -127,7 +137,17 @@ def doubt(history: History, witness: Testimony | Untrusted | None, *, shared: bo
     nothing_to_forget = witness.number == 0 if shared else witness.failures == 0
     if nothing_to_forget:
         return None
-    return "the journal is older than the last attempt, or another one: restored or rebuilt"
+    return "the journal is older than the last attempt, or another one: emptied, restored or rebuilt"
+
+
+def _parsed(content: bytes) -> tuple[Testimony, str]:
+    """A testimony, and the identity of the file that it was written to."""
+    try:
+        stored = json.loads(content)
+        written_as = stored.pop("identity")
+        return Testimony(**stored), written_as
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise Untrusted("the guard's file is damaged") from error
 
 
 def _identity(descriptor: int) -> str:

@@ -12,7 +12,7 @@ import pytest
 
 from worker.journal.attempts import History
 from worker.journal.database import JournalUnavailable
-from worker.login.witness import NAME, Untrusted, Witness, doubt
+from worker.login.witness import MARK, NAME, Untrusted, Witness, doubt
 from worker.login.witness import Testimony as Seen  # a name that pytest doesn't take for a test
 
 SEEN = Seen("this", 7, 3)
@@ -56,6 +56,48 @@ def test_a_restored_file_isnt_believed(tmp_path: Path) -> None:
     (tmp_path / NAME).write_bytes(kept)
     with pytest.raises(Untrusted):
         witness.read()
+
+
+def test_the_folder_tells_what_its_file_told(tmp_path: Path) -> None:
+    witness = Witness(tmp_path)
+    witness.begin("this")
+    for told in (SEEN, Seen("this", 8, 0)):
+        witness.write(told)
+        (tmp_path / NAME).unlink()
+        assert witness.read() == told
+
+
+def test_what_the_folder_tells_may_be_damaged(tmp_path: Path) -> None:
+    os.setxattr(tmp_path, MARK, b"nonsense")
+    with pytest.raises(Untrusted, match="damaged"):
+        Witness(tmp_path).read()
+
+
+@pytest.mark.parametrize("number", [errno.EOPNOTSUPP, errno.ENOSPC])
+def test_a_file_system_without_attributes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    def refuse(*_given: object) -> bytes:
+        raise OSError(number, "no")
+
+    monkeypatch.setattr(os, "setxattr", refuse)
+    Witness(tmp_path).write(SEEN)
+    assert Witness(tmp_path).read() == SEEN
+    (tmp_path / NAME).unlink()
+    assert Witness(tmp_path).read() is None
+
+
+@pytest.mark.parametrize(("number", "known"), [(errno.EOPNOTSUPP, True), (errno.EIO, False)])
+def test_a_folder_that_tells_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, *, known: bool
+) -> None:
+    def refuse(*_given: object) -> bytes:
+        raise OSError(number, "no")
+
+    monkeypatch.setattr(os, "getxattr", refuse)
+    if known:
+        assert Witness(tmp_path).read() is None
+    else:
+        with pytest.raises(JournalUnavailable):
+            Witness(tmp_path).read()
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", b"[]", b"\xff", b'{"identity": 1, "epoch": "x"}', b"null"])
