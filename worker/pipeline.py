@@ -199,9 +199,10 @@ class Pipeline:
         until = monotonic() + grace
         while self._hands and (left := until - monotonic()) > 0:
             self._recorder.add(self._hands.finished(left))
+        self._record()
         if self._hands:
             log.error("worker.left_in_hand", count=len(self._hands))
-        self._record()
+            self._messages.not_alone(self._hands.rows())  # it is ended from outside: no death of theirs
         if session is not None:
             self._settle_now(session)
 
@@ -279,6 +280,8 @@ class Pipeline:
             (record for record in due if record.id not in {suspect.id for suspect in suspects}),
             key=lambda record: record.place.folder,
         )
+        if others:  # beside these, what hangs isn't alone any more
+            self._messages.not_alone([row for row in self._hands.rows() if row in self._stuck])
         for _, group in groupby(others, key=lambda record: record.place.folder):
             for batch in _batches(group, self._bounds):
                 if not self._make_room(session, sum(record.size for record in batch)):

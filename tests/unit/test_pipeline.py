@@ -411,6 +411,41 @@ def test_a_death_beside_a_message_that_hangs_counts_for_the_one_that_was_tried(w
     assert world.states() == {State.FAILED: 1, State.HANDLED: 1}
 
 
+def test_stops_beside_a_message_that_hangs_are_no_deaths(world: World) -> None:
+    world.hung.add("slow")
+    slow = world.server.deliver(mail("slow"))
+    world.tick()
+    for _ in range(DEATHS + 2):
+        world.cycle.end(0.0)
+        world.start()
+        world.tick()
+    assert [(row.state, row.deaths) for row in world.rows()] == [(State.PENDING, 0)]
+    assert world.server.find(slow) == (INBOX, 1)
+
+
+def test_a_death_beside_others_that_were_handed_over_is_not_counted_for_what_hangs_alone(world: World) -> None:
+    world.hung.add("slow")
+    world.server.deliver(mail("slow"))
+    world.tick()
+    world.start()  # killed: the slow one is tried alone, and hangs
+    world.poison = lambda message: b"X-Kind: bad" in message.raw
+    world.server.deliver(mail("bad"))
+    world.tick()
+    assert world.deaths == 1
+    world.tick()
+    assert [row.deaths for row in world.rows()] == [0, 0]
+
+
+def test_a_death_alone_counts_however_long_it_took(world: World) -> None:
+    world.hung.add("slow")
+    world.server.deliver(mail("slow"))
+    world.tick()
+    for _ in range(DEATHS + 2):
+        world.start()  # killed by it, long after it was given up waiting for
+        world.tick()
+    assert world.states() == {State.FAILED: 1}
+
+
 @pytest.mark.parametrize("quirk", ["breaks", "refused"])
 def test_a_message_at_whose_fetch_the_server_hangs_up_or_refuses_stops_nobody(world: World, quirk: str) -> None:
     world.server.deliver(mail())
