@@ -402,6 +402,8 @@ class App:
                 _must_be_fit(kind, record)
             Intents(self._parts.journal.database).ask(kind, keys, reason=reason, actor=actor(), now=self._parts.clock())
             self._parts.announcer().asked(actor(), kind, keys, reason)
+            if self._parts.journal.facts.paused() is not None:
+                return "Written down. The worker is paused: it is done after `nhsmail-worker resume`."
             lease = self._parts.lease
             if not lease.acquire():
                 return "Written down: the running worker does it with its next poll."

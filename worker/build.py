@@ -39,6 +39,7 @@ from worker.message import Limits
 from worker.observe import get_logger
 from worker.observing import Observing
 from worker.outcome import State
+from worker.pause import Pause
 from worker.pipeline import Bounds, Pipeline
 from worker.poll import Poll
 from worker.progress import Drain
@@ -126,7 +127,12 @@ class Parts:
             routed=turns.routed,
             guests=self._guests,
         )
-        hands = Hands(observing.working(attempt), settings.work.threads, may_begin=self.lease.is_held)
+        pause = Pause(self.journal.facts, self.monotonic)
+        hands = Hands(
+            observing.working(attempt),
+            settings.work.threads,
+            may_begin=lambda: self.lease.is_held() and not pause.lately(),
+        )
         self._stopwatch.on_overdue = hands.lost
         settle = self.settle()
         guard = self.guard()
@@ -141,6 +147,7 @@ class Parts:
                 check=settle.check,
             ),
             facts=self.journal.facts,
+            pause=pause,
             idle=settings.poll.idle,
             reconnect=[wait.total_seconds() for wait in settings.poll.reconnect],
             clock=self.clock,

@@ -32,6 +32,7 @@ from worker.mailbox.folders import FolderProblem
 from worker.mailbox.session import Session
 from worker.observe import get_logger
 from worker.outcome import State
+from worker.pause import Pause
 from worker.pipeline import Pipeline, Report, Stop
 from worker.settle import CannotMove
 from worker.watching import Watching
@@ -92,6 +93,7 @@ class Cycle:
         lease: Lease,
         connector: Connector,
         facts: Facts,
+        pause: Pause,
         messages: Messages,
         idle: bool,
         reconnect: Sequence[float],
@@ -105,6 +107,7 @@ class Cycle:
         self._lease = lease
         self._connector = connector
         self._facts = facts
+        self._pause = pause
         self._messages = messages
         self._idle = idle
         self._reconnect = reconnect
@@ -168,10 +171,10 @@ class Cycle:
         """Asked before each step of the pipeline.
 
         Raises:
-            Stop: the process is to end, or the lease is lost.
+            Stop: the process is to end, a person has paused the work, or the lease is lost.
         """
         self._watching.beat()
-        if self._stopping.is_set() or not self._lease.is_held():
+        if self._stopping.is_set() or not self._lease.is_held() or self._pause.lately():
             raise Stop
 
     def stop(self) -> None:
@@ -205,7 +208,7 @@ class Cycle:
             raise LeaseHeld(
                 "Another worker holds the work lease of this account and drains the mailbox. Nothing was done here."
             )
-        if self._facts.paused() is not None:
+        if self._pause.now():
             raise Paused(
                 "The worker is paused: nothing was handed over, and no connection was made. "
                 "End the pause with `nhsmail-worker resume`."
@@ -214,7 +217,7 @@ class Cycle:
         self.pipeline.connected()
         drained = Drained()
         while True:
-            report = self.pipeline.poll(session)
+            report = self._unless_paused(session)
             drained.add(report)
             if not report.anything:
                 break
@@ -226,8 +229,11 @@ class Cycle:
         return drained
 
     def end(self, grace: float) -> None:
-        """After the last run: let what is in hand end, record it, settle it while the connection and lease hold."""
-        session = self._connector.current()
+        """After the last run: let what is in hand end, record it, settle it while the connection and lease hold.
+
+        In a pause it isn't settled: the first poll after the pause does that.
+        """
+        session = None if self._pause.lately() else self._connector.current()
         if self._began:
             try:
                 if session is not None and session.idling:
@@ -243,6 +249,17 @@ class Cycle:
         self._lease.release()
 
     # -- inside --------------------------------------------------------------------------------------------------------
+
+    def _unless_paused(self, session: Session) -> Report:
+        try:
+            return self.pipeline.poll(session)
+        except Stop:
+            if self._stopping.is_set() or not self._pause.now():
+                raise
+            raise Paused(
+                "A person has paused the worker meanwhile: what the handlers had by then is written down, and nothing "
+                "more is handed over or moved. End the pause with `nhsmail-worker resume`."
+            ) from None
 
     def _take_lease(self) -> bool:
         held = self._lease.acquire()
@@ -269,8 +286,9 @@ class Cycle:
     def _poll(self, session: Session, *, is_new: bool) -> Report | None:
         news = session.idle_done() if session.idling else None
         self._look_anew = self._look_anew or is_new
-        if self._facts.paused() is not None:
+        if self._pause.now():
             self._look_anew = True
+            self.pipeline.record_finished()  # what was in hand as the pause began
             if news is None:
                 session.noop()
             return None
@@ -298,7 +316,7 @@ class Cycle:
                 self._idle = False  # announced, and refused: from now on the schedule does the job
                 if isinstance(error, ProtocolFault):
                     raise
-        due = None if self._facts.paused() is not None else self._messages.next_due_at()
+        due = None if self._pause.now() else self._messages.next_due_at()
         return None if due is None else max(0.0, due - self._clock())
 
     def _well(self, report: Report | None) -> bool:

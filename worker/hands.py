@@ -62,6 +62,7 @@ class Hands:
         self._finished: queue.SimpleQueue[tuple[InHand, Outcome] | None] = queue.SimpleQueue()
         self._in_hand: dict[int, InHand] = {}
         self._aside: dict[int, InHand] = {}
+        self._held: dict[int, InHand] = {}
         self._lock = threading.Lock()
         self._lost: set[int] = set()
         self._with: dict[int, InHand] = {}
@@ -131,24 +132,21 @@ class Hands:
         self._start()
 
     def drop_waiting(self) -> list[int]:
-        """Take back what no thread has begun; the rows' ids. What is laid aside half done comes back as finished."""
+        """Take back what no thread has begun; the rows' ids. What is half done comes back as finished."""
         dropped: list[int] = []
         with self._lock:
-            aside, self._aside = self._aside, {}
-        for row, half in aside.items():
-            if half.done:
-                outcome = Outcome(State.PENDING, tuple(half.done), "interrupted", after=timedelta(0), held=True)
-                self._finished.put((half, outcome))
+            back: list[InHand | None] = [*self._aside.values(), *self._held.values()]
+            self._aside.clear()
+            self._held.clear()
+        with suppress(queue.Empty):
+            while True:
+                back.append(self._waiting.get_nowait())
+        for item in filter(None, back):
+            if item.done:
+                outcome = Outcome(State.PENDING, tuple(item.done), "interrupted", after=timedelta(0), held=True)
+                self._finished.put((item, outcome))
             else:
-                self._in_hand.pop(row, None)
-                dropped.append(row)
-        while True:
-            try:
-                item = self._waiting.get_nowait()
-            except queue.Empty:
-                break
-            if item is not None:
-                del self._in_hand[item.record.id]
+                self._in_hand.pop(item.record.id, None)
                 dropped.append(item.record.id)
         return dropped
 
@@ -162,7 +160,7 @@ class Hands:
 
     def _run(self) -> None:
         while (item := self._waiting.get()) is not None:
-            if self._is_still_ours(item):
+            if self._is_let(item):
                 self._with[threading.get_ident()] = item
                 self._handle(item)
                 del self._with[threading.get_ident()]
@@ -200,10 +198,19 @@ class Hands:
             self._lost.remove(threading.get_ident())
             return True
 
-    def _is_still_ours(self, item: InHand) -> bool:
-        """Wait until it may be begun; false when it was forgotten meanwhile, as others have it now."""
-        while self._in_hand.get(item.record.id) is item:
-            if self._may_begin():
-                return True
+    def _is_let(self, item: InHand) -> bool:
+        """Wait until it may be begun; false when it was taken back or forgotten meanwhile, as others have it now."""
+        row = item.record.id
+        with self._lock:
+            if self._in_hand.get(row) is not item:
+                return False
+            self._held[row] = item
+        while not self._may_begin():
+            if self._held.get(row) is not item:
+                return False
             time.sleep(ASK_AGAIN)
-        return False
+        with self._lock:
+            if self._held.get(row) is not item:
+                return False
+            del self._held[row]
+            return True

@@ -61,7 +61,7 @@ class Report:
 
 
 class Stop(Exception):
-    """Stop before the next command: the lease is lost, or the process was asked to end."""
+    """Stop before the next command: the lease is lost, a person has paused, or the process was asked to end."""
 
 
 class Pipeline:
@@ -309,8 +309,7 @@ class Pipeline:
     def _make_room(self, session: Session, size: int) -> bool:
         """Wait until what is in hand leaves room for so many bytes; false when no handler returns for too long."""
         while self._hands and self._hands.size + size > 2 * self._bounds.batch_bytes:
-            if not self._collect(session, wait=self._bounds.patience):
-                log.error("handler.stuck", count=len(self._hands))
+            if not self._wait(session):
                 return False
         return True
 
@@ -323,8 +322,7 @@ class Pipeline:
         """
         while self._is_awaited(row):
             self._go_on()
-            if not self._collect(session, wait=self._bounds.patience):
-                log.error("handler.stuck", count=len(self._hands))
+            if not self._wait(session):
                 self._stuck.update(self._hands.rows())
         self._record()
         self._settle_now(session)
@@ -334,6 +332,14 @@ class Pipeline:
         in_hand = set(self._hands.rows())
         self._stuck &= in_hand
         return bool(in_hand - self._stuck) if row is None else row in in_hand - self._stuck
+
+    def _wait(self, session: Session) -> bool:
+        """Wait for a handler to return; false when none does for too long."""
+        if self._collect(session, wait=self._bounds.patience):
+            return True
+        self._go_on()  # a stop ends the wait, and in a pause nothing is begun: then nothing hangs
+        log.error("handler.stuck", count=len(self._hands))
+        return False
 
     def _collect(self, session: Session, *, wait: float) -> bool:
         """Record what the pool gave back, and settle it when there is enough of it; false when there was nothing."""

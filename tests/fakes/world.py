@@ -25,6 +25,7 @@ from worker.mailbox.errors import ConnectionLost
 from worker.mailbox.folders import Layout
 from worker.message import Limits, Message
 from worker.outcome import Outcome, Reject, Retry, State
+from worker.pause import Pause
 from worker.pipeline import Bounds, Pipeline
 from worker.poll import Poll
 from worker.reconcile import Balance, Reconcile
@@ -323,6 +324,7 @@ class World:
             lease=lease,
             connector=connector,
             facts=Facts(self.database),
+            pause=Pause(Facts(self.database), self.clock),
             messages=messages,
             idle=True,
             reconnect=(1.0,),

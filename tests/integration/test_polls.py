@@ -254,3 +254,74 @@ def test_paused_once_hands_over_nothing(dovecot: Mailbox, make_worker: MakeWorke
     assert worker.command("resume").code == 0
     assert worker.once() == 0
     assert len(worker.handed()) == 1
+
+
+def test_a_pause_in_the_midst_of_a_backlog_holds(dovecot: Mailbox, make_worker: MakeWorker) -> None:
+    dovecot.append_many("INBOX", letters(40, start=200))
+    slow = {
+        "handler.ledger": {"use": "tests.rig.handlers:Ledger", "seconds": 0.1},
+        "work": {"threads": 1},
+        "poll": {"batch_count": 5, "every": "1s"},
+    }
+    worker = make_worker(settings=slow)
+
+    with worker.running():
+        eventually(lambda: len(worker.handed()) > 3)
+        assert worker.command("pause").code == 0
+        time.sleep(2)
+        handed, moved = len(worker.handed()), len(dovecot.stored("Processed"))
+        time.sleep(2)
+        assert (len(worker.handed()), len(dovecot.stored("Processed"))) == (handed, moved)
+        assert handed < 40
+        assert worker.status()["messages"]["handled"] == handed
+        assert worker.command("resume").code == 0
+        eventually(lambda: len(dovecot.stored("Processed")) == 40)
+
+    assert sorted(call.number for call in worker.handed()) == list(range(200, 240))
+    assert worker.events("handler.stuck") == []
+    assert worker.reconcile()["handled"] == 40
+
+
+def test_a_stop_in_a_pause_moves_nothing_and_waits_for_nothing(dovecot: Mailbox, make_worker: MakeWorker) -> None:
+    dovecot.append_many("INBOX", letters(10, start=200))
+    slow = {
+        "handler.ledger": {"use": "tests.rig.handlers:Ledger", "seconds": 0.3},
+        "work": {"threads": 1, "grace": "20s"},
+        "poll": {"every": "1s"},
+    }
+    worker = make_worker(settings=slow)
+
+    with worker.running():
+        eventually(worker.handed)
+        assert worker.command("pause").code == 0
+        time.sleep(2)
+        began = time.monotonic()
+    assert time.monotonic() - began < 10
+    assert dovecot.stored("Processed") == []
+    assert worker.events("worker.left_in_hand") == []
+
+    assert worker.command("resume").code == 0
+    assert worker.once() == 0
+    assert sorted(call.number for call in worker.handed()) == list(range(200, 210))
+    assert worker.reconcile()["handled"] == 10
+
+
+def test_what_people_ask_for_in_a_pause_waits_for_its_end(
+    dovecot: Mailbox, make_worker: MakeWorker, proxy: Proxy
+) -> None:
+    dovecot.append_many(JUNK, [letter(1)])
+    worker = make_worker(proxy)
+    assert worker.once() == 0
+    (key,) = (row[0] for row in worker.rows("SELECT key FROM message"))
+    assert worker.command("pause").code == 0
+    connections = proxy.traffic.connections
+
+    asked = worker.command("junk", "release", key, "--reason", "it is ours")
+
+    assert asked.code == 0
+    assert "resume" in asked.out
+    assert proxy.traffic.connections == connections
+    assert len(dovecot.stored(JUNK)) == 1
+    assert worker.command("resume").code == 0
+    assert worker.once() == 0
+    assert [call.number for call in worker.handed()] == [1]

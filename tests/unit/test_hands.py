@@ -1,7 +1,7 @@
 """The pool: what is in hand, and what comes back."""
 
 import threading
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from datetime import UTC, datetime
 from typing import Any, cast
 
@@ -10,6 +10,7 @@ import pytest
 from tests.fakes.mailbox import mail
 from worker.hands import Hands
 from worker.journal.messages import Record
+from worker.keeper import Busy
 from worker.message import Message
 from worker.outcome import Outcome, State
 from worker.verdict import Path, Verdict
@@ -128,4 +129,49 @@ def test_what_was_forgotten_while_it_waited_is_never_begun(work: Work) -> None:
     assert all_finished(hands) == [3]
     assert work.begun.acquire(timeout=1)
     assert not work.begun.acquire(timeout=0.5)
+    hands.close()
+
+
+def test_what_a_thread_has_and_may_not_begin_can_be_taken_back(work: Work) -> None:
+    may = threading.Event()
+    work.go.set()
+    hands = Hands(work, 1, may_begin=may.is_set)
+    hands.take(record(1), message(), ())
+    hands.take(record(2), message(), ())
+    assert not work.begun.acquire(timeout=0.5)
+    assert sorted(hands.drop_waiting()) == [1, 2]
+    assert len(hands) == 0
+    hands.take(record(1), message(), ("archive",))
+    may.set()
+    (back,) = hands.finished(WAIT)
+    assert back.outcome.done == ("archive",)
+    assert work.begun.acquire(timeout=1)
+    assert not work.begun.acquire(timeout=0.5)
+    hands.close()
+
+
+def test_what_was_half_done_and_waits_for_a_thread_again_keeps_what_is_done() -> None:
+    """As a message that was laid aside for a handler without room, whose turn had come."""
+    may, room, tries = threading.Event(), threading.Event(), threading.Semaphore(0)
+    may.set()
+
+    def attempt(_message: Message, already_done: Collection[str]) -> Outcome:
+        tries.release()
+        if "archive" in already_done:
+            return Outcome(State.HANDLED)
+        may.clear()
+
+        def when_free(call: Callable[[], bool]) -> None:
+            threading.Thread(target=lambda: room.wait(WAIT) and call(), daemon=True).start()
+
+        raise Busy(("archive",), when_free)
+
+    hands = Hands(attempt, 1, may_begin=may.is_set)
+    hands.take(record(1), message(), ())
+    assert tries.acquire(timeout=WAIT)
+    room.set()
+    assert not tries.acquire(timeout=0.5)
+    assert hands.drop_waiting() == []
+    (back,) = hands.finished(WAIT)
+    assert (back.outcome.state, back.outcome.done, back.outcome.held) == (State.PENDING, ("archive",), True)
     hands.close()

@@ -1,18 +1,21 @@
 """The whole way of a message, on a mailbox in memory, in simulated time."""
 
 import io
+from collections.abc import Collection
 from datetime import UTC, datetime
 
 import pytest
 
 from tests.fakes.mailbox import ELSEWHERE, FAILED, INBOX, JUNK, PROCESSED, Server, mail
 from tests.fakes.world import DEATHS, TRIES, Fault, Killed, World
+from worker.cycle import Paused
 from worker.hands import Finished
 from worker.journal.database import JournalUnavailable
 from worker.journal.facts import Facts
 from worker.mailbox.errors import ConnectionLost
+from worker.message import Message
 from worker.observe import configure_logging
-from worker.outcome import State
+from worker.outcome import Outcome, State
 from worker.verdict import Path
 
 
@@ -573,6 +576,92 @@ def test_paused_nothing_is_handed_over_and_resumed_all_is(world: World) -> None:
     facts.resume()
     world.tick()
     assert world.states() == {State.HANDLED: 1}
+
+
+def pause_at(world: World, calls: int) -> Facts:
+    """A person pauses while the n-th message is with its handlers."""
+    facts, handle = Facts(world.database), world.hands._attempt
+    begun: list[str] = []
+
+    def attempt(message: Message, already_done: Collection[str]) -> Outcome:
+        begun.append(message.key)
+        if len(begun) == calls:
+            facts.pause("a person", world.clock())
+            world.clock.now += 2
+        return handle(message, already_done)
+
+    world.hands._attempt = attempt
+    return facts
+
+
+def test_a_pause_holds_in_the_midst_of_a_poll(world: World) -> None:
+    for _ in range(30):
+        world.server.deliver(mail())
+    facts = pause_at(world, 5)
+    world.tick()
+    assert len(handed(world)) <= 2 * world.bounds.batch_count  # what was fetched is with the handlers
+    assert not world.server.folders[PROCESSED].mails
+    for _ in range(3):
+        world.tick()
+    done = world.states()[State.HANDLED]
+    assert done == len(handed(world))  # what came of them is written down, and nothing is moved
+    assert not world.server.folders[PROCESSED].mails
+    assert world.server.sessions == 1
+
+    facts.resume()
+    world.drain()
+    assert len(handed(world)) == 30
+    assert_balanced(world, handled=30, missing=0)
+
+
+def test_a_drain_that_is_paused_says_so(world: World) -> None:
+    for _ in range(30):
+        world.server.deliver(mail())
+    pause_at(world, 5)
+    with pytest.raises(Paused):
+        world.cycle.drain()
+    world.cycle.end(10.0)
+    assert world.states()[State.HANDLED] == len(handed(world)) <= 2 * world.bounds.batch_count
+    assert not world.server.folders[PROCESSED].mails
+
+
+def test_a_stop_while_paused_records_what_was_in_hand_and_moves_nothing(world: World) -> None:
+    world.hold = True
+    world.start()
+    world.hung.add("slow")
+    world.server.deliver(mail("slow"))
+    world.tick()
+    facts = Facts(world.database)
+    facts.pause("a person", world.clock())
+    world.clock.now += 2
+    world.hung.clear()
+    world.hands.end_hang()
+    world.cycle.end(10.0)
+    assert world.states() == {State.HANDLED: 1}
+    assert not world.server.folders[PROCESSED].mails
+
+    facts.resume()
+    world.start()
+    world.drain()
+    assert len(handed(world)) == 1
+    assert_balanced(world, handled=1, missing=0)
+
+
+def test_a_wait_that_a_stop_ends_is_no_hang(world: World) -> None:
+    log = io.StringIO()
+    configure_logging(level="error", format="json", stream=log, hooks=False)
+    world.hung.add("slow")
+    world.server.deliver(mail("slow"))
+    finished = world.hands.finished
+
+    def stopped_meanwhile(wait: float) -> list[Finished]:
+        if wait > 0:
+            world.cycle.stop()
+        return finished(wait)
+
+    world.hands.finished = stopped_meanwhile  # type: ignore[method-assign]
+    world.tick()
+    assert "handler.stuck" not in log.getvalue()
 
 
 def test_without_the_lease_nothing_is_done(world: World) -> None:
