@@ -52,6 +52,9 @@ from worker.verdict import Path as MailPath
 
 log = get_logger()
 
+REBUILD = "journal rebuild"
+"""Who pauses a new journal until what the mailbox holds is entered."""
+
 
 @dataclass(frozen=True, slots=True)
 class Summary:
@@ -297,10 +300,16 @@ class App:
                 )
                 rebuilt = rebuild(session)
                 self._parts.announcer().rebuilt(actor(), rebuilt.handled + rebuilt.junk + rebuilt.failed)
-                self._parts.journal.facts.resume()
+                if self._parts.journal.facts.paused_by() == REBUILD:  # a person's pause is a person's to end
+                    self._parts.journal.facts.resume()
                 return rebuilt, damaged
         finally:
             lease.release()
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether somebody has paused the work, and nobody ended that."""
+        return self._parts.journal.facts.paused() is not None
 
     def _open_or_set_aside(self) -> Path | None:
         """Open the journal; a damaged one is kept under another name, and the new one is paused until it is rebuilt."""
@@ -310,7 +319,7 @@ class App:
             kept = self._parts.journal.set_aside()
             self._parts.journal = Journal(self.settings.state.dir, None, self._parts.clock)
             self._open()
-            self._parts.journal.facts.pause("journal rebuild", self._parts.clock())
+            self._parts.journal.facts.pause(REBUILD, self._parts.clock())
             return kept
         return None
 

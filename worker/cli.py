@@ -265,12 +265,15 @@ def journal_rebuild(config: Path | None, assume_handled_before: datetime | None)
     before = None if assume_handled_before is None else assume_handled_before.replace(tzinfo=UTC)
     with _app(config) as app:
         rebuilt, damaged = app.rebuild(before)
+        paused = app.is_paused
     if damaged is not None:
         click.echo(f"The damaged journal was kept as {damaged}.")
     click.echo(
         f"Entered {rebuilt.handled} handled, {rebuilt.junk} junk and {rebuilt.failed} failed messages. "
         f"{rebuilt.left} in the watched folders are taken up as new by the next poll."
     )
+    if paused:
+        click.echo("The worker is still paused: nothing is handed over until `nhsmail-worker resume`.")
     return ExitCode.DONE
 
 

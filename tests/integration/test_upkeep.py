@@ -121,6 +121,17 @@ def test_a_rebuild_of_a_whole_journal_changes_nothing(settled: Worker) -> None:
     assert counts(settled) == before
 
 
+def test_a_rebuild_ends_no_pause_of_a_person_s(settled: Worker) -> None:
+    assert settled.command("pause").code == 0
+    rebuilt = settled.command("journal", "rebuild")
+    assert rebuilt.code == 0
+    assert "resume" in rebuilt.out
+    assert settled.status()["paused"] is True
+    assert settled.once() == 75
+    assert settled.command("resume").code == 0
+    assert settled.once() == 0
+
+
 def test_no_rebuild_beside_a_worker(settled: Worker) -> None:
     with settled.running():
         eventually(lambda: len(settled.handed()) == 5)

@@ -74,6 +74,11 @@ class Facts:
         """Since when and by whom work is paused; None: it isn't."""
         return self._get("paused")
 
+    def paused_by(self) -> str | None:
+        """Who paused the work; None: it isn't paused."""
+        paused = self.paused()
+        return None if paused is None else paused.partition(" by ")[2]
+
     def remember(self, name: str, text: str) -> None:
         """Keep a short text of another room's under this name, instead of what was kept before."""
         self._set(f"kept.{name}", text)
