@@ -12,6 +12,7 @@ from worker.journal.messages import Messages, NewMessage, Place, Record
 from worker.key import fingerprint
 from worker.mailbox.errors import CommandRefused
 from worker.mailbox.folders import Layout
+from worker.mailbox.halves import shown_heads
 from worker.mailbox.session import Head, Session
 from worker.observe import get_logger
 from worker.outcome import State
@@ -99,7 +100,7 @@ class Admission:
 
     def admit(self, session: Session, look: Look, uids: Sequence[int], looks: Iterable[Look]) -> Admitted:
         """Give each of these UIDs of the looked-at folder its row. The folder is selected again when this returns."""
-        seen = [self._see(look.folder, head) for head in session.heads(uids)]
+        seen = [self._see(look.folder, head) for head in shown_heads(session, uids)]
         unread = set(uids) - {item.head.uid for item in seen}
         seen += (hopeless := self._without_header(session, look, unread))
         unread -= {item.head.uid for item in hopeless}
@@ -301,7 +302,7 @@ def locate(
     placed = {record.place.uid for record in messages.in_folder(folder) if record.place.uidvalidity == uidvalidity}
     strangers = session.search(uidnext=uidnext) - placed
     found: dict[str, list[int]] = {}
-    for head in session.heads(strangers):
+    for head in shown_heads(session, strangers):
         found.setdefault(fingerprint(account, Headers.from_bytes(head.header)), []).append(head.uid)
     return found
 

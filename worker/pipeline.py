@@ -13,7 +13,7 @@ from itertools import groupby
 from worker.admit import NO_HEADER, Admission, Admitted, Top
 from worker.fetch import ALONE, Fetch
 from worker.hands import Hands
-from worker.journal.messages import Messages, Place, Record
+from worker.journal.messages import Messages, Record
 from worker.mailbox.session import Session
 from worker.observe import get_logger
 from worker.outcome import Outcome, State
@@ -140,9 +140,12 @@ class Pipeline:
         self._report = Report()
         self._collect(session, wait=0)
         self._report.opened = self._carry_out(session)
+        for folder in self._settle.ask_again():
+            self._poll.look_again(folder)
+            self._fresh = True
         looks = self._poll.look(session, news=news)
-        if self._fresh and looks:
-            self._resume_settling(looks)
+        if self._fresh:
+            self._to_settle = self._settle.resume(session, looks)
             self._settle_now(session)  # before a copy that already lies in a watched target is taken for new mail
             self._fresh = False
         relocated: set[int] = set()
@@ -207,21 +210,6 @@ class Pipeline:
             self._settle_now(session)
 
     # -- new and missing messages --------------------------------------------------------------------------------------
-
-    def _resume_settling(self, looks: Sequence[Look]) -> None:
-        """What was recorded and not settled: still there, it is settled now; else it was moved, by us or others."""
-        by_folder = {look.folder: look for look in looks}
-        self._to_settle.clear()  # all of it is among the unsettled
-        moved: list[tuple[int, Place]] = []
-        for record in self._messages.unsettled():
-            look = by_folder.get(record.place.folder)
-            settlement = Settlement.of(record)
-            if look is not None and settlement is not None and look.holds(record):
-                self._to_settle.append(settlement)
-            elif look is not None:
-                moved.append((record.id, Place(record.settle_to or record.place.folder, 0, None)))
-        self._settle.in_doubt([item.id for item in self._to_settle])
-        self._messages.settled(moved, self._clock())
 
     def _welcome(self, admitted: Admitted, look: Look) -> None:
         self._report.new += len(admitted.new)

@@ -10,6 +10,7 @@ from worker.headers import Headers
 from worker.journal.messages import Messages, Record
 from worker.key import MessageKey, fingerprint
 from worker.mailbox.folders import Layout
+from worker.mailbox.halves import shown_heads
 from worker.mailbox.session import FolderState, Head, Session
 from worker.message import Limits, Message, MessageError
 from worker.outcome import State
@@ -58,7 +59,7 @@ class Preview:
             present = sorted(session.search(uidnext=state.uidnext, since=since)) if state.messages else []
             open_ = [uid for uid in present if uid not in known or known[uid].state is State.PENDING]
             for start in range(0, len(open_), AT_ONCE):
-                yield from self._chunk(session, folder, session.heads(open_[start : start + AT_ONCE]), known.get)
+                yield from self._chunk(session, folder, shown_heads(session, open_[start : start + AT_ONCE]), known.get)
 
     def _chunk(
         self, session: Session, folder: str, heads: Sequence[Head], known: Callable[[int], Record | None]

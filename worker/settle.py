@@ -1,16 +1,25 @@
 """Make the mailbox show the outcomes: the only room that changes it. Doing so twice does no harm.
 
-What it is told was recorded before. It moves a batch at a time, and remembers where the messages went.
+What it is told was recorded before. It moves a batch at a time, and remembers where the messages went. A message that
+the server refuses to move stays unsettled, and stops no other.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from worker.admit import locate
 from worker.journal.messages import Messages, Place, Record
 from worker.mailbox import uids as uid_sets
 from worker.mailbox.errors import CommandRefused
+from worker.mailbox.halves import by_halves
 from worker.mailbox.session import Moved, Session
+from worker.observe import get_logger
+from worker.poll import Look
+
+log = get_logger()
+
+REFUSED_WAIT = 900.0
+"""Seconds until the server is asked again to move a message that it refused to move."""
 
 
 class CannotMove(Exception):
@@ -35,13 +44,15 @@ class Settlement:
 
 
 class Settle:
-    """Moves messages. `copied_before`: what an earlier run left unsettled may already be in the target."""
+    """Moves messages."""
 
     def __init__(self, messages: Messages, *, account: str, clock: Callable[[], float]) -> None:
         self._messages = messages
         self._account = account
         self._clock = clock
         self._doubtful: set[int] = set()
+        self._refused: dict[int, tuple[float, str]] = {}
+        """When each message, by its row's id, may be asked for again, and its folder."""
 
     def check(self, session: Session) -> None:
         """Refuse a server on which moving can't be done safely.
@@ -56,22 +67,84 @@ class Settle:
                 "for MOVE."
             )
 
-    def in_doubt(self, ids: Sequence[int]) -> None:
-        """These were being settled when a run, or its connection, ended: a copy may already lie in the target."""
-        self._doubtful.update(ids)
+    def ask_again(self) -> set[str]:
+        """Folders with messages that the server refused to move, where they may be asked for again by now."""
+        now = self._clock()
+        due = {row: folder for row, (until, folder) in self._refused.items() if until <= now}
+        for row in due:
+            del self._refused[row]
+        return set(due.values())
+
+    def resume(self, session: Session, looks: Sequence[Look]) -> list[Settlement]:
+        """What was recorded and isn't settled: what is still there is to be settled now, and is returned.
+
+        What isn't there was moved, by us or by others. A copy of ours may already lie in the target.
+        """
+        by_folder = {look.folder: look for look in looks}
+        settlements: list[Settlement] = []
+        moved: list[tuple[int, Place]] = []
+        elsewhere: dict[str, list[Record]] = {}
+        for record in self._messages.unsettled():
+            look = by_folder.get(record.place.folder)
+            settlement = Settlement.of(record)
+            if look is None:
+                elsewhere.setdefault(record.place.folder, []).append(record)
+            elif settlement is not None and look.holds(record):
+                settlements.append(settlement)
+            else:
+                moved.append((record.id, Place(record.settle_to or record.place.folder, 0, None)))
+        for folder, records in elsewhere.items():
+            places = self._places(session, folder, records)
+            if places is None:
+                continue
+            for record in records:
+                place = places.get(record.id)
+                settlement = None if place is None else Settlement.of(replace(record, place=place))
+                if settlement is not None:
+                    settlements.append(settlement)
+                else:
+                    moved.append((record.id, place or Place(record.settle_to or folder, 0, None)))
+        self._doubtful.update(item.id for item in settlements)
+        self._messages.settled(moved, self._clock())
+        return settlements
+
+    def _places(self, session: Session, folder: str, records: Sequence[Record]) -> dict[int, Place] | None:
+        """Where those that are still in this folder lie, by their rows' ids; None: it can't be seen now."""
+        try:
+            state = session.select(folder)
+        except CommandRefused:
+            return None if folder in {info.name for info in session.folders()} else {}
+        uids = {
+            record.id: record.place.uid
+            for record in records
+            if record.place.uid is not None and record.place.uidvalidity == state.uidvalidity
+        }
+        there = session.present(uids.values())
+        places = {row: Place(folder, state.uidvalidity, uid) for row, uid in uids.items() if uid in there}
+        if unplaced := [record for record in records if record.id not in uids]:
+            found = locate(session, self._messages, self._account, folder, state.uidvalidity, state.uidnext)
+            again = {
+                record.id: Place(folder, state.uidvalidity, found[record.fingerprint].pop(0))
+                for record in unplaced
+                if found.get(record.fingerprint)
+            }
+            self._messages.seen_at(list(again.items()))
+            places |= again
+        return places
 
     def settle(self, session: Session, settlements: Sequence[Settlement]) -> set[str]:
         """Move each message to its target, folder by folder.
 
         Messages that somebody took away meanwhile count as settled: where they are now is not ours to say. Returns the
-        folders that were replaced: what they held is found again by the next look, and settled then.
+        folders that were replaced: what they held is found again by the next look, and settled then. What the server
+        refused to move a while ago is passed over.
         """
         replaced: set[str] = set()
-        for folder, target, group in _grouped(settlements):
+        for folder, target, group in _grouped([item for item in settlements if item.id not in self._refused]):
             state = session.selected_state if session.selected == folder else session.select(folder)
             valid = [item for item in group if state is not None and item.place.uidvalidity == state.uidvalidity]
             for start in range(0, len(valid), uid_sets.MAX_COMMAND_UIDS):
-                self._move(session, valid[start : start + uid_sets.MAX_COMMAND_UIDS], folder, target)
+                self._move_what_goes(session, valid[start : start + uid_sets.MAX_COMMAND_UIDS], folder, target)
             if len(valid) < len(group):
                 replaced.add(folder)
         return replaced
@@ -119,18 +192,36 @@ class Settle:
             )
             group = [record for record in away if record.place.uid in there]
             absent += [record for record in away if record not in group]
-            uids = [record.place.uid for record in group if record.place.uid is not None]
-            for start in range(0, len(uids) if session.has("MOVE") else 0, uid_sets.MAX_COMMAND_UIDS):
-                chunk = uids[start : start + uid_sets.MAX_COMMAND_UIDS]
-                moved = session.move(chunk, folder)
-                self._messages.seen_at(
-                    [
-                        (record.id, Place(folder, moved.uidvalidity or 0, moved.uids.get(record.place.uid or 0)))
-                        for record in group
-                        if record.place.uid in chunk
-                    ]
-                )
+            for start in range(0, len(group) if session.has("MOVE") else 0, uid_sets.MAX_COMMAND_UIDS):
+                self._bring(session, group[start : start + uid_sets.MAX_COMMAND_UIDS], source, folder)
         return absent
+
+    def _bring(self, session: Session, group: Sequence[Record], source: str, folder: str) -> None:
+        """Move these, save those that the server refuses to move: they are handled from where they lie."""
+
+        def move(part: Sequence[Record]) -> None:
+            uids = {record.id: record.place.uid for record in part if record.place.uid is not None}
+            moved = session.move(list(uids.values()), folder)
+            self._messages.seen_at(
+                [(row, Place(folder, moved.uidvalidity or 0, moved.uids.get(uid))) for row, uid in uids.items()]
+            )
+
+        if refused := by_halves(move, group):
+            log.error("mailbox.move_refused", count=len(refused), folder=source, target=folder)
+
+    def _move_what_goes(self, session: Session, group: Sequence[Settlement], folder: str, target: str) -> None:
+        """Move these, save those that the server refuses to move: they stay unsettled, and are asked for later."""
+
+        def move(part: Sequence[Settlement]) -> None:
+            if session.selected != folder:  # the target was looked into, and then something was refused
+                session.select(folder)
+            self._move(session, part, folder, target)
+
+        if refused := by_halves(move, group):
+            session.status(target)  # refused as well: it isn't there, and a new connection makes it anew
+            log.error("mailbox.move_refused", count=len(refused), folder=folder, target=target)
+            until = self._clock() + REFUSED_WAIT
+            self._refused |= {item.id: (until, folder) for item in refused}
 
     def _move(self, session: Session, group: Sequence[Settlement], folder: str, target: str) -> None:
         if session.has("MOVE"):

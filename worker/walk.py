@@ -8,6 +8,7 @@ from worker.headers import Headers
 from worker.journal.messages import Messages, Record
 from worker.key import fingerprint
 from worker.mailbox.errors import CommandRefused
+from worker.mailbox.halves import shown_heads
 from worker.mailbox.session import FolderState, Head, Session
 from worker.poll import list_uids
 
@@ -98,7 +99,7 @@ class Walk:
         return tuple(
             self._stranger(head)
             for start in range(0, len(ordered), FETCH_AT_ONCE)
-            for head in session.heads(ordered[start : start + FETCH_AT_ONCE])
+            for head in shown_heads(session, ordered[start : start + FETCH_AT_ONCE])
         )
 
     def _stranger(self, head: Head) -> Stranger:

@@ -36,6 +36,10 @@ class Mail:
     """The server ends the connection when its body is asked for."""
     refused: bool = False
     """The server says NO to a command that asks for its body."""
+    veiled: bool = False
+    """The server says NO to a command that asks for its header."""
+    nailed: bool = False
+    """The server says NO to a command that moves or copies it."""
 
 
 @dataclass
@@ -226,6 +230,8 @@ class FakeSession:
     def heads(self, wanted: Iterable[int]) -> list[Head]:
         with self._command("heads"):
             found = {uid: self._mails[uid] for uid in sorted(wanted) if uid in self._mails}
+            if any(mail.veiled for mail in found.values()):
+                raise CommandRefused("the mail server said: no")
             return [
                 Head(
                     uid, _size(mail), mail.received_at, mail.keywords, mail.raw.partition(b"\r\n\r\n")[0] + b"\r\n\r\n"
@@ -268,6 +274,8 @@ class FakeSession:
     def _transfer(self, wanted: Sequence[int], target: str, *, keep: bool) -> Moved:
         if target not in self._server.folders:
             raise CommandRefused("the mail server said: [TRYCREATE] no")
+        if any(self._mails[uid].nailed for uid in wanted if uid in self._mails):
+            raise CommandRefused("the mail server said: no")
         self._announce(wanted, target)
         there, unseen = self._server.folders[target], self._told != self._folder.changes
         pairs: dict[int, int] = {}

@@ -8,10 +8,12 @@ import pytest
 
 from tests.fakes.mailbox import ELSEWHERE, FAILED, INBOX, JUNK, PROCESSED, Server, mail
 from tests.fakes.world import DEATHS, TRIES, Fault, Killed, World
+from worker.carry_out import CarryOut
 from worker.cycle import Paused
 from worker.hands import Finished
 from worker.journal.database import JournalUnavailable
 from worker.journal.facts import Facts
+from worker.journal.intents import Intents, Kind
 from worker.mailbox.errors import ConnectionLost
 from worker.message import Message
 from worker.observe import configure_logging
@@ -461,6 +463,160 @@ def test_a_message_at_whose_fetch_the_server_hangs_up_or_refuses_stops_nobody(wo
     world.drain()
     assert world.states() == {State.HANDLED: 2, State.FAILED: 1}
     assert world.server.find(bad)[0] == FAILED  # type: ignore[index]
+
+
+@pytest.mark.parametrize("count", [1, 7])
+def test_a_message_that_the_server_refuses_to_move_stops_nobody(world: World, count: int) -> None:
+    stays = world.server.deliver(mail(), nailed=True)
+    for _ in range(count - 1):
+        world.server.deliver(mail())
+    world.tick()
+    assert world.states() == {State.HANDLED: count}
+    world.server.deliver(mail())
+    for _ in range(10):
+        world.tick()
+    assert world.states() == {State.HANDLED: count + 1}
+    assert world.server.all_mail(INBOX) == [stays]
+    assert world.server.sessions == 1
+    assert_balanced(world, handled=count + 1, missing=0)
+
+    stays.nailed = False
+    world.drain()
+    assert not world.server.folders[INBOX].mails
+    assert len(handed(world)) == count + 1
+    assert world.server.sessions == 2  # the other one is the balance's
+    assert_balanced(world, handled=count + 1, missing=0)
+
+
+def test_a_target_that_takes_nothing_stops_nobody(world: World) -> None:
+    """As the mailbox that is full."""
+    for _ in range(40):
+        world.server.deliver(mail(), nailed=True)
+    world.tick()
+    world.server.deliver(mail())
+    world.faults.record = True
+    for _ in range(10):
+        world.tick()
+    assert world.states() == {State.HANDLED: 41}
+    assert world.server.sessions == 1
+    assert sum(name in ("move", "copy") for name in world.faults.calls) < 30
+    for one in world.server.all_mail(INBOX):
+        one.nailed = False
+    world.drain()
+    assert_balanced(world, handled=41, missing=0)
+    assert len(handed(world)) == 41
+
+
+def test_a_target_that_is_not_there_ends_the_connection(world: World) -> None:
+    """A new one makes it anew."""
+    world.tick()
+    there = world.server.folders.pop(PROCESSED)
+    world.server.deliver(mail())
+    world.tick()
+    world.server.folders[PROCESSED] = there
+    world.drain()
+    assert world.server.sessions == 2
+    assert_balanced(world, handled=1, missing=0)
+
+
+def test_a_message_that_was_refused_and_is_taken_away_is_asked_for_no_more(world: World) -> None:
+    stays = world.server.deliver(mail(), nailed=True)
+    world.tick()
+    world.server.move(stays, ELSEWHERE)
+    world.drain()
+    world.faults.record, world.faults.calls = True, []
+    for _ in range(3):
+        world.tick()
+    assert not {"move", "copy", "search"} & set(world.faults.calls)
+    assert_balanced(world, handled=1, missing=1)
+
+
+def test_a_message_of_which_the_server_refuses_the_header_stops_nobody(world: World) -> None:
+    veiled = world.server.deliver(mail(), veiled=True)
+    for _ in range(3):
+        world.server.deliver(mail())
+    world.tick()
+    assert world.states() == {State.HANDLED: 3}
+    for _ in range(12):
+        world.tick(400)
+    assert world.states() == {State.HANDLED: 3, State.FAILED: 1}
+    assert world.server.find(veiled)[0] == FAILED  # type: ignore[index]
+    assert world.server.sessions == 1
+    world.start()
+    world.drain()
+    assert_balanced(world, handled=3, failed=1, missing=0)
+
+
+def test_where_the_server_shows_no_header_at_all_no_message_is_given_up(world: World) -> None:
+    unseen = [world.server.deliver(mail(), veiled=True) for _ in range(20)]
+    for _ in range(12):
+        world.tick(400)
+    assert world.rows() == []
+    for one in unseen:
+        one.veiled = False
+    world.drain()
+    assert world.states() == {State.HANDLED: 20}
+
+
+def asked(world: World) -> Intents:
+    """People can ask for retries."""
+    intents = Intents(world.database)
+    settle, layout = world.pipeline._settle, world.pipeline._poll._layout
+    world.pipeline._carry_out = CarryOut(intents, world.pipeline._messages, settle, layout, world.clock)
+    return intents
+
+
+def test_a_dead_letter_that_the_server_refuses_to_bring_back_is_handled_from_where_it_lies(world: World) -> None:
+    dead = world.server.deliver(mail("reject"))
+    world.drain()
+    world.server.all_mail(FAILED)[0].raw = dead.raw.replace(b"reject", b"ok    ")
+    world.server.all_mail(FAILED)[0].nailed = True
+    intents = asked(world)
+    intents.ask(Kind.RETRY, [world.rows()[0].key], reason="mended", actor="a person", now=world.clock())
+    world.server.deliver(mail())
+    sessions = world.server.sessions
+    for _ in range(3):
+        world.tick()
+    assert world.states() == {State.HANDLED: 2}
+    assert intents.open() == []
+    world.server.all_mail(FAILED)[0].nailed = False
+    world.drain()
+    assert not world.server.folders[FAILED].mails
+    assert world.server.sessions == sessions
+    assert_balanced(world, handled=2, missing=0)
+
+
+@pytest.mark.parametrize("copied", [False, True])
+@pytest.mark.parametrize("meanwhile", ["", "renumbered", "taken", "folder gone"])
+def test_settling_is_resumed_in_folders_that_are_not_watched(copied: bool, meanwhile: str) -> None:
+    """As of a dead letter that is handled from where it lies, as there is no MOVE."""
+    world = World(Server(capabilities=["UIDPLUS", "IDLE"]))
+    dead = world.server.deliver(mail("reject"))
+    world.drain()
+    world.server.all_mail(FAILED)[0].raw = dead.raw.replace(b"reject", b"ok    ")
+    asked(world).ask(Kind.RETRY, [world.rows()[0].key], reason="mended", actor="a person", now=world.clock())
+
+    def die(name: str) -> None:
+        if name == "copy":
+            raise Killed
+
+    setattr(world.server, "after" if copied else "before", die)
+    world.tick()
+    assert world.deaths == 1
+    world.server.before = world.server.after = lambda _name: None
+    assert [(row.state, row.settled, row.place.folder) for row in world.rows()] == [(State.HANDLED, False, FAILED)]
+    match meanwhile:
+        case "renumbered":
+            world.server.renumber(FAILED)
+        case "taken":
+            world.server.move(world.server.all_mail(FAILED)[0], ELSEWHERE)
+        case "folder gone":
+            del world.server.folders[FAILED]
+    world.drain()
+    assert [row.settled for row in world.rows()] == [True]
+    assert not (meanwhile != "folder gone" and world.server.folders[FAILED].mails)
+    assert len(world.server.folders[PROCESSED].mails) == (1 if copied or meanwhile in ("", "renumbered") else 0)
+    assert (len(handed(world)), len(handed(world, "notify"))) == (1, 2)
 
 
 def test_outcomes_are_kept_while_the_journal_is_away(world: World) -> None:

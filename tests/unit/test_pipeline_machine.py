@@ -86,16 +86,16 @@ class Mailbox(RuleBasedStateMachine):
         self.origins[one.raw] += 1
         if folder == JUNK:
             self.been_in_junk.add(one.raw)
-        if one.bodiless or one.headless or one.breaks:
+        if one.bodiless or one.headless or one.breaks or one.veiled:
             self.ever_blank.add(one.raw)
-        if one.headless:
+        if one.headless or one.veiled:
             self.ever_headless.add(one.raw)
 
     @rule(
         wanted=KINDS,
         junk=st.integers(0, 5),
         folder=st.sampled_from([INBOX, INBOX, INBOX, JUNK]),
-        quirk=st.sampled_from([""] * 6 + ["unsearched", "headless", "bodiless", "breaks"]),
+        quirk=st.sampled_from([""] * 6 + ["unsearched", "headless", "bodiless", "breaks", "veiled", "nailed"]),
         late=st.booleans(),
         sender=st.sampled_from(["", "a", "a", "b"]),
         route=st.sampled_from(["", "", "unordered"]),
@@ -117,7 +117,7 @@ class Mailbox(RuleBasedStateMachine):
     @rule(data=st.data())
     def content_comes(self, data: Any) -> None:
         one = data.draw(st.sampled_from(self.alive))
-        one.headless = one.bodiless = one.breaks = one.unsearched = False
+        _show(one)
 
     # -- people and filters
 
@@ -268,7 +268,7 @@ class Mailbox(RuleBasedStateMachine):
         world.down = False
         world.hands.end_hang()
         for one in world.server.all_mail():
-            one.headless = one.bodiless = one.breaks = one.unsearched = False
+            _show(one)
         world.drain()
         self.calls_are_right()
         self.the_done_stays_done()
@@ -332,6 +332,11 @@ class Mailbox(RuleBasedStateMachine):
 
 NEVER_READ = fingerprint(ACCOUNT, Headers(()))
 """What is known of a message of which the server never showed a header."""
+
+
+def _show(one: Mail) -> None:
+    """The server has nothing against this message any more."""
+    one.headless = one.bodiless = one.breaks = one.unsearched = one.veiled = one.nailed = False
 
 
 def _mark(raw: bytes) -> str:

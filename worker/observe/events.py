@@ -199,8 +199,17 @@ _EVENTS = (
         "mailbox.header_not_shown",
         "warning",
         "count folder",
-        "The server lists messages whose headers it doesn't give yet; they are looked at again.",
+        "The server lists messages whose headers it doesn't give, or refuses to; they are looked at again.",
         "Nothing, unless it is the same number for an hour: then look at the folder with a mail program.",
+    ),
+    _event(
+        "mailbox.move_refused",
+        "error",
+        "count folder target",
+        "The server refuses to move messages, and gives no reason that passes by itself. They stay where they are; "
+        "their outcomes are in the journal, nothing is handled again, and other mail goes on. It is asked again later.",
+        "Move one of them with a mail program: what that says is the reason, such as a full mailbox. Once it can be "
+        "moved, the worker does so by itself.",
     ),
     _event(
         "mailbox.uidvalidity_changed",
