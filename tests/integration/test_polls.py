@@ -325,3 +325,33 @@ def test_what_people_ask_for_in_a_pause_waits_for_its_end(
     assert worker.command("resume").code == 0
     assert worker.once() == 0
     assert [call.number for call in worker.handed()] == [1]
+
+
+# -- refused by the server
+
+
+@pytest.mark.parametrize("command", ["MOVE", "FETCH"])
+def test_a_message_that_the_server_refuses_stops_no_other(
+    dovecot: Mailbox, proxy: Proxy, make_worker: MakeWorker, command: str
+) -> None:
+    dovecot.append_many("INBOX", letters(5))
+    second = r"(\S+,)?(1:|2\b)\S*"  # the second message, in whatever set of numbers it is named
+    refused = proxy.on(
+        rf"^UID {command} {second} .*(HEADER|Processed)", Answer("{tag} NO [CANNOT] Not this one."), times=None
+    )
+    worker = make_worker(proxy, settings=poll("200ms", idle=False))
+
+    with worker.running():
+        eventually(lambda: len(dovecot.stored("Processed")) == 4)
+        deliver(dovecot, 6)
+        eventually(lambda: len(dovecot.stored("Processed")) == 5)
+    assert refused.hits
+    assert [b"X-Number: 2\r\n" in raw for raw in dovecot.stored("INBOX")] == [True]
+    assert proxy.traffic.connections == 1
+    assert worker.events("worker.fault") == []
+
+    refused.remove()
+    assert worker.once() == 0
+    assert dovecot.stored("INBOX") == []
+    assert sorted(call.number for call in worker.handed()) == [1, 2, 3, 4, 5, 6]
+    assert worker.reconcile()["handled"] == 6
