@@ -216,6 +216,19 @@ class Messages:
         by_key = {record.key: record for chunk in _chunks(keys) for record in self._records(message.c.key.in_(chunk))}
         return [by_key[key] for key in keys]
 
+    def add_settled(self, found: Sequence[tuple[NewMessage, State]], now: float) -> None:
+        """Enter messages that an earlier journal has settled: they lie where they are to lie.
+
+        All of them or none, and never as pending: whatever the process dies at, nothing that is done is handed over.
+        """
+        if not found:
+            return
+        with self._write(durable=True) as connection:
+            taken = _taken(connection, [item.fingerprint for item, _ in found])
+            done = {"reason": "rebuilt", "outcome_at": now, "settled_at": now}
+            rows = [_new_row(item, taken, now) | done | {"state": state.value} for item, state in found]
+            connection.execute(message.insert(), rows)
+
     def seen_at(self, moves: Sequence[tuple[int, Place]]) -> None:
         """Messages that were known lie elsewhere than we thought; what was gone is pending again."""
         is_gone = message.c.state == State.GONE
@@ -236,16 +249,6 @@ class Messages:
                 {"row": id_, "to_folder": at.folder, "to_uidvalidity": at.uidvalidity, "to_uid": at.uid}
                 for id_, at in moves
             ],
-        )
-
-    def add_settled(self, found: Sequence[tuple[NewMessage, State]], now: float) -> None:
-        """Enter messages that an earlier journal has settled: they lie where they are to lie."""
-        records = self.add([item for item, _ in found], now)
-        self._update_many(
-            update(message)
-            .where(message.c.id == bindparam("row"))
-            .values(state=bindparam("new_state"), reason="rebuilt", outcome_at=now, settled_at=now),
-            [{"row": record.id, "new_state": state.value} for record, (_, state) in zip(records, found, strict=True)],
         )
 
     def settled_before(self, then: float) -> list[Record]:
