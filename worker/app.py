@@ -297,22 +297,23 @@ class App:
                 )
                 rebuilt = rebuild(session)
                 self._parts.announcer().rebuilt(actor(), rebuilt.handled + rebuilt.junk + rebuilt.failed)
-                self._parts.journal.facts.resume()
+                self._parts.journal.facts.resume(REBUILDING)
                 return rebuilt, damaged
         finally:
             lease.release()
 
     def _open_or_set_aside(self) -> Path | None:
-        """Open the journal; a damaged one is kept under another name, and the new one is paused until it is rebuilt."""
+        """Open the journal; a damaged one is kept under another name. What isn't rebuilt yet is paused until it is."""
+        kept = None
         try:
             self._open()
         except JournalDamaged:
-            kept = self._parts.journal.set_aside()
-            self._parts.journal = Journal(self.settings.state.dir, None, self._parts.clock)
+            kept = self._parts.journal.replace_damaged(self.settings.account.address, REBUILDING)
             self._open()
-            self._parts.journal.facts.pause("journal rebuild", self._parts.clock())
-            return kept
-        return None
+        facts = self._parts.journal.facts
+        if facts.last_poll() is None and facts.paused() is None:
+            facts.pause(REBUILDING, self._parts.clock())
+        return kept
 
     def preview(self) -> list[Foreseen]:
         """What each message would come to, were the mailbox drained now."""
@@ -508,6 +509,8 @@ class App:
         return Failure(ExitCode.HALTED if halted else ExitCode.NOT_NOW, guard.advice())
 
 
+REBUILDING = "journal rebuild"
+"""Who has paused the worker: nobody but the rebuild, which ends that pause itself, and no person's."""
 _LIST = {State.JUNK: "junk", State.FAILED: "failed"}
 
 

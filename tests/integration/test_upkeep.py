@@ -121,6 +121,14 @@ def test_a_rebuild_of_a_whole_journal_changes_nothing(settled: Worker) -> None:
     assert counts(settled) == before
 
 
+def test_a_rebuild_ends_no_pause_of_a_person(settled: Worker) -> None:
+    assert settled.command("pause").code == 0
+    paused = settled.status()["paused"]
+    assert settled.command("journal", "rebuild").code == 0
+    assert settled.status()["paused"] == paused
+    assert settled.once() == 75
+
+
 def test_no_rebuild_beside_a_worker(settled: Worker) -> None:
     with settled.running():
         eventually(lambda: len(settled.handed()) == 5)
