@@ -172,6 +172,7 @@ class Parts:
         )
         fetch = Fetch(
             messages=messages,
+            account=settings.account.address,
             hands=hands,
             recorder=recorder,
             layout=self.layout,

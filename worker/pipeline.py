@@ -5,7 +5,7 @@ meanwhile. An error of the connection or of the journal ends the poll, and every
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import groupby
@@ -147,6 +147,8 @@ class Pipeline:
             self._fresh = False
         relocated: set[int] = set()
         for look in looks:
+            self._displace(look.displaced)
+        for look in looks:
             for start in range(0, len(look.new), ADMIT_AT_ONCE):
                 self._go_on()
                 if session.selected != look.folder:
@@ -221,6 +223,11 @@ class Pipeline:
                 moved.append((record.id, Place(record.settle_to or record.place.folder, 0, None)))
         self._settle.in_doubt([item.id for item in self._to_settle])
         self._messages.settled(moved, self._clock())
+
+    def _displace(self, places: Mapping[int, Place]) -> None:
+        """Nothing is moved any more by a place that turned out to be another message's."""
+        self._recorder.relocated(places)
+        self._to_settle = [item for item in self._to_settle if item.id not in places]
 
     def _welcome(self, admitted: Admitted, look: Look) -> None:
         self._report.new += len(admitted.new)

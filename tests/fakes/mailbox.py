@@ -36,6 +36,8 @@ class Mail:
     """The server ends the connection when its body is asked for."""
     refused: bool = False
     """The server says NO to a command that asks for its body."""
+    other_in_full: bytes | None = None
+    """What is shown of it as a whole, where that isn't what its header alone is."""
 
 
 @dataclass
@@ -245,7 +247,8 @@ class FakeSession:
                 self._lose()
         for uid, mail in found.items():
             if not mail.headless and not mail.bodiless:
-                yield Body(uid, mail.raw[:cap], complete=len(mail.raw) <= cap)
+                raw = mail.raw if mail.other_in_full is None else mail.other_in_full
+                yield Body(uid, raw[:cap], complete=len(raw) <= cap)
 
     def move(self, wanted: Sequence[int], target: str) -> Moved:
         assert "MOVE" in self._server.capabilities, "MOVE without the capability"

@@ -346,6 +346,7 @@ class World:
         )
         fetch = Fetch(
             messages=messages,
+            account=ACCOUNT,
             hands=hands,
             recorder=recorder,
             layout=layout,

@@ -5,11 +5,13 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tests.fakes.mailbox import ELSEWHERE, FAILED, INBOX, JUNK, PROCESSED, Server, mail
-from tests.fakes.world import DEATHS, TRIES, Fault, Killed, World
+from tests.fakes.mailbox import ELSEWHERE, FAILED, INBOX, JUNK, PROCESSED, Mail, Server, mail
+from tests.fakes.world import ACCOUNT, DEATHS, TRIES, Fault, Killed, World
 from worker.hands import Finished
+from worker.headers import Headers
 from worker.journal.database import JournalUnavailable
 from worker.journal.facts import Facts
+from worker.key import fingerprint
 from worker.mailbox.errors import ConnectionLost
 from worker.observe import configure_logging
 from worker.outcome import State
@@ -286,6 +288,78 @@ def test_a_uidvalidity_change_is_reported_once(world: World) -> None:
     world.server.deliver(mail())
     world.tick()
     assert log.getvalue().count("mailbox.uidvalidity_changed") == 1
+
+
+def numbered_anew(world: World, *mails: Mail) -> None:
+    """The mailbox was moved to another server: the same UIDVALIDITY, and the same numbers for other messages."""
+    folder = world.server.folders[INBOX]
+    folder.mails.clear()
+    world.server.folders[ELSEWHERE].mails.clear()
+    folder.uidnext, folder.changes = 1, folder.changes + 1
+    for one in mails:
+        folder.put(one)
+    world.cycle._connector.close()
+
+
+def test_a_folder_that_comes_back_with_the_same_uidvalidity_skips_nothing(world: World) -> None:
+    log = io.StringIO()
+    configure_logging(level="warning", format="json", stream=log, hooks=False)
+    world.handled = "keep"
+    world.start()
+    old = [world.server.deliver(mail()) for _ in range(3)]
+    world.drain()
+    numbered_anew(world, world.server.deliver(mail(), ELSEWHERE), old[1])
+    world.start()
+    world.drain()
+    assert len(handed(world)) == len(set(handed(world))) == 4
+    assert log.getvalue().count("mailbox.folder_replaced") == 1
+    assert_balanced(world, handled=4, missing=2)
+
+
+@pytest.mark.parametrize("told", [True, False], ids=["fewer", "no fewer"])
+def test_mail_is_never_handed_over_under_the_key_of_another(world: World, told: bool) -> None:
+    old = world.server.deliver(mail("retry"))
+    others = 3 if told else 0
+    for _ in range(others):
+        world.server.deliver(mail())
+    world.tick()
+    key = world.rows()[0].key
+    new = [world.server.deliver(mail(), ELSEWHERE) for _ in range(2)]
+    numbered_anew(world, new[0], old, *new[1:])
+    world.drain()
+    for call in world.calls:
+        assert call.key.startswith(fingerprint(ACCOUNT, Headers.from_bytes(call.raw)))
+    assert {one.raw for one in new} < {call.raw for call in world.calls}
+    # Where the numbers went on, the old message seems to be a copy of itself, and is handed over once more.
+    assert world.row(key).state is (State.HANDLED if told else State.GONE)
+    assert_balanced(world, handled=3 + others, gone=0 if told else 1)
+
+
+def test_what_is_in_hand_when_its_folder_is_replaced_moves_nobody_elses_mail(world: World) -> None:
+    world.hold = True
+    world.start()
+    world.hung.add("slow")
+    old = world.server.deliver(mail("slow"))
+    world.server.deliver(mail())
+    world.tick()
+    other = world.server.deliver(mail(), ELSEWHERE)
+    numbered_anew(world, other)
+    world.hung.clear()
+    world.tick()
+    world.hands.end_hang()
+    world.drain()
+    assert len(handed(world)) == 3
+    assert [one.raw for one in world.server.all_mail(PROCESSED)].count(other.raw) == 1
+    assert old.raw not in [one.raw for one in world.server.all_mail()]
+    assert_balanced(world, handled=3, missing=1)
+
+
+def test_a_server_that_shows_a_header_otherwise_than_in_the_message_keeps_nobody(world: World) -> None:
+    """What says which message it is is the header as it is shown by itself."""
+    one = world.server.deliver(mail("retry"))
+    one.other_in_full = one.raw.replace(b"Subject: ", b"Subject: [external] ")
+    world.drain()
+    assert world.states() == {State.HANDLED: 1}
 
 
 @pytest.mark.parametrize("there", [INBOX, JUNK])

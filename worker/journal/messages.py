@@ -216,6 +216,12 @@ class Messages:
         by_key = {record.key: record for chunk in _chunks(keys) for record in self._records(message.c.key.in_(chunk))}
         return [by_key[key] for key in keys]
 
+    def misplaced(self, ids: Sequence[int]) -> None:
+        """These don't lie where we thought: the number there is another message's. Somewhere in the folder, perhaps."""
+        self._update_many(
+            update(message).where(message.c.id == bindparam("row")).values(uid=None), [{"row": id_} for id_ in ids]
+        )
+
     def add_settled(self, found: Sequence[tuple[NewMessage, State]], now: float) -> None:
         """Enter messages that an earlier journal has settled: they lie where they are to lie.
 

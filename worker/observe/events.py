@@ -211,6 +211,14 @@ _EVENTS = (
         "Nothing, if the mailbox was moved or a folder replaced. Otherwise ask who did that.",
     ),
     _event(
+        "mailbox.folder_replaced",
+        "warning",
+        "folder",
+        "A folder is another one than before although it has the same UIDVALIDITY: its numbers went back, or another "
+        "message lay at a message's number. What was handled is recognised by its headers, nothing new is passed over.",
+        "Nothing, if the mailbox was moved or restored. Otherwise ask who did that.",
+    ),
+    _event(
         "mailbox.search_incomplete",
         "warning",
         "count folder",
