@@ -315,7 +315,13 @@ def _claim(found: dict[str, list[int]], record: Record) -> bool:
 
 
 def _take(candidates: list[Record], item: _Seen, place: Place) -> Record | None:
-    """The best of those that it may be: the one of this place first, the same size, and what isn't done."""
+    """The best of those that it may be: the one of this place first, the same size, and what isn't done.
+
+    What is done and had another size isn't taken: it would swallow mail with other content that nobody has handled.
+    Exchange only estimates sizes. Where it estimates a message anew that a person has moved back, the price is that it
+    is handed over once more, as a look-alike; lost is worse. A folder that was renumbered is another matter: there all
+    sizes may be estimated anew, and its messages are where they were.
+    """
     if not candidates:
         return None
     best = min(
@@ -327,5 +333,18 @@ def _take(candidates: list[Record], item: _Seen, place: Place) -> Record | None:
             record.id,
         ),
     )
+    if best.size != item.head.size and _is_done(best, place.folder) and not _was_renumbered(best, place):
+        return None
     candidates.remove(best)
     return best
+
+
+def _is_done(record: Record, folder: str) -> bool:
+    """Whether it wouldn't be handed over again from this folder: junk that left its folder may be."""
+    return record.state not in _OPEN or (record.state is State.JUNK and record.place.folder == folder)
+
+
+def _was_renumbered(record: Record, place: Place) -> bool:
+    """Whether its own folder is the one where something was seen, and has other numbers than its row knows."""
+    here = record.place
+    return here.folder == place.folder and (here.uidvalidity != place.uidvalidity or here.uid is None)

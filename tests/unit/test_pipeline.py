@@ -116,6 +116,33 @@ def test_mail_that_comes_back_is_settled_again_and_not_handed_over(world: World,
 
 
 @pytest.mark.parametrize("copyuid", [True, False])
+def test_a_look_alike_with_other_content_is_not_taken_for_mail_that_was_deleted(world: World, copyuid: bool) -> None:
+    world.server.copyuid = copyuid
+    first = world.server.deliver(mail(serial=7001, body=b"first\r\n"))
+    world.drain()
+    world.server.delete(first)
+    second = world.server.deliver(mail(serial=7001, body=b"another content\r\n"))
+    world.drain()
+    assert [call.raw for call in world.calls if call.handler == "archive"] == [first.raw, second.raw]
+    assert handed(world)[1] == f"{handed(world)[0]}-2"
+    assert_balanced(world, handled=2, missing=1)
+
+
+def test_handled_mail_is_known_again_in_a_renumbered_folder_though_its_size_is_estimated_anew(world: World) -> None:
+    world.handled = "keep"
+    world.start()
+    for _ in range(3):
+        world.server.deliver(mail())
+    world.drain()
+    world.server.renumber(INBOX)
+    for one in world.server.all_mail(INBOX):
+        one.size = 12_345
+    world.drain()
+    assert len(handed(world)) == 3
+    assert_balanced(world, handled=3, missing=0)
+
+
+@pytest.mark.parametrize("copyuid", [True, False])
 def test_a_copy_of_handled_mail_is_a_message_of_its_own(world: World, copyuid: bool) -> None:
     world.server.copyuid = copyuid
     first = world.server.deliver(mail())
