@@ -170,10 +170,14 @@ class Pipeline:
     def delete_handled(self, session: Session, older_than: timedelta) -> None:
         """Delete mail from the folder of handled mail that was handled longer ago than this."""
         old = self._messages.handled_before(self._clock() - older_than.total_seconds())
-        if old and self._settle.delete(session, old):
-            self._messages.deleted([record.id for record in old])
-            log.info("mailbox.handled_deleted", count=len(old))
-            session.select(self._poll.rest)
+        if not old:
+            return
+        self._go_on()
+        deleted = self._settle.delete(session, old)
+        self._messages.deleted(deleted)
+        if deleted:
+            log.info("mailbox.handled_deleted", count=len(deleted))
+        session.select(self._poll.rest)
 
     def interrupt(self) -> None:
         """End a wait for handlers, so that the next step asks whether to go on; from another thread."""

@@ -83,6 +83,8 @@ class Server:
         """Called before each command takes effect; may raise, as a lost connection or a death would."""
         self.after: Hook = lambda _name: None
         """Called when it has taken effect and its answer isn't there yet."""
+        self.refusing: set[tuple[str, str]] = set()
+        """Commands that the server says NO to, each with the selected folder."""
         self.moving: Callable[[str, int, Sequence[int], str], None] = lambda *_: None
         """Told of each removal of the worker's before it happens: folder, UIDVALIDITY, UIDs, target."""
 
@@ -334,6 +336,8 @@ class _Command:
             raise ConnectionLost("not connected")
         if self._session.idling and self._name != "idle":
             raise AssertionError(f"{self._name} during IDLE")
+        if (self._name, self._session.selected) in self._session._server.refusing:
+            raise CommandRefused("the mail server said: no")
         self._hook(self._session._server.before)
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:

@@ -1,7 +1,7 @@
 """The whole way of a message, on a mailbox in memory, in simulated time."""
 
 import io
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -11,6 +11,7 @@ from worker.hands import Finished
 from worker.headers import Headers
 from worker.journal.database import JournalUnavailable
 from worker.journal.facts import Facts
+from worker.journal.messages import DELETED
 from worker.key import fingerprint
 from worker.mailbox.errors import ConnectionLost
 from worker.observe import configure_logging
@@ -627,6 +628,92 @@ def test_a_stop_records_and_settles_what_is_in_hand(world: World) -> None:
     world.cycle.end(10.0)
     assert world.states() == {State.HANDLED: 4}
     assert len(world.server.folders[PROCESSED].mails) == 4
+
+
+def delete_old(world: World) -> None:
+    """Forty days later, handled mail is deleted that is older than thirty."""
+    world.clock.now += 40 * 86_400
+    world.cycle._delete_handled_after = timedelta(days=30)
+    world.cycle._full_look_at = 0.0
+    world.tick()
+    world.cycle._delete_handled_after = None
+
+
+def deleted(world: World) -> list[bool]:
+    return [row.reason == DELETED for row in world.rows()]
+
+
+@pytest.mark.parametrize("copyuid", [True, False])
+def test_handled_mail_is_deleted_after_its_time(world: World, copyuid: bool) -> None:
+    world.server.copyuid = copyuid
+    for _ in range(3):
+        world.server.deliver(mail())
+    world.drain()
+    delete_old(world)
+    assert world.server.all_mail(PROCESSED) == []
+    assert deleted(world) == [True, True, True]
+    assert_balanced(world, handled=3, missing=0)
+
+
+def test_only_what_was_deleted_is_marked_so_and_what_was_renumbered_is_found(world: World) -> None:
+    world.server.deliver(mail())
+    world.drain()
+    world.server.renumber(PROCESSED)
+    world.server.deliver(mail())
+    taken = world.server.deliver(mail())
+    world.drain()
+    world.server.delete(taken)
+    stranger = world.server.deliver(mail(), PROCESSED)
+    delete_old(world)
+    assert world.server.all_mail(PROCESSED) == [stranger]
+    assert deleted(world) == [True, True, False]
+    assert_balanced(world, handled=3, missing=1)
+
+
+def test_what_has_another_number_now_is_never_deleted_in_its_stead(world: World) -> None:
+    world.server.deliver(mail())
+    world.drain()
+    folder = world.server.folders[PROCESSED]
+    (uid,) = folder.mails
+    folder.take(uid)
+    stranger = world.server.deliver(mail(), PROCESSED, uid=uid)
+    for _ in range(2):
+        delete_old(world)
+    assert world.server.all_mail(PROCESSED) == [stranger]
+    assert deleted(world) == [False]
+
+
+def test_handled_mail_that_somebody_moved_elsewhere_is_not_deleted(world: World) -> None:
+    moved = world.server.deliver(mail())
+    world.drain()
+    world.server.move(moved, JUNK)
+    world.drain()
+    delete_old(world)
+    assert world.server.all_mail(JUNK) == [moved]
+    assert deleted(world) == [False]
+
+
+@pytest.mark.parametrize("refused", ["select", "delete"])
+def test_a_folder_that_is_gone_or_refuses_keeps_no_other_from_being_deleted(world: World, refused: str) -> None:
+    world.handled = "Done"
+    world.server.folders["Done"] = world.server._new_folder()
+    world.start()
+    world.server.deliver(mail())
+    world.drain()
+    world.handled = PROCESSED
+    world.start()
+    world.server.deliver(mail())
+    world.drain()
+    sessions = world.server.sessions
+    if refused == "select":
+        del world.server.folders["Done"]
+    else:
+        world.server.refusing.add(("delete", "Done"))
+    delete_old(world)
+    assert world.server.all_mail(PROCESSED) == []
+    assert deleted(world) == [False, True]
+    assert world.server.sessions == sessions
+    assert world.cycle.condition.trouble is None
 
 
 def test_paused_nothing_is_handed_over_and_resumed_all_is(world: World) -> None:

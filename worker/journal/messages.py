@@ -262,13 +262,16 @@ class Messages:
         return self._records(and_(message.c.settled_at.is_not(None), message.c.settled_at < then))
 
     def handled_before(self, then: float) -> list[Record]:
-        """Handled messages that were settled before that time (epoch s) and still lie in the mailbox."""
+        """Handled messages that were settled before that time (epoch s), in the folder that they were settled to.
+
+        What people moved elsewhere since is theirs, and what we deleted is done with.
+        """
         return self._records(
             and_(
                 message.c.state == State.HANDLED,
                 message.c.settled_at < then,
-                message.c.settle_to.is_not(None),
-                message.c.uid.is_not(None),
+                message.c.settle_to == message.c.folder,
+                message.c.reason.is_distinct_from(DELETED),
             )
         )
 
@@ -475,6 +478,7 @@ class Messages:
                 uid=bindparam("to_uid"),
                 settled_at=bindparam("now"),
                 missed=0,
+                reason=case((message.c.reason == DELETED, None), else_=message.c.reason),  # it came back
             ),
             [
                 {"row": id_, "to_folder": p.folder, "to_uidvalidity": p.uidvalidity, "to_uid": p.uid, "now": now}

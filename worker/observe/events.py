@@ -133,6 +133,14 @@ _EVENTS = (
     ),
     _event("message.retried", "info", "", "A person asked for a dead letter to be tried again."),
     _event("mailbox.handled_deleted", "info", "count", "Mail handled long ago was deleted, as [settle] says."),
+    _event(
+        "mailbox.delete_refused",
+        "warning",
+        "folder count",
+        "The server didn't let the worker delete handled mail from this folder, or has no such folder any more; it is "
+        "asked again in an hour.",
+        "Delete the mail by hand, or give the account the right to; where the folder is gone there is nothing to do.",
+    ),
     # the login guard
     _event("login.attempt", "info", "kind remaining", "A credential goes to the server now; the attempt is counted."),
     _event("login.succeeded", "info", "kind outcome failures", "The login, and the first command after it, succeeded."),
