@@ -291,7 +291,7 @@ class App:
                     self._parts.walk(),
                     handled=None if settle.handled == KEEP else settle.handled,
                     failed=settle.failed,
-                    junk=self._parts.layout.junk,
+                    junk=self._junk_folders(),
                     assume_handled_before=assume_handled_before,
                     clock=self._parts.clock,
                 )
@@ -301,6 +301,11 @@ class App:
                 return rebuilt, damaged
         finally:
             lease.release()
+
+    def _junk_folders(self) -> list[str]:
+        """Where the mailbox keeps junk, and where we do, if that is a folder of its own."""
+        ours = self.settings.settle.junk
+        return [self._parts.layout.junk] + ([] if ours in (KEEP, "auto") else [ours])
 
     def _open_or_set_aside(self) -> Path | None:
         """Open the journal; a damaged one is kept under another name. What isn't rebuilt yet is paused until it is."""
