@@ -12,10 +12,10 @@ from worker.journal.messages import Messages, NewMessage, Place, Record
 from worker.key import fingerprint
 from worker.mailbox.errors import CommandRefused
 from worker.mailbox.folders import Layout
-from worker.mailbox.session import Head, Session
+from worker.mailbox.session import FolderState, Head, Session
 from worker.observe import get_logger
 from worker.outcome import State
-from worker.poll import Look
+from worker.poll import Look, list_uids
 from worker.senders import Sender
 from worker.verdict import Evidence, Path, Verdict
 
@@ -141,7 +141,7 @@ class Admission:
             state = session.select(folder)
         except CommandRefused:
             return list(records)
-        found = locate(session, self._messages, self._account, folder, state.uidvalidity, state.uidnext)
+        found = locate(session, self._messages, self._account, folder, state)
         places = [
             (record.id, Place(folder, state.uidvalidity, uids.pop(0)))
             for record in records
@@ -271,7 +271,7 @@ class Admission:
         there = session.present([uid for uid in placed if uid is not None])
         lost = [record for uid, record in placed.items() if uid not in there]
         if unplaced:
-            found = locate(session, self._messages, self._account, folder, state.uidvalidity, state.uidnext)
+            found = locate(session, self._messages, self._account, folder, state)
             lost += [record for record in unplaced if not _claim(found, record)]
         return lost
 
@@ -294,12 +294,11 @@ def _is_worth_a_note(item: _Seen, record: Record) -> bool:
     return record.state in _OPEN or (record.state is State.FAILED and item.verdict.path is Path.JUNK)
 
 
-def locate(
-    session: Session, messages: Messages, account: str, folder: str, uidvalidity: int, uidnext: int
-) -> dict[str, list[int]]:
+def locate(session: Session, messages: Messages, account: str, folder: str, state: FolderState) -> dict[str, list[int]]:
     """Messages of the selected folder that no row places there: their UIDs by fingerprint."""
-    placed = {record.place.uid for record in messages.in_folder(folder) if record.place.uidvalidity == uidvalidity}
-    strangers = session.search(uidnext=uidnext) - placed
+    rows = messages.in_folder(folder)
+    placed = {record.place.uid for record in rows if record.place.uidvalidity == state.uidvalidity}
+    strangers = list_uids(session, folder, state) - placed
     found: dict[str, list[int]] = {}
     for head in session.heads(strangers):
         found.setdefault(fingerprint(account, Headers.from_bytes(head.header)), []).append(head.uid)

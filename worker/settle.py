@@ -128,7 +128,7 @@ class Settle:
         lost = [record for record in settled if record.id not in ids and record.reason != DELETED]
         if not lost:
             return valid
-        found = locate(session, self._messages, self._account, folder, state.uidvalidity, state.uidnext)
+        found = locate(session, self._messages, self._account, folder, state)
         again = [
             replace(record, place=Place(folder, state.uidvalidity, uids.pop(0)))
             for record in lost
@@ -196,7 +196,7 @@ class Settle:
         if not doubtful:
             return set()
         state = session.select(target)
-        found = locate(session, self._messages, self._account, target, state.uidvalidity, state.uidnext)
+        found = locate(session, self._messages, self._account, target, state)
         session.select(folder)
         copied: set[int] = set()
         for item in doubtful:

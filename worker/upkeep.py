@@ -9,7 +9,7 @@ from worker.journal.messages import Messages, NewMessage, Place, Record
 from worker.mailbox.session import Session
 from worker.outcome import State
 from worker.verdict import Path, Verdict
-from worker.walk import Stranger, Walk, WalkedFolder, claimed, holds, strangers_of
+from worker.walk import Stranger, Walk, WalkedFolder, found_in, strangers_of
 
 MISSED_ENOUGH = 2
 """Walks that must miss a settled message before its row is compacted."""
@@ -86,7 +86,7 @@ class Compact:
         folders = self._walk(session)
         old = self._messages.settled_before(self._clock() - self._keep)
         strangers = strangers_of(folders, self._messages.everything())
-        missed = [row for row in old if not holds(folders, row) and not claimed(strangers, row)]
+        missed = [row for row in old if found_in(folders, strangers, row) is None]
         gone = [row for row in missed if row.missed + 1 >= MISSED_ENOUGH]
         self._messages.found_or_missed(_others(old, missed), [row.id for row in missed])
         self._messages.compact(gone)

@@ -566,6 +566,45 @@ def test_mail_that_comes_while_another_folder_is_selected_is_found_at_the_next_p
     assert world.states() == {State.HANDLED: 1, State.JUNK: 1}
 
 
+@pytest.mark.parametrize("copyuid", [True, False])
+def test_a_dead_letter_that_search_misses_is_found_for_its_retry(world: World, copyuid: bool) -> None:
+    world.server.copyuid = copyuid
+    world.server.deliver(mail("twice"))
+    world.drain()
+    dead = world.server.deliver(mail("reject"))
+    world.drain()
+    dead.unsearched = True
+    (row,) = [row for row in world.rows() if row.state is State.FAILED]
+    world.journal.reopen(row.id)
+    for _ in range(4):
+        world.tick(700)
+    assert world.row(row.key).state is State.FAILED, "tried again, and refused again"
+    assert len([call for call in world.calls if call.key == row.key and call.handler == "notify"]) == 2
+    assert_balanced(world, handled=1, failed=1, gone=0)
+
+
+def test_a_dead_letter_that_lies_where_it_is_said_to_be_gone_from_is_a_finding(world: World) -> None:
+    world.server.deliver(mail("reject"))
+    world.server.deliver(mail())
+    world.drain()
+    (dead,) = [row for row in world.rows() if row.state is State.FAILED]
+    world.journal.reopen(dead.id)
+    world.journal.missed([dead.id], gone_after=1, now=world.clock())
+    balance = world.balance()
+    assert (balance.unaccounted_keys, balance.gone, balance.seen) == ((dead.key,), 0, 2)
+
+    world.server.move(world.server.all_mail(FAILED)[0], INBOX)
+    world.drain()
+    assert_balanced(world, handled=1, failed=1, gone=0)
+
+    filed = world.server.deliver(mail("retry"))
+    world.tick()
+    world.server.move(filed, PROCESSED)  # a person did by hand what the worker hadn't done yet
+    for _ in range(3):
+        world.tick(4000)
+    assert_balanced(world, handled=1, failed=1, gone=1)
+
+
 def test_pending_mail_of_a_folder_that_is_gone_and_not_watched_stops_nobody() -> None:
     world = World(Server(folders=["Results"]))
     world.watched_folders = (INBOX, "Results")
