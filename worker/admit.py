@@ -13,10 +13,10 @@ from worker.key import fingerprint
 from worker.mailbox.errors import CommandRefused
 from worker.mailbox.folders import Layout
 from worker.mailbox.halves import shown_heads
-from worker.mailbox.session import Head, Session
+from worker.mailbox.session import FolderState, Head, Session
 from worker.observe import get_logger
 from worker.outcome import State
-from worker.poll import Look
+from worker.poll import Look, list_uids
 from worker.senders import Sender
 from worker.verdict import Evidence, Path, Verdict
 
@@ -142,7 +142,7 @@ class Admission:
             state = session.select(folder)
         except CommandRefused:
             return list(records)
-        found = locate(session, self._messages, self._account, folder, state.uidvalidity, state.uidnext)
+        found = locate(session, self._messages, self._account, folder, state)
         places = [
             (record.id, Place(folder, state.uidvalidity, uids.pop(0)))
             for record in records
@@ -272,7 +272,7 @@ class Admission:
         there = session.present([uid for uid in placed if uid is not None])
         lost = [record for uid, record in placed.items() if uid not in there]
         if unplaced:
-            found = locate(session, self._messages, self._account, folder, state.uidvalidity, state.uidnext)
+            found = locate(session, self._messages, self._account, folder, state)
             lost += [record for record in unplaced if not _claim(found, record)]
         return lost
 
@@ -295,12 +295,11 @@ def _is_worth_a_note(item: _Seen, record: Record) -> bool:
     return record.state in _OPEN or (record.state is State.FAILED and item.verdict.path is Path.JUNK)
 
 
-def locate(
-    session: Session, messages: Messages, account: str, folder: str, uidvalidity: int, uidnext: int
-) -> dict[str, list[int]]:
+def locate(session: Session, messages: Messages, account: str, folder: str, state: FolderState) -> dict[str, list[int]]:
     """Messages of the selected folder that no row places there: their UIDs by fingerprint."""
-    placed = {record.place.uid for record in messages.in_folder(folder) if record.place.uidvalidity == uidvalidity}
-    strangers = session.search(uidnext=uidnext) - placed
+    rows = messages.in_folder(folder)
+    placed = {record.place.uid for record in rows if record.place.uidvalidity == state.uidvalidity}
+    strangers = list_uids(session, folder, state) - placed
     found: dict[str, list[int]] = {}
     for head in shown_heads(session, strangers):
         found.setdefault(fingerprint(account, Headers.from_bytes(head.header)), []).append(head.uid)
@@ -316,7 +315,13 @@ def _claim(found: dict[str, list[int]], record: Record) -> bool:
 
 
 def _take(candidates: list[Record], item: _Seen, place: Place) -> Record | None:
-    """The best of those that it may be: the one of this place first, the same size, and what isn't done."""
+    """The best of those that it may be: the one of this place first, the same size, and what isn't done.
+
+    What is done and had another size isn't taken: it would swallow mail with other content that nobody has handled.
+    Exchange only estimates sizes. Where it estimates a message anew that a person has moved back, the price is that it
+    is handed over once more, as a look-alike; lost is worse. A folder that was renumbered is another matter: there all
+    sizes may be estimated anew, and its messages are where they were.
+    """
     if not candidates:
         return None
     best = min(
@@ -328,5 +333,18 @@ def _take(candidates: list[Record], item: _Seen, place: Place) -> Record | None:
             record.id,
         ),
     )
+    if best.size != item.head.size and _is_done(best, place.folder) and not _was_renumbered(best, place):
+        return None
     candidates.remove(best)
     return best
+
+
+def _is_done(record: Record, folder: str) -> bool:
+    """Whether it wouldn't be handed over again from this folder: junk that left its folder may be."""
+    return record.state not in _OPEN or (record.state is State.JUNK and record.place.folder == folder)
+
+
+def _was_renumbered(record: Record, place: Place) -> bool:
+    """Whether its own folder is the one where something was seen, and has other numbers than its row knows."""
+    here = record.place
+    return here.folder == place.folder and (here.uidvalidity != place.uidvalidity or here.uid is None)

@@ -294,14 +294,13 @@ class App:
                     self._parts.walk(),
                     handled=None if settle.handled == KEEP else settle.handled,
                     failed=settle.failed,
-                    junk=self._parts.layout.junk,
+                    junk=self._junk_folders(),
                     assume_handled_before=assume_handled_before,
                     clock=self._parts.clock,
                 )
                 rebuilt = rebuild(session)
                 self._parts.announcer().rebuilt(actor(), rebuilt.handled + rebuilt.junk + rebuilt.failed)
-                if self._parts.journal.facts.paused_by() == REBUILD:  # a person's pause is a person's to end
-                    self._parts.journal.facts.resume()
+                self._parts.journal.facts.resume(REBUILD)
                 return rebuilt, damaged
         finally:
             lease.release()
@@ -311,17 +310,23 @@ class App:
         """Whether somebody has paused the work, and nobody ended that."""
         return self._parts.journal.facts.paused() is not None
 
+    def _junk_folders(self) -> list[str]:
+        """Where the mailbox keeps junk, and where we do, if that is a folder of its own."""
+        ours = self.settings.settle.junk
+        return [self._parts.layout.junk] + ([] if ours in (KEEP, "auto") else [ours])
+
     def _open_or_set_aside(self) -> Path | None:
-        """Open the journal; a damaged one is kept under another name, and the new one is paused until it is rebuilt."""
+        """Open the journal; a damaged one is kept under another name. What isn't rebuilt yet is paused until it is."""
+        kept = None
         try:
             self._open()
         except JournalDamaged:
-            kept = self._parts.journal.set_aside()
-            self._parts.journal = Journal(self.settings.state.dir, None, self._parts.clock)
+            kept = self._parts.journal.replace_damaged(self.settings.account.address, REBUILD)
             self._open()
-            self._parts.journal.facts.pause(REBUILD, self._parts.clock())
-            return kept
-        return None
+        facts = self._parts.journal.facts
+        if facts.last_poll() is None and facts.paused() is None:
+            facts.pause(REBUILD, self._parts.clock())
+        return kept
 
     def preview(self) -> list[Foreseen]:
         """What each message would come to, were the mailbox drained now."""

@@ -179,6 +179,7 @@ class Parts:
         )
         fetch = Fetch(
             messages=messages,
+            account=settings.account.address,
             hands=hands,
             recorder=recorder,
             layout=self.layout,

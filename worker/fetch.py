@@ -10,14 +10,15 @@ from datetime import UTC, datetime, timedelta
 
 from worker.admit import Top
 from worker.hands import Hands
+from worker.headers import Headers
 from worker.journal.messages import Messages, Record
-from worker.key import MessageKey
+from worker.key import MessageKey, fingerprint
 from worker.mailbox.errors import CommandRefused, ConnectionLost, MailboxError, ProtocolFault
 from worker.mailbox.folders import Layout
 from worker.mailbox.session import Body, FolderState, Session
 from worker.message import Limits, Message
 from worker.observe import get_logger
-from worker.outcome import Outcome, State
+from worker.outcome import STAND_IN, Outcome, State
 from worker.record import Recorder
 from worker.verdict import Path, Verdict
 
@@ -41,6 +42,17 @@ class Missing:
     look_again: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Fetched:
+    """What lies at a message's place."""
+
+    record: Record
+    uid: int
+    raw: bytes
+    complete: bool
+    headers: Headers
+
+
 class Fetch:
     """Counts a try of each message of a batch, fetches it, and gives it to the pool."""
 
@@ -48,6 +60,7 @@ class Fetch:
         self,
         *,
         messages: Messages,
+        account: str,
         hands: Hands,
         recorder: Recorder,
         layout: Layout,
@@ -62,6 +75,7 @@ class Fetch:
         run: names this run in the journal.
         """
         self._messages = messages
+        self._account = account
         self._hands = hands
         self._recorder = recorder
         self._layout = layout
@@ -88,7 +102,7 @@ class Fetch:
             return missing
         self._messages.begin_tries([record.id for record in here], f"{ALONE if alone else ''}{self._run}")
         try:
-            taken = self._touch(session, here, tops)
+            taken, astray = self._touch(session, here, tops)
         except MailboxError as error:
             self._broke_off(
                 [record for record in here if record.id not in self._hands and not self._recorder.holds(record.id)],
@@ -96,7 +110,8 @@ class Fetch:
                 at_fetch=isinstance(error, ConnectionLost | ProtocolFault | CommandRefused),
             )
             raise
-        return replace(missing, records=(*missing.records, *taken))
+        look_again = here[0].place.folder if astray else missing.look_again
+        return replace(missing, records=(*missing.records, *taken), look_again=look_again)
 
     def _broke_off(self, records: Sequence[Record], *, alone: bool, at_fetch: bool) -> None:
         """These weren't touched: their try didn't happen.
@@ -113,28 +128,70 @@ class Fetch:
             self._messages.suspect([record.id for record in records])
             self.suspects += [record.id for record in records if record.id not in self.suspects]
 
-    def _touch(self, session: Session, batch: Sequence[Record], tops: dict[int, Top]) -> list[Record]:
-        """Fetch these and hand them over; returns those that somebody took away meanwhile."""
+    def _touch(
+        self, session: Session, batch: Sequence[Record], tops: dict[int, Top]
+    ) -> tuple[list[Record], list[Record]]:
+        """Fetch these and hand them over.
+
+        Returns those that somebody took away meanwhile, and those in whose place another message lies.
+        """
         # What was only held back has had no try, and may have had handlers.
         done = self._messages.done_handlers([r.id for r in batch if r.tries or r.reason or r.released])
+        names = {row: {name for name, (is_done, _) in handlers.items() if is_done} for row, handlers in done.items()}
         by_uid = {record.place.uid: record for record in batch if record.place.uid is not None}
+        doubtful: list[_Fetched] = []
         for uid, raw, complete in self._contents(session, by_uid, tops):
             record = by_uid.pop(uid)
-            if not complete:
-                self._recorder.put(record, Outcome(State.FAILED, reason="oversize"))
-                continue
-            message = Message(
-                raw,
-                key=MessageKey(record.key),
-                folder=record.place.folder,
-                received_at=_when(record.received_at),
-                verdict=record.verdict or Verdict(Path.CLEAN),
-                headers=top.headers if (top := tops.pop(record.id, None)) else None,
-                limits=self._limits,
-            )
-            names = {name for name, (is_done, _) in done.get(record.id, {}).items() if is_done}
-            self._hands.take(record, message, names)
-        return self._without_content(session, list(by_uid.values())) if by_uid else []
+            top = tops.pop(record.id, None)
+            fetched = _Fetched(record, uid, raw, complete, Headers.from_bytes(raw) if top is None else top.headers)
+            if top is None and self._looks_otherwise(record, fetched.headers):
+                doubtful.append(fetched)
+            else:
+                self._take(fetched, names.get(record.id, set()))
+        astray = self._astray(session, doubtful) if doubtful else set()
+        for fetched in doubtful:
+            if fetched.uid not in astray:
+                self._take(fetched, names.get(fetched.record.id, set()))
+        taken = self._without_content(session, list(by_uid.values())) if by_uid else []
+        return taken, [fetched.record for fetched in doubtful if fetched.uid in astray]
+
+    def _take(self, fetched: _Fetched, done: set[str]) -> None:
+        record = fetched.record
+        if not fetched.complete:
+            self._recorder.put(record, Outcome(State.FAILED, reason="oversize"))
+            return
+        message = Message(
+            fetched.raw,
+            key=MessageKey(record.key),
+            folder=record.place.folder,
+            received_at=_when(record.received_at),
+            verdict=record.verdict or Verdict(Path.CLEAN),
+            headers=fetched.headers,
+            limits=self._limits,
+        )
+        self._hands.take(record, message, done)
+
+    def _looks_otherwise(self, record: Record, headers: Headers) -> bool:
+        """Whether this may be another message than the row's; a stand-in's headers were never the message's."""
+        is_stand_in = (record.reason or "").startswith(STAND_IN)
+        return not is_stand_in and fingerprint(self._account, headers) != record.fingerprint
+
+    def _astray(self, session: Session, doubtful: Sequence[_Fetched]) -> set[int]:
+        """The UIDs at which another message lies than the row's: the folder is another one with the same UIDVALIDITY.
+
+        The key was made of the header as it is shown by itself, and only that tells; a server may write another one
+        above the whole message. What lies elsewhere now is found again by the next look, and its try didn't happen.
+        """
+        shown = {
+            head.uid: fingerprint(self._account, Headers.from_bytes(head.header))
+            for head in session.heads([fetched.uid for fetched in doubtful])
+        }
+        astray = [fetched for fetched in doubtful if shown.get(fetched.uid) != fetched.record.fingerprint]
+        if astray:
+            log.warning("mailbox.folder_replaced", folder=astray[0].record.place.folder)
+            self._messages.put_back([fetched.record.id for fetched in astray])
+            self._messages.misplaced([fetched.record.id for fetched in astray])
+        return {fetched.uid for fetched in astray}
 
     def _contents(
         self, session: Session, by_uid: dict[int, Record], tops: dict[int, Top]

@@ -14,7 +14,7 @@ from worker.keeper import PAUSED, Keeper
 from worker.message import Message, MessageError
 from worker.observe import get_logger
 from worker.observe.redact import class_of
-from worker.outcome import Outcome, State
+from worker.outcome import STAND_IN, Outcome, State
 from worker.verdict import Path
 
 log = get_logger()
@@ -69,7 +69,7 @@ class Try:
         """
         try:
             if message.stand_in is not None:
-                return Outcome(State.PENDING, reason=f"stand-in:{message.stand_in}", after=STAND_IN_WAIT)
+                return Outcome(State.PENDING, reason=f"{STAND_IN}{message.stand_in}", after=STAND_IN_WAIT)
             route, names = self._routes.handlers_for(message)
         except MessageError as error:
             return Outcome(State.FAILED, reason=f"unparsed:{came_of(error).kind}")

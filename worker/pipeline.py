@@ -5,7 +5,7 @@ meanwhile. An error of the connection or of the journal ends the poll, and every
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import groupby
@@ -13,7 +13,7 @@ from itertools import groupby
 from worker.admit import NO_HEADER, Admission, Admitted, Top
 from worker.fetch import ALONE, Fetch
 from worker.hands import Hands
-from worker.journal.messages import Messages, Record
+from worker.journal.messages import Messages, Place, Record
 from worker.mailbox.session import Session
 from worker.observe import get_logger
 from worker.outcome import Outcome, State
@@ -150,6 +150,8 @@ class Pipeline:
             self._fresh = False
         relocated: set[int] = set()
         for look in looks:
+            self._displace(look.displaced)
+        for look in looks:
             for start in range(0, len(look.new), ADMIT_AT_ONCE):
                 self._go_on()
                 if session.selected != look.folder:
@@ -171,10 +173,14 @@ class Pipeline:
     def delete_handled(self, session: Session, older_than: timedelta) -> None:
         """Delete mail from the folder of handled mail that was handled longer ago than this."""
         old = self._messages.handled_before(self._clock() - older_than.total_seconds())
-        if old and self._settle.delete(session, old):
-            self._messages.deleted([record.id for record in old])
-            log.info("mailbox.handled_deleted", count=len(old))
-            session.select(self._poll.rest)
+        if not old:
+            return
+        self._go_on()
+        deleted = self._settle.delete(session, old)
+        self._messages.deleted(deleted)
+        if deleted:
+            log.info("mailbox.handled_deleted", count=len(deleted))
+        session.select(self._poll.rest)
 
     def interrupt(self) -> None:
         """End a wait for handlers, so that the next step asks whether to go on; from another thread."""
@@ -210,6 +216,11 @@ class Pipeline:
             self._settle_now(session)
 
     # -- new and missing messages --------------------------------------------------------------------------------------
+
+    def _displace(self, places: Mapping[int, Place]) -> None:
+        """Nothing is moved any more by a place that turned out to be another message's."""
+        self._recorder.relocated(places)
+        self._to_settle = [item for item in self._to_settle if item.id not in places]
 
     def _welcome(self, admitted: Admitted, look: Look) -> None:
         self._report.new += len(admitted.new)

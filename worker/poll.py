@@ -4,10 +4,11 @@ A look costs one round trip a watched folder while nothing changes: NOOP for the
 Only a folder that changed is listed. Never by a high-water mark: a UID may appear late, or below others.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 
-from worker.journal.messages import Messages, Record
+from worker.journal.messages import Messages, Place, Record
 from worker.mailbox.folders import Layout
 from worker.mailbox.session import FolderState, Session
 from worker.observe import get_logger
@@ -21,7 +22,8 @@ class Look:
     """A folder that changed, or that was looked at for the first time.
 
     new: UIDs that no row places here, or whose row says gone, ascending. missing: pending messages whose place this
-    was, and isn't now. found: pending messages that the last walk missed, and that are here.
+    was, and isn't now. found: pending messages that the last walk missed, and that are here. displaced: where messages
+    are now as far as we know, by their rows' ids, as the folder turned out to be another one with the same UIDVALIDITY.
     """
 
     folder: str
@@ -30,6 +32,7 @@ class Look:
     new: tuple[int, ...]
     missing: tuple[Record, ...]
     found: tuple[Record, ...]
+    displaced: Mapping[int, Place] = field(default_factory=dict)
 
     def holds(self, record: Record) -> bool:
         """Whether the message is still where its row says, in this folder."""
@@ -90,8 +93,12 @@ class Poll:
         state = session.select(name)
         since = None if self._since is None else self._since.date()
         present = frozenset(list_uids(session, name, state, since))
-        self._compare(name, state)
         records = self._messages.in_folder(name)
+        displaced: dict[int, Place] = {}
+        if self._is_another(name, state):
+            records = [replace(record, place=replace(record.place, uid=None)) for record in records]
+            displaced = {record.id: record.place for record in records}
+            self._messages.misplaced(list(displaced))
         here = {
             record.place.uid: record
             for record in records
@@ -114,13 +121,26 @@ class Poll:
                 for uid, record in here.items()
                 if record.state is State.PENDING and record.missed and uid in present
             ),
+            displaced=displaced,
         )
 
-    def _compare(self, name: str, state: FolderState) -> None:
-        """Tell that a folder was replaced or renumbered: its messages are matched again, by fingerprint."""
+    def _is_another(self, name: str, state: FolderState) -> bool:
+        """Whether no place that was known in this folder holds, although its UIDVALIDITY is the one of before.
+
+        UIDNEXT never goes back in one and the same folder (RFC 3501, 2.3.1.1): where it did, the folder is another one
+        that happens to have the number. Its messages, as those of a folder with a new UIDVALIDITY, are matched again by
+        fingerprint.
+        """
         before = self._messages.last_looks().get(name)
-        if before is not None and before[0] != state.uidvalidity:
+        if before is None:
+            return False
+        if before[0] != state.uidvalidity:
             log.warning("mailbox.uidvalidity_changed", folder=name)
+            return False
+        if state.uidnext < before[1]:
+            log.warning("mailbox.folder_replaced", folder=name)
+            return True
+        return False
 
 
 def list_uids(session: Session, folder: str, state: FolderState, since: date | None = None) -> set[int]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from worker.journal.messages import DELETED, Messages
 from worker.mailbox.session import Session
 from worker.outcome import State
-from worker.walk import Strangers, Walk, WalkedFolder, claimed, holds, strangers_of
+from worker.walk import Strangers, Walk, WalkedFolder, found_in, strangers_of
 
 WALKS = 3
 """A working worker moves mail while we walk: what seems to be wrong is looked at again before it is said."""
@@ -69,22 +69,36 @@ class Reconcile:
         return balance
 
     def _balance(self, folders: dict[str, WalkedFolder]) -> Balance:
-        """The rows are read after the walk, so that what the worker did meanwhile shows in them."""
+        """The rows are read after the walk, so that what the worker did meanwhile shows in them.
+
+        What is gone and lies where it is said to be gone from is a finding where no poll looks; elsewhere the next one
+        takes it up. In another folder than that, somebody has filed it there.
+        """
         rows = self._messages.everything()
         strangers = strangers_of(folders, rows)
-        lost = [
-            row for row in rows if row.reason != DELETED and not holds(folders, row) and not claimed(strangers, row)
-        ]
+        places = {
+            row.id: found_in(folders, strangers, row)
+            for row in sorted(rows, key=lambda row: row.state is State.GONE)  # whose mail is known comes first
+            if row.reason != DELETED
+        }
+        lost = [row for row in rows if places.get(row.id, "") is None]
         counts = Counter(row.state for row in rows) + Counter(self._messages.compacted())
         vanished = [row.key for row in lost if row.state is State.PENDING]
+        forgotten = [
+            row.key
+            for row in rows
+            if row.state is State.GONE
+            and places.get(row.id) == row.place.folder
+            and not folders[row.place.folder].watched
+        ]
         waiting, passed_over = _unknown(folders, strangers)
         return Balance(
             handled=counts[State.HANDLED],
             junk=counts[State.JUNK],
             failed=counts[State.FAILED],
-            gone=counts[State.GONE],
+            gone=counts[State.GONE] - len(forgotten),
             pending=counts[State.PENDING] - len(vanished) + waiting,
-            unaccounted_keys=(*vanished, *passed_over),
+            unaccounted_keys=(*vanished, *forgotten, *passed_over),
             missing=sum(1 for row in lost if row.state in (State.HANDLED, State.JUNK, State.FAILED)),
         )
 

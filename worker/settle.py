@@ -8,13 +8,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from worker.admit import locate
-from worker.journal.messages import Messages, Place, Record
+from worker.headers import Headers
+from worker.journal.messages import DELETED, Messages, Place, Record
+from worker.key import fingerprint
 from worker.mailbox import uids as uid_sets
 from worker.mailbox.errors import CommandRefused
 from worker.mailbox.halves import by_halves
-from worker.mailbox.session import Moved, Session
+from worker.mailbox.session import FolderState, Moved, Session
 from worker.observe import get_logger
-from worker.poll import Look
+from worker.outcome import State
+from worker.poll import Look, list_uids
 
 log = get_logger()
 
@@ -122,7 +125,7 @@ class Settle:
         there = session.present(uids.values())
         places = {row: Place(folder, state.uidvalidity, uid) for row, uid in uids.items() if uid in there}
         if unplaced := [record for record in records if record.id not in uids]:
-            found = locate(session, self._messages, self._account, folder, state.uidvalidity, state.uidnext)
+            found = locate(session, self._messages, self._account, folder, state)
             again = {
                 record.id: Place(folder, state.uidvalidity, found[record.fingerprint].pop(0))
                 for record in unplaced
@@ -149,25 +152,59 @@ class Settle:
                 replaced.add(folder)
         return replaced
 
-    def delete(self, session: Session, records: Sequence[Record]) -> int:
-        """Delete handled mail for good, message by message (UIDPLUS). Returns how many were asked for.
+    def delete(self, session: Session, records: Sequence[Record]) -> list[int]:
+        """Delete handled mail for good, message by message (UIDPLUS). Returns the rows of what was deleted.
 
-        Where the server lacks UIDPLUS nothing is deleted: a bare EXPUNGE would take other people's mail with it.
+        Nothing is deleted whose header isn't the row's: a number may be another message's by now. Where the server
+        lacks UIDPLUS nothing is deleted at all: a bare EXPUNGE would take other people's mail with it. A folder that is
+        gone, or doesn't let us, keeps no other waiting.
         """
-        deleted = 0
+        deleted: list[int] = []
         for folder in dict.fromkeys(record.place.folder for record in records) if session.has("UIDPLUS") else ():
-            state = session.select(folder)
-            uids = [
-                record.place.uid
-                for record in records
-                if record.place.folder == folder
-                and record.place.uidvalidity == state.uidvalidity
-                and record.place.uid is not None
-            ]
-            for start in range(0, len(uids), uid_sets.MAX_COMMAND_UIDS):
-                session.delete(uids[start : start + uid_sets.MAX_COMMAND_UIDS])
-            deleted += len(uids)
+            wanted = [record for record in records if record.place.folder == folder]
+            try:
+                there = self._there(session, folder, wanted)
+                for uids in uid_sets.chunks(there):
+                    session.delete(uids)
+                    deleted += [there[uid] for uid in uids]
+            except CommandRefused:
+                log.warning("mailbox.delete_refused", folder=folder, count=len(wanted))
         return deleted
+
+    def _there(self, session: Session, folder: str, records: Sequence[Record]) -> dict[int, int]:
+        """The rows of those that are in this folder, by their UIDs, each known by its header."""
+        state = session.select(folder)
+        ids = {record.id for record in records}
+        placed = {
+            record.place.uid: record
+            for record in self._placed(session, folder, state)
+            if record.id in ids and record.place.uid is not None
+        }
+        present = placed.keys() & list_uids(session, folder, state)
+        there: dict[int, int] = {}
+        for uids in uid_sets.chunks(present):
+            for head in session.heads(uids):
+                record = placed[head.uid]
+                if fingerprint(self._account, Headers.from_bytes(head.header)) == record.fingerprint:
+                    there[head.uid] = record.id
+        return there
+
+    def _placed(self, session: Session, folder: str, state: FolderState) -> list[Record]:
+        """What is settled to this folder and has a number there. What has none that holds is looked for first."""
+        settled = [record for record in self._messages.in_folder(folder) if record.settled and _is_done(record)]
+        valid = [r for r in settled if r.place.uid is not None and r.place.uidvalidity == state.uidvalidity]
+        ids = {record.id for record in valid}
+        lost = [record for record in settled if record.id not in ids and record.reason != DELETED]
+        if not lost:
+            return valid
+        found = locate(session, self._messages, self._account, folder, state)
+        again = [
+            replace(record, place=Place(folder, state.uidvalidity, uids.pop(0)))
+            for record in lost
+            if (uids := found.get(record.fingerprint))
+        ]
+        self._messages.seen_at([(record.id, record.place) for record in again])
+        return valid + again
 
     def bring_back(self, session: Session, records: Sequence[Record], folder: str) -> list[Record]:
         """Move messages that are to be handled anew into a watched folder. Returns those that aren't where they lay.
@@ -246,7 +283,7 @@ class Settle:
         if not doubtful:
             return set()
         state = session.select(target)
-        found = locate(session, self._messages, self._account, target, state.uidvalidity, state.uidnext)
+        found = locate(session, self._messages, self._account, target, state)
         session.select(folder)
         for record in self._messages.in_folder(target):  # look-alikes that lie there, and whose UID nobody has told us
             if record.place.uid is None and found.get(record.fingerprint):
@@ -265,6 +302,10 @@ def _grouped(settlements: Sequence[Settlement]) -> list[tuple[str, str, list[Set
         if item.place.uid is not None:
             groups.setdefault((item.place.folder, item.target), []).append(item)
     return [(folder, target, group) for (folder, target), group in groups.items()]
+
+
+def _is_done(record: Record) -> bool:
+    return record.state in (State.HANDLED, State.JUNK, State.FAILED)
 
 
 def _uid(item: Settlement) -> int:

@@ -1,6 +1,6 @@
 """The journal's upkeep: made anew from the mailbox after damage, and kept from growing for ever."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -9,7 +9,7 @@ from worker.journal.messages import Messages, NewMessage, Place, Record
 from worker.mailbox.session import Session
 from worker.outcome import State
 from worker.verdict import Path, Verdict
-from worker.walk import Stranger, Walk, WalkedFolder, claimed, holds, strangers_of
+from worker.walk import Stranger, Walk, WalkedFolder, found_in, strangers_of
 
 MISSED_ENOUGH = 2
 """Walks that must miss a settled message before its row is compacted."""
@@ -35,14 +35,17 @@ class Rebuild:
         *,
         handled: str | None,
         failed: str,
-        junk: str,
+        junk: Collection[str],
         assume_handled_before: datetime | None,
         clock: Callable[[], float],
     ) -> None:
-        """handled None: handled mail stays in the watched folders, so only its date tells it from new mail."""
+        """junk: the junk folder, and the one that junk from elsewhere is moved to. handled None: handled mail stays in
+        the watched folders, so only its date tells it from new mail.
+        """
         self._messages = messages
         self._walk = walk
-        self._states = {failed: State.FAILED, junk: State.JUNK} | ({handled: State.HANDLED} if handled else {})
+        self._states = {failed: State.FAILED} | dict.fromkeys(junk, State.JUNK)
+        self._states |= {handled: State.HANDLED} if handled else {}
         self._before = None if assume_handled_before is None else assume_handled_before.timestamp()
         self._clock = clock
 
@@ -53,17 +56,17 @@ class Rebuild:
         for folder in self._walk(session).values():
             for stranger in folder.strangers:
                 state = self._state(folder, stranger)
-                if state is None:
-                    left += 1
-                else:
+                if state is not None:
                     found.append((_new(folder, stranger, state), state))
+                elif folder.watched:
+                    left += 1
         self._messages.add_settled(found, self._clock())
         states = [state for _, state in found]
         return Rebuilt(states.count(State.HANDLED), states.count(State.JUNK), states.count(State.FAILED), left)
 
     def _state(self, folder: WalkedFolder, stranger: Stranger) -> State | None:
         state = self._states.get(folder.name)
-        if state is None and self._before is not None and stranger.received_at < self._before:
+        if state is None and folder.watched and self._before is not None and stranger.received_at < self._before:
             return State.HANDLED
         return state
 
@@ -83,7 +86,7 @@ class Compact:
         folders = self._walk(session)
         old = self._messages.settled_before(self._clock() - self._keep)
         strangers = strangers_of(folders, self._messages.everything())
-        missed = [row for row in old if not holds(folders, row) and not claimed(strangers, row)]
+        missed = [row for row in old if found_in(folders, strangers, row) is None]
         gone = [row for row in missed if row.missed + 1 >= MISSED_ENOUGH]
         self._messages.found_or_missed(_others(old, missed), [row.id for row in missed])
         self._messages.compact(gone)

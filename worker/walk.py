@@ -122,17 +122,13 @@ def strangers_of(folders: dict[str, WalkedFolder], rows: Sequence[Record]) -> St
     return found
 
 
-def holds(folders: dict[str, WalkedFolder], row: Record) -> bool:
-    """Whether the message is where its row says."""
+def found_in(folders: dict[str, WalkedFolder], strangers: Strangers, row: Record) -> str | None:
+    """The folder in which the message lies: where its row says, or as one of the strangers, which is then taken."""
     folder = folders.get(row.place.folder)
-    return folder is not None and row.place.uidvalidity == folder.state.uidvalidity and row.place.uid in folder.present
-
-
-def claimed(strangers: Strangers, row: Record) -> bool:
-    """Whether the message lies elsewhere now, as one of the strangers; that one is then taken."""
+    if folder is not None and row.place.uidvalidity == folder.state.uidvalidity and row.place.uid in folder.present:
+        return row.place.folder
     places = strangers.get(row.fingerprint)
     if not places:
-        return False
+        return None
     places.sort(key=lambda place: place[0] != row.place.folder)
-    places.pop(0)
-    return True
+    return places.pop(0)[0]

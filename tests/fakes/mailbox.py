@@ -40,6 +40,8 @@ class Mail:
     """The server says NO to a command that asks for its header."""
     nailed: bool = False
     """The server says NO to a command that moves or copies it."""
+    other_in_full: bytes | None = None
+    """What is shown of it as a whole, where that isn't what its header alone is."""
 
 
 @dataclass
@@ -85,6 +87,8 @@ class Server:
         """Called before each command takes effect; may raise, as a lost connection or a death would."""
         self.after: Hook = lambda _name: None
         """Called when it has taken effect and its answer isn't there yet."""
+        self.refusing: set[tuple[str, str]] = set()
+        """Commands that the server says NO to, each with the selected folder."""
         self.moving: Callable[[str, int, Sequence[int], str], None] = lambda *_: None
         """Told of each removal of the worker's before it happens: folder, UIDVALIDITY, UIDs, target."""
 
@@ -251,7 +255,8 @@ class FakeSession:
                 self._lose()
         for uid, mail in found.items():
             if not mail.headless and not mail.bodiless:
-                yield Body(uid, mail.raw[:cap], complete=len(mail.raw) <= cap)
+                raw = mail.raw if mail.other_in_full is None else mail.other_in_full
+                yield Body(uid, raw[:cap], complete=len(raw) <= cap)
 
     def move(self, wanted: Sequence[int], target: str) -> Moved:
         assert "MOVE" in self._server.capabilities, "MOVE without the capability"
@@ -339,6 +344,8 @@ class _Command:
             raise ConnectionLost("not connected")
         if self._session.idling and self._name != "idle":
             raise AssertionError(f"{self._name} during IDLE")
+        if (self._name, self._session.selected) in self._session._server.refusing:
+            raise CommandRefused("the mail server said: no")
         self._hook(self._session._server.before)
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:

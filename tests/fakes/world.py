@@ -348,6 +348,7 @@ class World:
         )
         fetch = Fetch(
             messages=messages,
+            account=ACCOUNT,
             hands=hands,
             recorder=recorder,
             layout=layout,

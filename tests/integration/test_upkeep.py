@@ -115,6 +115,24 @@ def test_where_handled_mail_stays_a_rebuild_has_to_be_told_until_when(
     assert counts(worker) == {"handled": 3, "junk": 0, "failed": 0, "gone": 0, "pending": 0}
 
 
+@pytest.mark.parametrize("handled", ["Processed", "keep"])
+def test_a_folder_of_its_own_for_junk_is_junk_after_a_rebuild(
+    dovecot: Mailbox, make_worker: MakeWorker, handled: str
+) -> None:
+    dovecot.append_many("INBOX", [*letters(1), spam(4)])
+    dovecot.append_many(JUNK, [letter(5)])
+    worker = make_worker(settings={"settle": {"junk": "Quarantine", "handled": handled}})
+    assert worker.once() == 0
+    assert counts(worker) == {"handled": 1, "junk": 2, "failed": 0, "gone": 0, "pending": 0}
+    assert len(dovecot.stored("Quarantine")) == 1
+    damage(worker)
+
+    assumed = ("--assume-handled-before", "2100-01-01") if handled == "keep" else ()
+    answer = worker.command("journal", "rebuild", *assumed)
+    assert "Entered 1 handled, 2 junk and 0 failed messages. 0 in the watched folders" in answer.out, answer
+    assert counts(worker) == {"handled": 1, "junk": 2, "failed": 0, "gone": 0, "pending": 0}
+
+
 def test_a_rebuild_of_a_whole_journal_changes_nothing(settled: Worker) -> None:
     before = counts(settled)
     assert settled.command("journal", "rebuild").code == 0

@@ -2,18 +2,21 @@
 
 import io
 from collections.abc import Collection
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.fakes.mailbox import ELSEWHERE, FAILED, INBOX, JUNK, PROCESSED, Server, mail
-from tests.fakes.world import DEATHS, TRIES, Fault, Killed, World
+from tests.fakes.mailbox import ELSEWHERE, FAILED, INBOX, JUNK, PROCESSED, Mail, Server, mail
+from tests.fakes.world import ACCOUNT, DEATHS, TRIES, Fault, Killed, World
 from worker.carry_out import CarryOut
 from worker.cycle import Paused
 from worker.hands import Finished
+from worker.headers import Headers
 from worker.journal.database import JournalUnavailable
 from worker.journal.facts import Facts
 from worker.journal.intents import Intents, Kind
+from worker.journal.messages import DELETED
+from worker.key import fingerprint
 from worker.mailbox.errors import ConnectionLost
 from worker.message import Message
 from worker.observe import configure_logging
@@ -116,6 +119,33 @@ def test_mail_that_comes_back_is_settled_again_and_not_handed_over(world: World,
     assert place is not None
     assert place[0] == PROCESSED
     assert_balanced(world, handled=1, missing=0)
+
+
+@pytest.mark.parametrize("copyuid", [True, False])
+def test_a_look_alike_with_other_content_is_not_taken_for_mail_that_was_deleted(world: World, copyuid: bool) -> None:
+    world.server.copyuid = copyuid
+    first = world.server.deliver(mail(serial=7001, body=b"first\r\n"))
+    world.drain()
+    world.server.delete(first)
+    second = world.server.deliver(mail(serial=7001, body=b"another content\r\n"))
+    world.drain()
+    assert [call.raw for call in world.calls if call.handler == "archive"] == [first.raw, second.raw]
+    assert handed(world)[1] == f"{handed(world)[0]}-2"
+    assert_balanced(world, handled=2, missing=1)
+
+
+def test_handled_mail_is_known_again_in_a_renumbered_folder_though_its_size_is_estimated_anew(world: World) -> None:
+    world.handled = "keep"
+    world.start()
+    for _ in range(3):
+        world.server.deliver(mail())
+    world.drain()
+    world.server.renumber(INBOX)
+    for one in world.server.all_mail(INBOX):
+        one.size = 12_345
+    world.drain()
+    assert len(handed(world)) == 3
+    assert_balanced(world, handled=3, missing=0)
 
 
 @pytest.mark.parametrize("copyuid", [True, False])
@@ -291,6 +321,78 @@ def test_a_uidvalidity_change_is_reported_once(world: World) -> None:
     world.server.deliver(mail())
     world.tick()
     assert log.getvalue().count("mailbox.uidvalidity_changed") == 1
+
+
+def numbered_anew(world: World, *mails: Mail) -> None:
+    """The mailbox was moved to another server: the same UIDVALIDITY, and the same numbers for other messages."""
+    folder = world.server.folders[INBOX]
+    folder.mails.clear()
+    world.server.folders[ELSEWHERE].mails.clear()
+    folder.uidnext, folder.changes = 1, folder.changes + 1
+    for one in mails:
+        folder.put(one)
+    world.cycle._connector.close()
+
+
+def test_a_folder_that_comes_back_with_the_same_uidvalidity_skips_nothing(world: World) -> None:
+    log = io.StringIO()
+    configure_logging(level="warning", format="json", stream=log, hooks=False)
+    world.handled = "keep"
+    world.start()
+    old = [world.server.deliver(mail()) for _ in range(3)]
+    world.drain()
+    numbered_anew(world, world.server.deliver(mail(), ELSEWHERE), old[1])
+    world.start()
+    world.drain()
+    assert len(handed(world)) == len(set(handed(world))) == 4
+    assert log.getvalue().count("mailbox.folder_replaced") == 1
+    assert_balanced(world, handled=4, missing=2)
+
+
+@pytest.mark.parametrize("told", [True, False], ids=["fewer", "no fewer"])
+def test_mail_is_never_handed_over_under_the_key_of_another(world: World, told: bool) -> None:
+    old = world.server.deliver(mail("retry"))
+    others = 3 if told else 0
+    for _ in range(others):
+        world.server.deliver(mail())
+    world.tick()
+    key = world.rows()[0].key
+    new = [world.server.deliver(mail(), ELSEWHERE) for _ in range(2)]
+    numbered_anew(world, new[0], old, *new[1:])
+    world.drain()
+    for call in world.calls:
+        assert call.key.startswith(fingerprint(ACCOUNT, Headers.from_bytes(call.raw)))
+    assert {one.raw for one in new} < {call.raw for call in world.calls}
+    # Where the numbers went on, the old message seems to be a copy of itself, and is handed over once more.
+    assert world.row(key).state is (State.HANDLED if told else State.GONE)
+    assert_balanced(world, handled=3 + others, gone=0 if told else 1)
+
+
+def test_what_is_in_hand_when_its_folder_is_replaced_moves_nobody_elses_mail(world: World) -> None:
+    world.hold = True
+    world.start()
+    world.hung.add("slow")
+    old = world.server.deliver(mail("slow"))
+    world.server.deliver(mail())
+    world.tick()
+    other = world.server.deliver(mail(), ELSEWHERE)
+    numbered_anew(world, other)
+    world.hung.clear()
+    world.tick()
+    world.hands.end_hang()
+    world.drain()
+    assert len(handed(world)) == 3
+    assert [one.raw for one in world.server.all_mail(PROCESSED)].count(other.raw) == 1
+    assert old.raw not in [one.raw for one in world.server.all_mail()]
+    assert_balanced(world, handled=3, missing=1)
+
+
+def test_a_server_that_shows_a_header_otherwise_than_in_the_message_keeps_nobody(world: World) -> None:
+    """What says which message it is is the header as it is shown by itself."""
+    one = world.server.deliver(mail("retry"))
+    one.other_in_full = one.raw.replace(b"Subject: ", b"Subject: [external] ")
+    world.drain()
+    assert world.states() == {State.HANDLED: 1}
 
 
 @pytest.mark.parametrize("there", [INBOX, JUNK])
@@ -677,6 +779,45 @@ def test_mail_that_comes_while_another_folder_is_selected_is_found_at_the_next_p
     assert world.states() == {State.HANDLED: 1, State.JUNK: 1}
 
 
+@pytest.mark.parametrize("copyuid", [True, False])
+def test_a_dead_letter_that_search_misses_is_found_for_its_retry(world: World, copyuid: bool) -> None:
+    world.server.copyuid = copyuid
+    world.server.deliver(mail("twice"))
+    world.drain()
+    dead = world.server.deliver(mail("reject"))
+    world.drain()
+    dead.unsearched = True
+    (row,) = [row for row in world.rows() if row.state is State.FAILED]
+    world.journal.reopen(row.id)
+    for _ in range(4):
+        world.tick(700)
+    assert world.row(row.key).state is State.FAILED, "tried again, and refused again"
+    assert len([call for call in world.calls if call.key == row.key and call.handler == "notify"]) == 2
+    assert_balanced(world, handled=1, failed=1, gone=0)
+
+
+def test_a_dead_letter_that_lies_where_it_is_said_to_be_gone_from_is_a_finding(world: World) -> None:
+    world.server.deliver(mail("reject"))
+    world.server.deliver(mail())
+    world.drain()
+    (dead,) = [row for row in world.rows() if row.state is State.FAILED]
+    world.journal.reopen(dead.id)
+    world.journal.missed([dead.id], gone_after=1, now=world.clock())
+    balance = world.balance()
+    assert (balance.unaccounted_keys, balance.gone, balance.seen) == ((dead.key,), 0, 2)
+
+    world.server.move(world.server.all_mail(FAILED)[0], INBOX)
+    world.drain()
+    assert_balanced(world, handled=1, failed=1, gone=0)
+
+    filed = world.server.deliver(mail("retry"))
+    world.tick()
+    world.server.move(filed, PROCESSED)  # a person did by hand what the worker hadn't done yet
+    for _ in range(3):
+        world.tick(4000)
+    assert_balanced(world, handled=1, failed=1, gone=1)
+
+
 def test_pending_mail_of_a_folder_that_is_gone_and_not_watched_stops_nobody() -> None:
     world = World(Server(folders=["Results"]))
     world.watched_folders = (INBOX, "Results")
@@ -739,6 +880,92 @@ def test_a_stop_records_and_settles_what_is_in_hand(world: World) -> None:
     world.cycle.end(10.0)
     assert world.states() == {State.HANDLED: 4}
     assert len(world.server.folders[PROCESSED].mails) == 4
+
+
+def delete_old(world: World) -> None:
+    """Forty days later, handled mail is deleted that is older than thirty."""
+    world.clock.now += 40 * 86_400
+    world.cycle._delete_handled_after = timedelta(days=30)
+    world.cycle._full_look_at = 0.0
+    world.tick()
+    world.cycle._delete_handled_after = None
+
+
+def deleted(world: World) -> list[bool]:
+    return [row.reason == DELETED for row in world.rows()]
+
+
+@pytest.mark.parametrize("copyuid", [True, False])
+def test_handled_mail_is_deleted_after_its_time(world: World, copyuid: bool) -> None:
+    world.server.copyuid = copyuid
+    for _ in range(3):
+        world.server.deliver(mail())
+    world.drain()
+    delete_old(world)
+    assert world.server.all_mail(PROCESSED) == []
+    assert deleted(world) == [True, True, True]
+    assert_balanced(world, handled=3, missing=0)
+
+
+def test_only_what_was_deleted_is_marked_so_and_what_was_renumbered_is_found(world: World) -> None:
+    world.server.deliver(mail())
+    world.drain()
+    world.server.renumber(PROCESSED)
+    world.server.deliver(mail())
+    taken = world.server.deliver(mail())
+    world.drain()
+    world.server.delete(taken)
+    stranger = world.server.deliver(mail(), PROCESSED)
+    delete_old(world)
+    assert world.server.all_mail(PROCESSED) == [stranger]
+    assert deleted(world) == [True, True, False]
+    assert_balanced(world, handled=3, missing=1)
+
+
+def test_what_has_another_number_now_is_never_deleted_in_its_stead(world: World) -> None:
+    world.server.deliver(mail())
+    world.drain()
+    folder = world.server.folders[PROCESSED]
+    (uid,) = folder.mails
+    folder.take(uid)
+    stranger = world.server.deliver(mail(), PROCESSED, uid=uid)
+    for _ in range(2):
+        delete_old(world)
+    assert world.server.all_mail(PROCESSED) == [stranger]
+    assert deleted(world) == [False]
+
+
+def test_handled_mail_that_somebody_moved_elsewhere_is_not_deleted(world: World) -> None:
+    moved = world.server.deliver(mail())
+    world.drain()
+    world.server.move(moved, JUNK)
+    world.drain()
+    delete_old(world)
+    assert world.server.all_mail(JUNK) == [moved]
+    assert deleted(world) == [False]
+
+
+@pytest.mark.parametrize("refused", ["select", "delete"])
+def test_a_folder_that_is_gone_or_refuses_keeps_no_other_from_being_deleted(world: World, refused: str) -> None:
+    world.handled = "Done"
+    world.server.folders["Done"] = world.server._new_folder()
+    world.start()
+    world.server.deliver(mail())
+    world.drain()
+    world.handled = PROCESSED
+    world.start()
+    world.server.deliver(mail())
+    world.drain()
+    sessions = world.server.sessions
+    if refused == "select":
+        del world.server.folders["Done"]
+    else:
+        world.server.refusing.add(("delete", "Done"))
+    delete_old(world)
+    assert world.server.all_mail(PROCESSED) == []
+    assert deleted(world) == [False, True]
+    assert world.server.sessions == sessions
+    assert world.cycle.condition.trouble is None
 
 
 def test_paused_nothing_is_handed_over_and_resumed_all_is(world: World) -> None:

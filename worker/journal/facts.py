@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import delete, select
+from sqlalchemy import and_, delete, select
 
 from worker.journal.database import Database
 from worker.journal.schema import fact
@@ -65,19 +65,17 @@ class Facts:
         """No hand-over and no settling until resumed."""
         self._set("paused", f"{datetime.fromtimestamp(now, UTC).isoformat()} by {actor}")
 
-    def resume(self) -> None:
-        """Work goes on."""
+    def resume(self, paused_by: str | None = None) -> None:
+        """Work goes on; with `paused_by` only where it was paused by that actor."""
+        mine = fact.c.name == "paused"
+        if paused_by is not None:
+            mine = and_(mine, fact.c.value.endswith(f" by {paused_by}", autoescape=True))
         with self._database.write(durable=True) as connection:
-            connection.execute(delete(fact).where(fact.c.name == "paused"))
+            connection.execute(delete(fact).where(mine))
 
     def paused(self) -> str | None:
         """Since when and by whom work is paused; None: it isn't."""
         return self._get("paused")
-
-    def paused_by(self) -> str | None:
-        """Who paused the work; None: it isn't paused."""
-        paused = self.paused()
-        return None if paused is None else paused.partition(" by ")[2]
 
     def remember(self, name: str, text: str) -> None:
         """Keep a short text of another room's under this name, instead of what was kept before."""

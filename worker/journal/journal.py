@@ -44,24 +44,46 @@ class Journal:
         migrate(self.database)
         self.facts.belongs_to(address)
 
-    def set_aside(self) -> Path:
-        """Rename a damaged journal, which is kept, so that a new one can be begun. Returns its new path.
+    def replace_damaged(self, address: str, paused_by: str) -> Path:
+        """Put a new journal in the place of a damaged one, which is kept. Returns the path of that one.
+
+        The new one is made under another name, and is paused before it gets this one: whatever the process dies at,
+        no worker finds an empty journal that isn't paused, and hands over again what is done.
 
         Raises:
-            JournalUnavailable: it can't be renamed; or it isn't a file, and so isn't ours to repair.
+            JournalUnavailable: it can't be put there; or it isn't a file, and so isn't ours to repair.
         """
         if self.path is None:
             raise JournalUnavailable("a journal on a database server is repaired there")
         self.database.close()
         kept = self.path.with_name(f"{FILE}.damaged-{datetime.now(UTC):%Y%m%dT%H%M%SZ}")
         try:
-            for suffix in ("", "-wal", "-shm"):
+            new = self._new_beside(self.path, address, paused_by)
+            for suffix in ("-wal", "-shm"):
                 part = self.path.with_name(self.path.name + suffix)
                 if part.exists():
                     part.rename(kept.with_name(kept.name + suffix))
+            try:
+                kept.hardlink_to(self.path)
+            except OSError:
+                self.path.rename(kept)  # a file system without links
+            new.replace(self.path)
         except OSError as error:
-            raise JournalUnavailable(f"the damaged journal can't be renamed: {error.strerror}") from error
+            raise JournalUnavailable(f"the damaged journal can't be replaced: {error.strerror}") from error
         return kept
+
+    def _new_beside(self, path: Path, address: str, paused_by: str) -> Path:
+        new = path.with_name(f"{FILE}.new")
+        for suffix in ("", "-wal", "-shm"):
+            new.with_name(new.name + suffix).unlink(missing_ok=True)  # of a process that died here
+        _create(new)
+        journal = Journal(self.state_dir, f"sqlite:///{new}", self.clock)
+        try:
+            journal.open(address)
+            journal.facts.pause(paused_by, self.clock())
+        finally:
+            journal.close()
+        return new
 
     def close(self) -> None:
         """Give the connections back."""
@@ -71,11 +93,15 @@ class Journal:
         """A file that only its owner can read, and whose pages are whole."""
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with suppress(FileExistsError):
-                os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+            _create(path)
         except OSError as error:
             raise JournalUnavailable(f"the state folder can't be written: {error.strerror}") from error
         with self.database.read() as connection:
             found = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar()
         if found != "ok":
             raise JournalDamaged("the journal's file is damaged")
+
+
+def _create(path: Path) -> None:
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))

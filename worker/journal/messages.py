@@ -216,6 +216,25 @@ class Messages:
         by_key = {record.key: record for chunk in _chunks(keys) for record in self._records(message.c.key.in_(chunk))}
         return [by_key[key] for key in keys]
 
+    def misplaced(self, ids: Sequence[int]) -> None:
+        """These don't lie where we thought: the number there is another message's. Somewhere in the folder, perhaps."""
+        self._update_many(
+            update(message).where(message.c.id == bindparam("row")).values(uid=None), [{"row": id_} for id_ in ids]
+        )
+
+    def add_settled(self, found: Sequence[tuple[NewMessage, State]], now: float) -> None:
+        """Enter messages that an earlier journal has settled: they lie where they are to lie.
+
+        All of them or none, and never as pending: whatever the process dies at, nothing that is done is handed over.
+        """
+        if not found:
+            return
+        with self._write(durable=True) as connection:
+            taken = _taken(connection, [item.fingerprint for item, _ in found])
+            done = {"reason": "rebuilt", "outcome_at": now, "settled_at": now}
+            rows = [_new_row(item, taken, now) | done | {"state": state.value} for item, state in found]
+            connection.execute(message.insert(), rows)
+
     def seen_at(self, moves: Sequence[tuple[int, Place]]) -> None:
         """Messages that were known lie elsewhere than we thought; what was gone is pending again."""
         is_gone = message.c.state == State.GONE
@@ -238,28 +257,21 @@ class Messages:
             ],
         )
 
-    def add_settled(self, found: Sequence[tuple[NewMessage, State]], now: float) -> None:
-        """Enter messages that an earlier journal has settled: they lie where they are to lie."""
-        records = self.add([item for item, _ in found], now)
-        self._update_many(
-            update(message)
-            .where(message.c.id == bindparam("row"))
-            .values(state=bindparam("new_state"), reason="rebuilt", outcome_at=now, settled_at=now),
-            [{"row": record.id, "new_state": state.value} for record, (_, state) in zip(records, found, strict=True)],
-        )
-
     def settled_before(self, then: float) -> list[Record]:
         """Messages that were settled before that time (epoch s)."""
         return self._records(and_(message.c.settled_at.is_not(None), message.c.settled_at < then))
 
     def handled_before(self, then: float) -> list[Record]:
-        """Handled messages that were settled before that time (epoch s) and still lie in the mailbox."""
+        """Handled messages that were settled before that time (epoch s), in the folder that they were settled to.
+
+        What people moved elsewhere since is theirs, and what we deleted is done with.
+        """
         return self._records(
             and_(
                 message.c.state == State.HANDLED,
                 message.c.settled_at < then,
-                message.c.settle_to.is_not(None),
-                message.c.uid.is_not(None),
+                message.c.settle_to == message.c.folder,
+                message.c.reason.is_distinct_from(DELETED),
             )
         )
 
@@ -466,6 +478,7 @@ class Messages:
                 uid=bindparam("to_uid"),
                 settled_at=bindparam("now"),
                 missed=0,
+                reason=case((message.c.reason == DELETED, None), else_=message.c.reason),  # it came back
             ),
             [
                 {"row": id_, "to_folder": p.folder, "to_uidvalidity": p.uidvalidity, "to_uid": p.uid, "now": now}

@@ -133,6 +133,14 @@ _EVENTS = (
     ),
     _event("message.retried", "info", "", "A person asked for a dead letter to be tried again."),
     _event("mailbox.handled_deleted", "info", "count", "Mail handled long ago was deleted, as [settle] says."),
+    _event(
+        "mailbox.delete_refused",
+        "warning",
+        "folder count",
+        "The server didn't let the worker delete handled mail from this folder, or has no such folder any more; it is "
+        "asked again in an hour.",
+        "Delete the mail by hand, or give the account the right to; where the folder is gone there is nothing to do.",
+    ),
     # the login guard
     _event("login.attempt", "info", "kind remaining", "A credential goes to the server now; the attempt is counted."),
     _event("login.succeeded", "info", "kind outcome failures", "The login, and the first command after it, succeeded."),
@@ -218,6 +226,14 @@ _EVENTS = (
         "The server gave a folder's messages new numbers (UIDVALIDITY): each is recognised again by its headers. "
         "Nothing that was handled is handled again, and nothing new is passed over.",
         "Nothing, if the mailbox was moved or a folder replaced. Otherwise ask who did that.",
+    ),
+    _event(
+        "mailbox.folder_replaced",
+        "warning",
+        "folder",
+        "A folder is another one than before although it has the same UIDVALIDITY: its numbers went back, or another "
+        "message lay at a message's number. What was handled is recognised by its headers, nothing new is passed over.",
+        "Nothing, if the mailbox was moved or restored. Otherwise ask who did that.",
     ),
     _event(
         "mailbox.search_incomplete",

@@ -447,7 +447,8 @@ class SettleSettings(Table):
     failed: Folder = Field(default="Failed", description="The folder for dead letters.")
     delete_handled_after: PositiveDuration | None = Field(
         default=None,
-        description="Delete handled mail from its folder this long after it was handled. Unset: never.",
+        description="Delete handled mail from its folder this long after it was handled; what people moved elsewhere "
+        "is left alone. Unset: never.",
         json_schema_extra={"shown_default": "never"},
     )
     junk: Folder = Field(

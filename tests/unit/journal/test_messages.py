@@ -217,6 +217,29 @@ def test_what_is_compacted_is_forgotten_and_still_counted(messages: Messages) ->
     assert list(messages.done_handlers([row.id for row in rows])) == [rows[4].id]
 
 
+def test_what_is_rebuilt_is_never_pending(tmp_path: FilePath) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'journal.sqlite'}")
+    metadata.create_all(database._engine)
+    messages, beside = Messages(database), Messages(Database(database.url))
+    pending: list[int] = []
+
+    def fence(_connection: object) -> None:
+        pending.append(beside.counts().by_state[State.PENDING])
+
+    messages.fenced_by(fence)
+    found = [(new(uid=1), State.HANDLED), (new(uid=2), State.FAILED), (new("b" * 26, 3), State.JUNK)]
+    messages.add_settled([], 5.0)
+    messages.add_settled(found, 5.0)
+    assert pending == [0], "one transaction, and nothing before it"
+    records = messages.everything()
+    assert [record.key for record in records] == ["a" * 26, f"{'a' * 26}-2", "b" * 26]
+    assert [record.state for record in records] == [State.HANDLED, State.FAILED, State.JUNK]
+    assert all(record.settled and record.reason == "rebuilt" for record in records)
+    assert not messages.unsettled()
+    beside._database.close()
+    database.close()
+
+
 def test_counts(messages: Messages) -> None:
     first, second, _third = messages.add([new(uid=1), new(uid=2), new(uid=3)], 7.0)
     messages.record([Result(first.id, State.HANDLED), Result(second.id, State.FAILED)], 8.0)
