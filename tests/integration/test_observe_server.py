@@ -121,6 +121,18 @@ def test_a_client_that_never_ends_its_request_is_sent_away_however_busy_it_is() 
         running.stop()
 
 
+def _ends(client: socket.socket) -> bool:
+    """Whether the other side ends the connection within ten seconds, told without reading from it."""
+    ends = time.monotonic() + 10
+    try:
+        while time.monotonic() < ends:
+            client.send(b"G")
+            time.sleep(0.1)
+    except OSError:
+        return True
+    return False
+
+
 def test_a_client_that_does_not_read_its_answers_is_sent_away() -> None:
     running = _server(patience=1)
     running.start()
@@ -129,11 +141,7 @@ def test_a_client_that_does_not_read_its_answers_is_sent_away() -> None:
         client.connect(("127.0.0.1", running.port))
         client.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n" * 200)
         assert _get(running.port, "/livez")[0] == 200
-        ends = time.monotonic() + 10
-        with pytest.raises(OSError, match="reset|pipe"):
-            while time.monotonic() < ends:
-                client.send(b"G")
-                time.sleep(0.1)
+        assert _ends(client)
     running.stop()
 
 
