@@ -128,6 +128,7 @@ class Parts:
         )
         hands = Hands(observing.working(attempt), settings.work.threads, may_begin=self.lease.is_held)
         self._stopwatch.on_overdue = hands.lost
+        observing.health.count_replaced(hands.replaced)
         settle = self.settle()
         guard = self.guard()
         cycle = Cycle(

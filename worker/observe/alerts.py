@@ -17,7 +17,7 @@ from typing import Final, Protocol, TypeVar
 from worker.observe.log import get_logger
 from worker.observe.redact import WORD, rfc3339
 from worker.observe.view import LoginState, StatusView
-from worker.observe.wording import count, span
+from worker.observe.wording import count, has, span
 
 log = get_logger()
 
@@ -153,7 +153,10 @@ _WORDS: Final[Mapping[Rule, _Words]] = {
     ),
     Rule.HANDLERS_STUCK: _Words(
         "A handler doesn't return",
-        lambda number: f"{count(number, 'handler call')} not returned for too long; their messages wait.",
+        lambda number: (
+            f"{count(number, 'handler call')} {has(number)} not returned for too long; "
+            f"{'its message waits' if number == 1 else 'their messages wait'}."
+        ),
         "Look at what the handler talks to. With all threads stuck the engine restarts the worker.",
         "No handler call is stuck any more.",
     ),

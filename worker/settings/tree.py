@@ -513,8 +513,8 @@ class HealthSettings(Table):
     token_file: Path | None = Field(default=None, description="A file that holds this token.")
     stuck_after: PositiveDuration = Field(
         default=timedelta(hours=1),
-        description="A handler that is longer than this with one message is stuck; with all threads stuck, `/livez` "
-        "fails.",
+        description="A handler that is longer than this with one message is stuck; with all threads stuck, and those "
+        "that replaced others, `/livez` fails.",
     )
 
 
