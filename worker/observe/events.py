@@ -383,7 +383,7 @@ _EVENTS = (
         "audit.broken",
         "error",
         "chain reason",
-        "The audit trail isn't as the worker left it: its end or its key is missing. It goes on from the anchor.",
+        "The audit trail isn't as the worker left it: its end or its key is missing. It goes on from what is known.",
         "Run `audit verify`, find out who had access to the state folder, and tell the information governance lead.",
     ),
     _event(
