@@ -56,11 +56,16 @@ def run(arguments: list[str]) -> int:
         return failure.code
 
 
-def _words(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
+def _as_utf8(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
+    """What was typed, in characters that can be written down: a terminal may have sent bytes that are no UTF-8."""
+    return value.encode("utf-8", "replace").decode()
+
+
+def _words(context: click.Context, parameter: click.Parameter, value: str) -> str:
     """A reason that says something: somebody will read it in the audit trail."""
     if not value.strip():
         raise click.BadParameter("say why, in words: it goes into the audit trail. Nothing was done.")
-    return value
+    return _as_utf8(context, parameter, value)
 
 
 @click.group()
@@ -238,7 +243,7 @@ def failed_show(config: Path | None, key: str) -> int:
 @failed.command("retry")
 @ConfigOption
 @click.argument("keys", nargs=-1, required=True)
-@click.option("--reason", default="", help="Why it should work now. Goes into the audit trail.")
+@click.option("--reason", default="", callback=_as_utf8, help="Why it should work now. Goes into the audit trail.")
 def failed_retry(config: Path | None, keys: tuple[str, ...], reason: str) -> int:
     """Try dead letters again, with the same key; handlers that finished aren't called again."""
     from worker.journal.intents import Kind

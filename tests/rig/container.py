@@ -5,7 +5,6 @@ It needs root, and the Debian packages buildah, netavark and mmdebstrap.
 """
 
 import contextlib
-import json
 import os
 import shutil
 import signal
@@ -124,7 +123,7 @@ class Container:
     def start(self, *arguments: str) -> None:
         pairs = [part for here, there in self.mounts for part in (str(here), there)]
         mode = "ro" if self.read_only else "rw"
-        entry = json.loads(self.image.setting("{{json .OCIv1.Config.Entrypoint}}"))
+        entry = self.image.setting("{{range .OCIv1.Config.Entrypoint}}{{println .}}{{end}}").split()
         with self.log.open("ab") as log:
             self._shell = subprocess.Popen(
                 ["unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-euc", _ENTER, "container",

@@ -319,7 +319,8 @@ class AuditTrail:
             raise ValueError(f"no such kind of audit line: {kind}")
         body = {"kind": kind, "who": _word(who or person()), **cleaned(fields, KINDS[kind][1], account=self._account)}
         if words:
-            body["words"] = " ".join(words.split())[:500]
+            readable = words.encode("utf-8", "replace").decode()  # a terminal may have sent bytes that are no UTF-8
+            body["words"] = " ".join(readable.split())[:500]
         return body
 
     def _extend(self, bodies: Sequence[Mapping[str, object]]) -> bytes:

@@ -58,9 +58,9 @@ class Secret(Content):
 
 KEY = re.compile(r"[a-z2-7]{26}(-[0-9]{1,6})?")
 WORD = re.compile(r"[A-Za-z0-9_.:\[\]*+-]{1,120}")
-NAME = re.compile(r"[^\x00-\x1f\x7f-\x9f]{1,255}")  # a folder as the server spells it: any script, no control character
-
-SENTENCE = re.compile(r"[^\x00-\x1f\x7f-\x9f]{1,600}")  # our own advice to people
+# A folder as the server spells it: any script, no control character, nothing that can't be written as UTF-8.
+NAME = re.compile(r"[^\x00-\x1f\x7f-\x9f\ud800-\udfff]{1,255}")
+SENTENCE = re.compile(r"[^\x00-\x1f\x7f-\x9f\ud800-\udfff]{1,600}")  # our own advice to people
 
 NUMBER = "number"
 TIME = "time"

@@ -76,6 +76,16 @@ def test_a_line_says_who_when_and_what(tmp_path: Path, anchors: Memory) -> None:
     assert anchors.kept == {"one": Head(1, mac)}
 
 
+def test_words_that_are_no_utf8_are_written_as_far_as_they_can_be_read(tmp_path: Path, anchors: Memory) -> None:
+    trail = trail_in(tmp_path, anchors)
+    trail.record("login.reset", who="operator", words="unlocked by J\udcfcrgen")
+    trail.record("message.disposed", key=KEY, target="Process\udcfc")
+    first, second = trail.entries()
+    assert first["words"] == "unlocked by J?rgen"
+    assert second["target"] == "<refused>"
+    assert trail.verify().ok
+
+
 def test_only_a_kinds_own_fields_get_in_and_only_in_their_form(tmp_path: Path, anchors: Memory) -> None:
     trail = trail_in(tmp_path, anchors)
     trail.record("message.disposed", key=KEY, reason=f"as {MARK} said", subject=MARK, target=Content(MARK))
