@@ -30,7 +30,7 @@ LABEL org.opencontainers.image.title="nhsmail-worker" \
 # A pinned libmagic would disappear from the archive with its next security fix.
 # hadolint ignore=DL3008
 RUN apt-get update \
-    && apt-get install -y --no-install-recommends libmagic1t64 \
+    && apt-get install -y --no-install-recommends libmagic1t64 tini \
     && rm -rf /var/lib/apt/lists/* \
     && groupadd --gid 10001 worker \
     && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin worker \
@@ -44,5 +44,6 @@ VOLUME ["/var/lib/nhsmail-worker"]
 STOPSIGNAL SIGTERM
 # Healthy unless a restart would help: never because of a rejected login. The port is that of health.listen's default.
 HEALTHCHECK --interval=30s --timeout=5s --start-period=30s --retries=4 CMD ["python", "-I", "-c", "import urllib.request as web; web.urlopen('http://127.0.0.1:8080/livez', timeout=4)"]
-ENTRYPOINT ["nhsmail-worker"]
+# Process 1 takes away what has ended and has no parent left: programs of the `command` handler may leave such behind.
+ENTRYPOINT ["/usr/bin/tini", "--", "nhsmail-worker"]
 CMD ["run"]

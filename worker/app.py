@@ -463,11 +463,13 @@ class App:
             self._parts.journal.facts.resume()
             self._parts.announcer().resumed(actor())
 
-    def audit_verify(self) -> Verification:
-        """Hold the audit trail against itself and against the journal."""
+    def audit_verify(self, *, every: bool = False) -> Verification:
+        """Hold the audit trail against itself and against the journal. every: miss other hosts' chains too."""
+        state = self.settings.state
+        shared = (state.journal is not None or state.journal_file is not None) and not every
         with self._explained():
             self._open()
-            return self._parts.observing().audit.verify()
+            return self._parts.observing().audit.verify(shared=shared)
 
     def audit_entries(self) -> Iterator[dict[str, Any]]:
         """Every line of the audit trail, one chain after another, oldest first."""

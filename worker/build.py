@@ -134,6 +134,7 @@ class Parts:
             may_begin=lambda: self.lease.is_held() and not pause.lately(),
         )
         self._stopwatch.on_overdue = hands.lost
+        observing.health.count_replaced(hands.replaced)
         settle = self.settle()
         guard = self.guard()
         cycle = Cycle(

@@ -56,11 +56,16 @@ def run(arguments: list[str]) -> int:
         return failure.code
 
 
-def _words(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
+def _as_utf8(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
+    """What was typed, in characters that can be written down: a terminal may have sent bytes that are no UTF-8."""
+    return value.encode("utf-8", "replace").decode()
+
+
+def _words(context: click.Context, parameter: click.Parameter, value: str) -> str:
     """A reason that says something: somebody will read it in the audit trail."""
     if not value.strip():
         raise click.BadParameter("say why, in words: it goes into the audit trail. Nothing was done.")
-    return value
+    return _as_utf8(context, parameter, value)
 
 
 @click.group()
@@ -238,7 +243,7 @@ def failed_show(config: Path | None, key: str) -> int:
 @failed.command("retry")
 @ConfigOption
 @click.argument("keys", nargs=-1, required=True)
-@click.option("--reason", default="", help="Why it should work now. Goes into the audit trail.")
+@click.option("--reason", default="", callback=_as_utf8, help="Why it should work now. Goes into the audit trail.")
 def failed_retry(config: Path | None, keys: tuple[str, ...], reason: str) -> int:
     """Try dead letters again, with the same key; handlers that finished aren't called again."""
     from worker.journal.intents import Kind
@@ -441,12 +446,15 @@ def audit() -> None:
 
 @audit.command("verify")
 @ConfigOption
-def audit_verify(config: Path | None) -> int:
+@click.option("--all", "every", is_flag=True, help="Also miss chains that lie in other hosts' state folders.")
+def audit_verify(config: Path | None, *, every: bool) -> int:
     """Check every line and every chain; end with 1 if anything was changed, cut or put in."""
     with _app(config, reading=True) as app:
-        found = app.audit_verify()
+        found = app.audit_verify(every=every)
     for finding in found.findings:
         click.echo(str(finding))
+    for chain in found.elsewhere:
+        click.echo(f"{chain}: not in this folder: it is verified on the host that writes it.")
     click.echo(f"{found.records} line(s) in {found.chains} chain(s), {len(found.findings)} finding(s).")
     if found.unanchored:
         click.echo(f"{found.unanchored} line(s) at the end are newer than what the journal vouches for.")

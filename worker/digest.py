@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, time, timedelta, tzinfo
-from typing import Protocol
 from zoneinfo import ZoneInfo
 
 from worker.classify.policy import SOURCES
@@ -15,9 +14,8 @@ from worker.journal.facts import Facts
 from worker.journal.junk import Waiting, in_junk, released_since
 from worker.journal.lease import current_holder
 from worker.observe import get_logger
-from worker.observe.alerts import NotSent
+from worker.observe.alerts import SenderOf, sent
 from worker.observe.digest import AGES, MOST_KEYS, Digest
-from worker.observe.redact import WORD
 
 log = get_logger()
 
@@ -30,13 +28,7 @@ _DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "su
 _SCHEDULE = re.compile(r"([a-z]+) (\d\d):(\d\d)")
 
 
-class Sender(Protocol):
-    """A way out: one of `worker.observe.senders`."""
-
-    name: str
-
-    def send(self, news: Digest, /) -> None:
-        """Send it. Raises `NotSent`."""
+Sender = SenderOf[Digest]
 
 
 def digest(waiting: Sequence[Waiting], *, account: str, now: float, since: float, released: int) -> Digest:
@@ -152,7 +144,7 @@ class DigestJob:
             log.info("junk.digest", junk=found.junk, new=found.new, released=found.released, known=found.known_count)
             told.sent.append(_LOG)
         for sender in left:
-            if found.is_empty or _sent(sender, found):
+            if found.is_empty or sent(sender, found, rule="junk-digest", state="report"):
                 told.sent.append(sender.name)
         self._remember(told)
 
@@ -165,14 +157,3 @@ class DigestJob:
 
     def _remember(self, told: _Told) -> None:
         self._facts.remember(_FACT, json.dumps(asdict(told)))
-
-
-def _sent(sender: Sender, found: Digest) -> bool:
-    name = sender.name if WORD.fullmatch(sender.name) else "unnamed"
-    try:
-        sender.send(found)
-    except NotSent as error:
-        log.warning("alert.not_sent", rule="junk-digest", state="report", sender=name, status=error.status)
-        return False
-    log.info("alert.sent", rule="junk-digest", state="report", sender=name)
-    return True

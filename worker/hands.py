@@ -131,6 +131,11 @@ class Hands:
                 self._overdue.add(self._with[thread].record.id)
         self._start()
 
+    def replaced(self) -> int:
+        """How many threads hang in a call, and have another working in their place; from any thread."""
+        with self._lock:
+            return len(self._lost)
+
     def drop_waiting(self) -> list[int]:
         """Take back what no thread has begun; the rows' ids. What is half done comes back as finished."""
         dropped: list[int] = []

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import overload
 
+from worker.content import ContentStr
 from worker.mime.words import readable
 
 MAX_HEADER_BYTES = 1_000_000
@@ -39,7 +40,7 @@ class Headers(Sequence[tuple[str, str]]):
     """The headers of one message, in order, as (name, value) pairs. Immutable; no bytes make it raise.
 
     Values are as sent: folded, and bytes outside ASCII kept as surrogates (PEP 383). `get` and `get_all` give what a
-    person would read.
+    person would read. All are `ContentStr`, names too: anybody may have made one up.
     """
 
     __slots__ = ("_by_name", "_items", "truncated")
@@ -63,13 +64,15 @@ class Headers(Sequence[tuple[str, str]]):
     @overload
     def __getitem__(self, index: slice) -> tuple[tuple[str, str], ...]: ...
     def __getitem__(self, index: int | slice) -> tuple[str, str] | tuple[tuple[str, str], ...]:
-        return self._items[index]
+        if isinstance(index, slice):
+            return tuple(_marked(item) for item in self._items[index])
+        return _marked(self._items[index])
 
     def __len__(self) -> int:
         return len(self._items)
 
     def __iter__(self) -> Iterator[tuple[str, str]]:
-        return iter(self._items)
+        return map(_marked, self._items)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Headers) and self._items == other._items
@@ -86,16 +89,20 @@ class Headers(Sequence[tuple[str, str]]):
             self._by_name = {}
             for key, value in self._items:
                 self._by_name.setdefault(key.lower(), []).append(value)
-        return list(self._by_name.get(name.lower(), ()))
+        return [ContentStr(value) for value in self._by_name.get(name.lower(), ())]
 
     def get(self, name: str) -> str | None:
         """The first value of the header `name` as a person would read it; None where there is none."""
         values = self.raw(name)
-        return readable(values[0]) if values else None
+        return ContentStr(readable(values[0])) if values else None
 
     def get_all(self, name: str) -> list[str]:
         """Every value of the header `name` as a person would read it, in order."""
-        return [readable(value) for value in self.raw(name)]
+        return [ContentStr(readable(value)) for value in self.raw(name)]
+
+
+def _marked(item: tuple[str, str]) -> tuple[str, str]:
+    return ContentStr(item[0]), ContentStr(item[1])
 
 
 def _is_end(raw: bytes, end: int) -> bool:

@@ -12,6 +12,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
+from worker.content import ContentStr
 from worker.headers import Headers
 from worker.key import MessageKey
 from worker.mime import signs
@@ -75,17 +76,17 @@ class Attachment(Unchanging):
     ) -> None:
         self._load = load
         self._unwrap = unwrap
-        self.content_type = content_type
+        self.content_type: str = ContentStr(content_type)
         """The type that the sender claims, in lower case."""
-        self.filename = filename
+        self.filename = None if filename is None else ContentStr(filename)
         """The name that the sender gave; None without one. Anything may be in it: write to `safe_filename`."""
-        self.safe_filename = safe_filename
+        self.safe_filename: str = ContentStr(safe_filename)
         """A name to write to: no folder, no device, no control character, no other attachment's of this message."""
         self.inline = inline
         """Whether the message's HTML is meant to show it."""
-        self.content_id = content_id
+        self.content_id = None if content_id is None else ContentStr(content_id)
         """What the message's HTML calls it by, without brackets."""
-        self.container = container
+        self.container = None if container is None else ContentStr(container)
         """The `filename` of the winmail.dat that it came in; None where it came by itself."""
         self._made()
 
@@ -202,7 +203,7 @@ class Message(Unchanging):
     @property
     def subject(self) -> str:
         """The subject as a person reads it; empty without one."""
-        return self.headers.get("Subject") or ""
+        return self.headers.get("Subject") or ContentStr()
 
     @cached_property
     def sender(self) -> Address | None:
@@ -243,7 +244,7 @@ class Message(Unchanging):
 
         Line ends are the sender's. Raises: MessageUnparsable, MessageOverLimit.
         """
-        return self._content.text
+        return ContentStr(self._content.text)
 
     @cached_property
     def html(self) -> str | None:
@@ -251,7 +252,8 @@ class Message(Unchanging):
 
         Raises: MessageUnparsable, MessageOverLimit.
         """
-        return self._content.html
+        html = self._content.html
+        return None if html is None else ContentStr(html)
 
     @cached_property
     def attachments(self) -> tuple[Attachment, ...]:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from worker import __version__
@@ -80,6 +81,7 @@ class Observing(Watching):
         self._started_at: float | None = None
         self.circuits: Mapping[str, Circuit] = {}
         self._journal_takes = True
+        self._last_view: StatusView | None = None
         self.metrics = Metrics()
         self.health = Health(
             pool=settings.work.threads,
@@ -130,9 +132,9 @@ class Observing(Watching):
         alerter = self._alerter()
         self._serve()
         if alerter is not None:
-            threading.Thread(target=self._watch_for_alerts, args=(alerter,), name="alerts", daemon=True).start()
+            self._start("alerts", partial(self._check_alerts, alerter))
         if self._settings.junk.digest != "off":
-            threading.Thread(target=self._watch_for_digest, args=(self._digest(),), name="digest", daemon=True).start()
+            self._start("digest", partial(self._check_digest, self._digest()))
 
     def close(self) -> None:
         """Serve and send no more. What is being sent isn't waited for: the next start finds that it wasn't told."""
@@ -187,19 +189,21 @@ class Observing(Watching):
             raise SettingsError([f"[health] token_file: {health.token_file} can't be read."]) from problem
         return token
 
-    def _watch_for_alerts(self, alerter: Alerter) -> None:
-        last: StatusView | None = None
-        while not self._ended.wait(self._settings.alerts.every.total_seconds()):
-            try:
-                last = self.view()
-            except JournalUnavailable:
-                last = _without_journal(last, self._about(), self._clock())
-            alerter.check(last)
+    def _start(self, name: str, check: Callable[[], None]) -> None:
+        every = self._settings.alerts.every.total_seconds()
+        job = partial(again_and_again, check, every=every, ended=self._ended)
+        threading.Thread(target=job, name=name, daemon=True).start()
 
-    def _watch_for_digest(self, job: DigestJob) -> None:
-        while not self._ended.wait(self._settings.alerts.every.total_seconds()):
-            with suppress(JournalUnavailable):  # others say so; the digest is still due afterwards
-                job.check()
+    def _check_alerts(self, alerter: Alerter) -> None:
+        try:
+            self._last_view = self.view()
+        except JournalUnavailable:
+            self._last_view = _without_journal(self._last_view, self._about(), self._clock())
+        alerter.check(self._last_view)
+
+    def _check_digest(self, job: DigestJob) -> None:
+        with suppress(JournalUnavailable):  # others say so; the digest is still due afterwards
+            job.check()
 
     def _digest(self) -> DigestJob:
         junk = self._settings.junk
@@ -278,6 +282,15 @@ class Observing(Watching):
             self.audit.record_all("message.disposed", disposed, who=self._replica)
         except AuditUnavailable as problem:
             log.error("audit.unavailable", advice=str(problem))
+
+
+def again_and_again(check: Callable[[], None], *, every: float, ended: threading.Event) -> None:
+    """Check each so many seconds until the end. It outlives whatever a check meets: else nobody is told any more."""
+    while not ended.wait(every):
+        try:
+            check()
+        except Exception:
+            log.exception("alert.check_failed")
 
 
 class _Told:

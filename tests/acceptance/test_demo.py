@@ -11,6 +11,7 @@ import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 import pytest
 
@@ -104,13 +105,19 @@ def test_the_next_commands_work_as_printed(played: Played) -> None:
 def test_run_serves_the_mailbox_until_it_is_stopped(played: Played) -> None:
     directory, _, _ = played
     with subprocess.Popen(
-        [*COMMAND, "--dir", str(directory), "run"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        [*COMMAND, "--dir", str(directory), "run"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     ) as process:
+        assert process.stdout is not None
+        told = process.stdout.readline()
         before = answered("--dir", str(directory), "status", "--json")["last_poll"]["at"]
         deadline = time.monotonic() + 30
         while answered("--dir", str(directory), "status", "--json")["last_poll"]["at"] == before:
             assert time.monotonic() < deadline, "no poll"
             assert process.poll() is None
+        page = re.search(r"http://127\.0\.0\.1:\d+/", told)
+        assert page is not None, told
+        assert "Ctrl-C ends it" in told
+        assert b"pathology.results" in urlopen(page[0], timeout=10).read()  # noqa: S310 -- http, as said above
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=30) == 0
 

@@ -190,6 +190,18 @@ def test_a_short_token_is_a_configuration_error(make_worker: MakeWorker, tmp_pat
     assert "too short" in answer.err
 
 
+def test_a_reason_that_is_no_utf8_is_taken_as_far_as_it_can_be_read(dovecot: Mailbox, make_worker: MakeWorker) -> None:
+    dovecot.append_many("INBOX", [spam(1)])
+    worker = make_worker()
+    assert worker.once() == 0
+    reason = b"seen by J\xfcrgen".decode("utf-8", "surrogateescape")  # as the command line has it
+    (key,) = (line["key"] for line in audit(worker) if line["kind"] == "message.disposed")
+    for command in (("login", "reset"), ("junk", "release", key), ("failed", "retry", key)):
+        answer = worker.command(*command, "--reason", reason)
+        assert answer.code in (0, 64), answer
+    assert {line["words"] for line in audit(worker) if "words" in line} == {"seen by J?rgen"}
+
+
 def test_a_changed_setting_is_audited_by_its_name(dovecot: Mailbox, make_worker: MakeWorker) -> None:
     worker = make_worker()
     assert worker.once() == 0

@@ -144,6 +144,22 @@ def test_a_stop_waits_for_the_message_in_hand_and_begins_no_other(
     assert (len(dovecot.stored("Processed")), len(dovecot.stored("INBOX"))) == (1, 2)
 
 
+def test_what_programs_of_handlers_leave_behind_is_taken_away(
+    dovecot: Mailbox, make_container: MakeContainer, tmp_path: Path
+) -> None:
+    dovecot.append_many("INBOX", letters(3))
+    one, window = make_container()
+    settings = one.mounts[1][0] / "worker.toml"
+    leaves = 'handlers = ["leaves", "archive"]\n[handler.leaves]\nuse = "command"\n'
+    leaves += 'command = ["sh", "-c", "setsid sleep 0.5 >/dev/null 2>&1 </dev/null &"]\n'
+    settings.write_text(settings.read_text().replace('handlers = ["archive"]\n', leaves))
+    one.start("run")
+    eventually(lambda: archived(tmp_path) == 3 and window.code("/readyz") == 200)
+    eventually(lambda: len(one.states()) == 1)  # the worker alone: nothing is left, ended or not
+    assert "Z" not in one.states()
+    assert one.stop()[0] == 0
+
+
 def test_an_idle_one_stops_within_two_seconds(make_container: MakeContainer) -> None:
     one, window = make_container()
     one.start("run")

@@ -1,5 +1,6 @@
 """The server on a real socket: it answers, bears with slow and hostile clients, and gives its port back."""
 
+import contextlib
 import http.client
 import socket
 import threading
@@ -14,9 +15,16 @@ from worker.observe.metrics import Metrics
 from worker.observe.server import Server
 
 
-def _server(port: int = 0) -> Server:
+def _server(port: int = 0, patience: float = 10.0, most: int = 50) -> Server:
     return Server(
-        "127.0.0.1", port, status=lambda: views.WORKING, account="a@nhs.net", health=Health(pool=1), metrics=Metrics()
+        "127.0.0.1",
+        port,
+        status=lambda: views.WORKING,
+        account="a@nhs.net",
+        health=Health(pool=1),
+        metrics=Metrics(),
+        patience=patience,
+        most=most,
     )
 
 
@@ -54,6 +62,87 @@ def test_clients_that_send_nothing_or_nonsense_do_not_keep_others_out(server: Se
     finally:
         for client in idle:
             client.close()
+
+
+def _drip(port: int, number: int, stop: threading.Event) -> list[socket.socket]:
+    """Clients that begin a request and never end it, but send a byte of it again and again."""
+    clients = [socket.create_connection(("127.0.0.1", port)) for _ in range(number)]
+    for client in clients:
+        client.sendall(b"GET /livez HTTP/1.1\r\nHost: localhost\r\nX: ")
+
+    def drip() -> None:
+        while not stop.wait(0.1):
+            for client in clients:
+                with contextlib.suppress(OSError):
+                    client.sendall(b"a")
+
+    threading.Thread(target=drip, daemon=True).start()
+    return clients
+
+
+def _was_ended(client: socket.socket) -> bool:
+    client.settimeout(5)
+    try:
+        return client.recv(1) == b""
+    except ConnectionResetError:
+        return True
+    except TimeoutError:
+        return False
+
+
+def test_more_slow_clients_than_there_is_room_for_do_not_silence_a_probe() -> None:
+    running = _server(patience=60, most=10)
+    running.start()
+    stop = threading.Event()
+    slow = _drip(running.port, 25, stop)
+    try:
+        for _ in range(5):
+            assert _get(running.port, "/livez")[:2] == (200, b"ok\n")
+        assert all(_was_ended(client) for client in slow[:14])
+    finally:
+        stop.set()
+        for client in slow:
+            client.close()
+        running.stop()
+
+
+def test_a_client_that_never_ends_its_request_is_sent_away_however_busy_it_is() -> None:
+    running = _server(patience=1)
+    running.start()
+    stop = threading.Event()
+    slow = _drip(running.port, 5, stop)
+    try:
+        assert all(_was_ended(client) for client in slow)
+        assert _get(running.port, "/livez")[0] == 200
+    finally:
+        stop.set()
+        for client in slow:
+            client.close()
+        running.stop()
+
+
+def _ends(client: socket.socket) -> bool:
+    """Whether the other side ends the connection within ten seconds, told without reading from it."""
+    ends = time.monotonic() + 10
+    try:
+        while time.monotonic() < ends:
+            client.send(b"G")
+            time.sleep(0.1)
+    except OSError:
+        return True
+    return False
+
+
+def test_a_client_that_does_not_read_its_answers_is_sent_away() -> None:
+    running = _server(patience=1)
+    running.start()
+    with socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
+        client.connect(("127.0.0.1", running.port))
+        client.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n" * 200)
+        assert _get(running.port, "/livez")[0] == 200
+        assert _ends(client)
+    running.stop()
 
 
 def test_a_request_with_too_long_a_header_is_refused(server: Server) -> None:

@@ -109,6 +109,21 @@ def test_every_command_works(dovecot: Mailbox, make_replica: MakeWorker, postgre
     assert len(replica.archived()) == 4
 
 
+def test_each_host_verifies_its_own_audit_trail(dovecot: Mailbox, make_replica: MakeWorker) -> None:
+    dovecot.append_many("INBOX", letters(1))
+    one, two = make_replica(), make_replica()
+    assert one.once() == 0
+    assert two.once() == 0
+    for replica in (one, two):
+        answer = replica.command("audit", "verify")
+        assert (answer.code, "not in this folder" in answer.out) == (0, True), answer
+    assert one.command("audit", "verify", "--all").code == 1
+    (trail,) = (one.state / "audit").glob("*.jsonl")
+    trail.unlink()
+    assert one.command("audit", "verify").code == 1
+    assert two.command("audit", "verify").code == 0
+
+
 def test_people_beside_a_busy_worker_never_collide(
     dovecot: Mailbox, make_replica: MakeWorker, postgres_url: str
 ) -> None:

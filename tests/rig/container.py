@@ -4,6 +4,7 @@ container is a process in namespaces of its own, on the image's root file system
 It needs root, and the Debian packages buildah, netavark and mmdebstrap.
 """
 
+import contextlib
 import os
 import shutil
 import signal
@@ -22,7 +23,7 @@ PROGRAMS = ("buildah", "mmdebstrap", "unshare", "chroot")
 _BUILDAH = ("buildah", "--root", str(PLACE / "root"), "--runroot", str(PLACE / "run"), "--storage-driver", "vfs")
 
 # Mounts are the container's own and end with it. The root is the image's, and may be read-only. What is mounted in the
-# container comes as pairs; then the process becomes the worker, and process 1.
+# container comes as pairs; then the process becomes the image's entry point, and process 1.
 _ENTER = """
 root=$1 ids=$2 mode=$3 chroot=$(command -v chroot); shift 3
 mount --bind "$root" "$root"
@@ -110,7 +111,7 @@ class Image:
 
 @dataclass
 class Container:
-    """One container: process 1 is the worker. mounts: (here, in the container)."""
+    """One container: process 1 is the image's entry point. mounts: (here, in the container)."""
 
     image: Image
     log: Path
@@ -122,10 +123,11 @@ class Container:
     def start(self, *arguments: str) -> None:
         pairs = [part for here, there in self.mounts for part in (str(here), there)]
         mode = "ro" if self.read_only else "rw"
+        entry = self.image.setting("{{range .OCIv1.Config.Entrypoint}}{{println .}}{{end}}").split()
         with self.log.open("ab") as log:
             self._shell = subprocess.Popen(
                 ["unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-euc", _ENTER, "container",
-                 str(self.image.root), self.user, mode, *pairs, "--", "nhsmail-worker", *arguments],
+                 str(self.image.root), self.user, mode, *pairs, "--", *entry, *arguments],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log,
             )  # fmt: skip
 
@@ -139,6 +141,14 @@ class Container:
             assert time.monotonic() < deadline, self.log.read_text()
             time.sleep(0.01)
         return int(found[0])
+
+    def states(self) -> list[str]:
+        """The state of each child of process 1, as in `/proc`: S sleeps, R runs, Z has ended and was not taken away."""
+        found = []
+        for child in Path(f"/proc/{self.process}/task/{self.process}/children").read_text().split():
+            with contextlib.suppress(FileNotFoundError):
+                found.append(Path(f"/proc/{child}/stat").read_text().rpartition(") ")[2][0])
+        return found
 
     def stop(self) -> tuple[int, float]:
         """SIGTERM to process 1: the exit code, and the seconds until it had ended."""

@@ -34,7 +34,7 @@ def test_whatever_an_operator_sees_is_a_heading_of_the_runbook(name: str) -> Non
 
 
 def test_the_runbook_has_no_heading_for_what_there_is_not() -> None:
-    states = {"Standing by", "Paused by a person", "The clock"}
+    states = {"Standing by", "Paused by a person", "The clock", "scheduler-stalled"}
     there = {*states, *_prometheus_alerts(), *map(str, Rule), *ERRORS, *(f"Exit code {int(code)}" for code in ExitCode)}
     assert there >= HEADINGS
 
@@ -51,16 +51,38 @@ def test_each_test_that_a_page_names_exists(page: str) -> None:
     assert [name for name in sorted(named) if not (ROOT / name).exists()] == []
 
 
-def test_each_hazard_has_a_mitigation_and_a_test() -> None:
-    rows = [
-        line.strip("|").split("|") for line in (DOCS / "hazards.md").read_text().splitlines() if line.startswith("| H")
+def _rows(section: str, begin: str = "| H") -> list[list[str]]:
+    part = (DOCS / "hazards.md").read_text().partition(section)[2].partition("\n## ")[0]
+    return [
+        [cell.strip() for cell in line.strip("|").split("|")] for line in part.splitlines() if line.startswith(begin)
     ]
-    assert [row[0].strip() for row in rows] == [f"H{number}" for number in range(1, len(rows) + 1)]
+
+
+def test_each_hazard_has_a_mitigation_and_a_test() -> None:
+    rows = _rows("## Hazards\n")
+    assert [row[0] for row in rows] == [f"H{number}" for number in range(1, len(rows) + 1)]
     for row in rows:
         assert len(row) == 9
         assert all(cell.strip() for cell in row)
         assert "`tests/" in row[5]
         assert int(row[8]) in range(1, 6)
+
+
+def test_each_hazard_was_rated_before_its_mitigation_too_and_every_risk_is_the_table_s() -> None:
+    (severities,) = _rows("# Hazard log", "| likelihood ")
+    risks = {row[0]: row[1:] for row in _rows("# Hazard log", "| ") if row[0] != "likelihood"}
+
+    def risk(severity: str, likelihood: str) -> int:
+        return int(risks[likelihood][severities.index(severity) - 1])
+
+    after, before = _rows("## Hazards\n"), _rows("## Before mitigation")
+    assert [row[0] for row in before] == [row[0] for row in after]
+    for row in after:
+        assert int(row[8]) == risk(row[6], row[7]), row[0]
+    for row, later in zip(before, after, strict=True):
+        assert len(row) == 6
+        assert all(row)
+        assert int(row[3]) == risk(row[1], row[2]) >= int(later[8]), row[0]
 
 
 def test_each_command_that_the_documents_name_is_there() -> None:

@@ -8,10 +8,12 @@ from typing import Any, cast
 import pytest
 
 from tests.fakes.mailbox import mail
+from tests.rig.worker import eventually
 from worker.hands import Hands
 from worker.journal.messages import Record
 from worker.keeper import Busy
 from worker.message import Message
+from worker.observe.health import Health
 from worker.outcome import Outcome, State
 from worker.verdict import Path, Verdict
 
@@ -35,9 +37,9 @@ def record(row: int) -> Record:
     return cast("Record", type("Row", (), {"id": row, "key": f"key-{row}"})())
 
 
-def message() -> Message:
+def message(folder: str = "INBOX") -> Message:
     now = datetime.now(UTC)
-    return Message(mail(), key="a" * 26, folder="INBOX", received_at=now, verdict=Verdict(Path.CLEAN))
+    return Message(mail(), key="a" * 26, folder=folder, received_at=now, verdict=Verdict(Path.CLEAN))
 
 
 @pytest.fixture
@@ -174,4 +176,34 @@ def test_what_was_half_done_and_waits_for_a_thread_again_keeps_what_is_done() ->
     assert hands.drop_waiting() == []
     (back,) = hands.finished(WAIT)
     assert (back.outcome.state, back.outcome.done, back.outcome.held) == (State.PENDING, ("archive",), True)
+    hands.close()
+
+
+def test_threads_that_hang_and_were_replaced_do_not_make_the_worker_ask_for_a_restart() -> None:
+    health = Health(pool=2, stuck_after=0.1)
+    hang = threading.Event()
+    hung: list[int] = []
+
+    def attempt(message: Message, _already_done: Collection[str]) -> Outcome:
+        with health.working():
+            if message.folder == "hangs":
+                hung.append(threading.get_ident())
+                hang.wait(WAIT)
+            return Outcome(State.HANDLED, done=())
+
+    hands = Hands(attempt, 2)
+    health.count_replaced(hands.replaced)
+    for row in (1, 2):
+        hands.take(record(row), message("hangs"), ())
+    eventually(lambda: health.live().reasons == ("pool-stuck",))
+    for thread in hung:
+        hands.lost(thread)
+    assert hands.replaced() == 2
+    assert health.live().ok
+    hands.take(record(3), message(), ())
+    assert [item.record.id for item in hands.finished(WAIT)] == [3]
+    assert health.live().ok
+    hang.set()
+    assert all_finished(hands) == [1, 2]
+    eventually(lambda: hands.replaced() == 0)
     hands.close()

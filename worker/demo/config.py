@@ -36,7 +36,7 @@ failed = {failed}
 message = {limit}             # so that one sample is too large
 
 [health]
-listen = ""                   # no port of this machine is taken for a demo
+listen = ""                   # `demo run` takes a free port of this machine, and says which
 
 # Three handlers that go wrong on purpose, and find their messages by a tag in the address.
 [[route]]

@@ -5,6 +5,7 @@ import os
 import shlex
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -64,7 +65,7 @@ def _play(demo: DemoDirectory, alone: bool, arguments: Sequence[str], console: C
         return NOT_NOW
     if arguments:
         with _mailbox(demo):
-            return _worker(demo, arguments)
+            return _run(demo, arguments, console) if arguments[0] == "run" else _worker(demo, arguments)
     return _from_the_start(demo, console)
 
 
@@ -91,6 +92,14 @@ def _from_the_start(demo: DemoDirectory, console: Console) -> int:
     return DONE if report.as_expected else FINDING
 
 
+def _run(demo: DemoDirectory, arguments: Sequence[str], console: Console) -> int:
+    """`run`, with its status page on a port that nobody has: the demo mustn't be in the way of a real worker."""
+    with socket.create_server(("127.0.0.1", 0)) as asked:
+        page = f"127.0.0.1:{asked.getsockname()[1]}"
+    console.print(f"The status page: http://{page}/  Ctrl-C ends it.", markup=False, highlight=False, soft_wrap=True)
+    return _worker(demo, arguments, more={"NHSMAIL_HEALTH__LISTEN": page})
+
+
 def _show_next(demo: DemoDirectory, console: Console, seconds: float) -> None:
     said = (
         ("Took", f"{seconds:.1f} s"),
@@ -98,6 +107,7 @@ def _show_next(demo: DemoDirectory, console: Console, seconds: float) -> None:
         ("Configuration", str(demo.config)),
         ("Log", str(demo.log)),
         *((("" if number else "Try next"), _command(demo, *words)) for number, words in enumerate(NEXT)),
+        ("", "(the last also serves a status page, and says where; Ctrl-C ends it)"),
     )
     for label, text in said:  # never wrapped: a command must survive being copied
         console.print(f"{label:<14} {text}", soft_wrap=True, markup=False, highlight=False)
@@ -158,12 +168,15 @@ def _worker(
     stderr: Any = None,
     meanwhile: Callable[[], None] = lambda: None,
     stop_with_it: bool = False,
+    more: Mapping[str, str] | None = None,
 ) -> int:
     """Run the worker's own command; signals that reach us are for it to answer.
 
+    more: settings that beat the configuration's.
     stop_with_it: when it was asked to stop, so are we (KeyboardInterrupt), after it has ended.
     """
-    process = subprocess.Popen([*_program(), *arguments], env=_environment(demo), stderr=stderr)  # noqa: S603 -- itself
+    environment = {**_environment(demo), **(more or {})}
+    process = subprocess.Popen([*_program(), *arguments], env=environment, stderr=stderr)  # noqa: S603 -- itself
     with _signals_left_to(process) as received:
         while (code := _ended(process)) is None:
             meanwhile()

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Self
 
+from worker.content import ContentStr
 from worker.mime.words import readable
 
 _LONGEST = (
@@ -14,7 +15,7 @@ _LONGEST = (
 _BARE = re.compile(r"[^\s<>,;:\"()@]{1,200}@[^\s<>,;:\"()@]{1,255}")
 
 
-class Address(str):
+class Address(ContentStr):
     """An e-mail address as sent; `name` is the display name beside it, maybe empty."""
 
     __slots__ = ("name",)
@@ -22,7 +23,7 @@ class Address(str):
 
     def __new__(cls, address: str, name: str = "") -> Self:
         self = super().__new__(cls, address)
-        self.name = name
+        self.name = ContentStr(name)
         return self
 
 

@@ -12,12 +12,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeVar
 
 from worker.observe.log import get_logger
 from worker.observe.redact import WORD, rfc3339
 from worker.observe.view import LoginState, StatusView
-from worker.observe.wording import count, span
+from worker.observe.wording import count, has, span
 
 log = get_logger()
 
@@ -153,7 +153,10 @@ _WORDS: Final[Mapping[Rule, _Words]] = {
     ),
     Rule.HANDLERS_STUCK: _Words(
         "A handler doesn't return",
-        lambda number: f"{count(number, 'handler call')} not returned for too long; their messages wait.",
+        lambda number: (
+            f"{count(number, 'handler call')} {has(number)} not returned for too long; "
+            f"{'its message waits' if number == 1 else 'their messages wait'}."
+        ),
         "Look at what the handler talks to. With all threads stuck the engine restarts the worker.",
         "No handler call is stuck any more.",
     ),
@@ -166,6 +169,8 @@ _WORDS: Final[Mapping[Rule, _Words]] = {
 }
 _GROWING: Final = frozenset({Rule.DEAD_LETTERS, Rule.JUNK_OF_KNOWN_SENDER})
 _CHECKS_IN_A_ROW: Final = {Rule.JOURNAL: 2, Rule.NOT_POLLING: 2}
+_WAITS: Final = (0.0, 60.0, 120.0, 300.0, 600.0)
+"""Seconds before a way out that failed once, twice, … in a row is tried again; the last repeats."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,14 +211,20 @@ class NotSent(Exception):
         self.status = status
 
 
-class Sender(Protocol):
+News = TypeVar("News", contravariant=True)
+
+
+class SenderOf(Protocol[News]):
     """A way out."""
 
     name: str
     """A word, the same over restarts."""
 
-    def send(self, alert: Alert) -> None:
+    def send(self, news: News, /) -> None:
         """Deliver it, within seconds. Raises `NotSent`."""
+
+
+Sender = SenderOf[Alert]
 
 
 class Memory(Protocol):
@@ -232,8 +243,22 @@ class _Told:
     at: float
 
 
+@dataclass(slots=True)
+class _Rest:
+    failed_at: float
+    failures: int
+
+    def lasts(self, now: float) -> bool:
+        """Whether its way out is left alone for now. A clock that was set back ends it."""
+        return 0 <= now - self.failed_at < _WAITS[min(self.failures, len(_WAITS)) - 1]
+
+
 class Alerter:
-    """Tells each sender of what begins and what is over. `check` belongs in a job of its own: senders take seconds."""
+    """Tells each sender of what begins and what is over. `check` belongs in a job of its own: senders take seconds.
+
+    A sender that fails is left alone for longer and longer, up to ten minutes: whatever it did with what it failed to
+    confirm, people aren't to get it every half minute.
+    """
 
     def __init__(
         self,
@@ -249,10 +274,14 @@ class Alerter:
         self._clock = clock
         self._told: dict[str, dict[Rule, _Told]] | None = None
         self._held: dict[Rule, int] = {}
+        self._rests: dict[str, _Rest] = {}
 
     def check(self, view: StatusView) -> None:
         """Compare the state with what was told, and tell the difference. A replica that stands by tells nothing."""
-        if view.standing_by or not self._senders:
+        if view.standing_by:
+            self._told, self._held = None, {}  # the other replica tells now, and remembers it
+            return
+        if not self._senders:
             return
         now = self._lasting(firing(view, self._limits))
         if self._told is None:
@@ -268,18 +297,29 @@ class Alerter:
         return {rule: number for rule, number in found.items() if self._held[rule] >= _CHECKS_IN_A_ROW.get(rule, 1)}
 
     def _tell(self, sender: Sender, view: StatusView, now: dict[Rule, int | None], told: dict[Rule, _Told]) -> None:
+        rest = self._rests.get(sender.name)
+        if rest is not None and rest.lasts(self._clock()):
+            return
         at = datetime.fromtimestamp(self._clock(), UTC)
         for rule, number in now.items():
             if self._is_news(rule, number, told.get(rule)):
-                if not _sent(sender, Alert(rule, Phase.FIRING, view.account, at, number)):
+                if not self._sent(sender, Alert(rule, Phase.FIRING, view.account, at, number)):
                     return  # the same trouble would meet the next one
                 told[rule] = _Told(number or 0, self._clock())
         # With the journal lost, nothing else is known to be over.
         over = [rule for rule in told if rule not in now and rule not in self._held and view.journal_ok]
         for rule in over:
-            if not _sent(sender, Alert(rule, Phase.RESOLVED, view.account, at)):
+            if not self._sent(sender, Alert(rule, Phase.RESOLVED, view.account, at)):
                 return
             del told[rule]
+
+    def _sent(self, sender: Sender, alert: Alert) -> bool:
+        if sent(sender, alert, rule=alert.rule.value, state=alert.phase.value):
+            self._rests.pop(sender.name, None)
+            return True
+        before = self._rests.get(sender.name)
+        self._rests[sender.name] = _Rest(self._clock(), 1 if before is None else before.failures + 1)
+        return False
 
     def _is_news(self, rule: Rule, number: int | None, told: _Told | None) -> bool:
         if told is None:
@@ -311,14 +351,21 @@ class Alerter:
             log.warning("alert.not_remembered", exc_info=True)
 
 
-def _sent(sender: Sender, alert: Alert) -> bool:
+def sent(sender: SenderOf[News], news: News, *, rule: str, state: str) -> bool:
+    """Whether this way out took it; the log says so. Never raises: a fault in one must not end the thread that tells.
+
+    rule, state: what the log calls it.
+    """
     name = sender.name if WORD.fullmatch(sender.name) else "unnamed"
     try:
-        sender.send(alert)
+        sender.send(news)
     except NotSent as error:
-        log.warning("alert.not_sent", rule=alert.rule, state=alert.phase, sender=name, status=error.status)
+        log.warning("alert.not_sent", rule=rule, state=state, sender=name, status=error.status)
         return False
-    log.info("alert.sent", rule=alert.rule, state=alert.phase, sender=name)
+    except Exception:  # whatever it is, of a library's or ours
+        log.warning("alert.not_sent", rule=rule, state=state, sender=name, exc_info=True)
+        return False
+    log.info("alert.sent", rule=rule, state=state, sender=name)
     return True
 
 

@@ -76,6 +76,12 @@ In the state folder's `audit` lies one chain of lines for each replica: `REPLICA
 gave a reason; and `mac`, a keyed hash over the line and the hash before it. `nhsmail-worker audit verify` checks every
 chain, and compares its end with the head that the journal holds.
 
+A chain is verified where it lies. Where several hosts share one journal (PostgreSQL), each has a state folder, a key
+and a chain of its own: run `audit verify` on each of them. It checks the chains of that folder, misses the folder's own
+chain if it is gone, and names the others' as `not in this folder`. With `--all` these are missed too: for one folder
+into which all were brought together, or where none but this one should be. With SQLite all chains lie in the one
+folder, and each that is gone is missed.
+
 ## What shows, and what doesn't
 
 | done to the trail | shows as |
@@ -88,9 +94,11 @@ chain, and compares its end with the head that the journal holds.
 | half a line at the end | `torn`, until the next line is written; then `audit.repaired` stands in the trail |
 
 These don't show, as whoever owns the state folder can do them: with the key (`audit.key`) *and* the journal, a whole
-new trail can be forged; with the journal removed or restored from a backup, lines cut off the end aren't missed; lines
-that the journal doesn't vouch for yet (`unanchored`, at most those of the batch in hand) can be cut. Send the lines on
-as they are written, to syslog or standard output, and keep those where the owner of the folder can't reach them.
+new trail can be forged; with the journal removed or restored from a backup, lines cut off the end aren't missed; with a
+shared journal, neither is a chain that was removed together with the file `installation`, unless `--all` is given;
+lines that the journal doesn't vouch for yet (`unanchored`, at most those of the batch in hand) can be cut. Send the
+lines on as they are written, to syslog or standard output, and keep those where the owner of the folder can't reach
+them.
 
 Rotated files may be archived elsewhere, but `audit verify` then reports them as `missing`: bring them back beside the
 others to verify.
@@ -162,12 +170,16 @@ _SAYS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """What `verify` found. unanchored: good lines at the ends of chains that the journal doesn't vouch for yet."""
+    """What `verify` found. unanchored: good lines at the ends of chains that the journal doesn't vouch for yet.
+
+    elsewhere: chains that the journal knows of, and that lie in the state folders of other installations.
+    """
 
     chains: int
     records: int
     unanchored: int
     findings: tuple[Finding, ...]
+    elsewhere: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -270,20 +282,26 @@ class AuditTrail:
         """A keyed hash of a setting's value (32 hexadecimal digits): shows that it changed, not what it is."""
         return hmac.new(self._key, b"value\0" + text.encode(), hashlib.sha256).hexdigest()[:32]
 
-    def verify(self) -> Verification:
+    def verify(self, *, shared: bool = False) -> Verification:
         """Check every chain of the folder against itself and against the journal.
+
+        shared: the journal serves other state folders too. A chain of which nothing lies here is then another folder's,
+        to be verified there; not so this folder's own, which is missed.
 
         Raises:
             AuditUnavailable: a file can't be read. What `anchors.heads()` raises comes through.
         """
         anchored = dict(self._anchors.heads())  # before the files: what is anchored later isn't missed now
-        chains = sorted({chain for chain, _ in _chain_files(self._directory)} | anchored.keys())
+        here = {chain for chain, _ in _chain_files(self._directory)}
+        elsewhere = anchored.keys() - here - {self.chain} if shared else set[str]()
+        chains = sorted((here | anchored.keys()) - elsewhere)
         results = [self._verify_chain(chain, anchored.get(chain)) for chain in chains]
         return Verification(
             chains=len(chains),
             records=sum(records for records, _, _ in results),
             unanchored=sum(unanchored for _, unanchored, _ in results),
             findings=tuple(finding for _, _, findings in results for finding in findings),
+            elsewhere=tuple(sorted(elsewhere)),
         )
 
     def entries(self) -> Iterator[dict[str, Any]]:
@@ -301,7 +319,8 @@ class AuditTrail:
             raise ValueError(f"no such kind of audit line: {kind}")
         body = {"kind": kind, "who": _word(who or person()), **cleaned(fields, KINDS[kind][1], account=self._account)}
         if words:
-            body["words"] = " ".join(words.split())[:500]
+            readable = words.encode("utf-8", "replace").decode()  # a terminal may have sent bytes that are no UTF-8
+            body["words"] = " ".join(readable.split())[:500]
         return body
 
     def _extend(self, bodies: Sequence[Mapping[str, object]]) -> bytes:
@@ -347,29 +366,45 @@ class AuditTrail:
         if self._checked and status == self._seen:
             return 0
         head, torn = self._read_end()
-        anchored = self._anchored_head()
-        if anchored is not None and (anchored.count > head.count or _contradicts(anchored, head)):
-            # Going on from the anchor leaves the gap for `verify` to find, for good.
+        missed = [known for known in self._known_heads() if not self._reaches(head, known)]
+        if missed:
+            # Going on from what is known leaves the gap for `verify` to find, for good.
             log.error("audit.broken", chain=self.chain, reason="end-missing")
-            head = anchored
+            head = max(missed, key=lambda known: known.count)
         self._head = head
-        self._checked = True
         return torn
+
+    def _known_heads(self) -> list[Head]:
+        """What the chain is known to have in it: by what this process wrote, and by the journal.
+
+        Where the journal doesn't answer, the end has to be looked at again before anything is anchored.
+        """
+        try:
+            anchored = self._anchors.heads().get(self.chain)
+        except Exception:  # noqa: BLE001 -- whatever the journal's trouble is, the trail is written
+            self._checked = False
+            return [self._head]
+        self._checked = True
+        return [self._head] if anchored is None else [self._head, anchored]
+
+    def _reaches(self, head: Head, known: Head) -> bool:
+        """Whether the chain that ends with `head` has `known` in it."""
+        if known.count == 0 or head == known:
+            return True
+        return head.count > known.count and any(_holds(file, known) for file in self._files())
 
     def _read_end(self) -> tuple[Head, int]:
         torn = _cut_torn(self._current)
-        files = sorted((file for chain, file in _chain_files(self._directory) if chain == self.chain), reverse=True)
-        files.sort(key=lambda file: file != self._current)  # the current one first, then the newest
-        for file in files:
+        for file in self._files():
             if (head := _last_head(file)) is not None:
                 return head, torn
         return Head(0, ""), torn
 
-    def _anchored_head(self) -> Head | None:
-        try:
-            return self._anchors.heads().get(self.chain)
-        except Exception:  # noqa: BLE001 -- whatever the journal's trouble is, the trail is written
-            return None
+    def _files(self) -> list[Path]:
+        """The chain's files: the current one first, then the newest."""
+        files = sorted((file for chain, file in _chain_files(self._directory) if chain == self.chain), reverse=True)
+        files.sort(key=lambda file: file != self._current)
+        return files
 
     def _rotate_if_full(self) -> None:
         status = _status(self._current)
@@ -379,6 +414,9 @@ class AuditTrail:
         self._current.rename(self._directory / f"{self.chain}~{self._head.count:012d}.jsonl")
 
     def _store(self, head: Head) -> None:
+        if not self._checked:  # what the journal knows of the end isn't to be overwritten before it was looked at
+            log.warning("audit.unanchored", chain=self.chain)
+            return
         try:
             self._anchors.store(self.chain, head)
             self._anchored = max(self._anchored, head.count)
@@ -490,10 +528,6 @@ def _genesis(key: bytes, chain: str) -> str:
     return hmac.new(key, b"chain\0" + chain.encode(), hashlib.sha256).hexdigest()
 
 
-def _contradicts(anchored: Head, head: Head) -> bool:
-    return anchored.count == head.count and anchored.mac != head.mac
-
-
 # Files
 
 
@@ -552,6 +586,21 @@ def _last_head(file: Path) -> Head | None:
         if (body := _body(line)) is not None:
             return Head(_number_of(body), _mac_of(line))
     return None
+
+
+def _holds(file: Path, head: Head) -> bool:
+    """Whether the file has this very line. It is most often near the end."""
+    begin, end = b'{"n":%d,' % head.count, _MARK + head.mac.encode() + _TAIL
+    try:
+        with file.open("rb") as opened:
+            size = opened.seek(0, os.SEEK_END)
+            for start in (max(0, size - _LONGEST_LINE), 0):
+                opened.seek(start)
+                if any(line.startswith(begin) and line.endswith(end) for line in opened):
+                    return True
+    except FileNotFoundError:
+        pass
+    return False
 
 
 def _write_all(descriptor: int, data: bytes) -> None:

@@ -408,7 +408,7 @@ _EVENTS = (
         "audit.broken",
         "error",
         "chain reason",
-        "The audit trail isn't as the worker left it: its end or its key is missing. It goes on from the anchor.",
+        "The audit trail isn't as the worker left it: its end or its key is missing. It goes on from what is known.",
         "Run `audit verify`, find out who had access to the state folder, and tell the information governance lead.",
     ),
     _event(
@@ -454,8 +454,22 @@ _EVENTS = (
         "alert.not_sent",
         "warning",
         "rule state sender status",
-        "An alert could not be delivered this way; it is tried again at the next check.",
+        "An alert could not be delivered this way; it is tried again, after longer and longer waits.",
         "Look at the webhook or the relay. Meanwhile look at the status page yourself.",
+    ),
+    _event(
+        "alert.partly_refused",
+        "warning",
+        "sender count status",
+        "The relay took an alert for some of those in [alerts.relay] to, and refused it for this many others.",
+        "Look which of the addresses is wrong or gone. The alert isn't sent again.",
+    ),
+    _event(
+        "alert.check_failed",
+        "error",
+        "",
+        "A fault of the worker's own ended a check for alerts, or for the digest of junk; the next one comes.",
+        "Look at the status page yourself meanwhile. Report the frames in this line.",
     ),
 )
 

@@ -28,8 +28,9 @@ class Health:
     """What the running parts say of themselves. Safe between threads.
 
     pool: how many handlers can work at once. stuck_after: s; a handler that works longer on one message is stuck.
-    stalled_after: s; the scheduler's thread is stalled when, with no handler at work, it has not said `beat()` for so
-    long. It has to be longer than any wait of the schedule's own (every poll beats) and any read timeout.
+    stalled_after: s; the scheduler's thread is stalled when, with no handler at work but such as are stuck, it has not
+    said `beat()` for so long. It has to be longer than any wait of the schedule's own (every poll beats) and any read
+    timeout.
     """
 
     def __init__(
@@ -49,12 +50,17 @@ class Health:
         self._next = 0
         self._beat = clock()
         self._alive: Callable[[], bool] = lambda: True
+        self._replaced: Callable[[], int] = lambda: 0
         self._stopping = False
 
     def watch(self, alive: Callable[[], bool]) -> None:
         """From now on the scheduler's thread lives as long as this says so (`thread.is_alive`)."""
         self._alive = alive
         self.beat()
+
+    def count_replaced(self, replaced: Callable[[], int]) -> None:
+        """From now on this says how many threads of the pool hang and have another working in their place."""
+        self._replaced = replaced
 
     def beat(self) -> None:
         """The scheduler's thread gets on: at each poll, each answer of the server, each batch settled."""
@@ -80,7 +86,15 @@ class Health:
     def stuck(self) -> int:
         """How many threads of the pool have been with one message for longer than is reasonable."""
         with self._lock:
-            return sum(self._clock() - since > self._stuck_after for since in self._working.values())
+            return self._stuck()
+
+    def _stuck(self) -> int:
+        return sum(self._clock() - since > self._stuck_after for since in self._working.values())
+
+    def _calls(self) -> tuple[int, int]:
+        """How many calls of handlers have not returned, and how many of these are stuck."""
+        with self._lock:
+            return len(self._working), self._stuck()
 
     def live(self) -> Answer:
         """Whether this process can still do its work; False only where a restart would help."""
@@ -89,9 +103,10 @@ class Health:
         reasons = []
         if not self._alive():
             reasons.append("scheduler-dead")
-        if self.stuck() >= self._pool:
+        calls, stuck = self._calls()
+        if stuck >= self._pool + self._replaced():
             reasons.append("pool-stuck")
-        if not self._working and self._clock() - self._beat > self._stalled_after:
+        if calls == stuck and self._clock() - self._beat > self._stalled_after:
             reasons.append("scheduler-stalled")
         return Answer(not reasons, tuple(reasons))
 

@@ -61,7 +61,9 @@ class Metrics:
         )
         self._left_account = gauge("account_attempts_left", "Attempts before the server locks the account.")
         self._failures = gauge("login_failures", "Failed attempts since the last success or reset.")
-        self._next_attempt = gauge("login_next_attempt_seconds", "Seconds until the next attempt; 0: now.")
+        self._next_attempt = gauge(
+            "login_next_attempt_seconds", "Seconds until the next attempt; 0: now; +Inf: none comes, as it is halted."
+        )
         self._halted = gauge("login_halted", "1 while no attempt is made until a person or a new credential.")
         self._state = gauge("login_state", "1 for the state that the login guard is in.", ["state"])
         self._password_days = gauge("password_days_left", "Days until the password expires; NaN: not known.")
@@ -71,6 +73,7 @@ class Metrics:
         self._good_poll = gauge(
             "last_good_poll_age_seconds", "Seconds since the last good poll, or since the start; NaN: neither is known."
         )
+        self._interval = gauge("poll_interval_seconds", "Seconds from one poll to the next, as [poll] every says.")
         self._oldest = gauge("oldest_pending_message_seconds", "Age of the oldest message that isn't done; 0: none.")
         self._messages = gauge("messages", "Messages by the state that each has one of.", ["state"])
         self._released = gauge("messages_released", "Junk that a person has said is clean.")
@@ -130,8 +133,9 @@ class Metrics:
         self._left_credential.set(login.remaining_for_credential)
         self._left_account.set(login.left_of_account)
         self._failures.set(login.failures)
-        self._next_attempt.set(_until(login.next_attempt_at, view.now))
-        self._halted.set(login.state is LoginState.HALTED)
+        halted = login.state is LoginState.HALTED
+        self._next_attempt.set(math.inf if halted else _until(login.next_attempt_at, view.now))
+        self._halted.set(halted)
         for state in LoginState:
             self._state.labels(state.value).set(state is login.state)
         days = view.password.days_left
@@ -140,6 +144,7 @@ class Metrics:
     def _show_mail(self, view: StatusView) -> None:
         age = view.good_poll_age
         self._good_poll.set(math.nan if age is None else age)
+        self._interval.set(view.poll_every)
         self._oldest.set(view.messages.oldest_pending_seconds)
         for state in STATES:
             self._messages.labels(state).set(getattr(view.messages, state))

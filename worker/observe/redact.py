@@ -1,7 +1,8 @@
 """What may leave the process: the few kinds of value that can't carry mail or secrets, and the check of every value.
 
 Nothing is searched for and blotted out: a value leaves only under a field's name that is listed here, in the form that
-the field has. Whatever else is given, by mistake or in an exception, is replaced by a marker that says so.
+the field has. Whatever else is given, by mistake or in an exception, is replaced by a marker that says so. Text that a
+message brought is refused by its type, whatever its form: it is never a plain `str` (see `worker.content`).
 """
 
 import re
@@ -58,9 +59,11 @@ class Secret(Content):
 
 KEY = re.compile(r"[a-z2-7]{26}(-[0-9]{1,6})?")
 WORD = re.compile(r"[A-Za-z0-9_.:\[\]*+-]{1,120}")
-NAME = re.compile(r"[^\x00-\x1f\x7f-\x9f]{1,255}")  # a folder as the server spells it: any script, no control character
-
-SENTENCE = re.compile(r"[^\x00-\x1f\x7f-\x9f]{1,600}")  # our own advice to people
+# A word that says something, in which there is a letter: neither an NHS number nor a date of birth.
+LABEL = re.compile(r"(?=.*[A-Za-z])" + WORD.pattern)
+# A folder as the server spells it: any script, no control character, nothing that can't be written as UTF-8.
+NAME = re.compile(r"[^\x00-\x1f\x7f-\x9f\ud800-\udfff]{1,255}")
+SENTENCE = re.compile(r"[^\x00-\x1f\x7f-\x9f\ud800-\udfff]{1,600}")  # our own advice to people
 
 NUMBER = "number"
 TIME = "time"
@@ -81,22 +84,22 @@ FIELDS: Final[Mapping[str, tuple[re.Pattern[str] | str, str]]] = {
     # mail, by its outside
     "folder": (NAME, "a folder of the mailbox"),
     "target": (NAME, "the folder that a message is moved to"),
-    "path": (WORD, "clean or junk"),
+    "path": (LABEL, "clean or junk"),
     "route": (WORD, "a route's name"),
     "handler": (WORD, "a handler's name"),
-    "source": (WORD, "the room that a piece of evidence comes from"),
-    "state": (WORD, "a state, as in `status`"),
-    "outcome": (WORD, "what a try, an attempt or a delivery came to"),
-    "reason": (WORD, "one word of ours, or HANDLER:EXCEPTION-CLASS"),
-    "what": (WORD, "the thing that it is about: one word of ours"),
-    "trouble": (WORD, "what kept the worker from its work"),
-    "error": (WORD, "an exception's class; with its frames where there are any"),
+    "source": (LABEL, "the room that a piece of evidence comes from"),
+    "state": (LABEL, "a state, as in `status`"),
+    "outcome": (LABEL, "what a try, an attempt or a delivery came to"),
+    "reason": (LABEL, "one word of ours, or HANDLER:EXCEPTION-CLASS"),
+    "what": (LABEL, "the thing that it is about: one word of ours"),
+    "trouble": (LABEL, "what kept the worker from its work"),
+    "error": (LABEL, "an exception's class; with its frames where there are any"),
     "advice": (SENTENCE, "what a person does next"),
-    "kind": (WORD, "a kind, such as the kind of a credential"),
-    "credential": (WORD, "what was sent: a password or a token"),
-    "command": (WORD, "a command of ours"),
-    "signal": (WORD, "a signal's name"),
-    "method": (WORD, "how the worker signs in"),
+    "kind": (LABEL, "a kind, such as the kind of a credential"),
+    "credential": (LABEL, "what was sent: a password or a token"),
+    "command": (LABEL, "a command of ours"),
+    "signal": (LABEL, "a signal's name"),
+    "method": (LABEL, "how the worker signs in"),
     "setting": (WORD, "a setting's name, never its value"),
     "fingerprint": (WORD, "a fingerprint"),
     "uid": (NUMBER, "an IMAP UID"),
@@ -176,6 +179,8 @@ def passed(name: str, value: object, *, account: str | None = None) -> object:
 def _text(value: object, form: re.Pattern[str]) -> object:
     if isinstance(value, Enum):
         value = value.value
+    if isinstance(value, str) and type(value) is not str:  # text of a message, or of whoever knows where from
+        return REFUSED
     # An exact or derived string only: anything else would be formatted by code that isn't ours.
     if isinstance(value, str) and form.fullmatch(text := str.__str__(value)):
         return text

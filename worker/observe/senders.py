@@ -1,17 +1,20 @@
 """The ways out for alerts: a webhook (Teams, Slack or plain JSON), and mail through the relay, which takes no login."""
 
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from email.message import EmailMessage
 from email.utils import format_datetime, make_msgid
-from smtplib import SMTP, SMTPException
+from smtplib import SMTP, SMTPException, SMTPRecipientsRefused
 from typing import Final, Literal
 
 import httpx
 
 from worker.observe.alerts import Alert, NotSent, Phase, as_json
 from worker.observe.digest import Digest
+from worker.observe.log import get_logger
 from worker.observe.redact import Secret
+
+log = get_logger()
 
 Form = Literal["teams", "slack", "json"]
 TIMEOUT = 10.0
@@ -45,7 +48,7 @@ class Webhook:
         """Post it. Raises `NotSent`."""
         try:
             response = self._client.post(self._url, json=self._form(alert))
-        except httpx.HTTPError:
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError, OSError):  # ValueError: no such name can be looked up
             raise NotSent from None  # its text holds the URL
         if not response.is_success:
             raise NotSent(response.status_code)
@@ -113,7 +116,14 @@ class Relay:
         self._tls = tls
 
     def send(self, alert: News) -> None:
-        """Send it to everybody on the list. Raises `NotSent`; also when the relay refuses some of them."""
+        """Send it to everybody on the list.
+
+        Where the relay takes it for some of them and refuses the others, it was sent: to send it again would mail the
+        first again and again. The log says how many were refused.
+
+        Raises:
+            NotSent: nobody was sent it.
+        """
         try:
             with self._connect(self._host, self._port) as relay:
                 relay.ehlo()
@@ -122,11 +132,11 @@ class Relay:
                     relay.ehlo()
                 refused = relay.send_message(self.mail(alert), self._sender, self._to)
         except SMTPException as error:
-            raise NotSent(getattr(error, "smtp_code", None)) from None
-        except OSError:
+            raise NotSent(_code(error)) from None
+        except (OSError, ValueError):  # ValueError: no such name can be looked up, or an address can't be written
             raise NotSent from None
         if refused:
-            raise NotSent(next(iter(refused.values()))[0])
+            log.warning("alert.partly_refused", sender=self.name, count=len(refused), status=_first_code(refused))
 
     def mail(self, alert: News) -> EmailMessage:
         """The alert as a mail."""
@@ -140,3 +150,13 @@ class Relay:
         lines = (alert.text, alert.do, f"Mailbox: {alert.account}")
         mail.set_content("\n\n".join(line for line in lines if line) + "\n")
         return mail
+
+
+def _code(error: SMTPException) -> int | None:
+    if isinstance(error, SMTPRecipientsRefused):
+        return _first_code(error.recipients)
+    return getattr(error, "smtp_code", None)
+
+
+def _first_code(refused: Mapping[str, tuple[int, bytes]]) -> int | None:
+    return next((code for code, _ in refused.values()), None)

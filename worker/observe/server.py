@@ -35,6 +35,8 @@ log = get_logger()
 SHORTEST_TOKEN = 16
 THREADS = 4
 FRESH_FOR = 1.0
+PATIENCE = 10.0
+MOST_CONNECTIONS = 50
 PROBES: Final = frozenset({"/livez", "/readyz"})
 PLAIN: Final = "text/plain; charset=utf-8"
 
@@ -228,6 +230,10 @@ def token_from(file: Path) -> Callable[[], str]:
 class Server:
     """Serves an application on one address, in a thread of its own with a few more for requests.
 
+    patience: s that a connection may last while none of its requests is being worked on, however busily it sends or
+    reads: clients that are slow, or mean to be, must not keep an engine's probe out. most: connections at a time; for
+    one more, the oldest that waits for its client ends.
+
     Raises (on creation):
         UnsafeAddress: the address is beyond loopback and there is no token, or it is too short.
         OSError: the address can't be listened on, or the token's file can't be read.
@@ -244,11 +250,16 @@ class Server:
         metrics: Metrics,
         token: Callable[[], str] | None = None,
         clock: Callable[[], float] = time.time,
+        patience: float = PATIENCE,
+        most: int = MOST_CONNECTIONS,
     ) -> None:
         _check(host, token)
         application = Application(
             status=LastKnown(status, account=account, clock=clock), health=health, metrics=metrics, token=token
         )
+        self._patience = patience
+        self._most = most
+        self._since: dict[Any, float] = {}
         self._map: dict[int, Any] = {}
         self._socket = _listen(host, port)
         self.host = host
@@ -258,9 +269,7 @@ class Server:
             map=self._map,
             sockets=[self._socket],
             threads=THREADS,
-            connection_limit=50,
-            channel_timeout=20,
-            cleanup_interval=5,
+            connection_limit=4 * most,  # beyond it nobody is let in; ours, below, is met long before
             max_request_header_size=16 * 1024,
             max_request_body_size=1024,
             asyncore_use_poll=True,
@@ -285,8 +294,20 @@ class Server:
 
     def _run(self) -> None:
         while not self._stopping.is_set():
-            wasyncore.loop(timeout=1, map=self._map, use_poll=True, count=1)
+            wasyncore.loop(timeout=min(1.0, self._patience), map=self._map, use_poll=True, count=1)
+            self._send_away()
         self._close()
+
+    def _send_away(self) -> None:
+        """End the connections that have lasted too long, and the oldest ones where there are too many."""
+        now = time.monotonic()
+        channels = list(self._server.active_channels.values())
+        self._since = {channel: self._since.get(channel, now) for channel in channels}  # in the order of their coming
+        waiting = [channel for channel in channels if not channel.requests]
+        too_many = len(channels) - self._most + 1
+        for place, channel in enumerate(waiting):
+            if place < too_many or now - self._since[channel] > self._patience:
+                channel.handle_close()
 
     def _close(self) -> None:
         # In the loop's own thread: closing a socket under a waiting loop is an error there.

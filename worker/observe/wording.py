@@ -266,7 +266,8 @@ def _looks(view: StatusView) -> list[str]:
         )
     if view.stuck:
         looks.append(
-            f"{count(view.stuck, 'handler call')} not returned for too long: look at what the handler talks to."
+            f"{count(view.stuck, 'handler call')} {has(view.stuck)} not returned for too long: "
+            "look at what the handler talks to."
         )
     looks += [f"Handler {circuit.handler} keeps failing; its mail waits." for circuit in view.circuits if circuit.open]
     return looks
@@ -298,6 +299,11 @@ def thousands(number: int) -> str:
 def count(number: int, thing: str) -> str:
     """`1 day`, `2 days`."""
     return f"{thousands(number)} {thing}" if number == 1 else f"{thousands(number)} {thing}s"
+
+
+def has(number: int) -> str:
+    """`1 call has`, `2 calls have`."""
+    return "has" if number == 1 else "have"
 
 
 def times(number: int) -> str:

@@ -77,8 +77,11 @@ def _recipient(value: Any) -> Any:
     return value
 
 
+_HOST = re.compile(r"[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63})*\.?|[0-9A-Fa-f.]*:[0-9A-Fa-f:.]+")
+
+
 def _host(value: Any) -> Any:
-    if isinstance(value, str) and not re.fullmatch(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]+", value):
+    if isinstance(value, str) and not (_HOST.fullmatch(value) and len(value) < 255):
         raise ValueError("must be a bare host name, such as outlook.office365.com, without a scheme or a port")
     return value
 
@@ -511,8 +514,8 @@ class HealthSettings(Table):
     token_file: Path | None = Field(default=None, description="A file that holds this token.")
     stuck_after: PositiveDuration = Field(
         default=timedelta(hours=1),
-        description="A handler that is longer than this with one message is stuck; with all threads stuck, `/livez` "
-        "fails.",
+        description="A handler that is longer than this with one message is stuck; with all threads stuck, and those "
+        "that replaced others, `/livez` fails.",
     )
 
 

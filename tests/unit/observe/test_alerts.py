@@ -25,9 +25,13 @@ class Box:
     def __init__(self, name: str = "box") -> None:
         self.name = name
         self.got: list[tuple[Rule, Phase, int | None]] = []
-        self.broken: int | bool | None = False
+        self.broken: int | bool | Exception | None = False
+        self.asked = 0
 
     def send(self, alert: Alert) -> None:
+        self.asked += 1
+        if isinstance(self.broken, Exception):
+            raise self.broken
         if self.broken is not False:
             raise NotSent(self.broken if isinstance(self.broken, int) else None)
         self.got.append((alert.rule, alert.phase, alert.number))
@@ -139,7 +143,8 @@ def test_a_memory_that_makes_no_sense_is_begun_anew(box: Box, text: str) -> None
 def test_what_could_not_be_sent_is_sent_later_and_each_sender_has_its_own_count(memory: Kept, lines: Lines) -> None:
     good, bad = Box("good"), Box("bad")
     bad.broken = 503
-    alerter = Alerter([bad, good], memory=memory)
+    clock = Clock()
+    alerter = Alerter([bad, good], memory=memory, clock=clock)
     alerter.check(views.HALTED)
     alerter.check(views.HALTED)
     assert len(good.taken()) == 2
@@ -150,6 +155,7 @@ def test_what_could_not_be_sent_is_sent_later_and_each_sender_has_its_own_count(
         ("alert.not_sent", "bad", 503),
     ]
     bad.broken = False
+    clock.now += 60
     alerter.check(views.HALTED)
     assert len(bad.taken()) == 2
     assert good.taken() == []
@@ -158,6 +164,60 @@ def test_what_could_not_be_sent_is_sent_later_and_each_sender_has_its_own_count(
     bad.broken = False
     alerter.check(views.WORKING)
     assert len(bad.taken()) == len(good.taken()) == 2
+
+
+def test_a_way_out_that_fails_is_tried_less_and_less_often(alerter: Alerter, box: Box, clock: Clock) -> None:
+    box.broken = 451
+    alerter.check(views.COOLING)
+    alerter.check(views.COOLING)
+    assert box.asked == 2
+    for _ in range(120):
+        clock.now += 30
+        alerter.check(views.COOLING)
+    assert box.asked == 10  # after 1, 2, 5, and then each 10 minutes
+    box.broken = False
+    clock.now += 600
+    alerter.check(views.COOLING)
+    alerter.check(views.WORKING)
+    assert [phase for _, phase, _ in box.taken()] == [Phase.FIRING, Phase.RESOLVED]
+
+
+def test_a_clock_that_was_set_back_does_not_prolong_a_wait(alerter: Alerter, box: Box, clock: Clock) -> None:
+    box.broken = 451
+    for _ in range(3):
+        alerter.check(views.COOLING)
+    assert box.asked == 2
+    clock.now -= 86_400
+    alerter.check(views.COOLING)
+    assert box.asked == 3
+
+
+def test_a_fault_in_a_way_out_ends_nothing_and_is_no_delivery(alerter: Alerter, box: Box, lines: Lines) -> None:
+    box.broken = UnicodeError("label empty")
+    alerter.check(views.COOLING)
+    assert (lines.one["event"], lines.one["error"]["class"]) == ("alert.not_sent", "UnicodeError")
+    assert "label empty" not in lines.raw
+    box.broken = False
+    alerter.check(views.COOLING)
+    assert len(box.taken()) == 1
+
+
+def test_a_lease_that_goes_and_comes_back_tells_nothing_twice(memory: Kept, clock: Clock) -> None:
+    """While another replica had the lease, it was that one's to tell: what it told is read anew."""
+    boxes = {"one": Box(), "two": Box()}
+    alerters = {name: Alerter([box], memory=memory, clock=clock) for name, box in boxes.items()}
+
+    def turn(holder: str, view: StatusView) -> None:
+        lease = LeaseView(holder=holder, expires_at=views.NOW.replace(year=2030))
+        for name, each in alerters.items():
+            each.check(replace(view, replica=name, lease=lease))
+
+    turn("one", messages(failed=1))
+    turn("two", messages(failed=1))
+    turn("two", messages(failed=0))
+    turn("one", messages(failed=0))
+    assert [phase for _, phase, _ in boxes["one"].got] == [Phase.FIRING]
+    assert [phase for _, phase, _ in boxes["two"].got] == [Phase.RESOLVED]
 
 
 def test_more_dead_letters_are_told_of_but_not_each_minute(alerter: Alerter, box: Box, clock: Clock) -> None:
@@ -210,6 +270,7 @@ def test_whatever_happens_each_sender_gets_firing_and_over_in_turn(steps: list[t
     box, memory, clock = Box(), Kept(), Clock()
     alerter = Alerter([box], memory=memory, clock=clock)
     for view, broken, restart in steps:
+        clock.now += 30
         box.broken = broken
         if restart:
             alerter = Alerter([box], memory=memory, clock=clock)
@@ -253,3 +314,5 @@ def test_numbers_are_told_in_words() -> None:
     assert say(Rule.PASSWORD_EXPIRING, -1) == "The password has expired."
     assert say(Rule.OLDEST_MESSAGE, 7200) == "The oldest message that isn't done has been waiting for 2 h."
     assert say(Rule.DEAD_LETTERS, 2) == "There are 2 dead letters, kept whole and waiting for a person."
+    assert say(Rule.HANDLERS_STUCK, 1) == "1 handler call has not returned for too long; its message waits."
+    assert say(Rule.HANDLERS_STUCK, 2) == "2 handler calls have not returned for too long; their messages wait."

@@ -76,6 +76,16 @@ def test_a_line_says_who_when_and_what(tmp_path: Path, anchors: Memory) -> None:
     assert anchors.kept == {"one": Head(1, mac)}
 
 
+def test_words_that_are_no_utf8_are_written_as_far_as_they_can_be_read(tmp_path: Path, anchors: Memory) -> None:
+    trail = trail_in(tmp_path, anchors)
+    trail.record("login.reset", who="operator", words="unlocked by J\udcfcrgen")
+    trail.record("message.disposed", key=KEY, target="Process\udcfc")
+    first, second = trail.entries()
+    assert first["words"] == "unlocked by J?rgen"
+    assert second["target"] == "<refused>"
+    assert trail.verify().ok
+
+
 def test_only_a_kinds_own_fields_get_in_and_only_in_their_form(tmp_path: Path, anchors: Memory) -> None:
     trail = trail_in(tmp_path, anchors)
     trail.record("message.disposed", key=KEY, reason=f"as {MARK} said", subject=MARK, target=Content(MARK))
@@ -215,6 +225,67 @@ def test_tampering_is_found_whatever_is_written_afterwards(tampering: tuple[str,
         assert not trail.verify().ok or "audit.repaired" in {entry["kind"] for entry in trail.entries()}
 
 
+@given(tampering=tamperings(), during=st.integers(0, 15), restart=st.booleans(), more=st.integers(0, 3))
+def test_tampering_is_found_though_the_journal_was_down_at_the_next_writes(
+    tampering: tuple[str, random.Random], during: int, restart: bool, more: int
+) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        directory, anchors = Path(name), Memory()
+        trail = _whole(directory, anchors)
+        anchors.broken = True
+        _tamper(directory, *tampering)
+        if restart:
+            trail = trail_in(directory, anchors, rotate_at=1200)
+        write(trail, during)
+        anchors.broken = False
+        write(trail, more)
+        trail = trail_in(directory, anchors)
+        assert not trail.verify().ok or "audit.repaired" in {entry["kind"] for entry in trail.entries()}
+
+
+@pytest.mark.parametrize("restart", [False, True])
+def test_a_tail_cut_while_the_journal_is_down_is_missed(
+    tmp_path: Path, anchors: Memory, lines: Lines, restart: bool
+) -> None:
+    trail = trail_in(tmp_path, anchors)
+    write(trail, 10)
+    anchors.broken = True
+    file = tmp_path / "one.jsonl"
+    file.write_bytes(b"".join(file.read_bytes().splitlines(keepends=True)[:-3]))
+    if restart:
+        trail = trail_in(tmp_path, anchors)
+    write(trail, 6)
+    anchors.broken = False
+    write(trail, 1)
+    assert "audit.broken" in {line["event"] for line in lines.all}
+    write(trail, 5)
+    assert not trail_in(tmp_path, anchors).verify().ok
+
+
+def test_the_journal_is_not_told_of_an_end_that_could_not_be_looked_at(tmp_path: Path, anchors: Memory) -> None:
+    """The journal comes back between the look and the anchoring: what it knows must not be overwritten unseen."""
+    write(trail_in(tmp_path, anchors), 4)
+    known = anchors.kept["one"]
+    trail = trail_in(tmp_path, anchors)
+    heads = anchors.heads
+    anchors.heads = lambda: 1 / 0  # type: ignore[assignment,method-assign,return-value]
+    write(trail, 2)
+    assert anchors.kept["one"] == known
+    anchors.heads = heads  # type: ignore[method-assign]
+    write(trail, 1)
+    assert anchors.kept["one"].count == 7
+    assert trail.verify().ok
+
+
+def test_a_known_line_is_found_far_from_the_end(tmp_path: Path, anchors: Memory, lines: Lines) -> None:
+    trail = trail_in(tmp_path, anchors)
+    write(trail, 1)
+    write(trail_in(tmp_path, Memory(), rotate_at=10_000), 200)
+    write(trail, 1)
+    assert lines.all == []
+    assert trail.verify() == Verification(chains=1, records=202, unanchored=0, findings=())
+
+
 @pytest.mark.parametrize(
     ("change", "what"),
     [
@@ -247,6 +318,21 @@ def test_a_chain_that_is_gone_is_missed(tmp_path: Path, anchors: Memory) -> None
     (tmp_path / "two.jsonl").unlink()
     (finding,) = trail.verify().findings
     assert str(finding) == "two: no file: the end is missing: the journal knows of later lines"
+
+
+def test_other_hosts_chains_are_named_and_not_missed_where_the_journal_is_shared(
+    tmp_path: Path, anchors: Memory
+) -> None:
+    here, there = trail_in(tmp_path / "a", anchors, "one"), trail_in(tmp_path / "b", anchors, "two")
+    write(here, 2)
+    write(there, 3)
+    assert here.verify(shared=True) == Verification(chains=1, records=2, unanchored=0, findings=(), elsewhere=("two",))
+    assert there.verify(shared=True).ok
+    assert [finding.chain for finding in here.verify().findings] == ["two"]
+    (tmp_path / "a" / "one.jsonl").unlink()
+    found = trail_in(tmp_path / "a", anchors, "one").verify(shared=True)
+    assert [(finding.chain, finding.what) for finding in found.findings] == [("one", "cut")]
+    assert found.elsewhere == ("two",)
 
 
 def test_one_chain_cannot_be_passed_off_as_another(tmp_path: Path, anchors: Memory) -> None:

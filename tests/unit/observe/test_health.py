@@ -42,7 +42,7 @@ def test_a_dead_scheduler_is_not_live(health: Health) -> None:
 
 def test_a_stalled_scheduler_is_not_live_unless_it_waits_for_handlers(health: Health, clock: Clock) -> None:
     clock.now = 990
-    with health.working():
+    with health.working():  # not yet stuck itself
         clock.now = 1001
         assert health.live().ok
     assert health.live() == Answer(ok=False, reasons=("scheduler-stalled",))
@@ -60,6 +60,26 @@ def test_only_a_pool_that_is_stuck_as_a_whole_is_not_live(health: Health, clock:
             assert health.live() == Answer(ok=False, reasons=("pool-stuck",))
         assert health.live().ok
     assert health.stuck() == 0
+
+
+def test_calls_whose_threads_were_replaced_leave_the_pool_whole(health: Health, clock: Clock) -> None:
+    health.count_replaced(lambda: 2)
+    with health.working(), health.working():
+        clock.now += 200
+        health.beat()
+        assert health.stuck() == 2
+        assert health.live().ok
+        with health.working(), health.working():
+            clock.now += 200
+            assert health.live() == Answer(ok=False, reasons=("pool-stuck",))
+
+
+def test_a_call_that_hangs_does_not_hide_a_stalled_scheduler(health: Health, clock: Clock) -> None:
+    with health.working():
+        clock.now = 1001
+        assert health.live() == Answer(ok=False, reasons=("scheduler-stalled",))
+        with health.working():
+            assert health.live().ok  # it may be waiting for this one
 
 
 def test_a_handlers_failure_gives_its_place_in_the_pool_back(health: Health, clock: Clock) -> None:

@@ -54,12 +54,16 @@ def test_the_login_is_shown() -> None:
     assert found["nhsmail_login_halted"] == 0
     assert found["nhsmail_login_state{state=cooling}"] == 1
     assert found["nhsmail_login_state{state=ready}"] == 0
-    assert shown(views.HALTED)["nhsmail_login_halted"] == 1
+    halted = shown(views.HALTED)
+    assert halted["nhsmail_login_halted"] == 1
+    assert halted["nhsmail_login_next_attempt_seconds"] == math.inf
+    assert shown(views.WORKING)["nhsmail_login_next_attempt_seconds"] == 0
 
 
 def test_the_mail_is_shown() -> None:
     found = shown(views.BACKLOG)
     assert found["nhsmail_last_good_poll_age_seconds"] == 12
+    assert found["nhsmail_poll_interval_seconds"] == 60
     assert found["nhsmail_oldest_pending_message_seconds"] == 25_200
     assert found["nhsmail_messages{state=pending}"] == 8113
     assert found["nhsmail_dead_letters"] == 2

@@ -10,6 +10,7 @@ from typing import Any, Self
 import httpx
 import pytest
 
+from tests.unit.observe.conftest import Lines
 from worker.observe.alerts import Alert, NotSent, Phase, Rule
 from worker.observe.redact import Secret
 from worker.observe.senders import Form, Relay, Webhook
@@ -176,10 +177,31 @@ def test_tls_is_used_where_it_is_offered() -> None:
         (FakeRelay(refuse=smtplib.SMTPSenderRefused(550, b"not registered", ACCOUNT)), 550),
         (FakeRelay(refuse=smtplib.SMTPServerDisconnected("gone")), None),
         (FakeRelay(refuse=OSError("unreachable")), None),
-        (FakeRelay(refused={"desk@nhs.net": (551, b"unknown")}), 551),
+        (FakeRelay(refuse=smtplib.SMTPRecipientsRefused({"desk@nhs.net": (551, b"unknown")})), 551),
     ],
 )
 def test_what_the_relay_refuses_is_not_sent(fake: FakeRelay, status: int | None) -> None:
     with pytest.raises(NotSent) as caught:
         relay(fake).send(FIRING)
     assert caught.value.status == status
+
+
+def test_what_some_were_sent_is_sent_and_the_log_counts_the_others(lines: Lines) -> None:
+    relay(FakeRelay(refused={"desk@nhs.net": (551, b"unknown")})).send(FIRING)
+    line = lines.one
+    assert (line["event"], line["sender"], line["count"], line["status"]) == ("alert.partly_refused", "relay", 1, 551)
+    assert "desk" not in lines.raw
+
+
+@pytest.mark.parametrize(
+    ("host", "to"), [("relay..nhs.uk", "a@nhs.net"), ("a" * 70 + ".nhs.uk", "a@nhs.net"), ("127.0.0.1", "jürgen@y.z")]
+)
+def test_a_relay_that_can_not_be_named_is_not_sent(host: str, to: str) -> None:
+    with pytest.raises(NotSent):
+        Relay("relay", host, 1, sender=ACCOUNT, to=[to]).send(FIRING)
+
+
+@pytest.mark.parametrize("url", ["https://x..y/z", "https://" + "a" * 70 + ".example/x", "https://exa mple.invalid/x"])
+def test_a_webhook_that_can_not_be_named_is_not_sent(url: str) -> None:
+    with pytest.raises(NotSent):
+        Webhook("hook", Secret(url)).send(FIRING)

@@ -89,7 +89,7 @@ def test_what_failed_before_this_process_began_is_not_its_trouble() -> None:
 def test_a_stuck_handler_beside_others_that_work_is_something_to_look_at() -> None:
     told = headline(replace(views.WORKING, stuck=1))
     assert (told.tone, told.text[:8]) == (Tone.ATTENTION, "Working.")
-    assert told.advice == ("1 handler call not returned for too long: look at what the handler talks to.",)
+    assert told.advice == ("1 handler call has not returned for too long: look at what the handler talks to.",)
 
 
 @pytest.mark.parametrize("reason", ["locked", "disabled", "journal"])

@@ -317,6 +317,22 @@ def test_nor_by_the_environment(tmp_path: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "host", ["relay..nhs.uk", ".nhs.uk", "a" * 64 + ".nhs.uk", "a." * 127 + "b", "", "x/y", "x:25"]
+)
+def test_a_host_is_a_name_that_can_be_looked_up(tmp_path: Path, host: str) -> None:
+    fault = one_fault(tmp_path, minimal(f'[alerts.relay]\nhost = "{host}"\nto = ["a@nhs.net"]\n'))
+    assert fault.startswith("[alerts.relay] host: must be a bare host name")
+
+
+@pytest.mark.parametrize(
+    "host", ["relay", "relay.nhs.uk", "relay.nhs.uk.", "10.0.0.1", "::1", "fe80::1", "a" * 63 + ".uk"]
+)
+def test_hosts_that_are_names_or_addresses(tmp_path: Path, host: str) -> None:
+    text = minimal(f'[alerts.relay]\nhost = "{host}"\nto = ["a@nhs.net"]\n')
+    assert load(written(tmp_path, text), ENVIRON).alerts.relay.host == host
+
+
+@pytest.mark.parametrize(
     "address", ["results", "results@", "@nhs.net", "results@nhs", "a b@nhs.net", "", "x@nhs.net\\n"]
 )
 def test_the_address_is_a_full_one(tmp_path: Path, address: str) -> None:

@@ -1,0 +1,87 @@
+"""The examples in which others run the worker: they can be read, and their configurations are good ones."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml  # type: ignore[import-untyped]  # it comes without types
+from click.testing import CliRunner
+
+from worker.cli import commands
+
+ROOT = Path(__file__).parents[2]
+COMPOSE = (ROOT / "compose.yaml").read_text()
+KUBERNETES: list[dict[str, Any]] = list(
+    yaml.safe_load_all((ROOT / "deploy" / "kubernetes" / "worker.yaml").read_text())
+)
+SECRETS = {"password": "Correct-Horse-7", "token": "a-token-of-more-than-16", "nhsmail_password": "Correct-Horse-7"}
+
+
+def _of(kind: str) -> dict[str, Any]:
+    (found,) = (one for one in KUBERNETES if one["kind"] == kind)
+    return found
+
+
+def _of_compose() -> str:
+    return "\n".join(line.removeprefix("#     ") for line in COMPOSE.splitlines() if line.startswith("#     "))
+
+
+def _checked(folder: Path, configuration: str, mode: int) -> str:
+    """The configuration, checked with its paths in this folder. mode: of the secrets, as they are mounted."""
+    for name, text in SECRETS.items():
+        secret = folder / name
+        secret.write_text(text)
+        secret.chmod(mode)
+    configuration = configuration.replace("/run/secrets/nhsmail-worker", str(folder)).replace(
+        "/run/secrets", str(folder)
+    )
+    configuration = configuration.replace("/var/lib/nhsmail-worker", str(folder))
+    configuration = configuration.replace("[state]\n", "[state]\nephemeral = true\n")
+    file = folder / "worker.toml"
+    file.write_text(configuration)
+    ended = CliRunner().invoke(commands, ["check", "--config", str(file)])
+    assert ended.exit_code == 0, ended.output
+    return ended.output
+
+
+def test_the_configuration_that_compose_asks_for_is_a_good_one(tmp_path: Path) -> None:
+    assert "pathology.results@nhs.net" in _of_compose()
+    _checked(tmp_path, _of_compose(), 0o400)
+
+
+def test_the_configuration_of_the_manifest_is_a_good_one(tmp_path: Path) -> None:
+    volumes = _of("Deployment")["spec"]["template"]["spec"]["volumes"]
+    (mode,) = (volume["secret"]["defaultMode"] for volume in volumes if "secret" in volume)
+    assert mode == 0o440  # a number, whichever YAML is spoken
+    _checked(tmp_path, _of("ConfigMap")["data"]["worker.toml"], mode)
+
+
+def test_compose_mounts_what_the_configuration_names() -> None:
+    compose = yaml.safe_load(COMPOSE)
+    worker = compose["services"]["worker"]
+    assert {f"/run/secrets/{name}" for name in worker["secrets"]} == {"/run/secrets/nhsmail_password"}
+    assert "/run/secrets/nhsmail_password" in _of_compose()
+    assert "state:/var/lib/nhsmail-worker" in worker["volumes"]
+    assert worker["read_only"] is True
+    assert compose["secrets"].keys() == set(worker["secrets"])
+
+
+def test_the_manifest_mounts_what_the_configuration_names() -> None:
+    pod = _of("Deployment")["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    assert {mount["name"] for mount in container["volumeMounts"]} == {volume["name"] for volume in pod["volumes"]}
+    mounts = {mount["mountPath"] for mount in container["volumeMounts"]}
+    assert {"/var/lib/nhsmail-worker", "/run/secrets/nhsmail-worker", "/etc/nhsmail-worker", "/tmp"} == mounts  # noqa: S108 -- the container's
+    assert container["livenessProbe"]["httpGet"]["path"] == "/livez"
+    assert _of("Deployment")["spec"]["strategy"] == {"type": "Recreate"}
+
+
+def test_the_network_policy_lets_out_names_and_mail_alone() -> None:
+    rules = _of("NetworkPolicy")["spec"]["egress"]
+    assert sorted(port["port"] for rule in rules for port in rule["ports"]) == [53, 53, 993]
+
+
+@pytest.mark.parametrize("words", ["chown 10001 nhsmail_password", "chmod 0400 nhsmail_password"])
+def test_the_owner_of_the_secret_is_said_where_it_is_needed(words: str) -> None:
+    assert words in COMPOSE
+    assert words in (ROOT / "docs" / "containers.md").read_text()
