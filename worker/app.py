@@ -14,6 +14,7 @@ from typing import Any, Self
 from worker import __version__
 from worker.admit import NO_HEADER
 from worker.build import Parts
+from worker.carry_out import is_junk
 from worker.connect import log_in
 from worker.cycle import Cycle, Drained, LeaseHeld, Paused
 from worker.exits import ExitCode, Failure
@@ -48,7 +49,6 @@ from worker.settings import Settings, SettingsError, check_files, check_state_di
 from worker.signals import ENDING_SIGNALS, Ending
 from worker.status import actor, replica, view
 from worker.upkeep import Compact, Rebuild, Rebuilt
-from worker.verdict import Path as MailPath
 
 log = get_logger()
 
@@ -517,8 +517,7 @@ def _sources(record: Record) -> set[str]:
 
 def _must_be_fit(kind: IntentKind, record: Record) -> None:
     """Refuse what can't be meant: to release what isn't junk, to retry what hasn't failed."""
-    junk = record.verdict is not None and record.verdict.path is MailPath.JUNK
-    if kind is IntentKind.RELEASE and not junk:
+    if kind is IntentKind.RELEASE and not is_junk(record):
         raise Failure(ExitCode.USAGE, f"The message {record.key} isn't junk but {record.state}. Nothing was done.")
     if kind is IntentKind.RETRY and record.state is not State.FAILED:
         text = f"The message {record.key} is no dead letter but {record.state}. Nothing was done."

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tests.fakes.mailbox import ELSEWHERE, FAILED, INBOX, JUNK, PROCESSED, Server, mail
+from tests.fakes.mailbox import ELSEWHERE, FAILED, INBOX, JUNK, PROCESSED, Mail, Server, mail
 from tests.fakes.world import DEATHS, TRIES, Fault, Killed, World
 from worker.hands import Finished
 from worker.journal.database import JournalUnavailable
@@ -13,7 +13,7 @@ from worker.journal.facts import Facts
 from worker.mailbox.errors import ConnectionLost
 from worker.observe import configure_logging
 from worker.outcome import State
-from worker.verdict import Path
+from worker.verdict import Path, Verdict
 
 
 @pytest.fixture(autouse=True)
@@ -317,6 +317,81 @@ def test_mail_moved_between_inbox_and_junk_while_in_hand(world: World, there: st
     assert "archive" in [call.handler for call in world.finished]
     assert world.states() == {State.HANDLED: 1}
     assert_balanced(world)
+
+
+def in_hand_as_junk(world: World) -> Mail:
+    """A message that the junk path's handler has, and gives back later."""
+    world.hung.add("slow")
+    world.start()
+    junk = world.server.deliver(mail("slow"), JUNK)
+    world.tick()
+    assert len(world.hands) == 1
+    return junk
+
+
+def comes_back(world: World) -> None:
+    world.hung.clear()
+    world.hands.end_hang()
+    world.drain()
+
+
+@pytest.mark.parametrize("copyuid", [True, False])
+def test_what_is_released_while_the_junk_handler_has_it_is_handled_as_clean(world: World, copyuid: bool) -> None:
+    world.server.copyuid = copyuid
+    in_hand_as_junk(world)
+    world.release(world.rows()[0].key)
+    world.tick()
+    comes_back(world)
+    assert [call.handler for call in world.finished] == ["quarantine", "archive", "notify"]
+    assert world.states() == {State.HANDLED: 1}
+    assert len(world.server.folders[PROCESSED].mails) == 1
+    assert_balanced(world, handled=1, missing=0)
+
+
+def test_a_release_at_which_the_connection_is_lost_holds_too(world: World) -> None:
+    def lose(name: str) -> None:
+        if name == "present":
+            world.server.before = lambda _name: None
+            raise ConnectionLost("the connection to the mail server was lost")
+
+    in_hand_as_junk(world)
+    world.release(world.rows()[0].key)
+    world.server.before = lose
+    world.tick()
+    comes_back(world)
+    assert [call.handler for call in world.finished] == ["quarantine", "archive", "notify"]
+    assert_balanced(world, handled=1, missing=0)
+
+
+def test_what_a_move_releases_while_the_junk_handler_has_it_is_handled_as_clean(world: World) -> None:
+    world.move_releases = True
+    junk = in_hand_as_junk(world)
+    world.server.move(junk, INBOX)
+    world.tick()
+    assert world.moved_out == {world.rows()[0].key}
+    comes_back(world)
+    assert [call.handler for call in world.finished] == ["quarantine", "archive", "notify"]
+    assert_balanced(world, handled=1, missing=0)
+
+
+def test_what_the_junk_path_comes_to_is_nothing_once_the_row_says_clean(world: World) -> None:
+    """Whoever has changed the row, told or not: else it would be junk that no release can open."""
+    in_hand_as_junk(world)
+    (row,) = world.rows()
+    world.journal.reopen(row.id, verdict=Verdict(Path.CLEAN), released_at=world.clock())
+    comes_back(world)
+    assert world.states() == {State.HANDLED: 1}
+
+
+def test_junk_whose_path_says_clean_can_be_released(world: World) -> None:
+    """A row as an earlier version could leave it."""
+    world.server.deliver(mail(), JUNK)
+    world.drain()
+    (row,) = world.rows()
+    world.journal.noted([(row.id, Verdict(Path.CLEAN))])
+    world.release(row.key)
+    world.drain()
+    assert [call.handler for call in world.finished] == ["quarantine", "archive", "notify"]
 
 
 def test_a_neighbour_of_poison_is_not_dead_lettered(world: World) -> None:
