@@ -70,6 +70,7 @@ class Mailbox(RuleBasedStateMachine):
         pausing=st.booleans(),
         ordered=st.booleans(),
         move_releases=st.booleans(),
+        hang=st.booleans(),
     )
     def begin(
         self,
@@ -81,6 +82,7 @@ class Mailbox(RuleBasedStateMachine):
         pausing: bool,
         ordered: bool,
         move_releases: bool,
+        hang: bool,
     ) -> None:
         server = Server(capabilities=["UIDPLUS", "IDLE", *(["MOVE"] if move else [])])
         server.copyuid = copyuid
@@ -94,6 +96,7 @@ class Mailbox(RuleBasedStateMachine):
         )
         self.world.hold, self.world.headers_only = hold, headers_only
         self.world.start()
+        self.handlers_hang(hang)
 
     # -- mail comes
 
@@ -181,12 +184,16 @@ class Mailbox(RuleBasedStateMachine):
             if to == JUNK:
                 self.been_in_junk.add(one.raw)
 
-    @rule(data=st.data())
-    def person_releases(self, data: Any) -> None:
-        if junk := [row.key for row in self.world.rows() if is_junk(row)]:
-            key = data.draw(st.sampled_from(junk))
+    @rule(data=st.data(), seconds=st.sampled_from([0, 60]))
+    def person_releases(self, data: Any, seconds: int) -> None:
+        """Most tellingly while a handler has the message."""
+        junk = [row for row in self.world.rows() if is_junk(row)]
+        if junk := [row for row in junk if row.id in self.world.hands] or junk:
+            key = data.draw(st.sampled_from(junk)).key
             self.world.release(key)
             self.asked_for.add(key)
+            if seconds:
+                self.world.tick(seconds)
 
     @rule(folder=st.sampled_from([INBOX, JUNK, PROCESSED, FAILED]))
     def renumber(self, folder: str) -> None:
@@ -224,6 +231,9 @@ class Mailbox(RuleBasedStateMachine):
         self.world.start()
 
     @rule(hang=st.booleans())
+    def some_hang(self, hang: bool) -> None:
+        self.handlers_hang(hang)
+
     def handlers_hang(self, hang: bool) -> None:
         if hang:
             self.world.hung.add("ok")
