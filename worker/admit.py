@@ -191,7 +191,7 @@ class Admission:
 
         Where the new place changes the verdict of a message that isn't done as clean, it starts anew: a message that
         left the junk folder is judged by its headers (and settled again where they say junk), one that went there is
-        junk. A person's release outlasts both.
+        junk. A person's release outlasts both; that by a move, which may be the server's own, ends with the move back.
 
         The place is written last: whatever the process dies at, the next look finds the message in a new place again.
         """
@@ -204,7 +204,7 @@ class Admission:
             (record, item.verdict)
             for item, record in known
             if record.id not in again
-            and not record.released
+            and (not record.released or (look.folder == self._layout.junk and _by_move_alone(record)))
             and record.state in _OPEN
             and (self._left_junk(record, look.folder) or _changes_path(item, record))
         ]
@@ -214,7 +214,9 @@ class Admission:
             [
                 (record.id, item.verdict)
                 for item, record in known
-                if record.id not in again and record.place.folder != look.folder and _is_worth_a_note(item, record)
+                if record.id not in again
+                and record.place.folder != look.folder
+                and _is_worth_a_note(item, record, left_junk=record.place.folder == self._layout.junk)
             ]
         )
         moved_back = [
@@ -304,11 +306,19 @@ def _changes_path(item: _Seen, record: Record) -> bool:
     return record.verdict is None or record.verdict.path is not item.verdict.path
 
 
-def _is_worth_a_note(item: _Seen, record: Record) -> bool:
-    """Whether there is other evidence than before; of a dead letter, which a person may retry, only that it is junk."""
+def _by_move_alone(record: Record) -> bool:
+    """Whether a move released it, and no person has."""
+    return record.verdict is not None and record.verdict.evidence[-1:] == (MOVED_OUT,)
+
+
+def _is_worth_a_note(item: _Seen, record: Record, *, left_junk: bool) -> bool:
+    """Whether there is other evidence than before.
+
+    Of a dead letter, which a person may retry, only that it is junk, or what it is now that it left the junk folder.
+    """
     if record.released or record.verdict == item.verdict:
         return False
-    return record.state in _OPEN or (record.state is State.FAILED and item.verdict.path is Path.JUNK)
+    return record.state in _OPEN or (record.state is State.FAILED and (left_junk or item.verdict.path is Path.JUNK))
 
 
 def locate(

@@ -374,6 +374,41 @@ def test_what_a_move_releases_while_the_junk_handler_has_it_is_handled_as_clean(
     assert_balanced(world, handled=1, missing=0)
 
 
+@pytest.mark.parametrize("by_a_person", [True, False])
+def test_a_release_by_a_move_ends_with_the_move_back_and_a_persons_does_not(by_a_person: bool) -> None:
+    """A zero-hour purge moves mail both ways: the second move is the provider's word too."""
+    world = World(move_releases=True)
+    junk = world.server.deliver(mail("retry"), JUNK)
+    world.drain()
+    if by_a_person:
+        world.release(world.rows()[0].key)
+    else:
+        world.server.move(junk, INBOX)
+    world.tick(1)
+    assert world.server.find(junk)[0] == INBOX  # type: ignore[index]
+    assert [(row.state, row.released) for row in world.rows()] == [(State.PENDING, True)]
+    world.server.move(junk, JUNK)
+    world.drain()
+    (row,) = world.rows()
+    assert (row.state, row.released) == ((State.HANDLED, True) if by_a_person else (State.JUNK, False))
+    assert_balanced(world)
+
+
+def test_a_dead_letter_that_left_the_junk_folder_again_is_retried_as_clean(world: World) -> None:
+    dead = world.server.deliver(mail("reject"))
+    world.drain()
+    (row,) = world.rows()
+    for folder in (JUNK, INBOX):
+        world.server.move(dead, folder)
+        world.drain()
+    assert world.server.find(dead)[0] == FAILED  # type: ignore[index]
+    before = len(world.calls)
+    world.retry(row.key)
+    world.drain()
+    assert [call.handler for call in world.calls[before:]] == ["notify"]
+    assert_balanced(world, failed=1)
+
+
 def test_what_the_junk_path_comes_to_is_nothing_once_the_row_says_clean(world: World) -> None:
     """Whoever has changed the row, told or not: else it would be junk that no release can open."""
     in_hand_as_junk(world)

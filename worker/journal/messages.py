@@ -306,7 +306,7 @@ class Messages:
                 connection.execute(delete(message).where(message.c.id.in_(chunk)))
 
     def judged(self, verdicts: Sequence[tuple[int, Verdict]]) -> None:
-        """Messages whose verdict is new: because of it they are pending, whatever they were."""
+        """Messages whose verdict is new: because of it they are pending, whatever they were, and released no more."""
         self._update_many(
             update(message)
             .where(message.c.id == bindparam("row"))
@@ -318,6 +318,7 @@ class Messages:
                 settled_at=None,
                 settle_to=None,
                 next_at=None,
+                released_at=None,
             ),
             [
                 {"row": id_, "new_path": verdict.path.value, "new_evidence": _evidence_json(verdict)}
