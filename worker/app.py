@@ -385,11 +385,12 @@ class App:
         with self._visit() as (session, _):
             record = self._known([key])[0]
             self._parts.announcer().shown(actor(), f"{_LIST.get(record.state, 'message')} show", key)
-            reviewed(self._parts.journal.database, key, self._parts.clock())
             try:
-                return Review(self._parts.limits()).shown(session, record)
+                shown = Review(self._parts.limits()).shown(session, record)
             except NotThere as problem:
                 raise Failure(ExitCode.FINDING, str(problem)) from problem
+            reviewed(self._parts.journal.database, key, self._parts.clock())
+            return shown
 
     def ask(self, kind: IntentKind, keys: Sequence[str], reason: str) -> str:
         """Have messages released or tried again: by the running worker, or here when there is none.
@@ -400,8 +401,8 @@ class App:
             self._open()
             for record in self._known(keys):
                 _must_be_fit(kind, record)
-            Intents(self._parts.journal.database).ask(kind, keys, reason=reason, actor=actor(), now=self._parts.clock())
             self._parts.announcer().asked(actor(), kind, keys, reason)
+            Intents(self._parts.journal.database).ask(kind, keys, reason=reason, actor=actor(), now=self._parts.clock())
             lease = self._parts.lease
             if not lease.acquire():
                 return "Written down: the running worker does it with its next poll."
