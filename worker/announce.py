@@ -81,8 +81,8 @@ class Announcer:
         Raises:
             AuditUnavailable: it must not be shown.
         """
-        about = {} if key is None else {"key": key}
-        self._audit.record("content.shown", who=actor, command=command.replace(" ", "."), **about)
+        about: dict[str, Any] = {"command": command.replace(" ", ".")} | ({} if key is None else {"key": key})
+        self._audit.record("content.shown", who=actor, **about)
 
     def rebuilt(self, actor: str, count: int) -> None:
         """A person made the journal anew from the mailbox."""
