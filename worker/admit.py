@@ -6,6 +6,7 @@ message isn't still where its row says: otherwise it is a copy, a message of its
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from worker.headers import Headers
 from worker.journal.messages import Messages, NewMessage, Place, Record
@@ -53,8 +54,8 @@ class Admitted:
 
     tops: of each message by its row's id. places: of the messages known before, where they lie now, by its row's id.
     new: rows entered. moved_back: done, and their mail is in a watched folder again, where it lies now.
-    rejudged: their verdict changed. unread: UIDs of which the server showed no header yet. headless: of which it never
-    did, and which nothing is known of but where they lie.
+    rejudged: their verdict changed. released: by a move out of the junk folder. unread: UIDs of which the server showed
+    no header yet. headless: of which it never did, and which nothing is known of but where they lie.
     """
 
     tops: dict[int, Top]
@@ -62,6 +63,7 @@ class Admitted:
     new: tuple[Record, ...]
     moved_back: tuple[tuple[Record, Place], ...]
     rejudged: tuple[Record, ...]
+    released: tuple[Record, ...]
     unread: tuple[int, ...]
     headless: tuple[Record, ...] = ()
 
@@ -72,6 +74,14 @@ class _Seen:
     headers: Headers
     fingerprint: str
     verdict: Verdict
+
+
+class _KnownAgain(NamedTuple):
+    """Known messages in new places: done ones to be settled from there, those judged anew, those a move released."""
+
+    moved_back: list[tuple[Record, Place]]
+    rejudged: list[Record]
+    released: list[Record]
 
 
 class Admission:
@@ -115,12 +125,21 @@ class Admission:
             else:
                 known.append((item, record))
         added = self._messages.add([self._new(look, item) for item in new], self._clock())
-        moved_back, rejudged = self._know_again(look, known)
+        again = self._know_again(look, known)
         pairs = [*zip(new, added, strict=True), *known]
         tops = {record.id: Top(item.head.header, item.headers) for item, record in pairs}
         places = {record.id: Place(look.folder, look.state.uidvalidity, item.head.uid) for item, record in known}
         headless = tuple(record for item, record in pairs if not item.head.header and record.state in _NOT_DONE)
-        return Admitted(tops, places, tuple(added), tuple(moved_back), tuple(rejudged), tuple(sorted(unread)), headless)
+        return Admitted(
+            tops=tops,
+            places=places,
+            new=tuple(added),
+            moved_back=tuple(again.moved_back),
+            rejudged=tuple(again.rejudged),
+            released=tuple(again.released),
+            unread=tuple(sorted(unread)),
+            headless=headless,
+        )
 
     def _without_header(self, session: Session, look: Look, unread: Collection[int]) -> list[_Seen]:
         """Those whose header the server has not shown for so long that it never will."""
@@ -168,14 +187,12 @@ class Admission:
             sender_listed=sender.listed,
         )
 
-    def _know_again(
-        self, look: Look, known: list[tuple[_Seen, Record]]
-    ) -> tuple[list[tuple[Record, Place]], list[Record]]:
+    def _know_again(self, look: Look, known: list[tuple[_Seen, Record]]) -> _KnownAgain:
         """Known messages in a new place: what was pending goes on from there, what was done is settled again.
 
         Where the new place changes the verdict of a message that isn't done as clean, it starts anew: a message that
         left the junk folder is judged by its headers (and settled again where they say junk), one that went there is
-        junk. A person's release outlasts both.
+        junk. A person's release outlasts both; that by a move, which may be the server's own, ends with the move back.
 
         The place is written last: whatever the process dies at, the next look finds the message in a new place again.
         """
@@ -188,7 +205,7 @@ class Admission:
             (record, item.verdict)
             for item, record in known
             if record.id not in again
-            and not record.released
+            and (not record.released or (look.folder == self._layout.junk and _by_move_alone(record)))
             and record.state in _OPEN
             and (self._left_junk(record, look.folder) or _changes_path(item, record))
         ]
@@ -198,7 +215,9 @@ class Admission:
             [
                 (record.id, item.verdict)
                 for item, record in known
-                if record.id not in again and record.place.folder != look.folder and _is_worth_a_note(item, record)
+                if record.id not in again
+                and record.place.folder != look.folder
+                and _is_worth_a_note(item, record, left_junk=record.place.folder == self._layout.junk)
             ]
         )
         moved_back = [
@@ -210,7 +229,7 @@ class Admission:
         ]
         self._messages.settle_again([record.id for record, _ in moved_back])
         self._messages.seen_at(list(places.items()))
-        return moved_back, [record for record, _ in rejudged]
+        return _KnownAgain(moved_back, [record for record, _ in rejudged], released)
 
     def _is_moved_out(self, record: Record, folder: str) -> bool:
         """Whether junk left the folder for junk, and that is to count as a release."""
@@ -288,11 +307,19 @@ def _changes_path(item: _Seen, record: Record) -> bool:
     return record.verdict is None or record.verdict.path is not item.verdict.path
 
 
-def _is_worth_a_note(item: _Seen, record: Record) -> bool:
-    """Whether there is other evidence than before; of a dead letter, which a person may retry, only that it is junk."""
+def _by_move_alone(record: Record) -> bool:
+    """Whether a move released it, and no person has."""
+    return record.verdict is not None and record.verdict.evidence[-1:] == (MOVED_OUT,)
+
+
+def _is_worth_a_note(item: _Seen, record: Record, *, left_junk: bool) -> bool:
+    """Whether there is other evidence than before.
+
+    Of a dead letter, which a person may retry, only that it is junk, or what it is now that it left the junk folder.
+    """
     if record.released or record.verdict == item.verdict:
         return False
-    return record.state in _OPEN or (record.state is State.FAILED and item.verdict.path is Path.JUNK)
+    return record.state in _OPEN or (record.state is State.FAILED and (left_junk or item.verdict.path is Path.JUNK))
 
 
 def locate(session: Session, messages: Messages, account: str, folder: str, state: FolderState) -> dict[str, list[int]]:

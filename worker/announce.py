@@ -12,9 +12,12 @@ log = get_logger()
 
 
 class Announcer:
-    """Told of each event by the guard; never raises. The event's fields hold no secret.
+    """Told of each event by the guard. The event's fields hold no secret.
 
     attempted: told what each attempt came to.
+
+    Where the audit trail can't be written, the worker goes on, and the log says so; what a person asks to see or to
+    have done is refused: `shown` and `asked` alone raise.
     """
 
     def __init__(self, audit: AuditTrail, attempted: Callable[[str], None] = lambda _outcome: None) -> None:
@@ -73,8 +76,13 @@ class Announcer:
         self._record("login.authorised", actor, method="device")
 
     def shown(self, actor: str, command: str, key: str | None = None) -> None:
-        """A person had mail shown: access to patients' data."""
-        self._record("content.shown", actor, command=command.replace(" ", "."), **({} if key is None else {"key": key}))
+        """A person is about to see mail: access to patients' data.
+
+        Raises:
+            AuditUnavailable: it must not be shown.
+        """
+        about: dict[str, Any] = {"command": command.replace(" ", ".")} | ({} if key is None else {"key": key})
+        self._audit.record("content.shown", who=actor, **about)
 
     def rebuilt(self, actor: str, count: int) -> None:
         """A person made the journal anew from the mailbox."""
@@ -85,10 +93,14 @@ class Announcer:
         self._record("message.released", None, words="moved out of the junk folder", key=key)
 
     def asked(self, actor: str, kind: Kind, keys: Sequence[str], reason: str) -> None:
-        """A person asked for messages to be released, or tried again."""
+        """A person asks for messages to be released, or tried again.
+
+        Raises:
+            AuditUnavailable: it must not be done.
+        """
         event = {Kind.RELEASE: "message.released", Kind.RETRY: "message.retried"}[kind]
         for key in keys:
-            self._record(event, actor, words=reason, key=key)
+            self._audit.record(event, who=actor, words=reason, key=key)
 
     def _resumed(self, actor: str | None) -> None:
         """An attempt after a halt: a reset, or another credential, has ended it."""

@@ -14,6 +14,7 @@ from typing import Any, Self
 from worker import __version__
 from worker.admit import NO_HEADER
 from worker.build import Parts
+from worker.carry_out import is_junk
 from worker.connect import log_in
 from worker.cycle import Cycle, Drained, LeaseHeld, Paused
 from worker.exits import ExitCode, Failure
@@ -48,7 +49,6 @@ from worker.settings import Settings, SettingsError, check_files, check_state_di
 from worker.signals import ENDING_SIGNALS, Ending
 from worker.status import actor, replica, view
 from worker.upkeep import Compact, Rebuild, Rebuilt
-from worker.verdict import Path as MailPath
 
 log = get_logger()
 
@@ -399,11 +399,12 @@ class App:
         with self._visit() as (session, _):
             record = self._known([key])[0]
             self._parts.announcer().shown(actor(), f"{_LIST.get(record.state, 'message')} show", key)
-            reviewed(self._parts.journal.database, key, self._parts.clock())
             try:
-                return Review(self._parts.limits()).shown(session, record)
+                shown = Review(self._parts.limits()).shown(session, record)
             except NotThere as problem:
                 raise Failure(ExitCode.FINDING, str(problem)) from problem
+            reviewed(self._parts.journal.database, key, self._parts.clock())
+            return shown
 
     def ask(self, kind: IntentKind, keys: Sequence[str], reason: str) -> str:
         """Have messages released or tried again: by the running worker, or here when there is none.
@@ -414,8 +415,8 @@ class App:
             self._open()
             for record in self._known(keys):
                 _must_be_fit(kind, record)
-            Intents(self._parts.journal.database).ask(kind, keys, reason=reason, actor=actor(), now=self._parts.clock())
             self._parts.announcer().asked(actor(), kind, keys, reason)
+            Intents(self._parts.journal.database).ask(kind, keys, reason=reason, actor=actor(), now=self._parts.clock())
             if self._parts.journal.facts.paused() is not None:
                 return "Written down. The worker is paused: it is done after `nhsmail-worker resume`."
             lease = self._parts.lease
@@ -535,8 +536,7 @@ def _sources(record: Record) -> set[str]:
 
 def _must_be_fit(kind: IntentKind, record: Record) -> None:
     """Refuse what can't be meant: to release what isn't junk, to retry what hasn't failed."""
-    junk = record.verdict is not None and record.verdict.path is MailPath.JUNK
-    if kind is IntentKind.RELEASE and not junk:
+    if kind is IntentKind.RELEASE and not is_junk(record):
         raise Failure(ExitCode.USAGE, f"The message {record.key} isn't junk but {record.state}. Nothing was done.")
     if kind is IntentKind.RETRY and record.state is not State.FAILED:
         text = f"The message {record.key} is no dead letter but {record.state}. Nothing was done."

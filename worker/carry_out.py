@@ -1,9 +1,9 @@
 """What people asked for is done here, by the worker that holds the lease: releases and retries."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from worker.journal.intents import Intent, Intents, Kind
-from worker.journal.messages import Messages, Record
+from worker.journal.messages import Messages, Place, Record
 from worker.mailbox.folders import Layout
 from worker.mailbox.session import Session
 from worker.observe import get_logger
@@ -14,6 +14,15 @@ from worker.verdict import Evidence, Path, Verdict
 log = get_logger()
 
 RELEASED = Evidence("release", None, "released", "a person said that it is clean", counts=False)
+
+
+def is_junk(record: Record) -> bool:
+    """Whether a release can be meant. The state counts as well as the path: what is in junk can be released, always.
+
+    What was handled can't, even where its path says junk: a clean handler had it when it was moved to the junk folder.
+    """
+    on_the_path = record.verdict is not None and record.verdict.path is Path.JUNK
+    return record.state is State.JUNK or (on_the_path and record.state is not State.HANDLED)
 
 
 class CarryOut:
@@ -32,27 +41,34 @@ class CarryOut:
         self._clock = clock
         self.absent: tuple[str, ...] = ()
 
-    def __call__(self, session: Session) -> int:
-        """Carry out everything that was asked for; returns how many messages are to be handled anew.
+    def __call__(self, session: Session, opened: Callable[[int], None] = lambda _row: None) -> dict[int, Place]:
+        """Carry out everything that was asked for; returns where what is to be handled anew lies now, by its row's id.
+
+        opened: told of each row as soon as the journal says so: what a try on its former path comes to holds no more,
+        even where the connection is lost before the mailbox shows anything.
 
         The journal knows before the mailbox shows it: a message that was opened again and not yet moved is handled from
         where it lies.
         """
         intents = self._intents.open()
         if not intents:
-            return 0
+            return {}
         known = {record.key: record for record in self._messages.with_keys([intent.key for intent in intents])}
-        opened = [record.id for intent in intents if (record := known.get(intent.key)) and self._reopen(intent, record)]
-        again = [record for record in self._messages.with_keys(list(known)) if record.state is State.PENDING]
-        absent = self._settle.bring_back(session, again, self._layout.folders[0])
+        for intent in intents:
+            if (record := known.get(intent.key)) and self._reopen(intent, record):
+                opened(record.id)
+        absent = self._settle.bring_back(session, self._pending(known), self._layout.folders[0])
         self.absent = tuple(record.key for record in absent)
         self._intents.done([intent.id for intent in intents], self._clock())
-        return len(opened)
+        return {record.id: record.place for record in self._pending(known)}
+
+    def _pending(self, keys: Iterable[str]) -> list[Record]:
+        return [record for record in self._messages.with_keys(list(keys)) if record.state is State.PENDING]
 
     def _reopen(self, intent: Intent, record: Record) -> bool:
         match intent.kind:
-            case Kind.RELEASE if record.verdict is not None and record.verdict.path is Path.JUNK:
-                evidence = (*record.verdict.evidence, RELEASED)
+            case Kind.RELEASE if is_junk(record):
+                evidence = (*(record.verdict.evidence if record.verdict else ()), RELEASED)
                 self._messages.reopen(record.id, verdict=Verdict(Path.CLEAN, evidence), released_at=self._clock())
                 log.info("message.released", key=record.key, actor=intent.actor)
                 return True

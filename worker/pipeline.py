@@ -76,7 +76,7 @@ class Pipeline:
         hands: Hands,
         recorder: Recorder,
         settle: Settle,
-        carry_out: Callable[[Session], int],
+        carry_out: Callable[[Session, Callable[[int], None]], Mapping[int, Place]],
         messages: Messages,
         bounds: Bounds,
         go_on: Callable[[], None],
@@ -87,8 +87,8 @@ class Pipeline:
     ) -> None:
         """What isn't a stage of the way:
 
-        turns: says of what is due whose turn it is. carry_out: does what people asked for. go_on: called before each
-        step, raises `Stop` where there must be none.
+        turns: says of what is due whose turn it is. carry_out: does what people asked for, and tells of each message
+        that it opens again. go_on: called before each step, raises `Stop` where there must be none.
         """
         self._poll = poll
         self._admission = admission
@@ -139,7 +139,9 @@ class Pipeline:
         """
         self._report = Report()
         self._collect(session, wait=0)
-        self._report.opened = self._carry_out(session)
+        places = self._carry_out(session, self._recorder.rejudged)
+        self._recorder.relocated(places)
+        self._report.opened = len(places)
         for folder in self._settle.ask_again():
             self._poll.look_again(folder)
             self._fresh = True
@@ -229,6 +231,7 @@ class Pipeline:
             self._on_new(len(admitted.new))
         for record in admitted.rejudged:
             log.warning("message.rejudged", key=record.key, folder=look.folder)
+        for record in (*admitted.rejudged, *admitted.released):
             self._recorder.rejudged(record.id)
         for record, place in admitted.moved_back:
             log.warning("message.moved_back", key=record.key, folder=look.folder)

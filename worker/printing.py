@@ -91,16 +91,48 @@ def print_shown(shown: Any) -> int:
     lines = [f"{shown.key} in '{shown.folder}'", "", "Evidence:"]
     for piece in shown.evidence:
         counts = "counts" if piece.counts else "doesn't count"
-        lines.append(f"  {piece.source} {piece.value} ({piece.header or 'no header'}): {counts}, {piece.reason}")
-    lines += ["", "Headers:", *(f"  {name}: {value}" for name, value in shown.headers)]
+        lines += _set_in(f"{piece.source} {piece.value} ({piece.header or 'no header'}): {counts}, {piece.reason}")
+    lines += ["", "Headers:"]
+    for name, value in shown.headers:
+        lines += _set_in(f"{name}: {value}")
     if shown.attachments:
-        lines += ["", "Attachments:", *(f"  {name} ({kind}, {size} bytes)" for name, kind, size in shown.attachments)]
+        lines += ["", "Attachments:"]
+        for name, kind, size in shown.attachments:
+            lines += _set_in(f"{name} ({kind}, {size} bytes)")
     if shown.text:
-        lines += ["", "Text:", *(f"  | {line}" for line in shown.text.split("\n"))]
+        lines += ["", "Text:"]
+        for line in shown.text.split("\n"):
+            lines += _set_in(line, "  | ", "  | ")
     if shown.note:
         lines += ["", shown.note]
     click.echo("\n".join(lines))
     return ExitCode.DONE
+
+
+def _set_in(text: str, first: str = "  ", further: str = "    ") -> list[str]:
+    """The text as lines that fit the terminal, each set in: one that is too wide would go on at the margin."""
+    lines: list[str] = []
+    indent = first
+    while (end := _fitting(text, _terminal_width() - len(indent))) < len(text):
+        cut = text.rfind(" ", 1, end + 1)
+        if cut < 0:
+            cut = end
+        lines.append(indent + text[:cut])
+        text, indent = text[cut:].lstrip(" "), further
+    return [*lines, indent + text]
+
+
+def _fitting(text: str, cells: int) -> int:
+    """How many characters fit into so many cells, at least one. What any terminal may give two cells takes two."""
+    for position, character in enumerate(text):
+        cells -= 1 if character < _MAY_BE_WIDE else 2
+        if cells < 0:
+            return max(1, position)
+    return len(text)
+
+
+_MAY_BE_WIDE = "\u1100"
+"""From here on there are characters of two cells, and terminals don't agree on which."""
 
 
 def print_explanation(found: Any) -> None:
@@ -151,6 +183,12 @@ def _key() -> Column:
 
 
 _PIPE_WIDTH = 160
+
+
+def _terminal_width() -> int:
+    """Also where what is printed gets to the terminal by way of a pager."""
+    terminal = next((stream for stream in (sys.stdout, sys.stderr) if stream.isatty()), None)
+    return _PIPE_WIDTH if terminal is None else Console(file=terminal).width
 
 
 def standard_output() -> Console:

@@ -145,12 +145,17 @@ class Recorder:
         )
 
     def _drop_outdated(self) -> None:
-        """A message that was moved to the other path while in hand: only that it was handled still holds."""
+        """A message that was moved to the other path while in hand: only that it was handled still holds.
+
+        Junk is asked for its path once more, whoever changed it: as junk, a released message would be out of reach.
+        """
         held = {item.record.id for item in self._finished}
+        junk = [item.record.id for item in self._finished if item.outcome.state is State.JUNK]
+        outdated = self._outdated | self._messages.on_path(Path.CLEAN, junk)
         dropped = {
             item.record.id
             for item in self._finished
-            if item.record.id in self._outdated and item.outcome.state is not State.HANDLED
+            if item.record.id in outdated and item.outcome.state is not State.HANDLED
         }
         self._messages.give_back(list(dropped))
         self._finished = [item for item in self._finished if item.record.id not in dropped]

@@ -28,6 +28,8 @@ ATTACHMENTS = 100
 
 _UNSAFE = frozenset({"Cc", "Cf", "Co", "Cs", "Cn", "Zl", "Zp"})
 """Unicode categories that don't print, or that change how others do: control, format (bidi overrides), private, …"""
+_BLANKS = frozenset("\u115f\u1160\u2800\u3164\uffa0")
+"""Letters and a symbol that look like spaces: with enough of them a sender moves words to where they pass for ours."""
 _MARKS = frozenset({"Mn", "Me", "Mc"})
 _MOST_MARKS = 4
 """Marks on one character: real scripts have no more, and a hundred of them paint over the lines above."""
@@ -160,7 +162,7 @@ def _printable(text: str) -> Iterator[str]:
         category = unicodedata.category(character)
         marks = marks + 1 if category in _MARKS else 0
         if marks <= _MOST_MARKS:
-            yield " " if category in _UNSAFE else character
+            yield " " if category in _UNSAFE or character in _BLANKS else character
 
 
 def _listed(record: Record, headers: Headers | None, *, known: bool) -> Listed:

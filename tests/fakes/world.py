@@ -9,6 +9,7 @@ from typing import Any
 
 from tests.fakes.mailbox import FAILED, INBOX, JUNK, PROCESSED, FakeSession, Server
 from worker.admit import Admission
+from worker.carry_out import CarryOut
 from worker.circuit import CircuitRules
 from worker.cycle import Cycle
 from worker.fetch import Fetch
@@ -18,6 +19,8 @@ from worker.hands import Finished, InHand
 from worker.headers import Headers
 from worker.journal.database import Database, JournalUnavailable
 from worker.journal.facts import Facts
+from worker.journal.intents import Intents
+from worker.journal.intents import Kind as IntentKind
 from worker.journal.messages import Messages, Record, Result
 from worker.journal.schema import metadata
 from worker.keeper import Keeper, Stopwatch
@@ -264,8 +267,13 @@ class World:
         database: Database | None = None,
         pause_after: int = 0,
         ordered: bool = False,
+        move_releases: bool = False,
     ) -> None:
-        """pause_after: a handler is paused after so many failures. ordered: the route `all` asks for order."""
+        """What the settings say:
+
+        pause_after: a handler is paused after so many failures. ordered: the route `all` asks for order. move_releases:
+        a move out of the junk folder counts as a release.
+        """
         self.server = server or Server()
         self.clock = Clock()
         self.faults = Faults()
@@ -294,6 +302,10 @@ class World:
         self.server.after = lambda name: self.faults.strike(name, after=True)
         self.pause_after = pause_after
         self.ordered = ordered
+        self.move_releases = move_releases
+        self.moved_out: set[str] = set()
+        """Keys of junk that a move has released."""
+        self.intents = Intents(self.database)
         self.down = False
         """What the handlers of clean mail talk to is down."""
         self.runs = 0
@@ -334,7 +346,13 @@ class World:
         )
         hands: Any = self.hands
         admission = Admission(
-            messages, account=ACCOUNT, layout=layout, classify=classify, clock=self.clock, sender_of=sender_of
+            messages,
+            account=ACCOUNT,
+            layout=layout,
+            classify=classify,
+            clock=self.clock,
+            sender_of=sender_of,
+            on_moved_out=(lambda record: self.moved_out.add(record.key)) if self.move_releases else None,
         )
         recorder = Recorder(
             messages=messages,
@@ -365,7 +383,7 @@ class World:
             hands=hands,
             recorder=recorder,
             settle=settle,
-            carry_out=lambda _session: 0,
+            carry_out=CarryOut(self.intents, messages, settle, layout, self.clock),
             messages=messages,
             bounds=self.bounds,
             go_on=self.cycle.go_on,
@@ -382,6 +400,14 @@ class World:
         except Killed:
             self.deaths += 1
             self.start()
+
+    def release(self, key: str) -> None:
+        """A person says that it is clean; the next run does it."""
+        self.intents.ask(IntentKind.RELEASE, [key], reason="it is a report", actor="a person", now=self.clock())
+
+    def retry(self, key: str) -> None:
+        """A person wants a dead letter tried again; the next run does it."""
+        self.intents.ask(IntentKind.RETRY, [key], reason="mended", actor="a person", now=self.clock())
 
     def drain(self, *, polls: int = 200) -> None:
         """Run until nothing is left to do, without further faults; fails when that takes too long."""

@@ -199,6 +199,41 @@ def test_a_release_and_each_look_are_audited(dovecot: Mailbox, make_worker: Make
     assert "lab.example.org" not in trail
 
 
+def test_without_the_audit_trail_nothing_is_shown_and_nothing_released(
+    dovecot: Mailbox, make_worker: MakeWorker
+) -> None:
+    dovecot.append_many(JUNK, [letter(1)])
+    worker = make_worker(settings=BOTH)
+    assert worker.once() == 0
+    (key,) = keys(worker, "junk")
+    for trail in (worker.state / "audit").glob("*.jsonl"):
+        trail.rename(worker.state / trail.name)
+        trail.mkdir()
+
+    for command in (("list",), ("show", key), ("release", key, "--reason", "it is a report")):
+        answer = worker.command("junk", *command)
+        assert (answer.code, "audit trail" in answer.err) == (78, True), answer
+        assert "Subject" not in answer.out
+        assert key not in answer.out
+    assert worker.rows("SELECT count(*) FROM intent") == [(0,)]
+    assert worker.rows("SELECT reviewed_at FROM message") == [(None,)]
+
+
+def test_a_look_at_what_is_not_there_is_none(dovecot: Mailbox, make_worker: MakeWorker) -> None:
+    dovecot.append_many(JUNK, [letter(1)])
+    worker = make_worker(settings=BOTH)
+    assert worker.once() == 0
+    (key,) = keys(worker, "junk")
+    dovecot.renumber(JUNK)
+
+    assert worker.command("junk", "show", key).code == 1
+    assert worker.rows("SELECT reviewed_at FROM message") == [(None,)]
+
+    assert worker.once() == 0
+    assert worker.command("junk", "show", key).code == 0
+    assert worker.rows("SELECT count(reviewed_at) FROM message") == [(1,)]
+
+
 def test_a_handler_that_is_done_as_junk_is_called_again_as_clean_and_no_other_time(
     dovecot: Mailbox, make_worker: MakeWorker
 ) -> None:

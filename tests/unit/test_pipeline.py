@@ -21,7 +21,7 @@ from worker.mailbox.errors import ConnectionLost
 from worker.message import Message
 from worker.observe import configure_logging
 from worker.outcome import Outcome, State
-from worker.verdict import Path
+from worker.verdict import Path, Verdict
 
 
 @pytest.fixture(autouse=True)
@@ -424,6 +424,116 @@ def test_mail_moved_between_inbox_and_junk_while_in_hand(world: World, there: st
     assert "archive" in [call.handler for call in world.finished]
     assert world.states() == {State.HANDLED: 1}
     assert_balanced(world)
+
+
+def in_hand_as_junk(world: World) -> Mail:
+    """A message that the junk path's handler has, and gives back later."""
+    world.hung.add("slow")
+    world.start()
+    junk = world.server.deliver(mail("slow"), JUNK)
+    world.tick()
+    assert len(world.hands) == 1
+    return junk
+
+
+def comes_back(world: World) -> None:
+    world.hung.clear()
+    world.hands.end_hang()
+    world.drain()
+
+
+@pytest.mark.parametrize("copyuid", [True, False])
+def test_what_is_released_while_the_junk_handler_has_it_is_handled_as_clean(world: World, copyuid: bool) -> None:
+    world.server.copyuid = copyuid
+    in_hand_as_junk(world)
+    world.release(world.rows()[0].key)
+    world.tick()
+    comes_back(world)
+    assert [call.handler for call in world.finished] == ["quarantine", "archive", "notify"]
+    assert world.states() == {State.HANDLED: 1}
+    assert len(world.server.folders[PROCESSED].mails) == 1
+    assert_balanced(world, handled=1, missing=0)
+
+
+def test_a_release_at_which_the_connection_is_lost_holds_too(world: World) -> None:
+    def lose(name: str) -> None:
+        if name == "present":
+            world.server.before = lambda _name: None
+            raise ConnectionLost("the connection to the mail server was lost")
+
+    in_hand_as_junk(world)
+    world.release(world.rows()[0].key)
+    world.server.before = lose
+    world.tick()
+    comes_back(world)
+    assert [call.handler for call in world.finished] == ["quarantine", "archive", "notify"]
+    assert_balanced(world, handled=1, missing=0)
+
+
+def test_what_a_move_releases_while_the_junk_handler_has_it_is_handled_as_clean(world: World) -> None:
+    world.move_releases = True
+    junk = in_hand_as_junk(world)
+    world.server.move(junk, INBOX)
+    world.tick()
+    assert world.moved_out == {world.rows()[0].key}
+    comes_back(world)
+    assert [call.handler for call in world.finished] == ["quarantine", "archive", "notify"]
+    assert_balanced(world, handled=1, missing=0)
+
+
+@pytest.mark.parametrize("by_a_person", [True, False])
+def test_a_release_by_a_move_ends_with_the_move_back_and_a_persons_does_not(by_a_person: bool) -> None:
+    """A zero-hour purge moves mail both ways: the second move is the provider's word too."""
+    world = World(move_releases=True)
+    junk = world.server.deliver(mail("retry"), JUNK)
+    world.drain()
+    if by_a_person:
+        world.release(world.rows()[0].key)
+    else:
+        world.server.move(junk, INBOX)
+    world.tick(1)
+    assert world.server.find(junk)[0] == INBOX  # type: ignore[index]
+    assert [(row.state, row.released) for row in world.rows()] == [(State.PENDING, True)]
+    world.server.move(junk, JUNK)
+    world.drain()
+    (row,) = world.rows()
+    assert (row.state, row.released) == ((State.HANDLED, True) if by_a_person else (State.JUNK, False))
+    assert_balanced(world)
+
+
+def test_a_dead_letter_that_left_the_junk_folder_again_is_retried_as_clean(world: World) -> None:
+    dead = world.server.deliver(mail("reject"))
+    world.drain()
+    (row,) = world.rows()
+    for folder in (JUNK, INBOX):
+        world.server.move(dead, folder)
+        world.drain()
+    assert world.server.find(dead)[0] == FAILED  # type: ignore[index]
+    before = len(world.calls)
+    world.retry(row.key)
+    world.drain()
+    assert [call.handler for call in world.calls[before:]] == ["notify"]
+    assert_balanced(world, failed=1)
+
+
+def test_what_the_junk_path_comes_to_is_nothing_once_the_row_says_clean(world: World) -> None:
+    """Whoever has changed the row, told or not: else it would be junk that no release can open."""
+    in_hand_as_junk(world)
+    (row,) = world.rows()
+    world.journal.reopen(row.id, verdict=Verdict(Path.CLEAN), released_at=world.clock())
+    comes_back(world)
+    assert world.states() == {State.HANDLED: 1}
+
+
+def test_junk_whose_path_says_clean_can_be_released(world: World) -> None:
+    """A row as an earlier version could leave it."""
+    world.server.deliver(mail(), JUNK)
+    world.drain()
+    (row,) = world.rows()
+    world.journal.noted([(row.id, Verdict(Path.CLEAN))])
+    world.release(row.key)
+    world.drain()
+    assert [call.handler for call in world.finished] == ["quarantine", "archive", "notify"]
 
 
 def test_a_neighbour_of_poison_is_not_dead_lettered(world: World) -> None:

@@ -23,6 +23,7 @@ from hypothesis.stateful import (
 
 from tests.fakes.mailbox import ELSEWHERE, FAILED, INBOX, JUNK, PROCESSED, Mail, Server, mail
 from tests.fakes.world import ACCOUNT, Call, Fault, Killed, World, kind
+from worker.carry_out import is_junk
 from worker.headers import Headers
 from worker.journal.database import JournalUnavailable
 from worker.journal.messages import Record
@@ -57,6 +58,8 @@ class Mailbox(RuleBasedStateMachine):
         self.kills = 0
         self.checked_calls = 0
         self.settled_done: dict[str, State] = {}
+        self.asked_for: set[str] = set()
+        """Keys of what a person asked to be released."""
 
     @initialize(
         move=st.booleans(),
@@ -66,18 +69,34 @@ class Mailbox(RuleBasedStateMachine):
         headers_only=st.booleans(),
         pausing=st.booleans(),
         ordered=st.booleans(),
+        move_releases=st.booleans(),
+        hang=st.booleans(),
     )
     def begin(
-        self, move: bool, copyuid: bool, keep: bool, hold: bool, headers_only: bool, pausing: bool, ordered: bool
+        self,
+        move: bool,
+        copyuid: bool,
+        keep: bool,
+        hold: bool,
+        headers_only: bool,
+        pausing: bool,
+        ordered: bool,
+        move_releases: bool,
+        hang: bool,
     ) -> None:
         server = Server(capabilities=["UIDPLUS", "IDLE", *(["MOVE"] if move else [])])
         server.copyuid = copyuid
         server.moving = self._moves
         self.world = World(
-            server, handled="keep" if keep else PROCESSED, pause_after=2 if pausing else 0, ordered=ordered
+            server,
+            handled="keep" if keep else PROCESSED,
+            pause_after=2 if pausing else 0,
+            ordered=ordered,
+            move_releases=move_releases,
         )
         self.world.hold, self.world.headers_only = hold, headers_only
         self.world.start()
+        self.handlers_hang(hang)
 
     # -- mail comes
 
@@ -165,6 +184,17 @@ class Mailbox(RuleBasedStateMachine):
             if to == JUNK:
                 self.been_in_junk.add(one.raw)
 
+    @rule(data=st.data(), seconds=st.sampled_from([0, 60]))
+    def person_releases(self, data: Any, seconds: int) -> None:
+        """Most tellingly while a handler has the message."""
+        junk = [row for row in self.world.rows() if is_junk(row)]
+        if junk := [row for row in junk if row.id in self.world.hands] or junk:
+            key = data.draw(st.sampled_from(junk)).key
+            self.world.release(key)
+            self.asked_for.add(key)
+            if seconds:
+                self.world.tick(seconds)
+
     @rule(folder=st.sampled_from([INBOX, JUNK, PROCESSED, FAILED]))
     def renumber(self, folder: str) -> None:
         self.world.server.renumber(folder)
@@ -201,6 +231,9 @@ class Mailbox(RuleBasedStateMachine):
         self.world.start()
 
     @rule(hang=st.booleans())
+    def some_hang(self, hang: bool) -> None:
+        self.handlers_hang(hang)
+
     def handlers_hang(self, hang: bool) -> None:
         if hang:
             self.world.hung.add("ok")
@@ -216,7 +249,7 @@ class Mailbox(RuleBasedStateMachine):
     # -- what must hold at every step
 
     def _moves(self, folder: str, uidvalidity: int, uids: Sequence[int], target: str) -> None:
-        """Nothing is moved before its outcome is recorded."""
+        """Nothing is moved before its outcome is recorded, but what a person has released and isn't handled yet."""
         placed = {
             row.place.uid: row
             for row in self.world.rows()
@@ -225,6 +258,9 @@ class Mailbox(RuleBasedStateMachine):
         for uid in uids:
             row = placed.get(uid)
             assert row is not None, f"moved what the journal doesn't know: {folder} {uid}"
+            if row.state is State.PENDING and row.key in self.asked_for:
+                assert (row.released, target) == (True, INBOX), row
+                continue
             assert row.state in (State.HANDLED, State.JUNK, State.FAILED), row
             assert row.settle_to == target or not target, row
 
@@ -240,20 +276,36 @@ class Mailbox(RuleBasedStateMachine):
         assert call.key.startswith(_mark(call.raw)) or self.world.headers_only, "the key isn't this message's"
         if call.handler != "quarantine":
             assert call.path is Path.CLEAN
-            assert b"X-Is-Junk" not in call.raw, "junk reached a clean handler"
+            if call.key in self.asked_for:
+                return
+            released = call.key in self.world.moved_out
+            assert released or b"X-Is-Junk" not in call.raw, "junk reached a clean handler"
             assert call.folder != JUNK, "mail of the junk folder reached a clean handler"
         else:
             assert call.path is Path.JUNK
 
     @invariant()
     def the_done_stays_done(self) -> None:
-        """Handled and dead-lettered mail is never open again; nor is what was handled handed over."""
+        """Handled and dead-lettered mail is never open again; nor is what was handled handed over.
+
+        A person can release a dead letter of the junk path.
+        """
         if not hasattr(self, "world"):
             return
         now = {row.key: row.state for row in self.world.rows()}
         for key, state in self.settled_done.items():
+            if state is State.FAILED and key in self.asked_for:
+                continue
             assert now.get(key) is state, f"{key} was {state} and is {now.get(key)}"
         self.settled_done = {key: state for key, state in now.items() if state in (State.HANDLED, State.FAILED)}
+
+    @invariant()
+    def what_is_in_junk_can_be_told_from_what_is_not(self) -> None:
+        if hasattr(self, "world"):
+            for row in self.world.rows():
+                is_clean = row.verdict is not None and row.verdict.path is Path.CLEAN
+                assert not (row.state is State.JUNK and is_clean), row
+                assert is_clean or not row.released, row
 
     @invariant()
     def nothing_done_is_handed_over(self) -> None:
@@ -294,13 +346,13 @@ class Mailbox(RuleBasedStateMachine):
             assert done >= came - self.removed[raw], "lost"
             assert len(mine) <= came, "one message was taken for two"
             assert states[State.GONE] <= self.removed[raw], "gone, and nobody took it away"
-            self._right_end(raw, states)
+            self._right_end(raw, states, mine)
         assert never_read <= len(rows[NEVER_READ]), "lost"
         for name in WATCHED:
             for one in self.world.server.all_mail(name):
                 self._may_lie(one, name, rows[_mark(one.raw)])
 
-    def _right_end(self, raw: bytes, states: Counter[State]) -> None:
+    def _right_end(self, raw: bytes, states: Counter[State], rows: list[Record]) -> None:
         wanted = ENDS.get(kind(raw), State.HANDLED)
         allowed = {wanted, State.GONE}
         if b"X-Is-Junk" in raw:
@@ -309,8 +361,12 @@ class Mailbox(RuleBasedStateMachine):
                 allowed |= {State.FAILED}
         elif raw in self.been_in_junk:
             allowed |= {State.JUNK, State.FAILED} if wanted is State.FAILED else {State.JUNK}
+        if any(row.released or row.key in self.asked_for for row in rows):
+            allowed |= {wanted}
         if raw in self.ever_blank or self.been_down:
             allowed |= {State.FAILED}
+        for row in rows:
+            assert not row.released or row.state is not State.JUNK, "released, and in junk"
         assert set(states) <= allowed | {State.PENDING}, (states, allowed)
 
     def _may_lie(self, one: Mail, folder: str, rows: list[Record]) -> None:

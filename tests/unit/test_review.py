@@ -13,9 +13,10 @@ import pytest
 from click.testing import CliRunner
 from hypothesis import example, given
 from hypothesis import strategies as st
+from rich.cells import cell_len
 
 from tests.fakes.mailbox import JUNK, Server
-from worker import cli
+from worker import cli, printing
 from worker.journal.messages import Place, Record
 from worker.message import Limits
 from worker.outcome import State
@@ -168,6 +169,11 @@ def test_plain_text_stays_what_it_is() -> None:
         assert plain(text) == text
 
 
+def test_blanks_that_count_as_letters_are_spaces() -> None:
+    for blank in "\u2800\u3164\u115f\u1160\uffa0":
+        assert plain(f"a{blank * 80}b") == "a b"
+
+
 def test_html_is_shown_as_text_and_nothing_is_fetched() -> None:
     html = b'<p>Dear <b>team</b></p><img src="https://evil.example/p.gif" alt="logo"><a href="https://evil.example">here</a>'
     text = shown(HEAD + b"Content-Type: text/html\r\n\r\n" + html).text
@@ -195,6 +201,46 @@ def test_what_the_sender_wrote_is_set_in_and_passes_for_nothing_of_ours(monkeypa
     raw = (
         b"Evidence: none\r\nSubject: [red]x[/red] :smile:\r\n\r\nAttachments:\n  safe.pdf (application/pdf, 1 bytes)\n"
     )
+    lines = printed(raw, monkeypatch)
+    assert [line for line in lines if line and not line.startswith("  ")] == [
+        f"k1 in '{JUNK}'",
+        "Evidence:",
+        "Headers:",
+        "Text:",
+    ]
+    assert "  Subject: [red]x[/red] :smile:" in lines
+    assert "  | Attachments:" in lines
+
+
+@pytest.mark.parametrize(
+    "filler", ["x", "x ", "\u2800", "\u3164", "\u115f", "\u1160", "\uffa0", "\u5831", "\U0001f600", "\u2764\ufe0f"]
+)
+@pytest.mark.parametrize("length", [33, 66, 67, 72, 75])
+def test_no_line_of_the_senders_reaches_the_margin_of_a_narrow_terminal(
+    filler: str, length: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A terminal goes on at the margin where a line is wider than it is, and there our own words begin."""
+    monkeypatch.setattr(printing, "_terminal_width", lambda: 80)
+    said = filler * length + " Evidence: nothing counts, released by Dr Smith " + filler * length
+    encoded = base64.b64encode(said.encode())
+    raw = b"Subject: =?utf-8?b?%s?=\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n%s" % (encoded, said.encode())
+
+    lines = printed(raw, monkeypatch)
+
+    assert [line for line in lines if line and not line.startswith("  ")] == [
+        f"k1 in '{JUNK}'",
+        "Evidence:",
+        "Headers:",
+        "Text:",
+    ]
+    assert all(cell_len(line) + line.count("\ufe0f") <= 80 for line in lines)
+    text = lines[lines.index("Text:") + 1 :]
+    assert all(line.startswith("  | ") for line in text)
+    assert "".join("".join(line[4:] for line in text).split()) == "".join(plain(said).split())
+
+
+def printed(raw: bytes, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The lines that `junk show` prints of it."""
 
     class App:
         def __enter__(self) -> Self:
@@ -207,17 +253,7 @@ def test_what_the_sender_wrote_is_set_in_and_passes_for_nothing_of_ours(monkeypa
             return shown(raw)
 
     monkeypatch.setattr(cli, "_app", lambda *_args, **_more: App())
-    result = CliRunner().invoke(cli.commands, ["junk", "show", "k1"])
-
-    lines = result.output.splitlines()
-    assert [line for line in lines if line and not line.startswith("  ")] == [
-        f"k1 in '{JUNK}'",
-        "Evidence:",
-        "Headers:",
-        "Text:",
-    ]
-    assert "  Subject: [red]x[/red] :smile:" in lines
-    assert "  | Attachments:" in lines
+    return CliRunner().invoke(cli.commands, ["junk", "show", "k1"]).output.splitlines()
 
 
 def test_a_message_that_is_no_longer_there_is_said_to_be_so() -> None:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from worker.classify import authentication, exchange, keywords, placement, rspamd, spamassassin, trend
 from worker.classify.boundary import Belief, find_boundary
+from worker.classify.kinds import Kind, kinds
 from worker.classify.policy import SOURCES, JunkPolicy
 from worker.classify.reading import Reader, Reading
 from worker.verdict import Evidence, Path, Verdict
@@ -91,8 +92,17 @@ def _weighed(source: str, header: str | None, reading: Reading, doubt: str | Non
 
 
 def _kept(evidence: list[Evidence]) -> tuple[Evidence, ...]:
-    """Each piece once; of too many, those that count first; in the order of the sources."""
+    """Each piece once, in the order of the sources.
+
+    Of too many, the first of each source and kind that counts, then the others that count: nobody can crowd out what
+    a route goes by.
+    """
     pieces = list(dict.fromkeys(evidence))
     if len(pieces) > MOST_EVIDENCE:
-        pieces = sorted(pieces, key=lambda piece: not piece.counts)[:MOST_EVIDENCE]
+        firsts: dict[tuple[str, frozenset[Kind]], Evidence] = {}
+        for piece in pieces:
+            if piece.counts:
+                firsts.setdefault((piece.source, kinds([piece])), piece)
+        counting = [piece for piece in pieces if piece.counts]
+        pieces = list(dict.fromkeys([*firsts.values(), *counting, *pieces]))[:MOST_EVIDENCE]
     return tuple(sorted(pieces, key=lambda piece: SOURCES.index(piece.source)))

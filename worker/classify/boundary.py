@@ -2,7 +2,8 @@
 
 A sender can write any header, but can't write above what the provider's servers wrote on the way in. Walking down from
 the top, the first Received line that is *by* a provider host and *from* another is where the message entered: the
-ingress hop. What stands above it, the provider wrote; what stands below, anybody may have.
+ingress hop. So is one *from* a host by which other organisations' mail leaves, although it bears the provider's name.
+What stands above the ingress hop, the provider wrote; what stands below, anybody may have.
 
 Only the topmost line tells whether the walk is worth anything. Were lower ones asked as well, a forged one could switch
 belief off and so make junk clean.
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
 
-from worker.classify.policy import JunkPolicy
+from worker.classify.policy import OUTSIDE_HOSTS, JunkPolicy
 from worker.classify.reading import plain
 
 
@@ -65,7 +66,7 @@ def find_boundary(headers: Sequence[tuple[str, str]], policy: JunkPolicy) -> Bou
         if not is_provider(receiver, policy.provider_hosts):
             # A line that no provider wrote, where a provider's was due: from here on, nothing is the provider's.
             return Boundary(recognised, position if recognised else None, policy.believe_without_provider)
-        if sender is not None and not is_provider(sender, policy.provider_hosts):
+        if sender is not None and not _is_internal(sender, policy):
             return Boundary(True, position, policy.believe_without_provider)
         recognised = True
     return Boundary(recognised, None, policy.believe_without_provider)
@@ -94,7 +95,8 @@ def hop(value: str) -> tuple[str | None, str | None]:
         return None, None
     if "by" not in words[:-1]:
         return _host(sender), None
-    return _host(sender), _host(words[words.index("by") + 1])
+    # Some servers put no space between their name and the date. The greeting is the sender's: it is taken as it is.
+    return _host(sender), _host(words[words.index("by") + 1].partition(";")[0])
 
 
 def _outside_comments(text: str) -> tuple[list[str], bool]:
@@ -116,6 +118,10 @@ def _outside_comments(text: str) -> tuple[list[str], bool]:
 
 def _host(word: str | None) -> str | None:
     return word and word.rstrip(";").rstrip(".")
+
+
+def _is_internal(sender: str, policy: JunkPolicy) -> bool:
+    return is_provider(sender, policy.provider_hosts) and not is_provider(sender, OUTSIDE_HOSTS)
 
 
 def is_provider(host: str | None, patterns: tuple[str, ...]) -> bool:

@@ -24,6 +24,10 @@ PROVIDER_HOSTS = (
 )
 """NHSmail's hosts and Exchange Online's, as they name themselves in Received lines."""
 
+OUTSIDE_HOSTS = ("*.outbound.protection.outlook.com",)
+"""Hosts by which mail leaves Exchange Online. Other organisations are there as well: what stands below such a hop may
+be their own filter's word, or their users'."""
+
 _CATEGORY = re.compile(r"[A-Z]{1,16}")
 _HOST = re.compile(r"(?:\*\.)?[a-z0-9_](?:[a-z0-9_.-]{0,252}[a-z0-9_])?", re.IGNORECASE)
 

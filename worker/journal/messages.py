@@ -140,6 +140,17 @@ class Messages:
             and_(message.c.state == State.PENDING, or_(message.c.next_at.is_(None), message.c.next_at <= now))
         )
 
+    def on_path(self, path: Path, ids: Sequence[int]) -> set[int]:
+        """Those of these messages that are on this path."""
+        found: set[int] = set()
+        if not ids:
+            return found
+        with self._database.read() as connection:
+            for chunk in _chunks(list(ids)):
+                query = select(message.c.id).where(message.c.id.in_(chunk), message.c.path == path.value)
+                found.update(connection.execute(query).scalars())
+        return found
+
     def next_due_at(self) -> float | None:
         """When the next message that waits is due (epoch s); None when none waits."""
         with self._database.read() as connection:
@@ -307,7 +318,7 @@ class Messages:
                 connection.execute(delete(message).where(message.c.id.in_(chunk)))
 
     def judged(self, verdicts: Sequence[tuple[int, Verdict]]) -> None:
-        """Messages whose verdict is new: because of it they are pending, whatever they were."""
+        """Messages whose verdict is new: because of it they are pending, whatever they were, and released no more."""
         self._update_many(
             update(message)
             .where(message.c.id == bindparam("row"))
@@ -319,6 +330,7 @@ class Messages:
                 settled_at=None,
                 settle_to=None,
                 next_at=None,
+                released_at=None,
             ),
             [
                 {"row": id_, "new_path": verdict.path.value, "new_evidence": _evidence_json(verdict)}

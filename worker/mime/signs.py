@@ -13,6 +13,7 @@ from worker.headers import Headers
 _TAG = re.compile(r"<[^<>]*>")
 _WORD = re.compile(r"[\w-]+")
 _SPACE = re.compile(r"\s+")
+_UNSEEN = re.compile("[\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff]+")
 
 _NOTICES = {
     "nhsmail": (
@@ -144,21 +145,31 @@ def notices_in(texts: Iterable[str], filenames: Iterable[str]) -> tuple[str, ...
     """The provider's notices in a message's texts (plain or HTML, its subject too) and its attachments' names."""
     found: dict[str, None] = {}
     for text in texts:
-        lowered = text.lower()
-        # Nearly no message has any: a text without a notice's rarest word isn't looked at closely.
-        likely = [(notice, words) for rare, group in _NOTICES.items() if rare in lowered for notice, words in group]
-        said = plain(lowered) if likely else ""
-        found.update((notice, None) for notice, words in likely if words in said)
+        said = _bare(text)
+        # Nearly no message has any: a text without a notice's rarest word isn't searched for the others.
+        likely = [(notice, words) for rare, group in _NOTICES.items() if rare in said for notice, words in group]
+        found.update((notice, None) for notice, words in likely if _bare(words) in said)
     for name in filenames:
         lowered = name.lower()
         found.update((notice, None) for notice, words in _NAME_NOTICES if lowered.startswith(words))
     return tuple(found)
 
 
+def _bare(text: str) -> str:
+    """What is left of a text, in lower case, without what can stand between letters and isn't seen, and without spaces.
+
+    So that neither a tag nor a soft hyphen, nor a line end in the middle of a word, hides what people read.
+    """
+    text = "".join(_resolved(text, "").split()).lower()
+    return text if text.isascii() else _UNSEEN.sub("", text)
+
+
 def plain(text: str) -> str:
     """A text with its tags taken out, its character references resolved and every run of white space made one space."""
+    return _SPACE.sub(" ", _resolved(text, " "))
+
+
+def _resolved(text: str, for_a_tag: str) -> str:
     if "<" in text:
-        text = _TAG.sub(" ", text)
-    if "&" in text:
-        text = html.unescape(text)
-    return _SPACE.sub(" ", text)
+        text = _TAG.sub(for_a_tag, text)
+    return html.unescape(text) if "&" in text else text

@@ -1,10 +1,11 @@
 """The labelled set: header blocks with the path and the evidence that is right for each."""
 
 from dataclasses import dataclass, field
-from email.parser import BytesHeaderParser
 from pathlib import Path
 
 from pydantic import TypeAdapter
+
+from worker.headers import Headers
 
 FILE = Path(__file__).with_name("labelled.jsonl")
 
@@ -30,11 +31,11 @@ class Case:
     rubbish: tuple[str, int] = ("", 0)
 
     @property
-    def headers(self) -> list[tuple[str, str]]:
-        """The block as the worker reads it: pairs, folded, undecodable bytes as surrogates."""
+    def headers(self) -> Headers:
+        """The block as the worker reads it."""
         text, times = self.rubbish
         raw = self.block.replace("{RUBBISH}", text * times).replace("\n", "\r\n").encode()
-        return list(BytesHeaderParser().parsebytes(raw).raw_items())
+        return Headers.from_bytes(raw)
 
 
 def load() -> list[Case]:

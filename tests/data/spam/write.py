@@ -371,6 +371,20 @@ def boundary_cases() -> Iterator[Case]:
         yield Case(f"{host} is not the provider's", by(host) + FLAG + LETTER, True, FLAGGED)
         inner = by("mail.nhs.net", host) + FLAG + LETTER
         yield Case(f"a message enters from {host}", inner, False, ignored=FLAGGED)
+    for host in (
+        "mail-lo4gbr01on2112.outbound.protection.outlook.com",
+        "EUR05-DB8-obe.OUTBOUND.Protection.Outlook.com.",
+    ):
+        entered = by("AM7EUR03FT012.mail.protection.outlook.com", host)
+        name = f"another organisation's mail, by way of {host}"
+        for line, right in ((FLAG, FLAGGED), (TREND_SPAM, TREND_FOUND)):
+            yield Case(f"{name}: {right[0][0]} below", INTERNAL + entered + line + LETTER, False, ignored=right)
+            yield Case(f"{name}: {right[0][0]} above", INTERNAL + line + entered + LETTER, True, right)
+        yield Case(f"{name}: Exchange below", INTERNAL + entered + LETTER + SPAM_REPORT, True, REPORTED)
+        yield Case(f"{host} is the provider's where it receives", by(host) + FLAG + LETTER, False, ignored=FLAGGED)
+    host = "outbound.mail.protection.outlook.com"
+    inner = by("AM7EUR03FT012.mail.protection.outlook.com", host) + FLAG + INGRESS + LETTER
+    yield Case(f"{host} is no way out", inner, True, FLAGGED)
     inside = by("a.nhs.net", "b.nhs.net")
     yield Case("an internal hop is not the boundary", inside + FLAG + INGRESS + LETTER, True, FLAGGED)
     yield Case("three internal hops, the flag below", INTERNAL + INGRESS + FLAG + LETTER, False, ignored=FLAGGED)
@@ -400,6 +414,17 @@ def boundary_cases() -> Iterator[Case]:
     yield Case("by alone goes on", "Received: by a.nhs.net with mapi; x\n" + FLAG + INGRESS + LETTER, True, FLAGGED)
     yield Case(
         "by alone, then the ingress", "Received: by a.nhs.net; x\n" + INGRESS + FLAG + LETTER, False, ignored=FLAGGED
+    )
+    close = "Received: from mail.sender.example by a.nhs.net;Mon, 2 Nov 2026 09:00:00 +0000\n"
+    yield Case("no space after the host", close + FLAG + LETTER, False, ignored=FLAGGED)
+    yield Case("no space after the host, the flag above", FLAG + close + LETTER, True, FLAGGED)
+    close = "Received: from mail.sender.example by evil.example;a.nhs.net; Mon, 2 Nov 2026 09:00:00 +0000\n"
+    yield Case("a host after the semicolon is none", close + FLAG + LETTER, True, FLAGGED)
+    yield Case(
+        "a greeting with a semicolon is no provider's",
+        by("b.nhs.net", "a.nhs.net;x") + FLAG + LETTER,
+        False,
+        ignored=FLAGGED,
     )
     yield Case("an empty line", "Received:\n" + FLAG + LETTER, True, FLAGGED)
     yield Case(
@@ -511,7 +536,7 @@ def size_cases() -> Iterator[Case]:
         INGRESS + "{RUBBISH}" + FLAG + LETTER,
         False,
         ignored=FLAGGED,
-        rubbish=(FORGED, 10_000),
+        rubbish=("Received: from somewhere.example by mail.nhs.net with SMTP id 1; x\n", 10_000),
     )
     yield Case(
         "ten thousand clean words",

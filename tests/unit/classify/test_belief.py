@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from worker.classify import JunkPolicy, classify
 from worker.classify.boundary import BELOW, UNTRUSTED, find_boundary, hop, is_provider
+from worker.classify.kinds import Kind, kinds
 from worker.classify.policy import PROVIDER_HOSTS
 from worker.verdict import Evidence, Path, Verdict
 
@@ -151,6 +152,16 @@ def test_too_much_evidence_keeps_what_counts() -> None:
     verdict = judged([*noise, ("X-Spam-Flag", "YES")])
     assert len(verdict.evidence) == 40
     assert [piece.source for piece in verdict.evidence if piece.counts] == ["spamassassin"]
+
+
+def test_too_much_evidence_that_counts_keeps_every_source_and_kind() -> None:
+    """Else the sender's own flags, forty of them, would take phishing from the route that is made for it."""
+    flags = [("X-TM-AS-Result", f"Yes-{score}.0-5.0-31-1") for score in range(100)]
+    last = [("X-Forefront-Antispam-Report", f"SFV:SPM;CAT:{word};") for word in ("SPM", "BULK", "PHSH", "MALW")]
+    verdict = judged([*flags, *last, ("X-Spam-Flag", "YES")])
+    assert len(verdict.evidence) == 40
+    assert {piece.source for piece in verdict.evidence} == {"exchange", "trend", "spamassassin"}
+    assert kinds(verdict.evidence) == set(Kind)
 
 
 def test_evidence_is_in_the_order_of_the_sources() -> None:

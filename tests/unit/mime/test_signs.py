@@ -4,6 +4,7 @@ import pytest
 
 from tests.unit.test_message import message, multipart
 from worker.message import Message, kind_by_headers, notices_by_headers, protection_by_headers
+from worker.mime.signs import notices_in
 
 TEXT = "Content-Type: text/plain\n\nhello"
 
@@ -101,6 +102,16 @@ def test_notices_in_any_dress(body: str, notice: str) -> None:
     dressed = body.replace(" ", " <b>\n</b>&nbsp;", 1)
     assert message(f"Content-Type: text/html\n\n<p>x</p><p>{dressed}</p>").notices == (notice,)
     assert message(f"\n{body.replace('o', '0').replace('e', '3')}").notices == ()
+
+
+@pytest.mark.parametrize(
+    "name", ["NHS<wbr>mail", "N&#72;Smail", "NHS<b>mail</b>", "NHSmail\u200b", "NHS\u00admail", "N&#x200b;HS&shy;mail"]
+)
+def test_no_dress_of_its_rarest_word_hides_a_notice(name: str) -> None:
+    """Mail programs show none of these: whoever reads the message sees the notice, and so must the rules."""
+    html = f"Content-Type: text/html; charset=utf-8\n\n<p>{name} detected and removed a file named (r.pdf)</p>"
+    assert message(html).notices == ("attachment-removed",)
+    assert notices_in([f"{name} detected and removed a file named (r.pdf)"], ()) == ("attachment-removed",)
 
 
 def test_notices_by_names_and_subject() -> None:
