@@ -285,8 +285,9 @@ class Settle:
         state = session.select(target)
         found = locate(session, self._messages, self._account, target, state)
         session.select(folder)
-        for record in self._messages.in_folder(target):  # look-alikes that lie there, and whose UID nobody has told us
-            if record.place.uid is None and found.get(record.fingerprint):
+        for record in self._messages.in_folder(target):  # look-alikes that lie there, and whose UID isn't known
+            is_placed = record.place.uid is not None and record.place.uidvalidity == state.uidvalidity
+            if not is_placed and found.get(record.fingerprint):
                 found[record.fingerprint].pop()
         copied: set[int] = set()
         for item in doubtful:

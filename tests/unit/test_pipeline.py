@@ -831,9 +831,13 @@ def test_settling_is_resumed_in_folders_that_are_not_watched(copied: bool, meanw
     assert (len(handed(world)), len(handed(world, "notify"))) == (1, 2)
 
 
-def test_a_look_alike_that_somebody_moved_to_the_target_is_not_taken_for_a_copy_of_ours() -> None:
+@pytest.mark.parametrize("renumbered", [False, True])
+def test_a_look_alike_that_lies_in_the_target_is_not_taken_for_a_copy_of_ours(renumbered: bool) -> None:
     world = World(Server(capabilities=["UIDPLUS", "IDLE"]))
     raw = mail(junk=True)
+    settled = world.server.deliver(raw)
+    world.tick()
+    assert world.server.find(settled) == (JUNK, 1)
     alike = [world.server.deliver(raw) for _ in range(3)]
 
     def die(name: str) -> None:
@@ -845,9 +849,11 @@ def test_a_look_alike_that_somebody_moved_to_the_target_is_not_taken_for_a_copy_
     world.server.before = lambda _name: None
     assert world.deaths == 1
     world.server.move(alike[0], JUNK)
+    if renumbered:
+        world.server.renumber(JUNK)
     world.drain()
-    assert len(world.server.folders[JUNK].mails) == 3
-    assert_balanced(world, junk=3, missing=0)
+    assert len(world.server.folders[JUNK].mails) == 4
+    assert_balanced(world, junk=4, missing=0)
 
 
 def test_outcomes_are_kept_while_the_journal_is_away(world: World) -> None:
