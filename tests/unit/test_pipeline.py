@@ -240,6 +240,23 @@ def test_a_header_that_never_comes_is_a_dead_letter_after_an_hour_of_waiting(wor
     assert len(handed(world)) == 2
 
 
+def test_a_restart_does_not_begin_the_hour_of_waiting_for_a_header_anew(world: World) -> None:
+    world.server.deliver(mail(), headless=True)
+    shown = world.server.deliver(mail(), headless=True)
+    started = world.clock.now
+    for _ in range(20):
+        world.tick(600)
+        world.start()
+        shown.headless = world.clock.now < started + 2000
+        if world.states()[State.FAILED]:
+            break
+    assert 3600 <= world.clock.now - started < 3600 + 900
+    assert world.states() == {State.FAILED: 1, State.HANDLED: 1}
+    world.server.deliver(mail())
+    world.drain()
+    assert world.journal.headerless(INBOX) == {}
+
+
 def test_a_header_that_never_comes_of_a_message_that_is_taken_away_is_nothing(world: World) -> None:
     unseen = world.server.deliver(mail(), headless=True)
     world.tick()

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, and_, bindparam, case, delete, func, literal, or_, select, update
 
 from worker.journal.database import Database
-from worker.journal.schema import delivery, folder, known_sender, message, tally
+from worker.journal.schema import delivery, folder, headerless, known_sender, message, tally
 from worker.outcome import State
 from worker.verdict import Evidence, Path, Verdict
 
@@ -530,6 +530,37 @@ class Messages:
         """(UIDVALIDITY, UIDNEXT) of each folder at the last good poll."""
         with self._database.read() as connection:
             return {row.name: (row.uidvalidity, row.uidnext) for row in connection.execute(select(folder))}
+
+    # -- headers that are waited for ----------------------------------------------------------------------------------
+
+    def headerless(self, name: str) -> dict[tuple[int, int], float]:
+        """Since when (epoch s) the server has listed messages of this folder without a header, by UIDVALIDITY, UID."""
+        with self._database.read() as connection:
+            rows = connection.execute(select(headerless).where(headerless.c.folder == name))
+            return {(row.uidvalidity, row.uid): row.since for row in rows}
+
+    def await_headers(
+        self, name: str, begun: Mapping[tuple[int, int], float], ended: Iterable[tuple[int, int]]
+    ) -> None:
+        """Headers of this folder's messages are waited for from then on (epoch s); for those of others no more."""
+        ended = list(ended)
+        if not begun and not ended:
+            return
+        of_message = and_(
+            headerless.c.folder == name,
+            headerless.c.uidvalidity == bindparam("validity"),
+            headerless.c.uid == bindparam("number"),
+        )
+        with self._write() as connection:
+            if ended:
+                connection.execute(
+                    delete(headerless).where(of_message), [{"validity": v, "number": uid} for v, uid in ended]
+                )
+            if begun:
+                connection.execute(
+                    headerless.insert(),
+                    [{"folder": name, "uidvalidity": v, "uid": uid, "since": at} for (v, uid), at in begun.items()],
+                )
 
     # -- inside --------------------------------------------------------------------------------------------------------
 

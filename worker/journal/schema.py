@@ -82,6 +82,16 @@ folder = Table(
     comment="What the last good poll saw of each watched folder.",
 )
 
+headerless = Table(
+    "headerless",
+    metadata,
+    Column("folder", String, primary_key=True),
+    Column("uidvalidity", BigInteger, primary_key=True, autoincrement=False),
+    Column("uid", BigInteger, primary_key=True, autoincrement=False),
+    Column("since", Double, nullable=False, comment="when it was first seen"),
+    comment="Messages that the server lists without a header, and of which there is no row yet.",
+)
+
 intent = Table(
     "intent",
     metadata,
