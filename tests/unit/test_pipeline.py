@@ -12,6 +12,7 @@ from worker.headers import Headers
 from worker.journal.database import JournalUnavailable
 from worker.journal.facts import Facts
 from worker.journal.messages import DELETED
+from worker.journal.schema import message as message_table
 from worker.key import fingerprint
 from worker.mailbox.errors import ConnectionLost
 from worker.observe import configure_logging
@@ -189,6 +190,28 @@ def test_a_late_uid_below_others_is_found(world: World) -> None:
     world.server.deliver(mail(), uid=late)
     world.drain()
     assert world.states() == {State.HANDLED: 2}
+
+
+def test_a_late_uid_waits_for_the_next_look_and_what_that_passes_over_is_unaccounted_for(world: World) -> None:
+    world.handled = "keep"
+    world.start()
+    late = world.server.reserve()
+    gone = world.server.deliver(mail())
+    world.server.deliver(mail())
+    world.drain()
+    world.server.deliver(mail(), uid=late)
+    for missing in (0, 1):
+        balance = world.balance()
+        assert (balance.pending, balance.missing, balance.unaccounted) == (1, missing, 0)
+        if not missing:
+            world.server.delete(gone)  # the count is as before
+    world.drain()
+    assert_balanced(world, handled=3, pending=0, missing=1)
+
+    (row, *_) = [row for row in world.rows() if row.place.uid == late]
+    with world.database.write() as connection:
+        connection.execute(message_table.delete().where(message_table.c.id == row.id))
+    assert world.balance().unaccounted_keys == (row.fingerprint,)
 
 
 def test_what_search_misses_and_the_count_shows_is_found(world: World) -> None:

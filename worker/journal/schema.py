@@ -79,6 +79,7 @@ folder = Table(
     Column("name", String, primary_key=True),
     Column("uidvalidity", BigInteger, nullable=False),
     Column("uidnext", BigInteger, nullable=False),
+    Column("seen", String, nullable=False, server_default="", comment="a mark of the UIDs that it showed"),
     comment="What the last good poll saw of each watched folder.",
 )
 

@@ -1,4 +1,4 @@
-"""Since when headers are waited for."""
+"""What each look saw, and since when headers are waited for."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,7 +8,11 @@ down_revision = "0001"
 
 
 def upgrade() -> None:
-    """Add what a restart must not forget."""
+    """Add what a restart must not forget, and what `reconcile` holds the mailbox against."""
+    op.add_column(
+        "folder",
+        sa.Column("seen", sa.String(), nullable=False, server_default="", comment="a mark of the UIDs that it showed"),
+    )
     op.create_table(
         "headerless",
         sa.Column("folder", sa.String(), nullable=False),
