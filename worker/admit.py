@@ -4,7 +4,7 @@ A message is known by its fingerprint, wherever it lies. A UID with a known fing
 message isn't still where its row says: otherwise it is a copy, a message of its own.
 """
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -106,13 +106,13 @@ class Admission:
         self._clock = clock
         self._sender_of = sender_of
         self._on_moved_out = on_moved_out
-        self._unread_since: dict[Place, float] = {}
 
     def admit(self, session: Session, look: Look, uids: Sequence[int], looks: Iterable[Look]) -> Admitted:
         """Give each of these UIDs of the looked-at folder its row. The folder is selected again when this returns."""
         seen = [self._see(look.folder, head) for head in shown_heads(session, uids)]
         unread = set(uids) - {item.head.uid for item in seen}
-        seen += (hopeless := self._without_header(session, look, unread))
+        since = self._waited_for(look, uids, unread)
+        seen += (hopeless := self._without_header(session, look, since))
         unread -= {item.head.uid for item in hopeless}
         lost = self._lost_candidates(session, look, seen, {other.folder: other for other in looks})
         new: list[_Seen] = []
@@ -141,15 +141,24 @@ class Admission:
             headless=headless,
         )
 
-    def _without_header(self, session: Session, look: Look, unread: Collection[int]) -> list[_Seen]:
+    def _waited_for(self, look: Look, uids: Sequence[int], unread: Collection[int]) -> dict[int, float]:
+        """Since when the header of each is waited for: over restarts, which would else begin the hour anew.
+
+        What was shown by now, is gone, or has its row is forgotten.
+        """
+        known = self._messages.headerless(look.folder)
+        validity, now = look.state.uidvalidity, self._clock()
+        since = {uid: known.get((validity, uid), now) for uid in unread}
+        still = {(validity, uid) for uid in set(look.new) - (set(uids) - set(unread))}
+        begun = {(validity, uid): at for uid, at in since.items() if (validity, uid) not in known}
+        self._messages.await_headers(look.folder, begun, known.keys() - still)
+        return since
+
+    def _without_header(self, session: Session, look: Look, since: Mapping[int, float]) -> list[_Seen]:
         """Those whose header the server has not shown for so long that it never will."""
         now = self._clock()
-        place_of = {uid: Place(look.folder, look.state.uidvalidity, uid) for uid in unread}
-        since = {uid: self._unread_since.setdefault(place, now) for uid, place in place_of.items()}
         waited_for = [uid for uid, first in since.items() if now - first >= HEADER_WAIT]
         there = session.present(waited_for) if waited_for else set()
-        for uid in waited_for:
-            del self._unread_since[place_of[uid]]
         return [self._see(look.folder, Head(uid, 0, now, frozenset(), b"")) for uid in waited_for if uid in there]
 
     def seek(self, session: Session, folder: str, records: Sequence[Record]) -> list[Record]:

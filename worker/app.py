@@ -48,7 +48,7 @@ from worker.senders import UnusableKey
 from worker.settings import Settings, SettingsError, check_files, check_state_dir, load
 from worker.signals import ENDING_SIGNALS, Ending
 from worker.status import actor, replica, view
-from worker.upkeep import Compact, Rebuild, Rebuilt
+from worker.upkeep import Rebuild, Rebuilt
 
 log = get_logger()
 
@@ -266,11 +266,8 @@ class App:
 
     def compact(self) -> int:
         """Forget rows of mail that was settled long ago and is nowhere any more; returns how many."""
-        keep = self.settings.state.keep.total_seconds()
         with self._visit() as (session, _):
-            return Compact(self._parts.journal.messages, self._parts.walk(), keep=keep, clock=self._parts.clock)(
-                session
-            )
+            return self._parts.compact(session)
 
     def rebuild(self, assume_handled_before: datetime | None) -> tuple[Rebuilt, Path | None]:
         """Make the journal anew from the mailbox. Returns what was entered, and where a damaged one was put."""

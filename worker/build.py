@@ -57,6 +57,7 @@ from worker.settings import (
 from worker.settle import Settle
 from worker.status import replica
 from worker.turns import Turns
+from worker.upkeep import Compact, Upkeep
 from worker.verdict import Path as MailPath
 from worker.verdict import Verdict
 from worker.walk import Walk
@@ -157,6 +158,7 @@ class Parts:
             check_age=guard.check_age,
             watching=observing,
             delete_handled_after=settings.settle.delete_handled_after,
+            upkeep=self._upkeep(),
         )
         admission = Admission(
             messages,
@@ -314,6 +316,21 @@ class Parts:
             watched=self.layout.watched,
             targets=self.targets(),
             since=self.settings.poll.since,
+        )
+
+    def compact(self, session: Session) -> int:
+        return Compact(
+            self.journal.messages, self.walk(), keep=self.settings.state.keep.total_seconds(), clock=self.clock
+        )(session)
+
+    def _upkeep(self) -> Upkeep:
+        database = self.journal.database
+        return Upkeep(
+            self.journal.facts,
+            compact=self.compact,
+            forget=[AttemptLedger(database).compact, Intents(database).forget],
+            keep=self.settings.state.keep.total_seconds(),
+            clock=self.clock,
         )
 
     def router(self) -> Router:

@@ -288,7 +288,7 @@ def journal_compact(config: Path | None) -> int:
     """Reduce rows of mail that was settled long ago, and is in no folder any more, to their number."""
     with _app(config) as app:
         count = app.compact()
-    click.echo(f"{count} row(s) compacted. A row goes when two runs of this command in a row missed its message.")
+    click.echo(f"{count} row(s) compacted. A row goes when two walks missed its message: a day's, or this command's.")
     return ExitCode.DONE
 
 

@@ -99,11 +99,14 @@ class Cycle:
         reconnect: Sequence[float],
         check_age: Callable[[], None],
         delete_handled_after: timedelta | None = None,
+        upkeep: Callable[[Session], None] = lambda _session: None,
         clock: Callable[[], float],
         monotonic: Callable[[], float],
         watching: Watching | None = None,
     ) -> None:
-        """reconnect: waits (s) after lost connections. check_age: warns of the password's end, where that is due."""
+        """reconnect: waits (s) after lost connections. check_age: warns of the password's end, where that is due.
+        upkeep: rids the journal of what is old, where that is due.
+        """
         self._lease = lease
         self._connector = connector
         self._facts = facts
@@ -115,6 +118,7 @@ class Cycle:
         self._monotonic = monotonic
         self._check_age = check_age
         self._delete_handled_after = delete_handled_after
+        self._upkeep = upkeep
         self._watching = watching or Watching()
         self._watch: Callable[[int | None], None] = lambda _fileno: None
         self._losses = 0
@@ -301,6 +305,7 @@ class Cycle:
             self._full_look_at = self._monotonic() + FULL_LOOK_EVERY
             if self._delete_handled_after is not None:
                 self.pipeline.delete_handled(session, self._delete_handled_after)
+            self._upkeep(session)
         report = self.pipeline.poll(session, news=news)
         self._look_anew = False
         return report

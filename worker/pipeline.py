@@ -169,7 +169,7 @@ class Pipeline:
         self._work_through(session)
         if session.selected != self._poll.rest:
             session.select(self._poll.rest)
-        self._messages.looked_at(self._poll.states() if looks else {}, self._clock())
+        self._messages.looked_at(self._poll.looked() if looks else {})
         return self._report
 
     def delete_handled(self, session: Session, older_than: timedelta) -> None:

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 
-from worker.journal.messages import Messages, Place, Record
+from worker.journal.messages import Looked, Messages, Place, Record
+from worker.mailbox import uids as uid_sets
 from worker.mailbox.folders import Layout
 from worker.mailbox.session import FolderState, Session
 from worker.observe import get_logger
@@ -53,6 +54,7 @@ class Poll:
         self._layout = layout
         self._since = since
         self._last: dict[str, FolderState] = {}
+        self._seen: dict[str, str] = {}
 
     @property
     def rest(self) -> str:
@@ -75,9 +77,9 @@ class Poll:
         changed = [name for name in self._layout.watched if self._has_changed(session, name, news=news)]
         return [self._list(session, name) for name in changed]
 
-    def states(self) -> dict[str, tuple[int, int]]:
-        """(UIDVALIDITY, UIDNEXT) of each watched folder at its last look."""
-        return {name: (state.uidvalidity, state.uidnext) for name, state in self._last.items()}
+    def looked(self) -> dict[str, Looked]:
+        """What each watched folder was like at its last look; not those that are to be looked at again."""
+        return {name: Looked(state.uidvalidity, state.uidnext, self._seen[name]) for name, state in self._last.items()}
 
     def _has_changed(self, session: Session, name: str, *, news: bool | None) -> bool:
         last = self._last.get(name)
@@ -104,7 +106,7 @@ class Poll:
             for record in records
             if record.place.uidvalidity == state.uidvalidity and record.place.uid is not None
         }
-        self._last[name] = state
+        self._last[name], self._seen[name] = state, uid_sets.mark(present)
         return Look(
             folder=name,
             state=state,
@@ -134,10 +136,10 @@ class Poll:
         before = self._messages.last_looks().get(name)
         if before is None:
             return False
-        if before[0] != state.uidvalidity:
+        if before.uidvalidity != state.uidvalidity:
             log.warning("mailbox.uidvalidity_changed", folder=name)
             return False
-        if state.uidnext < before[1]:
+        if state.uidnext < before.uidnext:
             log.warning("mailbox.folder_replaced", folder=name)
             return True
         return False

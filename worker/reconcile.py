@@ -104,16 +104,19 @@ class Reconcile:
 
 
 def _unknown(folders: dict[str, WalkedFolder], strangers: Strangers) -> tuple[int, list[str]]:
-    """Messages of watched folders without any row: not shown yet, new since the last look, or passed over by it."""
+    """Messages of watched folders without any row: not shown yet, new since the last look, or passed over by it.
+
+    A number below others says nothing, since mail may come late. Only where the folder holds what the worker's last
+    look saw was each of its messages there to be seen; else the worker has yet to look.
+    """
     waiting, passed_over = sum(folder.unread for folder in folders.values() if folder.watched), list[str]()
     for mark, places in strangers.items():
-        for name, stranger in places:
+        for name, _ in places:
             folder = folders[name]
             if not folder.watched:
                 continue  # what people keep in a folder that we only settle to is theirs
-            looked_at = folder.looked_at
-            if looked_at is None or looked_at[0] != folder.state.uidvalidity or stranger.uid >= looked_at[1]:
-                waiting += 1
-            else:
+            if folder.as_looked_at:
                 passed_over.append(mark)
+            else:
+                waiting += 1
     return waiting, passed_over

@@ -1,16 +1,24 @@
 """The journal's upkeep: made anew from the mailbox after damage, and kept from growing for ever."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from worker.classify import classify
+from worker.journal.facts import Facts
 from worker.journal.messages import Messages, NewMessage, Place, Record
 from worker.mailbox.session import Session
+from worker.observe import get_logger
 from worker.outcome import State
 from worker.verdict import Path, Verdict
 from worker.walk import Stranger, Walk, WalkedFolder, found_in, strangers_of
 
+log = get_logger()
+
+UPKEEP = "upkeep"
+"""The fact that says when it was done last."""
+EVERY = 86_400.0
+"""Seconds between two upkeeps."""
 MISSED_ENOUGH = 2
 """Walks that must miss a settled message before its row is compacted."""
 
@@ -83,14 +91,47 @@ class Compact:
 
     def __call__(self, session: Session) -> int:
         """One walk; returns how many rows were compacted. A row goes when two walks in a row missed its message."""
-        folders = self._walk(session)
         old = self._messages.settled_before(self._clock() - self._keep)
+        if not old:
+            return 0
+        folders = self._walk(session)
         strangers = strangers_of(folders, self._messages.everything())
         missed = [row for row in old if found_in(folders, strangers, row) is None]
         gone = [row for row in missed if row.missed + 1 >= MISSED_ENOUGH]
         self._messages.found_or_missed(_others(old, missed), [row.id for row in missed])
         self._messages.compact(gone)
         return len(gone)
+
+
+class Upkeep:
+    """Once a day, over restarts: what is older than it need be kept goes from the journal."""
+
+    def __init__(
+        self,
+        facts: Facts,
+        *,
+        compact: Callable[[Session], int],
+        forget: Sequence[Callable[[float], object]],
+        keep: float,
+        clock: Callable[[], float],
+    ) -> None:
+        """compact: rows of messages. forget: other rows, those that were done with before a time (epoch s). keep: s."""
+        self._facts = facts
+        self._compact = compact
+        self._forget = forget
+        self._keep = keep
+        self._clock = clock
+
+    def __call__(self, session: Session) -> None:
+        """Do it where a day has passed. Leaves another folder selected, perhaps."""
+        now, last = self._clock(), self._facts.recall(UPKEEP)
+        if last is not None and 0 <= now - float(last) < EVERY:
+            return
+        self._facts.remember(UPKEEP, repr(now))
+        for forget in self._forget:
+            forget(now - self._keep)
+        if count := self._compact(session):
+            log.info("journal.compacted", count=count)
 
 
 def _others(rows: list[Record], without: list[Record]) -> list[int]:

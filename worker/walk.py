@@ -7,6 +7,7 @@ from datetime import datetime
 from worker.headers import Headers
 from worker.journal.messages import Messages, Record
 from worker.key import fingerprint
+from worker.mailbox import uids as uid_sets
 from worker.mailbox.errors import CommandRefused
 from worker.mailbox.halves import shown_heads
 from worker.mailbox.session import FolderState, Head, Session
@@ -29,8 +30,8 @@ class Stranger:
 class WalkedFolder:
     """A folder as it is now.
 
-    unread: how many messages without a row show no header yet. looked_at: (UIDVALIDITY, UIDNEXT) at the worker's last
-    good poll, where it watches it.
+    unread: how many messages without a row show no header yet. as_looked_at: it holds the very messages that the worker
+    saw at its last good poll, none more and none less.
     """
 
     name: str
@@ -39,7 +40,7 @@ class WalkedFolder:
     strangers: tuple[Stranger, ...]
     unread: int
     watched: bool
-    looked_at: tuple[int, int] | None
+    as_looked_at: bool
 
 
 class Walk:
@@ -75,7 +76,9 @@ class Walk:
                 for record in self._messages.in_folder(name)
                 if record.place.uidvalidity == state.uidvalidity
             }
-            unknown = self._ours(session, name, state, present) - placed
+            ours = self._ours(session, name, state, present)
+            unknown = ours - placed
+            looked = looks.get(name)
             strangers = self._strangers(session, unknown)
             folders[name] = WalkedFolder(
                 name,
@@ -84,7 +87,7 @@ class Walk:
                 strangers,
                 len(unknown) - len(strangers),
                 name in self._watched,
-                looks.get(name),
+                looked is not None and looked.uidvalidity == state.uidvalidity and looked.seen == uid_sets.mark(ours),
             )
         return folders
 

@@ -36,6 +36,7 @@ from worker.record import Recorder, Targets
 from worker.senders import Sender
 from worker.settle import Settle
 from worker.turns import Turns
+from worker.upkeep import Compact
 from worker.verdict import Evidence, Path, Verdict
 from worker.walk import Walk
 
@@ -439,12 +440,17 @@ class World:
 
     def balance(self) -> Balance:
         session: Any = self.server.session()
-        targets = [name for name in (self.handled, FAILED) if name != "keep"]
         with self.undisturbed():
-            walk = Walk(
-                self.journal, account=ACCOUNT, watched=[*self.watched_folders, JUNK], targets=targets, since=self.since
-            )
-            return Reconcile(self.journal, walk).balance(session)
+            return Reconcile(self.journal, self._walk()).balance(session)
+
+    def compact(self, *, keep: float) -> int:
+        session: Any = self.server.session()
+        return Compact(self.journal, self._walk(), keep=keep, clock=self.clock)(session)
+
+    def _walk(self) -> Walk:
+        targets = [name for name in (self.handled, FAILED) if name != "keep"]
+        watched = [*self.watched_folders, JUNK]
+        return Walk(self.journal, account=ACCOUNT, watched=watched, targets=targets, since=self.since)
 
     @contextmanager
     def undisturbed(self) -> Iterator[None]:

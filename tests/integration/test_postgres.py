@@ -1,6 +1,8 @@
 """PostgreSQL as journal: all commands, people beside the worker, and replicas that follow one another by lease."""
 
+import json
 import signal
+import sys
 import threading
 import time
 from collections import Counter
@@ -12,6 +14,7 @@ import pytest
 from sqlalchemy import text
 
 import worker.journal.lease as lease_module
+from tests.rig.crossings import Point
 from tests.rig.dovecot import JUNK, Mailbox
 from tests.rig.letters import letter, letters, spam
 from tests.rig.postgres import Postgres
@@ -381,3 +384,61 @@ def test_another_follows_and_nothing_is_lost_or_done_twice(
     assert sum(calls.values()) <= len(sent) + 10, "only what was in hand, or not recorded yet, is handed over again"
     assert counts(second) == {"handled": len(sent), "junk": 0, "failed": 0, "gone": 0, "pending": 0}
     assert len(keys(postgres_url, "handled")) == len(sent)
+
+
+STOPS: list[Point] = [
+    ("journal Messages.record", "before", 0),
+    ("journal Messages.record", "after", 0),
+    ("imap UID MOVE", "before", 0),
+    ("imap UID MOVE", "sent", 0),
+    ("imap UID MOVE", "after", 0),
+    ("journal Messages.settled", "before", 0),
+]
+"""Between the handler's return and the record, the record and the move, the move and what is written of it."""
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("point", STOPS, ids=[" ".join(point[:2]) for point in STOPS])
+def test_a_holder_that_was_stopped_at_a_point_goes_on_beside_its_follower(
+    dovecot: Mailbox, make_replica: MakeWorker, postgres_url: str, point: Point
+) -> None:
+    sent = letters(6, start=200)
+    dovecot.append_many("INBOX", sent)
+    first, second = both(make_replica)
+    halting = (sys.executable, "-m", "tests.rig.halting", json.dumps(point))
+    holder = first.process("run", program=halting)
+    try:
+        eventually(lambda: stopped(holder.pid), what=f"{point}")
+        moved = Counter(dovecot.stored("Processed"))
+        recorded = {key for state in ("handled", "junk") for key in keys(postgres_url, state)}
+        assert moved.total() <= len(recorded), "moved before it was recorded"
+        follower = second.process("run")
+        try:
+            eventually(lambda: "lease.taken" in second.process_log, 90)
+            eventually(lambda: Counter(dovecot.stored("Processed")) == Counter(sent))
+            holder.send_signal(signal.SIGCONT)
+            eventually(lambda: "lease.held_elsewhere" in first.process_log)
+            dovecot.append_many("INBOX", [letter(100)])
+            sent.append(letter(100))
+            eventually(lambda: Counter(dovecot.stored("Processed")) == Counter(sent))
+            assert holder.poll() is None
+        finally:
+            follower.terminate()
+            follower.wait(30)
+    finally:
+        holder.send_signal(signal.SIGCONT)
+        holder.terminate()
+        holder.wait(30)
+
+    assert Counter(dovecot.stored("Processed")) == Counter(sent)
+    assert dovecot.stored("INBOX") == []
+    assert Counter(first.archived()) == Counter(sent)
+    assert max(Counter(call.number for call in first.handed()).values()) <= 2
+    assert counts(second) == {"handled": len(sent), "junk": 0, "failed": 0, "gone": 0, "pending": 0}
+    assert second.reconcile()["missing"] == 0
+
+
+def stopped(pid: int) -> bool:
+    """Whether the process is stopped, as Linux has it."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"

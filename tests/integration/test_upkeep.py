@@ -176,6 +176,22 @@ def test_old_rows_are_compacted_when_two_walks_miss_their_mail(dovecot: Mailbox,
     assert settled.status()["messages"]["handled"] == 5
 
 
+def test_a_running_worker_compacts_by_itself(dovecot: Mailbox, settled: Worker) -> None:
+    settled.configure(state={"keep": "1ms"})
+    assert settled.once() == 0
+    with dovecot.client() as person:
+        person.select_folder("Processed")
+        person.delete_messages(person.search())
+        person.expunge()
+    for _ in range(2):
+        with settled.running():
+            eventually(lambda: settled.rows("SELECT 1 FROM fact WHERE name = 'kept.upkeep'"))
+        execute(settled, "DELETE FROM fact WHERE name = 'kept.upkeep'")  # a day has passed
+    assert settled.rows("SELECT state, messages FROM tally") == [("handled", 5)]
+    assert len(settled.events("journal.compacted")) == 1
+    assert counts(settled) == {"handled": 5, "junk": 2, "failed": 1, "gone": 0, "pending": 0}
+
+
 def test_a_walk_that_finds_the_mail_again_begins_anew(dovecot: Mailbox, settled: Worker) -> None:
     settled.configure(state={"keep": "1ms"})
     assert settled.once() == 0

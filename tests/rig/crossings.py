@@ -33,9 +33,10 @@ _VERB = re.compile(rb"^\S+ ((?:UID )?[A-Z]+)[ \r]")
 
 @dataclass
 class Crossings:
-    """Counts what is passed, writes it down, and kills the process at one point."""
+    """Counts what is passed, writes it down, and kills or stops the process at one point."""
 
     deadly: Point | None = None
+    strike: signal.Signals = signal.SIGKILL
     passed: list[tuple[str, str]] = field(default_factory=list)
     _counts: Counter[tuple[str, str]] = field(default_factory=Counter)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -46,7 +47,7 @@ class Crossings:
             self._counts[place, side] += 1
             self.passed.append((place, side))
             if self.deadly == (place, side, number):
-                os.kill(os.getpid(), signal.SIGKILL)
+                os.kill(os.getpid(), self.strike)
 
 
 current = Crossings()

@@ -22,7 +22,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -166,11 +166,13 @@ class Worker:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("NHSMAIL_")}
         return {**kept, "PYTHONPATH": str(REPOSITORY), "COLUMNS": "200", **more}
 
-    def process(self, *arguments: str, **environment: str) -> "subprocess.Popen[str]":
-        """The installed command; its log is `log_of`."""
+    def process(
+        self, *arguments: str, program: Sequence[str] = (str(COMMAND),), **environment: str
+    ) -> "subprocess.Popen[str]":
+        """The installed command, or another program with its arguments; its log is `process_log`."""
         with (self.folder / "process.log").open("a") as log:
             return subprocess.Popen(
-                [COMMAND, *arguments, "--config", str(self.config)],
+                [*program, *arguments, "--config", str(self.config)],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=log,

@@ -16,6 +16,7 @@ from worker.journal.database import JournalUnavailable
 from worker.journal.facts import Facts
 from worker.journal.intents import Intents, Kind
 from worker.journal.messages import DELETED
+from worker.journal.schema import message as message_table
 from worker.key import fingerprint
 from worker.mailbox.errors import ConnectionLost
 from worker.message import Message
@@ -196,6 +197,28 @@ def test_a_late_uid_below_others_is_found(world: World) -> None:
     assert world.states() == {State.HANDLED: 2}
 
 
+def test_a_late_uid_waits_for_the_next_look_and_what_that_passes_over_is_unaccounted_for(world: World) -> None:
+    world.handled = "keep"
+    world.start()
+    late = world.server.reserve()
+    gone = world.server.deliver(mail())
+    world.server.deliver(mail())
+    world.drain()
+    world.server.deliver(mail(), uid=late)
+    for missing in (0, 1):
+        balance = world.balance()
+        assert (balance.pending, balance.missing, balance.unaccounted) == (1, missing, 0)
+        if not missing:
+            world.server.delete(gone)  # the count is as before
+    world.drain()
+    assert_balanced(world, handled=3, pending=0, missing=1)
+
+    (row, *_) = [row for row in world.rows() if row.place.uid == late]
+    with world.database.write() as connection:
+        connection.execute(message_table.delete().where(message_table.c.id == row.id))
+    assert world.balance().unaccounted_keys == (row.fingerprint,)
+
+
 def test_what_search_misses_and_the_count_shows_is_found(world: World) -> None:
     world.server.deliver(mail(), unsearched=True)
     world.server.deliver(mail())
@@ -243,6 +266,23 @@ def test_a_header_that_never_comes_is_a_dead_letter_after_an_hour_of_waiting(wor
     world.drain()
     assert world.states()[State.HANDLED] == 2
     assert len(handed(world)) == 2
+
+
+def test_a_restart_does_not_begin_the_hour_of_waiting_for_a_header_anew(world: World) -> None:
+    world.server.deliver(mail(), headless=True)
+    shown = world.server.deliver(mail(), headless=True)
+    started = world.clock.now
+    for _ in range(20):
+        world.tick(600)
+        world.start()
+        shown.headless = world.clock.now < started + 2000
+        if world.states()[State.FAILED]:
+            break
+    assert 3600 <= world.clock.now - started < 3600 + 900
+    assert world.states() == {State.FAILED: 1, State.HANDLED: 1}
+    world.server.deliver(mail())
+    world.drain()
+    assert world.journal.headerless(INBOX) == {}
 
 
 def test_a_header_that_never_comes_of_a_message_that_is_taken_away_is_nothing(world: World) -> None:

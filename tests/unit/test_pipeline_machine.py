@@ -6,6 +6,7 @@ The rules are what may happen to a mailbox and to a process; the invariants are 
 import io
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from datetime import timedelta
 from itertools import count
 from typing import Any
 
@@ -26,6 +27,7 @@ from tests.fakes.world import ACCOUNT, Call, Fault, Killed, World, kind
 from worker.carry_out import is_junk
 from worker.headers import Headers
 from worker.journal.database import JournalUnavailable
+from worker.journal.facts import Facts
 from worker.journal.messages import Record
 from worker.key import fingerprint
 from worker.mailbox.errors import ConnectionLost
@@ -60,6 +62,7 @@ class Mailbox(RuleBasedStateMachine):
         self.settled_done: dict[str, State] = {}
         self.asked_for: set[str] = set()
         """Keys of what a person asked to be released."""
+        self.compacted: dict[str, Counter[State]] = defaultdict(Counter)
 
     @initialize(
         move=st.booleans(),
@@ -248,6 +251,33 @@ class Mailbox(RuleBasedStateMachine):
         self.world.down = down
         self.been_down = self.been_down or down
 
+    @rule(pause=st.booleans())
+    def paused_and_resumed(self, pause: bool) -> None:
+        facts = Facts(self.world.database)
+        if pause:
+            facts.pause("a person", self.world.clock())
+        else:
+            facts.resume()
+
+    @rule()
+    def old_handled_mail_is_deleted(self) -> None:
+        self.world.cycle._delete_handled_after = timedelta(hours=1)
+        self.world.tick(3700)
+        self.world.cycle._delete_handled_after = None
+
+    @rule()
+    def old_rows_are_compacted(self) -> None:
+        before = self.world.rows()
+        with self.world.undisturbed():
+            self.world.compact(keep=3600.0)
+        left = {row.key for row in self.world.rows()}
+        for row in before:
+            if row.key not in left:
+                assert row.state is not State.PENDING
+                self.compacted[row.fingerprint][row.state] += 1
+                self.settled_done.pop(row.key, None)
+                self.world.recorded.pop(row.key, None)  # should it come back, it is a message like any other
+
     # -- what must hold at every step
 
     def _moves(self, folder: str, uidvalidity: int, uids: Sequence[int], target: str) -> None:
@@ -314,10 +344,30 @@ class Mailbox(RuleBasedStateMachine):
         if hasattr(self, "world"):
             assert not self.world.repeated, self.world.repeated
 
+    @invariant()
+    def reconcile_agrees(self) -> None:
+        """Each message is counted once, in the state of its row; what isn't accounted for was taken before its end."""
+        if not hasattr(self, "world"):
+            return
+        balance, rows = self.world.balance(), {row.key: row for row in self.world.rows()}
+        counts = Counter(row.state for row in rows.values()) + Counter(self.world.journal.compacted())
+        for state in (State.HANDLED, State.JUNK, State.FAILED, State.GONE):
+            assert getattr(balance, state.value) == counts[state], balance
+        taken = {_mark(raw) for raw, times in self.removed.items() if times}
+        for key in balance.unaccounted_keys:
+            assert key in rows, f"{key} was passed over"
+            assert rows[key].state is State.PENDING, rows[key]
+            assert rows[key].fingerprint in taken, f"{key} is where it was, and isn't found"
+        came = self.origins.total()
+        assert balance.seen >= came - self.removed.total(), "lost"
+        if not self.ever_headless and not self.compacted:
+            assert balance.seen <= came, "one message was taken for two"
+
     def teardown(self) -> None:
         if not hasattr(self, "world"):
             return
         world = self.world
+        Facts(world.database).resume()
         world.hung.clear()
         world.down = False
         world.hands.end_hang()
@@ -338,7 +388,8 @@ class Mailbox(RuleBasedStateMachine):
         never_read = 0
         for raw, came in self.origins.items():
             mine = rows.get(_mark(raw), [])
-            states = Counter(row.state for row in mine)
+            compacted = self.compacted[_mark(raw)]
+            states = Counter(row.state for row in mine) + compacted
             done = states[State.HANDLED] + states[State.JUNK] + states[State.FAILED]
             note(f"{_mark(raw)}: {came} came, {self.removed[raw]} taken away, {states}")
             assert states[State.PENDING] == 0
@@ -380,6 +431,7 @@ class Mailbox(RuleBasedStateMachine):
         balance = self.world.balance()
         assert balance.unaccounted_keys == ()
         states = self.world.states()
+        states += sum(self.compacted.values(), Counter())
         for state in State:
             assert getattr(balance, state.value) == states[state]
         assert balance.seen == sum(states.values())

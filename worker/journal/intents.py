@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 
 from worker.journal.database import Database
 from worker.journal.schema import intent
@@ -53,3 +53,8 @@ class Intents:
         """These are carried out."""
         with self._database.write(durable=True) as connection:
             connection.execute(update(intent).where(intent.c.id.in_(list(ids))).values(done_at=now))
+
+    def forget(self, before: float) -> None:
+        """Remove what was carried out before that time (epoch s); the audit trail still tells of it."""
+        with self._database.write() as connection:
+            connection.execute(delete(intent).where(intent.c.done_at < before))

@@ -3,13 +3,13 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from sqlalchemy import Connection, and_, bindparam, case, delete, func, literal, or_, select, update
 
 from worker.journal.database import Database
-from worker.journal.schema import delivery, folder, known_sender, message, tally
+from worker.journal.schema import delivery, folder, headerless, known_sender, message, tally
 from worker.outcome import State
 from worker.verdict import Evidence, Path, Verdict
 
@@ -83,6 +83,15 @@ class Result:
     waiting: bool = False
     untried: bool = False
     path: Path = Path.CLEAN
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What a folder was like when it was looked at. seen: a mark of the UIDs that it showed; empty: it isn't known."""
+
+    uidvalidity: int
+    uidnext: int
+    seen: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,9 +238,13 @@ class Messages:
 
     def misplaced(self, ids: Sequence[int]) -> None:
         """These don't lie where we thought: the number there is another message's. Somewhere in the folder, perhaps."""
-        self._update_many(
-            update(message).where(message.c.id == bindparam("row")).values(uid=None), [{"row": id_} for id_ in ids]
-        )
+        if not ids:
+            return
+        with self._write() as connection:
+            for chunk in _chunks(list(ids)):
+                there = select(message.c.folder).where(message.c.id.in_(chunk))
+                connection.execute(update(folder).where(folder.c.name.in_(there)).values(seen=""))  # it saw another one
+                connection.execute(update(message).where(message.c.id.in_(chunk)).values(uid=None))
 
     def add_settled(self, found: Sequence[tuple[NewMessage, State]], now: float) -> None:
         """Enter messages that an earlier journal has settled: they lie where they are to lie.
@@ -523,25 +536,56 @@ class Messages:
 
     # -- folders -------------------------------------------------------------------------------------------------------
 
-    def looked_at(self, states: Mapping[str, tuple[int, int]], now: float) -> None:
-        """Remember (UIDVALIDITY, UIDNEXT) of the folders at a good poll."""
-        del now
-        if not states:
+    def looked_at(self, looks: Mapping[str, Looked]) -> None:
+        """Remember what the folders were like at a good poll."""
+        if not looks:
             return
         with self._write() as connection:
             statement = self._insert(folder)
             connection.execute(
                 statement.on_conflict_do_update(
                     index_elements=["name"],
-                    set_={"uidvalidity": statement.excluded.uidvalidity, "uidnext": statement.excluded.uidnext},
+                    set_={name: statement.excluded[name] for name in ("uidvalidity", "uidnext", "seen")},
                 ),
-                [{"name": name, "uidvalidity": v, "uidnext": n} for name, (v, n) in states.items()],
+                [{"name": name, **asdict(look)} for name, look in looks.items()],
             )
 
-    def last_looks(self) -> dict[str, tuple[int, int]]:
-        """(UIDVALIDITY, UIDNEXT) of each folder at the last good poll."""
+    def last_looks(self) -> dict[str, Looked]:
+        """What each folder was like at the last good poll."""
         with self._database.read() as connection:
-            return {row.name: (row.uidvalidity, row.uidnext) for row in connection.execute(select(folder))}
+            rows = connection.execute(select(folder))
+            return {row.name: Looked(row.uidvalidity, row.uidnext, row.seen) for row in rows}
+
+    # -- headers that are waited for ----------------------------------------------------------------------------------
+
+    def headerless(self, name: str) -> dict[tuple[int, int], float]:
+        """Since when (epoch s) the server has listed messages of this folder without a header, by UIDVALIDITY, UID."""
+        with self._database.read() as connection:
+            rows = connection.execute(select(headerless).where(headerless.c.folder == name))
+            return {(row.uidvalidity, row.uid): row.since for row in rows}
+
+    def await_headers(
+        self, name: str, begun: Mapping[tuple[int, int], float], ended: Iterable[tuple[int, int]]
+    ) -> None:
+        """Headers of this folder's messages are waited for from then on (epoch s); for those of others no more."""
+        ended = list(ended)
+        if not begun and not ended:
+            return
+        of_message = and_(
+            headerless.c.folder == name,
+            headerless.c.uidvalidity == bindparam("validity"),
+            headerless.c.uid == bindparam("number"),
+        )
+        with self._write() as connection:
+            if ended:
+                connection.execute(
+                    delete(headerless).where(of_message), [{"validity": v, "number": uid} for v, uid in ended]
+                )
+            if begun:
+                connection.execute(
+                    headerless.insert(),
+                    [{"folder": name, "uidvalidity": v, "uid": uid, "since": at} for (v, uid), at in begun.items()],
+                )
 
     # -- inside --------------------------------------------------------------------------------------------------------
 

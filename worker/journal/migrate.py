@@ -8,7 +8,7 @@ from sqlalchemy import Connection, inspect, select, text
 
 from worker.journal.database import Database
 
-HEAD = "0001"
+HEAD = "0002"
 """The schema's version that this program reads and writes."""
 _ADVISORY = 0x6E68736E  # 'nhsn': replicas that start together upgrade one after the other
 

@@ -79,7 +79,18 @@ folder = Table(
     Column("name", String, primary_key=True),
     Column("uidvalidity", BigInteger, nullable=False),
     Column("uidnext", BigInteger, nullable=False),
+    Column("seen", String, nullable=False, server_default="", comment="a mark of the UIDs that it showed"),
     comment="What the last good poll saw of each watched folder.",
+)
+
+headerless = Table(
+    "headerless",
+    metadata,
+    Column("folder", String, primary_key=True),
+    Column("uidvalidity", BigInteger, primary_key=True, autoincrement=False),
+    Column("uid", BigInteger, primary_key=True, autoincrement=False),
+    Column("since", Double, nullable=False, comment="when it was first seen"),
+    comment="Messages that the server lists without a header, and of which there is no row yet.",
 )
 
 intent = Table(

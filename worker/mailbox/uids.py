@@ -1,5 +1,6 @@
 """Sets of UIDs as the protocol writes them (RFC 3501 `sequence-set`)."""
 
+import hashlib
 from collections.abc import Iterable, Iterator
 
 MAX_COMMAND_UIDS = 500
@@ -20,6 +21,11 @@ def compress(uids: Iterable[int]) -> str:
     if first is not None:
         parts.append(_span(first, last))
     return ",".join(parts)
+
+
+def mark(uids: Iterable[int]) -> str:
+    """A mark of exactly these UIDs: short, however many they are."""
+    return hashlib.sha256(compress(uids).encode()).hexdigest()[:32]
 
 
 def expand(text: str, *, limit: int = 1_000_000) -> list[int]:

@@ -141,6 +141,7 @@ _EVENTS = (
         "asked again in an hour.",
         "Delete the mail by hand, or give the account the right to; where the folder is gone there is nothing to do.",
     ),
+    _event("journal.compacted", "info", "count", "Rows of mail that is nowhere any more were reduced to their number."),
     # the login guard
     _event("login.attempt", "info", "kind remaining", "A credential goes to the server now; the attempt is counted."),
     _event("login.succeeded", "info", "kind outcome failures", "The login, and the first command after it, succeeded."),

@@ -241,8 +241,9 @@ class StateSettings(Table):
     )
     keep: PositiveDuration = Field(
         default=timedelta(days=400),
-        description="How long a settled message keeps its row in the journal; then `journal compact` reduces it to a "
-        "number, once the message is in no folder of ours any more.",
+        description="How long a settled message keeps its row in the journal; then the row is reduced to a number, as "
+        "soon as two daily walks didn't find the message in any folder of ours. Old login attempts and requests "
+        "go as well.",
     )
     ephemeral: bool = Field(
         default=False,

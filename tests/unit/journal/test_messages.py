@@ -5,7 +5,7 @@ from pathlib import Path as FilePath
 import pytest
 
 from worker.journal.database import Database, JournalUnavailable
-from worker.journal.messages import Messages, NewMessage, Place, Record, Result
+from worker.journal.messages import Looked, Messages, NewMessage, Place, Record, Result
 from worker.journal.schema import metadata
 from worker.outcome import State
 from worker.verdict import Evidence, Path, Verdict
@@ -255,10 +255,10 @@ def test_counts(messages: Messages) -> None:
 
 
 def test_the_last_look_at_each_folder(messages: Messages) -> None:
-    messages.looked_at({"INBOX": (14, 5), "Junk Email": (15, 1)}, 1.0)
-    messages.looked_at({"INBOX": (14, 9)}, 2.0)
-    messages.looked_at({}, 3.0)
-    assert messages.last_looks() == {"INBOX": (14, 9), "Junk Email": (15, 1)}
+    messages.looked_at({"INBOX": Looked(14, 5, "a"), "Junk Email": Looked(15, 1, "b")})
+    messages.looked_at({"INBOX": Looked(14, 9, "c")})
+    messages.looked_at({})
+    assert messages.last_looks() == {"INBOX": Looked(14, 9, "c"), "Junk Email": Looked(15, 1, "b")}
 
 
 def test_a_batch_of_outcomes_is_recorded_whole_or_not_at_all(tmp_path: FilePath) -> None:
