@@ -155,10 +155,51 @@ def test_outages_of_the_token_endpoint(endpoint: TokenEndpoint, authority: Autho
     assert failed(found).cls is F.UNAVAILABLE
     endpoint.answers = [None]
     assert failed(found).cls is F.LOST_AFTER_SENDING
-    endpoint.discovery_status = 400
-    assert failed(found).cls is F.CONFIGURATION
-    endpoint.discovery_status = 503
-    assert failed(found).cls is F.LOST_BEFORE_SENDING
+
+
+NO_TENANT = {
+    "error": "invalid_tenant",
+    "error_description": "AADSTS90002: Tenant 'tenant' not found. Trace ID: 6f1c.",
+    "error_codes": [90002],
+}
+
+
+@pytest.mark.parametrize("flow", ["oauth2-client", "oauth2-password"])
+@pytest.mark.parametrize(
+    ("status", "body", "cls"),
+    [
+        (400, None, F.CONFIGURATION),
+        (404, None, F.CONFIGURATION),
+        (403, NO_TENANT, F.CONFIGURATION),
+        (403, {"error_description": NO_TENANT["error_description"]}, F.CONFIGURATION),
+        (429, None, F.THROTTLED),
+        *((status, None, F.LOST_BEFORE_SENDING) for status in (401, 403, 407, 408, 425, 451, 500, 502, 503)),
+    ],
+)
+def test_what_discovery_may_answer(
+    endpoint: TokenEndpoint,
+    authority: Authority,
+    tmp_path: Path,
+    flow: Flow,
+    status: int,
+    body: dict[str, Any] | None,
+    cls: F,
+) -> None:
+    """Nothing was sent, so nothing counts; and only an address that isn't there takes a person."""
+    endpoint.discovery_status, endpoint.discovery_body = status, body
+    found = failed(source(endpoint, authority, tmp_path, flow))
+    assert (found.cls, found.counts) == (cls, False)
+    assert endpoint.forms == []
+
+
+@pytest.mark.parametrize(("header", "seconds"), [("17", 17), (None, 300), ("99999999", 300)])
+def test_discovery_is_asked_again_when_it_said(
+    endpoint: TokenEndpoint, authority: Authority, tmp_path: Path, header: str | None, seconds: int
+) -> None:
+    endpoint.discovery_status = 429
+    if header is not None:
+        endpoint.headers["Retry-After"] = header
+    assert failed(source(endpoint, authority, tmp_path)).retry_after == timedelta(seconds=seconds)
 
 
 def test_nobody_answers(authority: Authority, tmp_path: Path) -> None:

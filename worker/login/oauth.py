@@ -36,7 +36,9 @@ DELEGATED_SCOPES: Final = ("https://outlook.office.com/IMAP.AccessAsUser.All",)
 _MICROSOFT: Final = ("https://login.microsoftonline.com", "https://login.microsoftonline.us")
 _WITH_REFRESH: Final = ("openid", "profile", "offline_access")
 """Asked for besides a delegated scope, for a refresh token and to know whose it is; msal adds them in other flows."""
-_HTTP_CLIENT_ERROR: Final = range(400, 500)
+_NOT_THERE: Final = frozenset({400, 404})
+"""What discovery answers of a tenant or an address that doesn't exist. Any other status may be gone the next time."""
+_NO_TENANT: Final = "AADSTS90002"
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,7 +303,7 @@ class _Asked:
 
     def _failed(self, numbers: tuple[int, ...] = (), description: str = "") -> LoginFailed:
         wire = self._wire
-        if not wire.posted and wire.status in _HTTP_CLIENT_ERROR:
+        if not wire.posted and (wire.status in _NOT_THERE or wire.no_tenant):
             return LoginFailed(failure(FailureClass.CONFIGURATION, self._kind, phase=Phase.CONNECT, said="tenant"))
         return LoginFailed(
             classify_token_failure(
@@ -319,6 +321,7 @@ class _Wire:
     """The HTTP client that msal uses: bounded in time, without redirects; it remembers what came of the last request.
 
     posted: a request with a credential in it may have left. status: of the last answer, None: none came.
+    no_tenant: that answer said that there is no such tenant.
     """
 
     def __init__(self, config: OAuthConfig) -> None:
@@ -332,6 +335,7 @@ class _Wire:
         self.status: int | None = None
         self.retry_after: timedelta | None = None
         self.numbers: tuple[int, ...] = ()
+        self.no_tenant = False
 
     def get(self, url: str, **given: Any) -> Any:
         """Discovery: nothing secret."""
@@ -352,14 +356,16 @@ class _Wire:
         self._session.close()
 
     def _send(self, method: str, url: str, **given: Any) -> Any:
-        self.status, self.retry_after, self.numbers = None, None, ()
+        self.status, self.retry_after, self.numbers, self.no_tenant = None, None, (), False
         answer = self._session.request(method, url, timeout=self._timeout, allow_redirects=False, **given)
         self.status = int(answer.status_code)
         seconds = str(answer.headers.get("Retry-After", ""))
         if seconds.isdecimal() and len(seconds) < 8:
             self.retry_after = timedelta(seconds=int(seconds))
         with suppress(ValueError, AttributeError, TypeError):
-            self.numbers = tuple(int(number) for number in answer.json().get("error_codes", ()))
+            body = answer.json()
+            self.no_tenant = body.get("error") == "invalid_tenant" or _NO_TENANT in body.get("error_description", "")
+            self.numbers = tuple(int(number) for number in body.get("error_codes", ()))
         return answer
 
 
