@@ -270,7 +270,8 @@ def test_tokens_that_are_rejected_have_a_limit_of_their_own(
     with worker.running() as running:
         eventually(lambda: worker.events("login.halted"))
         assert running.alive
-    assert sum(one["counts"] for one in worker.events("login.rejected")) == 3
+    assert [one["counts"] for one in worker.events("login.rejected")] == [True, True, True]
+    assert len(grants(endpoint)) == 3, "each of them a fresh one"
     assert login(worker) == ("halted", 0, "token")
     assert worker.once() == 77
     assert dovecot.history == []

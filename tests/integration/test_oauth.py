@@ -69,6 +69,20 @@ def test_client_credentials(endpoint: TokenEndpoint, authority: Authority, tmp_p
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("flow", ["oauth2-client", "oauth2-device", "oauth2-password"])
+def test_a_token_says_whether_it_was_kept_from_before(
+    endpoint: TokenEndpoint, authority: Authority, tmp_path: Path, flow: Flow
+) -> None:
+    found = source(endpoint, authority, tmp_path, flow)
+    refresh = None if flow == "oauth2-client" else "refresh-1"
+    endpoint.answers = [tokens(f"access-{number}", refresh=refresh, user=ACCOUNT) for number in range(3)]
+    if flow == "oauth2-device":
+        found.authorise(lambda _said: None)
+    given = [found.candidate().obtain(refresh=refresh) for refresh in (False, False, True, False)]
+    kept = [token.kept for token in given if isinstance(token, Token)]
+    assert kept == [flow == "oauth2-device", True, False, True]
+
+
 def test_a_token_is_renewed_ahead_of_its_end(endpoint: TokenEndpoint, authority: Authority, tmp_path: Path) -> None:
     found = source(endpoint, authority, tmp_path, refresh_ahead=1200.0)
     endpoint.answers = [tokens("access-1", refresh=None, expires_in=1000), tokens("access-2", refresh=None)]

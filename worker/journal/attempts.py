@@ -70,7 +70,7 @@ class History:
     reset_unproven: the last reset has had no success since; where it was about a password, none of a password.
     current: the fingerprint of the credential that would have been sent last. password: that of the account's password,
     where one was read; None: there was none. refused: why it wasn't sent, where it wasn't fit.
-    way: how the settings said to log in then.
+    way: how the settings said to log in then. settled: the number of the last success of either kind, or reset.
     """
 
     epoch: str | None = None
@@ -81,6 +81,7 @@ class History:
     refused: str | None = None
     password: str | None = None
     way: str | None = None
+    settled: int = 0
 
 
 class AttemptLedger:
@@ -117,6 +118,7 @@ class AttemptLedger:
                 refused=_fact(connection, _REFUSED),
                 password=_fact(connection, _PASSWORD),
                 way=_fact(connection, _WAY),
+                settled=token,
             )
 
     def credentials(self) -> Sequence[KnownCredential]:

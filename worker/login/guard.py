@@ -25,7 +25,7 @@ from worker.journal.database import JournalUnavailable
 from worker.login import advice
 from worker.login.advice import Help
 from worker.login.backoff import Lockout
-from worker.login.credential import Candidate, Credential, CredentialSource
+from worker.login.credential import Candidate, Credential, CredentialSource, Token
 from worker.login.fingerprint import COST, Fingerprinter
 from worker.login.mutex import AttemptMutex
 from worker.login.policy import DAY, PasswordPolicy, is_previous, policy_named, warning_stage
@@ -282,6 +282,18 @@ class Guard:
         self._notify("login.attempt", {"kind": kind, "actor": self._actor, "remaining": granted.standing.remaining})
         return number
 
+    def _obtained(self, granted: "_Granted", number: int, credential: Credential) -> None:
+        """The credential is at hand. A token for the password means that the token endpoint took the password: whatever
+        comes of the token, death included, the password isn't to blame, and its row says so before the token leaves."""
+        self._token_is_over = False
+        if not isinstance(credential, Token):
+            return
+        granted.stale = credential.kept
+        if granted.candidate.kind == "password":
+            granted.taken = True
+            with suppress(JournalUnavailable):  # then the row counts until the attempt has ended
+                self._record(number, _Result(FailureClass.LOST_AFTER_SENDING, counts=False))
+
     def _fell(self, attempt: "Attempt", error: BaseException) -> None:
         """The block ended by an exception: write down what it means."""
         granted, number = attempt.granted, attempt.number
@@ -290,7 +302,7 @@ class Guard:
         if number is None:
             self._waited(granted, error)
             return
-        found = _with_password_behind(_failure_of(error, granted.candidate.kind), granted.candidate)
+        found = _with_password_behind(_failure_of(error, granted.in_flight), granted.candidate)
         counts = found.counts and found.kind == granted.candidate.kind
         if granted.stale and found.cls is FailureClass.TOKEN_REJECTED:
             counts = False  # a token kept from before: a fresh one is tried first
@@ -300,8 +312,7 @@ class Guard:
     def _ended(self, attempt: "Attempt") -> None:
         """The block ended by itself. An attempt that nobody called a success isn't one."""
         if attempt.stage != "done" and attempt.number is not None:
-            kind = attempt.granted.candidate.kind
-            unclear = _Result(FailureClass.AMBIGUOUS, counts=kind == "password")
+            unclear = _Result(FailureClass.AMBIGUOUS, counts=attempt.granted.in_flight == "password")
             self._came_to(attempt.granted, attempt.number, unclear)
 
     def _waited(self, granted: "_Granted", error: BaseException) -> None:
@@ -444,8 +455,7 @@ class Attempt:
         self.number = self._guard._begin(self.granted)  # noqa: SLF001 -- the guard's other half
         refresh = self.granted.standing.refresh or self._guard._token_is_over  # noqa: SLF001 -- as above
         credential = self.granted.candidate.obtain(refresh=refresh)
-        self._guard._token_is_over = False  # noqa: SLF001 -- as above
-        self.granted.stale = not refresh and self.granted.candidate.kind == "token"
+        self._guard._obtained(self.granted, self.number, credential)  # noqa: SLF001 -- as above
         return credential
 
     def logged_in(self) -> None:
@@ -469,7 +479,8 @@ class Attempt:
 
 @dataclass(slots=True)
 class _Granted:
-    """What an attempt was granted on. stale: the token that was handed out was kept from before."""
+    """What an attempt was granted on. stale: the token that was handed out was kept from before. taken: the token
+    endpoint took the password."""
 
     candidate: Candidate
     fingerprint: str
@@ -478,6 +489,12 @@ class _Granted:
     epoch: str | None
     seen: Testimony | None
     stale: bool = False
+    taken: bool = False
+
+    @property
+    def in_flight(self) -> Kind:
+        """What an answer, or the lack of one, is about."""
+        return "token" if self.taken else self.candidate.kind
 
 
 @dataclass(frozen=True, slots=True)

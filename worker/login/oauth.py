@@ -210,12 +210,11 @@ class OAuthSource:
     def _token(self, asked: "_Asked", answer: Mapping[str, Any]) -> Token:
         if "access_token" not in answer:
             raise asked.refused(answer)
-        return Token(self._user, str(answer["access_token"]))
+        return Token(self._user, str(answer["access_token"]), kept=_is_kept(answer))
 
     def _nearly_over(self, answer: Mapping[str, Any]) -> bool:
         """Whether a kept token ends sooner than we like to start a session on. A new one is what it is."""
-        kept = answer.get("token_source") == "cache"
-        return kept and float(answer.get("expires_in", 0)) < self._config.refresh_ahead
+        return _is_kept(answer) and float(answer.get("expires_in", 0)) < self._config.refresh_ahead
 
     def _scopes(self) -> list[str]:
         default = APPLICATION_SCOPES if self._flow == "oauth2-client" else DELEGATED_SCOPES
@@ -238,6 +237,11 @@ class OAuthSource:
                 "under `[account.oauth]`."
             )
         return secret, name + secret
+
+
+def _is_kept(answer: Mapping[str, Any]) -> bool:
+    """Whether msal had the token already."""
+    return answer.get("token_source") == "cache"
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -878,6 +878,10 @@ class Tokens:
     identity: str = "application"
     password: str | None = None
     refreshed: list[bool] = field(default_factory=list)
+    keeps: bool = False
+    """Tokens are kept, and handed out again unless a fresh one is asked for."""
+    kept: bool = False
+    """There is one from before."""
     fails: Callable[[], None] = lambda: None
     needs_restart = False
     auth: Auth = "oauth2-client"
@@ -889,7 +893,8 @@ class Tokens:
     def obtain(self, *, refresh: bool) -> Credential:
         self.refreshed.append(refresh)
         self.fails()
-        return Token(ACCOUNT, "token")
+        kept, self.kept = self.kept and not refresh, self.keeps
+        return Token(ACCOUNT, "token", kept=kept)
 
 
 def token_world(**given: Any) -> tuple[World, Tokens]:
@@ -903,8 +908,17 @@ def rejected() -> LoginFailed:
     return LoginFailed(failure(F.TOKEN_REJECTED, "token"))
 
 
-def test_a_rejected_token_is_refreshed_once_and_then_counted() -> None:
-    world, tokens = token_world()
+@pytest.mark.parametrize(
+    ("kept", "refreshed", "counted", "at"),
+    [
+        (True, [False, True, True, True], [False, True, True, True], [0, 2, 62, 662]),
+        (False, [False, True, True], [True, True, True], [0, 60, 660]),
+    ],
+)
+def test_a_rejected_token_is_refreshed_once_and_then_counted(
+    kept: bool, refreshed: list[bool], counted: list[bool], at: list[int]
+) -> None:
+    world, tokens = token_world(keeps=True, kept=kept)
     begun = world.now
     times = []
     for _ in range(100):
@@ -918,8 +932,9 @@ def test_a_rejected_token_is_refreshed_once_and_then_counted() -> None:
             reason = halted.reason
             break
     assert reason == Reason.TOKEN
-    assert tokens.refreshed == [False, True, False, True, False, True]
-    assert times == [0, 2, 62, 64, 664, 666]
+    assert tokens.refreshed == refreshed
+    assert [fields["counts"] for name, fields in world.events if name == "login.rejected"] == counted
+    assert times == at
     assert standing(world).failures == 0
     assert standing(world).remaining == 8
     tokens.identity = "another"
@@ -1053,6 +1068,70 @@ def test_a_password_that_the_token_endpoint_took_isnt_blamed_for_the_token() -> 
     with pytest.raises(Halted) as caught:
         send(world)
     assert caught.value.reason == Reason.TOKEN
+
+
+def die(process: Process) -> None:
+    process.dead = True
+    raise Killed
+
+
+def behind(tokens: Tokens) -> None:
+    """The password has led to a token, which is kept: the next attempts send that."""
+    tokens.kind, tokens.fails = "token", lambda: None
+
+
+def test_a_kill_after_the_token_endpoint_took_the_password_spends_nothing() -> None:
+    world, tokens = token_world(kind="password", identity="Right-Password-0", password="Right-Password-0")
+    process, guard = world.processes[0]
+    with suppress(Killed), guard.attempt() as attempt:
+        attempt.credential()
+        die(process)
+    assert standing_of(world, 1).failures == 0
+    behind(tokens)
+    world.now += 10
+    for _ in range(3):
+        with world.processes[1][1].attempt() as attempt:
+            attempt.credential()
+            attempt.logged_in()
+            attempt.first_command_ok()
+        assert standing_of(world, 1) == Standing(State.READY, 0, 8, 3)
+
+
+def test_a_kill_before_the_token_endpoint_answered_counts_until_the_password_gets_in() -> None:
+    world, tokens = token_world(kind="password", identity="Right-Password-0", password="Right-Password-0")
+    process, guard = world.processes[0]
+    tokens.fails = lambda: die(process)
+    with suppress(Killed), guard.attempt() as attempt:
+        attempt.credential()
+    assert standing_of(world, 1).failures == 1
+    behind(tokens)  # of another host's sign-in: it says nothing about this attempt
+    world.now += 100
+    with world.processes[1][1].attempt() as attempt:
+        attempt.credential()
+        attempt.logged_in()
+        attempt.first_command_ok()
+    assert standing_of(world, 1).failures == 1
+
+
+@pytest.mark.parametrize("error", [ConnectionLost("x"), NotConnected("x"), TokenExpired("x"), ValueError("x")])
+def test_what_goes_wrong_after_the_token_endpoint_took_the_password_is_about_the_token(error: Exception) -> None:
+    world, _ = token_world(kind="password", identity="Right-Password-0", password="Right-Password-0")
+    with pytest.raises(type(error)):
+        send(world, error)
+    assert standing(world).failures == 0
+
+
+def test_a_password_that_was_taken_is_written_down_later_where_the_journal_fails() -> None:
+    world, _ = token_world(kind="password", identity="Right-Password-0", password="Right-Password-0")
+    process, guard = world.processes[0]
+    with guard.attempt() as attempt:
+        process.fail_at = 3  # the row, and its witness, are written
+        assert attempt.credential() == Token(ACCOUNT, "token")
+        assert standing_of(world, 1).failures == 1
+        process.fail_at = None
+        attempt.logged_in()
+        attempt.first_command_ok()
+    assert standing(world).failures == 0
 
 
 def over() -> LoginFailed:

@@ -108,6 +108,7 @@ class MemoryLedger:
             refused=self.store.facts.get("refused"),
             password=self.store.facts.get("password"),
             way=self.store.facts.get("way"),
+            settled=token,
         )
 
     def credentials(self) -> Sequence[KnownCredential]:
