@@ -171,22 +171,25 @@ class App:
             observing = self._parts.observing("once")
             cycle, hands = self._parts.cycle(drain, observing)
             observing.started()
-            code, reason = ExitCode.FAULT, "failed"
-            try:
-                with self._ended(cycle) as stop:
-                    for ending in ENDING_SIGNALS:
-                        signal.signal(ending, lambda _number, _frame: stop())
-                    with self._parts.lease.kept():
-                        summary = Summary(cycle.drain(), self.settings.settle.failed)
-                code, reason = summary.exit_code, "drained"
-            except Exception as error:
-                reason = type(error).__name__
-                raise
-            else:
-                return summary
-            finally:
-                hands.close()
-                observing.stopped(code=code, reason=reason)
+        code, reason = ExitCode.FAULT, "failed"
+        try:
+            with self._explained(), self._ended(cycle) as stop:
+                for ending in ENDING_SIGNALS:
+                    signal.signal(ending, lambda _number, _frame: stop())
+                with self._parts.lease.kept():
+                    summary = Summary(cycle.drain(), self.settings.settle.failed)
+            code, reason = summary.exit_code, "drained"
+        except Failure as failure:
+            code, reason = failure.code, type(failure.__context__ or failure).__name__
+            raise
+        except Exception as error:
+            reason = type(error).__name__
+            raise
+        else:
+            return summary
+        finally:
+            hands.close()
+            observing.stopped(code=code, reason=reason)
 
     @contextmanager
     def _ended(self, cycle: Cycle) -> Iterator[Callable[[], None]]:

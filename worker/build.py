@@ -54,6 +54,7 @@ from worker.settings import (
     read_secret,
 )
 from worker.settle import Settle
+from worker.status import actor as person
 from worker.status import replica
 from worker.turns import Turns
 from worker.verdict import Path as MailPath
@@ -129,7 +130,7 @@ class Parts:
         hands = Hands(observing.working(attempt), settings.work.threads, may_begin=self.lease.is_held)
         self._stopwatch.on_overdue = hands.lost
         settle = self.settle()
-        guard = self.guard()
+        guard = self.guard(actor=replica())
         cycle = Cycle(
             lease=self.lease,
             connector=Connector(
@@ -216,7 +217,8 @@ class Parts:
         """A guard that is only asked how the login stands: it has nothing to tell, and needs no audit trail."""
         return self.guard(notify=lambda _event, _fields: None)
 
-    def guard(self, notify: Notify | None = None) -> Guard:
+    def guard(self, notify: Notify | None = None, *, actor: str | None = None) -> Guard:
+        """actor: the replica that works; None: the person whose command this is."""
         settings, lockout = self.settings, self.settings.lockout
         database = self.journal.database
         return Guard(
@@ -243,7 +245,7 @@ class Parts:
             ),
             clock=self.clock,
             random=random.SystemRandom(),
-            actor=replica(),
+            actor=person() if actor is None else actor,
             notify=self.announcer() if notify is None else notify,
         )
 

@@ -43,7 +43,7 @@ NEWS_AT_ONCE = 0.5
 STANDBY = 5.0
 """Seconds between two looks at whether the lease is free."""
 FULL_LOOK_EVERY = 3600.0
-"""Seconds between two looks at every folder, whatever the server says of changes."""
+"""Seconds between two looks at every folder, whatever the server says of changes, and at the password's age."""
 
 
 class LeaseHeld(Exception):
@@ -119,6 +119,7 @@ class Cycle:
         self._term = 0
         self._told_held: bool | None = None
         self._full_look_at = 0.0
+        self._look_at_age_at = 0.0
         self._not_before = 0.0
         self._run_began = 0.0
         self._look_anew = True
@@ -132,6 +133,13 @@ class Cycle:
 
     def __call__(self) -> float | None:
         """One run. Never raises what a later run could put right."""
+        wait = self._run()
+        if self._monotonic() >= self._look_at_age_at:
+            self._look_at_age_at = self._monotonic() + FULL_LOOK_EVERY
+            self._look_at_age()
+        return wait
+
+    def _run(self) -> float | None:
         self._watch(None)
         self._watching.beat()
         self.condition.runs += 1
@@ -147,6 +155,7 @@ class Cycle:
         except NoAttempt as refusal:
             return self._no_login(refusal)
         except LoginFailed:
+            self.condition.trouble = "login"  # what comes of it is told, though it be the same as before
             self._tell("login")
             return 0.0  # the guard has written down what it came to, and says at the next run what follows from it
         except (CredentialUnavailable, AttemptInProgress) as problem:
@@ -201,6 +210,12 @@ class Cycle:
             Stop: the process is to end, and what was in hand has yet to.
             Everything that `Connector.session` and `Pipeline.poll` raise.
         """
+        try:
+            return self._drain()
+        finally:
+            self._look_at_age()
+
+    def _drain(self) -> Drained:
         if not self._take_lease():
             raise LeaseHeld(
                 "Another worker holds the work lease of this account and drains the mailbox. Nothing was done here."
@@ -266,6 +281,18 @@ class Cycle:
         self.pipeline.abandon()
         self._connector.close()
 
+    def _look_at_age(self) -> None:
+        """Whatever kept us from the mail: a password that isn't tried now runs out all the same.
+
+        After the run, so that the password that it logged in with is the one that is looked at.
+        """
+        try:
+            self._check_age()
+        except JournalUnavailable:
+            log.error("journal.unavailable")
+        except Exception as error:
+            log.error("worker.fault", exc_info=error)
+
     def _poll(self, session: Session, *, is_new: bool) -> Report | None:
         news = session.idle_done() if session.idling else None
         self._look_anew = self._look_anew or is_new
@@ -279,7 +306,6 @@ class Cycle:
         self._look_anew = True  # whatever ends this poll half-way: what it saw and didn't finish is looked at again
         if self._monotonic() >= self._full_look_at:
             self.pipeline.reconcile_next()
-            self._check_age()
             self._full_look_at = self._monotonic() + FULL_LOOK_EVERY
             if self._delete_handled_after is not None:
                 self.pipeline.delete_handled(session, self._delete_handled_after)

@@ -164,7 +164,8 @@ class Guard:
             )
             self._witness.write(Testimony(epoch, number, failures=0))
         self._announced = None
-        self._notify("login.reset", {"actor": actor, "reason": reason, "again": again})
+        counts = {"failures": _failures(history), "remaining": self._rules.lockout.budget}
+        self._notify("login.reset", {"actor": actor, "reason": reason, "again": again} | counts)
 
     def check_age(self) -> None:
         """Warn of the password's end where a warning is due: `password.expiring`, each stage once."""
@@ -185,7 +186,7 @@ class Guard:
         self._record_what_is_due()
         candidate = self._source.candidate()
         history, seen = self._history()
-        fingerprint = self._known(candidate)
+        fingerprint = self._known(candidate, _failures(history))
         standing = self._stand(history, candidate, fingerprint)
         if standing.state is State.HALTED:
             self._announce(standing)
@@ -214,8 +215,8 @@ class Guard:
             self._ledger.cool_from(ahead, now)
         return history, None if isinstance(seen, Untrusted) else seen
 
-    def _known(self, candidate: Candidate) -> str:
-        """The candidate's fingerprint, once it has been held against the policy.
+    def _known(self, candidate: Candidate, failures: int) -> str:
+        """The candidate's fingerprint, once it has been held against the policy. failures: those that count now.
 
         Raises:
             CredentialRefused
@@ -235,7 +236,13 @@ class Guard:
         self._ledger.saw(known, self._clock(), password=True, refused=refused, sends=sends, way=self._source.way)
         if faults:
             text = advice.refusal(faults, self._rules.account, needs_restart=self._source.needs_restart)
-            self._announce_once(("refused", known, *faults), "login.refused", {"faults": len(faults), "advice": text})
+            fields = {
+                "faults": len(faults),
+                "advice": text,
+                "failures": failures,
+                "remaining": self._remaining(failures),
+            }
+            self._announce_once(("refused", known, *faults), "login.refused", fields)
             raise CredentialRefused(text, faults)
         return sends
 
@@ -279,6 +286,7 @@ class Guard:
             self._finish(number, _Result(FailureClass.LOST_BEFORE_SENDING, counts=False))
             raise
         granted.epoch = epoch
+        self._announced = None  # what comes of this attempt is told, though it be the same as before
         self._notify("login.attempt", {"kind": kind, "actor": self._actor, "remaining": granted.standing.remaining})
         return number
 
@@ -384,7 +392,10 @@ class Guard:
         fields["outcome"] = str(result.outcome)
         if result.outcome == SUCCEEDED:
             self._announced = None
-            self._notify("login.succeeded", fields | {"failures_before": granted.standing.failures})
+            before = granted.standing.failures
+            failures = 0 if granted.candidate.kind == "password" else before
+            counts = {"failures_before": before, "failures": failures, "remaining": self._remaining(failures)}
+            self._notify("login.succeeded", fields | counts)
             return
         fields |= {"counts": result.counts, "said": result.said}
         with suppress(JournalUnavailable):
@@ -411,7 +422,10 @@ class Guard:
     def _announce_once(self, what: tuple[object, ...], event: str, fields: Mapping[str, object]) -> None:
         if self._announced != what:
             self._announced = what
-            self._notify(event, fields)
+            self._notify(event, {**fields, "actor": self._actor})
+
+    def _remaining(self, failures: int) -> int:
+        return max(0, self._rules.lockout.budget - failures)
 
     def _advice(self, standing: Standing) -> str:
         rules, source = self._rules, self._source
@@ -527,6 +541,11 @@ def _with_password_behind(found: LoginFailure, candidate: Candidate) -> LoginFai
     if found.cls is FailureClass.SIGN_IN_AGAIN and candidate.kind == "token" and candidate.password is not None:
         return failure(FailureClass.TOKEN_EXPIRED, "token", said=found.said)
     return found
+
+
+def _failures(history: History) -> int:
+    """Failures of the account's password that count."""
+    return sum(record.kind == "password" and record.counts for record in history.records)
 
 
 def _about(history: History) -> Kind:

@@ -54,7 +54,11 @@ KINDS: Final[Mapping[str, tuple[str, frozenset[str]]]] = {
         ("login.authorised", "method", "a person signed the worker in"),
         ("login.cooling", "failures remaining next_at reason", "no attempt before this time"),
         ("login.halted", "failures remaining reason", "no attempt until a person or a new credential changes things"),
-        ("login.reset", "failures", "a person vouched that the account was unlocked"),
+        (
+            "login.reset",
+            "failures remaining",
+            "a person vouched that the account was unlocked: so many `failures` are forgotten",
+        ),
         ("login.resumed", "reason", "attempts are made again after a halt"),
         ("message.disposed", "key path state reason target", "a message came to its outcome"),
         ("message.released", "key", "a person said that junk is clean"),

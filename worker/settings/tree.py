@@ -297,7 +297,7 @@ class LockoutSettings(Table):
     )
     token_attempts: Count = Field(
         default=3,
-        description="Rejected OAuth tokens before the worker halts, two or more; they don't count towards the threshold.",
+        description="Rejected OAuth tokens before a halt, two or more; they don't count towards the threshold.",
     )
 
 

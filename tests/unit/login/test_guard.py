@@ -431,7 +431,7 @@ def test_a_second_reset_must_be_meant() -> None:
     first = world.store.records[0]
     assert (first.kind, first.actor, first.note, first.at) == ("reset", "person", "unlocked", world.now)
     reset = [fields for name, fields in world.events if name == "login.reset"]
-    assert reset[0] == {"actor": "person", "reason": "unlocked", "again": False}
+    assert reset[0] == {"actor": "person", "reason": "unlocked", "again": False, "failures": 0, "remaining": 8}
     assert [fields["again"] for fields in reset] == [False, True, False]
 
 
@@ -669,7 +669,14 @@ def test_what_is_told() -> None:
     world.now = begun + 60
     world.login(0)
     assert names(world)[3:] == ["login.attempt", "login.succeeded"]
-    assert world.events[-1][1] == {"kind": "password", "actor": "replica", "outcome": "succeeded", "failures_before": 1}
+    assert world.events[-1][1] == {
+        "kind": "password",
+        "actor": "replica",
+        "outcome": "succeeded",
+        "failures_before": 1,
+        "failures": 0,
+        "remaining": 8,
+    }
 
 
 def test_a_halt_is_told_once_and_again_by_a_new_process() -> None:
@@ -683,6 +690,45 @@ def test_a_halt_is_told_once_and_again_by_a_new_process() -> None:
     with pytest.raises(Halted):
         world.login(0)
     assert names(world).count("login.halted") == 2
+
+
+def test_a_halt_after_another_process_has_reset_is_told_again() -> None:
+    world = World()
+    for _ in range(2):
+        fail(world, "expired")
+        for _ in range(2):
+            with pytest.raises(Halted):
+                world.login(0)
+        world.processes[1][1].reset("a new password was set", actor="person", again=True)
+    assert names(world).count("login.halted") == 2
+
+
+def test_whoever_acts_is_told_of_every_event() -> None:
+    world = World()
+    fail(world, "locked")
+    world.configured = "short"
+    with pytest.raises(CredentialRefused):
+        world.login(0)
+    assert {fields["actor"] for _, fields in world.events} == {"replica"}
+    fields = dict(world.events)["login.refused"]
+    assert (fields["failures"], fields["remaining"]) == (1, 7)
+
+
+def test_a_success_and_a_reset_say_how_many_are_left() -> None:
+    world = World()
+    fail(world, times=2)
+    own = world.processes[0][1]._source
+    world.processes[0][1]._source = cast("Any", Tokens())
+    send(world)
+    told = world.events[-1][1]
+    assert (told["failures"], told["remaining"]) == (2, 6)  # a token that gets in says nothing of the password
+    world.processes[0][1]._source = own
+    world.processes[0][1].reset("unlocked", actor="person")
+    told = world.events[-1][1]
+    assert (told["failures"], told["remaining"]) == (2, 8)
+    world.login(0)
+    told = world.events[-1][1]
+    assert (told["failures"], told["remaining"], told["failures_before"]) == (0, 8, 0)
 
 
 def test_no_secret_and_no_fingerprint_is_told_or_kept() -> None:
