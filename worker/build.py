@@ -148,6 +148,7 @@ class Parts:
             monotonic=self.monotonic,
             messages=messages,
             check_age=guard.check_age,
+            keep_watch=guard.keep_watch,
             watching=observing,
             delete_handled_after=settings.settle.delete_handled_after,
         )

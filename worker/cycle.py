@@ -99,9 +99,13 @@ class Cycle:
         delete_handled_after: timedelta | None = None,
         clock: Callable[[], float],
         monotonic: Callable[[], float],
+        keep_watch: Callable[[], None] = lambda: None,
         watching: Watching | None = None,
     ) -> None:
-        """reconnect: waits (s) after lost connections. check_age: warns of the password's end, where that is due."""
+        """reconnect: waits (s) after lost connections. check_age: warns of the password's end, where that is due.
+
+        keep_watch: lets this host know of the other hosts' login attempts.
+        """
         self._lease = lease
         self._connector = connector
         self._facts = facts
@@ -111,6 +115,7 @@ class Cycle:
         self._clock = clock
         self._monotonic = monotonic
         self._check_age = check_age
+        self._keep_watch = keep_watch
         self._delete_handled_after = delete_handled_after
         self._watching = watching or Watching()
         self._watch: Callable[[int | None], None] = lambda _fileno: None
@@ -195,9 +200,10 @@ class Cycle:
             session.abort()
 
     def heartbeat(self) -> None:
-        """Renew the lease, also while a poll is busy; from a thread of its own."""
+        """Renew the lease, also while a poll is busy, and see what other hosts have tried; from a thread of its own."""
         try:
             self._lease.renew()
+            self._keep_watch()
         except JournalUnavailable:
             log.error("journal.unavailable")
 

@@ -27,7 +27,7 @@ from worker.login.advice import Help
 from worker.login.backoff import Lockout
 from worker.login.credential import Candidate, Credential, CredentialSource, Token
 from worker.login.fingerprint import COST, Fingerprinter
-from worker.login.mutex import AttemptMutex
+from worker.login.mutex import AttemptInProgress, AttemptMutex
 from worker.login.policy import DAY, PasswordPolicy, is_previous, policy_named, warning_stage
 from worker.login.refusals import Cooling, CredentialRefused, Halted, LastAttempt, ReasonMissing, ResetNeedsAgain
 from worker.login.standing import Standing, State, stand
@@ -95,6 +95,7 @@ class Guard:
         self._unrecorded: tuple[int, _Result] | None = None
         self._announced: tuple[object, ...] | None = None
         self._token_is_over = False
+        self._watched: int | None = None
 
     # -- for the worker and its commands -------------------------------------------------------------------------------
 
@@ -124,6 +125,24 @@ class Guard:
     def token_expired(self) -> None:
         """The server ended a session since its token had run out: the next attempt gets a fresh one."""
         self._token_is_over = True
+
+    def keep_watch(self) -> None:
+        """Let this host's witness know of the attempts of every host, so that a journal which is restored later is found
+        out by any of them. To be called every few seconds; it costs one read while nothing has happened.
+
+        Raises:
+            JournalUnavailable
+        """
+        if not self._ledger.shared:
+            return  # one host, whose witness sees every attempt
+        head = self._ledger.head()
+        if head == self._watched:
+            return
+        with suppress(AttemptInProgress), self._mutex.hold(wait=False):
+            history, seen = self._history()
+            if history.epoch is not None and (seen is None or seen.number < history.head):
+                self._witness.write(Testimony(history.epoch, history.head, _failures(history)))
+            self._watched = history.head
 
     def status(self) -> LoginStatus:
         """Where the login stands, from the journal alone."""

@@ -48,8 +48,8 @@ class AttemptMutex:
         self._monotonic = monotonic
 
     @contextmanager
-    def hold(self) -> Iterator[None]:
-        """Hold the mutex for the block.
+    def hold(self, *, wait: bool = True) -> Iterator[None]:
+        """Hold the mutex for the block. wait: as long as our patience lasts; else not at all.
 
         Raises:
             AttemptInProgress: another process has it.
@@ -57,7 +57,7 @@ class AttemptMutex:
         """
         with ExitStack() as stack:
             take = self._file_lock(stack) if self._database.is_sqlite else self._database_lock(stack)
-            deadline = self._monotonic() + self._patience
+            deadline = self._monotonic() + (self._patience if wait else 0.0)
             while not take():
                 if self._monotonic() >= deadline:
                     raise AttemptInProgress("another process is making a login attempt")
