@@ -348,10 +348,13 @@ def test_check_connect_spends_from_the_budget_and_never_the_last(dovecot: Mailbo
         answer = worker.command("check", "--connect")
         assert answer.code == 75
         assert "Only 1 attempt is left" in answer.err
+        assert "Logging in" not in answer.err
         assert worker.command("reconcile").code == 75
     assert dovecot.attempts == 4
     assert worker.once() == 77  # which is the worker's own to spend
     assert dovecot.attempts == 5
+    answer = worker.command("check", "--connect")
+    assert (answer.code, "Logging in" in answer.err) == (77, False)
 
 
 def test_a_second_reset_without_a_success_must_be_meant(dovecot: Mailbox, make_worker: MakeWorker) -> None:

@@ -10,6 +10,7 @@ from worker.journal.database import Database, JournalDamaged, JournalUnavailable
 from worker.journal.facts import Facts
 from worker.journal.messages import Messages
 from worker.journal.migrate import migrate
+from worker.ownership import owned
 
 FILE = "journal.sqlite"
 
@@ -72,7 +73,7 @@ class Journal:
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             with suppress(FileExistsError):
-                os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+                os.close(owned(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600), path.parent))
         except OSError as error:
             raise JournalUnavailable(f"the state folder can't be written: {error.strerror}") from error
         with self.database.read() as connection:

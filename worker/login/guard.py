@@ -127,8 +127,8 @@ class Guard:
         self._token_is_over = True
 
     def keep_watch(self) -> None:
-        """Let this host's witness know of the attempts of every host, so that a journal which is restored later is found
-        out by any of them. To be called every few seconds; it costs one read while nothing has happened.
+        """Let this host's witness know of every host's attempts, so that any of them finds out a journal which is
+        restored later. To be called every few seconds; it costs one read while nothing has happened.
 
         Raises:
             JournalUnavailable
@@ -154,6 +154,24 @@ class Guard:
     def advice(self) -> str:
         """What to tell a person about where the login stands."""
         return self._advice(self.status().standing)
+
+    def foresee(self) -> Standing | None:
+        """How it stands for what a command beside the worker would send; None: it would be refused. Leaves no trace.
+
+        Raises:
+            CredentialUnavailable, JournalUnavailable
+        """
+        candidate = self._source.candidate()
+        history, seen = self._ledger.history(), self._testimony()
+        maker = Fingerprinter(self._ledger.salt(), self._cost)
+        password = candidate.password
+        if password is not None and self._faults(password, maker.of("password", password)):
+            return None
+        standing = self._stand(history, candidate, maker.of(candidate.kind, candidate.identity))
+        if candidate.kind == "password" and doubt(history, seen, shared=self._ledger.shared) is not None:
+            return None
+        ready = standing.state is State.READY and standing.remaining_for_credential > 1
+        return standing if ready else None
 
     def reset(self, reason: str, *, actor: str, again: bool = False) -> None:
         """Forget all failures: a person says that the account is unlocked.
@@ -246,10 +264,7 @@ class Guard:
             self._ledger.saw(fingerprint, self._clock(), password=False, way=self._source.way)
             return fingerprint
         known = maker.of("password", password)
-        faults = self._rules.policy.faults(password, self._rules.account)
-        accepted = [one.fingerprint for one in self._ledger.credentials() if one.accepted is not None]
-        if self._rules.policy.complexity and is_previous(known, accepted):
-            faults.append("it is one of the four previous passwords")
+        faults = self._faults(password, known)
         sends = known if candidate.kind == "password" else maker.of("token", candidate.identity)
         refused = "; ".join(faults) or None
         self._ledger.saw(known, self._clock(), password=True, refused=refused, sends=sends, way=self._source.way)
@@ -264,6 +279,14 @@ class Guard:
             self._announce_once(("refused", known, *faults), "login.refused", fields)
             raise CredentialRefused(text, faults)
         return sends
+
+    def _faults(self, password: str, known: str) -> list[str]:
+        """Why a password can't be right by the policy. known: its fingerprint."""
+        faults = self._rules.policy.faults(password, self._rules.account)
+        accepted = [one.fingerprint for one in self._ledger.credentials() if one.accepted is not None]
+        if self._rules.policy.complexity and is_previous(known, accepted):
+            faults.append("it is one of the four previous passwords")
+        return faults
 
     def _stand(self, history: History, candidate: Candidate, fingerprint: str) -> Standing:
         rules, now = self._rules.lockout, self._clock()

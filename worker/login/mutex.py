@@ -16,6 +16,7 @@ from typing import Final
 from sqlalchemy import text
 
 from worker.journal.database import Database, JournalUnavailable
+from worker.ownership import owned
 
 NAME: Final = "login.lock"
 _ADVISORY: Final = 0x6E68736D  # 'nhsm': one key for the journal's database
@@ -66,10 +67,10 @@ class AttemptMutex:
 
     def _file_lock(self, stack: ExitStack) -> Callable[[], bool]:
         try:
-            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         except OSError as error:
             raise JournalUnavailable(f"the state folder can't be written: {error.strerror}") from error
-        stack.callback(os.close, descriptor)
+        stack.callback(os.close, owned(descriptor, self._path.parent))
 
         def take() -> bool:
             try:

@@ -8,12 +8,13 @@ msal and requests are only imported where OAuth is configured (extra `oauth`).
 import ssl
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Final, Literal, Self
 
+from worker.login.advice import DECLINED, RAN_OUT
 from worker.login.credential import (
     Auth,
     Candidate,
@@ -38,6 +39,11 @@ _WITH_REFRESH: Final = ("openid", "profile", "offline_access")
 """Asked for besides a delegated scope, for a refresh token and to know whose it is; msal adds them in other flows."""
 _NOT_THERE: Final = frozenset({400, 404})
 """What discovery answers of a tenant or an address that doesn't exist. Any other status may be gone the next time."""
+_NOT_MADE: Final = {
+    **dict.fromkeys(("authorization_declined", "access_denied"), DECLINED),
+    **dict.fromkeys(("expired_token", "authorization_pending", "slow_down"), RAN_OUT),
+}
+"""How a device sign-in ends without one, by the endpoint's last word (RFC 8628)."""
 _NO_TENANT: Final = "AADSTS90002"
 
 
@@ -133,7 +139,8 @@ class OAuthSource:
             tell(str(begun["message"]))
             answer = asked.application.acquire_token_by_device_flow(begun)
             if "access_token" not in answer:
-                raise asked.refused(answer)
+                refused = asked.refused(answer).failure
+                raise LoginFailed(replace(refused, said=_NOT_MADE.get(str(answer.get("error")), refused.said)))
         name = str((answer.get("id_token_claims") or {}).get("preferred_username", ""))
         if name.casefold() != self._user.casefold():
             raise CredentialUnavailable(

@@ -30,6 +30,7 @@ from typing import Final
 
 from worker.journal.attempts import History
 from worker.journal.database import JournalUnavailable
+from worker.ownership import owned
 
 NAME: Final = "login.witness"
 MARK: Final = "user.nhsmail-worker.login"
@@ -102,7 +103,7 @@ class Witness:
         try:
             new.unlink(missing_ok=True)
             descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-            with os.fdopen(descriptor, "wb") as file:
+            with os.fdopen(owned(descriptor, self._path.parent), "wb") as file:
                 content = json.dumps(asdict(testimony) | {"identity": _identity(descriptor)}).encode()
                 file.write(content)
                 file.flush()

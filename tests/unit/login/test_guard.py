@@ -419,6 +419,44 @@ def test_a_command_doesnt_get_the_last_attempt() -> None:
     world.login(0)
 
 
+def test_what_a_command_would_spend_is_foreseen_without_a_trace() -> None:
+    world = World()
+    guard = world.processes[0][1]
+    before = (world.snapshot(), world.beside.testimony)
+    assert guard.foresee() == Standing(State.READY, 0, 8, 5)
+    assert (world.store, world.beside.testimony, world.events) == (*before, [])
+    fail(world, times=3)
+    assert guard.foresee() == Standing(State.READY, 3, 5, 2, None, F.REJECTED)
+    fail(world)
+    assert guard.foresee() is None  # the last one is the worker's
+    fail(world)
+    assert guard.foresee() is None
+    world.configured = "Right-Password-1"
+    assert guard.foresee() == Standing(State.READY, 5, 3, 3)
+
+
+@pytest.mark.parametrize("why", ["cooling", "policy", "doubt"])
+def test_where_a_command_would_be_refused_nothing_is_foreseen(why: str) -> None:
+    world = World()
+    with suppress(LoginFailed):
+        world.login(0, "rejected")
+    world.now += 1e6 if why != "cooling" else 0
+    world.configured = "short" if why == "policy" else world.configured
+    if why == "doubt":
+        world.put_back(Store())
+    assert world.processes[0][1].foresee() is None
+
+
+def test_of_a_token_its_own_attempts_are_foreseen() -> None:
+    world, _ = token_world()
+    with pytest.raises(LoginFailed):
+        send(world, rejected())
+    world.now += 1e6
+    found = world.processes[0][1].foresee()
+    assert found is not None
+    assert (found.kind, found.remaining_for_credential, found.remaining) == ("token", 2, 8)
+
+
 def test_a_second_reset_must_be_meant() -> None:
     world = World()
     guard = world.processes[0][1]

@@ -241,7 +241,7 @@ class MemoryMutex:
     held: bool = False
 
     @contextmanager
-    def hold(self, *, wait: bool = True) -> Iterator[None]:  # noqa: ARG002 -- nobody waits here
+    def hold(self, *, wait: bool = True) -> Iterator[None]:
         if self.held and not self.broken:
             raise AttemptInProgress
         before, self.held = self.held, True
