@@ -230,7 +230,7 @@ class App:
         return [sound] + [f"Route '{r.route}' can never match: {r.reason}." for r in self._parts.router().unreachable()]
 
     def before_connecting(self) -> str:
-        """What `check --connect` says before it spends an attempt; empty where none is made, and the refusal says why."""
+        """What `check --connect` says before it spends an attempt; empty where none is made: the refusal says why."""
         with self._explained():
             self._open()
             standing = self._parts.guard().foresee()

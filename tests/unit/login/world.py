@@ -21,12 +21,12 @@ from worker.journal.attempts import (
 )
 from worker.journal.database import JournalUnavailable
 from worker.login.backoff import Lockout
-from worker.login.credential import Auth, PasswordSource
+from worker.login.credential import Auth, Credential, PasswordSource, Token
 from worker.login.guard import Guard, Rules
 from worker.login.mutex import AttemptInProgress, AttemptMutex
 from worker.login.witness import Testimony, Untrusted, Witness
 from worker.mailbox.errors import ConnectionLost, LoginFailed, NotConnected, ServerUnavailable, Throttled
-from worker.mailbox.failures import FailureClass, Phase, failure
+from worker.mailbox.failures import FailureClass, Kind, Phase, failure
 
 ACCOUNT = "pathology.results@nhs.net"
 LIMIT = 12
@@ -292,6 +292,24 @@ PASSING = ("throttled", "throttled for nothing", "unavailable", "no server", "lo
 COUNTING = ("rejected", "lost after", "kept silent", "not connected", "ambiguous", "odd", "left", "lost first")
 HALTS = ("locked", "disabled", "expired", "configuration", "protocol")
 ANSWERS = ("honest", *PASSING, *COUNTING, *HALTS)
+TOKEN_COUNTING = ("token_rejected", "ambiguous", "not connected", "odd answer")
+TOKEN_HALTS = ("locked", "disabled", "expired", "configuration", "protocol", "sign_in_again")
+TOKEN_PASSING = ("throttled", "unavailable", "token_expired", "lost after", "kept silent", "no server", "left silent")
+TOKEN_ANSWERS = ("honest", *TOKEN_COUNTING, *TOKEN_HALTS, *TOKEN_PASSING)
+
+
+@dataclass
+class TokenCandidate:
+    """A token that would be sent, kept from before or fresh."""
+
+    identity: str
+    kept: bool
+    kind: Kind = "token"
+    password: str | None = None
+
+    def obtain(self, *, refresh: bool) -> Credential:
+        self.kept = self.kept and not refresh
+        return Token(ACCOUNT, "token", kept=self.kept)
 
 
 class World:
@@ -346,8 +364,11 @@ class World:
     auth: Auth = "password"
     way: str = "password"
 
+    token: TokenCandidate | None = None
+    """What is sent in place of the password, while there is one."""
+
     def candidate(self) -> Any:
-        return PasswordSource(ACCOUNT, file=None, value=self.configured).candidate()
+        return self.token or PasswordSource(ACCOUNT, file=None, value=self.configured).candidate()
 
     def login(self, which: int, answer: str = "honest", within: Callable[[], None] = lambda: None) -> None:
         """One login by a process; `within` runs between the grant and the credential. Raises what the guard raises."""
@@ -370,6 +391,31 @@ class World:
             if answer != "left":
                 process.step(self.server.forget, journal=False)
                 attempt.first_command_ok()
+
+    def login_by_token(self, which: int, answer: str, token: TokenCandidate) -> None:
+        """One login with a token, which the server never counts. Raises what the guard raises."""
+        process, guard = self.processes[which]
+        self.token = token
+        try:
+            with guard.attempt() as attempt:
+                if answer == "no server":
+                    raise ServerUnavailable("refused")
+                attempt.credential()
+                process.step(lambda: self._answer_token(answer), journal=False)
+                attempt.logged_in()
+                if answer == "not connected":
+                    raise NotConnected("not connected")
+                attempt.first_command_ok()
+        finally:
+            self.token = None
+
+    def _answer_token(self, answer: str) -> None:
+        if answer in {"kept silent", "left silent"}:
+            raise ConnectionLost("lost")
+        named = {"lost after": "lost_after_sending", "odd answer": "ambiguous"}.get(answer, answer)
+        if named in set(FailureClass):
+            after = timedelta(minutes=5) if named == "throttled" else None
+            raise LoginFailed(failure(FailureClass(named), "token", retry_after=after))
 
     def check_rows(self, number: int | None, beside: Beside) -> None:
         """No attempt without its row, and none ahead of its witness."""
