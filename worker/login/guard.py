@@ -141,7 +141,7 @@ class Guard:
         with suppress(AttemptInProgress), self._mutex.hold(wait=False):
             history, seen = self._history()
             if history.epoch is not None and (seen is None or seen.number < history.head):
-                self._witness.write(Testimony(history.epoch, history.head, _failures(history)))
+                self._witness.write(Testimony(history.epoch, history.head, self._at_most(history)))
             self._watched = history.head
 
     def status(self) -> LoginStatus:
@@ -233,7 +233,8 @@ class Guard:
             raise Cooling(self._advice(standing), standing)
         if keep_last and standing.remaining_for_credential <= 1:
             raise LastAttempt(advice.last_attempt(standing))
-        return _Granted(candidate, fingerprint, standing, history.head, history.epoch, seen)
+        at_most = self._at_most(history)
+        return _Granted(candidate, fingerprint, standing, history.head, history.epoch, seen, at_most)
 
     def _history(self) -> tuple[History, Testimony | None]:
         """The ledger, held against its witness; a doubt becomes a row, so that every replica halts on it."""
@@ -244,13 +245,18 @@ class Guard:
             number = self._ledger.append(
                 after=history.head, floor=_floor(seen), epoch=epoch, kind=DOUBT, actor=self._actor, at=now, note=why
             )
-            seen = Testimony(epoch, number, failures=max(1, self._rules.lockout.budget))
-            self._witness.write(seen)
             history = self._ledger.history()
+            seen = Testimony(epoch, number, self._at_most(history))
+            self._witness.write(seen)
         ahead = [record.number for record in history.records if record.cools_from > now]
         if ahead:
             self._ledger.cool_from(ahead, now)
         return history, None if isinstance(seen, Untrusted) else seen
+
+    def _at_most(self, history: History) -> int:
+        """So many failures may count by what the ledger says: all of them where it may have forgotten some."""
+        in_doubt = any(record.kind == DOUBT for record in history.records)
+        return max(1, self._rules.lockout.budget) if in_doubt else _failures(history)
 
     def _known(self, candidate: Candidate, failures: int) -> str:
         """The candidate's fingerprint, once it has been held against the policy. failures: those that count now.
@@ -321,7 +327,7 @@ class Guard:
             jitter=self._random.random(),
             note=self._source.way,
         )
-        worst = granted.standing.failures + (1 if kind == "password" else 0)
+        worst = granted.failures + (1 if kind == "password" else 0)
         try:
             self._witness.write(Testimony(epoch, number, worst))
         except JournalUnavailable:
@@ -389,7 +395,7 @@ class Guard:
     def _came_to(self, granted: "_Granted", number: int, result: "_Result") -> None:
         self._finish(number, result)
         kind = granted.candidate.kind
-        failures = granted.standing.failures
+        failures = granted.failures
         if kind == "password" and result.outcome == SUCCEEDED:
             failures = 0
         elif result.counts and kind == "password":
@@ -535,7 +541,7 @@ class Attempt:
 
 @dataclass(slots=True)
 class _Granted:
-    """What an attempt was granted on. stale: the token that was handed out was kept from before. taken: the token
+    """What an attempt was granted on. failures: at most so many count. stale: the token that was handed out was kept from before. taken: the token
     endpoint took the password."""
 
     candidate: Candidate
@@ -544,6 +550,7 @@ class _Granted:
     head: int
     epoch: str | None
     seen: Testimony | None
+    failures: int
     stale: bool = False
     taken: bool = False
 

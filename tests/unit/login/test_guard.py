@@ -1128,6 +1128,27 @@ def test_a_doubted_journal_doesnt_keep_tokens_out() -> None:
     assert own is not world
 
 
+@pytest.mark.parametrize("again", [False, True])
+def test_a_token_on_a_doubted_journal_doesnt_end_the_doubt(*, again: bool) -> None:
+    world, _ = token_world()
+    tokens, guard = world.processes[0][1]._source, world.processes[0][1]
+    guard._source = world
+    fail(world, times=5)
+    world.put_back(Store())
+    guard = world.processes[0][1]
+    with pytest.raises(Halted):
+        world.login(0)
+    guard._source = tokens
+    send(world)
+    guard._source = world
+    if again:  # forgotten once more: the witness mustn't have learnt that there is nothing to forget
+        world.put_back(Store())
+    with pytest.raises(Halted) as caught:
+        world.login(0)
+    assert caught.value.reason == Reason.JOURNAL
+    assert world.server.sent == 5
+
+
 def test_a_password_for_the_token_endpoint_is_an_attempt_at_the_password() -> None:
     world, tokens = token_world(kind="password", identity="Right-Password-0", password="Right-Password-0")
 
