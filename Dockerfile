@@ -39,8 +39,8 @@ RUN apt-get update \
 COPY --from=build /opt/nhsmail-worker /opt/nhsmail-worker
 ENV PATH=/opt/nhsmail-worker/bin:$PATH PYTHONDONTWRITEBYTECODE=1 NHSMAIL_CONFIG=/etc/nhsmail-worker/worker.toml
 USER 10001:10001
-# The journal counts the login attempts: it must outlive the container, so the worker refuses to start without a volume.
-VOLUME ["/var/lib/nhsmail-worker"]
+# The journal counts the login attempts: it must outlive the container, so the worker refuses to start without a volume
+# there. It isn't declared as one: engines would mount an anonymous volume, which each new container gets anew.
 STOPSIGNAL SIGTERM
 # Healthy unless a restart would help: never because of a rejected login. The port is that of health.listen's default.
 HEALTHCHECK --interval=30s --timeout=5s --start-period=30s --retries=4 CMD ["python", "-I", "-c", "import urllib.request as web; web.urlopen('http://127.0.0.1:8080/livez', timeout=4)"]

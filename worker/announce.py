@@ -36,7 +36,8 @@ class Announcer:
             case "login.succeeded":
                 log.info(event, kind=fields["kind"], outcome=fields["outcome"], failures=fields["failures_before"])
                 self._attempted("accepted")
-                self._record("login.answered", actor, credential=fields["kind"], outcome=fields["outcome"])
+                left = {name: fields[name] for name in ("failures", "remaining")}
+                self._record("login.answered", actor, credential=fields["kind"], outcome=fields["outcome"], **left)
             case "login.rejected":
                 answer = {name: fields[name] for name in ("outcome", "failures", "remaining") if name in fields}
                 log.warning(event, kind=fields["kind"], counts=fields["counts"], **answer)
@@ -54,10 +55,12 @@ class Announcer:
                 self._record("login.halted", actor, **standing)
             case "login.refused":
                 log.error(event, count=fields["faults"], advice=fields["advice"])
-                self._record("login.halted", actor, reason="policy")
+                left = {name: fields[name] for name in ("failures", "remaining")}
+                self._record("login.halted", actor, reason="policy", **left)
             case "login.reset":
                 log.warning(event)
-                self._record("login.reset", actor, words=str(fields["reason"]))
+                left = {name: fields[name] for name in ("failures", "remaining")}
+                self._record("login.reset", actor, words=str(fields["reason"]), **left)
             case "password.expiring":
                 log.warning(event, days=fields["days_left"], expires_at=_time(fields["expires_at"]))
             case _:

@@ -10,6 +10,7 @@ from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 from worker import __version__
 from worker.admit import NO_HEADER
@@ -27,6 +28,7 @@ from worker.journal.journal import Journal
 from worker.journal.junk import in_junk, reviewed
 from worker.journal.lease import HEARTBEAT
 from worker.journal.messages import Record
+from worker.login.advice import Help, not_signed_in
 from worker.login.credential import CredentialUnavailable
 from worker.login.mutex import AttemptInProgress
 from worker.login.refusals import Cooling, LastAttempt, NoAttempt
@@ -174,22 +176,25 @@ class App:
             observing = self._parts.observing("once")
             cycle, hands = self._parts.cycle(drain, observing)
             observing.started()
-            code, reason = ExitCode.FAULT, "failed"
-            try:
-                with self._ended(cycle) as stop:
-                    for ending in ENDING_SIGNALS:
-                        signal.signal(ending, lambda _number, _frame: stop())
-                    with self._parts.lease.kept():
-                        summary = Summary(cycle.drain(), self.settings.settle.failed)
-                code, reason = summary.exit_code, "drained"
-            except Exception as error:
-                reason = type(error).__name__
-                raise
-            else:
-                return summary
-            finally:
-                hands.close()
-                observing.stopped(code=code, reason=reason)
+        code, reason = ExitCode.FAULT, "failed"
+        try:
+            with self._explained(), self._ended(cycle) as stop:
+                for ending in ENDING_SIGNALS:
+                    signal.signal(ending, lambda _number, _frame: stop())
+                with self._parts.lease.kept():
+                    summary = Summary(cycle.drain(), self.settings.settle.failed)
+            code, reason = summary.exit_code, "drained"
+        except Failure as failure:
+            code, reason = failure.code, type(failure.__context__ or failure).__name__
+            raise
+        except Exception as error:
+            reason = type(error).__name__
+            raise
+        else:
+            return summary
+        finally:
+            hands.close()
+            observing.stopped(code=code, reason=reason)
 
     @contextmanager
     def _ended(self, cycle: Cycle) -> Iterator[Callable[[], None]]:
@@ -228,13 +233,23 @@ class App:
         return [sound] + [f"Route '{r.route}' can never match: {r.reason}." for r in self._parts.router().unreachable()]
 
     def before_connecting(self) -> str:
-        """What `check --connect` says before it spends an attempt."""
+        """What `check --connect` says before it spends an attempt; empty where none is made: the refusal says why."""
         with self._explained():
             self._open()
-            left = self._parts.guard().status().standing.remaining
+            standing = self._parts.guard().foresee()
+        if standing is None:
+            return ""
+        account = self.settings.account
+        begun = f"Logging in once as {account.address}."
+        if standing.kind == "token":
+            return (
+                f"{begun} No password is sent. Should the server reject the token, that counts towards token_attempts "
+                f"({standing.remaining_for_credential} left)."
+            )
+        where = "server" if account.auth == "password" else "sign-in service"
         return (
-            f"Logging in once as {self.settings.account.address}. Should the server reject it, that spends one of the "
-            f"{left} attempts that the worker has left."
+            f"{begun} Should the {where} reject the password, that spends one of the {standing.remaining} attempts "
+            f"that the worker has left ({standing.remaining_for_credential} with this password)."
         )
 
     def check_connection(self) -> list[str]:
@@ -360,7 +375,17 @@ class App:
                     f'"{self.settings.account.auth}". Nothing was done.',
                 )
             self._open()
-            self._parts.oauth_source("oauth2-device").authorise(tell)
+            try:
+                self._parts.oauth_source("oauth2-device").authorise(tell)
+            except LoginFailed as failed:
+                account, help_ = self.settings.account, self.settings.help
+                code, text = not_signed_in(
+                    failed.failure,
+                    Help(help_.local_administrator, help_.helpdesk),
+                    account=account.address,
+                    authority=urlsplit(account.oauth.authority).hostname or account.oauth.authority,
+                )
+                raise Failure(code, text) from failed
             self._parts.announcer().authorised(actor())
 
     def review(

@@ -55,6 +55,7 @@ from worker.settings import (
     read_secret,
 )
 from worker.settle import Settle
+from worker.status import actor as person
 from worker.status import replica
 from worker.turns import Turns
 from worker.upkeep import Compact, Upkeep
@@ -137,7 +138,7 @@ class Parts:
         self._stopwatch.on_overdue = hands.lost
         observing.health.count_replaced(hands.replaced)
         settle = self.settle()
-        guard = self.guard()
+        guard = self.guard(actor=replica())
         cycle = Cycle(
             lease=self.lease,
             connector=Connector(
@@ -156,6 +157,7 @@ class Parts:
             monotonic=self.monotonic,
             messages=messages,
             check_age=guard.check_age,
+            keep_watch=guard.keep_watch,
             watching=observing,
             delete_handled_after=settings.settle.delete_handled_after,
             upkeep=self._upkeep(),
@@ -227,7 +229,8 @@ class Parts:
         """A guard that is only asked how the login stands: it has nothing to tell, and needs no audit trail."""
         return self.guard(notify=lambda _event, _fields: None)
 
-    def guard(self, notify: Notify | None = None) -> Guard:
+    def guard(self, notify: Notify | None = None, *, actor: str | None = None) -> Guard:
+        """actor: the replica that works; None: the person whose command this is."""
         settings, lockout = self.settings, self.settings.lockout
         database = self.journal.database
         return Guard(
@@ -254,7 +257,7 @@ class Parts:
             ),
             clock=self.clock,
             random=random.SystemRandom(),
-            actor=replica(),
+            actor=person() if actor is None else actor,
             notify=self.announcer() if notify is None else notify,
         )
 

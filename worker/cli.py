@@ -109,7 +109,8 @@ def check(config: Path | None, *, connect: bool) -> int:
         for line in app.check():
             click.echo(line)
         if connect:
-            click.echo(app.before_connecting(), err=True)
+            if said := app.before_connecting():
+                click.echo(said, err=True)
             for line in app.check_connection():
                 click.echo(line)
     return ExitCode.DONE

@@ -44,7 +44,7 @@ NEWS_AT_ONCE = 0.5
 STANDBY = 5.0
 """Seconds between two looks at whether the lease is free."""
 FULL_LOOK_EVERY = 3600.0
-"""Seconds between two looks at every folder, whatever the server says of changes."""
+"""Seconds between two looks at every folder, whatever the server says of changes, and at the password's age."""
 
 
 class LeaseHeld(Exception):
@@ -102,10 +102,12 @@ class Cycle:
         upkeep: Callable[[Session], None] = lambda _session: None,
         clock: Callable[[], float],
         monotonic: Callable[[], float],
+        keep_watch: Callable[[], None] = lambda: None,
         watching: Watching | None = None,
     ) -> None:
         """reconnect: waits (s) after lost connections. check_age: warns of the password's end, where that is due.
-        upkeep: rids the journal of what is old, where that is due.
+        upkeep: rids the journal of what is old, where that is due. keep_watch: lets this host know of the other hosts'
+        login attempts.
         """
         self._lease = lease
         self._connector = connector
@@ -117,6 +119,7 @@ class Cycle:
         self._clock = clock
         self._monotonic = monotonic
         self._check_age = check_age
+        self._keep_watch = keep_watch
         self._delete_handled_after = delete_handled_after
         self._upkeep = upkeep
         self._watching = watching or Watching()
@@ -126,6 +129,7 @@ class Cycle:
         self._term = 0
         self._told_held: bool | None = None
         self._full_look_at = 0.0
+        self._look_at_age_at = 0.0
         self._not_before = 0.0
         self._run_began = 0.0
         self._look_anew = True
@@ -139,6 +143,13 @@ class Cycle:
 
     def __call__(self) -> float | None:
         """One run. Never raises what a later run could put right."""
+        wait = self._run()
+        if self._monotonic() >= self._look_at_age_at:
+            self._look_at_age_at = self._monotonic() + FULL_LOOK_EVERY
+            self._look_at_age()
+        return wait
+
+    def _run(self) -> float | None:
         self._watch(None)
         self._watching.beat()
         self.condition.runs += 1
@@ -154,6 +165,7 @@ class Cycle:
         except NoAttempt as refusal:
             return self._no_login(refusal)
         except LoginFailed:
+            self.condition.trouble = "login"  # what comes of it is told, though it be the same as before
             self._tell("login")
             return 0.0  # the guard has written down what it came to, and says at the next run what follows from it
         except (CredentialUnavailable, AttemptInProgress) as problem:
@@ -193,9 +205,10 @@ class Cycle:
             session.abort()
 
     def heartbeat(self) -> None:
-        """Renew the lease, also while a poll is busy; from a thread of its own."""
+        """Renew the lease, also while a poll is busy, and see what other hosts have tried; from a thread of its own."""
         try:
             self._lease.renew()
+            self._keep_watch()
         except JournalUnavailable:
             log.error("journal.unavailable")
 
@@ -208,6 +221,12 @@ class Cycle:
             Stop: the process is to end, and what was in hand has yet to.
             Everything that `Connector.session` and `Pipeline.poll` raise.
         """
+        try:
+            return self._drain()
+        finally:
+            self._look_at_age()
+
+    def _drain(self) -> Drained:
         if not self._take_lease():
             raise LeaseHeld(
                 "Another worker holds the work lease of this account and drains the mailbox. Nothing was done here."
@@ -287,6 +306,18 @@ class Cycle:
         self.pipeline.abandon()
         self._connector.close()
 
+    def _look_at_age(self) -> None:
+        """Whatever kept us from the mail: a password that isn't tried now runs out all the same.
+
+        After the run, so that the password that it logged in with is the one that is looked at.
+        """
+        try:
+            self._check_age()
+        except JournalUnavailable:
+            log.error("journal.unavailable")
+        except Exception as error:
+            log.error("worker.fault", exc_info=error)
+
     def _poll(self, session: Session, *, is_new: bool) -> Report | None:
         news = session.idle_done() if session.idling else None
         self._look_anew = self._look_anew or is_new
@@ -301,7 +332,6 @@ class Cycle:
         self._look_anew = True  # whatever ends this poll half-way: what it saw and didn't finish is looked at again
         if self._monotonic() >= self._full_look_at:
             self.pipeline.reconcile_next()
-            self._check_age()
             self._full_look_at = self._monotonic() + FULL_LOOK_EVERY
             if self._delete_handled_after is not None:
                 self.pipeline.delete_handled(session, self._delete_handled_after)

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from worker.headers import Headers
 from worker.mime.addresses import addresses
+from worker.ownership import owned
 
 KEY_FILE = "senders.key"
 _KEY_BYTES = 32
@@ -80,7 +81,7 @@ def read_key(state_dir: Path) -> bytes:
 def _make(file: Path) -> None:
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     descriptor, written = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}")  # its mode is 0600
-    with os.fdopen(descriptor, "w") as stream:
+    with os.fdopen(owned(descriptor, file.parent), "w") as stream:
         stream.write(secrets.token_hex(_KEY_BYTES) + "\n")
         stream.flush()
         os.fsync(stream.fileno())

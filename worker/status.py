@@ -29,6 +29,7 @@ from worker.observe.view import (
     StatusView,
 )
 from worker.outcome import State
+from worker.ownership import owned
 
 NEWEST = 5
 """Dead letters and junk that are listed by their keys."""
@@ -161,6 +162,6 @@ def installation(state_dir: Path) -> str:
 
 def _written(folder: Path, text: str) -> Path:
     descriptor, path = tempfile.mkstemp(dir=folder, prefix=".installation")
-    with os.fdopen(descriptor, "w") as file:
+    with os.fdopen(owned(descriptor, folder), "w") as file:
         file.write(text + "\n")
     return Path(path)

@@ -1,5 +1,7 @@
 """An account that we can never lock: the whole command, killed at will, before a server that locks at twelve."""
 
+import getpass
+import json
 import os
 import random
 import re
@@ -8,6 +10,7 @@ import subprocess
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -345,10 +348,13 @@ def test_check_connect_spends_from_the_budget_and_never_the_last(dovecot: Mailbo
         answer = worker.command("check", "--connect")
         assert answer.code == 75
         assert "Only 1 attempt is left" in answer.err
+        assert "Logging in" not in answer.err
         assert worker.command("reconcile").code == 75
     assert dovecot.attempts == 4
     assert worker.once() == 77  # which is the worker's own to spend
     assert dovecot.attempts == 5
+    answer = worker.command("check", "--connect")
+    assert (answer.code, "Logging in" in answer.err) == (77, False)
 
 
 def test_a_second_reset_without_a_success_must_be_meant(dovecot: Mailbox, make_worker: MakeWorker) -> None:
@@ -376,6 +382,37 @@ def test_once_says_by_its_exit_code_whether_to_come_again(dovecot: Mailbox, make
     deploy(patient, WRONG)
     assert [patient.once() for _ in range(3)] == [75, 75, 75]
     assert dovecot.attempts == 6  # the other one's five, and one
+
+
+def trail(worker: Worker, kind: str) -> list[dict[str, Any]]:
+    """The audit trail's lines of a kind."""
+    return [json.loads(line) for line in worker.command("audit", "show", "--kind", kind).out.splitlines()]
+
+
+def test_the_audit_trail_says_who_tried_and_how_it_ended(dovecot: Mailbox, make_worker: MakeWorker) -> None:
+    worker = make_worker(settings={"lockout": AT_ONCE})
+    assert worker.command("check", "--connect").code == 0
+    dovecot.set_mood("expired")
+    assert worker.once() == 77
+    assert worker.command("login", "reset", "--reason", "a new password was set").code == 0
+    assert worker.command("check", "--connect").code == 77
+    [stopped] = trail(worker, "worker.stopped")
+    assert (stopped["exit"], stopped["reason"]) == (77, "LoginFailed")
+    person = f"{getpass.getuser()}_"
+    by_person = [line["who"].startswith(person) for line in trail(worker, "login.")]
+    kinds = [line["kind"].removeprefix("login.") for line in trail(worker, "login.")]
+    assert list(zip(kinds, by_person, strict=True)) == [
+        ("attempted", True),
+        ("answered", True),
+        ("attempted", False),
+        ("answered", False),
+        ("halted", False),
+        ("reset", True),
+        ("attempted", True),
+        ("answered", True),
+        ("halted", True),
+    ]
+    assert all("remaining" in line for line in trail(worker, "login."))
 
 
 @pytest.mark.parametrize("mood", ["disabled", "expired"])

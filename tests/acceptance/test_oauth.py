@@ -204,6 +204,51 @@ def test_another_tenant_is_tried_at_once(dovecot: Mailbox, endpoint: TokenEndpoi
     assert worker.once() == 0
 
 
+def test_check_connect_says_that_a_token_spends_nothing(
+    dovecot: Mailbox, endpoint: TokenEndpoint, make_signed: MakeSigned
+) -> None:
+    worker = make_signed("oauth2-client")
+    endpoint.answers = [tokens(dovecot.token(), refresh=None)]
+    answer = worker.command("check", "--connect")
+    assert answer.code == 0
+    assert "No password is sent" in answer.err
+    assert "token_attempts (3 left)" in answer.err
+
+
+# -- a sign-in that isn't made -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("status", "answer", "code", "said"),
+    [
+        (200, {"error": "authorization_declined"}, 75, ("declined", "Nothing was kept", "Run it again")),
+        (200, {"error": "expired_token"}, 75, ("ran out", "Nothing was kept", "Run it again")),
+        (200, {"error": "invalid_grant", "error_codes": [65001]}, 78, ("AADSTS65001", "consent", "Nothing was kept")),
+        (200, {"error": "x", "error_codes": [50053]}, 75, ("The account is locked.", "Nothing was kept")),
+        (200, {"error": "x", "error_codes": [12345]}, 75, ("HTTP 400", "Nothing was kept", "Run it again")),
+        (503, None, 69, ("localhost", "HTTP 503", "Nothing was kept")),
+        (429, None, 75, ("300 s", "Nothing was kept")),
+        (404, None, 78, ("tenant", "Nothing was kept")),
+    ],
+)
+def test_a_sign_in_that_isnt_made_says_why(
+    endpoint: TokenEndpoint,
+    make_signed: MakeSigned,
+    status: int,
+    answer: dict[str, Any] | None,
+    code: int,
+    said: tuple[str, ...],
+) -> None:
+    worker = make_signed("oauth2-device")
+    endpoint.discovery_status = status
+    if answer is not None:
+        endpoint.answers = [(400, answer)]
+    found = worker.command("login", "authorise")
+    assert found.code == code, found
+    assert [part for part in said if part not in found.err] == []
+    assert not (worker.state / "oauth.json").exists()
+
+
 # -- tokens that run out -----------------------------------------------------------------------------------------------
 
 
@@ -270,7 +315,8 @@ def test_tokens_that_are_rejected_have_a_limit_of_their_own(
     with worker.running() as running:
         eventually(lambda: worker.events("login.halted"))
         assert running.alive
-    assert sum(one["counts"] for one in worker.events("login.rejected")) == 3
+    assert [one["counts"] for one in worker.events("login.rejected")] == [True, True, True]
+    assert len(grants(endpoint)) == 3, "each of them a fresh one"
     assert login(worker) == ("halted", 0, "token")
     assert worker.once() == 77
     assert dovecot.history == []

@@ -92,7 +92,7 @@ def test_it_is_described_and_runs_as_nobody_in_particular(image: Image, record_p
     assert image.setting("{{.OCIv1.Config.StopSignal}}") in ("SIGTERM", "15")
     assert "/livez" in image.setting("{{.Docker.Config.Healthcheck}}")
     assert "org.opencontainers.image.version" in image.setting("{{.OCIv1.Config.Labels}}")
-    assert "/var/lib/nhsmail-worker" in image.setting("{{.OCIv1.Config.Volumes}}")
+    assert "/var/lib/nhsmail-worker" not in image.setting("{{.OCIv1.Config.Volumes}}")
     record_property("image_bytes", image.size)
     record_property("of_these_ours", image.added())
     print(f"image: {image.size / 1e6:.0f} MB in all, {image.added() / 1e6:.0f} MB of it the worker and what it needs")  # noqa: T201 -- the figure is to be seen
@@ -191,10 +191,32 @@ def test_a_rejected_password_leaves_it_live(dovecot: Mailbox, make_container: Ma
     assert one.stop()[0] == 0
 
 
-def test_without_a_volume_it_does_not_log_in(dovecot: Mailbox, make_container: MakeContainer) -> None:
+@pytest.mark.parametrize("anonymous", [False, True], ids=["its own layer", "an anonymous volume"])
+def test_without_a_volume_it_does_not_log_in(
+    dovecot: Mailbox, make_container: MakeContainer, tmp_path: Path, *, anonymous: bool
+) -> None:
+    """The state folder is where it is by default, as it is for who runs the image without a volume."""
     one, _ = make_container(read_only=False)
-    one.mounts = [pair for pair in one.mounts if pair[1] != "/var/lib/nhsmail-worker"]
+    volume, place = one.mounts.pop(0)
     settings = one.mounts[0][0] / "worker.toml"
+    settings.write_text(settings.read_text().replace('[state]\ndir = "/var/lib/nhsmail-worker/state"\n', ""))
+    if anonymous:
+        engine = tmp_path / "volumes" / ("0a1b2c3d" * 8) / "_data"
+        engine.parent.mkdir(parents=True)
+        volume.rename(engine)
+        one.mounts.append((engine, place))
+    else:
+        one.mounts.append((one.mounts[0][0], "/run"))  # with the mark that an engine leaves there
+        (one.mounts[0][0] / ".containerenv").touch()
+    one.start("run")
+    assert one.wait() == 78, one.log.read_text()
+    assert ("anonymous volume" if anonymous else "a container's own layer") in one.log.read_text()
+    assert dovecot.history == []
+
+
+def test_memory_is_no_volume(dovecot: Mailbox, make_container: MakeContainer) -> None:
+    one, _ = make_container(read_only=False)
+    settings = one.mounts[1][0] / "worker.toml"
     settings.write_text(settings.read_text().replace("/var/lib/nhsmail-worker/state", "/tmp/state"))  # noqa: S108 -- the container's
     one.start("run")
     assert one.wait() == 78

@@ -69,6 +69,20 @@ def test_client_credentials(endpoint: TokenEndpoint, authority: Authority, tmp_p
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("flow", ["oauth2-client", "oauth2-device", "oauth2-password"])
+def test_a_token_says_whether_it_was_kept_from_before(
+    endpoint: TokenEndpoint, authority: Authority, tmp_path: Path, flow: Flow
+) -> None:
+    found = source(endpoint, authority, tmp_path, flow)
+    refresh = None if flow == "oauth2-client" else "refresh-1"
+    endpoint.answers = [tokens(f"access-{number}", refresh=refresh, user=ACCOUNT) for number in range(3)]
+    if flow == "oauth2-device":
+        found.authorise(lambda _said: None)
+    given = [found.candidate().obtain(refresh=refresh) for refresh in (False, False, True, False)]
+    kept = [token.kept for token in given if isinstance(token, Token)]
+    assert kept == [flow == "oauth2-device", True, False, True]
+
+
 def test_a_token_is_renewed_ahead_of_its_end(endpoint: TokenEndpoint, authority: Authority, tmp_path: Path) -> None:
     found = source(endpoint, authority, tmp_path, refresh_ahead=1200.0)
     endpoint.answers = [tokens("access-1", refresh=None, expires_in=1000), tokens("access-2", refresh=None)]
@@ -155,10 +169,51 @@ def test_outages_of_the_token_endpoint(endpoint: TokenEndpoint, authority: Autho
     assert failed(found).cls is F.UNAVAILABLE
     endpoint.answers = [None]
     assert failed(found).cls is F.LOST_AFTER_SENDING
-    endpoint.discovery_status = 400
-    assert failed(found).cls is F.CONFIGURATION
-    endpoint.discovery_status = 503
-    assert failed(found).cls is F.LOST_BEFORE_SENDING
+
+
+NO_TENANT = {
+    "error": "invalid_tenant",
+    "error_description": "AADSTS90002: Tenant 'tenant' not found. Trace ID: 6f1c.",
+    "error_codes": [90002],
+}
+
+
+@pytest.mark.parametrize("flow", ["oauth2-client", "oauth2-password"])
+@pytest.mark.parametrize(
+    ("status", "body", "cls"),
+    [
+        (400, None, F.CONFIGURATION),
+        (404, None, F.CONFIGURATION),
+        (403, NO_TENANT, F.CONFIGURATION),
+        (403, {"error_description": NO_TENANT["error_description"]}, F.CONFIGURATION),
+        (429, None, F.THROTTLED),
+        *((status, None, F.LOST_BEFORE_SENDING) for status in (401, 403, 407, 408, 425, 451, 500, 502, 503)),
+    ],
+)
+def test_what_discovery_may_answer(
+    endpoint: TokenEndpoint,
+    authority: Authority,
+    tmp_path: Path,
+    flow: Flow,
+    status: int,
+    body: dict[str, Any] | None,
+    cls: F,
+) -> None:
+    """Nothing was sent, so nothing counts; and only an address that isn't there takes a person."""
+    endpoint.discovery_status, endpoint.discovery_body = status, body
+    found = failed(source(endpoint, authority, tmp_path, flow))
+    assert (found.cls, found.counts) == (cls, False)
+    assert endpoint.forms == []
+
+
+@pytest.mark.parametrize(("header", "seconds"), [("17", 17), (None, 300), ("99999999", 300)])
+def test_discovery_is_asked_again_when_it_said(
+    endpoint: TokenEndpoint, authority: Authority, tmp_path: Path, header: str | None, seconds: int
+) -> None:
+    endpoint.discovery_status = 429
+    if header is not None:
+        endpoint.headers["Retry-After"] = header
+    assert failed(source(endpoint, authority, tmp_path)).retry_after == timedelta(seconds=seconds)
 
 
 def test_nobody_answers(authority: Authority, tmp_path: Path) -> None:

@@ -49,6 +49,7 @@ class TokenEndpoint:
         self.answers: list[Answer] = []
         self.forms: list[dict[str, str]] = []
         self.discovery_status = 200
+        self.discovery_body: dict[str, Any] | None = None
         self.headers: dict[str, str] = {}
         self._scope = ""
         self._server = ThreadingHTTPServer((HOST, 0), self._handler())
@@ -71,6 +72,8 @@ class TokenEndpoint:
         """The answer to a request."""
         if path.endswith("openid-configuration"):
             base = f"{self.url}/tenant"
+            if self.discovery_body is not None:
+                return self.discovery_status, self.discovery_body
             return self.discovery_status, {
                 "issuer": base,
                 "authorization_endpoint": f"{base}/authorize",

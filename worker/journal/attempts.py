@@ -20,6 +20,7 @@ DOUBT: Final = "doubt"
 CONNECTION: Final = "connection"
 
 _EPOCH: Final = "login.epoch"
+_DATABASE: Final = "login.database"
 _SALT: Final = "login.salt"
 _CURRENT: Final = "login.credential"
 _PASSWORD: Final = "login.password"  # noqa: S105 -- a fact's name
@@ -70,7 +71,8 @@ class History:
     reset_unproven: the last reset has had no success since; where it was about a password, none of a password.
     current: the fingerprint of the credential that would have been sent last. password: that of the account's password,
     where one was read; None: there was none. refused: why it wasn't sent, where it wasn't fit.
-    way: how the settings said to log in then.
+    way: how the settings said to log in then. settled: the number of the last success of either kind, or reset.
+    moved: the rows were written in another database than they lie in now: restored, or moved.
     """
 
     epoch: str | None = None
@@ -81,6 +83,8 @@ class History:
     refused: str | None = None
     password: str | None = None
     way: str | None = None
+    settled: int = 0
+    moved: bool = False
 
 
 class AttemptLedger:
@@ -117,7 +121,14 @@ class AttemptLedger:
                 refused=_fact(connection, _REFUSED),
                 password=_fact(connection, _PASSWORD),
                 way=_fact(connection, _WAY),
+                settled=token,
+                moved=_moved(_fact(connection, _DATABASE), _database(connection)),
             )
+
+    def head(self) -> int:
+        """The highest number, 0 without rows: what to look at to see whether anything was written since."""
+        with self._database.read() as connection:
+            return _last(connection, None)
 
     def credentials(self) -> Sequence[KnownCredential]:
         """Every password that was ever read, the last accepted first, those never accepted at the end."""
@@ -267,6 +278,9 @@ class AttemptLedger:
             number = max(head, floor) + 1
             if _fact(connection, _EPOCH) != epoch:
                 _set_fact(connection, _EPOCH, epoch)
+            database = _database(connection)
+            if _fact(connection, _DATABASE) != database:
+                _set_fact(connection, _DATABASE, database)
             connection.execute(insert(attempt).values(number=number, at=at, cools_from=at, **row))
             return number
 
@@ -284,6 +298,27 @@ def _about(connection: Connection, reset: int) -> str | None:
     """What a reset is about."""
     about: str | None = connection.execute(select(attempt.c.outcome).where(attempt.c.number == reset)).scalar()
     return about
+
+
+def _database(connection: Connection) -> str | None:
+    """Which database this is, as `CLUSTER OID`; None for a file, which its witness knows by its inode.
+
+    The cluster's own number isn't everybody's to read: then it is `-`.
+    """
+    if connection.dialect.name == "sqlite":
+        return None
+    oid = connection.execute(text("SELECT oid FROM pg_database WHERE datname = current_database()")).scalar()
+    may_read = text("SELECT has_function_privilege(to_regprocedure('pg_control_system()'), 'EXECUTE')")
+    cluster = None
+    if connection.execute(may_read).scalar():
+        cluster = connection.execute(text("SELECT system_identifier FROM pg_control_system()")).scalar()
+    return f"{cluster or '-'} {oid}"
+
+
+def _moved(stored: str | None, database: str | None) -> bool:
+    """Whether the rows come from another database, by what is known of both."""
+    pairs = zip((stored or "").split(), (database or "").split(), strict=False)
+    return any(before != now for before, now in pairs if "-" not in (before, now))
 
 
 def _fact(connection: Connection, name: str) -> str | None:

@@ -10,6 +10,7 @@ from worker.journal.database import Database, JournalDamaged, JournalUnavailable
 from worker.journal.facts import Facts
 from worker.journal.messages import Messages
 from worker.journal.migrate import migrate
+from worker.ownership import owned
 
 FILE = "journal.sqlite"
 
@@ -104,4 +105,4 @@ class Journal:
 
 def _create(path: Path) -> None:
     with suppress(FileExistsError):
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+        os.close(owned(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600), path.parent))

@@ -22,6 +22,7 @@ from sqlalchemy import Connection, delete, extract, func, literal, select, updat
 
 from worker.journal.database import Database, JournalUnavailable
 from worker.journal.schema import lease
+from worker.ownership import owned
 
 DURATION = 20.0
 """Seconds for which a lease holds without being renewed: a killed holder is followed within 30."""
@@ -144,11 +145,11 @@ class Lease:
         if self._lock is not None:
             return True
         try:
-            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         except OSError as error:
             raise JournalUnavailable(f"the lock file in the state folder: {error.strerror}") from error
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(owned(descriptor, self._path.parent), fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(descriptor)
             return False

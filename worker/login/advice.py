@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
+from worker.exits import ExitCode
 from worker.login.backoff import Lockout
 from worker.login.credential import Auth
 from worker.login.standing import Reason, Standing, State
-from worker.mailbox.failures import FailureClass, Kind
+from worker.mailbox.failures import FailureClass, Kind, LoginFailure
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +102,44 @@ def refusal(faults: list[str], account: str, *, needs_restart: bool) -> str:
         f"{_changed(needs_restart=needs_restart)} "
         "If the policy of this account is another one, set `policy` under `[password]`."
     )
+
+
+DECLINED: Final = "declined"
+RAN_OUT: Final = "ran out"
+_UNREACHABLE: Final = frozenset(
+    {FailureClass.LOST_BEFORE_SENDING, FailureClass.LOST_AFTER_SENDING, FailureClass.UNAVAILABLE}
+)
+
+
+def not_signed_in(found: LoginFailure, help_: Help, *, account: str, authority: str) -> tuple[ExitCode, str]:
+    """How a sign-in with a browser ends that wasn't made, and the message. authority: the sign-in service's host."""
+    said = f" ({found.said})" if found.said else ""
+    again = "Run it again: `nhsmail-worker login authorise`"
+    code = ExitCode.NOT_NOW
+    if found.said in (DECLINED, RAN_OUT):
+        how = "was declined in the browser" if found.said == DECLINED else "didn't come before its code ran out"
+        what, do = f"The sign-in {how}.", f"{again}, and sign in as {account}."
+    elif found.cls in _UNREACHABLE:
+        code = ExitCode.UNREACHABLE
+        what = f"The sign-in service {authority} can't be reached, or gave no answer{said}."
+        do = f"Check `authority` under `[account.oauth]` and the network. {again} later."
+    elif found.cls is FailureClass.THROTTLED:
+        wait = 0 if found.retry_after is None else int(found.retry_after.total_seconds())
+        what, do = f"The sign-in service {authority} asks for a pause of {wait} s.", f"{again} after that."
+    elif found.cls is FailureClass.CONFIGURATION:
+        code = ExitCode.CONFIGURATION
+        what = f"The sign-in service {authority} doesn't let this application sign anybody in{said}."
+        if found.said in _SETTLED_ELSEWHERE:
+            do = f"It asks for a consent or a second factor: ask {help_.local_administrator} to have it put right."
+        else:
+            do = "Check the application's tenant, client id and authority under `[account.oauth]`."
+        do = f"{do} {again} once that is done."
+    else:
+        what = (
+            f"{what_happened(found.cls, kind='token', said=found.said)} The sign-in service {authority} said so{said}."
+        )
+        do = f"{again}; if it ends so again, ask {help_.local_administrator} about the account."
+    return code, f"{what} Nothing was kept, and no attempt was spent. {do}"
 
 
 def last_attempt(standing: Standing) -> str:

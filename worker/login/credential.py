@@ -2,7 +2,7 @@
 
 import os
 import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal, Protocol
 
@@ -34,10 +34,11 @@ class Password:
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """An OAuth access token, for one login."""
+    """An OAuth access token, for one login. kept: from before, so that the server may know that it is over."""
 
     user: str
     secret: str
+    kept: bool = field(default=False, compare=False)
 
     def __repr__(self) -> str:
         return "Token(…)"

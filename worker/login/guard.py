@@ -25,9 +25,9 @@ from worker.journal.database import JournalUnavailable
 from worker.login import advice
 from worker.login.advice import Help
 from worker.login.backoff import Lockout
-from worker.login.credential import Candidate, Credential, CredentialSource
+from worker.login.credential import Candidate, Credential, CredentialSource, Token
 from worker.login.fingerprint import COST, Fingerprinter
-from worker.login.mutex import AttemptMutex
+from worker.login.mutex import AttemptInProgress, AttemptMutex
 from worker.login.policy import DAY, PasswordPolicy, is_previous, policy_named, warning_stage
 from worker.login.refusals import Cooling, CredentialRefused, Halted, LastAttempt, ReasonMissing, ResetNeedsAgain
 from worker.login.standing import Standing, State, stand
@@ -95,6 +95,7 @@ class Guard:
         self._unrecorded: tuple[int, _Result] | None = None
         self._announced: tuple[object, ...] | None = None
         self._token_is_over = False
+        self._watched: int | None = None
 
     # -- for the worker and its commands -------------------------------------------------------------------------------
 
@@ -125,6 +126,24 @@ class Guard:
         """The server ended a session since its token had run out: the next attempt gets a fresh one."""
         self._token_is_over = True
 
+    def keep_watch(self) -> None:
+        """Let this host's witness know of every host's attempts, so that any of them finds out a journal which is
+        restored later. To be called every few seconds; it costs one read while nothing has happened.
+
+        Raises:
+            JournalUnavailable
+        """
+        if not self._ledger.shared:
+            return  # one host, whose witness sees every attempt
+        head = self._ledger.head()
+        if head == self._watched:
+            return
+        with suppress(AttemptInProgress), self._mutex.hold(wait=False):
+            history, seen = self._history()
+            if history.epoch is not None and (seen is None or seen.number < history.head):
+                self._witness.write(Testimony(history.epoch, history.head, self._at_most(history)))
+            self._watched = history.head
+
     def status(self) -> LoginStatus:
         """Where the login stands, from the journal alone."""
         rules = self._rules
@@ -135,6 +154,24 @@ class Guard:
     def advice(self) -> str:
         """What to tell a person about where the login stands."""
         return self._advice(self.status().standing)
+
+    def foresee(self) -> Standing | None:
+        """How it stands for what a command beside the worker would send; None: it would be refused. Leaves no trace.
+
+        Raises:
+            CredentialUnavailable, JournalUnavailable
+        """
+        candidate = self._source.candidate()
+        history, seen = self._ledger.history(), self._testimony()
+        maker = Fingerprinter(self._ledger.salt(), self._cost)
+        password = candidate.password
+        if password is not None and self._faults(password, maker.of("password", password)):
+            return None
+        standing = self._stand(history, candidate, maker.of(candidate.kind, candidate.identity))
+        if candidate.kind == "password" and doubt(history, seen, shared=self._ledger.shared) is not None:
+            return None
+        ready = standing.state is State.READY and standing.remaining_for_credential > 1
+        return standing if ready else None
 
     def reset(self, reason: str, *, actor: str, again: bool = False) -> None:
         """Forget all failures: a person says that the account is unlocked.
@@ -164,7 +201,8 @@ class Guard:
             )
             self._witness.write(Testimony(epoch, number, failures=0))
         self._announced = None
-        self._notify("login.reset", {"actor": actor, "reason": reason, "again": again})
+        counts = {"failures": _failures(history), "remaining": self._rules.lockout.budget}
+        self._notify("login.reset", {"actor": actor, "reason": reason, "again": again} | counts)
 
     def check_age(self) -> None:
         """Warn of the password's end where a warning is due: `password.expiring`, each stage once."""
@@ -185,7 +223,7 @@ class Guard:
         self._record_what_is_due()
         candidate = self._source.candidate()
         history, seen = self._history()
-        fingerprint = self._known(candidate)
+        fingerprint = self._known(candidate, _failures(history))
         standing = self._stand(history, candidate, fingerprint)
         if standing.state is State.HALTED:
             self._announce(standing)
@@ -195,7 +233,8 @@ class Guard:
             raise Cooling(self._advice(standing), standing)
         if keep_last and standing.remaining_for_credential <= 1:
             raise LastAttempt(advice.last_attempt(standing))
-        return _Granted(candidate, fingerprint, standing, history.head, history.epoch, seen)
+        at_most = self._at_most(history)
+        return _Granted(candidate, fingerprint, standing, history.head, history.epoch, seen, at_most)
 
     def _history(self) -> tuple[History, Testimony | None]:
         """The ledger, held against its witness; a doubt becomes a row, so that every replica halts on it."""
@@ -206,16 +245,21 @@ class Guard:
             number = self._ledger.append(
                 after=history.head, floor=_floor(seen), epoch=epoch, kind=DOUBT, actor=self._actor, at=now, note=why
             )
-            seen = Testimony(epoch, number, failures=max(1, self._rules.lockout.budget))
-            self._witness.write(seen)
             history = self._ledger.history()
+            seen = Testimony(epoch, number, self._at_most(history))
+            self._witness.write(seen)
         ahead = [record.number for record in history.records if record.cools_from > now]
         if ahead:
             self._ledger.cool_from(ahead, now)
         return history, None if isinstance(seen, Untrusted) else seen
 
-    def _known(self, candidate: Candidate) -> str:
-        """The candidate's fingerprint, once it has been held against the policy.
+    def _at_most(self, history: History) -> int:
+        """So many failures may count by what the ledger says: all of them where it may have forgotten some."""
+        in_doubt = any(record.kind == DOUBT for record in history.records)
+        return max(1, self._rules.lockout.budget) if in_doubt else _failures(history)
+
+    def _known(self, candidate: Candidate, failures: int) -> str:
+        """The candidate's fingerprint, once it has been held against the policy. failures: those that count now.
 
         Raises:
             CredentialRefused
@@ -226,18 +270,29 @@ class Guard:
             self._ledger.saw(fingerprint, self._clock(), password=False, way=self._source.way)
             return fingerprint
         known = maker.of("password", password)
-        faults = self._rules.policy.faults(password, self._rules.account)
-        accepted = [one.fingerprint for one in self._ledger.credentials() if one.accepted is not None]
-        if self._rules.policy.complexity and is_previous(known, accepted):
-            faults.append("it is one of the four previous passwords")
+        faults = self._faults(password, known)
         sends = known if candidate.kind == "password" else maker.of("token", candidate.identity)
         refused = "; ".join(faults) or None
         self._ledger.saw(known, self._clock(), password=True, refused=refused, sends=sends, way=self._source.way)
         if faults:
             text = advice.refusal(faults, self._rules.account, needs_restart=self._source.needs_restart)
-            self._announce_once(("refused", known, *faults), "login.refused", {"faults": len(faults), "advice": text})
+            fields = {
+                "faults": len(faults),
+                "advice": text,
+                "failures": failures,
+                "remaining": self._remaining(failures),
+            }
+            self._announce_once(("refused", known, *faults), "login.refused", fields)
             raise CredentialRefused(text, faults)
         return sends
+
+    def _faults(self, password: str, known: str) -> list[str]:
+        """Why a password can't be right by the policy. known: its fingerprint."""
+        faults = self._rules.policy.faults(password, self._rules.account)
+        accepted = [one.fingerprint for one in self._ledger.credentials() if one.accepted is not None]
+        if self._rules.policy.complexity and is_previous(known, accepted):
+            faults.append("it is one of the four previous passwords")
+        return faults
 
     def _stand(self, history: History, candidate: Candidate, fingerprint: str) -> Standing:
         rules, now = self._rules.lockout, self._clock()
@@ -272,15 +327,28 @@ class Guard:
             jitter=self._random.random(),
             note=self._source.way,
         )
-        worst = granted.standing.failures + (1 if kind == "password" else 0)
+        worst = granted.failures + (1 if kind == "password" else 0)
         try:
             self._witness.write(Testimony(epoch, number, worst))
         except JournalUnavailable:
             self._finish(number, _Result(FailureClass.LOST_BEFORE_SENDING, counts=False))
             raise
         granted.epoch = epoch
+        self._announced = None  # what comes of this attempt is told, though it be the same as before
         self._notify("login.attempt", {"kind": kind, "actor": self._actor, "remaining": granted.standing.remaining})
         return number
+
+    def _obtained(self, granted: "_Granted", number: int, credential: Credential) -> None:
+        """The credential is at hand. A token for the password means that the token endpoint took the password: whatever
+        comes of the token, death included, the password isn't to blame, and its row says so before the token leaves."""
+        self._token_is_over = False
+        if not isinstance(credential, Token):
+            return
+        granted.stale = credential.kept
+        if granted.candidate.kind == "password":
+            granted.taken = True
+            with suppress(JournalUnavailable):  # then the row counts until the attempt has ended
+                self._record(number, _Result(FailureClass.LOST_AFTER_SENDING, counts=False))
 
     def _fell(self, attempt: "Attempt", error: BaseException) -> None:
         """The block ended by an exception: write down what it means."""
@@ -290,7 +358,7 @@ class Guard:
         if number is None:
             self._waited(granted, error)
             return
-        found = _with_password_behind(_failure_of(error, granted.candidate.kind), granted.candidate)
+        found = _with_password_behind(_failure_of(error, granted.in_flight), granted.candidate)
         counts = found.counts and found.kind == granted.candidate.kind
         if granted.stale and found.cls is FailureClass.TOKEN_REJECTED:
             counts = False  # a token kept from before: a fresh one is tried first
@@ -300,8 +368,7 @@ class Guard:
     def _ended(self, attempt: "Attempt") -> None:
         """The block ended by itself. An attempt that nobody called a success isn't one."""
         if attempt.stage != "done" and attempt.number is not None:
-            kind = attempt.granted.candidate.kind
-            unclear = _Result(FailureClass.AMBIGUOUS, counts=kind == "password")
+            unclear = _Result(FailureClass.AMBIGUOUS, counts=attempt.granted.in_flight == "password")
             self._came_to(attempt.granted, attempt.number, unclear)
 
     def _waited(self, granted: "_Granted", error: BaseException) -> None:
@@ -328,7 +395,7 @@ class Guard:
     def _came_to(self, granted: "_Granted", number: int, result: "_Result") -> None:
         self._finish(number, result)
         kind = granted.candidate.kind
-        failures = granted.standing.failures
+        failures = granted.failures
         if kind == "password" and result.outcome == SUCCEEDED:
             failures = 0
         elif result.counts and kind == "password":
@@ -373,7 +440,10 @@ class Guard:
         fields["outcome"] = str(result.outcome)
         if result.outcome == SUCCEEDED:
             self._announced = None
-            self._notify("login.succeeded", fields | {"failures_before": granted.standing.failures})
+            before = granted.standing.failures
+            failures = 0 if granted.candidate.kind == "password" else before
+            counts = {"failures_before": before, "failures": failures, "remaining": self._remaining(failures)}
+            self._notify("login.succeeded", fields | counts)
             return
         fields |= {"counts": result.counts, "said": result.said}
         with suppress(JournalUnavailable):
@@ -400,7 +470,10 @@ class Guard:
     def _announce_once(self, what: tuple[object, ...], event: str, fields: Mapping[str, object]) -> None:
         if self._announced != what:
             self._announced = what
-            self._notify(event, fields)
+            self._notify(event, {**fields, "actor": self._actor})
+
+    def _remaining(self, failures: int) -> int:
+        return max(0, self._rules.lockout.budget - failures)
 
     def _advice(self, standing: Standing) -> str:
         rules, source = self._rules, self._source
@@ -444,8 +517,7 @@ class Attempt:
         self.number = self._guard._begin(self.granted)  # noqa: SLF001 -- the guard's other half
         refresh = self.granted.standing.refresh or self._guard._token_is_over  # noqa: SLF001 -- as above
         credential = self.granted.candidate.obtain(refresh=refresh)
-        self._guard._token_is_over = False  # noqa: SLF001 -- as above
-        self.granted.stale = not refresh and self.granted.candidate.kind == "token"
+        self._guard._obtained(self.granted, self.number, credential)  # noqa: SLF001 -- as above
         return credential
 
     def logged_in(self) -> None:
@@ -469,7 +541,8 @@ class Attempt:
 
 @dataclass(slots=True)
 class _Granted:
-    """What an attempt was granted on. stale: the token that was handed out was kept from before."""
+    """What an attempt was granted on. failures: at most so many count. stale: the token that was handed out was kept from before. taken: the token
+    endpoint took the password."""
 
     candidate: Candidate
     fingerprint: str
@@ -477,7 +550,14 @@ class _Granted:
     head: int
     epoch: str | None
     seen: Testimony | None
+    failures: int
     stale: bool = False
+    taken: bool = False
+
+    @property
+    def in_flight(self) -> Kind:
+        """What an answer, or the lack of one, is about."""
+        return "token" if self.taken else self.candidate.kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -510,6 +590,11 @@ def _with_password_behind(found: LoginFailure, candidate: Candidate) -> LoginFai
     if found.cls is FailureClass.SIGN_IN_AGAIN and candidate.kind == "token" and candidate.password is not None:
         return failure(FailureClass.TOKEN_EXPIRED, "token", said=found.said)
     return found
+
+
+def _failures(history: History) -> int:
+    """Failures of the account's password that count."""
+    return sum(record.kind == "password" and record.counts for record in history.records)
 
 
 def _about(history: History) -> Kind:

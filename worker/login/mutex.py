@@ -16,6 +16,7 @@ from typing import Final
 from sqlalchemy import text
 
 from worker.journal.database import Database, JournalUnavailable
+from worker.ownership import owned
 
 NAME: Final = "login.lock"
 _ADVISORY: Final = 0x6E68736D  # 'nhsm': one key for the journal's database
@@ -48,8 +49,8 @@ class AttemptMutex:
         self._monotonic = monotonic
 
     @contextmanager
-    def hold(self) -> Iterator[None]:
-        """Hold the mutex for the block.
+    def hold(self, *, wait: bool = True) -> Iterator[None]:
+        """Hold the mutex for the block. wait: as long as our patience lasts; else not at all.
 
         Raises:
             AttemptInProgress: another process has it.
@@ -57,7 +58,7 @@ class AttemptMutex:
         """
         with ExitStack() as stack:
             take = self._file_lock(stack) if self._database.is_sqlite else self._database_lock(stack)
-            deadline = self._monotonic() + self._patience
+            deadline = self._monotonic() + (self._patience if wait else 0.0)
             while not take():
                 if self._monotonic() >= deadline:
                     raise AttemptInProgress("another process is making a login attempt")
@@ -66,10 +67,10 @@ class AttemptMutex:
 
     def _file_lock(self, stack: ExitStack) -> Callable[[], bool]:
         try:
-            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         except OSError as error:
             raise JournalUnavailable(f"the state folder can't be written: {error.strerror}") from error
-        stack.callback(os.close, descriptor)
+        stack.callback(os.close, owned(descriptor, self._path.parent))
 
         def take() -> bool:
             try:

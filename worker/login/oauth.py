@@ -8,12 +8,13 @@ msal and requests are only imported where OAuth is configured (extra `oauth`).
 import ssl
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Final, Literal, Self
 
+from worker.login.advice import DECLINED, RAN_OUT
 from worker.login.credential import (
     Auth,
     Candidate,
@@ -36,7 +37,14 @@ DELEGATED_SCOPES: Final = ("https://outlook.office.com/IMAP.AccessAsUser.All",)
 _MICROSOFT: Final = ("https://login.microsoftonline.com", "https://login.microsoftonline.us")
 _WITH_REFRESH: Final = ("openid", "profile", "offline_access")
 """Asked for besides a delegated scope, for a refresh token and to know whose it is; msal adds them in other flows."""
-_HTTP_CLIENT_ERROR: Final = range(400, 500)
+_NOT_THERE: Final = frozenset({400, 404})
+"""What discovery answers of a tenant or an address that doesn't exist. Any other status may be gone the next time."""
+_NOT_MADE: Final = {
+    **dict.fromkeys(("authorization_declined", "access_denied"), DECLINED),
+    **dict.fromkeys(("expired_token", "authorization_pending", "slow_down"), RAN_OUT),
+}
+"""How a device sign-in ends without one, by the endpoint's last word (RFC 8628)."""
+_NO_TENANT: Final = "AADSTS90002"
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +139,8 @@ class OAuthSource:
             tell(str(begun["message"]))
             answer = asked.application.acquire_token_by_device_flow(begun)
             if "access_token" not in answer:
-                raise asked.refused(answer)
+                refused = asked.refused(answer).failure
+                raise LoginFailed(replace(refused, said=_NOT_MADE.get(str(answer.get("error")), refused.said)))
         name = str((answer.get("id_token_claims") or {}).get("preferred_username", ""))
         if name.casefold() != self._user.casefold():
             raise CredentialUnavailable(
@@ -208,12 +217,11 @@ class OAuthSource:
     def _token(self, asked: "_Asked", answer: Mapping[str, Any]) -> Token:
         if "access_token" not in answer:
             raise asked.refused(answer)
-        return Token(self._user, str(answer["access_token"]))
+        return Token(self._user, str(answer["access_token"]), kept=_is_kept(answer))
 
     def _nearly_over(self, answer: Mapping[str, Any]) -> bool:
         """Whether a kept token ends sooner than we like to start a session on. A new one is what it is."""
-        kept = answer.get("token_source") == "cache"
-        return kept and float(answer.get("expires_in", 0)) < self._config.refresh_ahead
+        return _is_kept(answer) and float(answer.get("expires_in", 0)) < self._config.refresh_ahead
 
     def _scopes(self) -> list[str]:
         default = APPLICATION_SCOPES if self._flow == "oauth2-client" else DELEGATED_SCOPES
@@ -236,6 +244,11 @@ class OAuthSource:
                 "under `[account.oauth]`."
             )
         return secret, name + secret
+
+
+def _is_kept(answer: Mapping[str, Any]) -> bool:
+    """Whether msal had the token already."""
+    return answer.get("token_source") == "cache"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -301,7 +314,7 @@ class _Asked:
 
     def _failed(self, numbers: tuple[int, ...] = (), description: str = "") -> LoginFailed:
         wire = self._wire
-        if not wire.posted and wire.status in _HTTP_CLIENT_ERROR:
+        if not wire.posted and (wire.status in _NOT_THERE or wire.no_tenant):
             return LoginFailed(failure(FailureClass.CONFIGURATION, self._kind, phase=Phase.CONNECT, said="tenant"))
         return LoginFailed(
             classify_token_failure(
@@ -319,6 +332,7 @@ class _Wire:
     """The HTTP client that msal uses: bounded in time, without redirects; it remembers what came of the last request.
 
     posted: a request with a credential in it may have left. status: of the last answer, None: none came.
+    no_tenant: that answer said that there is no such tenant.
     """
 
     def __init__(self, config: OAuthConfig) -> None:
@@ -332,6 +346,7 @@ class _Wire:
         self.status: int | None = None
         self.retry_after: timedelta | None = None
         self.numbers: tuple[int, ...] = ()
+        self.no_tenant = False
 
     def get(self, url: str, **given: Any) -> Any:
         """Discovery: nothing secret."""
@@ -352,14 +367,16 @@ class _Wire:
         self._session.close()
 
     def _send(self, method: str, url: str, **given: Any) -> Any:
-        self.status, self.retry_after, self.numbers = None, None, ()
+        self.status, self.retry_after, self.numbers, self.no_tenant = None, None, (), False
         answer = self._session.request(method, url, timeout=self._timeout, allow_redirects=False, **given)
         self.status = int(answer.status_code)
         seconds = str(answer.headers.get("Retry-After", ""))
         if seconds.isdecimal() and len(seconds) < 8:
             self.retry_after = timedelta(seconds=int(seconds))
         with suppress(ValueError, AttributeError, TypeError):
-            self.numbers = tuple(int(number) for number in answer.json().get("error_codes", ()))
+            body = answer.json()
+            self.no_tenant = body.get("error") == "invalid_tenant" or _NO_TENANT in body.get("error_description", "")
+            self.numbers = tuple(int(number) for number in body.get("error_codes", ()))
         return answer
 
 

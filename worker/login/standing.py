@@ -43,7 +43,7 @@ class Standing:
     failures: of the account's password, counted, since the last success or reset. remaining: of the budget.
     remaining_for_credential: attempts left with this credential. next_at: epoch s; None where no time leads to it.
     reason: a `Reason` or a `FailureClass`; None when nothing has failed.
-    refresh: a token that was kept from before has been rejected: use a fresh one.
+    refresh: the last token was rejected, or has run out: use a fresh one.
     kind: of the credential. said: the server's words behind the reason, reduced to ours.
     """
 
@@ -75,14 +75,15 @@ def stand(
     if kind == "password":
         left = min(left, remaining)
     last = records[-1] if records else None
-    refresh = last is not None and last.kind == "token" and last.outcome in _STALE and not last.counts
+    refresh = last is not None and last.kind == "token" and last.outcome in _STALE
     found = Standing(State.READY, len(counted), remaining, left, refresh=refresh, kind=kind)
     halting = _answer_that_halts(own, way)
     reason = _halt(records, own, halting, rules, kind=kind, remaining=remaining, left=left)
     if reason is not None:
         said = halting.said or "" if halting is not None and reason == halting.outcome else ""
         return replace(found, state=State.HALTED, reason=reason, said=said)
-    wait = _wait(records, own_counted, counted if kind == "password" else own_counted, rules, kind=kind, now=now)
+    recent = records if kind == "password" else [one for one in records if one.number > history.settled]
+    wait = _wait(recent, own_counted, counted if kind == "password" else own_counted, rules, kind=kind, now=now)
     if wait is None:
         return found
     until, after = wait

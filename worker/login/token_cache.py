@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from worker.login.credential import CredentialUnavailable
+from worker.ownership import owned
 
 NAME: Final = "oauth.json"
 
@@ -63,7 +64,7 @@ class TokenCache:
         try:
             new.unlink(missing_ok=True)
             descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-            with os.fdopen(descriptor, "wb") as file:
+            with os.fdopen(owned(descriptor, self._path.parent), "wb") as file:
                 file.write(content)
                 file.flush()
                 os.fsync(descriptor)

@@ -7,9 +7,14 @@ from an older copy is behind its witness. The witness also holds its own inode, 
 or copied as a whole, witness and all, is recognised too. The folder itself bears the same testimony, as an extended
 attribute, where the file system has these: a volume that was emptied is still the same volume.
 
+Where a journal is shared between hosts, each has a witness of its own, which is raised to what the ledger says at every
+look, so that it knows of the attempts of all. The ledger also knows which database it was written in: rows that were
+restored into another one are recognised by every host, also by one that has no witness yet.
+
 What can't be found out: a disk, volume or virtual machine set back to a snapshot, where every byte is as it was; and a
 state folder that was removed and made anew, which is what a first start looks like. After either, `login reset` is only
-right once the account is known to be unlocked.
+right once the account is known to be unlocked. Nor can rows that were restored into the very same database, or cluster,
+where no host is left whose witness had seen the later ones.
 """
 
 import errno
@@ -25,6 +30,7 @@ from typing import Final
 
 from worker.journal.attempts import History
 from worker.journal.database import JournalUnavailable
+from worker.ownership import owned
 
 NAME: Final = "login.witness"
 MARK: Final = "user.nhsmail-worker.login"
@@ -97,7 +103,7 @@ class Witness:
         try:
             new.unlink(missing_ok=True)
             descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-            with os.fdopen(descriptor, "wb") as file:
+            with os.fdopen(owned(descriptor, self._path.parent), "wb") as file:
                 content = json.dumps(asdict(testimony) | {"identity": _identity(descriptor)}).encode()
                 file.write(content)
                 file.flush()
@@ -124,8 +130,11 @@ class Witness:
 def doubt(history: History, witness: Testimony | Untrusted | None, *, shared: bool) -> str | None:
     """Why the ledger may have forgotten attempts; None: it hasn't, or what it forgot can't matter.
 
-    shared: the journal is shared between hosts, each with a witness of its own that saw only some of the attempts.
+    shared: the journal is shared between hosts, each with a witness of its own that may not have seen the newest
+    attempts yet.
     """
+    if history.moved:
+        return "the journal lies in another database than it was written in: restored or moved"
     if witness is None:
         if shared or history.head == 0:
             return None  # a first start, or another host's journal

@@ -218,7 +218,7 @@ def _gravity(number: int) -> int:
 
 def _token_class(kind: Kind, known: FailureClass | None, status: int | None, *, sent: bool) -> FailureClass:
     if not sent:
-        return FailureClass.LOST_BEFORE_SENDING
+        return FailureClass.THROTTLED if status == _HTTP_BUSY else FailureClass.LOST_BEFORE_SENDING
     if known:
         return _of_token(known) if kind == "token" else known
     if status is None:

@@ -29,6 +29,7 @@ import orjson
 
 from worker.observe.log import get_logger
 from worker.observe.redact import WORD, cleaned, rfc3339
+from worker.ownership import owned, owned_folder
 
 log = get_logger()
 
@@ -54,7 +55,11 @@ KINDS: Final[Mapping[str, tuple[str, frozenset[str]]]] = {
         ("login.authorised", "method", "a person signed the worker in"),
         ("login.cooling", "failures remaining next_at reason", "no attempt before this time"),
         ("login.halted", "failures remaining reason", "no attempt until a person or a new credential changes things"),
-        ("login.reset", "failures", "a person vouched that the account was unlocked"),
+        (
+            "login.reset",
+            "failures remaining",
+            "a person vouched that the account was unlocked: so many `failures` are forgotten",
+        ),
         ("login.resumed", "reason", "attempts are made again after a halt"),
         ("message.disposed", "key path state reason target", "a message came to its outcome"),
         ("message.released", "key", "a person said that junk is clean"),
@@ -221,6 +226,7 @@ class AuditTrail:
         self._checked = False
         with _unavailable():
             directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+            owned_folder(directory)
             self._key, new = _load_key(directory / "audit.key")
         if new and any(_chain_files(directory)):
             log.error("audit.broken", chain=self.chain, reason="key-missing")
@@ -348,7 +354,7 @@ class AuditTrail:
         fresh = not self._current.exists()
         descriptor = os.open(self._current, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o600)
         try:
-            _write_all(descriptor, lines)
+            _write_all(owned(descriptor, self._directory), lines)
             status = os.fstat(descriptor)
         finally:
             os.close(descriptor)
@@ -436,7 +442,7 @@ class AuditTrail:
     def _locked(self, how: int) -> Iterator[None]:
         descriptor = os.open(self._directory / "audit.lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
         try:
-            fcntl.flock(descriptor, how)
+            fcntl.flock(owned(descriptor, self._directory), how)
             yield
         finally:
             os.close(descriptor)
@@ -635,7 +641,7 @@ def _load_key(file: Path) -> tuple[bytes, bool]:
             raise ValueError("not 32 bytes") from None
         return key, False
     key = secrets.token_bytes(32)
-    with os.fdopen(descriptor, "w") as opened:
+    with os.fdopen(owned(descriptor, file.parent), "w") as opened:
         opened.write(key.hex())
         opened.flush()
         os.fsync(opened.fileno())

@@ -25,6 +25,14 @@ _FORGETFUL = {
 }
 
 
+_ANONYMOUS = re.compile(
+    r"/volumes/(?:[^/]+/)?[0-9a-f]{64}/_data(?:/|$)"  # Docker, Podman, nerdctl
+    r"|\.grpc\.v1\.cri/containers/[^/]+/volumes/"  # containerd, for Kubernetes
+    r"|/[a-z]+-containers/[^/]+/userdata/"  # CRI-O
+)
+"""Folders that an engine makes for a volume that nobody has named: each container gets a new one."""
+
+
 def check_files(settings: Settings) -> list[str]:
     """Faults in the files that settings name: missing, unreadable, readable by too many, or not what they should be."""
     faults: list[str] = []
@@ -106,6 +114,8 @@ def forgetful(path: str, mounts: list[Mount], *, in_container: bool) -> str | No
         return _FORGETFUL[mount.kind]
     if "kubernetes.io~empty-dir" in mount.root:
         return "an emptyDir volume"
+    if _ANONYMOUS.search(mount.root):
+        return "an anonymous volume, which each new container gets anew"
     # Docker on btrfs, ZFS or device mapper: the layer has the type of the disk below it.
     return "a container's own layer" if in_container and mount.point == "/" else None
 

@@ -419,6 +419,44 @@ def test_a_command_doesnt_get_the_last_attempt() -> None:
     world.login(0)
 
 
+def test_what_a_command_would_spend_is_foreseen_without_a_trace() -> None:
+    world = World()
+    guard = world.processes[0][1]
+    before = (world.snapshot(), world.beside.testimony)
+    assert guard.foresee() == Standing(State.READY, 0, 8, 5)
+    assert (world.store, world.beside.testimony, world.events) == (*before, [])
+    fail(world, times=3)
+    assert guard.foresee() == Standing(State.READY, 3, 5, 2, None, F.REJECTED)
+    fail(world)
+    assert guard.foresee() is None  # the last one is the worker's
+    fail(world)
+    assert guard.foresee() is None
+    world.configured = "Right-Password-1"
+    assert guard.foresee() == Standing(State.READY, 5, 3, 3)
+
+
+@pytest.mark.parametrize("why", ["cooling", "policy", "doubt"])
+def test_where_a_command_would_be_refused_nothing_is_foreseen(why: str) -> None:
+    world = World()
+    with suppress(LoginFailed):
+        world.login(0, "rejected")
+    world.now += 1e6 if why != "cooling" else 0
+    world.configured = "short" if why == "policy" else world.configured
+    if why == "doubt":
+        world.put_back(Store())
+    assert world.processes[0][1].foresee() is None
+
+
+def test_of_a_token_its_own_attempts_are_foreseen() -> None:
+    world, _ = token_world()
+    with pytest.raises(LoginFailed):
+        send(world, rejected())
+    world.now += 1e6
+    found = world.processes[0][1].foresee()
+    assert found is not None
+    assert (found.kind, found.remaining_for_credential, found.remaining) == ("token", 2, 8)
+
+
 def test_a_second_reset_must_be_meant() -> None:
     world = World()
     guard = world.processes[0][1]
@@ -431,7 +469,7 @@ def test_a_second_reset_must_be_meant() -> None:
     first = world.store.records[0]
     assert (first.kind, first.actor, first.note, first.at) == ("reset", "person", "unlocked", world.now)
     reset = [fields for name, fields in world.events if name == "login.reset"]
-    assert reset[0] == {"actor": "person", "reason": "unlocked", "again": False}
+    assert reset[0] == {"actor": "person", "reason": "unlocked", "again": False, "failures": 0, "remaining": 8}
     assert [fields["again"] for fields in reset] == [False, True, False]
 
 
@@ -669,7 +707,14 @@ def test_what_is_told() -> None:
     world.now = begun + 60
     world.login(0)
     assert names(world)[3:] == ["login.attempt", "login.succeeded"]
-    assert world.events[-1][1] == {"kind": "password", "actor": "replica", "outcome": "succeeded", "failures_before": 1}
+    assert world.events[-1][1] == {
+        "kind": "password",
+        "actor": "replica",
+        "outcome": "succeeded",
+        "failures_before": 1,
+        "failures": 0,
+        "remaining": 8,
+    }
 
 
 def test_a_halt_is_told_once_and_again_by_a_new_process() -> None:
@@ -683,6 +728,45 @@ def test_a_halt_is_told_once_and_again_by_a_new_process() -> None:
     with pytest.raises(Halted):
         world.login(0)
     assert names(world).count("login.halted") == 2
+
+
+def test_a_halt_after_another_process_has_reset_is_told_again() -> None:
+    world = World()
+    for _ in range(2):
+        fail(world, "expired")
+        for _ in range(2):
+            with pytest.raises(Halted):
+                world.login(0)
+        world.processes[1][1].reset("a new password was set", actor="person", again=True)
+    assert names(world).count("login.halted") == 2
+
+
+def test_whoever_acts_is_told_of_every_event() -> None:
+    world = World()
+    fail(world, "locked")
+    world.configured = "short"
+    with pytest.raises(CredentialRefused):
+        world.login(0)
+    assert {fields["actor"] for _, fields in world.events} == {"replica"}
+    fields = dict(world.events)["login.refused"]
+    assert (fields["failures"], fields["remaining"]) == (1, 7)
+
+
+def test_a_success_and_a_reset_say_how_many_are_left() -> None:
+    world = World()
+    fail(world, times=2)
+    own = world.processes[0][1]._source
+    world.processes[0][1]._source = cast("Any", Tokens())
+    send(world)
+    told = world.events[-1][1]
+    assert (told["failures"], told["remaining"]) == (2, 6)  # a token that gets in says nothing of the password
+    world.processes[0][1]._source = own
+    world.processes[0][1].reset("unlocked", actor="person")
+    told = world.events[-1][1]
+    assert (told["failures"], told["remaining"]) == (2, 8)
+    world.login(0)
+    told = world.events[-1][1]
+    assert (told["failures"], told["remaining"], told["failures_before"]) == (0, 8, 0)
 
 
 def test_no_secret_and_no_fingerprint_is_told_or_kept() -> None:
@@ -878,6 +962,10 @@ class Tokens:
     identity: str = "application"
     password: str | None = None
     refreshed: list[bool] = field(default_factory=list)
+    keeps: bool = False
+    """Tokens are kept, and handed out again unless a fresh one is asked for."""
+    kept: bool = False
+    """There is one from before."""
     fails: Callable[[], None] = lambda: None
     needs_restart = False
     auth: Auth = "oauth2-client"
@@ -889,7 +977,8 @@ class Tokens:
     def obtain(self, *, refresh: bool) -> Credential:
         self.refreshed.append(refresh)
         self.fails()
-        return Token(ACCOUNT, "token")
+        kept, self.kept = self.kept and not refresh, self.keeps
+        return Token(ACCOUNT, "token", kept=kept)
 
 
 def token_world(**given: Any) -> tuple[World, Tokens]:
@@ -903,8 +992,17 @@ def rejected() -> LoginFailed:
     return LoginFailed(failure(F.TOKEN_REJECTED, "token"))
 
 
-def test_a_rejected_token_is_refreshed_once_and_then_counted() -> None:
-    world, tokens = token_world()
+@pytest.mark.parametrize(
+    ("kept", "refreshed", "counted", "at"),
+    [
+        (True, [False, True, True, True], [False, True, True, True], [0, 2, 62, 662]),
+        (False, [False, True, True], [True, True, True], [0, 60, 660]),
+    ],
+)
+def test_a_rejected_token_is_refreshed_once_and_then_counted(
+    kept: bool, refreshed: list[bool], counted: list[bool], at: list[int]
+) -> None:
+    world, tokens = token_world(keeps=True, kept=kept)
     begun = world.now
     times = []
     for _ in range(100):
@@ -918,8 +1016,9 @@ def test_a_rejected_token_is_refreshed_once_and_then_counted() -> None:
             reason = halted.reason
             break
     assert reason == Reason.TOKEN
-    assert tokens.refreshed == [False, True, False, True, False, True]
-    assert times == [0, 2, 62, 64, 664, 666]
+    assert tokens.refreshed == refreshed
+    assert [fields["counts"] for name, fields in world.events if name == "login.rejected"] == counted
+    assert times == at
     assert standing(world).failures == 0
     assert standing(world).remaining == 8
     tokens.identity = "another"
@@ -1029,6 +1128,27 @@ def test_a_doubted_journal_doesnt_keep_tokens_out() -> None:
     assert own is not world
 
 
+@pytest.mark.parametrize("again", [False, True])
+def test_a_token_on_a_doubted_journal_doesnt_end_the_doubt(*, again: bool) -> None:
+    world, _ = token_world()
+    tokens, guard = world.processes[0][1]._source, world.processes[0][1]
+    guard._source = world
+    fail(world, times=5)
+    world.put_back(Store())
+    guard = world.processes[0][1]
+    with pytest.raises(Halted):
+        world.login(0)
+    guard._source = tokens
+    send(world)
+    guard._source = world
+    if again:  # forgotten once more: the witness mustn't have learnt that there is nothing to forget
+        world.put_back(Store())
+    with pytest.raises(Halted) as caught:
+        world.login(0)
+    assert caught.value.reason == Reason.JOURNAL
+    assert world.server.sent == 5
+
+
 def test_a_password_for_the_token_endpoint_is_an_attempt_at_the_password() -> None:
     world, tokens = token_world(kind="password", identity="Right-Password-0", password="Right-Password-0")
 
@@ -1053,6 +1173,70 @@ def test_a_password_that_the_token_endpoint_took_isnt_blamed_for_the_token() -> 
     with pytest.raises(Halted) as caught:
         send(world)
     assert caught.value.reason == Reason.TOKEN
+
+
+def die(process: Process) -> None:
+    process.dead = True
+    raise Killed
+
+
+def behind(tokens: Tokens) -> None:
+    """The password has led to a token, which is kept: the next attempts send that."""
+    tokens.kind, tokens.fails = "token", lambda: None
+
+
+def test_a_kill_after_the_token_endpoint_took_the_password_spends_nothing() -> None:
+    world, tokens = token_world(kind="password", identity="Right-Password-0", password="Right-Password-0")
+    process, guard = world.processes[0]
+    with suppress(Killed), guard.attempt() as attempt:
+        attempt.credential()
+        die(process)
+    assert standing_of(world, 1).failures == 0
+    behind(tokens)
+    world.now += 10
+    for _ in range(3):
+        with world.processes[1][1].attempt() as attempt:
+            attempt.credential()
+            attempt.logged_in()
+            attempt.first_command_ok()
+        assert standing_of(world, 1) == Standing(State.READY, 0, 8, 3)
+
+
+def test_a_kill_before_the_token_endpoint_answered_counts_until_the_password_gets_in() -> None:
+    world, tokens = token_world(kind="password", identity="Right-Password-0", password="Right-Password-0")
+    process, guard = world.processes[0]
+    tokens.fails = lambda: die(process)
+    with suppress(Killed), guard.attempt() as attempt:
+        attempt.credential()
+    assert standing_of(world, 1).failures == 1
+    behind(tokens)  # of another host's sign-in: it says nothing about this attempt
+    world.now += 100
+    with world.processes[1][1].attempt() as attempt:
+        attempt.credential()
+        attempt.logged_in()
+        attempt.first_command_ok()
+    assert standing_of(world, 1).failures == 1
+
+
+@pytest.mark.parametrize("error", [ConnectionLost("x"), NotConnected("x"), TokenExpired("x"), ValueError("x")])
+def test_what_goes_wrong_after_the_token_endpoint_took_the_password_is_about_the_token(error: Exception) -> None:
+    world, _ = token_world(kind="password", identity="Right-Password-0", password="Right-Password-0")
+    with pytest.raises(type(error)):
+        send(world, error)
+    assert standing(world).failures == 0
+
+
+def test_a_password_that_was_taken_is_written_down_later_where_the_journal_fails() -> None:
+    world, _ = token_world(kind="password", identity="Right-Password-0", password="Right-Password-0")
+    process, guard = world.processes[0]
+    with guard.attempt() as attempt:
+        process.fail_at = 3  # the row, and its witness, are written
+        assert attempt.credential() == Token(ACCOUNT, "token")
+        assert standing_of(world, 1).failures == 1
+        process.fail_at = None
+        attempt.logged_in()
+        attempt.first_command_ok()
+    assert standing(world).failures == 0
 
 
 def over() -> LoginFailed:
@@ -1305,7 +1489,7 @@ def test_a_doubt_is_a_row_that_says_why_and_its_witness_knows() -> None:
         world.login(0)
     [row] = world.store.records
     assert (row.kind, row.number, row.actor, row.counts) == ("doubt", 2, "replica", False)
-    assert row.note == "the journal is older than the last attempt, or another one: restored or rebuilt"
+    assert row.note == "the journal is older than the last attempt, or another one: emptied, restored or rebuilt"
     assert world.store.facts["epoch"] == name
     assert world.beside.testimony == Seen(name, 2, world.lockout.budget)
 

@@ -7,7 +7,20 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
-from tests.unit.login.world import ANSWERS, HALTS, LIMIT, PASSING, Killed, Store, World
+from tests.unit.login.world import (
+    ANSWERS,
+    HALTS,
+    LIMIT,
+    PASSING,
+    TOKEN_ANSWERS,
+    TOKEN_COUNTING,
+    TOKEN_HALTS,
+    Killed,
+    Store,
+    TokenCandidate,
+    World,
+)
+from worker.journal.attempts import SUCCEEDED
 from worker.journal.database import JournalUnavailable
 from worker.login.mutex import AttemptInProgress
 from worker.login.refusals import Cooling, CredentialRefused, Halted, NoAttempt, ResetNeedsAgain
@@ -24,12 +37,17 @@ OVER = (NoAttempt, MailboxError, JournalUnavailable, AttemptInProgress, RuntimeE
 class GuardMachine(RuleBasedStateMachine):
     """Two replicas, one journal, one server that locks at twelve."""
 
+    shared = False
+    """On two hosts, with a database between them."""
+
     def __init__(self) -> None:
         super().__init__()
-        self.world = World()
-        self.copies: list[Store] = [self.world.snapshot()]
-        self.halting: set[str] = set()
-        """Credentials that were answered with a class that halts them, since the last success or reset."""
+        self.world = World(shared=self.shared)
+        self.halting: set[tuple[str, str]] = set()
+        """Credentials and the halting class that each was answered with, since the last success or reset."""
+        self.tokens_refused = 0
+        """Fresh tokens that the server refused since the last success or reset."""
+        self.copies: list[tuple[Store, set[tuple[str, str]]]] = [(self.world.snapshot(), set())]
 
     # -- what happens --------------------------------------------------------------------------------------------------
 
@@ -49,7 +67,9 @@ class GuardMachine(RuleBasedStateMachine):
             self.world.processes[which][0].kill_at = steps
             with suppress(Killed):
                 self._try(which, answer)
-            self.world.processes[which] = self.world.start()
+            if answer in HALTS:
+                self._halts(answer)  # whether or not the answer was written down
+            self._restart(which)
             self._pass_the_wait(which)
 
     @rule(
@@ -70,7 +90,7 @@ class GuardMachine(RuleBasedStateMachine):
 
     @rule(which=REPLICAS)
     def restart(self, which: int) -> None:
-        self.world.processes[which] = self.world.start()
+        self._restart(which)
 
     @rule(which=REPLICAS, answer=st.sampled_from(ANSWERS), other=st.sampled_from(ANSWERS), broken=st.booleans())
     def log_in_at_once(self, which: int, answer: str, other: str, *, broken: bool) -> None:
@@ -104,26 +124,70 @@ class GuardMachine(RuleBasedStateMachine):
 
     @rule()
     def copy_the_journal(self) -> None:
-        self.copies.append(self.world.snapshot())
+        self.copies.append((self.world.snapshot(), set(self.halting)))
 
     @rule(choice=st.integers(0, 50))
     def restore_the_journal(self, choice: int) -> None:
-        self._put_back(self.copies[choice % len(self.copies)])
+        self._restore(*self.copies[choice % len(self.copies)])
 
-    @rule(choice=st.integers(0, 50))
-    def restore_the_folder(self, choice: int) -> None:
-        if self.world.beside.testimony is not None:
-            self.world.beside.copied = True
+    @precondition(lambda self: self.shared)
+    @rule(choice=st.integers(0, 50), lost=st.booleans())
+    def restore_into_another_database(self, choice: int, *, lost: bool) -> None:
+        """Found out also where no host has its witness any more, as long as the copy isn't empty."""
+        store, halting = self.copies[choice % len(self.copies)]
+        if not store.records:
+            return
+        if lost:
+            for which in (0, 1):
+                self._lose_the_witness(which)
+        self.halting |= halting
+        self.tokens_refused = 0
+        self.world.put_elsewhere(store)
+
+    @rule(choice=st.integers(0, 50), which=REPLICAS)
+    def restore_the_folder(self, choice: int, which: int) -> None:
+        beside = self.world.beside_of(which)
+        if beside.testimony is not None:
+            beside.copied = True
             self.restore_the_journal(choice)
 
     @rule()
     def rebuild_the_journal(self) -> None:
-        self._put_back(Store())
+        self._restore(Store(), set())
 
     @precondition(lambda self: self.world.store.records)
-    @rule()
-    def lose_the_witness(self) -> None:
-        self.world.beside.testimony, self.world.beside.copied = None, False
+    @rule(which=REPLICAS)
+    def lose_the_witness(self, which: int) -> None:
+        self._lose_the_witness(which)
+        self._look()
+
+    @rule(which=REPLICAS, answer=st.sampled_from(TOKEN_ANSWERS), kept=st.booleans(), dies=st.integers(0, 60))
+    def log_in_with_a_token(self, which: int, answer: str, *, kept: bool, dies: int) -> None:
+        """No token is an attempt at the password, whatever comes of it; it has halts and a limit of its own."""
+        process = self.world.processes[which][0]
+        token = TokenCandidate("application", kept)
+        sent, counted = self.world.server.sent, self._counted()
+        process.kill_at = dies if dies < 20 else None
+        try:
+            self.world.login_by_token(which, answer, token)
+            self._settled()
+        except Killed:
+            self._restart(which)
+        except Halted as halted:
+            limit = self.tokens_refused >= self.world.lockout.token_attempts
+            assert limit or ("application", halted.reason) in self.halting
+        except OVER:
+            if answer in TOKEN_COUNTING and not token.kept and self.world.store.records[-1].outcome:
+                self.tokens_refused += 1
+        process.kill_at = None
+        if answer in TOKEN_HALTS:
+            self.halting.add(("application", answer))
+        assert self.world.server.sent == sent
+        assert self._counted() == counted
+
+    def _counted(self) -> int:
+        rows = self.world._rows()
+        return sum(row.kind == "password" and row.counts for row in rows)
 
     @rule(which=REPLICAS, steps=st.one_of(st.none(), st.integers(0, 10)))
     def unlock_and_reset(self, which: int, steps: int | None) -> None:
@@ -132,9 +196,9 @@ class GuardMachine(RuleBasedStateMachine):
         process.kill_at = steps
         with suppress(Killed, JournalUnavailable):
             guard.reset("unlocked", actor="person", again=True)
-            self.halting.clear()
+            self._settled()
         if steps is not None:
-            self.world.processes[which] = self.world.start()
+            self._restart(which)
 
     # -- what holds ----------------------------------------------------------------------------------------------------
 
@@ -185,10 +249,33 @@ class GuardMachine(RuleBasedStateMachine):
 
     # -- inside --------------------------------------------------------------------------------------------------------
 
-    def _put_back(self, store: Store) -> None:
+    def _restart(self, which: int) -> None:
+        self.world.processes[which] = self.world.start(which)
+
+    def _restore(self, store: Store, halting: set[tuple[str, str]]) -> None:
         """Journal and witness gone together is what a first start looks like: nobody can tell them apart."""
-        if store.records or self.world.beside.testimony is not None or self.world.beside.copied:
+        besides = [self.world.beside_of(which) for which in (0, 1)]
+        if store.records or any(one.testimony is not None or one.copied for one in besides):
+            self._look()  # they run, and look every few seconds
+            self.halting |= halting
+            self.tokens_refused = 0
             self.world.put_back(store)
+
+    def _look(self) -> None:
+        for process, guard in self.world.processes:
+            process.fail_at = None
+            guard.keep_watch()
+
+    def _lose_the_witness(self, which: int) -> None:
+        beside = self.world.beside_of(which)
+        beside.testimony, beside.copied = None, False
+
+    def _settled(self) -> None:
+        self.halting.clear()
+        self.tokens_refused = 0
+
+    def _halts(self, answer: str) -> None:
+        self.halting.add((self.world.configured, answer))
 
     def _try(self, which: int, answer: str) -> None:
         try:
@@ -215,9 +302,9 @@ class GuardMachine(RuleBasedStateMachine):
 
     def _note(self, answer: str) -> None:
         if answer in HALTS:
-            self.halting.add(self.world.configured)
-        elif not self.world.server.by_credential:
-            self.halting.clear()
+            self._halts(answer)
+        elif self.world.store.records and self.world.store.records[-1].outcome == SUCCEEDED:
+            self._settled()  # and it is written down
 
     def _pass_the_wait(self, which: int) -> None:
         self.world.processes[which][0].kill_at = None
@@ -232,7 +319,7 @@ class GuardMachine(RuleBasedStateMachine):
         """Whether a limit is reached, or a person must act: then a right credential needs one."""
         standing = self.world.processes[which][1].status().standing
         limits = standing.remaining == 0 or standing.remaining_for_credential == 0
-        return limits or standing.reason == Reason.JOURNAL or standing.reason in HALTS
+        return limits or standing.reason == Reason.JOURNAL or (self.world.configured, standing.reason) in self.halting
 
 
 QUICK = settings(
@@ -240,15 +327,23 @@ QUICK = settings(
 )
 
 
-def test_the_account_is_never_locked() -> None:
-    run_state_machine_as_test(GuardMachine, settings=QUICK)
+class SharedMachine(GuardMachine):
+    """The same between two hosts, each with a witness of its own."""
+
+    shared = True
+
+
+@pytest.mark.parametrize("machine", [GuardMachine, SharedMachine])
+def test_the_account_is_never_locked(machine: type[GuardMachine]) -> None:
+    run_state_machine_as_test(machine, settings=QUICK)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-def test_the_account_is_never_locked_at_length() -> None:
+@pytest.mark.parametrize("machine", [GuardMachine, SharedMachine])
+def test_the_account_is_never_locked_at_length(machine: type[GuardMachine]) -> None:
     at_length = settings(QUICK, max_examples=2_000, stateful_step_count=50)
-    run_state_machine_as_test(GuardMachine, settings=at_length)
+    run_state_machine_as_test(machine, settings=at_length)
 
 
 def test_a_second_reset_must_be_meant() -> None:

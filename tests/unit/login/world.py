@@ -21,12 +21,12 @@ from worker.journal.attempts import (
 )
 from worker.journal.database import JournalUnavailable
 from worker.login.backoff import Lockout
-from worker.login.credential import Auth, PasswordSource
+from worker.login.credential import Auth, Credential, PasswordSource, Token
 from worker.login.guard import Guard, Rules
 from worker.login.mutex import AttemptInProgress, AttemptMutex
 from worker.login.witness import Testimony, Untrusted, Witness
 from worker.mailbox.errors import ConnectionLost, LoginFailed, NotConnected, ServerUnavailable, Throttled
-from worker.mailbox.failures import FailureClass, Phase, failure
+from worker.mailbox.failures import FailureClass, Kind, Phase, failure
 
 ACCOUNT = "pathology.results@nhs.net"
 LIMIT = 12
@@ -78,6 +78,8 @@ class Store:
     records: list[Record] = field(default_factory=list)
     facts: dict[str, str] = field(default_factory=dict)
     known: dict[str, KnownCredential] = field(default_factory=dict)
+    place: str = "one"
+    """The database that it lies in, which no copy of the rows brings along."""
 
 
 class MemoryLedger:
@@ -108,7 +110,12 @@ class MemoryLedger:
             refused=self.store.facts.get("refused"),
             password=self.store.facts.get("password"),
             way=self.store.facts.get("way"),
+            settled=token,
+            moved=self.store.facts.get("database", self.store.place) != self.store.place,
         )
+
+    def head(self) -> int:
+        return cast("int", self._process.step(lambda: self._history().head))
 
     def credentials(self) -> Sequence[KnownCredential]:
         return cast(
@@ -136,7 +143,7 @@ class MemoryLedger:
             head = max((r.number for r in self.store.records), default=0)
             if head != after:
                 raise Overtaken("overtaken")
-            self.store.facts["epoch"] = epoch
+            self.store.facts |= {"epoch": epoch, "database": self.store.place}
             row = {"outcome": None} | values
             self.store.records.append(Record(number=max(head, floor) + 1, at=at, cools_from=at, **row))
             return max(head, floor) + 1
@@ -234,7 +241,7 @@ class MemoryMutex:
     held: bool = False
 
     @contextmanager
-    def hold(self) -> Iterator[None]:
+    def hold(self, *, wait: bool = True) -> Iterator[None]:
         if self.held and not self.broken:
             raise AttemptInProgress
         before, self.held = self.held, True
@@ -285,30 +292,63 @@ PASSING = ("throttled", "throttled for nothing", "unavailable", "no server", "lo
 COUNTING = ("rejected", "lost after", "kept silent", "not connected", "ambiguous", "odd", "left", "lost first")
 HALTS = ("locked", "disabled", "expired", "configuration", "protocol")
 ANSWERS = ("honest", *PASSING, *COUNTING, *HALTS)
+TOKEN_COUNTING = ("token_rejected", "ambiguous", "not connected", "odd answer")
+TOKEN_HALTS = ("locked", "disabled", "expired", "configuration", "protocol", "sign_in_again")
+TOKEN_PASSING = ("throttled", "unavailable", "token_expired", "lost after", "kept silent", "no server", "left silent")
+TOKEN_ANSWERS = ("honest", *TOKEN_COUNTING, *TOKEN_HALTS, *TOKEN_PASSING)
+
+
+@dataclass
+class TokenCandidate:
+    """A token that would be sent, kept from before or fresh."""
+
+    identity: str
+    kept: bool
+    kind: Kind = "token"
+    password: str | None = None
+
+    def obtain(self, *, refresh: bool) -> Credential:
+        self.kept = self.kept and not refresh
+        return Token(ACCOUNT, "token", kept=self.kept)
 
 
 class World:
     """Processes on one journal, before one server, at one (jumping) time."""
 
-    def __init__(self, lockout: Lockout | None = None, make_ledger: Callable[[Process], Any] | None = None) -> None:
+    def __init__(
+        self,
+        lockout: Lockout | None = None,
+        make_ledger: Callable[[Process], Any] | None = None,
+        *,
+        shared: bool = False,
+    ) -> None:
+        """shared: the processes are on two hosts, each with a witness of its own."""
         self.now = 1_800_000_000.0
         self.lockout = lockout or Lockout()
         self.store = Store()
         self.beside = Beside()
+        self.other = Beside()
+        self.shared = shared
         self.mutex = MemoryMutex()
         self.server = Server(password="Right-Password-0")
         self.configured = "Right-Password-0"
         self.events: list[tuple[str, Mapping[str, object]]] = []
         self.random = random.Random(7)
         self._make_ledger = make_ledger or (lambda process: MemoryLedger(self.store, process))
-        self.processes: list[tuple[Process, Guard]] = [self.start(), self.start()]
+        self.processes: list[tuple[Process, Guard]] = [self.start(which) for which in (0, 1)]
 
-    def start(self) -> tuple[Process, Guard]:
+    def beside_of(self, which: int) -> Beside:
+        """What lies beside the journal where a process is."""
+        return self.other if self.shared and which == 1 else self.beside
+
+    def start(self, which: int = 0) -> tuple[Process, Guard]:
         """A process, new or restarted."""
         process = Process()
+        ledger = self._make_ledger(process)
+        ledger.shared = ledger.shared or self.shared
         guard = Guard(
-            ledger=cast("AttemptLedger", self._make_ledger(process)),
-            witness=cast("Witness", MemoryWitness(self.beside, process)),
+            ledger=cast("AttemptLedger", ledger),
+            witness=cast("Witness", MemoryWitness(self.beside_of(which), process)),
             mutex=cast("AttemptMutex", self.mutex),
             source=self,
             rules=Rules(ACCOUNT, lockout=self.lockout),
@@ -324,8 +364,11 @@ class World:
     auth: Auth = "password"
     way: str = "password"
 
+    token: TokenCandidate | None = None
+    """What is sent in place of the password, while there is one."""
+
     def candidate(self) -> Any:
-        return PasswordSource(ACCOUNT, file=None, value=self.configured).candidate()
+        return self.token or PasswordSource(ACCOUNT, file=None, value=self.configured).candidate()
 
     def login(self, which: int, answer: str = "honest", within: Callable[[], None] = lambda: None) -> None:
         """One login by a process; `within` runs between the grant and the credential. Raises what the guard raises."""
@@ -337,7 +380,7 @@ class World:
                 raise Throttled("pause", after=timedelta(minutes=5))
             within()
             secret = attempt.credential().secret
-            self.check_rows(attempt.number)
+            self.check_rows(attempt.number, self.beside_of(which))
             process.step(lambda: self._send(secret, answer), journal=False)
             attempt.logged_in()
             if answer == "not connected":
@@ -349,15 +392,40 @@ class World:
                 process.step(self.server.forget, journal=False)
                 attempt.first_command_ok()
 
-    def check_rows(self, number: int | None) -> None:
+    def login_by_token(self, which: int, answer: str, token: TokenCandidate) -> None:
+        """One login with a token, which the server never counts. Raises what the guard raises."""
+        process, guard = self.processes[which]
+        self.token = token
+        try:
+            with guard.attempt() as attempt:
+                if answer == "no server":
+                    raise ServerUnavailable("refused")
+                attempt.credential()
+                process.step(lambda: self._answer_token(answer), journal=False)
+                attempt.logged_in()
+                if answer == "not connected":
+                    raise NotConnected("not connected")
+                attempt.first_command_ok()
+        finally:
+            self.token = None
+
+    def _answer_token(self, answer: str) -> None:
+        if answer in {"kept silent", "left silent"}:
+            raise ConnectionLost("lost")
+        named = {"lost after": "lost_after_sending", "odd answer": "ambiguous"}.get(answer, answer)
+        if named in set(FailureClass):
+            after = timedelta(minutes=5) if named == "throttled" else None
+            raise LoginFailed(failure(FailureClass(named), "token", retry_after=after))
+
+    def check_rows(self, number: int | None, beside: Beside) -> None:
         """No attempt without its row, and none ahead of its witness."""
         rows = [one for one in self._rows() if one.number == number]
         assert len(rows) == 1
         assert rows[0].outcome is None
         assert rows[0].counts
-        assert self.beside.testimony is not None
-        assert self.beside.testimony.number == number
-        assert self.beside.testimony.failures == sum(one.counts for one in self._rows() if one.kind == "password")
+        assert beside.testimony is not None
+        assert beside.testimony.number == number
+        assert beside.testimony.failures == sum(one.counts for one in self._rows() if one.kind == "password")
 
     def _rows(self) -> Sequence[Record]:
         return self._make_ledger(Process()).history().records
@@ -390,5 +458,11 @@ class World:
 
     def put_back(self, store: Store) -> None:
         """A journal from a copy; processes are started anew on it."""
-        self.store = copy.deepcopy(store)
-        self.processes = [self.start(), self.start()]
+        place = self.store.place
+        self.store = replace(copy.deepcopy(store), place=place)
+        self.processes = [self.start(which) for which in (0, 1)]
+
+    def put_elsewhere(self, store: Store) -> None:
+        """A journal from a copy, in a new database."""
+        self.store.place += "'"
+        self.put_back(store)

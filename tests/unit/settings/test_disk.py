@@ -23,6 +23,22 @@ KUBERNETES = """\
 2001 2000 8:1 /var/lib/kubelet/pods/0a1b/volumes/kubernetes.io~empty-dir/state /state rw - ext4 /dev/sda1 rw
 2002 2000 8:16 / /claimed rw,relatime - ext4 /dev/sdb rw
 """
+NAME = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+ANONYMOUS = [
+    f"/var/lib/docker/volumes/{NAME}/_data",
+    f"/volumes/{NAME}/_data/below",
+    f"/home/me/.local/share/docker/volumes/{NAME}/_data",
+    f"/var/lib/containers/storage/volumes/{NAME}/_data",
+    f"/var/lib/nerdctl/1935db59/volumes/default/{NAME}/_data",
+    f"/var/lib/containerd/io.containerd.grpc.v1.cri/containers/{NAME}/volumes/{NAME}",
+    f"/containers/storage/overlay-containers/{NAME}/userdata/mounts/{NAME}",
+]
+NAMED = [
+    "/var/lib/docker/volumes/state/_data",
+    f"/var/lib/docker/volumes/state-{NAME}/_data",
+    f"/srv/{NAME}",
+    "/var/lib/kubelet/pods/0a1b/volumes/kubernetes.io~local-volume/state",
+]
 BTRFS_LAYER = "3000 2900 0:40 /subvolumes/abc / rw,relatime - btrfs /dev/sda2 rw\n"
 LAPTOP = """\
 22 1 8:2 / / rw,relatime shared:1 - ext4 /dev/sda2 rw
@@ -58,6 +74,19 @@ def test_what_a_restart_may_empty_is_known_by_its_mount(
     mountinfo: str, path: str, in_container: bool, said: str | None
 ) -> None:
     assert forgetful(path, parse_mounts(mountinfo), in_container=in_container) == said
+
+
+@pytest.mark.parametrize(
+    ("root", "said"),
+    [
+        *((root, "an anonymous volume, which each new container gets anew") for root in ANONYMOUS),
+        *((root, None) for root in NAMED),
+    ],
+)
+def test_a_volume_that_nobody_has_named_is_gone_with_its_container(root: str, said: str | None) -> None:
+    mounted = f"1 0 0:50 / / rw - overlay overlay rw\n2 1 8:1 {root} /state rw - ext4 /dev/sda1 rw\n"
+    for in_container in (True, False):
+        assert forgetful("/state/deeper", parse_mounts(mounted), in_container=in_container) == said
 
 
 def settings(**tables: object) -> Settings:

@@ -1,0 +1,49 @@
+"""What of the guard's events goes into the audit trail."""
+
+from contextlib import suppress
+from typing import Any, cast
+
+from tests.unit.login.world import World
+from worker.announce import Announcer
+from worker.login.refusals import CredentialRefused
+from worker.mailbox.errors import LoginFailed
+
+
+class Trail:
+    """Keeps what is recorded."""
+
+    def __init__(self) -> None:
+        self.lines: list[dict[str, Any]] = []
+
+    def record(self, kind: str, /, *, who: str | None = None, words: str = "", **fields: Any) -> None:
+        self.lines.append({"kind": kind, "who": who, **fields, **({"words": words} if words else {})})
+
+
+def lines_of(world: World) -> list[dict[str, Any]]:
+    trail = Trail()
+    announcer = Announcer(cast("Any", trail))
+    for name, fields in world.events:
+        announcer(name, fields)
+    return trail.lines
+
+
+def test_every_line_of_the_login_says_who_and_how_many_are_left() -> None:
+    world = World()
+    for answer in ("honest", "locked"):
+        with suppress(LoginFailed):
+            world.login(0, answer)
+    world.processes[1][1].reset("unlocked", actor="person")
+    world.configured = "short"
+    with suppress(CredentialRefused):
+        world.login(0)
+    attempted = {"kind": "login.attempted", "who": "replica", "credential": "password", "remaining": 8}
+    answered = {"kind": "login.answered", "who": "replica", "credential": "password"}
+    assert lines_of(world) == [
+        attempted,
+        {**answered, "outcome": "succeeded", "failures": 0, "remaining": 8},
+        attempted,
+        {**answered, "outcome": "locked", "failures": 1, "remaining": 7},
+        {"kind": "login.halted", "who": "replica", "reason": "locked", "failures": 1, "remaining": 7},
+        {"kind": "login.reset", "who": "person", "failures": 1, "remaining": 8, "words": "unlocked"},
+        {"kind": "login.halted", "who": "replica", "reason": "policy", "failures": 0, "remaining": 8},
+    ]
