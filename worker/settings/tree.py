@@ -99,6 +99,10 @@ def _level(value: Any) -> Any:
     return None if value == "off" else value
 
 
+def _listen(value: Any) -> Any:
+    return "" if value == "off" else value
+
+
 _DIGEST = re.compile(
     r"off|(?:daily|weekdays|monday|tuesday|wednesday|thursday|friday|saturday|sunday) (?:[01]\d|2[0-3]):[0-5]\d"
 )
@@ -502,9 +506,10 @@ class HealthSettings(Table):
 
     about = "Health probes, metrics and the status page, on one port."
 
-    listen: str = Field(
+    listen: Annotated[str, BeforeValidator(_listen)] = Field(
         default="127.0.0.1:8080",
-        description='Address and port; `""` turns it off. Beyond loopback, page and metrics ask for `token`.',
+        description='Address and port; `"off"` (or `""`) turns it off. Beyond loopback, page and metrics ask for '
+        "`token`.",
     )
     token: SecretStr | None = Field(default=None, description="The bearer token that the page and the metrics ask for.")
     token_file: Path | None = Field(default=None, description="A file that holds this token.")

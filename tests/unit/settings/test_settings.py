@@ -190,6 +190,18 @@ def test_the_environment_alone_will_do() -> None:
     assert settings.handlers["archive"].from_file == frozenset()
 
 
+@pytest.mark.parametrize("listen", ["", "off"])
+def test_health_can_be_turned_off(tmp_path: Path, listen: str) -> None:
+    path = written(tmp_path, minimal(f'[health]\nlisten = "{listen}"\n'))
+    assert load(path, ENVIRON).health.listen == ""
+
+
+def test_health_can_be_turned_off_by_the_environment(tmp_path: Path) -> None:
+    """Where an empty variable is as good as none."""
+    settings = load(written(tmp_path, minimal()), {**ENVIRON, "NHSMAIL_HEALTH__LISTEN": "off"})
+    assert settings.health.listen == ""
+
+
 def test_the_environment_beats_the_file(tmp_path: Path) -> None:
     path = written(tmp_path, minimal('[poll]\nevery = "5m"\nidle = false\n[handler.my-archive]\nurl = "file:///a"\n'))
 
