@@ -147,7 +147,8 @@ Host = Annotated[str, BeforeValidator(_host)]
 Folder = Annotated[str, BeforeValidator(_folder)]
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
 Name = Annotated[str, StringConstraints(pattern=NAME)]
-HandlerName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.:-]{0,127}$")]
+HANDLER_NAME = r"^[A-Za-z0-9_][A-Za-z0-9_.:-]{0,127}$"
+HandlerName = Annotated[str, StringConstraints(pattern=HANDLER_NAME)]
 SecretUrl = Annotated[SecretStr, Url]
 Waits = Annotated[tuple[PositiveDuration, ...], Field(min_length=1)]
 HandlerNames = Annotated[tuple[HandlerName, ...], Field(min_length=1)]

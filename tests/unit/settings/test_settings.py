@@ -579,6 +579,58 @@ def test_a_check_at_start_is_part_of_the_same_report(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("line", "named"),
+    [
+        ('match = { form = "*@nhs.net" }', "match.form"),
+        ('match = { form = "*@nhs.net", from = "" }', "match.from, item 1"),
+        ("tries = 0", "tries"),
+        ('nmae = "b"', "nmae"),
+        ('handlers = ["x", "no such", "y"]', "handlers, item 2"),
+    ],
+)
+def test_a_fault_in_a_route_hides_none_in_its_handlers(tmp_path: Path, line: str, named: str) -> None:
+    def about_handlers(settings: Settings) -> list[str]:
+        return [f"[handler.{name}]: isn't there." for name in settings.routes[0].handlers]
+
+    handlers = "" if line.startswith("handlers") else 'handlers = ["x", "y"]\n'
+    text = f'[account]\naddress = "a@nhs.net"\n[[route]]\nname = "a"\n{handlers}{line}\n' + ROUTE.replace(
+        '"all"', '"rest"'
+    )
+    with pytest.raises(SettingsError) as caught:
+        load(written(tmp_path, text), ENVIRON, (about_handlers,))
+    found = [fault.split(": ")[0] for fault in caught.value.faults]
+    assert found[0] == f"[[route]] 1, {named}"
+    assert found[-2:] == ["[handler.x]", "[handler.y]"]
+
+
+def test_a_fault_in_a_route_hides_none_in_its_match(tmp_path: Path) -> None:
+    match = 'match = { form = "x", size = { over = "2MB", under = "1MB" } }'
+    text = f'[account]\naddress = "a@nhs.net"\n[[route]]\nname = "a"\nhandlers = ["x"]\n{match}\n' + ROUTE
+    assert [fault.split(": ")[0] for fault in faults(tmp_path, text)] == [
+        "[[route]] 1, match.form",
+        "[[route]] 1, match.size",
+    ]
+
+
+@pytest.mark.parametrize(
+    "route",
+    [
+        "{}",
+        "3",
+        '{"name": "a b", "match": {"kind": 3}, "handlers": "x", "continue": "perhaps", "order": 1, "waits": []}',
+        '{"name": "a", "match": {"from": "", "size": 3}, "handlers": ["no such", 3]}',
+        '{"name": "a", "handlers": []}',
+        '{"name": "a", "match": 0, "handlers": ["archive"]}',
+    ],
+)
+def test_a_route_with_nothing_right_is_a_report_all_the_same(route: str) -> None:
+    text = f'[{route}, {{"name": "all", "handlers": ["archive"]}}]'
+    with pytest.raises(SettingsError) as caught:
+        load(None, {**ENVIRON, "NHSMAIL_ACCOUNT__ADDRESS": "a@nhs.net", "NHSMAIL_ROUTE": text})
+    assert all(fault.startswith("[[route]] 1") for fault in caught.value.faults)
+
+
+@pytest.mark.parametrize(
     ("content", "said"),
     [
         (b"[account\npassword = 'hunter-two-22'", "isn't TOML (at line 1, column 9)"),
