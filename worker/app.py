@@ -248,11 +248,7 @@ class App:
     def status(self) -> dict[str, Any]:
         """The contract's `status --json`."""
         with self._explained():
-            if self._parts.journal.exists:
-                self._parts.journal.open(self.settings.account.address)
-            else:
-                self._parts.journal = Journal(self.settings.state.dir, "sqlite://", self._parts.clock)
-                self._parts.journal.open(self.settings.account.address)
+            self._parts.journal = self._parts.journal.to_read(self.settings.account.address)
             login = self._parts.reading_guard().status()
             return status_json(view(self._parts.journal, about(self.settings), login, self._parts.clock()))
 
