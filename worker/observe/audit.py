@@ -28,7 +28,7 @@ from typing import Any, Final, Protocol
 import orjson
 
 from worker.observe.log import get_logger
-from worker.observe.redact import WORD, cleaned, rfc3339
+from worker.observe.redact import as_word, cleaned, rfc3339
 
 log = get_logger()
 
@@ -299,7 +299,7 @@ class AuditTrail:
     def _body(self, kind: str, who: str | None, words: str, fields: Mapping[str, Any]) -> dict[str, object]:
         if kind not in KINDS:
             raise ValueError(f"no such kind of audit line: {kind}")
-        body = {"kind": kind, "who": _word(who or person()), **cleaned(fields, KINDS[kind][1], account=self._account)}
+        body = {"kind": kind, "who": as_word(who or person()), **cleaned(fields, KINDS[kind][1], account=self._account)}
         if words:
             body["words"] = " ".join(words.split())[:500]
         return body
@@ -596,13 +596,9 @@ def _load_key(file: Path) -> tuple[bytes, bool]:
 def person() -> str:
     """The operating-system user of this process, as a word; its number where it has no name."""
     try:
-        return _word(getpass.getuser())
+        return as_word(getpass.getuser())
     except (KeyError, OSError):  # no entry for an arbitrary user id of a container
         return f"uid-{os.getuid()}"
-
-
-def _word(text: str) -> str:
-    return text if WORD.fullmatch(text) else re.sub(r"[^A-Za-z0-9_.:+-]", "_", text)[:120]
 
 
 @contextmanager
