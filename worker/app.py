@@ -164,12 +164,24 @@ class App:
         """Drain the mailbox and end.
 
         Raises:
-            Failure: the mailbox could not be drained.
+            Failure: the mailbox could not be drained; it says what was done before that.
         """
+        drained = Drained()
+        try:
+            return self._once(drain, drained)
+        except Failure as failure:
+            if not drained:
+                raise
+            done = Summary(drained, self.settings.settle.failed).text()
+            raise Failure(failure.code, f"{failure}\nDone before that: {done}") from failure
+
+    def _once(self, drain: Drain, drained: Drained) -> Summary:
+        """As `once`; in `drained` is what was done, also where it failed."""
         with self._explained():
             self._open()
             observing = self._parts.observing("once")
             cycle, hands = self._parts.cycle(drain, observing)
+            cycle.drained = drained
             observing.started()
             code, reason = ExitCode.FAULT, "failed"
             try:
