@@ -42,7 +42,7 @@ log = get_logger()
 NEWS_AT_ONCE = 0.5
 """Seconds until news is looked at that came together with the server's word that it idles: never in a spin."""
 STANDBY = 5.0
-"""Seconds between two looks at whether the lease is free."""
+"""Seconds between two looks at whether the lease is free, or the pause over."""
 MOST_PATIENCE = 2.0
 """`once` waits for a server that asks for a pause, unless it asks for more than so many of our longest waits."""
 FULL_LOOK_EVERY = 3600.0
@@ -344,7 +344,9 @@ class Cycle:
                 self._idle = False  # announced, and refused: from now on the schedule does the job
                 if isinstance(error, ProtocolFault):
                     raise
-        due = None if self._facts.paused() is not None else self._messages.next_due_at()
+        if self._facts.paused() is not None:
+            return STANDBY
+        due = self._messages.next_due_at()
         return None if due is None else max(0.0, due - self._clock())
 
     def _well(self, report: Report | None) -> bool:

@@ -275,7 +275,8 @@ class PollSettings(Table):
     batch_count: Annotated[int, Field(ge=1, le=500)] = Field(default=100, description="The most messages in one fetch.")
     reconnect: Waits = Field(
         default=tuple(timedelta(seconds=seconds) for seconds in (2, 10, 30, 60, 300)),
-        description="Waits after the 1st, 2nd, … lost or refused connection; the last one repeats.",
+        description="Waits after the 1st, 2nd, … lost or refused connection; the last one repeats, and `once` gives up "
+        "after it.",
     )
 
 
