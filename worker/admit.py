@@ -119,7 +119,7 @@ class Admission:
         known: list[tuple[_Seen, Record]] = []
         for item in seen:
             place = Place(look.folder, look.state.uidvalidity, item.head.uid)
-            record = _take(lost.get(item.fingerprint, []), item, place)
+            record = which_of(lost.get(item.fingerprint, []), item.head.size, place)
             if record is None:
                 new.append(item)
             else:
@@ -350,8 +350,9 @@ def _claim(found: dict[str, list[int]], record: Record) -> bool:
     return True
 
 
-def _take(candidates: list[Record], item: _Seen, place: Place) -> Record | None:
-    """The best of those that it may be: the one of this place first, the same size, and what isn't done.
+def which_of(candidates: list[Record], size: int, place: Place) -> Record | None:
+    """The best of those that a message in this place may be, taken from them: the one of this place first, the same
+    size, and what isn't done.
 
     What is done and had another size isn't taken: it would swallow mail with other content that nobody has handled.
     Exchange only estimates sizes. Where it estimates a message anew that a person has moved back, the price is that it
@@ -364,12 +365,12 @@ def _take(candidates: list[Record], item: _Seen, place: Place) -> Record | None:
         candidates,
         key=lambda record: (
             record.place != place,
-            record.size != item.head.size,
+            record.size != size,
             record.state not in (State.PENDING, State.GONE),
             record.id,
         ),
     )
-    if best.size != item.head.size and _is_done(best, place.folder) and not _was_renumbered(best, place):
+    if best.size != size and _is_done(best, place.folder) and not _was_renumbered(best, place):
         return None
     candidates.remove(best)
     return best

@@ -24,7 +24,6 @@ from worker.handler_loading import check_handlers, load_handlers
 from worker.journal.database import JournalDamaged
 from worker.journal.intents import Intents
 from worker.journal.intents import Kind as IntentKind
-from worker.journal.journal import Journal
 from worker.journal.junk import in_junk, reviewed
 from worker.journal.lease import HEARTBEAT
 from worker.journal.messages import Record
@@ -169,12 +168,24 @@ class App:
         """Drain the mailbox and end.
 
         Raises:
-            Failure: the mailbox could not be drained.
+            Failure: the mailbox could not be drained; it says what was done before that.
         """
+        drained = Drained()
+        try:
+            return self._once(drain, drained)
+        except Failure as failure:
+            if not drained:
+                raise
+            done = Summary(drained, self.settings.settle.failed).text()
+            raise Failure(failure.code, f"{failure}\nDone before that: {done}") from failure
+
+    def _once(self, drain: Drain, drained: Drained) -> Summary:
+        """As `once`; in `drained` is what was done, also where it failed."""
         with self._explained():
             self._open()
             observing = self._parts.observing("once")
             cycle, hands = self._parts.cycle(drain, observing)
+            cycle.drained = drained
             observing.started()
         code, reason = ExitCode.FAULT, "failed"
         try:
@@ -266,11 +277,7 @@ class App:
     def status(self) -> dict[str, Any]:
         """The contract's `status --json`."""
         with self._explained():
-            if self._parts.journal.exists:
-                self._parts.journal.open(self.settings.account.address)
-            else:
-                self._parts.journal = Journal(self.settings.state.dir, "sqlite://", self._parts.clock)
-                self._parts.journal.open(self.settings.account.address)
+            self._parts.journal = self._parts.journal.to_read(self.settings.account.address)
             login = self._parts.reading_guard().status()
             return status_json(view(self._parts.journal, about(self.settings), login, self._parts.clock()))
 

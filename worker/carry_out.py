@@ -7,6 +7,7 @@ from worker.journal.messages import Messages, Place, Record
 from worker.mailbox.folders import Layout
 from worker.mailbox.session import Session
 from worker.observe import get_logger
+from worker.observe.redact import as_word
 from worker.outcome import State
 from worker.settle import Settle
 from worker.verdict import Evidence, Path, Verdict
@@ -70,11 +71,11 @@ class CarryOut:
             case Kind.RELEASE if is_junk(record):
                 evidence = (*(record.verdict.evidence if record.verdict else ()), RELEASED)
                 self._messages.reopen(record.id, verdict=Verdict(Path.CLEAN, evidence), released_at=self._clock())
-                log.info("message.released", key=record.key, actor=intent.actor)
+                log.info("message.released", key=record.key, actor=as_word(intent.actor))
                 return True
             case Kind.RETRY if record.state is State.FAILED:
                 self._messages.reopen(record.id)
-                log.info("message.retried", key=record.key, actor=intent.actor)
+                log.info("message.retried", key=record.key, actor=as_word(intent.actor))
                 return True
             case _:
                 return False  # done already, or no longer so

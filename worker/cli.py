@@ -24,6 +24,9 @@ CONFIG_HELP = "The configuration file (default: worker.toml, or what NHSMAIL_CON
 ConfigOption = click.option(
     "--config", "config", type=click.Path(dir_okay=False, path_type=Path), envvar="NHSMAIL_CONFIG", help=CONFIG_HELP
 )
+UnusedConfigOption = click.option(
+    "--config", type=click.Path(dir_okay=False), expose_value=False, help="Taken by every command; this one needs none."
+)
 JsonOption = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 
 
@@ -352,6 +355,7 @@ def handler_try(config: Path | None, name: str, eml: Path, options: tuple[str, .
 
 
 @handler.command("new")
+@UnusedConfigOption
 @click.argument("name")
 def handler_new(name: str) -> int:
     """Write the skeleton of a handler's package, with its test."""
@@ -484,7 +488,8 @@ def audit_show(config: Path | None, kind: str, key: str | None, since: datetime 
     return ExitCode.DONE
 
 
-@commands.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+@commands.command(context_settings={"allow_interspersed_args": False})
+@UnusedConfigOption
 @click.option(
     "--dir",
     "directory",

@@ -20,6 +20,7 @@ from worker.login.mutex import AttemptInProgress
 from worker.login.refusals import Cooling, NoAttempt
 from worker.mailbox.errors import (
     CommandRefused,
+    ConnectionLost,
     LoginFailed,
     MailboxError,
     ProtocolFault,
@@ -42,7 +43,9 @@ log = get_logger()
 NEWS_AT_ONCE = 0.5
 """Seconds until news is looked at that came together with the server's word that it idles: never in a spin."""
 STANDBY = 5.0
-"""Seconds between two looks at whether the lease is free."""
+"""Seconds between two looks at whether the lease is free, or the pause over."""
+MOST_PATIENCE = 2.0
+"""`once` waits for a server that asks for a pause, unless it asks for more than so many of our longest waits."""
 FULL_LOOK_EVERY = 3600.0
 """Seconds between two looks at every folder, whatever the server says of changes, and at the password's age."""
 
@@ -68,6 +71,10 @@ class Drained:
         self.new += report.new
         self.outcomes.update(report.outcomes)
         self.outcomes[State.GONE] += report.gone
+
+    def __bool__(self) -> bool:
+        """Whether anything was done."""
+        return bool(self.new or self.outcomes.total())
 
 
 @dataclass
@@ -135,6 +142,8 @@ class Cycle:
         self._look_anew = True
         self._stopping = threading.Event()
         self.condition = Condition()
+        self.drained = Drained()
+        """What `drain` has come to so far, also where it failed."""
         self.pipeline: Pipeline
 
     def watch_with(self, watch: Callable[[int | None], None]) -> None:
@@ -213,7 +222,9 @@ class Cycle:
             log.error("journal.unavailable")
 
     def drain(self) -> Drained:
-        """Poll until nothing more comes of it. For `once`: what goes wrong is raised.
+        """Poll until nothing more comes of it. For `once`: what goes wrong is raised, and remembered as the last poll.
+
+        A connection that is lost on the way is made anew, after the waits of the settings, until these are used up.
 
         Raises:
             LeaseHeld: another worker is at it.
@@ -222,11 +233,17 @@ class Cycle:
             Everything that `Connector.session` and `Pipeline.poll` raise.
         """
         try:
+            self._take_turn()
             return self._drain()
+        except (LeaseHeld, Paused, Stop, LeaseLost):
+            raise
+        except Exception as error:
+            self._remember(_kind(error), new=self.drained.new)
+            raise
         finally:
             self._look_at_age()
 
-    def _drain(self) -> Drained:
+    def _take_turn(self) -> None:
         if not self._take_lease():
             raise LeaseHeld(
                 "Another worker holds the work lease of this account and drains the mailbox. Nothing was done here."
@@ -236,20 +253,56 @@ class Cycle:
                 "The worker is paused: nothing was handed over, and no connection was made. "
                 "End the pause with `nhsmail-worker resume`."
             )
-        session, _ = self._connector.session()
-        self.pipeline.connected()
-        drained = Drained()
-        while True:
-            report = self._unless_paused(session)
-            drained.add(report)
-            if not report.anything:
-                break
+
+    def _drain(self) -> Drained:
+        try:
+            unread = self._until_nothing_comes()
+        except Stop:
+            self._tell_of_a_pause()
+            raise
         if self._stopping.is_set():
             raise Stop
         now = self._clock()
-        self._facts.polled(LastPoll(now, ok=True, new=drained.new, good_at=now))
-        drained.due = self._messages.counts().by_state[State.PENDING] + report.unread
-        return drained
+        self._facts.polled(LastPoll(now, ok=True, new=self.drained.new, good_at=now))
+        self.drained.due = self._messages.counts().by_state[State.PENDING] + unread
+        return self.drained
+
+    def _until_nothing_comes(self) -> int:
+        """Poll on; returns of how many messages the server shows no header yet."""
+        reached = False
+        while True:
+            try:
+                session, is_new = self._connector.session()
+                reached = True
+                if is_new:
+                    self.pipeline.connected()
+                report = self.pipeline.poll(session)
+            except (ConnectionLost, TokenExpired, ServerUnavailable, Throttled, Cooling) as error:
+                if not reached:
+                    raise
+                self._reconnect_later(error)
+            else:
+                self.drained.add(report)
+                self._losses = 0
+                if not report.anything:
+                    return report.unread
+
+    def _reconnect_later(self, error: Exception) -> None:
+        """Wait until the connection may be made anew; where there is nothing to wait for, raise what ended it."""
+        self._let_go(error)
+        done = self.pipeline.take_report()
+        self.drained.add(done)
+        if done.anything:
+            self._losses = 0
+        asked = self._asked(error)
+        used_up = self._losses >= len(self._reconnect)
+        if used_up or asked > MOST_PATIENCE * max(self._reconnect) or _is_about_the_login(error):
+            raise error
+        wait = max(self._reconnect[self._losses], asked)
+        self._losses += 1
+        log.warning("connection.lost", error=type(error).__name__, wait=wait, losses=self._losses)
+        self._stopping.wait(wait)
+        self.go_on()
 
     def end(self, grace: float) -> None:
         """After the last run: let what is in hand end, record it, settle it while the connection and lease hold.
@@ -266,6 +319,7 @@ class Cycle:
                         session = None  # nothing to ask the server for: on a dead line its answer never comes
                 self._stopping.clear()
                 self.pipeline.stop(grace, self._monotonic, session)
+                self.drained.add(self.pipeline.take_report())
             except (MailboxError, JournalUnavailable, Stop) as error:
                 log.warning("worker.end_unsettled", error=type(error).__name__)
         self._connector.close()
@@ -273,16 +327,13 @@ class Cycle:
 
     # -- inside --------------------------------------------------------------------------------------------------------
 
-    def _unless_paused(self, session: Session) -> Report:
-        try:
-            return self.pipeline.poll(session)
-        except Stop:
-            if self._stopping.is_set() or not self._pause.now():
-                raise
+    def _tell_of_a_pause(self) -> None:
+        """Where a drain was stopped by a pause, say so."""
+        if not self._stopping.is_set() and self._pause.now():
             raise Paused(
                 "A person has paused the worker meanwhile: what the handlers had by then is written down, and nothing "
                 "more is handed over or moved. End the pause with `nhsmail-worker resume`."
-            ) from None
+            )
 
     def _take_lease(self) -> bool:
         held = self._lease.acquire()
@@ -351,7 +402,9 @@ class Cycle:
                 self._idle = False  # announced, and refused: from now on the schedule does the job
                 if isinstance(error, ProtocolFault):
                     raise
-        due = None if self._pause.now() else self._messages.next_due_at()
+        if self._pause.now():
+            return STANDBY
+        due = self._messages.next_due_at()
         return None if due is None else max(0.0, due - self._clock())
 
     def _well(self, report: Report | None) -> bool:
@@ -379,29 +432,23 @@ class Cycle:
 
     def _no_login(self, refusal: NoAttempt) -> float | None:
         """Cooling and halted are states, not ends: the process stays alive and says what to do."""
-        kind = type(refusal).__name__.lower()
+        kind = _kind(refusal)
         if self.condition.trouble != kind:
             log.error("worker.not_ready", state=kind, advice=refusal.advice)
         self._trouble(kind, refusal.advice)
         return max(0.0, refusal.until - self._clock()) if isinstance(refusal, Cooling) else None
 
     def _no_credential(self, problem: Exception) -> float | None:
-        kind = "no-credential" if isinstance(problem, CredentialUnavailable) else "attempt-in-progress"
+        kind = _kind(problem)
         if self.condition.trouble != kind:
             log.error("worker.not_ready", state=kind, advice=str(problem))
         self._trouble(kind, str(problem))
         return None
 
     def _lost(self, error: Exception) -> float | None:
-        if isinstance(error, TokenExpired):
-            self._connector.token_expired()
-        self._connector.close()
-        self._keep_outcomes()
-        wait = self._reconnect[min(self._losses, len(self._reconnect) - 1)]
+        self._let_go(error)
+        wait = max(self._reconnect[min(self._losses, len(self._reconnect) - 1)], self._asked(error))
         self._losses += 1
-        asked = error.after if isinstance(error, Throttled | ServerUnavailable) else None
-        if asked is not None:
-            wait = max(wait, asked.total_seconds())
         self._not_before = self._monotonic() + wait
         kind = _kind(error)
         if kind == "mailbox":
@@ -411,6 +458,23 @@ class Cycle:
             log.warning("connection.lost", error=type(error).__name__, wait=wait, losses=self._losses)
         self._trouble(kind, str(error))
         return wait
+
+    def _let_go(self, error: Exception) -> None:
+        """Give up the connection that this has ended, and keep what came of the messages."""
+        if isinstance(error, TokenExpired):
+            self._connector.token_expired()
+        self._connector.close()
+        self._keep_outcomes()
+
+    def _asked(self, error: Exception) -> float:
+        """The seconds for which the server, or the guard, asks us to stay away."""
+        match error:
+            case Throttled() | ServerUnavailable():
+                return 0.0 if error.after is None else error.after.total_seconds()
+            case Cooling():
+                return error.until - self._clock()
+            case _:
+                return 0.0
 
     def _fault(self, error: Exception) -> float | None:
         """A fault of ours: the next run begins with a new connection, and later each time."""
@@ -433,10 +497,14 @@ class Cycle:
     def _trouble(self, kind: str, advice: str) -> None:
         self.condition.trouble, self.condition.advice = kind, advice
         self._tell(kind)
+        self._remember(kind)
+
+    def _remember(self, kind: str, *, new: int = 0) -> None:
+        """Write down, for `status`, that the last poll didn't go well."""
         try:
             before = self._facts.last_poll()
             good_at = None if before is None else before.good_at
-            self._facts.polled(LastPoll(self._clock(), ok=False, new=0, good_at=good_at, trouble=kind))
+            self._facts.polled(LastPoll(self._clock(), ok=False, new=new, good_at=good_at, trouble=kind))
         except JournalUnavailable:
             log.error("journal.unavailable")
 
@@ -444,9 +512,24 @@ class Cycle:
         self._watching.polled(outcome, self._monotonic() - self._run_began)
 
 
+def _is_about_the_login(error: Exception) -> bool:
+    """Whether an attempt has failed that may count at the server: that is waited for by people, not by `once`."""
+    return isinstance(error, Cooling) and error.standing.failures > 0
+
+
 def _kind(error: Exception) -> str:
     """The trouble in a word, as the status page and the metrics have it."""
     match error:
+        case NoAttempt():
+            return type(error).__name__.lower()
+        case LoginFailed():
+            return "login"
+        case CredentialUnavailable():
+            return "no-credential"
+        case AttemptInProgress():
+            return "attempt-in-progress"
+        case JournalUnavailable():
+            return "journal"
         case FolderProblem() | CannotMove():
             return "mailbox"
         case TlsRefused():

@@ -94,10 +94,9 @@ class Fetch:
 
         tops: header blocks that are known already; those used are taken out.
         """
-        wanted = self._refuse_hopeless(batch)
-        if not wanted:
-            return Missing()
-        here, missing = self._at_hand(session, wanted[0].place.folder, wanted)
+        here, missing = self._at_hand(session, batch[0].place.folder, batch)
+        here, absent = self._refuse_hopeless(session, here)
+        missing = replace(missing, records=(*missing.records, *absent))
         if not here:
             return missing
         self._messages.begin_tries([record.id for record in here], f"{ALONE if alone else ''}{self._run}")
@@ -209,19 +208,34 @@ class Fetch:
         for body in bodies:
             yield body.uid, body.raw, body.complete
 
-    def _refuse_hopeless(self, batch: Sequence[Record]) -> list[Record]:
-        """Dead letters that are recognised without touching the message."""
+    def _refuse_hopeless(self, session: Session, batch: Sequence[Record]) -> tuple[list[Record], list[Record]]:
+        """Dead letters that are recognised without touching the message; returns the others, and what isn't there.
+
+        What somebody took away is no dead letter: there would be nothing to show for it.
+        """
+        hopeless = {record.id: reason for record in batch if (reason := self._hopeless(record)) is not None}
+        uids = [record.place.uid for record in batch if record.id in hopeless and record.place.uid is not None]
+        there = session.present(uids) if uids else set()
         kept: list[Record] = []
+        absent: list[Record] = []
         for record in batch:
-            if record.size > self._limits.message:
-                log.error("message.oversize", key=record.key, size=record.size)
-                self._recorder.put(record, Outcome(State.FAILED, reason="oversize"))
-            elif record.deaths >= self._deaths:
-                log.error("message.poison", key=record.key, deaths=record.deaths)
-                self._recorder.put(record, Outcome(State.FAILED, reason="poison"))
-            else:
+            reason = hopeless.get(record.id)
+            if reason is None:
                 kept.append(record)
-        return kept
+            elif record.place.uid not in there:
+                absent.append(record)
+            else:
+                if reason == "oversize":
+                    log.error("message.oversize", key=record.key, size=record.size)
+                else:
+                    log.error("message.poison", key=record.key, deaths=record.deaths)
+                self._recorder.put(record, Outcome(State.FAILED, reason=reason))
+        return kept, absent
+
+    def _hopeless(self, record: Record) -> str | None:
+        if record.size > self._limits.message:
+            return "oversize"
+        return "poison" if record.deaths >= self._deaths else None
 
     def _without_content(self, session: Session, records: Sequence[Record]) -> list[Record]:
         """Messages that the server listed and doesn't show: taken away meanwhile, or not ready yet."""

@@ -25,6 +25,11 @@ def fingerprint(account: str, headers: Headers) -> str:
     return base64.b32encode(digest)[:_LENGTH].decode("ascii").lower()
 
 
+def look_alike(key: str, number: int) -> MessageKey:
+    """The key of the first, second, … message with the same headers. key: the first one's."""
+    return MessageKey(key if number == 1 else f"{key}-{number}")
+
+
 def _counted(values: list[str]) -> bytes:
     """The values, their number and lengths before them."""
     encoded = [value.encode("utf-8", "surrogateescape") for value in values]

@@ -170,7 +170,12 @@ class Pipeline:
         if session.selected != self._poll.rest:
             session.select(self._poll.rest)
         self._messages.looked_at(self._poll.looked() if looks else {})
-        return self._report
+        return self.take_report()
+
+    def take_report(self) -> Report:
+        """What was done since a report was given last: of a poll that was broken off, and of what ended after it."""
+        report, self._report = self._report, Report()
+        return report
 
     def delete_handled(self, session: Session, older_than: timedelta) -> None:
         """Delete mail from the folder of handled mail that was handled longer ago than this."""

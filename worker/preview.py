@@ -1,35 +1,41 @@
 """What each message would come to, without handing over, recording or moving anything."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from worker.admit import Classify
+from worker.admit import Classify, which_of
 from worker.handle import Routes
 from worker.headers import Headers
-from worker.journal.messages import Messages, Record
-from worker.key import MessageKey, fingerprint
+from worker.journal.messages import Messages, Place, Record
+from worker.key import MessageKey, fingerprint, look_alike
 from worker.mailbox.folders import Layout
 from worker.mailbox.halves import shown_heads
-from worker.mailbox.session import FolderState, Head, Session
+from worker.mailbox.session import Head, Session
 from worker.message import Limits, Message, MessageError
 from worker.outcome import State
+from worker.poll import Look, Poll
 from worker.verdict import Path, Verdict
 
 AT_ONCE = 50
+NO_HEADER = "nothing yet: the server shows no header"
+_DONE = (State.HANDLED, State.FAILED)
 
 
 @dataclass(frozen=True, slots=True)
 class Foreseen:
-    """What a message would come to. outcome: a sentence for a person, without content of the message."""
+    """What a message would come to. outcome: a sentence for a person, without content of the message.
+
+    key, path: empty and None where no header is shown of a message that isn't known, and so nobody can tell.
+    """
 
     key: str
-    path: Path
+    path: Path | None
     outcome: str
 
 
 class Preview:
-    """Looks at what is new or pending, and asks the rules."""
+    """Looks at what is new or pending, and asks the rules. For one look: it remembers which keys it gave."""
 
     def __init__(
         self,
@@ -48,30 +54,76 @@ class Preview:
         self._classify = classify
         self._routes = routes
         self._limits = limits
-        self._since = since
+        self._poll = Poll(messages, layout, since)
+        self._numbers: dict[str, int] = {}
+        self._known_again: set[int] = set()
 
     def foresee(self, session: Session) -> Iterator[Foreseen]:
         """Each message that a drain would take up now, in the order of the folders. May raise `MailboxError`."""
-        for folder in self._layout.watched:
-            state = session.select(folder)
-            known = {record.place.uid: record for record in self._messages.in_folder(folder) if _here(record, state)}
-            since = None if self._since is None else self._since.date()
-            present = sorted(session.search(uidnext=state.uidnext, since=since)) if state.messages else []
-            open_ = [uid for uid in present if uid not in known or known[uid].state is State.PENDING]
-            for start in range(0, len(open_), AT_ONCE):
-                yield from self._chunk(session, folder, shown_heads(session, open_[start : start + AT_ONCE]), known.get)
+        looks = {look.folder: look for look in self._poll.look(session)}
+        for folder, look in looks.items():
+            session.select(folder)
+            here = {
+                record.place.uid: record
+                for record in self._messages.in_folder(folder)
+                if look.holds(record) and record.place.uid is not None
+            }
+            pending = [uid for uid, record in here.items() if record.state is State.PENDING]
+            uids = sorted({*look.new, *pending})
+            for start in range(0, len(uids), AT_ONCE):
+                yield from self._chunk(session, looks, look, uids[start : start + AT_ONCE], here)
 
     def _chunk(
-        self, session: Session, folder: str, heads: Sequence[Head], known: Callable[[int], Record | None]
+        self, session: Session, looks: dict[str, Look], look: Look, uids: Sequence[int], here: dict[int, Record]
     ) -> Iterator[Foreseen]:
-        for head in heads:
-            headers = Headers.from_bytes(head.header)
-            record = known(head.uid)
-            verdict = record.verdict if record is not None else None
-            if verdict is None:
-                verdict = self._classify(headers, folder == self._layout.junk, head.keywords)
-            key = MessageKey(record.key if record is not None else fingerprint(self._account, headers))
-            yield Foreseen(key, verdict.path, self._outcome(session, folder, head, key, verdict))
+        heads = {head.uid: head for head in shown_heads(session, uids)}
+        unshown = [uid for uid in uids if uid not in heads]
+        there = session.present(unshown) if unshown else set()
+        for uid in uids:
+            record = here.get(uid)
+            head = heads.get(uid)
+            if head is not None:
+                yield self._one(session, looks, look.folder, head, record)
+            elif uid in there:
+                path = None if record is None or record.verdict is None else record.verdict.path
+                yield Foreseen("" if record is None else record.key, path, NO_HEADER)
+
+    def _one(
+        self, session: Session, looks: dict[str, Look], folder: str, head: Head, record: Record | None
+    ) -> Foreseen:
+        headers = Headers.from_bytes(head.header)
+        mark = fingerprint(self._account, headers)
+        stays = record is not None and record.state is State.PENDING
+        record = record or self._known(mark, head, folder, looks)
+        key = self._next(mark) if record is None else MessageKey(record.key)
+        verdict = record.verdict if record is not None and (stays or record.released) else None
+        verdict = verdict or self._classify(headers, folder == self._layout.junk, head.keywords)
+        if record is not None and record.state in _DONE:
+            return Foreseen(key, verdict.path, f"nothing more: {record.state} before")
+        return Foreseen(key, verdict.path, self._outcome(session, folder, head, key, verdict))
+
+    def _known(self, mark: str, head: Head, folder: str, looks: dict[str, Look]) -> Record | None:
+        """The message that lies here now, where it is known and no longer where its row says."""
+        found = [
+            record
+            for record in self._messages.with_fingerprints([mark]).get(mark, [])
+            if record.id not in self._known_again
+            and (
+                record.state is State.GONE
+                or ((look := looks.get(record.place.folder)) is not None and not look.holds(record))
+            )
+        ]
+        best = which_of(found, head.size, Place(folder, looks[folder].state.uidvalidity, head.uid))
+        if best is not None:
+            self._known_again.add(best.id)
+        return best
+
+    def _next(self, mark: str) -> MessageKey:
+        """The key that the next message with these headers gets."""
+        if mark not in self._numbers:
+            self._numbers[mark] = self._messages.look_alikes([mark]).get(mark, 0)
+        self._numbers[mark] += 1
+        return look_alike(mark, self._numbers[mark])
 
     def _outcome(self, session: Session, folder: str, head: Head, key: MessageKey, verdict: Verdict) -> str:
         if head.size > self._limits.message:
@@ -84,12 +136,10 @@ class Preview:
             raw = bodies[0].raw
         received = datetime.fromtimestamp(head.received_at, UTC)
         message = Message(raw, key=key, folder=folder, received_at=received, verdict=verdict, limits=self._limits)
+        if message.stand_in is not None:
+            return f"nothing yet: the server shows a stand-in for it ({message.stand_in})"
         try:
             route, handlers = self._routes.handlers_for(message)
         except MessageError as error:
             return f"dead letter: {error.word}"
         return f"route '{route}': {', '.join(handlers)}"
-
-
-def _here(record: Record, state: FolderState) -> bool:
-    return record.place.uidvalidity == state.uidvalidity and record.place.uid is not None

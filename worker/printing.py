@@ -68,7 +68,7 @@ def print_balance(balance: Any) -> None:
 def print_foreseen(foreseen: Sequence[Any]) -> int:
     table = Table(_key(), "path", "would come to")
     for message in foreseen:
-        table.add_row(message.key, message.path.value, message.outcome)
+        table.add_row(message.key or "–", "–" if message.path is None else message.path.value, message.outcome)
     standard_output().print(table)
     click.echo(f"{len(foreseen)} message(s). Nothing was handed over, recorded or moved.")
     return ExitCode.DONE

@@ -127,6 +127,19 @@ def test_reading_commands_leave_a_read_only_state_alone(make_worker: MakeWorker,
     assert {path: path.stat().st_mtime_ns for path in worker.folder.rglob("*")} == before
 
 
+@pytest.mark.parametrize("command", [("status",), ("login", "status")])
+def test_a_state_folder_that_is_a_file_is_told_not_shown_as_empty(
+    make_worker: MakeWorker, command: tuple[str, ...]
+) -> None:
+    worker = make_worker()
+    worker.state.write_text("")
+
+    answer = worker.command(*command)
+
+    assert answer.code == 78
+    assert "Not a directory" in answer.err
+
+
 # -- settings from the environment
 
 

@@ -254,6 +254,83 @@ def test_waiting_for_an_answer_that_doesn_t_come_it_stops_within_the_grace_perio
     all_handled_once(dovecot, worker, 3)
 
 
+# -- once
+
+
+@pytest.mark.parametrize("goodbye", [[Cut()], [Inject("* BYE Session invalidated - AccessTokenExpired"), Cut()]])
+@pytest.mark.parametrize("point", [BODIES, "^UID MOVE"])
+def test_once_goes_on_after_a_lost_connection(
+    dovecot: Mailbox, proxy: Proxy, make_worker: MakeWorker, goodbye: list[Action], point: str
+) -> None:
+    dovecot.append_many("INBOX", letters(12))
+    rule = proxy.on(point, *goodbye, when="sent")
+    worker = make_worker(proxy, settings=PATIENT)
+
+    answer = worker.command("once")
+
+    assert rule.hit.is_set()
+    assert (answer.code, "12 handled" in answer.err) == (0, True), answer
+    assert dovecot.history == ["ok", "ok"]
+    assert worker.status()["last_poll"]["ok"] is True
+    all_handled_once(dovecot, worker, 12)
+
+
+def test_once_gives_up_on_a_server_that_stays_away_and_says_what_it_did(
+    dovecot: Mailbox, proxy: Proxy, make_worker: MakeWorker
+) -> None:
+    dovecot.append_many("INBOX", letters(6))
+    waits = {"poll": {"reconnect": ["300ms", "300ms"]}}
+    worker = make_worker(proxy, settings=waits)
+    moved = proxy.on("^UID MOVE", Cut(), when="answered")
+
+    def leave() -> None:
+        moved.hit.wait(30)
+        proxy.refuse()
+
+    leaving = threading.Thread(target=leave)
+    leaving.start()
+    answer = worker.command("once")
+    leaving.join()
+
+    assert answer.code == 69, answer
+    assert "can't be reached" in answer.err
+    assert "6 new; 6 handled, 0 junk, 0 failed, 0 gone." in answer.err
+    assert dovecot.history == ["ok"]
+    last = worker.status()["last_poll"]
+    assert (last["ok"], last["new"]) == (False, 6)
+    proxy.accept()
+    eventually(lambda: worker.once() == 0)
+    all_handled_once(dovecot, worker, 6)
+
+
+def test_once_that_never_reaches_the_server_does_not_wait_for_it(
+    proxy: Proxy, dovecot: Mailbox, make_worker: MakeWorker
+) -> None:
+    worker = make_worker(proxy, settings={"poll": {"reconnect": ["60s"]}})
+    assert worker.once() == 0
+    assert worker.status()["last_poll"]["ok"] is True
+    proxy.refuse()
+
+    answer = worker.command("once")
+
+    assert answer.code == 69
+    assert "new;" not in answer.err
+    assert worker.status()["last_poll"]["ok"] is False
+
+
+def test_once_stops_while_it_waits_for_the_server(dovecot: Mailbox, proxy: Proxy, make_worker: MakeWorker) -> None:
+    dovecot.append_many("INBOX", letters(1))
+    proxy.on(BODIES, Cut(), when="sent")
+    worker = make_worker(proxy, settings={"poll": {"reconnect": ["60s"]}})
+    process = worker.process("once")
+    eventually(lambda: "connection.lost" in worker.process_log)
+
+    process.terminate()
+
+    assert process.wait(10) == 75
+    assert worker.once() == 0
+
+
 # -- what the server can't do
 
 

@@ -193,6 +193,8 @@ def test_a_release_and_each_look_are_audited(dovecot: Mailbox, make_worker: Make
     release(worker, key)
 
     trail = "".join(path.read_text() for path in (worker.state / "audit").glob("*.jsonl"))
+    (logged,) = worker.events("message.released")
+    assert f'"who":"{logged["actor"]}"' in trail  # the same name in both
     assert trail.count('"content.shown"') == 2
     assert trail.count('"message.released"') == 1
     assert "it is a report" in trail

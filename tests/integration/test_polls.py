@@ -226,6 +226,20 @@ def test_paused_nothing_is_handed_over_and_the_connection_stays(
     assert proxy.traffic.connections == 1
 
 
+def test_started_while_paused_a_resume_is_seen_long_before_the_next_poll(
+    dovecot: Mailbox, make_worker: MakeWorker
+) -> None:
+    dovecot.append_many("INBOX", [letter(1)])
+    worker = make_worker(settings=poll("60s", idle=True))
+    assert worker.command("pause").code == 0
+
+    with worker.running():
+        eventually(lambda: worker.events("login.succeeded"))
+        time.sleep(0.5)
+        assert worker.command("resume").code == 0
+        eventually(lambda: worker.handed(), 15)
+
+
 def test_paused_with_tries_due_does_not_hurry(dovecot: Mailbox, make_worker: MakeWorker, proxy: Proxy) -> None:
     dovecot.append_many("INBOX", [letter(1)])
     route = {"name": "all", "handlers": ["failing"], "waits": ["300ms"]}

@@ -13,6 +13,7 @@ from worker.login.refusals import Cooling, Halted
 from worker.login.standing import Standing, State
 from worker.mailbox.errors import LoginFailed
 from worker.mailbox.failures import FailureClass, failure
+from worker.pause import Pause
 
 HALTED = Halted("change the password", Standing(State.HALTED, 1, 7, 4, None, FailureClass.EXPIRED))
 COOLING = Cooling("wait", Standing(State.COOLING, 1, 7, 4, 100.0, FailureClass.REJECTED))
@@ -74,6 +75,7 @@ def cycle_of(parts: Parts) -> Cycle:
         lease=given,
         connector=given,
         facts=given,
+        pause=Pause(given, lambda: parts.now),
         messages=given,
         idle=False,
         reconnect=(5.0,),

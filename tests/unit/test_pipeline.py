@@ -329,6 +329,30 @@ def test_an_oversize_message_is_a_dead_letter_and_never_handed_over(world: World
     assert world.calls == []
 
 
+def test_an_oversize_dead_letter_that_was_taken_away_and_is_retried_is_gone(world: World) -> None:
+    taken, left = (world.server.deliver(mail(body=b"x" * 60_000)) for _ in range(2))
+    world.drain()
+    world.server.delete(taken)
+    for row in world.rows():
+        world.journal.reopen(row.id)
+    world.drain()
+    assert [row.state for row in world.rows()] == [State.GONE, State.FAILED]
+    assert world.server.find(left) is not None
+    assert_balanced(world, gone=1, failed=1)
+
+
+def test_poison_that_was_taken_away_and_is_retried_is_gone(world: World) -> None:
+    taken = world.server.deliver(mail("poison"))
+    world.drain()
+    world.server.delete(taken)
+    (row,) = world.rows()
+    world.journal.reopen(row.id)
+    for _ in range(DEATHS):
+        world.journal.died_with(row, alone=True)
+    world.drain()
+    assert world.states() == {State.GONE: 1}
+
+
 @pytest.mark.parametrize("folder", [INBOX, JUNK])
 def test_a_uidvalidity_change_hands_nothing_over_again_and_skips_nothing(world: World, folder: str) -> None:
     world.handled = "keep"

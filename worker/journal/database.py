@@ -36,10 +36,11 @@ class JournalDamaged(JournalUnavailable):
 class Database:
     """Gives connections to the journal. Safe to use from several threads; each call has a connection of its own."""
 
-    def __init__(self, url: str | URL) -> None:
+    def __init__(self, url: str | URL, *, reading: bool = False) -> None:
+        """reading: of a file, no more is asked than that it can be read."""
         self.url = make_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
-        self._engine = _sqlite_engine(self.url) if self.is_sqlite else _server_engine(self.url)
+        self._engine = _sqlite_engine(self.url, reading=reading) if self.is_sqlite else _server_engine(self.url)
         self._reading = self._engine if self.is_sqlite else _read_only(self._engine)
 
     @property
@@ -85,6 +86,18 @@ class Database:
             finally:
                 connection.info.pop("write", None)
 
+    def check_whole(self) -> None:
+        """Look at the pages of a database that is a file.
+
+        Raises:
+            JournalUnavailable: it can't be read.
+            JournalDamaged: it can, and isn't a whole database any more.
+        """
+        with self.read() as connection:
+            found = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar()
+        if found != "ok":
+            raise JournalDamaged("the journal's file is damaged")
+
     def close(self) -> None:
         """Give all connections back."""
         self._engine.dispose()
@@ -96,13 +109,14 @@ def _pragma(connection: Connection, text: str) -> None:
     cursor.close()
 
 
-def _sqlite_engine(url: URL) -> Engine:
+def _sqlite_engine(url: URL, *, reading: bool) -> Engine:
+    mode = () if reading else ("journal_mode = WAL",)
     engine = create_engine(url, connect_args={"isolation_level": None, "timeout": BUSY_TIMEOUT_MS / 1000})
 
     @event.listens_for(engine, "connect")
     def prepare(connection: sqlite3.Connection, _record: Any) -> None:
         try:
-            for pragma in ("journal_mode = WAL", "foreign_keys = ON", f"busy_timeout = {BUSY_TIMEOUT_MS}"):
+            for pragma in (*mode, "foreign_keys = ON", f"busy_timeout = {BUSY_TIMEOUT_MS}"):
                 connection.execute(f"PRAGMA {pragma}")
         except sqlite3.Error:
             connection.close()  # a connection that was refused is nobody's to give back

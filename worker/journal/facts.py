@@ -42,15 +42,22 @@ class Facts:
         Raises:
             OtherAccount: it is another's.
         """
-        address = address.lower()
-        owner = self._get("account")
-        if owner is None:
-            self._set("account", address)
-        elif owner != address:
+        if self.refuse_others(address) is None:
+            self._set("account", address.lower())
+
+    def refuse_others(self, address: str) -> str | None:
+        """Whose journal this is; None: nobody's yet.
+
+        Raises:
+            OtherAccount: it is another's.
+        """
+        owner, address = self._get("account"), address.lower()
+        if owner not in (None, address):
             raise OtherAccount(
                 f"The state belongs to {owner}, not to {address}. One worker serves one account: give this account a "
                 "state folder (or journal) of its own."
             )
+        return owner
 
     def polled(self, poll: LastPoll) -> None:
         """Remember how the last poll went."""

@@ -2,14 +2,15 @@
 
 import os
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from worker.journal.database import Database, JournalDamaged, JournalUnavailable
+from worker.journal.database import Database, JournalUnavailable
 from worker.journal.facts import Facts
 from worker.journal.messages import Messages
-from worker.journal.migrate import migrate
+from worker.journal.migrate import is_current, migrate
+from worker.journal.reading import readable
 from worker.ownership import owned
 
 FILE = "journal.sqlite"
@@ -18,18 +19,33 @@ FILE = "journal.sqlite"
 class Journal:
     """What outlives the process. `url` None: SQLite in the state folder."""
 
-    def __init__(self, state_dir: Path, url: str | None, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, state_dir: Path, url: str | None, clock: Callable[[], float], *, database: Database | None = None
+    ) -> None:
+        """database: what is at the URL, where it is open already."""
         self.state_dir = state_dir
         self.clock = clock
         self.path = None if url is not None else state_dir / FILE
-        self.database = Database(url if url is not None else f"sqlite:///{state_dir / FILE}")
+        self.database = database or Database(url if url is not None else f"sqlite:///{state_dir / FILE}")
         self.messages = Messages(self.database)
         self.facts = Facts(self.database)
 
     @property
     def exists(self) -> bool:
-        """Whether there is a journal already; a journal on a server counts as one."""
-        return self.path is None or self.path.exists()
+        """Whether there is a journal already; a journal on a server counts as one.
+
+        Raises:
+            JournalUnavailable: that can't be seen.
+        """
+        if self.path is None:
+            return True
+        try:
+            self.path.stat()
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            raise JournalUnavailable(f"the state folder can't be looked into: {error.strerror}") from error
+        return True
 
     def open(self, address: str) -> None:
         """Create or upgrade the journal, and make sure that it is whole and this account's.
@@ -44,6 +60,29 @@ class Journal:
             self._prepare_file(self.path)
         migrate(self.database)
         self.facts.belongs_to(address)
+
+    def to_read(self, address: str) -> "Journal":
+        """The journal for those who only look: an empty one before any run, and one that needn't be writable after.
+
+        Raises:
+            JournalUnavailable: it can't be read.
+            JournalDamaged, JournalTooNew, OtherAccount: as `open`.
+        """
+        if not self.exists:
+            empty = Journal(self.state_dir, "sqlite://", self.clock)
+            empty.open(address)
+            return empty
+        if self.path is not None:
+            database = readable(self.path)
+            with ExitStack() as unless_wanted:
+                unless_wanted.callback(database.close)
+                if is_current(database):
+                    found = Journal(self.state_dir, str(database.url), self.clock, database=database)
+                    found.facts.refuse_others(address)
+                    unless_wanted.pop_all()
+                    return found
+        self.open(address)
+        return self
 
     def replace_damaged(self, address: str, paused_by: str) -> Path:
         """Put a new journal in the place of a damaged one, which is kept. Returns the path of that one.
@@ -97,10 +136,7 @@ class Journal:
             _create(path)
         except OSError as error:
             raise JournalUnavailable(f"the state folder can't be written: {error.strerror}") from error
-        with self.database.read() as connection:
-            found = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar()
-        if found != "ok":
-            raise JournalDamaged("the journal's file is damaged")
+        self.database.check_whole()
 
 
 def _create(path: Path) -> None:

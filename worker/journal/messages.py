@@ -10,6 +10,7 @@ from sqlalchemy import Connection, and_, bindparam, case, delete, func, literal,
 
 from worker.journal.database import Database
 from worker.journal.schema import delivery, folder, headerless, known_sender, message, tally
+from worker.key import look_alike
 from worker.outcome import State
 from worker.verdict import Evidence, Path, Verdict
 
@@ -132,6 +133,11 @@ class Messages:
             for record in self._records(message.c.fingerprint.in_(chunk)):
                 found.setdefault(record.fingerprint, []).append(record)
         return found
+
+    def look_alikes(self, fingerprints: Iterable[str]) -> dict[str, int]:
+        """The highest look-alike's number of each of these that was ever seen; the next one's key has one more."""
+        with self._database.read() as connection:
+            return _taken(connection, list(fingerprints))
 
     def with_keys(self, keys: Sequence[str]) -> list[Record]:
         """The messages with these keys; keys that no message has are passed over."""
@@ -658,7 +664,7 @@ def _taken(connection: Connection, fingerprints: list[str]) -> dict[str, int]:
 def _new_row(item: NewMessage, taken: dict[str, int], now: float) -> dict[str, Any]:
     number = taken[item.fingerprint] = taken.get(item.fingerprint, 0) + 1
     return {
-        "key": item.fingerprint if number == 1 else f"{item.fingerprint}-{number}",
+        "key": look_alike(item.fingerprint, number),
         "fingerprint": item.fingerprint,
         "state": State.PENDING.value,
         "path": item.verdict.path.value,

@@ -28,8 +28,7 @@ def migrate(database: Database) -> None:
         JournalTooNew: an older program must not write what it doesn't understand.
         JournalUnavailable: the database can't be reached or written.
     """
-    with database.read() as connection:
-        version = _version(connection)
+    version = _version_of(database)
     if version == HEAD:
         return
     if version is not None and version not in _known_versions():
@@ -44,6 +43,11 @@ def migrate(database: Database) -> None:
         _upgrade(connection)
 
 
+def is_current(database: Database) -> bool:
+    """Whether the journal has this program's schema. May raise `JournalUnavailable`."""
+    return _version_of(database) == HEAD
+
+
 def _upgrade(connection: Connection) -> None:
     # alembic costs a fifth of a second to import, at each start, and is needed once
     from alembic import command
@@ -55,10 +59,11 @@ def _upgrade(connection: Connection) -> None:
     command.upgrade(config, HEAD)
 
 
-def _version(connection: Connection) -> str | None:
-    if "alembic_version" not in inspect(connection).get_table_names():
-        return None
-    return str(connection.execute(select(text("version_num")).select_from(text("alembic_version"))).scalar())
+def _version_of(database: Database) -> str | None:
+    with database.read() as connection:
+        if "alembic_version" not in inspect(connection).get_table_names():
+            return None
+        return str(connection.execute(select(text("version_num")).select_from(text("alembic_version"))).scalar())
 
 
 def _known_versions() -> set[str]:

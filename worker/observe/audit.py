@@ -28,7 +28,7 @@ from typing import Any, Final, Protocol
 import orjson
 
 from worker.observe.log import get_logger
-from worker.observe.redact import WORD, cleaned, rfc3339
+from worker.observe.redact import as_word, cleaned, rfc3339
 from worker.ownership import owned, owned_folder
 
 log = get_logger()
@@ -323,7 +323,7 @@ class AuditTrail:
     def _body(self, kind: str, who: str | None, words: str, fields: Mapping[str, Any]) -> dict[str, object]:
         if kind not in KINDS:
             raise ValueError(f"no such kind of audit line: {kind}")
-        body = {"kind": kind, "who": _word(who or person()), **cleaned(fields, KINDS[kind][1], account=self._account)}
+        body = {"kind": kind, "who": as_word(who or person()), **cleaned(fields, KINDS[kind][1], account=self._account)}
         if words:
             readable = words.encode("utf-8", "replace").decode()  # a terminal may have sent bytes that are no UTF-8
             body["words"] = " ".join(readable.split())[:500]
@@ -651,13 +651,9 @@ def _load_key(file: Path) -> tuple[bytes, bool]:
 def person() -> str:
     """The operating-system user of this process, as a word; its number where it has no name."""
     try:
-        return _word(getpass.getuser())
+        return as_word(getpass.getuser())
     except (KeyError, OSError):  # no entry for an arbitrary user id of a container
         return f"uid-{os.getuid()}"
-
-
-def _word(text: str) -> str:
-    return text if WORD.fullmatch(text) else re.sub(r"[^A-Za-z0-9_.:+-]", "_", text)[:120]
 
 
 @contextmanager

@@ -291,6 +291,11 @@ def _frames(trace: TracebackType | None) -> list[str]:
     return frames[-MOST_FRAMES:]
 
 
+def as_word(text: str) -> str:
+    """The text where it is a word, and what is nearest to it else: `user@host` is `user_host`."""
+    return text if WORD.fullmatch(text) else re.sub(r"[^A-Za-z0-9_.:+-]", "_", text)[:120]
+
+
 def cleaned(fields: Mapping[str, Any], allowed: Iterable[str], *, account: str | None = None) -> dict[str, object]:
     """The fields that may leave, each checked; `dropped` names those that may not, as far as a name is a plain word."""
     allowed = frozenset(allowed)

@@ -1,5 +1,6 @@
 """What the settings promise of the disk: files that hold secrets and certificates, and a state folder that stays."""
 
+import os
 import re
 import ssl
 import stat
@@ -14,6 +15,9 @@ from worker.settings.wording import title
 
 _MODES = {"private": 0o077, "group": 0o027, "any": 0}
 """The permission bits that a secret's file must not have."""
+
+_ENOUGH = bytes(65536)
+"""What a state folder must take: an empty file can be made on a full disk, where nothing can be written into it."""
 
 _FORGETFUL = {
     "overlay": "a container's own layer",
@@ -153,7 +157,10 @@ def _unwritable(path: Path) -> list[str]:
     if not there.is_dir():
         return [f"{there} is not a folder. Name one that the worker's user can write."]
     try:
-        with tempfile.NamedTemporaryFile(dir=there, prefix=".check-"):
+        with tempfile.NamedTemporaryFile(dir=there, prefix=".check-") as file:
+            file.write(_ENOUGH)
+            file.flush()
+            os.fsync(file.fileno())
             return []
     except OSError as error:
         what = "can't be written" if there == path.absolute() else f"doesn't exist, and can't be made in {there}"

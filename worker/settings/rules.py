@@ -133,7 +133,7 @@ def _health(settings: Settings) -> Iterator[Broken]:
         return
     host, _, port = health.listen.rpartition(":")
     if not host or not port.isascii() or not port.isdigit() or int(port) > 65535:
-        yield (place,), 'must be an address and a port, such as "127.0.0.1:8080", or "" for none.'
+        yield (place,), 'must be an address and a port, such as "127.0.0.1:8080", or "off" for none.'
     elif host not in ("127.0.0.1", "localhost", "[::1]") and health.token is None and health.token_file is None:
         text = f"is missing: {health.listen} can be reached from outside. Name a file that holds a token."
         yield (("health", "token_file"), place, ("health", "token")), text

@@ -6,7 +6,7 @@ from typing import Any
 
 from worker.settings.model import Place, keys_of, table_in
 from worker.settings.sources import ONE_ACCOUNT, Given
-from worker.settings.tree import NAME, AccountSettings, HandlerRules
+from worker.settings.tree import HANDLER_NAME, AccountSettings, HandlerRules
 
 Add = Callable[[Place, str], None]
 
@@ -77,7 +77,8 @@ def place_of(location: tuple[int | str, ...]) -> Place:
 def take_out(values: dict[str, Any], location: tuple[int | str, ...]) -> bool:
     """Takes the faulty setting out, so that its default stands in for it. False: there was nothing to take out."""
     if location[:1] == ("route",) and len(location) > 1:
-        return _stand_in_route(values["route"], int(location[1]))
+        values["route"][int(location[1])] = _mended(values["route"][int(location[1])], int(location[1]), location[2:])
+        return True
     if location in (("account",), ("account", "address")):
         values["account"] = {**_table(values.get("account")), "address": STAND_IN_ADDRESS}
         return True
@@ -89,20 +90,28 @@ def take_out(values: dict[str, Any], location: tuple[int | str, ...]) -> bool:
     return False
 
 
-def _stand_in_route(routes: list[Any], number: int) -> bool:
-    """A whole route in the place of a faulty one, with a match where it had one: the last route must have none."""
-    written = _table(routes[number])
-    routes[number] = {
-        "name": _name(written.get("name")) or f"route-{number + 1}",
-        "handlers": [_STAND_IN_HANDLER],
-        **({"match": {"kind": "mail"}} if written.get("match") else {}),
-        **({"continue": True} if written.get("continue") is True else {}),
-    }
-    return True
+def _mended(written: Any, number: int, within: tuple[int | str, ...]) -> dict[str, Any]:
+    """A route without the fault at this place; what else was written stays, so that its faults are found as well."""
+    route = dict(_table(written))
+    if within[:1] == ("match",):
+        route["match"] = _match(route["match"], within[1:])
+    elif within[:1] == ("handlers",):
+        route["handlers"] = _handlers(route.get("handlers")) or [_STAND_IN_HANDLER]
+    elif within:
+        route.pop(str(within[0]), None)
+    return {"name": f"route-{number + 1}", "handlers": [_STAND_IN_HANDLER], **route}
 
 
-def _name(value: Any) -> str | None:
-    return value if isinstance(value, str) and re.fullmatch(NAME, value) else None
+def _match(written: Any, within: tuple[int | str, ...]) -> dict[str, Any]:
+    """A match without the condition at this place, but with one where it had any: the last route must have none."""
+    conditions = {key: value for key, value in _table(written).items() if within and key != within[0]}
+    return conditions or ({"kind": "mail"} if written else {})
+
+
+def _handlers(value: Any) -> list[str]:
+    """Those that may be names of handlers."""
+    items = value if isinstance(value, list) else []
+    return [item for item in items if isinstance(item, str) and re.fullmatch(HANDLER_NAME, item)]
 
 
 def _table(value: Any) -> dict[str, Any]:

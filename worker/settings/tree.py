@@ -102,6 +102,10 @@ def _level(value: Any) -> Any:
     return None if value == "off" else value
 
 
+def _listen(value: Any) -> Any:
+    return "" if value == "off" else value
+
+
 _DIGEST = re.compile(
     r"off|(?:daily|weekdays|monday|tuesday|wednesday|thursday|friday|saturday|sunday) (?:[01]\d|2[0-3]):[0-5]\d"
 )
@@ -146,7 +150,8 @@ Host = Annotated[str, BeforeValidator(_host)]
 Folder = Annotated[str, BeforeValidator(_folder)]
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
 Name = Annotated[str, StringConstraints(pattern=NAME)]
-HandlerName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.:-]{0,127}$")]
+HANDLER_NAME = r"^[A-Za-z0-9_][A-Za-z0-9_.:-]{0,127}$"
+HandlerName = Annotated[str, StringConstraints(pattern=HANDLER_NAME)]
 SecretUrl = Annotated[SecretStr, Url]
 Waits = Annotated[tuple[PositiveDuration, ...], Field(min_length=1)]
 HandlerNames = Annotated[tuple[HandlerName, ...], Field(min_length=1)]
@@ -274,7 +279,8 @@ class PollSettings(Table):
     batch_count: Annotated[int, Field(ge=1, le=500)] = Field(default=100, description="The most messages in one fetch.")
     reconnect: Waits = Field(
         default=tuple(timedelta(seconds=seconds) for seconds in (2, 10, 30, 60, 300)),
-        description="Waits after the 1st, 2nd, … lost or refused connection; the last one repeats.",
+        description="Waits after the 1st, 2nd, … lost or refused connection; the last one repeats, and `once` gives up "
+        "after it.",
     )
 
 
@@ -511,9 +517,10 @@ class HealthSettings(Table):
 
     about = "Health probes, metrics and the status page, on one port."
 
-    listen: str = Field(
+    listen: Annotated[str, BeforeValidator(_listen)] = Field(
         default="127.0.0.1:8080",
-        description='Address and port; `""` turns it off. Beyond loopback, page and metrics ask for `token`.',
+        description='Address and port; `"off"` (or `""`) turns it off. Beyond loopback, page and metrics ask for '
+        "`token`.",
     )
     token: SecretStr | None = Field(default=None, description="The bearer token that the page and the metrics ask for.")
     token_file: Path | None = Field(default=None, description="A file that holds this token.")

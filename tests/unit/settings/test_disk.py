@@ -1,5 +1,6 @@
 """Files that hold secrets and certificates, and a state folder that outlasts a restart."""
 
+import resource
 from pathlib import Path
 
 import pytest
@@ -128,6 +129,18 @@ def test_a_folder_where_nothing_can_be_written_is_a_fault() -> None:
     faults = check_state_dir(settings(state={"dir": "/proc/self/nothing", "ephemeral": True}))
     assert len(faults) == 1
     assert "doesn't exist, and can't be made" in faults[0]
+
+
+def test_a_full_disk_is_a_fault_though_it_takes_an_empty_file(tmp_path: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
+    try:
+        faults = check_state_dir(settings(state={"dir": str(tmp_path), "ephemeral": True}))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert len(faults) == 1
+    assert "can't be written" in faults[0]
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_memory_is_no_place_for_the_count_of_attempts_unless_somebody_says_so() -> None:

@@ -190,6 +190,18 @@ def test_the_environment_alone_will_do() -> None:
     assert settings.handlers["archive"].from_file == frozenset()
 
 
+@pytest.mark.parametrize("listen", ["", "off"])
+def test_health_can_be_turned_off(tmp_path: Path, listen: str) -> None:
+    path = written(tmp_path, minimal(f'[health]\nlisten = "{listen}"\n'))
+    assert load(path, ENVIRON).health.listen == ""
+
+
+def test_health_can_be_turned_off_by_the_environment(tmp_path: Path) -> None:
+    """Where an empty variable is as good as none."""
+    settings = load(written(tmp_path, minimal()), {**ENVIRON, "NHSMAIL_HEALTH__LISTEN": "off"})
+    assert settings.health.listen == ""
+
+
 def test_the_environment_beats_the_file(tmp_path: Path) -> None:
     path = written(tmp_path, minimal('[poll]\nevery = "5m"\nidle = false\n[handler.my-archive]\nurl = "file:///a"\n'))
 
@@ -594,6 +606,58 @@ def test_a_check_at_start_is_part_of_the_same_report(tmp_path: Path) -> None:
         load(written(tmp_path, minimal("[state]\ndir = 3\n")), ENVIRON, (about_state,))
     (fault,) = caught.value.faults
     assert fault.startswith("[state] dir: must be a path")
+
+
+@pytest.mark.parametrize(
+    ("line", "named"),
+    [
+        ('match = { form = "*@nhs.net" }', "match.form"),
+        ('match = { form = "*@nhs.net", from = "" }', "match.from, item 1"),
+        ("tries = 0", "tries"),
+        ('nmae = "b"', "nmae"),
+        ('handlers = ["x", "no such", "y"]', "handlers, item 2"),
+    ],
+)
+def test_a_fault_in_a_route_hides_none_in_its_handlers(tmp_path: Path, line: str, named: str) -> None:
+    def about_handlers(settings: Settings) -> list[str]:
+        return [f"[handler.{name}]: isn't there." for name in settings.routes[0].handlers]
+
+    handlers = "" if line.startswith("handlers") else 'handlers = ["x", "y"]\n'
+    text = f'[account]\naddress = "a@nhs.net"\n[[route]]\nname = "a"\n{handlers}{line}\n' + ROUTE.replace(
+        '"all"', '"rest"'
+    )
+    with pytest.raises(SettingsError) as caught:
+        load(written(tmp_path, text), ENVIRON, (about_handlers,))
+    found = [fault.split(": ")[0] for fault in caught.value.faults]
+    assert found[0] == f"[[route]] 1, {named}"
+    assert found[-2:] == ["[handler.x]", "[handler.y]"]
+
+
+def test_a_fault_in_a_route_hides_none_in_its_match(tmp_path: Path) -> None:
+    match = 'match = { form = "x", size = { over = "2MB", under = "1MB" } }'
+    text = f'[account]\naddress = "a@nhs.net"\n[[route]]\nname = "a"\nhandlers = ["x"]\n{match}\n' + ROUTE
+    assert [fault.split(": ")[0] for fault in faults(tmp_path, text)] == [
+        "[[route]] 1, match.form",
+        "[[route]] 1, match.size",
+    ]
+
+
+@pytest.mark.parametrize(
+    "route",
+    [
+        "{}",
+        "3",
+        '{"name": "a b", "match": {"kind": 3}, "handlers": "x", "continue": "perhaps", "order": 1, "waits": []}',
+        '{"name": "a", "match": {"from": "", "size": 3}, "handlers": ["no such", 3]}',
+        '{"name": "a", "handlers": []}',
+        '{"name": "a", "match": 0, "handlers": ["archive"]}',
+    ],
+)
+def test_a_route_with_nothing_right_is_a_report_all_the_same(route: str) -> None:
+    text = f'[{route}, {{"name": "all", "handlers": ["archive"]}}]'
+    with pytest.raises(SettingsError) as caught:
+        load(None, {**ENVIRON, "NHSMAIL_ACCOUNT__ADDRESS": "a@nhs.net", "NHSMAIL_ROUTE": text})
+    assert all(fault.startswith("[[route]] 1") for fault in caught.value.faults)
 
 
 @pytest.mark.parametrize(

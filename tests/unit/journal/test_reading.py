@@ -1,0 +1,178 @@
+"""The journal for those who only look: also where nothing can be written, and never a change to what lies there."""
+
+import os
+import resource
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+
+from worker.journal.database import JournalDamaged, JournalUnavailable
+from worker.journal.facts import LastPoll, OtherAccount
+from worker.journal.journal import FILE, Journal
+from worker.journal.migrate import JournalTooNew
+
+ADDRESS = "pathology.results@nhs.net"
+NOBODY = 65534
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A state folder that others than its owner can reach."""
+    with tempfile.TemporaryDirectory() as above:
+        Path(above).chmod(0o755)
+        yield Path(above) / "state"
+        (Path(above) / "state").chmod(0o700)
+
+
+def journal(folder: Path) -> Journal:
+    return Journal(folder, None, lambda: 1.0)
+
+
+def read(folder: Path) -> LastPoll | None:
+    found = journal(folder).to_read(ADDRESS)
+    try:
+        return found.facts.last_poll()
+    finally:
+        found.close()
+
+
+def written(folder: Path, new: int) -> None:
+    own = journal(folder)
+    own.open(ADDRESS)
+    own.facts.polled(LastPoll(1.0, ok=True, new=new))
+    own.close()
+
+
+def killed(folder: Path, new: int) -> None:
+    """What a killed process leaves: the log isn't written back into the file, and says more than the file does."""
+    written(folder, new - 1)
+    own = journal(folder)
+    own.open(ADDRESS)
+    own.facts.polled(LastPoll(1.0, ok=True, new=new))
+    with own.database.read():  # a reader keeps the log from being written back
+        for suffix in ("", "-wal"):
+            shutil.copyfile(folder / (FILE + suffix), folder / ("kept" + suffix))
+    own.close()
+    for suffix in ("", "-wal"):
+        (folder / ("kept" + suffix)).rename(folder / (FILE + suffix))
+    assert (folder / f"{FILE}-wal").stat().st_size > 0
+
+
+@contextmanager
+def read_only(folder: Path, mode: int = 0o500) -> Iterator[None]:
+    """Within the block the folder has this mode, and this process no more rights than any."""
+    if os.geteuid() != 0:
+        folder.chmod(mode)
+        yield
+        return
+    for path in (folder, *folder.iterdir()):
+        os.chown(path, NOBODY, -1)
+    folder.chmod(mode)
+    os.seteuid(NOBODY)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+@contextmanager
+def full_disk() -> Iterator[None]:
+    """Within the block no file grows."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_where_nothing_is_wrong(folder: Path) -> None:
+    assert read(folder) is None
+    assert not folder.exists()
+    written(folder, 3)
+    assert read(folder) == LastPoll(1.0, ok=True, new=3)
+    killed(folder, 5)
+    assert read(folder) == LastPoll(1.0, ok=True, new=5)
+
+
+def test_beside_a_process_that_writes(folder: Path) -> None:
+    own = journal(folder)
+    own.open(ADDRESS)
+    looking = journal(folder).to_read(ADDRESS)
+    for new in range(3):
+        own.facts.polled(LastPoll(1.0, ok=True, new=new))
+        assert looking.facts.last_poll() == LastPoll(1.0, ok=True, new=new)
+    looking.close()
+    own.close()
+
+
+@pytest.mark.parametrize("leave", [written, killed])
+def test_in_a_folder_that_can_only_be_read(folder: Path, leave: object) -> None:
+    assert callable(leave)
+    leave(folder, 3)
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    with read_only(folder):
+        assert read(folder) == LastPoll(1.0, ok=True, new=3)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_a_copy_goes_to_memory_where_no_disk_takes_it(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    killed(folder, 3)
+    monkeypatch.setattr(tempfile, "tempdir", str(folder / "none"))
+    before = set(Path("/dev/shm").iterdir())  # noqa: S108 -- memory is the point
+    with read_only(folder):
+        assert read(folder) == LastPoll(1.0, ok=True, new=3)
+    assert set(Path("/dev/shm").iterdir()) == before  # noqa: S108
+
+
+def test_on_a_full_disk(folder: Path) -> None:
+    written(folder, 3)
+    with full_disk():
+        assert read(folder) == LastPoll(1.0, ok=True, new=3)
+
+
+def test_on_a_full_disk_beside_a_process(folder: Path) -> None:
+    own = journal(folder)
+    own.open(ADDRESS)
+    own.facts.polled(LastPoll(1.0, ok=True, new=3))
+    with full_disk():
+        assert read(folder) == LastPoll(1.0, ok=True, new=3)
+    own.close()
+
+
+@pytest.mark.parametrize("mode", [0o000, 0o600])
+def test_a_folder_that_cannot_be_entered_is_told(folder: Path, mode: int) -> None:
+    written(folder, 3)
+    with read_only(folder, mode), pytest.raises(JournalUnavailable, match="Permission denied"):
+        read(folder)
+
+
+@pytest.mark.parametrize("below", [".", "deeper"])
+def test_a_file_in_place_of_the_folder_is_told(folder: Path, below: str) -> None:
+    folder.write_text("")
+    with pytest.raises(JournalUnavailable, match="Not a directory"):
+        read(folder / below)
+
+
+def test_what_the_journal_is_is_looked_at_as_ever(folder: Path) -> None:
+    written(folder, 3)
+    with pytest.raises(OtherAccount):
+        journal(folder).to_read("another@nhs.net")
+    with closing(sqlite3.connect(folder / FILE)) as raw, raw:
+        raw.execute("UPDATE alembic_version SET version_num = '9999'")
+    with pytest.raises(JournalTooNew):
+        read(folder)
+    (folder / FILE).write_bytes(b"\xff" * 5000)
+    with pytest.raises(JournalDamaged):
+        read(folder)
+
+
+def test_a_journal_without_tables_yet_is_made_whole(folder: Path) -> None:
+    folder.mkdir()
+    (folder / FILE).touch()
+    assert read(folder) is None

@@ -1,0 +1,75 @@
+"""The journal's file for those who only look at it, which works too where nothing can be written.
+
+SQLite reads the log beside the file by an index, a file that it may have to make. In a read-only folder or on a full
+disk it can't; where it can't, no process is at work on the journal, for that one would have made it.
+"""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from urllib.parse import quote
+
+from sqlalchemy.engine import URL
+
+from worker.journal.database import Database, JournalDamaged, JournalUnavailable
+
+MEMORY = "/dev/shm"  # noqa: S108 -- for a folder of our own, where no disk has room for it
+
+
+def readable(path: Path) -> Database:
+    """The whole journal in this file, as it is; nothing is created in it or upgraded.
+
+    Raises:
+        JournalUnavailable: it can't be read.
+        JournalDamaged: it isn't a whole journal any more.
+    """
+    first: JournalUnavailable | None = None
+    for database in _ways(path):
+        try:
+            database.check_whole()
+        except JournalDamaged:
+            database.close()
+            raise
+        except JournalUnavailable as error:
+            database.close()
+            first = first or error
+        else:
+            return database
+    raise first or JournalUnavailable("it can't be read")
+
+
+def _ways(path: Path) -> Iterator[Database]:
+    """The file itself; then, where there is no log to be read with it, without an index; then a copy of both."""
+    yield Database(_url(path, mode="ro"), reading=True)
+    log = path.with_name(f"{path.name}-wal")
+    with suppress(OSError):
+        if not log.exists() or log.stat().st_size == 0:
+            yield Database(_url(path, immutable="1"), reading=True)
+    for folder in (None, MEMORY):
+        with suppress(OSError):
+            yield _Copy([path, log], folder)
+
+
+def _url(path: Path, **query: str) -> URL:
+    return URL.create("sqlite", database=f"file:{quote(str(path.absolute()))}", query={**query, "uri": "true"})
+
+
+class _Copy(Database):
+    """A private copy of the files, the first of which is the database; it goes when this is closed."""
+
+    def __init__(self, paths: list[Path], folder: str | None) -> None:
+        self._folder = tempfile.TemporaryDirectory(dir=folder, prefix="nhsmail-journal-")
+        try:
+            for path in paths:
+                with suppress(FileNotFoundError):
+                    shutil.copyfile(path, Path(self._folder.name) / path.name)
+        except OSError:
+            self._folder.cleanup()
+            raise
+        super().__init__(_url(Path(self._folder.name) / paths[0].name), reading=True)
+
+    def close(self) -> None:
+        super().close()
+        self._folder.cleanup()
