@@ -5,7 +5,6 @@ are looked at first; a message is parsed only where a rule on its parts is still
 `MessageError` goes up: a message that can't be read never slips past a rule to the next one.
 """
 
-import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
@@ -13,6 +12,7 @@ from typing import Any, Protocol
 import re2  # type: ignore[import-untyped]  # it has no stubs
 
 from worker.classify.kinds import Kind, kinds
+from worker.mime.compose import composed
 from worker.mime.limits import MessageError, MessageOverLimit
 from worker.settings.tree import MatchSettings, Pattern, RouteSettings, SizeMatch
 from worker.verdict import Evidence, Path
@@ -352,7 +352,7 @@ def _plain(text: str) -> str:
     """One way to write each text: composed, and without the lone surrogates that stand for undecodable bytes."""
     if text.isascii():
         return text
-    return unicodedata.normalize("NFC", text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
+    return composed(text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
 
 
 # --- rules that can never match --------------------------------------------------------------------------------------
