@@ -5,7 +5,7 @@ import unicodedata
 
 _MOST_MARKS = 30  # one after another: Unicode's Stream-Safe Text Format (UAX #15, 13), as no language needs more
 _JOINER = "\u034f"
-_MAY_BE_MARKS = re.compile("[^\x00-\u02ff]{%d}" % (_MOST_MARKS + 1))
+_MAY_BE_MARKS = re.compile(f"[^\x00-\u02ff]{{{_MOST_MARKS + 1}}}")
 
 
 def composed(text: str) -> str:
