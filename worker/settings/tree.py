@@ -470,6 +470,9 @@ class LimitsSettings(Table):
     expansion: float = Field(
         default=100.0, ge=1, allow_inf_nan=False, description="How many times its size a winmail.dat may unpack to."
     )
+    rtf: Size = Field(
+        default=20_000_000, description="What the compressed bodies (RTF) in winmail.dat files may unpack to."
+    )
     header_parameters: Count = Field(default=200, description="The parameters (`; name=value`) of one header.")
     lines: Count = Field(default=500_000, description="Lines that have to be read one by one.")
     parsed_lines: Count = Field(
