@@ -4,11 +4,15 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 
+LONGEST_AFTER = timedelta(days=7)
+"""The longest wait that a handler may ask for: a message that nobody hears of for longer is as good as lost."""
+
 
 class Retry(Exception):
     """Raised by a handler: not now. The message is tried again later, with backoff, as the same message.
 
-    after: the soonest that another try makes sense; None leaves it to the route's backoff.
+    after: the soonest that another try makes sense; None leaves it to the route's backoff. More than seven days count
+    as seven.
     """
 
     def __init__(self, reason: str = "", *, after: timedelta | None = None) -> None:

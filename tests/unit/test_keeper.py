@@ -111,6 +111,11 @@ def test_of_an_error_the_handlers_name_and_the_class_are_kept(
     assert "secret" not in str(logged()) + repr(outcome)
 
 
+@pytest.mark.parametrize("after", [timedelta.max, timedelta(days=8)])
+def test_no_handler_parks_a_message_for_ever(after: timedelta) -> None:
+    assert attempt(raising(Retry(after=after)))(message(), ()).after == timedelta(days=7)
+
+
 # -- time
 
 
