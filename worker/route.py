@@ -32,6 +32,8 @@ class Attached(Protocol):
     def content_type(self) -> str: ...
     @property
     def detected_type(self) -> str: ...
+    @property
+    def mismatched(self) -> bool: ...
 
 
 class Named(Protocol):
@@ -253,8 +255,8 @@ def _conditions(match: MatchSettings) -> Iterator[_Condition]:
         )
     if match.notice is not None:
         yield _text("notice", match.notice, lambda message: _readable(message).notices, needs_parts=True)
-    if match.attachment is not None or match.attachment_type is not None:
-        yield _attachment(match.attachment, match.attachment_type)
+    if any(given is not None for given in (match.attachment, match.attachment_type, match.mismatched)):
+        yield _attachment(match)
 
 
 def _text(
@@ -290,19 +292,20 @@ def _within(size: SizeMatch) -> Callable[[Routable], bool]:
     return holds
 
 
-def _attachment(names: Sequence[Pattern] | None, types: Sequence[Pattern] | None) -> _Condition:
-    """One and the same attachment must have the name and the type."""
-    named = any_pattern(names) if names is not None else None
-    typed = any_pattern(types) if types is not None else None
+def _attachment(match: MatchSettings) -> _Condition:
+    """One and the same attachment must have the name and the type, and be what it claims, or not."""
+    named = any_pattern(match.attachment) if match.attachment is not None else None
+    typed = any_pattern(match.attachment_type) if match.attachment_type is not None else None
 
     def fits(attachment: Attached) -> bool:
         if named is not None and not named(attachment.filename or ""):
             return False
-        return typed is None or typed(attachment.content_type) or typed(attachment.detected_type)
+        if typed is not None and not (typed(attachment.content_type) or typed(attachment.detected_type)):
+            return False
+        return match.mismatched is None or attachment.mismatched is match.mismatched
 
-    name = " and ".join(
-        what for what, given in (("attachment", names), ("attachment_type", types)) if given is not None
-    )
+    keys = ("attachment", "attachment_type", "mismatched")
+    name = " and ".join(key for key in keys if getattr(match, key) is not None)
     return _Condition(name, lambda message: any(fits(attachment) for attachment in message.attachments), True)
 
 
@@ -384,6 +387,8 @@ def _covers(wide: MatchSettings, narrow: MatchSettings) -> bool:
             narrow.attachment_type,
         )
     ):
+        return False
+    if wide.mismatched not in (None, narrow.mismatched):
         return False
     narrow_headers = {name.lower(): patterns for name, patterns in (narrow.header or {}).items()}
     return (

@@ -630,6 +630,11 @@ class MatchSettings(Table):
         default=None,
         description="The type of an attachment, as claimed or as its bytes say: `application/pdf`, `image/*`.",
     )
+    mismatched: bool | None = Field(
+        default=None,
+        description="`true`: an attachment's bytes are plainly something else than its claimed type, such as a program "
+        "that says it is a PDF. `attachment`, `attachment_type` and this must hold for one and the same attachment.",
+    )
     size: SizeMatch | None = Field(
         default=None, description='Size of the message: `{ over = "10MB" }`, `{ under = "1MB" }`.'
     )
