@@ -9,6 +9,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
+from worker.handler import words_of
 from worker.handler_loading import ENTRY_POINTS, Handler, load_handler
 from worker.settings.tree import HandlerSettings, Settings
 from worker.testing import Result, Runner
@@ -60,15 +61,18 @@ def _closing(handler: Handler) -> str:
     """What is said of a handler that can't be closed: the worker would go on, so this is no failure."""
     try:
         handler.close()
-    except (Exception, SystemExit) as error:  # noqa: BLE001 -- other people's code
-        return f"\nIts close() raised {type(error).__name__}: {error}"
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # noqa: BLE001 -- other people's code
+        return f"\nIts close() raised {type(error).__name__}: {words_of(error)}"
     return ""
 
 
 def _sentence(name: str, result: Result) -> str:
     took = f"in {result.seconds:.3f} s"
     kind = type(result.error).__name__
-    words = f": {result.error}" if str(result.error or "") else ""
+    said_of_it = "" if result.error is None else words_of(result.error)
+    words = f": {said_of_it}" if said_of_it else ""
     wait = f", in {result.after} at the earliest" if result.after else ""
     said = {
         "done": f"{name} returned {took}: the message would be settled as handled.",
