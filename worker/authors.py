@@ -1,5 +1,6 @@
 """For those who write handlers: try one on a message in a file, and begin one of your own."""
 
+import importlib.util
 import keyword
 import re
 import sys
@@ -17,6 +18,8 @@ from worker.why import read_message
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(?:[-_][a-z0-9]+)*")
 _LONGEST = 40
+_USED = frozenset({"BaseModel", "Field", "Message", "Path", "Reject", "Retry", "Runner"})
+"""Names in the skeleton, which the handler's class would hide."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,11 +99,11 @@ def new_handler(name: str, parent: Path) -> tuple[Path, ...]:
         OSError: it can't be written.
     """
     module = name.replace("-", "_")
-    _check_name(name, module)
+    title = "".join(word.capitalize() for word in module.split("_"))
+    _check_name(name, module, title)
     root = parent / name
     if root.exists():
         raise CannotBegin(f"{root} is there already: nothing was written. Take another name, or remove it.")
-    title = "".join(word.capitalize() for word in module.split("_"))
     files = {
         root / "pyproject.toml": _PYPROJECT,
         root / module / "__init__.py": _HANDLER,
@@ -113,17 +116,21 @@ def new_handler(name: str, parent: Path) -> tuple[Path, ...]:
     return tuple(files)
 
 
-def _check_name(name: str, module: str) -> None:
+def _check_name(name: str, module: str, title: str) -> None:
     if not _NAME.fullmatch(name) or len(name) > _LONGEST:
         raise CannotBegin(
             f'"{name[:_LONGEST]}" can\'t be the name of a package. Take small letters, digits and hyphens, such as '
             "pathology-filing."
         )
-    reserved = {*sys.stdlib_module_names, "handlers", "tests", "worker"}
+    reserved = {*sys.stdlib_module_names, "handlers", "nhsmail_worker", "tests", "worker"}
     if keyword.iskeyword(module) or keyword.issoftkeyword(module) or module in reserved:
         raise CannotBegin(f'"{name}" is a name that Python or the worker uses. Take another.')
     if name in entry_points(group=ENTRY_POINTS).names:
         raise CannotBegin(f'"{name}" is the name of an installed handler. Take another.')
+    if title in _USED or importlib.util.find_spec(module) is not None:
+        raise CannotBegin(
+            f'"{name}" is the name of something that the skeleton uses, or that is installed. Take another.'
+        )
 
 
 _PYPROJECT = """\

@@ -143,6 +143,16 @@ def test_a_new_handler_is_as_strict_as_ours(tmp_path: Path) -> None:
         "worker",
         "match",
         "a\n",
+        "base-model",
+        "field",
+        "message",
+        "nhsmail-worker",
+        "path",
+        "pydantic",
+        "pytest",
+        "reject",
+        "retry",
+        "runner",
     ],
 )
 def test_names_that_can_not_be(tmp_path: Path, name: str) -> None:
