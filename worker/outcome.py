@@ -51,7 +51,7 @@ class Outcome:
     done: the handlers that returned in this try, so that they aren't called again.
     failed_handler: the one that did not.
     reason: a word of ours, such as `oversize`, or HANDLER:EXCEPTION-CLASS; never text of the message.
-    route: the rule that sent the message to its handlers; None where it came to no rule.
+    route: the rule that named the handler that failed, else the first that took the message; None where none did.
     held: the next handler wasn't called, as it isn't its turn: it waits for `after`, and no try is spent.
     """
 

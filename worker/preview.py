@@ -84,10 +84,10 @@ class Preview:
         received = datetime.fromtimestamp(head.received_at, UTC)
         message = Message(raw, key=key, folder=folder, received_at=received, verdict=verdict, limits=self._limits)
         try:
-            route, handlers = self._routes.handlers_for(message)
+            routes = self._routes.handlers_for(message)
         except MessageError as error:
             return f"dead letter: {error.word}"
-        return f"route '{route}': {', '.join(handlers)}"
+        return f"route '{routes[0][0]}': {', '.join(name for _, names in routes for name in names)}"
 
 
 def _here(record: Record, state: FolderState) -> bool:

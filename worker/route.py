@@ -76,12 +76,13 @@ class Routed:
     """Where a message goes.
 
     route: the name of the first rule that took it. routes: of all that did, where rules go on.
-    handlers: each once, in order.
+    handlers: each once, in order. by_route: the same by the rules that named them, each with the first that did.
     """
 
     route: str
     routes: tuple[str, ...]
     handlers: tuple[str, ...]
+    by_route: tuple[tuple[str, tuple[str, ...]], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,13 +157,11 @@ class Router:
         taken = list(self._taking(message))
         if not taken:
             raise LookupError("no route takes this message: the last route must have no match")
-        names = tuple(rule.name for rule in taken)
-        return Routed(names[0], names, _once(handler for rule in taken for handler in rule.handlers))
+        return _routed([(rule.name, rule.handlers) for rule in taken])
 
-    def handlers_for(self, message: Routable) -> tuple[str, tuple[str, ...]]:
-        """The name of the first rule that takes the message, and its handlers. Raises as `route` does."""
-        routed = self.route(message)
-        return routed.route, routed.handlers
+    def handlers_for(self, message: Routable) -> tuple[tuple[str, tuple[str, ...]], ...]:
+        """The names of the rules that take the message, each with its handlers. Raises as `route` does."""
+        return self.route(message).by_route
 
     def _junk_of(self, message: Routable) -> Routed:
         found = kinds(message.evidence) if self._kinds else frozenset[Kind]()
@@ -205,7 +204,18 @@ class Router:
 
 
 def _junk_route(handlers: Sequence[str]) -> Routed:
-    return Routed(JUNK_ROUTE, (JUNK_ROUTE,), _once(handlers))
+    return _routed([(JUNK_ROUTE, handlers)])
+
+
+def _routed(rules: Sequence[tuple[str, Sequence[str]]]) -> Routed:
+    """By the names of the rules that took a message, and their handlers."""
+    named: set[str] = set()
+    by_route = []
+    for name, handlers in rules:
+        by_route.append((name, tuple(handler for handler in _once(handlers) if handler not in named)))
+        named.update(handlers)
+    names = tuple(name for name, _ in rules)
+    return Routed(names[0], names, _once(handler for _, handlers in rules for handler in handlers), tuple(by_route))
 
 
 def _can_tell(condition: _Condition, message: Routable) -> bool | None:

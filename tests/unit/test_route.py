@@ -137,7 +137,7 @@ def test_the_first_rule_that_matches_takes_the_message() -> None:
     router = Router([rule("a", {"from": "*@lab.nhs.uk"}), rule("b", {"from": "*"}), REST], ["quarantine"])
     routed = router.route(Mail())
     assert (routed.route, routed.routes, routed.handlers) == ("a", ("a",), ("to-a",))
-    assert router.handlers_for(Mail(sender="x@y.uk")) == ("b", ("to-b",))
+    assert router.handlers_for(Mail(sender="x@y.uk")) == (("b", ("to-b",)),)
 
 
 def test_a_rule_that_goes_on_adds_the_next_ones_and_no_handler_twice() -> None:
@@ -148,6 +148,8 @@ def test_a_rule_that_goes_on_adds_the_next_ones_and_no_handler_twice() -> None:
     ]
     routed = Router(rules, ["quarantine"]).route(Mail())
     assert (routed.route, routed.routes, routed.handlers) == ("a", ("a", "c"), ("x", "y", "z"))
+    assert [name for _, names in routed.by_route for name in names] == ["x", "y", "z"]
+    assert [name for name, _ in routed.by_route] == ["a", "c"]
 
 
 def test_rules_on_headers_never_look_inside() -> None:
