@@ -93,6 +93,29 @@ def test_the_ten_minutes_from_nothing_to_a_handler(tmp_path: Path) -> None:
     assert "would be settled as handled" in said
     assert said.endswith("123456-1.pdf\n")
     assert (place / "filed" / "123456-1.pdf").read_bytes() == b"%PDF-1.7\n%%EOF\n"
+    checked = check_production(place, environment)
+    assert checked.returncode == 0, checked.stdout
+
+
+def check_production(place: Path, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """What `check` says of the page's last configuration, with its folders under this one."""
+    text = (place / "production.toml").read_text()
+    for folder in ("/run/secrets", "/var/lib/nhsmail-worker", "/srv/reports", "/srv/mail"):
+        assert folder in text
+        text = text.replace(folder, f"{place}{folder}")
+        (place / folder[1:]).mkdir(parents=True)
+    (place / "run/secrets/nhsmail_password").write_text("Correct-Horse-7")
+    (place / "run/secrets/nhsmail_password").chmod(0o600)
+    (place / "worker.toml").write_text(text)
+    return subprocess.run(
+        ["nhsmail-worker", "check"],
+        cwd=place,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
 
 
 @pytest.mark.slow
