@@ -7,7 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from worker.mime.compose import composed
+from worker.mime.limits import Limits
 from worker.mime.names import safe_name
+from worker.mime.whole import parsed
 from worker.route import any_pattern
 from worker.settings.tree import Pattern
 
@@ -32,4 +34,6 @@ def test_endless_marks_take_no_time() -> None:
     assert len(composed(MARKS)) > 200_000
     assert any_pattern([Pattern(glob="*")])(MARKS)
     assert safe_name(f"{MARKS}.pdf").endswith(".pdf")
+    head = f"Subject: {MARKS}\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n"
+    assert parsed((head + MARKS).encode(), Limits()).text_plain == [composed(MARKS)]
     assert time.process_time() - started < 5
