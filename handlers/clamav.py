@@ -23,6 +23,7 @@ from worker import Message, Reject, Retry
 _CHUNK = 64 * 1024
 _LONGEST_ANSWER = 4096
 _PORT = 3310
+_CLEAN = b"stream: OK"
 # What clamd calls found when it means that it could not look (with AlertExceedsMax, AlertEncrypted, …)
 _NOT_LOOKED_AT = re.compile(rb"Heuristics\.(Limits\.Exceeded|Encrypted)")
 
@@ -96,9 +97,10 @@ class ClamAV:
         except OSError as error:
             trouble = Retry(f"clamd can't be asked: {type(error).__name__}")
         else:
-            if answer or not cut_off:
+            if not cut_off or answer not in (b"", _CLEAN):
                 return answer
-            # It hung up on us while we sent: so it does over StreamMaxLength, and its answer may get lost at that.
+            # It hung up on us while we sent: so it does over StreamMaxLength, and its answer may get lost at that. That
+            # what it has not read is clean is no answer.
             if len(raw) > _CHUNK and self._is_there():
                 return b"size limit exceeded"
             trouble = Retry("clamd hung up")
@@ -182,7 +184,7 @@ def _receive(connection: socket.socket, deadline: float) -> bytes:
 
 def _verdict(answer: bytes) -> Literal["clean", "infected", "unknown"]:
     """What an answer means. Only the very words for clean are clean. Raises Retry where it says nothing."""
-    if answer == b"stream: OK":
+    if answer == _CLEAN:
         return "clean"
     if answer.endswith(b" FOUND"):
         return "unknown" if _NOT_LOOKED_AT.search(answer) else "infected"

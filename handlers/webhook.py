@@ -163,6 +163,8 @@ class Webhook:
             limits=httpx.Limits(max_connections=settings.connections),
             headers=self._fixed_headers(),
             follow_redirects=False,
+            # a proxy would get in the clear what isn't to leave this machine
+            trust_env=urlsplit(settings.url).scheme == "https",
         )
         self._thread = threading.Thread(target=self._loop.run_forever, name="webhook", daemon=True)
         self._thread.start()
@@ -362,7 +364,7 @@ def _wait(retry_after: str | None) -> timedelta | None:
         return timedelta(seconds=min(int(text[:9]), _LONGEST_WAIT.total_seconds()))
     try:
         moment = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return min(max(moment - datetime.now(UTC), timedelta(0)), _LONGEST_WAIT)

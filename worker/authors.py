@@ -1,5 +1,6 @@
 """For those who write handlers: try one on a message in a file, and begin one of your own."""
 
+import importlib.util
 import keyword
 import re
 import sys
@@ -9,6 +10,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
+from worker.handler import words_of
 from worker.handler_loading import ENTRY_POINTS, Handler, load_handler
 from worker.settings.tree import HandlerSettings, Settings
 from worker.testing import Result, Runner
@@ -16,6 +18,8 @@ from worker.why import read_message
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(?:[-_][a-z0-9]+)*")
 _LONGEST = 40
+_USED = frozenset({"BaseModel", "Field", "Message", "Path", "Reject", "Retry", "Runner"})
+"""Names in the skeleton, which the handler's class would hide."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,15 +64,18 @@ def _closing(handler: Handler) -> str:
     """What is said of a handler that can't be closed: the worker would go on, so this is no failure."""
     try:
         handler.close()
-    except (Exception, SystemExit) as error:  # noqa: BLE001 -- other people's code
-        return f"\nIts close() raised {type(error).__name__}: {error}"
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # noqa: BLE001 -- other people's code
+        return f"\nIts close() raised {type(error).__name__}: {words_of(error)}"
     return ""
 
 
 def _sentence(name: str, result: Result) -> str:
     took = f"in {result.seconds:.3f} s"
     kind = type(result.error).__name__
-    words = f": {result.error}" if str(result.error or "") else ""
+    said_of_it = "" if result.error is None else words_of(result.error)
+    words = f": {said_of_it}" if said_of_it else ""
     wait = f", in {result.after} at the earliest" if result.after else ""
     said = {
         "done": f"{name} returned {took}: the message would be settled as handled.",
@@ -92,11 +99,11 @@ def new_handler(name: str, parent: Path) -> tuple[Path, ...]:
         OSError: it can't be written.
     """
     module = name.replace("-", "_")
-    _check_name(name, module)
+    title = "".join(word.capitalize() for word in module.split("_"))
+    _check_name(name, module, title)
     root = parent / name
     if root.exists():
         raise CannotBegin(f"{root} is there already: nothing was written. Take another name, or remove it.")
-    title = "".join(word.capitalize() for word in module.split("_"))
     files = {
         root / "pyproject.toml": _PYPROJECT,
         root / module / "__init__.py": _HANDLER,
@@ -109,17 +116,21 @@ def new_handler(name: str, parent: Path) -> tuple[Path, ...]:
     return tuple(files)
 
 
-def _check_name(name: str, module: str) -> None:
+def _check_name(name: str, module: str, title: str) -> None:
     if not _NAME.fullmatch(name) or len(name) > _LONGEST:
         raise CannotBegin(
             f'"{name[:_LONGEST]}" can\'t be the name of a package. Take small letters, digits and hyphens, such as '
             "pathology-filing."
         )
-    reserved = {*sys.stdlib_module_names, "handlers", "tests", "worker"}
+    reserved = {*sys.stdlib_module_names, "handlers", "nhsmail_worker", "tests", "worker"}
     if keyword.iskeyword(module) or keyword.issoftkeyword(module) or module in reserved:
         raise CannotBegin(f'"{name}" is a name that Python or the worker uses. Take another.')
     if name in entry_points(group=ENTRY_POINTS).names:
         raise CannotBegin(f'"{name}" is the name of an installed handler. Take another.')
+    if title in _USED or importlib.util.find_spec(module) is not None:
+        raise CannotBegin(
+            f'"{name}" is the name of something that the skeleton uses, or that is installed. Take another.'
+        )
 
 
 _PYPROJECT = """\

@@ -6,7 +6,7 @@ from typing import Literal, get_args
 
 from worker.message import Limits, MessageError, MessageOverLimit
 from worker.observe.redact import class_of, described
-from worker.outcome import Reject, Retry
+from worker.outcome import LONGEST_AFTER, Reject, Retry
 
 _LIMITS = {MessageOverLimit(field.name).word for field in fields(Limits)}
 """The words of those errors that say more than their class; a handler may raise them with any other word."""
@@ -43,7 +43,7 @@ def came_of(error: BaseException) -> Came:
     kind = class_of(error).__name__
     if isinstance(error, Retry):
         # Handlers are other people's code: `after` may be anything.
-        return Came("retry", kind, error.after if isinstance(error.after, timedelta) else None)
+        return Came("retry", kind, min(error.after, LONGEST_AFTER) if isinstance(error.after, timedelta) else None)
     if isinstance(error, Reject):
         return Came("reject", kind)
     if isinstance(error, MessageError):

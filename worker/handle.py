@@ -23,8 +23,8 @@ log = get_logger()
 class Routes(Protocol):
     """Which handlers a message goes to. May raise `MessageError` where a rule needs what can't be read."""
 
-    def handlers_for(self, message: Message) -> tuple[str, tuple[str, ...]]:
-        """The name of the route, and its handlers in order."""
+    def handlers_for(self, message: Message) -> tuple[tuple[str, tuple[str, ...]], ...]:
+        """The names of the routes that take it, one at least, each with its handlers; all in order."""
 
 
 STAND_IN_WAIT = timedelta(minutes=10)
@@ -44,14 +44,14 @@ class Try:
         handled: Callable[[str, str, float], None] = lambda _handler, _outcome, _seconds: None,
         *,
         keepers: Mapping[str, Keeper] | None = None,
-        routed: Callable[[str, str], None] = lambda _key, _route: None,
+        routed: Callable[[str, Collection[str]], None] = lambda _key, _routes: None,
         guests: Guests | None = None,
     ) -> None:
         """handlers: by name, of each path its own, so that from junk no handler of clean mail can be reached.
 
         handled: told of each handler's call: its name, done, retry, reject or error, and the seconds it took.
         keepers: by the handlers' names; a handler without one is called at any time. routed: told of each message's
-        key and route, before its handlers are called. guests: knows whose code a thread runs.
+        key and routes, before its handlers are called. guests: knows whose code a thread runs.
         """
         self._routes = routes
         self._handlers = handlers
@@ -70,22 +70,22 @@ class Try:
         try:
             if message.stand_in is not None:
                 return Outcome(State.PENDING, reason=f"{STAND_IN}{message.stand_in}", after=STAND_IN_WAIT)
-            route, names = self._routes.handlers_for(message)
+            routes = self._routes.handlers_for(message)
         except MessageError as error:
             return Outcome(State.FAILED, reason=f"unparsed:{came_of(error).kind}")
         except Exception as error:
             log.exception("message.not_routed")
             return Outcome(State.PENDING, reason=f"route:{class_of(error).__name__}")
-        self._routed(message.key, route)
+        self._routed(message.key, [route for route, _ in routes])
         done: list[str] = []
-        for name in names:
+        for route, name in ((route, name) for route, names in routes for name in names):
             if name in already_done:
                 continue
             failure = self._kept(name, message, tuple(done), route)
             if failure is not None:
                 return failure
             done.append(name)
-        return Outcome(_DONE[message.path], done=tuple(done), route=route)
+        return Outcome(_DONE[message.path], done=tuple(done), route=routes[0][0])
 
     def _kept(self, name: str, message: Message, done: tuple[str, ...], route: str) -> Outcome | None:
         """As `_call`, where the handler's keeper lets the message in."""

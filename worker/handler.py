@@ -63,15 +63,41 @@ class TooLong(Exception):
     """A handler didn't finish in time."""
 
 
+class Escaped(Exception):
+    """A handler's code raised what isn't an `Exception`, such as SystemExit or asyncio's CancelledError.
+
+    kind: that one's class. Raised here, it would end the worker in place of the handler.
+    """
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__(words_of(error))
+        self.kind = type(error).__name__
+        self.__cause__ = error
+
+
+def words_of(error: BaseException) -> str:
+    """An error's own words, on one line; none where it fails to say them."""
+    try:
+        return " ".join(str(error).split())
+    except BaseException:  # noqa: BLE001 -- other people's code
+        return ""
+
+
 def in_time(do: Callable[[], T], limit: float) -> T:
-    """What it returns or raises, where it does so in time. A thread can't be ended: what hangs is left behind."""
+    """What it returns or raises, where it does so in time. A thread can't be ended: what hangs is left behind.
+
+    Raises:
+        TooLong: it is still at it. Escaped: it raised what isn't an `Exception`.
+    """
     came: list[Callable[[], T]] = []
 
     def run() -> None:
         try:
             result = do()
-        except BaseException as error:  # noqa: BLE001 -- raised again where it was asked for
+        except Exception as error:  # noqa: BLE001 -- raised again where it was asked for
             came.append(partial(_raise, error))
+        except BaseException as error:  # noqa: BLE001 -- other people's code
+            came.append(partial(_raise, Escaped(error)))
         else:
             came.append(lambda: result)
 

@@ -19,8 +19,8 @@ from typing import Any, Literal, TypeVar, get_args
 from pydantic import BaseModel, ValidationError
 
 from worker.guests import Guests
+from worker.handler import Escaped, TooLong, built, imported, in_time, words_of
 from worker.handler import Handler as Handler  # its name here is what others know it by
-from worker.handler import TooLong, built, imported, in_time
 from worker.isolation import Inside, Isolated
 from worker.settings import SettingsError
 from worker.settings.disk import secret_file_faults
@@ -54,7 +54,7 @@ def load_handlers(settings: Settings, guests: Guests | None = None) -> dict[str,
         for name in _used(settings):
             try:
                 handlers[name] = _ready(found[name], settings, guests)
-            except (Exception, SystemExit) as error:  # noqa: BLE001 -- other people's code
+            except Exception as error:  # noqa: BLE001 -- other people's code
                 faults.append(f"{title(('handler', name))}: can't be started: {_said(error, found[name].secrets)}")
     if faults:
         for handler in handlers.values():
@@ -75,7 +75,7 @@ def load_handler(
     if not found.faults:
         try:
             return _started(lambda: built(name, found.target, found.own), START)
-        except (Exception, SystemExit) as error:  # noqa: BLE001 -- other people's code
+        except Exception as error:  # noqa: BLE001 -- other people's code
             found.faults.append(f"{title(('handler', name))}: can't be started: {_said(error, found.secrets)}")
     raise SettingsError(found.faults)
 
@@ -129,7 +129,7 @@ def _find(name: str, tables: Mapping[str, HandlerSettings], file_mode: str, star
     except _NotFound as fault:
         found.faults.append(f"{title(('handler', name))}: {fault}")
     if not found.faults:
-        _read_own_settings(found, table, file_mode)
+        _read_own_settings(found, table, file_mode, start)
     return found
 
 
@@ -162,7 +162,7 @@ def _no_such_handler(target: str) -> str:
 def _imported(place: str, start: timedelta) -> Any:
     try:
         return _started(lambda: imported(place), start)
-    except (Exception, SystemExit) as error:  # noqa: BLE001 -- other people's code
+    except Exception as error:  # noqa: BLE001 -- other people's code
         raise _NotFound(
             f"{place} can't be imported: {_said(error)} Install it where the worker runs, or put it on PYTHONPATH."
         ) from None
@@ -184,8 +184,8 @@ def _started(do: Callable[[], T], limit: timedelta) -> T:
 
 def _said(error: BaseException, secrets: tuple[str, ...] = ()) -> str:
     """The error's class and its own words on one line; without the words where a secret is in them."""
-    words = " ".join(str(error).split())
-    kind = type(error).__name__
+    words = words_of(error)
+    kind = error.kind if isinstance(error, Escaped) else type(error).__name__
     return f"{kind}." if not words or any(secret in words for secret in secrets) else f"{kind}: {words.rstrip('.')}."
 
 
@@ -234,7 +234,7 @@ def _own_model(target: Any) -> type[BaseModel] | None:
 # --- its own settings ------------------------------------------------------------------------------------------------
 
 
-def _read_own_settings(found: _Found, table: HandlerSettings, file_mode: str) -> None:
+def _read_own_settings(found: _Found, table: HandlerSettings, file_mode: str, start: timedelta) -> None:
     """Holds the handler's table against its own `Settings`, unknown keys and misplaced secrets included."""
     model = _own_model(found.target)
     options = dict(table.options)
@@ -252,12 +252,14 @@ def _read_own_settings(found: _Found, table: HandlerSettings, file_mode: str) ->
     for key, value in options.items():
         options[key] = _as_meant(value, _keys(model).get(key), from_environment=key not in table.from_file)
     try:
-        found.own = model.model_validate(options)
+        found.own = _started(lambda: model.model_validate(options), start)
     except ValidationError as error:
         for fault in error.errors(include_url=False, include_input=False):
             place = tuple(str(part) for part in fault["loc"])
             if not place or place[0] not in secrets.faulty:
                 found.faults.append(_fault(found.name, ".".join(place), of(fault, ("handler", found.name, *place))))
+    except Exception as error:  # noqa: BLE001 -- other people's code
+        found.faults.append(_fault(found.name, "", f"its settings can't be checked: {_said(error, found.secrets)}"))
 
 
 class _Secrets:
@@ -370,4 +372,4 @@ def _ready(found: _Found, settings: Settings, guests: Guests) -> Handler:
 
 def _closed_quietly(handler: Handler) -> None:
     with suppress(Exception):  # the start has failed already, and says why
-        handler.close()
+        in_time(handler.close, START.total_seconds())

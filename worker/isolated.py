@@ -20,7 +20,7 @@ from typing import Any, NoReturn
 
 from worker.came import came_of
 from worker.frames import receive, send
-from worker.handler import Handler, built, imported
+from worker.handler import Handler, built, imported, words_of
 
 MARGIN = 200_000_000
 """Bytes that an interpreter with its libraries takes before any message."""
@@ -68,8 +68,8 @@ def _serve(peer: socket.socket, printed: _Counting) -> None:
     _bound(memory)
     try:
         handler = built(name, imported(target), own)
-    except (Exception, SystemExit) as error:  # noqa: BLE001 -- other people's code
-        send(peer, _json({"kind": came_of(error).kind, "words": str(error)}))
+    except BaseException as error:  # noqa: BLE001 -- other people's code
+        send(peer, _json({"kind": came_of(error).kind, "words": words_of(error)}))
         return
     send(peer, _json({}))
     threads = threading.active_count()
@@ -89,7 +89,7 @@ def _answer(handler: Handler, request: bytes) -> dict[str, Any]:
     try:
         handler(pickle.loads(request))  # noqa: S301 -- from the worker
         handler.flush()
-    except (Exception, SystemExit) as error:  # noqa: BLE001 -- other people's code
+    except BaseException as error:  # noqa: BLE001 -- other people's code
         came = came_of(error)
         after = None if came.after is None else came.after.total_seconds()
         return {"word": came.word, "kind": came.kind, "after": after, "where": came.where}

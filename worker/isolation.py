@@ -22,6 +22,7 @@ from typing import Any
 from worker.came import WORDS, Came, Elsewhere
 from worker.frames import Ended, receive, send
 from worker.message import Message
+from worker.outcome import LONGEST_AFTER
 
 _BOOT = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from worker.isolated import main; main(int(sys.argv[2]))"
@@ -210,7 +211,7 @@ def _came(answer: Mapping[str, Any]) -> Came:
     wait = None
     if isinstance(after, int | float):
         with contextlib.suppress(ValueError, OverflowError):
-            wait = timedelta(seconds=after)
+            wait = min(timedelta(seconds=after), LONGEST_AFTER)
     return Came(
         word if word in WORDS else "error",
         kind if isinstance(kind, str) and all(map(_CLASS.fullmatch, kind.split(":"))) else "Unknown",

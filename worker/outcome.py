@@ -4,11 +4,15 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 
+LONGEST_AFTER = timedelta(days=7)
+"""The longest wait that a handler may ask for: a message that nobody hears of for longer is as good as lost."""
+
 
 class Retry(Exception):
     """Raised by a handler: not now. The message is tried again later, with backoff, as the same message.
 
-    after: the soonest that another try makes sense; None leaves it to the route's backoff.
+    after: the soonest that another try makes sense; None leaves it to the route's backoff. More than seven days count
+    as seven.
     """
 
     def __init__(self, reason: str = "", *, after: timedelta | None = None) -> None:
@@ -51,7 +55,7 @@ class Outcome:
     done: the handlers that returned in this try, so that they aren't called again.
     failed_handler: the one that did not.
     reason: a word of ours, such as `oversize`, or HANDLER:EXCEPTION-CLASS; never text of the message.
-    route: the rule that sent the message to its handlers; None where it came to no rule.
+    route: the rule that named the handler that failed, else the first that took the message; None where none did.
     held: the next handler wasn't called, as it isn't its turn: it waits for `after`, and no try is spent.
     """
 

@@ -139,7 +139,7 @@ class Preview:
         if message.stand_in is not None:
             return f"nothing yet: the server shows a stand-in for it ({message.stand_in})"
         try:
-            route, handlers = self._routes.handlers_for(message)
+            routes = self._routes.handlers_for(message)
         except MessageError as error:
             return f"dead letter: {error.word}"
-        return f"route '{route}': {', '.join(handlers)}"
+        return f"route '{routes[0][0]}': {', '.join(name for _, names in routes for name in names)}"

@@ -5,7 +5,6 @@ are looked at first; a message is parsed only where a rule on its parts is still
 `MessageError` goes up: a message that can't be read never slips past a rule to the next one.
 """
 
-import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
@@ -13,6 +12,7 @@ from typing import Any, Protocol
 import re2  # type: ignore[import-untyped]  # it has no stubs
 
 from worker.classify.kinds import Kind, kinds
+from worker.mime.compose import composed
 from worker.mime.limits import MessageError, MessageOverLimit
 from worker.settings.tree import MatchSettings, Pattern, RouteSettings, SizeMatch
 from worker.verdict import Evidence, Path
@@ -32,6 +32,8 @@ class Attached(Protocol):
     def content_type(self) -> str: ...
     @property
     def detected_type(self) -> str: ...
+    @property
+    def mismatched(self) -> bool: ...
 
 
 class Named(Protocol):
@@ -74,12 +76,13 @@ class Routed:
     """Where a message goes.
 
     route: the name of the first rule that took it. routes: of all that did, where rules go on.
-    handlers: each once, in order.
+    handlers: each once, in order. by_route: the same by the rules that named them, each with the first that did.
     """
 
     route: str
     routes: tuple[str, ...]
     handlers: tuple[str, ...]
+    by_route: tuple[tuple[str, tuple[str, ...]], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,13 +157,11 @@ class Router:
         taken = list(self._taking(message))
         if not taken:
             raise LookupError("no route takes this message: the last route must have no match")
-        names = tuple(rule.name for rule in taken)
-        return Routed(names[0], names, _once(handler for rule in taken for handler in rule.handlers))
+        return _routed([(rule.name, rule.handlers) for rule in taken])
 
-    def handlers_for(self, message: Routable) -> tuple[str, tuple[str, ...]]:
-        """The name of the first rule that takes the message, and its handlers. Raises as `route` does."""
-        routed = self.route(message)
-        return routed.route, routed.handlers
+    def handlers_for(self, message: Routable) -> tuple[tuple[str, tuple[str, ...]], ...]:
+        """The names of the rules that take the message, each with its handlers. Raises as `route` does."""
+        return self.route(message).by_route
 
     def _junk_of(self, message: Routable) -> Routed:
         found = kinds(message.evidence) if self._kinds else frozenset[Kind]()
@@ -203,7 +204,18 @@ class Router:
 
 
 def _junk_route(handlers: Sequence[str]) -> Routed:
-    return Routed(JUNK_ROUTE, (JUNK_ROUTE,), _once(handlers))
+    return _routed([(JUNK_ROUTE, handlers)])
+
+
+def _routed(rules: Sequence[tuple[str, Sequence[str]]]) -> Routed:
+    """By the names of the rules that took a message, and their handlers."""
+    named: set[str] = set()
+    by_route = []
+    for name, handlers in rules:
+        by_route.append((name, tuple(handler for handler in _once(handlers) if handler not in named)))
+        named.update(handlers)
+    names = tuple(name for name, _ in rules)
+    return Routed(names[0], names, _once(handler for _, handlers in rules for handler in handlers), tuple(by_route))
 
 
 def _can_tell(condition: _Condition, message: Routable) -> bool | None:
@@ -253,8 +265,8 @@ def _conditions(match: MatchSettings) -> Iterator[_Condition]:
         )
     if match.notice is not None:
         yield _text("notice", match.notice, lambda message: _readable(message).notices, needs_parts=True)
-    if match.attachment is not None or match.attachment_type is not None:
-        yield _attachment(match.attachment, match.attachment_type)
+    if any(given is not None for given in (match.attachment, match.attachment_type, match.mismatched)):
+        yield _attachment(match)
 
 
 def _text(
@@ -290,19 +302,20 @@ def _within(size: SizeMatch) -> Callable[[Routable], bool]:
     return holds
 
 
-def _attachment(names: Sequence[Pattern] | None, types: Sequence[Pattern] | None) -> _Condition:
-    """One and the same attachment must have the name and the type."""
-    named = any_pattern(names) if names is not None else None
-    typed = any_pattern(types) if types is not None else None
+def _attachment(match: MatchSettings) -> _Condition:
+    """One and the same attachment must have the name and the type, and be what it claims, or not."""
+    named = any_pattern(match.attachment) if match.attachment is not None else None
+    typed = any_pattern(match.attachment_type) if match.attachment_type is not None else None
 
     def fits(attachment: Attached) -> bool:
         if named is not None and not named(attachment.filename or ""):
             return False
-        return typed is None or typed(attachment.content_type) or typed(attachment.detected_type)
+        if typed is not None and not (typed(attachment.content_type) or typed(attachment.detected_type)):
+            return False
+        return match.mismatched is None or attachment.mismatched is match.mismatched
 
-    name = " and ".join(
-        what for what, given in (("attachment", names), ("attachment_type", types)) if given is not None
-    )
+    keys = ("attachment", "attachment_type", "mismatched")
+    name = " and ".join(key for key in keys if getattr(match, key) is not None)
     return _Condition(name, lambda message: any(fits(attachment) for attachment in message.attachments), True)
 
 
@@ -352,7 +365,7 @@ def _plain(text: str) -> str:
     """One way to write each text: composed, and without the lone surrogates that stand for undecodable bytes."""
     if text.isascii():
         return text
-    return unicodedata.normalize("NFC", text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
+    return composed(text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
 
 
 # --- rules that can never match --------------------------------------------------------------------------------------
@@ -384,6 +397,8 @@ def _covers(wide: MatchSettings, narrow: MatchSettings) -> bool:
             narrow.attachment_type,
         )
     ):
+        return False
+    if wide.mismatched not in (None, narrow.mismatched):
         return False
     narrow_headers = {name.lower(): patterns for name, patterns in (narrow.header or {}).items()}
     return (

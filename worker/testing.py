@@ -10,6 +10,7 @@ def test_the_report_is_filed(tmp_path):
 import inspect
 import time
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email import policy
@@ -168,7 +169,7 @@ class Runner:
     def redeliver(self, message: Message) -> Result:
         """The same message again, as after a crash: the same bytes and key, in a new object, to a new handler."""
         self.restart()
-        return self.deliver(_again(message))
+        return self.deliver(copy(message))
 
     def restart(self) -> None:
         """Close the handler, and build it anew."""
@@ -193,9 +194,9 @@ class Runner:
             raise AssertionError(f"the first delivery came to {first.state}: {first.error!r}") from first.error
         once = look()
         repeats: dict[str, Callable[[], Result]] = {
-            "another delivery": lambda: self.deliver(_again(message)),
+            "another delivery": lambda: self.deliver(copy(message)),
             "a delivery after a restart": lambda: self.redeliver(message),
-            "a delivery after a crash": lambda: (self.crash(_again(message)), self.deliver(_again(message)))[1],
+            "a delivery after a crash": lambda: (self.crash(copy(message)), self.deliver(copy(message)))[1],
         }
         for name, repeat in repeats.items():
             result = repeat()
@@ -244,13 +245,6 @@ class Runner:
         if isinstance(self._settings, BaseModel):
             return handler(self._settings)
         return handler(model.model_validate(dict(self._settings or {})))
-
-
-def _again(message: Message) -> Message:
-    verdict = Verdict(message.path, message.evidence)
-    return Message(
-        message.raw, key=message.key, folder=message.folder, received_at=message.received_at, verdict=verdict
-    )
 
 
 def _nothing() -> None:

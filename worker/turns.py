@@ -41,9 +41,9 @@ class Turns:
         """Whether a route asks for order."""
         return bool(self._ordered)
 
-    def routed(self, key: str, route: str) -> None:
-        """A message goes by this route: where that asks for no order, it holds no other back."""
-        if self._ordered and route not in self._ordered:
+    def routed(self, key: str, routes: Collection[str]) -> None:
+        """A message goes by these routes: where none of them asks for order, it holds no other back."""
+        if self._ordered and self._ordered.isdisjoint(routes):
             self._free.add(key)
 
     def begin(self) -> None:

@@ -222,14 +222,15 @@ class _Connector:
 
 
 class _Routes:
-    """Two handlers for clean mail, one for junk."""
+    """Two handlers for clean mail, one for junk. Of several routes the last names the handlers."""
 
-    def handlers_for(self, message: Message) -> tuple[str, tuple[str, ...]]:
+    def handlers_for(self, message: Message) -> tuple[tuple[str, tuple[str, ...]], ...]:
         if kind(message.raw) == "unroutable":
             raise RuntimeError("a fault of the rules")
         if message.path is Path.JUNK:
-            return "junk", ("quarantine",)
-        return message.headers.get("X-Route") or "all", ("archive", "notify")
+            return (("junk", ("quarantine",)),)
+        *others, last = (message.headers.get("X-Route") or "all").split()
+        return *((name, ()) for name in others), (last, ("archive", "notify"))
 
 
 def sender_of(headers: Headers) -> Sender:

@@ -43,6 +43,8 @@ WORDS = [
     b"Content-Type: multipart/report; report-type=delivery-status; boundary=a\r\n", b"ATP Scan In Progress",
     b"Date: Fri, 99 Foo 99999 99:99:99 +9999\r\n", b"From: " + b"(" * 300, b"To: a@b, " * 50, b"boundary*0=a;",
     b"<table><tr><td>", b"<div>" * 50, b"<!--", b"&#x110000;", b"%PDF-1.7", b"MZ", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1",
+    b"Subject: " + b"a\xcc\x81\xcc\xa7" * 200, b'filename="' + b"\xcc\x81\xcc\xa7" * 2_000 + b'.pdf"\r\n',
+    b"\xcc\x81\xcc\xa7" * 20, b"From: a@b.uk <c@d.uk>, (x) \"y\r\n",
     winmail.SIGNATURE, winmail.winmail(winmail.file("r.pdf", b"%PDF")), b"-----BEGIN PGP MESSAGE-----",
 ]  # fmt: skip
 

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from pydantic import SecretStr
 
 from handlers.queue import Queue
 from tests.rig.messages import report
+from tests.rig.moto import KEY_ID, REGION, SECRET, Moto
 from tests.rig.redis import PASSWORD, Redis
 
 PAGE = Path(__file__).parents[2] / "docs" / "handlers.md"
@@ -92,6 +93,29 @@ def test_the_ten_minutes_from_nothing_to_a_handler(tmp_path: Path) -> None:
     assert "would be settled as handled" in said
     assert said.endswith("123456-1.pdf\n")
     assert (place / "filed" / "123456-1.pdf").read_bytes() == b"%PDF-1.7\n%%EOF\n"
+    checked = check_production(place, environment)
+    assert checked.returncode == 0, checked.stdout
+
+
+def check_production(place: Path, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """What `check` says of the page's last configuration, with its folders under this one."""
+    text = (place / "production.toml").read_text()
+    for folder in ("/run/secrets", "/var/lib/nhsmail-worker", "/srv/reports", "/srv/mail"):
+        assert folder in text
+        text = text.replace(folder, f"{place}{folder}")
+        (place / folder[1:]).mkdir(parents=True)
+    (place / "run/secrets/nhsmail_password").write_text("Correct-Horse-7")
+    (place / "run/secrets/nhsmail_password").chmod(0o600)
+    (place / "worker.toml").write_text(text)
+    return subprocess.run(
+        ["nhsmail-worker", "check"],
+        cwd=place,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
 
 
 @pytest.mark.slow
@@ -120,17 +144,9 @@ def test_the_code_is_as_strict_as_ours(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_the_consumer_takes_each_message_once_though_a_consumer_is_killed(tmp_path: Path) -> None:
     """Two Celery workers, one of them killed at work; every message is put into the queue twice."""
-    (consumer,) = [text for _, file, text in blocks() if file == "consumer.py"]
-    (tmp_path / "consumer.py").write_text(consumer)
     ledger = tmp_path / "ledger.db"
     with Redis() as redis:
-        environment = {
-            "PATH": "/usr/bin:/bin",
-            "PYTHONPATH": str(tmp_path),
-            "HOME": str(tmp_path),
-            "BROKER_URL": redis.url.replace("redis://", f"redis://:{PASSWORD}@"),
-            "LEDGER": str(ledger),
-        }
+        environment = consuming(redis, tmp_path, ledger)
         handler = Queue(Queue.Settings(url=redis.url, password=SecretStr(PASSWORD), queue="mail", task="mail.file"))
         messages = [report(number) for number in range(60)]
         with (tmp_path / "celery.log").open("wb") as log:
@@ -151,8 +167,68 @@ def test_the_consumer_takes_each_message_once_though_a_consumer_is_killed(tmp_pa
     assert rows == {str(message.key): message.raw for message in messages}
 
 
+@pytest.mark.slow
+def test_the_consumer_gets_large_messages_and_those_that_failed(tmp_path: Path) -> None:
+    """One message lies in an object store; and at first there is no place to write any to."""
+    ledger, log = tmp_path / "late" / "ledger.db", tmp_path / "celery.log"
+    small, large = report(1), report(2, attachments={"scan.bin": b"\x01\x02" * 200_000})
+    with Moto() as moto, Redis() as redis:
+        moto.make_bucket("mail-in-transit")
+        environment = consuming(redis, tmp_path, ledger) | {
+            "AWS_ENDPOINT": moto.endpoint,
+            "AWS_REGION": REGION,
+            "AWS_ACCESS_KEY_ID": KEY_ID,
+            "AWS_SECRET_ACCESS_KEY": SECRET,
+            "AWS_ALLOW_HTTP": "true",
+        }
+        settings = {
+            "claim_check": "s3://mail-in-transit/large",
+            "claim_check_options": moto.options(),
+            "claim_check_secret": SECRET,
+            "largest": 100_000,
+        }
+        handler = Queue(
+            Queue.Settings.model_validate(
+                {"url": redis.url, "password": PASSWORD, "queue": "mail", "task": "mail.file", **settings}
+            )
+        )
+        with log.open("wb") as output:
+            worker = start_consumer(environment, "one", output.fileno(), tmp_path)
+            handler(small)
+            handler(large)
+            wait_until(lambda: log.read_text().count("unable to open database file") >= 2, log)
+            ledger.parent.mkdir()
+            wait_for(ledger, 2, log)
+            worker.terminate()
+            worker.wait(30)
+        handler.close()
+    with closing(sqlite3.connect(ledger)) as found:
+        rows = dict(found.execute("SELECT key, raw FROM mail").fetchall())
+    assert rows == {str(message.key): message.raw for message in (small, large)}
+
+
+def consuming(redis: Redis, folder: Path, ledger: Path) -> dict[str, str]:
+    """The page's consumer in this folder, and what its environment has."""
+    (consumer,) = [text for _, file, text in blocks() if file == "consumer.py"]
+    (folder / "consumer.py").write_text(consumer)
+    return {
+        "PATH": "/usr/bin:/bin",
+        "PYTHONPATH": str(folder),
+        "HOME": str(folder),
+        "BROKER_URL": redis.url.replace("redis://", f"redis://:{PASSWORD}@"),
+        "LEDGER": str(ledger),
+    }
+
+
+def wait_until(holds: Callable[[], bool], log: Path) -> None:
+    deadline = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < deadline, log.read_text()[-2000:]
+        time.sleep(0.05)
+
+
 def start_consumer(environment: dict[str, str], name: str, log: int, folder: Path) -> subprocess.Popen[bytes]:
-    words = ["-A", "consumer", "worker", "--concurrency", "1", "--pool", "solo", "-n", f"{name}@here"]
+    words = f"-A consumer worker --concurrency 1 --pool solo --loglevel INFO -n {name}@here".split()
     return subprocess.Popen(
         [sys.executable, "-m", "celery", *words], env=environment, cwd=folder, stdout=log, stderr=log
     )

@@ -13,6 +13,7 @@ from worker.authors import CannotBegin, new_handler, try_handler
 from worker.settings import SettingsError, load
 
 MODULE = """
+import asyncio
 from datetime import timedelta
 from worker import Reject, Retry
 
@@ -25,6 +26,15 @@ def exits(message): raise SystemExit(3)
 class Unclosable:
     def __call__(self, message): pass
     def close(self): raise OSError("gone")
+
+class Silent(Exception):
+    def __str__(self): raise self
+
+def silent(message): raise Silent
+
+class Cancelled:
+    def __call__(self, message): pass
+    def close(self): raise asyncio.CancelledError("no")
 """
 
 
@@ -133,6 +143,16 @@ def test_a_new_handler_is_as_strict_as_ours(tmp_path: Path) -> None:
         "worker",
         "match",
         "a\n",
+        "base-model",
+        "field",
+        "message",
+        "nhsmail-worker",
+        "path",
+        "pydantic",
+        "pytest",
+        "reject",
+        "retry",
+        "runner",
     ],
 )
 def test_names_that_can_not_be(tmp_path: Path, name: str) -> None:
@@ -179,6 +199,8 @@ def test_the_command_says_what_a_try_came_to(command: Callable[..., int], capsys
         ("tried_handlers:never", 1, "dead letter at once"),
         ("tried_handlers:exits", 1, "SystemExit: 3"),
         ("tried_handlers:Unclosable", 0, "Its close() raised OSError: gone"),
+        ("tried_handlers:Cancelled", 0, "Its close() raised CancelledError: no"),
+        ("tried_handlers:silent", 1, "raised Silent\n"),
     ):
         assert command("try", name, "message.eml") == code
         assert says in capsys.readouterr().out

@@ -1,6 +1,7 @@
 """One try at one message: junk can't reach a handler of clean mail, whatever the rules say."""
 
 from asyncio import CancelledError
+from collections.abc import Collection
 from datetime import UTC, datetime
 from time import monotonic
 
@@ -23,8 +24,8 @@ class Rules:
     def __init__(self, names: tuple[str, ...]) -> None:
         self._names = names
 
-    def handlers_for(self, message: Message) -> tuple[str, tuple[str, ...]]:
-        return "all", self._names
+    def handlers_for(self, message: Message) -> tuple[tuple[str, tuple[str, ...]], ...]:
+        return (("all", self._names),)
 
 
 def message(path: Path) -> Message:
@@ -64,3 +65,22 @@ def test_whatever_a_handler_raises_is_the_outcome_of_its_message(error: type[Bas
         f"archive:{error.__name__}",
         "archive",
     )
+
+
+def test_a_failure_is_that_of_the_route_that_named_the_handler() -> None:
+    def fail(_message: Message) -> None:
+        raise ConnectionError
+
+    class TwoRules:
+        def handlers_for(self, message: Message) -> tuple[tuple[str, tuple[str, ...]], ...]:
+            return ("copy", ("archive",)), ("ordered", ("notify",))
+
+    told: list[tuple[str, Collection[str]]] = []
+    handlers = {"archive": Handler("archive", lambda _message: None), "notify": Handler("notify", fail)}
+    attempt = Try(
+        TwoRules(), {Path.CLEAN: handlers}, monotonic, routed=lambda key, routes: told.append((key, tuple(routes)))
+    )
+    outcome = attempt(message(Path.CLEAN), ())
+    assert (outcome.failed_handler, outcome.route) == ("notify", "ordered")
+    assert attempt(message(Path.CLEAN), ("notify",)).route == "copy"
+    assert told == [("k", ("copy", "ordered"))] * 2

@@ -1,14 +1,15 @@
 """Handlers by name: what is found, what is refused, and every fault at once."""
 
+import importlib
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from worker.handler_loading import Handler, check_handlers, load_handlers
+from worker.handler_loading import Handler, check_handlers, load_handler, load_handlers
 from worker.settings import Settings, SettingsError, load
 from worker.testing import make_message
 
@@ -220,6 +221,71 @@ def test_every_fault_of_every_handler_is_reported_at_once(tmp_path: Path, calls:
     assert sorted(check_handlers(settings(tmp_path, '["mine", "archiv", "broken_handlers:x"]', tables))) == sorted(
         found
     )
+
+
+ODD = """
+import asyncio
+class Own(BaseException): ...
+class Silent(Exception):
+    def __str__(self): raise Own
+def fail(): raise {error}
+class Built:
+    def __init__(self): fail()
+    def __call__(self, message): ...
+class Closed:
+    def __call__(self, message): ...
+    def close(self): fail()
+class Judging:
+    from pydantic import BaseModel, model_validator
+    class Settings(BaseModel):
+        from pydantic import model_validator
+        @model_validator(mode="after")
+        def judge(self): fail()
+    def __init__(self, settings): ...
+    def __call__(self, message): ...
+{at_import}
+"""
+
+
+@pytest.fixture
+def odd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str, str], None]]:
+    """Writes a module whose parts fail with this error; at its import that runs what is given."""
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def write(error: str, at_import: str) -> None:
+        (tmp_path / "odd_handlers.py").write_text(ODD.format(error=error, at_import=at_import))
+        importlib.invalidate_caches()
+
+    yield write
+    sys.modules.pop("odd_handlers", None)
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        ("Silent", "Silent."),
+        ("asyncio.CancelledError('no')", "CancelledError: no."),
+        ("Own('mine')", "Own: mine."),
+        ("KeyboardInterrupt", "KeyboardInterrupt."),
+        ("GeneratorExit", "GeneratorExit."),
+    ],
+)
+def test_whatever_a_handler_raises_at_the_start_is_told_by_its_name(
+    tmp_path: Path, calls: list[Any], odd: Callable[[str, str], None], error: str, said: str
+) -> None:
+    odd(error, "fail()")
+    (fault,) = faults(tmp_path, '["odd_handlers:Built"]')
+    assert f"[handler.odd_handlers:Built]: odd_handlers:Built can't be imported: {said}" in fault
+    odd(error, "")
+    assert faults(tmp_path, '["odd_handlers:Closed", "odd_handlers:Built"]') == [
+        f"[handler.odd_handlers:Built]: can't be started: {said}"
+    ]
+    with pytest.raises(SettingsError) as caught:
+        load_handler("odd_handlers:Built", {})
+    assert caught.value.faults == [f"[handler.odd_handlers:Built]: can't be started: {said}"]
+    assert faults(tmp_path, '["odd_handlers:Judging"]') == [
+        f"[handler.odd_handlers:Judging]: its settings can't be checked: {said}"
+    ]
 
 
 def test_checking_builds_nothing(tmp_path: Path, calls: list[Any]) -> None:

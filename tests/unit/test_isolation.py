@@ -19,13 +19,15 @@ from worker.verdict import Evidence, Verdict
 from worker.verdict import Path as MailPath
 
 HANDLERS = """
-import os, signal, subprocess, sys, threading, time
+import asyncio, os, signal, subprocess, sys, threading, time
 from datetime import timedelta
 from pathlib import Path
 from pydantic import BaseModel, SecretStr
 from worker import Reject, Retry
 
 class Infected(Reject): ...
+class Silent(Exception):
+    def __str__(self): raise self
 
 class Doer:
     class Settings(BaseModel):
@@ -38,6 +40,10 @@ class Doer:
         self.waiting = []
         if settings.at_start == "fail":
             raise PermissionError(f"not with {settings.token.get_secret_value()}")
+        if settings.at_start == "leave":
+            raise KeyboardInterrupt
+        if settings.at_start == "silent":
+            raise Silent
         if settings.at_start == "hang":
             time.sleep(600)
         if settings.at_start == "die":
@@ -62,6 +68,8 @@ class Doer:
             raise Retry(message.text, after=timedelta(seconds=7))
         if word == "never":
             raise Infected(message.text)
+        if word == "cancelled":
+            raise asyncio.CancelledError
         if word == "error":
             raise ConnectionError(message.text)
         if word == "invented":
@@ -173,6 +181,7 @@ def test_words_and_classes_come_back_and_no_text(isolated: Isolated) -> None:
     assert came(isolated, "never") == Came("reject", "Infected")
     error = came(isolated, "error")
     assert (error.word, error.kind) == ("error", "ConnectionError")
+    assert came(isolated, "cancelled").kind == "CancelledError"
     assert (error.where or "").startswith("isolated_handlers:")
     assert came(isolated, "invented").kind == "Exception"
 
@@ -276,6 +285,12 @@ def test_what_cannot_be_built_there_stops_the_start(
     start = 1.0 if at_start == "hang" else 30.0
     with pytest.raises(raised):
         Isolated(inside(module, tmp_path, at_start=at_start, start=start))
+
+
+@pytest.mark.parametrize(("at_start", "said"), [("leave", "KeyboardInterrupt"), ("silent", "Silent")])
+def test_whatever_is_raised_there_is_told_by_its_name(module: Any, tmp_path: Path, at_start: str, said: str) -> None:
+    with pytest.raises(CannotStart, match=f"^{said}$"):
+        Isolated(inside(module, tmp_path, at_start=at_start))
 
 
 class Answers(Isolated):

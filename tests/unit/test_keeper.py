@@ -29,8 +29,8 @@ class Rules:
     def __init__(self, *names: str) -> None:
         self._names = names
 
-    def handlers_for(self, message: Message) -> tuple[str, tuple[str, ...]]:
-        return "all", self._names
+    def handlers_for(self, message: Message) -> tuple[tuple[str, tuple[str, ...]], ...]:
+        return (("all", self._names),)
 
 
 @pytest.fixture
@@ -109,6 +109,11 @@ def test_of_an_error_the_handlers_name_and_the_class_are_kept(
     outcome = attempt(call)(message(), ())
     assert (outcome.state, outcome.reason, outcome.failed_handler) == (state, reason, "one")
     assert "secret" not in str(logged()) + repr(outcome)
+
+
+@pytest.mark.parametrize("after", [timedelta.max, timedelta(days=8)])
+def test_no_handler_parks_a_message_for_ever(after: timedelta) -> None:
+    assert attempt(raising(Retry(after=after)))(message(), ()).after == timedelta(days=7)
 
 
 # -- time
@@ -238,8 +243,8 @@ def test_a_handler_that_is_full_holds_no_thread_of_the_pool(stopwatch: Stopwatch
         with lock:
             at_once[0] -= 1
 
-    def handlers_for(found: Message) -> tuple[str, tuple[str, ...]]:
-        return "all", ("first", "slow") if str(found.key).startswith("s") else ("quick",)
+    def handlers_for(found: Message) -> tuple[tuple[str, tuple[str, ...]], ...]:
+        return (("all", ("first", "slow") if str(found.key).startswith("s") else ("quick",)),)
 
     routes: Any = type("Rules", (), {"handlers_for": staticmethod(handlers_for)})()
     handlers = {

@@ -1,5 +1,6 @@
 """What a handler sees of a message."""
 
+import base64
 import codecs
 import hashlib
 import random
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 import worker
 from tests.unit.mime import winmail
 from tests.unit.mime.mails import Mail, Maker
+from tests.unit.mime.test_tnef import packed_rtf, with_rtf
 from worker.message import Limits, Message, MessageError, MessageKey, MessageOverLimit, MessageUnparsable
 from worker.mime.charsets import decode
 from worker.verdict import Evidence, Path, Verdict
@@ -234,6 +236,47 @@ def test_text_comes_out_as_it_went_in(text: str, charset: str) -> None:
 )
 def test_text_in_a_charset_that_is_none(data: bytes, charset: str, text: str) -> None:
     assert decode(data, charset) == text
+
+
+def in_winmail(*data: bytes) -> Message:
+    """A message with these winmail.dat files in it."""
+    kind = "Content-Type: application/ms-tnef; name=winmail.dat\nContent-Transfer-Encoding: base64\n\n"
+    return multipart(*(kind + base64.b64encode(one).decode() for one in data))
+
+
+def nested(data: bytes) -> bytes:
+    return winmail.winmail(
+        winmail.file("inner", b"", winmail.variable(winmail.OBJECT, 0x3701, winmail.IMESSAGE + data))
+    )
+
+
+FLAT = winmail.winmail(winmail.file("a.txt", b"a"), winmail.file("b.txt", b"b"))
+
+
+@pytest.mark.parametrize("data", [(FLAT,), (nested(FLAT),), (nested(nested(FLAT)),), (FLAT, nested(FLAT))])
+def test_the_files_in_all_winmail_dats_count_together(data: tuple[bytes, ...]) -> None:
+    seen = in_winmail(*data)
+    count = 2 * len(data)
+    assert [file.filename for file in seen.attachments] == ["a.txt", "b.txt"] * len(data)
+    assert len(message(seen.raw, limits=Limits(attachments=count)).attachments) == count
+    with pytest.raises(MessageOverLimit, match="'attachments'"):
+        _ = message(seen.raw, limits=Limits(attachments=count - 1)).attachments
+
+
+def test_a_nested_winmail_dat_that_is_broken_is_there_itself() -> None:
+    seen = in_winmail(nested(FLAT[:-1]))
+    assert [(file.filename, file.read()) for file in seen.attachments] == [("inner", FLAT[:-1])]
+    with pytest.raises(MessageOverLimit, match="'attachments'"):
+        _ = message(seen.raw, limits=Limits(attachments=0)).attachments
+
+
+@pytest.mark.parametrize(("limits", "limit"), [(Limits(expansion=2), "expansion"), (Limits(rtf=150_000), "rtf")])
+def test_what_winmail_dats_unpack_to_counts_together(limits: Limits, limit: str) -> None:
+    body = with_rtf(packed_rtf(b"x", 100_000))
+    seen = in_winmail(body, nested(body))
+    assert [file.size for file in seen.attachments] == [100_000, 100_000]
+    with pytest.raises(MessageOverLimit, match=f"'{limit}'"):
+        _ = message(seen.raw, limits=limits).attachments
 
 
 def test_parsed_is_mail_parsers() -> None:

@@ -21,6 +21,7 @@ class Attached:
     filename: str | None
     content_type: str = "application/pdf"
     detected_type: str = "application/pdf"
+    mismatched: bool = False
 
 
 @dataclass
@@ -136,7 +137,7 @@ def test_the_first_rule_that_matches_takes_the_message() -> None:
     router = Router([rule("a", {"from": "*@lab.nhs.uk"}), rule("b", {"from": "*"}), REST], ["quarantine"])
     routed = router.route(Mail())
     assert (routed.route, routed.routes, routed.handlers) == ("a", ("a",), ("to-a",))
-    assert router.handlers_for(Mail(sender="x@y.uk")) == ("b", ("to-b",))
+    assert router.handlers_for(Mail(sender="x@y.uk")) == (("b", ("to-b",)),)
 
 
 def test_a_rule_that_goes_on_adds_the_next_ones_and_no_handler_twice() -> None:
@@ -147,6 +148,8 @@ def test_a_rule_that_goes_on_adds_the_next_ones_and_no_handler_twice() -> None:
     ]
     routed = Router(rules, ["quarantine"]).route(Mail())
     assert (routed.route, routed.routes, routed.handlers) == ("a", ("a", "c"), ("x", "y", "z"))
+    assert [name for _, names in routed.by_route for name in names] == ["x", "y", "z"]
+    assert [name for name, _ in routed.by_route] == ["a", "c"]
 
 
 def test_rules_on_headers_never_look_inside() -> None:
@@ -363,3 +366,55 @@ def test_real_messages_are_routed() -> None:
     )
     match = {"from": "*@lab.nhs.uk", "to": "results@nhs.net", "subject": "résultat", "attachment": "*.pdf"}
     assert Router([rule("a", match), REST], ["quarantine"]).route(message).route == "a"
+
+
+PROGRAM = Attached("b.pdf", detected_type="application/x-dosexec", mismatched=True)
+
+
+@pytest.mark.parametrize(
+    ("match", "files", "expected"),
+    [
+        ({"mismatched": True}, [PROGRAM], True),
+        ({"mismatched": True}, [Attached("a.pdf"), PROGRAM], True),
+        ({"mismatched": True}, [Attached("a.pdf")], False),
+        ({"mismatched": True}, [], False),
+        ({"mismatched": False}, [PROGRAM], False),
+        ({"mismatched": False}, [PROGRAM, Attached("a.pdf")], True),
+        ({"mismatched": True, "attachment": "a.pdf"}, [Attached("a.pdf"), PROGRAM], False),
+        ({"mismatched": True, "attachment": "b.pdf"}, [Attached("a.pdf"), PROGRAM], True),
+        ({"mismatched": True, "attachment_type": "image/*"}, [Attached("a", "image/png", "image/png"), PROGRAM], False),
+    ],
+)
+def test_an_attachment_that_is_not_what_it_claims(match: dict[str, Any], files: list[Attached], expected: bool) -> None:
+    assert taken_by(match, Mail(files=files)) is expected
+
+
+@pytest.mark.parametrize(
+    ("wide", "narrow", "shadows"),
+    [
+        ({"mismatched": True}, {"mismatched": True, "attachment": "*.pdf"}, True),
+        ({"attachment": "*.pdf"}, {"mismatched": True, "attachment": "*.pdf"}, True),
+        ({"mismatched": True}, {"attachment": "*.pdf"}, False),
+        ({"mismatched": True}, {"mismatched": False}, False),
+        ({"mismatched": True, "attachment": "*"}, {"mismatched": True}, False),
+    ],
+)
+def test_rules_on_mismatches_that_can_never_match(wide: dict[str, Any], narrow: dict[str, Any], shadows: bool) -> None:
+    found = Router([rule("wide", wide), rule("narrow", narrow), REST], ["quarantine"]).unreachable()
+    assert [one.route for one in found] == (["narrow"] if shadows else [])
+
+
+def test_a_program_that_says_it_is_a_report_is_told_from_one() -> None:
+    raw = b"From: a@b.uk\r\nContent-Type: application/pdf; name=a.pdf\r\n\r\n"
+    program = b"MZ" + bytes(58) + b"\x40\0\0\0PE\0\0\x4c\x01" + bytes(300)
+    for body, expected in ((program, True), (b"%PDF-1.7\n%%EOF\n", False)):
+        mail = Message(
+            raw + body,
+            key="k",
+            folder="INBOX",
+            received_at=datetime(2026, 1, 1, tzinfo=UTC),
+            verdict=Verdict(Path.CLEAN),
+        )
+        router = Router([rule("odd", {"mismatched": True}), REST], ["quarantine"])
+        assert (router.route(mail).route == "odd") is expected
+        assert router.explain(mail)[0].conditions == (("mismatched", expected),)

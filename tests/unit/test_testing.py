@@ -171,3 +171,10 @@ def test_what_can_not_be_a_handler_is_told() -> None:
             Runner(handler, settings)  # type: ignore[arg-type]  # that is the point
     with pytest.raises(ValidationError):
         Runner(Batching, {})
+
+
+def test_a_repeat_has_the_limits_of_the_first() -> None:
+    message = make_message(attachments={"a": b"x", "b": b"y"}, limits=Limits(parts=2))
+    with Runner(lambda given: given.attachments) as runner:
+        assert runner.deliver(message).state == "unreadable"
+        assert runner.redeliver(message).state == "unreadable"

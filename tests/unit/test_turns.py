@@ -199,6 +199,15 @@ def test_mail_of_a_route_without_order_holds_nobody() -> None:
     assert world.states() == {State.HANDLED: 2, State.PENDING: 1}
 
 
+def test_mail_that_a_later_rule_wants_in_order_holds_the_next() -> None:
+    world = World(ordered=True)
+    deliver(world, 1, sender="a", kind="retry", route="copy all")
+    later = deliver(world, 2, sender="a")
+    world.tick()
+    assert later[0] not in archived(world)
+    assert world.states() == {State.PENDING: 3}
+
+
 def test_mail_without_a_sender_waits_for_nobody() -> None:
     world = World(ordered=True)
     deliver(world, 1, kind="retry")

@@ -1,18 +1,13 @@
 """Addresses and dates out of headers, never raising."""
 
 import email.utils
-import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Self
 
 from worker.content import ContentStr
+from worker.mime.mailboxes import mailboxes
 from worker.mime.words import readable
-
-_LONGEST = (
-    100_000  # characters: a header of two thousand addresses; the standard library's parser is slow and recursive
-)
-_BARE = re.compile(r"[^\s<>,;:\"()@]{1,200}@[^\s<>,;:\"()@]{1,255}")
 
 
 class Address(ContentStr):
@@ -31,20 +26,12 @@ def addresses(values: Sequence[str]) -> tuple[Address, ...]:
     """The addresses in headers as sent (folded, encoded), in order."""
     if not values:
         return ()
-    pairs: list[tuple[str, str]] = []
-    for value in values:
-        pairs.extend(_pairs(value))
+    pairs = [pair for value in values for pair in mailboxes(value)]
+    if any("@" in address for _, address in pairs):
+        # `Path, Lab <r@lab.nhs.uk>`: an unquoted name with a comma in it has made an address of a half of it.
+        pairs = [(name, address) for name, address in pairs if "@" in address]
     # Names are decoded after the split: an encoded name may well hold a comma.
-    return tuple(Address(readable(address), readable(name)) for name, address in pairs if address)
-
-
-def _pairs(value: str) -> list[tuple[str, str]]:
-    try:
-        if len(value) <= _LONGEST:
-            return email.utils.getaddresses([value])
-    except (ValueError, TypeError, IndexError, AttributeError, RecursionError):
-        pass  # broken beyond the standard library's patience
-    return [("", address) for address in _BARE.findall(value)]
+    return tuple(Address(readable(address), readable(name)) for name, address in pairs)
 
 
 def date_of(values: Sequence[str]) -> datetime | None:

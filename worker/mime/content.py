@@ -92,38 +92,37 @@ def files(content: Content, limits: Limits) -> Iterator[File]:
     Raises:
         MessageOverLimit: too many of them, or one too large.
     """
-    number = 0
+    room = tnef.Room(limits)
     for leaf in content.others:
         if leaf.largest > limits.attachment:
             raise MessageOverLimit("attachment")
-        for file in _opened(leaf, limits):
-            number += 1
-            if number > limits.attachments:
-                raise MessageOverLimit("attachments")
-            yield file
+        yield from _opened(leaf, room)
 
 
-def _opened(leaf: Part, limits: Limits) -> list[File]:
+def _opened(leaf: Part, room: tnef.Room) -> list[File]:
     inline = leaf.disposition == "inline" or (leaf.disposition != "attachment" and leaf.content_id is not None)
-    file = File(leaf.read, leaf.content_type, leaf.filename, inline, leaf.content_id)
-    if not _may_be_tnef(leaf):
-        return [file]
-    data = leaf.read()
-    try:
-        return list(_unpacked(data, leaf.filename or "winmail.dat", len(data) * limits.expansion, _DEEPEST_TNEF))
-    except tnef.TnefError:
-        return [file]
+    if _may_be_tnef(leaf):
+        data = leaf.read()
+        room.open(len(data))
+        try:
+            return list(_unpacked(data, leaf.filename or "winmail.dat", room, _DEEPEST_TNEF))
+        except tnef.TnefError:
+            pass
+    room.take_file()
+    return [File(leaf.read, leaf.content_type, leaf.filename, inline, leaf.content_id)]
 
 
-def _unpacked(data: bytes, container: str, largest: float, depth: int) -> Iterator[File]:
+def _unpacked(data: bytes, container: str, room: tnef.Room, depth: int) -> Iterator[File]:
     """The files in a winmail.dat; a message embedded in it is TNEF again, and opened likewise."""
-    for file in tnef.read(data, largest):
+    for file in tnef.read(data, room):
         if depth and file.data.startswith(tnef.SIGNATURE):
+            room.files += 1  # those in it take its place
             try:
-                yield from list(_unpacked(file.data, container, largest, depth - 1))
+                yield from list(_unpacked(file.data, container, room, depth - 1))
                 continue
             except tnef.TnefError:
-                pass
+                room.take_file()
+        room.take(len(file.data))
         content_type = file.content_type or "application/octet-stream"
         yield File(
             partial(bytes, file.data), content_type, file.name or None, False, file.content_id or None, container

@@ -49,6 +49,8 @@ class Limits:
     """Bytes of one attachment, decoded."""
     expansion: float = 100.0
     """How many times its own size a container (winmail.dat) may unpack to."""
+    rtf: int = 20_000_000
+    """Bytes that the compressed bodies in a message's winmail.dat files may unpack to, all together."""
     header_parameters: int = 200
     """Parameters (`; name=value`) of one header."""
     lines: int = 500_000

@@ -4,6 +4,8 @@ import mimetypes
 import re
 import unicodedata
 
+from worker.mime.compose import composed
+
 _LONGEST = 255  # bytes: the limit of nearly every file system
 _SUFFIX_LONGEST = 32
 _FORBIDDEN = re.compile(r'[<>:"|?*\x00]')
@@ -49,7 +51,7 @@ class Names:
 
 def safe_name(filename: str) -> str:
     """The sender's name made safe; empty where nothing of it is left."""
-    name = unicodedata.normalize("NFC", filename.replace("\\", "/")).rpartition("/")[2]
+    name = composed(filename.replace("\\", "/")).rpartition("/")[2]
     # Cc, Cf, Cs, Co, Cn: control and bidi characters, zero-width ones, surrogates; Zl and Zp end lines.
     name = "".join(c for c in name if unicodedata.category(c)[0] != "C" and unicodedata.category(c) not in ("Zl", "Zp"))
     name = _FORBIDDEN.sub("_", name).strip().rstrip(". ")  # Windows drops dots and spaces at the end

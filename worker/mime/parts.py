@@ -15,7 +15,10 @@ from worker.mime.limits import Limits, MessageError, MessageOverLimit, MessageUn
 from worker.mime.skeleton import Skeleton, cut
 from worker.mime.words import readable
 
-_ENCODING = re.compile(r"\s*([a-z0-9-]+)\s*(?:[;(].*)?", re.DOTALL)
+_ENCODING = re.compile(r'\s*"?([a-z0-9-]+)"?\s*(?:[;(].*)?', re.DOTALL)
+_NO_BASE64 = bytes(sorted(set(range(256)) - set(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")))
+_PADDING = re.compile(rb"=[^A-Za-z0-9+/]*+")
+_MORE_BASE64 = re.compile(rb"=*((?:[A-Za-z0-9+/]{4})*+(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?)")
 _UUENCODE = frozenset({"x-uuencode", "uuencode", "uue", "x-uue"})
 _CHUNK = 1 << 20  # bytes decoded at a time: a large part never lies in memory twice in its encoded form
 
@@ -211,11 +214,11 @@ def _leaves(root: Node) -> Iterator[Node]:
 
 
 def _base64(spans: Sequence[bytes | memoryview]) -> bytes:
-    """Decode base64; broken base64 as the standard library does."""
+    """Decode base64; from broken base64 what can be had of it."""
     try:
         return b"".join(_strict_base64(spans))
     except binascii.Error:
-        return _by_standard_library("base64", b"".join(spans))
+        return _broken_base64(b"".join(spans))
 
 
 def _strict_base64(spans: Sequence[bytes | memoryview]) -> Iterator[bytes]:
@@ -231,6 +234,38 @@ def _strict_base64(spans: Sequence[bytes | memoryview]) -> Iterator[bytes]:
             yield binascii.a2b_base64(piece[:whole], strict_mode=True)
     if rest:
         raise binascii.Error
+
+
+def _broken_base64(data: bytes) -> bytes:
+    """Decode what isn't base64 throughout: the letters that are, to the first padding, and what follows that.
+
+    Some programs encode piece by piece, so that padding stands in the middle; the standard library ends there or loses
+    count, as its version has it. Text that a mailing list has put below the base64 is left out.
+    """
+    lines = data.translate(None, b"\r\n")
+    letters = bytearray()
+    position, ended = 0, False
+    for match in _PADDING.finditer(lines):
+        letters += lines[position : match.start()].translate(None, _NO_BASE64)
+        position, open_ = match.end(), len(letters) % 4
+        if open_ == 3 or (open_ == 2 and match[0].count(b"=") > 1):
+            last = match.start() if open_ == 3 else lines.index(b"=", match.start() + 1)
+            position, ended = last + 1, True
+            break
+    if not ended:
+        letters += lines[position:].translate(None, _NO_BASE64)
+        position = len(lines)
+    if len(letters) == 1:
+        return data
+    if len(letters) % 4 == 1:
+        del letters[-1]  # six bits: not a byte
+    decoded = bytearray(binascii.a2b_base64(letters + b"=" * (-len(letters) % 4)))
+    while more := _MORE_BASE64.match(lines, position):
+        position = more.end()
+        if not more[1] or (not more[1].endswith(b"=") and position < len(lines)):
+            break
+        decoded += binascii.a2b_base64(more[1])
+    return bytes(decoded)
 
 
 def _by_standard_library(encoding: str, data: bytes) -> bytes:

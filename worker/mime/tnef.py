@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from worker.mime.charsets import decode
+from worker.mime.limits import Limits, MessageOverLimit
 
 SIGNATURE = b"\x78\x9f\x3e\x22"
 
@@ -51,8 +52,10 @@ _RTF_START = (
     b"\\pard\\plain\\f0\\fs20\\b\\i\\u\\tab\\tx"
 )
 """What the window of compressed RTF starts with ([MS-OXRTFCP] 2.1.2.1)."""
+_RTF_NAME = "body.rtf"
 _RTF_WINDOW = 4096
-_RTF_LARGEST = 5_000_000
+_RTF_DENSEST = 9
+"""No RTF unpacks to more than so many times its size: two bytes and a bit stand for 17 at most."""
 
 
 class TnefError(Exception):
@@ -69,24 +72,56 @@ class TnefFile:
     data: bytes = b""
 
 
-def read(data: bytes, largest: float) -> list[TnefFile]:
-    """The files in a winmail.dat, its bodies first.
+class Room:
+    """What one message's attachments may still come to. All winmail.dat files in it, nested ones too, use the same."""
 
-    largest: bytes that its content may unpack to.
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self.files = limits.attachments
+        self._unpacked = 0.0
+        self._rtf = limits.rtf
+
+    def take_file(self) -> None:
+        """One attachment more. Raises MessageOverLimit."""
+        self.files -= 1
+        if self.files < 0:
+            raise MessageOverLimit("attachments")
+
+    def open(self, size: int) -> None:
+        """A winmail.dat of this size is opened: what is in it counts from here."""
+        self._unpacked = size * self._limits.expansion
+
+    def take(self, size: int) -> None:
+        """So many bytes have come out of it. Raises MessageOverLimit."""
+        self._unpacked -= size
+        if self._unpacked < 0:
+            raise MessageOverLimit("expansion")
+
+    def take_rtf(self, size: int) -> None:
+        """So many bytes of RTF are about to be unpacked. Raises MessageOverLimit."""
+        if size > self._unpacked:
+            raise MessageOverLimit("expansion")
+        self._rtf -= size
+        if self._rtf < 0:
+            raise MessageOverLimit("rtf")
+
+
+def read(data: bytes, room: Room) -> list[TnefFile]:
+    """The files in a winmail.dat, its bodies first. Each takes its place in `room`, as soon as it is found.
 
     Raises:
-        TnefError: it is none, it is broken, or it unpacks to more; then it is better kept whole.
+        TnefError: it is none, or it is broken; then it is better kept whole, and takes no place but its own.
+        MessageOverLimit: there are too many files in it, or too much RTF.
     """
+    before = room.files
     try:
-        files = _files(data, largest)
-    except (struct.error, IndexError) as error:
+        return _files(data, room)
+    except (TnefError, struct.error, IndexError) as error:
+        room.files = before
         raise TnefError from error
-    if not files:
-        raise TnefError
-    return files
 
 
-def _files(data: bytes, largest: float) -> list[TnefFile]:
+def _files(data: bytes, room: Room) -> list[TnefFile]:
     if not data.startswith(SIGNATURE):
         raise TnefError
     bodies: list[TnefFile] = []
@@ -96,13 +131,24 @@ def _files(data: bytes, largest: float) -> list[TnefFile]:
         if name == _CODEPAGE:
             charset = f"cp{struct.unpack_from('<I', value)[0]}"
         elif name == _BODY:
+            room.take_file()
             bodies.append(TnefFile("body.txt", "text/plain", "", bytes(value).rstrip(b"\0")))
         elif name == _MESSAGE_PROPERTIES:
-            bodies.extend(_bodies(value, largest))
+            for body in _bodies(value):
+                room.take_file()
+                bodies.append(body)
         elif name == _ATTACH_RENDER:
+            room.take_file()
             files.append(TnefFile())
         elif level == _ATTACHMENT_LEVEL and files:
             _add(files[-1], name, value, charset)
+    packed = [body for body in bodies if body.name == _RTF_NAME]
+    if len(packed) > 1:
+        raise TnefError  # a message has one
+    for body in packed:
+        body.data = _rtf(body.data, room)
+    if not bodies and not files:
+        raise TnefError
     return bodies + files
 
 
@@ -136,7 +182,8 @@ def _add(file: TnefFile, name: int, value: memoryview, charset: str) -> None:
             file.data = bytes(item[_GUID_SIZE:] if kind == _OBJECT else item)
 
 
-def _bodies(value: memoryview, largest: float) -> Iterator[TnefFile]:
+def _bodies(value: memoryview) -> Iterator[TnefFile]:
+    """The bodies among a message's properties, RTF still compressed."""
     for identifier, kind, item in _properties(value):
         data = bytes(item)
         if kind == _UNICODE:
@@ -146,7 +193,7 @@ def _bodies(value: memoryview, largest: float) -> Iterator[TnefFile]:
         elif identifier == _P_HTML:
             yield TnefFile("body.html", "text/html", "", data.rstrip(b"\0"))
         elif identifier == _P_RTF:
-            yield TnefFile("body.rtf", "application/rtf", "", _rtf(data, largest))
+            yield TnefFile(_RTF_NAME, "application/rtf", "", data)
 
 
 def _text(kind: int, item: memoryview, charset: str) -> str:
@@ -194,15 +241,14 @@ def _padded(length: int) -> int:
     return (length + 3) & ~3
 
 
-def _rtf(data: bytes, largest: float) -> bytes:
+def _rtf(data: bytes, room: Room) -> bytes:
     """Compressed RTF, unpacked ([MS-OXRTFCP] 2.1)."""
     _, size, magic = struct.unpack_from("<III", data)
-    if size > min(largest, _RTF_LARGEST):
-        raise TnefError
     if magic == 0x414C454D:  # 'MELA': stored
         return data[16 : 16 + size]
-    if magic != 0x75465A4C:  # 'LZFu'
+    if magic != 0x75465A4C or size > _RTF_DENSEST * len(data):  # 'LZFu'; and the size is not believed
         raise TnefError
+    room.take_rtf(size)
     out = bytearray(_RTF_START)
     wanted = len(_RTF_START) + size
     position = 16
@@ -224,13 +270,13 @@ def _rtf(data: bytes, largest: float) -> bytes:
 
 
 def _copy(out: bytearray, offset: int, length: int) -> bool:
-    """Repeat bytes of the window; False where the offset is the mark of the end."""
+    """Repeat bytes of the window, those that come with it too; False where the offset is the mark of the end."""
     write = len(out) % _RTF_WINDOW
     if offset == write:
         return False
     back = (write - offset) % _RTF_WINDOW
     if back > len(out):
         raise TnefError
-    for _ in range(length):
-        out.append(out[-back])
+    piece = out[-back : len(out) - back + length]
+    out += (piece * (length // back + 1))[:length]
     return True

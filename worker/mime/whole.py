@@ -3,6 +3,7 @@
 import logging
 from typing import Any
 
+from worker.mime.compose import composed
 from worker.mime.limits import Limits, MessageOverLimit, MessageUnparsable
 
 
@@ -18,11 +19,17 @@ def parsed(raw: bytes, limits: Limits) -> Any:
     import mailparser  # type: ignore[import-untyped]  # it ships no types
 
     _silence("mailparser")
+    mailparser.utils.normalize = _normalized  # the standard library's takes quadratic time over marks without end
     try:
         return mailparser.parse_from_bytes(raw)
     except Exception as error:  # noqa: BLE001 -- broken mail makes it raise anything; ours is one documented error
         name = type(error).__name__
     raise MessageUnparsable(name)
+
+
+def _normalized(_form: str, text: str) -> str:
+    """In place of `unicodedata.normalize`; mail-parser asks for NFC alone."""
+    return composed(text)
 
 
 def _silence(logger: str) -> None:

@@ -485,6 +485,9 @@ class LimitsSettings(Table):
     expansion: float = Field(
         default=100.0, ge=1, allow_inf_nan=False, description="How many times its size a winmail.dat may unpack to."
     )
+    rtf: Size = Field(
+        default=20_000_000, description="What the compressed bodies (RTF) in winmail.dat files may unpack to."
+    )
     header_parameters: Count = Field(default=200, description="The parameters (`; name=value`) of one header.")
     lines: Count = Field(default=500_000, description="Lines that have to be read one by one.")
     parsed_lines: Count = Field(
@@ -642,6 +645,11 @@ class MatchSettings(Table):
     attachment_type: Patterns | None = Field(
         default=None,
         description="The type of an attachment, as claimed or as its bytes say: `application/pdf`, `image/*`.",
+    )
+    mismatched: bool | None = Field(
+        default=None,
+        description="`true`: an attachment's bytes are plainly something else than its claimed type, such as a program "
+        "that says it is a PDF. `attachment`, `attachment_type` and this must hold for one and the same attachment.",
     )
     size: SizeMatch | None = Field(
         default=None, description='Size of the message: `{ over = "10MB" }`, `{ under = "1MB" }`.'

@@ -7,8 +7,9 @@ import time
 import zipfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -130,6 +131,46 @@ def test_only_the_words_for_clean_are_clean(answer: bytes) -> None:
     url, thread = answering(answer)
     with pytest.raises(Retry):
         handler(url)(report())
+    thread.join()
+
+
+@pytest.mark.parametrize(
+    ("answer", "is_there", "error"),
+    [
+        (b"stream: OK\0", True, Unscannable),
+        (b"stream: OK\0", False, Retry),
+        (b"INSTREAM size limit exceeded. ERROR\0", True, Unscannable),
+        (b"stream: Word FOUND\0", True, Infected),
+        (b"COMMAND READ TIMED OUT\0", True, Retry),
+    ],
+)
+def test_what_was_not_sent_to_its_end_is_not_clean(
+    tmp_path: Path, answer: bytes, is_there: bool, error: type[Exception]
+) -> None:
+    """clamd takes a part of the message, answers, and reads no further."""
+    place = tmp_path / "clamd"
+
+    def serve() -> None:
+        with server:
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(1000)
+                connection.sendall(answer)
+                connection.shutdown(socket.SHUT_RD)
+                with suppress(OSError):
+                    asked, _ = server.accept()
+                    with asked:
+                        asked.recv(1000)
+                        asked.sendall(b"PONG\0" if is_there else b"")
+
+    server = socket.socket(socket.AF_UNIX)
+    server.bind(str(place))
+    server.listen()
+    server.settimeout(2)
+    thread = threading.Thread(target=serve)
+    thread.start()
+    with pytest.raises(error):
+        handler(f"unix://{place}")(too_large())
     thread.join()
 
 

@@ -21,7 +21,7 @@ from pydantic import SecretStr, ValidationError
 from handlers.webhook import CertificateRefused, Webhook, WebhookRefused
 from tests.rig.https import Answer, HttpsServer, Request
 from tests.rig.messages import PDF, UNPARSABLE, message_of, report
-from tests.rig.tls import Authority
+from tests.rig.tls import ADDRESS, Authority
 from worker import Reject, Retry
 from worker.message import MessageError
 
@@ -182,6 +182,8 @@ def test_no_redirect_is_followed(authority: Authority, make: Make, status: int) 
         ("0", timedelta(0)),
         ("999999999999999999999999", timedelta(days=1)),
         ("soon", None),
+        ("Mon, 5 Jan 99999999999999999999 10:00:00 GMT", None),
+        ("Fri, 31 Dec 9999 23:59:59 -2300", timedelta(days=1)),
         ("-5", None),
         ("Mon, 5 Jan 2026 10:00:00 GMT", timedelta(0)),
     ],
@@ -268,6 +270,16 @@ def test_plain_http_on_this_machine_alone(authority: Authority, make: Make) -> N
     with HttpsServer(authority, plain=True) as server:
         make(server)(report())
     assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("name", ["HTTP_PROXY", "http_proxy", "ALL_PROXY"])
+def test_plain_http_goes_to_no_proxy(
+    authority: Authority, make: Make, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    with HttpsServer(authority, plain=True) as proxy, HttpsServer(authority, plain=True) as server:
+        monkeypatch.setenv(name, f"http://{ADDRESS}:{proxy.port}")
+        make(server)(report())
+    assert (proxy.connections, len(server.requests)) == (0, 1)
 
 
 def test_connections_are_used_again(authority: Authority, make: Make) -> None:
