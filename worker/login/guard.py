@@ -135,8 +135,9 @@ class Guard:
         """
         if not self._ledger.shared:
             return  # one host, whose witness sees every attempt
-        head = self._ledger.head()
-        if head == self._watched:
+        head, seen = self._ledger.head(), self._testimony()
+        is_known = head == 0 or (isinstance(seen, Testimony) and seen.number >= head)
+        if head == self._watched and is_known:
             return
         with suppress(AttemptInProgress), self._mutex.hold(wait=False):
             history, seen = self._history()

@@ -107,6 +107,14 @@ def fail(*_given: object, **_named: object) -> None:
     raise AssertionError("read or written for nothing")
 
 
+def test_a_witness_that_was_lost_is_made_anew_at_the_next_look(world: World) -> None:
+    try_out(world, 0, 2)
+    look(world)
+    world.other.testimony = None
+    look(world)
+    assert world.other.testimony == world.beside.testimony
+
+
 def test_a_look_waits_for_no_attempt_and_comes_again(world: World) -> None:
     guard = world.processes[1][1]
 
