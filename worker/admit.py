@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from worker.headers import Headers
-from worker.journal.messages import Messages, NewMessage, Place, Record
+from worker.journal.messages import DELETED, Messages, NewMessage, Place, Record
 from worker.key import fingerprint
 from worker.mailbox.errors import CommandRefused
 from worker.mailbox.folders import Layout
@@ -267,10 +267,11 @@ class Admission:
     ) -> dict[str, list[Record]]:
         """Messages with the fingerprints seen that are no longer where their rows say.
 
-        What a look shows in its place may have been moved since, and then it is seen twice: the server is asked.
+        What a look shows in its place may have been moved since, and then it is seen twice: the server is asked. What
+        we deleted ourselves is nowhere; what looks like it is another copy.
         """
         alike = self._messages.with_fingerprints(item.fingerprint for item in seen)
-        candidates = [record for records in alike.values() for record in records]
+        candidates = [record for records in alike.values() for record in records if record.reason != DELETED]
         elsewhere: dict[str, list[Record]] = {}
         lost: list[Record] = []
         for record in candidates:

@@ -1087,6 +1087,17 @@ def test_handled_mail_is_deleted_after_its_time(world: World, copyuid: bool) -> 
     assert_balanced(world, handled=3, missing=0)
 
 
+def test_a_copy_of_mail_that_the_worker_deleted_is_a_message_of_its_own(world: World) -> None:
+    first = world.server.deliver(mail())
+    world.drain()
+    kept = world.server.copy(first, ELSEWHERE)
+    delete_old(world)
+    world.server.move(kept, INBOX)
+    world.drain()
+    assert len(handed(world)) == len(set(handed(world))) == 2
+    assert_balanced(world, handled=2, missing=0)
+
+
 def test_only_what_was_deleted_is_marked_so_and_what_was_renumbered_is_found(world: World) -> None:
     world.server.deliver(mail())
     world.drain()

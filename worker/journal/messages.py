@@ -509,7 +509,6 @@ class Messages:
                 uid=bindparam("to_uid"),
                 settled_at=bindparam("now"),
                 missed=0,
-                reason=case((message.c.reason == DELETED, None), else_=message.c.reason),  # it came back
             ),
             [
                 {"row": id_, "to_folder": p.folder, "to_uidvalidity": p.uidvalidity, "to_uid": p.uid, "now": now}
