@@ -174,8 +174,7 @@ class GuardMachine(RuleBasedStateMachine):
         except Killed:
             self._restart(which)
         except Halted as halted:
-            limit = self.tokens_refused >= self.world.lockout.token_attempts
-            assert limit or ("application", halted.reason) in self.halting
+            self._may_halt_a_token(str(halted.reason))
         except OVER:
             if answer in TOKEN_COUNTING and not token.kept and self.world.store.records[-1].outcome:
                 self.tokens_refused += 1
@@ -184,6 +183,10 @@ class GuardMachine(RuleBasedStateMachine):
             self.halting.add(("application", answer))
         assert self.world.server.sent == sent
         assert self._counted() == counted
+
+    def _may_halt_a_token(self, reason: str) -> None:
+        limit = self.tokens_refused >= self.world.lockout.token_attempts
+        assert limit or ("application", reason) in self.halting
 
     def _counted(self) -> int:
         rows = self.world._rows()
