@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -196,12 +197,15 @@ def test_two_hosts_on_one_database_in_a_crash_loop(
 def test_the_installed_command_in_a_crash_loop(dovecot: Mailbox, make_worker: MakeWorker) -> None:
     worker = impatient(make_worker, per_credential=8)
     choose = random.Random(5)
+    began = time.monotonic()
+    assert worker.once() == 75
+    start = time.monotonic() - began  # up to the first login's answer, on this machine, as busy as it is
 
     def loop() -> None:
         for _ in range(ROUNDS):
             process = worker.process("run")
             try:
-                process.wait(choose.uniform(1.5, 3.0))
+                process.wait(start * choose.uniform(0.8, 2.5))
             except subprocess.TimeoutExpired:
                 process.kill()
             process.wait()
@@ -212,7 +216,7 @@ def test_the_installed_command_in_a_crash_loop(dovecot: Mailbox, make_worker: Ma
     for thread in loops:
         thread.join()
 
-    assert 1 <= checks(dovecot) <= BUDGET
+    assert 1 < checks(dovecot) <= BUDGET
     assert not dovecot.locked
     deploy(worker, RIGHT)
     if failures(worker) == BUDGET:
