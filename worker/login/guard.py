@@ -542,8 +542,10 @@ class Attempt:
 
 @dataclass(slots=True)
 class _Granted:
-    """What an attempt was granted on. failures: at most so many count. stale: the token that was handed out was kept from before. taken: the token
-    endpoint took the password."""
+    """What an attempt was granted on. failures: at most so many count.
+
+    stale: the token that was handed out was kept from before. taken: the token endpoint took the password.
+    """
 
     candidate: Candidate
     fingerprint: str
