@@ -542,10 +542,9 @@ class Attempt:
 
 @dataclass(slots=True)
 class _Granted:
-    """What an attempt was granted on.
+    """What an attempt was granted on. failures: at most so many count.
 
-    failures: at most so many count. stale: the token that was handed out was kept from before. taken: the token
-    endpoint took the password.
+    stale: the token that was handed out was kept from before. taken: the token endpoint took the password.
     """
 
     candidate: Candidate

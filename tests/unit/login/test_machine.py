@@ -1,6 +1,7 @@
 """The promise that the account is never locked, against everything that may happen to the worker."""
 
 from contextlib import suppress
+from dataclasses import dataclass
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -29,9 +30,19 @@ from worker.login.status import POLICY
 from worker.mailbox.errors import LoginFailed, MailboxError
 
 PASSWORDS = tuple(f"Right-Password-{number}" for number in range(5))
+APPLICATION = "application"
 REPLICAS = st.integers(0, 1)
 OVER = (NoAttempt, MailboxError, JournalUnavailable, AttemptInProgress, RuntimeError)
 """How an attempt may end, all of them in order."""
+
+
+@dataclass(frozen=True)
+class Copy:
+    """A copy of the journal, and what its rows know. See the machine for these."""
+
+    store: Store
+    halting: set[tuple[str, str]]
+    tokens_refused: int
 
 
 class GuardMachine(RuleBasedStateMachine):
@@ -46,8 +57,8 @@ class GuardMachine(RuleBasedStateMachine):
         self.halting: set[tuple[str, str]] = set()
         """Credentials and the halting class that each was answered with, since the last success or reset."""
         self.tokens_refused = 0
-        """Fresh tokens that the server refused since the last success or reset."""
-        self.copies: list[tuple[Store, set[tuple[str, str]]]] = [(self.world.snapshot(), set())]
+        """Tokens that the server refused since the last success or reset, and that may count."""
+        self.copies: list[Copy] = [Copy(self.world.snapshot(), set(), 0)]
 
     # -- what happens --------------------------------------------------------------------------------------------------
 
@@ -124,25 +135,24 @@ class GuardMachine(RuleBasedStateMachine):
 
     @rule()
     def copy_the_journal(self) -> None:
-        self.copies.append((self.world.snapshot(), set(self.halting)))
+        self.copies.append(Copy(self.world.snapshot(), set(self.halting), self.tokens_refused))
 
     @rule(choice=st.integers(0, 50))
     def restore_the_journal(self, choice: int) -> None:
-        self._restore(*self.copies[choice % len(self.copies)])
+        self._restore(self.copies[choice % len(self.copies)])
 
     @precondition(lambda self: self.shared)
     @rule(choice=st.integers(0, 50), lost=st.booleans())
     def restore_into_another_database(self, choice: int, *, lost: bool) -> None:
         """Found out also where no host has its witness any more, as long as the copy isn't empty."""
-        store, halting = self.copies[choice % len(self.copies)]
-        if not store.records:
+        copy = self.copies[choice % len(self.copies)]
+        if not copy.store.records:
             return
         if lost:
             for which in (0, 1):
                 self._lose_the_witness(which)
-        self.halting |= halting
-        self.tokens_refused = 0
-        self.world.put_elsewhere(store)
+        self._remember(copy)
+        self.world.put_elsewhere(copy.store)
 
     @rule(choice=st.integers(0, 50), which=REPLICAS)
     def restore_the_folder(self, choice: int, which: int) -> None:
@@ -153,7 +163,7 @@ class GuardMachine(RuleBasedStateMachine):
 
     @rule()
     def rebuild_the_journal(self) -> None:
-        self._restore(Store(), set())
+        self._restore(Copy(Store(), set(), 0))
 
     @precondition(lambda self: self.world.store.records)
     @rule(which=REPLICAS)
@@ -165,28 +175,24 @@ class GuardMachine(RuleBasedStateMachine):
     def log_in_with_a_token(self, which: int, answer: str, *, kept: bool, dies: int) -> None:
         """No token is an attempt at the password, whatever comes of it; it has halts and a limit of its own."""
         process = self.world.processes[which][0]
-        token = TokenCandidate("application", kept)
+        token = TokenCandidate(APPLICATION, kept)
         sent, counted = self.world.server.sent, self._counted()
         process.kill_at = dies if dies < 20 else None
         try:
             self.world.login_by_token(which, answer, token)
-            self._settled()
-        except Killed:
-            self._restart(which)
+            self._note("honest")
         except Halted as halted:
-            self._may_halt_a_token(str(halted.reason))
-        except OVER:
-            if answer in TOKEN_COUNTING and not token.kept and self.world.store.records[-1].outcome:
-                self.tokens_refused += 1
+            self._token_may_be_halted(halted.reason)
+        except (Killed, *OVER) as error:
+            if answer in TOKEN_COUNTING and not (answer == "token_rejected" and token.kept):
+                self.tokens_refused += 1  # whether or not that was written down
+            if isinstance(error, Killed):
+                self._restart(which)
         process.kill_at = None
         if answer in TOKEN_HALTS:
-            self.halting.add(("application", answer))
+            self.halting.add((APPLICATION, answer))
         assert self.world.server.sent == sent
         assert self._counted() == counted
-
-    def _may_halt_a_token(self, reason: str) -> None:
-        limit = self.tokens_refused >= self.world.lockout.token_attempts
-        assert limit or ("application", reason) in self.halting
 
     def _counted(self) -> int:
         rows = self.world._rows()
@@ -255,14 +261,18 @@ class GuardMachine(RuleBasedStateMachine):
     def _restart(self, which: int) -> None:
         self.world.processes[which] = self.world.start(which)
 
-    def _restore(self, store: Store, halting: set[tuple[str, str]]) -> None:
+    def _restore(self, copy: Copy) -> None:
         """Journal and witness gone together is what a first start looks like: nobody can tell them apart."""
         besides = [self.world.beside_of(which) for which in (0, 1)]
-        if store.records or any(one.testimony is not None or one.copied for one in besides):
+        if copy.store.records or any(one.testimony is not None or one.copied for one in besides):
             self._look()  # they run, and look every few seconds
-            self.halting |= halting
-            self.tokens_refused = 0
-            self.world.put_back(store)
+            self._remember(copy)
+            self.world.put_back(copy.store)
+
+    def _remember(self, copy: Copy) -> None:
+        """What the copy's rows say again, besides what may be known otherwise."""
+        self.halting |= copy.halting
+        self.tokens_refused = max(self.tokens_refused, copy.tokens_refused)
 
     def _look(self) -> None:
         for process, guard in self.world.processes:
@@ -273,8 +283,9 @@ class GuardMachine(RuleBasedStateMachine):
         beside = self.world.beside_of(which)
         beside.testimony, beside.copied = None, False
 
-    def _settled(self) -> None:
-        self.halting.clear()
+    def _settled(self, kind: str = "password") -> None:
+        """A reset, or a success: one of a token is about tokens alone."""
+        self.halting = {one for one in self.halting if kind == "token" and one[0] != APPLICATION}
         self.tokens_refused = 0
 
     def _halts(self, answer: str) -> None:
@@ -306,8 +317,10 @@ class GuardMachine(RuleBasedStateMachine):
     def _note(self, answer: str) -> None:
         if answer in HALTS:
             self._halts(answer)
-        elif self.world.store.records and self.world.store.records[-1].outcome == SUCCEEDED:
-            self._settled()  # and it is written down
+            return
+        last = self.world.store.records[-1] if self.world.store.records else None
+        if last is not None and last.outcome == SUCCEEDED:  # and it is written down
+            self._settled(last.kind)
 
     def _pass_the_wait(self, which: int) -> None:
         self.world.processes[which][0].kill_at = None
@@ -317,6 +330,10 @@ class GuardMachine(RuleBasedStateMachine):
 
     def _readable(self, which: int) -> bool:
         return self.world.processes[which][0].fail_at is None
+
+    def _token_may_be_halted(self, reason: str) -> None:
+        limit = self.tokens_refused >= self.world.lockout.token_attempts
+        assert limit or (APPLICATION, reason) in self.halting
 
     def _may_be_halted(self, which: int) -> bool:
         """Whether a limit is reached, or a person must act: then a right credential needs one."""
