@@ -171,7 +171,7 @@ class Guard:
         standing = self._stand(history, candidate, maker.of(candidate.kind, candidate.identity))
         if candidate.kind == "password" and doubt(history, seen, shared=self._ledger.shared) is not None:
             return None
-        ready = standing.state is State.READY and standing.remaining_for_credential > 1
+        ready = standing.state is State.READY and not _is_last(standing)
         return standing if ready else None
 
     def reset(self, reason: str, *, actor: str, again: bool = False) -> None:
@@ -232,7 +232,7 @@ class Guard:
         if standing.state is State.COOLING:
             self._announce(standing)
             raise Cooling(self._advice(standing), standing)
-        if keep_last and standing.remaining_for_credential <= 1:
+        if keep_last and _is_last(standing):
             raise LastAttempt(advice.last_attempt(standing))
         at_most = self._at_most(history)
         return _Granted(candidate, fingerprint, standing, history.head, history.epoch, seen, at_most)
@@ -593,6 +593,11 @@ def _with_password_behind(found: LoginFailure, candidate: Candidate) -> LoginFai
     if found.cls is FailureClass.SIGN_IN_AGAIN and candidate.kind == "token" and candidate.password is not None:
         return failure(FailureClass.TOKEN_EXPIRED, "token", said=found.said)
     return found
+
+
+def _is_last(standing: Standing) -> bool:
+    """Whether only one attempt is left of several. Where the settings give but one, and nothing has failed, none is."""
+    return standing.remaining_for_credential <= 1 and (standing.failures > 0 or standing.reason is not None)
 
 
 def _failures(history: History) -> int:

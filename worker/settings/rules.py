@@ -9,12 +9,6 @@ from worker.settings.wording import title, variable
 
 Broken = tuple[tuple[Place, ...], str]
 
-_FEWEST_ATTEMPTS = 2
-_WHY_TWO = (
-    "Commands such as check --connect and junk list need an attempt too, and the last attempt is the worker's own, so "
-    "there must be two or more."
-)
-
 
 def broken_rules(settings: Settings) -> Iterator[Broken]:
     """Every rule that the settings break, each with what to do."""
@@ -68,14 +62,9 @@ def _login(settings: Settings) -> Iterator[Broken]:
 
 def _lockout(settings: Settings) -> Iterator[Broken]:
     lockout = settings.lockout
-    budget = lockout.threshold - lockout.reserve
-    if budget < _FEWEST_ATTEMPTS:
-        left = "nothing" if budget <= 0 else f"only {budget}"
-        text = f"({lockout.reserve}) leaves {left} of the threshold ({lockout.threshold}). {_WHY_TWO} Make it smaller."
+    if lockout.reserve >= lockout.threshold:
+        text = f"({lockout.reserve}) leaves nothing of the threshold ({lockout.threshold}). Make it smaller."
         yield (("lockout", "reserve"), ("lockout", "threshold")), text
-    for name in ("per_credential", "token_attempts"):
-        if getattr(lockout, name) < _FEWEST_ATTEMPTS:
-            yield (("lockout", name),), f"({getattr(lockout, name)}) is too few. {_WHY_TWO} Make it {_FEWEST_ATTEMPTS}."
     if list(lockout.waits) != sorted(lockout.waits):
         yield (("lockout", "waits"),), "must not get shorter: the last attempts are to be the farthest apart."
 

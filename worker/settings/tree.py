@@ -289,15 +289,13 @@ class LockoutSettings(Table):
 
     about = (
         "NHSmail locks an account after twelve attempts at its password, and only a Local Administrator unlocks it. "
-        "The worker stops at `threshold` − `reserve`, which must be two or more: commands beside the worker never use "
-        "the last attempt."
+        "The worker stops at `threshold` − `reserve`. Commands beside the worker never use the last attempt, once "
+        "something has failed."
     )
 
     threshold: Annotated[int, Field(ge=1, le=50)] = Field(default=12, description="Attempts until the server locks it.")
     reserve: Annotated[int, Field(ge=0)] = Field(default=4, description="Of these, how many the worker never uses.")
-    per_credential: Count = Field(
-        default=5, description="The most attempts with one and the same password, two or more."
-    )
+    per_credential: Count = Field(default=5, description="The most attempts with one and the same password.")
     waits: Waits = Field(
         default=tuple(timedelta(minutes=minutes) for minutes in (1, 10, 60, 240, 720, 1440)),
         description="Waits after the 1st, 2nd, … failure; the last one repeats.",
@@ -306,8 +304,7 @@ class LockoutSettings(Table):
         default=0.1, description="Each wait is lengthened by a random share of itself, up to this one."
     )
     token_attempts: Count = Field(
-        default=3,
-        description="Rejected OAuth tokens before a halt, two or more; they don't count towards the threshold.",
+        default=3, description="Rejected OAuth tokens before the worker halts; they don't count towards the threshold."
     )
 
 

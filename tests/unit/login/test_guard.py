@@ -419,6 +419,17 @@ def test_a_command_doesnt_get_the_last_attempt() -> None:
     world.login(0)
 
 
+def test_where_the_settings_give_one_attempt_a_command_may_use_it_until_something_fails() -> None:
+    world = World(lockout=Lockout(per_credential=1))
+    guard = world.processes[0][1]
+    with pytest.raises(ValueError, match="granted"), guard.attempt(keep_last=True):
+        raise ValueError("granted")
+    fail(world)
+    world.configured = "Another-Harbour-5"
+    with pytest.raises(LastAttempt), guard.attempt(keep_last=True):
+        pytest.fail("granted")
+
+
 def test_what_a_command_would_spend_is_foreseen_without_a_trace() -> None:
     world = World()
     guard = world.processes[0][1]

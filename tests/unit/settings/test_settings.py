@@ -455,9 +455,6 @@ def test_settings_never_show_a_secret(tmp_path: Path) -> None:
     ("table", "named"),
     [
         ("[lockout]\nthreshold = 4\n", "[lockout] reserve"),
-        ("[lockout]\nthreshold = 5\n", "[lockout] reserve"),
-        ("[lockout]\nper_credential = 1\n", "[lockout] per_credential"),
-        ("[lockout]\ntoken_attempts = 1\n", "[lockout] token_attempts"),
         ('[lockout]\nwaits = ["1h", "1m"]\n', "[lockout] waits"),
         ("[lockout]\nwaits = []\n", "[lockout] waits"),
         ('[password]\nwarn = "90d"\n', "[password] warn"),
@@ -533,17 +530,6 @@ def test_each_way_to_log_in_has_what_it_needs(
     except SettingsError as error:
         found = error.faults
     assert [fault.split(": ")[0] for fault in found] == named
-
-
-@pytest.mark.parametrize(
-    "table",
-    ["threshold = 5", "reserve = 11", "per_credential = 1", "token_attempts = 1"],
-)
-def test_an_attempt_must_be_left_for_commands_and_the_fault_says_so(tmp_path: Path, table: str) -> None:
-    (fault,) = faults(tmp_path, minimal(f"[lockout]\n{table}\n"))
-    assert "the last attempt is the worker's own" in fault
-    two = minimal("[lockout]\nthreshold = 6\nper_credential = 2\ntoken_attempts = 2\n")
-    assert load(written(tmp_path, two), ENVIRON, checks=()).lockout.per_credential == 2
 
 
 # --- every fault at once ---------------------------------------------------------------------------------------------
