@@ -1,10 +1,12 @@
 """The whole way of a message, on a mailbox in memory, in simulated time."""
 
 import io
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from structlog.testing import capture_logs
+from structlog.types import EventDict
 
 from tests.fakes.mailbox import ELSEWHERE, FAILED, INBOX, JUNK, PROCESSED, Mail, Server, mail
 from tests.fakes.world import ACCOUNT, DEATHS, TRIES, Fault, Killed, World
@@ -22,6 +24,7 @@ from worker.mailbox.errors import ConnectionLost
 from worker.message import Message
 from worker.observe import configure_logging
 from worker.outcome import Outcome, State
+from worker.pipeline import SETTLE_AT_ONCE
 from worker.verdict import Path, Verdict
 
 
@@ -29,6 +32,14 @@ from worker.verdict import Path, Verdict
 def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
     """The log is for other tests: here it would be thousands of lines."""
     configure_logging(level="error", format="json", stream=io.StringIO(), hooks=False)
+
+
+@pytest.fixture
+def logged() -> Iterator[Callable[[str], list[EventDict]]]:
+    """The lines of an event."""
+    configure_logging(level="info", format="json", stream=io.StringIO(), hooks=False)
+    with capture_logs() as lines:
+        yield lambda event: [line for line in lines if line["event"] == event]
 
 
 @pytest.fixture(params=[("MOVE", "UIDPLUS", "IDLE"), ("UIDPLUS", "IDLE")], ids=["move", "uidplus"])
@@ -237,6 +248,26 @@ def test_content_that_comes_late_is_waited_for(world: World) -> None:
         one.headless = one.bodiless = False
     world.drain()
     assert world.states() == {State.HANDLED: 2}
+
+
+def test_a_header_that_comes_late_is_seen_at_the_next_poll_though_nothing_else_changed(world: World) -> None:
+    late = world.server.deliver(mail(), headless=True)
+    world.tick()
+    assert world.rows() == []
+    late.headless = False
+    world.tick()
+    assert world.states() == {State.HANDLED: 1}
+
+
+def test_a_folder_to_be_looked_at_again_is_listed_and_no_other(world: World) -> None:
+    world.tick()
+    session, poll = world.server.session(), world.pipeline._poll
+    session.select(INBOX)
+    assert poll.look(session) == []  # type: ignore[arg-type] # the fake offers what is used
+    for folder in (INBOX, JUNK):
+        poll.look_again(folder)
+        assert [look.folder for look in poll.look(session)] == [folder]  # type: ignore[arg-type] # as above
+        session.select(INBOX)
 
 
 def test_content_that_never_comes_is_a_dead_letter_after_an_hour_of_waiting(world: World) -> None:
@@ -675,6 +706,59 @@ def test_what_hangs_is_waited_for_once(world: World) -> None:
     assert world.states() == {State.HANDLED: 4}
 
 
+def one_at_a_time(world: World) -> None:
+    """Each wait ends with the first handler that returns."""
+    hands = world.hands
+    finished, hands.hold = hands.finished, True
+
+    def first(wait: float) -> list[Finished]:
+        if wait > 0:
+            hands._came_back.update(hands.rows()[:1])
+        return finished(0)
+
+    hands.finished = first  # type: ignore[method-assign]
+
+
+def test_a_handler_that_returns_after_others_is_waited_for(
+    world: World, logged: Callable[[str], list[EventDict]]
+) -> None:
+    for _ in range(5):
+        world.server.deliver(mail())
+    one_at_a_time(world)
+    world.tick()
+    assert world.states() == {State.HANDLED: 5}
+    assert len(world.server.folders[PROCESSED].mails) == 5
+    assert logged("handler.stuck") == []
+
+
+def test_while_others_hang_it_is_told_how_many(world: World, logged: Callable[[str], list[EventDict]]) -> None:
+    world.hung.add("slow")
+    world.start()
+    for kind in ("slow", "ok", "slow"):
+        world.server.deliver(mail(kind))
+    world.tick()
+    assert logged("handler.stuck") == [{"event": "handler.stuck", "count": 2, "log_level": "error"}]
+
+
+def test_what_comes_back_in_great_numbers_is_moved_before_the_rest_is_waited_for(world: World) -> None:
+    world.hold = True
+    world.hung.add("slow")
+    world.start()
+    finished, moved = world.hands.finished, []
+
+    def watched(wait: float) -> list[Finished]:
+        if wait > 0:
+            moved.append(len(world.server.folders[PROCESSED].mails))
+        return finished(wait)
+
+    world.hands.finished = watched  # type: ignore[method-assign]
+    for _ in range(SETTLE_AT_ONCE):
+        world.server.deliver(mail())
+    world.server.deliver(mail("slow"))
+    world.tick()
+    assert moved == [0, SETTLE_AT_ONCE]
+
+
 def test_a_death_beside_a_message_that_hangs_counts_for_the_one_that_was_tried(world: World) -> None:
     world.hold = True
     world.poison = lambda message: b"X-Kind: later" in message.raw
@@ -1062,9 +1146,46 @@ def test_a_stop_records_and_settles_what_is_in_hand(world: World) -> None:
     assert len(world.server.folders[PROCESSED].mails) == 4
 
 
-def delete_old(world: World) -> None:
-    """Forty days later, handled mail is deleted that is older than thirty."""
-    world.clock.now += 40 * 86_400
+@pytest.mark.parametrize("grace", [0.5, 10.0])
+def test_a_stop_waits_for_a_handler_that_returns_within_the_grace_period(
+    world: World, grace: float, logged: Callable[[str], list[EventDict]]
+) -> None:
+    world.hung.add("slow")
+    world.start()
+    world.server.deliver(mail("slow"))
+    world.tick()
+    finished, waits = world.hands.finished, []
+
+    def slowly(wait: float) -> list[Finished]:
+        """The first wait is broken off; during the second the handler returns."""
+        waits.append(wait)
+        world.clock.now += grace * 0.4
+        if len(waits) == 2:
+            world.hung.clear()
+            world.hands.end_hang()
+        return finished(wait)
+
+    world.hands.finished = slowly  # type: ignore[method-assign]
+    world.cycle.end(grace)
+    assert waits == [pytest.approx(grace), pytest.approx(grace * 0.6, rel=1e-4)]
+    assert world.states() == {State.HANDLED: 1}
+    assert len(world.server.folders[PROCESSED].mails) == 1
+    assert logged("worker.left_in_hand") == []
+
+
+def test_a_stop_tells_how_many_are_left_in_hand(world: World, logged: Callable[[str], list[EventDict]]) -> None:
+    world.hung.add("slow")
+    world.start()
+    for kind in ("slow", "ok", "slow"):
+        world.server.deliver(mail(kind))
+    world.tick()
+    world.cycle.end(0.0)
+    assert logged("worker.left_in_hand") == [{"event": "worker.left_in_hand", "count": 2, "log_level": "error"}]
+
+
+def delete_old(world: World, *, days: int = 40) -> None:
+    """So many days later, handled mail is deleted that is older than thirty."""
+    world.clock.now += days * 86_400
     world.cycle._delete_handled_after = timedelta(days=30)
     world.cycle._full_look_at = 0.0
     world.tick()
@@ -1085,6 +1206,22 @@ def test_handled_mail_is_deleted_after_its_time(world: World, copyuid: bool) -> 
     assert world.server.all_mail(PROCESSED) == []
     assert deleted(world) == [True, True, True]
     assert_balanced(world, handled=3, missing=0)
+
+
+def test_handled_mail_that_is_too_young_is_not_deleted(world: World, logged: Callable[[str], list[EventDict]]) -> None:
+    for _ in range(2):
+        world.server.deliver(mail())
+    world.drain()
+    delete_old(world, days=29)
+    assert deleted(world) == [False, False]
+    assert logged("mailbox.handled_deleted") == []
+    young = world.server.deliver(mail())
+    world.drain()
+    delete_old(world, days=2)
+    assert deleted(world) == [True, True, False]
+    assert world.server.find(young) is not None
+    assert len(world.server.all_mail(PROCESSED)) == 1
+    assert logged("mailbox.handled_deleted") == [{"event": "mailbox.handled_deleted", "count": 2, "log_level": "info"}]
 
 
 def test_a_copy_of_mail_that_the_worker_deleted_is_a_message_of_its_own(world: World) -> None:
@@ -1238,6 +1375,29 @@ def test_a_stop_while_paused_records_what_was_in_hand_and_moves_nothing(world: W
     world.drain()
     assert len(handed(world)) == 1
     assert_balanced(world, handled=1, missing=0)
+
+
+def test_in_a_pause_what_comes_back_is_recorded_and_the_rest_is_not_waited_for(world: World) -> None:
+    world.hung.add("slow")
+    world.start()
+    world.server.deliver(mail("slow"))
+    world.tick()
+    Facts(world.database).pause("a person", world.clock())
+    finished, waits = world.hands.finished, []
+
+    def watched(wait: float) -> list[Finished]:
+        waits.append(wait)
+        return finished(wait)
+
+    world.hands.finished = watched  # type: ignore[method-assign]
+    world.tick()
+    assert world.states() == {State.PENDING: 1}
+    world.hung.clear()
+    world.hands.end_hang()
+    world.tick()
+    assert world.states() == {State.HANDLED: 1}
+    assert waits == [0, 0]
+    assert not world.server.folders[PROCESSED].mails
 
 
 def test_a_wait_that_a_stop_ends_is_no_hang(world: World) -> None:
