@@ -78,15 +78,15 @@ class Attachment(Unchanging):
         self._unwrap = unwrap
         self.content_type: str = ContentStr(content_type)
         """The type that the sender claims, in lower case."""
-        self.filename = None if filename is None else ContentStr(filename)
+        self.filename: str | None = None if filename is None else ContentStr(filename)
         """The name that the sender gave; None without one. Anything may be in it: write to `safe_filename`."""
         self.safe_filename: str = ContentStr(safe_filename)
         """A name to write to: no folder, no device, no control character, no other attachment's of this message."""
         self.inline = inline
         """Whether the message's HTML is meant to show it."""
-        self.content_id = None if content_id is None else ContentStr(content_id)
+        self.content_id: str | None = None if content_id is None else ContentStr(content_id)
         """What the message's HTML calls it by, without brackets."""
-        self.container = None if container is None else ContentStr(container)
+        self.container: str | None = None if container is None else ContentStr(container)
         """The `filename` of the winmail.dat that it came in; None where it came by itself."""
         self._made()
 

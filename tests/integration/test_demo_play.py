@@ -209,6 +209,7 @@ def test_signals_are_the_worker_s_to_answer(demo: DemoDirectory, tmp_path: Path,
     )
     assert process.stdout is not None
     with process:
+        assert process.stdout.readline().startswith(b"The status page: http://127.0.0.1:")
         assert process.stdout.readline() == b"up\n"
         if number == signal.SIGINT:
             os.killpg(process.pid, number)  # as a terminal does for Ctrl-C
