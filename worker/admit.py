@@ -101,6 +101,7 @@ class Admission:
         """on_moved_out: told of junk that a move out of the junk folder has released; None: a move releases nothing."""
         self._messages = messages
         self._account = account
+        self._no_header = fingerprint(account, Headers(()))
         self._layout = layout
         self._classify = classify
         self._clock = clock
@@ -278,7 +279,7 @@ class Admission:
             place_look = looks.get(record.place.folder)
             if record.state is State.GONE or (place_look is not None and not place_look.holds(record)):
                 lost.append(record)
-            else:
+            elif record.fingerprint != self._no_header:  # in a folder that isn't looked at, nothing tells these apart
                 elsewhere.setdefault(record.place.folder, []).append(record)
         for folder, records in elsewhere.items():
             lost += self._not_in(session, folder, records)

@@ -21,11 +21,12 @@ from worker.journal.database import Database, JournalUnavailable
 from worker.journal.facts import Facts
 from worker.journal.intents import Intents
 from worker.journal.intents import Kind as IntentKind
-from worker.journal.messages import Messages, Record, Result
+from worker.journal.messages import Messages, Place, Record, Result
 from worker.journal.schema import metadata
 from worker.keeper import Keeper, Stopwatch
 from worker.mailbox.errors import ConnectionLost
 from worker.mailbox.folders import Layout
+from worker.mailbox.session import Session
 from worker.message import Limits, Message
 from worker.outcome import Outcome, Reject, Retry, State
 from worker.pause import Pause
@@ -385,7 +386,7 @@ class World:
             hands=hands,
             recorder=recorder,
             settle=settle,
-            carry_out=CarryOut(self.intents, messages, settle, layout, self.clock),
+            carry_out=self._carry_out(CarryOut(self.intents, messages, settle, layout, self.clock)),
             messages=messages,
             bounds=self.bounds,
             go_on=self.cycle.go_on,
@@ -515,6 +516,20 @@ class World:
             raise ValueError("not now")
         if wanted == "retry" and self.failures[mark] <= 2:
             raise Retry(after=timedelta(minutes=10))
+
+    def _carry_out(self, carry_out: CarryOut) -> Callable[..., dict[int, Place]]:
+        """What a person has opened again is to be handed over again."""
+
+        def and_forget(session: Session, opened: Callable[[int], None]) -> dict[int, Place]:
+            keys = {row.id: row.key for row in self.rows()}
+
+            def told(row: int) -> None:
+                self.recorded.pop(keys[row], None)
+                opened(row)
+
+            return carry_out(session, told)
+
+        return and_forget
 
     def _note(self, results: list[Result]) -> None:
         keys = {row.id: row.key for row in self.rows()}

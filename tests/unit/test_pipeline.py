@@ -299,6 +299,17 @@ def test_a_header_that_never_comes_is_a_dead_letter_after_an_hour_of_waiting(wor
     assert len(handed(world)) == 2
 
 
+def test_messages_without_a_header_are_never_taken_for_one(world: World) -> None:
+    world.server.copyuid = False
+    for _ in range(3):
+        world.server.deliver(mail(), veiled=True)
+        world.drain()
+        for _ in range(10):
+            world.tick(600)
+    assert world.states() == {State.FAILED: 3}
+    assert len(world.server.all_mail(FAILED)) == 3
+
+
 def test_a_restart_does_not_begin_the_hour_of_waiting_for_a_header_anew(world: World) -> None:
     world.server.deliver(mail(), headless=True)
     shown = world.server.deliver(mail(), headless=True)

@@ -360,7 +360,9 @@ class Mailbox(RuleBasedStateMachine):
             assert rows[key].fingerprint in taken, f"{key} is where it was, and isn't found"
         came = self.origins.total()
         assert balance.seen >= came - self.removed.total(), "lost"
-        if not self.ever_headless and not self.compacted:
+        if not self.ever_headless and not self.compacted and self.world.server.copyuid:
+            # Without COPYUID a moved message is known by its header alone: a look-alike that comes back to a watched
+            # folder is counted beside its row, until the next poll. In the end the books balance there too.
             assert balance.seen <= came, "one message was taken for two"
 
     def teardown(self) -> None:
