@@ -20,12 +20,23 @@ from tests.rig.worker import Worker
 MakeWorker = Callable[..., Worker]
 DEADLY = ("exit", "kill")
 KINDS = (*DEADLY, "memory", "recursion", "hang", "malformed")
-ROUTES = [{"name": "all", "handlers": ["poison", "archive", "ledger"], "tries": 2, "waits": ["20ms"]}]
+RETRIES = {"tries": 2, "waits": ["20ms"]}
+ROUTES = [
+    # What hangs in a thread is waited for, for ever: only a process of its own can be ended.
+    {
+        "name": "hangs",
+        "match": {"header": {"X-Poison": "hang"}},
+        "handlers": ["hanging", "archive", "ledger"],
+        **RETRIES,
+    },
+    {"name": "all", "handlers": ["poison", "archive", "ledger"], **RETRIES},
+]
 SETTINGS = {
     "poll": {"every": "1s", "idle": False, "batch_count": 50},
     "work": {"grace": "200ms", "threads": 4},
     "lockout": {"waits": ["1ms"], "jitter": 0.0, "threshold": 50, "per_credential": 40},
     "handler.poison": {"use": "tests.rig.handlers:Poison"},
+    "handler.hanging": {"use": "tests.rig.handlers:Poison", "isolate": True, "time_limit": "500ms"},
     "handler.archive": {"attachments": True},
     "log": {"level": "error"},
 }
