@@ -361,6 +361,7 @@ class Pipeline:
         self, session: Session, batch: Sequence[Record], tops: dict[int, Top], *, alone: bool = False
     ) -> None:
         self._go_on()
+        self._stuck.difference_update(record.id for record in batch)  # what hung before may well return this time
         missing = self._fetch(session, batch, tops, alone=alone)
         self._report.missed += missing.sought
         self._miss(missing.records)
