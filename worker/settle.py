@@ -220,14 +220,9 @@ class Settle:
             except CommandRefused:
                 absent += away  # the folder is gone, and its messages with it: the next looks say so
                 continue
-            there = session.present(
-                [
-                    record.place.uid
-                    for record in away
-                    if record.place.uid is not None and record.place.uidvalidity == state.uidvalidity
-                ]
-            )
-            group = [record for record in away if record.place.uid in there]
+            placed = [record for record in away if record.place.uidvalidity == state.uidvalidity]
+            there = session.present([record.place.uid for record in placed if record.place.uid is not None])
+            group = [record for record in placed if record.place.uid in there]
             absent += [record for record in away if record not in group]
             for start in range(0, len(group) if session.has("MOVE") else 0, uid_sets.MAX_COMMAND_UIDS):
                 self._bring(session, group[start : start + uid_sets.MAX_COMMAND_UIDS], source, folder)

@@ -317,6 +317,14 @@ def test_what_is_to_be_handled_anew_is_brought_back_from_every_folder_that_is_th
     ]
 
 
+def test_a_number_of_before_a_folder_was_renumbered_is_nobody_elses(box: Box) -> None:
+    valid = box.pending(box.server.deliver(mail(), FAILED))
+    stale = box.pending(box.server.deliver(mail(), FAILED), place=Place(FAILED, box.validity(FAILED) + 100, 1))
+    assert box.settle.bring_back(box.session, [*stale, *valid], INBOX) == stale
+    assert box.removed == [(FAILED, [1])]
+    assert box.places(*stale) == [stale[0].place]
+
+
 @pytest.mark.parametrize("told", [True, False], ids=["copyuid", "no copyuid"])
 def test_the_new_places_are_written_down_as_far_as_they_are_told(
     box: Box, told: bool, monkeypatch: pytest.MonkeyPatch
