@@ -10,7 +10,7 @@ COMPILE = $(UV) pip compile -q --universal --python-version 3.11 --generate-hash
 help:
 	@echo 'make demo        the whole worker on an embedded mailbox with sample mail, in under a minute'
 	@echo 'make test        the tests (installs Dovecot with apt-get when it is missing and you are root)'
-	@echo 'make test-all    these and the slow ones: state machines at 2,000 examples, the fault matrix, the container'
+	@echo 'make test-all    these and the slow ones: state machines at length, the fault matrix, the container'
 	@echo 'make soak        property tests with 20,000 examples, broken mail without end, mutation tests of guard and accounting: hours'
 	@echo 'make bench       what it costs, next to the floor'
 	@echo 'make lint types  style, contracts between rooms, Dockerfile; strict types'

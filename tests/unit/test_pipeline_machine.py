@@ -476,4 +476,4 @@ def test_the_account_of_messages() -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(7200)
 def test_the_account_of_messages_at_length() -> None:
-    _run(2_000, 40)
+    _run(1_000, 40)
