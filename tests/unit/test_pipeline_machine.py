@@ -4,6 +4,7 @@ The rules are what may happen to a mailbox and to a process; the invariants are 
 """
 
 import io
+import os
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from datetime import timedelta
@@ -455,6 +456,10 @@ def _mark(raw: bytes) -> str:
     return fingerprint(ACCOUNT, Headers.from_bytes(raw))
 
 
+SOAK = os.environ.get("HYPOTHESIS_PROFILE") == "soak"
+"""Look further, and elsewhere each time: a change is held to the same examples as the last one."""
+
+
 def _run(examples: int, steps: int) -> None:
     configure_logging(level="error", format="json", stream=io.StringIO(), hooks=False)
     run_state_machine_as_test(
@@ -465,6 +470,7 @@ def _run(examples: int, steps: int) -> None:
             deadline=None,
             suppress_health_check=list(HealthCheck),
             print_blob=True,
+            derandomize=not SOAK,
         ),
     )
 
@@ -476,4 +482,4 @@ def test_the_account_of_messages() -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(7200)
 def test_the_account_of_messages_at_length() -> None:
-    _run(1_000, 40)
+    _run(20_000 if SOAK else 400, 40)
