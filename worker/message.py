@@ -9,12 +9,12 @@ import io
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 from worker.content import ContentStr
 from worker.headers import Headers
 from worker.key import MessageKey
+from worker.lazy import lazy
 from worker.mime import signs
 from worker.mime.addresses import Address, addresses, date_of
 from worker.mime.limits import Limits, MessageError, MessageOverLimit, MessageUnparsable
@@ -93,7 +93,7 @@ class Attachment(Unchanging):
     def __repr__(self) -> str:
         return f"<Attachment {self.content_type.partition('/')[0]}>"  # no name: a repr ends in logs
 
-    @cached_property
+    @lazy
     def _data(self) -> bytes:
         return self._load()
 
@@ -110,7 +110,7 @@ class Attachment(Unchanging):
         """Its size in bytes, decoded."""
         return len(self._data)
 
-    @cached_property
+    @lazy
     def detected_type(self) -> str:
         """What its bytes are, whatever the sender claims: a MIME type; `application/octet-stream` for unknown."""
         from worker.mime.filetype import detect
@@ -183,14 +183,14 @@ class Message(Unchanging):
         """Its size in bytes, as fetched."""
         return len(self._raw)
 
-    @cached_property
+    @lazy
     def sha256(self) -> str:
         """The SHA-256 of its bytes, in hexadecimal."""
         return hashlib.sha256(self._raw).hexdigest()
 
     # Headers: these never raise
 
-    @cached_property
+    @lazy
     def headers(self) -> Headers:
         """Its headers, in order."""
         return Headers.from_bytes(self._raw)
@@ -205,22 +205,22 @@ class Message(Unchanging):
         """The subject as a person reads it; empty without one."""
         return self.headers.get("Subject") or ContentStr()
 
-    @cached_property
+    @lazy
     def sender(self) -> Address | None:
         """Who it says it is from: the first address of From, else Sender. A string that also has a `name`."""
         return next(iter(self._addresses("From") or self._addresses("Sender")), None)
 
-    @cached_property
+    @lazy
     def to(self) -> tuple[Address, ...]:
         """The addresses of To."""
         return self._addresses("To")
 
-    @cached_property
+    @lazy
     def cc(self) -> tuple[Address, ...]:
         """The addresses of Cc."""
         return self._addresses("Cc")
 
-    @cached_property
+    @lazy
     def date(self) -> datetime | None:
         """The Date header, in the sender's time zone; None where it is missing or nonsense."""
         return date_of(self.headers.raw("Date"))
@@ -230,7 +230,7 @@ class Message(Unchanging):
 
     # Content: these take the message apart, and may raise a MessageError
 
-    @cached_property
+    @lazy
     def _content(self) -> "Content":
         from worker.mime.content import Content
 
@@ -238,7 +238,7 @@ class Message(Unchanging):
             raise MessageOverLimit("header_bytes")
         return Content(self._raw, self._limits)
 
-    @cached_property
+    @lazy
     def text(self) -> str:
         """Its text: the first text/plain part that isn't an attachment, else its HTML as text, else nothing.
 
@@ -246,7 +246,7 @@ class Message(Unchanging):
         """
         return ContentStr(self._content.text)
 
-    @cached_property
+    @lazy
     def html(self) -> str | None:
         """Its HTML as sent (not made safe): the first text/html part that isn't an attachment; None without one.
 
@@ -255,7 +255,7 @@ class Message(Unchanging):
         html = self._content.html
         return None if html is None else ContentStr(html)
 
-    @cached_property
+    @lazy
     def attachments(self) -> tuple[Attachment, ...]:
         """Every part that isn't `text` or `html`, each once, in order.
 
@@ -290,7 +290,7 @@ class Message(Unchanging):
             raw, key=self.key, folder=self.folder, received_at=self.received_at, verdict=verdict, limits=limits
         )
 
-    @cached_property
+    @lazy
     def parsed(self) -> Any:
         """The message as mail-parser's object (`mailparser.MailParser`). Slow and large for large messages.
 
@@ -303,17 +303,17 @@ class Message(Unchanging):
 
     # What it is
 
-    @cached_property
+    @lazy
     def kind(self) -> str:
         """`mail`, `auto-reply`, `bounce`, `receipt` or `calendar`. If it can't be taken apart: by its headers."""
         return self._by_content(kind_by_headers(self.headers), lambda kind: self._content.kind(kind))
 
-    @cached_property
+    @lazy
     def protection(self) -> str | None:
         """`smime-encrypted`, `smime-signed`, `rpmsg`, `pgp`, or None. What can't be taken apart: by its headers."""
         return self._by_content(protection_by_headers(self.headers), lambda found: self._content.protection() or found)
 
-    @cached_property
+    @lazy
     def notices(self) -> tuple[str, ...]:
         """What the provider removed or changed, as far as its notices tell; by the subject alone, where that is all.
 
@@ -323,7 +323,7 @@ class Message(Unchanging):
         found = notices_by_headers(self.headers)
         return self._by_content(found, lambda found: tuple(dict.fromkeys((*found, *self._content.notices()))))
 
-    @cached_property
+    @lazy
     def stand_in(self) -> str | None:
         """What this is in place of the message, which isn't here: `retrieval-failed`, `atp-scan`; None for a message.
 

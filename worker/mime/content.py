@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import partial
 
+from worker.lazy import lazy
 from worker.mime import signs, tnef
 from worker.mime.htmltext import text_of
 from worker.mime.limits import Limits, MessageOverLimit
@@ -26,16 +27,16 @@ class Content:
         self.others = tuple(leaf for leaf in leaves if leaf is not self._text and leaf is not self._html)
         """Every leaf that is neither, in order."""
 
-    @cached_property
+    @lazy
     def html(self) -> str | None:
         return self._html.text() if self._html else None
 
-    @cached_property
+    @lazy
     def plain(self) -> str:
         """The text part's text; nothing where there is only HTML."""
         return self._text.text() if self._text else ""
 
-    @cached_property
+    @lazy
     def text(self) -> str:
         return self.plain if self._text or not self.html else text_of(self.html)
 

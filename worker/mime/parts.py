@@ -8,8 +8,8 @@ from email.message import Message as StandardMessage
 from email.parser import BytesParser
 from email.policy import Compat32
 from email.utils import collapse_rfc2231_value
-from functools import cached_property
 
+from worker.lazy import lazy
 from worker.mime.charsets import decode
 from worker.mime.limits import Limits, MessageError, MessageOverLimit, MessageUnparsable
 from worker.mime.skeleton import Skeleton, cut
@@ -134,7 +134,7 @@ class Part:
         """`attachment`, `inline`, another word of the sender's, or nothing."""
         self._skeleton = skeleton
 
-    @cached_property
+    @lazy
     def filename(self) -> str | None:
         """The name that the sender gave it, as a person reads it; None without one."""
         name = self.node.parameter("filename", "content-disposition")
@@ -142,7 +142,7 @@ class Part:
             name = self.node.parameter("name")
         return (readable(name) or None) if name is not None else None
 
-    @cached_property
+    @lazy
     def content_id(self) -> str | None:
         """What the message's HTML calls it by, without brackets; None without one."""
         value = self.node.get("content-id")
