@@ -41,8 +41,11 @@ class Webhook:
         self.name = name
         self._url = parsed
         self._form = _FORMS[form]
-        # Redirects are not followed: an alert goes where the setting says, or nowhere.
-        self._client = httpx.Client(timeout=TIMEOUT, follow_redirects=False, transport=transport)
+        # Redirects are not followed: an alert goes where the setting says, or nowhere. What goes in the clear stays on
+        # this machine, and would leave it by a proxy that the environment names.
+        self._client = httpx.Client(
+            timeout=TIMEOUT, follow_redirects=False, transport=transport, trust_env=parsed.scheme == "https"
+        )
 
     def send(self, alert: News) -> None:
         """Post it. Raises `NotSent`."""

@@ -10,6 +10,8 @@ from typing import Any, Self
 import httpx
 import pytest
 
+from tests.rig.https import HttpsServer
+from tests.rig.tls import ADDRESS, Authority
 from tests.unit.observe.conftest import Lines
 from worker.observe.alerts import Alert, NotSent, Phase, Rule
 from worker.observe.redact import Secret
@@ -65,6 +67,18 @@ def test_teams(alert: Alert, colour: str) -> None:
     assert [block["text"] for block in card["body"]] == [
         text for text in (alert.title, alert.text, alert.do, ACCOUNT) if text
     ]
+
+
+@pytest.mark.parametrize("name", ["HTTP_PROXY", "http_proxy", "ALL_PROXY"])
+def test_what_goes_in_the_clear_goes_to_no_proxy(
+    authority: Authority, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    with HttpsServer(authority, plain=True) as proxy, HttpsServer(authority, plain=True) as server:
+        monkeypatch.setenv(name, f"http://{ADDRESS}:{proxy.port}")
+        hook = Webhook("hook", Secret(f"http://{ADDRESS}:{server.port}/hook"))
+        hook.send(FIRING)
+        hook.close()
+    assert (proxy.connections, len(server.requests)) == (0, 1)
 
 
 @pytest.mark.parametrize("status", [301, 400, 404, 429, 500])
