@@ -34,6 +34,8 @@ _NAME_NOTICES = (
     ("atp-scan-in-progress", "atp scan in progress"),
 )
 
+_SCAN_NAME = re.compile(rb"ATP(?:[ _]|=20|%20)Scan")
+_SCAN_NAME_IN_BASE64 = b"QVRQIFNjYW4"
 _RETRIEVAL_SUBJECT = re.compile(
     r"Retrieval using the IMAP4 protocol failed for the following message: *\d+", re.IGNORECASE
 )
@@ -127,8 +129,11 @@ def notices_by_headers(headers: Headers) -> tuple[str, ...]:
 
 
 def may_be_scan_stand_in(raw: bytes) -> bool:
-    """Whether it is worth looking closer: the words are there. Cheap, as every message is asked."""
-    return b"ATP Scan In Progress" in raw or b"ATP=20Scan" in raw or b"ATP_Scan" in raw
+    """Whether it is worth looking closer: the words are there, as a file's name may be written (RFC 2047, RFC 2231).
+
+    Cheap, as every message is asked, over all of its bytes.
+    """
+    return _SCAN_NAME_IN_BASE64 in raw or _SCAN_NAME.search(raw) is not None
 
 
 def is_scan_name(text: str) -> bool:

@@ -163,7 +163,19 @@ def test_what_only_speaks_of_it_is_mail() -> None:
     assert stand_in(SUBJECT, EXCHANGE, "What does this subject mean?").stand_in is None
 
 
-def test_the_stand_in_for_what_is_still_scanned_is_known() -> None:
-    scanning = 'Content-Type: message/rfc822; name="ATP Scan In Progress"\n\nSubject: x\n\nx'
-    assert multipart(TEXT, scanning).stand_in == "atp-scan"
+@pytest.mark.parametrize(
+    "name",
+    [
+        'name="ATP Scan In Progress"',
+        'name="=?utf-8?Q?ATP_Scan_In_Progress?="',
+        'name="=?utf-8?Q?ATP=20Scan=20In=20Progress?="',
+        'name="=?utf-8?B?QVRQIFNjYW4gSW4gUHJvZ3Jlc3M=?="',
+        "name*=utf-8''ATP%20Scan%20In%20Progress",
+    ],
+)
+def test_the_stand_in_for_what_is_still_scanned_is_known_however_its_name_is_written(name: str) -> None:
+    assert multipart(TEXT, f"Content-Type: message/rfc822; {name}\n\nSubject: x\n\nx").stand_in == "atp-scan"
+
+
+def test_what_asks_for_a_scan_in_progress_is_mail() -> None:
     assert message("\nWhat is 'ATP Scan In Progress'?").stand_in is None
