@@ -8,8 +8,8 @@ import re
 import shutil
 import subprocess
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -196,27 +196,28 @@ def test_two_hosts_on_one_database_in_a_crash_loop(
 @pytest.mark.timeout(600)
 def test_the_installed_command_in_a_crash_loop(dovecot: Mailbox, make_worker: MakeWorker) -> None:
     worker = impatient(make_worker, per_credential=8)
-    choose = random.Random(5)
-    began = time.monotonic()
     assert worker.once() == 75
-    start = time.monotonic() - began  # up to the first login's answer, on this machine, as busy as it is
 
-    def loop() -> None:
+    def loop(seed: int) -> None:
+        choose = random.Random(seed)
         for _ in range(ROUNDS):
+            said = len(worker.process_log)
             process = worker.process("run")
-            try:
-                process.wait(start * choose.uniform(0.8, 2.5))
-            except subprocess.TimeoutExpired:
-                process.kill()
+            if choose.random() < 0.7:
+                eventually(lambda: AT_WORK.search(worker.process_log[said:]))  # noqa: B023 -- called at once
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(choose.uniform(0.0, 0.3))
+            process.kill()
             process.wait()
 
-    loops = [threading.Thread(target=loop) for _ in range(2)]
+    loops = [threading.Thread(target=loop, args=(seed,)) for seed in range(2)]
     for thread in loops:
         thread.start()
     for thread in loops:
         thread.join()
 
-    assert 1 < checks(dovecot) <= BUDGET
+    assert 1 <= checks(dovecot) <= failures(worker) <= BUDGET
+    assert failures(worker) > 1
     assert not dovecot.locked
     deploy(worker, RIGHT)
     if failures(worker) == BUDGET:
@@ -263,7 +264,8 @@ def test_a_halted_worker_stays_alive_and_takes_a_changed_password(dovecot: Mailb
         eventually(lambda: worker.status()["login"]["state"] == "halted")
         assert running.alive
         assert worker.status()["login"]["reason"] == "credential"
-        assert dovecot.attempts == 5
+        assert failures(worker) == 5
+        assert 1 <= dovecot.attempts <= 5  # on a slow machine, an answer may not be waited for
         deploy(worker, RIGHT)
         eventually(lambda: worker.status()["last_poll"]["ok"])
     assert (dovecot.attempts, failures(worker)) == (0, 0)
