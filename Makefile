@@ -5,12 +5,13 @@ PY := .venv/bin/python
 UV = $$(scripts/bootstrap uv)
 COMPILE = $(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
-.PHONY: help install demo test test-unit test-all soak bench lint format types docs lock wheel audit-deps clean
+.PHONY: help install demo test test-unit test-slow test-all soak bench lint format types docs lock wheel audit-deps clean
 
 help:
 	@echo 'make demo        the whole worker on an embedded mailbox with sample mail, in under a minute'
 	@echo 'make test        the tests (installs Dovecot with apt-get when it is missing and you are root)'
-	@echo 'make test-all    these and the slow ones: state machines at length, the fault matrix, the container'
+	@echo 'make test-slow   the slow ones: state machines at length, the container, the page in a browser, each fault'
+	@echo 'make test-all    these, those, and the long ones: the fault matrix, crash loops, thousands of messages with poison'
 	@echo 'make soak        property tests with 20,000 examples, broken mail without end, mutation tests of guard and accounting: hours'
 	@echo 'make bench       what it costs, next to the floor'
 	@echo 'make lint types  style, contracts between rooms, Dockerfile; strict types'
@@ -28,11 +29,15 @@ demo: install
 
 test: install
 	@scripts/bootstrap system test
-	@$(PY) -m pytest -q -m 'not slow'
+	@$(PY) -m pytest -q -m 'not slow and not long'
 
 test-unit: install
 	@scripts/bootstrap system run
-	@$(PY) -m pytest -q -m 'not slow' tests/unit
+	@$(PY) -m pytest -q -m 'not slow and not long' tests/unit
+
+test-slow: install
+	@scripts/bootstrap system test containers
+	@$(PY) -m pytest -q -m slow
 
 test-all: install
 	@scripts/bootstrap system test containers

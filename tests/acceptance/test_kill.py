@@ -101,7 +101,7 @@ def test_killed_at_random_moments(dovecot: Mailbox, proxy: Proxy, make_worker: M
     kill_at_random(dovecot, proxy, make_worker(proxy, routes=ROUTES, settings=SETTINGS), forks, seed=1, rounds=8)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("seed", range(2, 5))
 @pytest.mark.parametrize("without", [(), ("MOVE",)], ids=["MOVE", "COPY"])

@@ -168,7 +168,7 @@ def test_killed_at_each_login(dovecot: Mailbox, proxy: Proxy, make_worker: MakeW
     assert worker.once() == 77
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("when", ["", "sent"])
 def test_two_hosts_on_one_database_in_a_crash_loop(
     dovecot: Mailbox, proxy: Proxy, make_worker: MakeWorker, postgres_url: str, when: str
@@ -192,7 +192,7 @@ def test_two_hosts_on_one_database_in_a_crash_loop(
     gets_in(hosts[1], dovecot)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(600)
 def test_the_installed_command_in_a_crash_loop(dovecot: Mailbox, make_worker: MakeWorker) -> None:
     worker = impatient(make_worker, per_credential=8)

@@ -288,13 +288,13 @@ def test_a_sample_of_the_matrix(matrix: Matrix) -> None:
     judge(matrix.try_all(first))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(1800)
 def test_the_matrix(matrix: Matrix) -> None:
     judge(matrix.try_all(matrix.enumerate()))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(900)
 def test_the_matrix_of_moves_on_a_server_without_move(make_dovecot: Callable[..., Dovecot], tmp_path: Path) -> None:
     """COPY, the mark, EXPUNGE, and what is written between them."""

@@ -105,7 +105,7 @@ def test_poison_ends_as_a_dead_letter_and_its_neighbours_do_not(
 MESSAGES = 20_000 if os.environ.get("HYPOTHESIS_PROFILE") == "soak" else 2_000
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(MESSAGES)
 def test_many_messages_killed_again_and_again(dovecot: Mailbox, make_worker: MakeWorker, tmp_path: Path) -> None:
     worker = make_worker(routes=ROUTES, settings=SETTINGS)

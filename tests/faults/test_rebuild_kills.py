@@ -90,7 +90,7 @@ def test_a_rebuild_that_was_killed_is_begun_again(dovecot: Mailbox, make_worker:
     assert not faults, "\n".join(faults)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("handled", ["Processed", "keep"])
 def test_a_rebuild_that_was_killed_anywhere_is_begun_again(

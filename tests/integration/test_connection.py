@@ -124,7 +124,7 @@ def test_cut_again_and_again_at_any_byte(dovecot: Mailbox, proxy: Proxy, make_wo
     assert proxy.traffic.connections > 6
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("seed", range(20))
 def test_cut_again_and_again_at_any_byte_for_long(
     dovecot: Mailbox, proxy: Proxy, make_worker: MakeWorker, seed: int
