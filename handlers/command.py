@@ -93,6 +93,7 @@ class Command:
         self._command = (shutil.which(settings.command[0], path=_PATH) or settings.command[0], *settings.command[1:])
         self._lock = threading.Lock()
         self._running: set[subprocess.Popen[bytes]] = set()
+        self._closed = False
 
     def __call__(self, message: Message) -> None:
         """Run the program and go by its exit code.
@@ -110,8 +111,9 @@ class Command:
         _judge(code)
 
     def close(self) -> None:
-        """End what still runs."""
+        """End what still runs, and what begins from now on."""
         with self._lock:
+            self._closed = True
             running = tuple(self._running)
         for process in running:
             _kill_group(process, signal.SIGKILL)
@@ -153,6 +155,9 @@ class Command:
         )
         with self._lock:
             self._running.add(process)
+            closed = self._closed
+        if closed:  # since it was started
+            _kill_group(process, signal.SIGKILL)
         try:
             with _watch(process) as ended:
                 if ended(self._settings.timeout):

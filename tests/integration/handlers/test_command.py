@@ -192,6 +192,13 @@ def test_close_ends_what_runs(tmp_path: Path) -> None:
     assert errors
 
 
+def test_what_begins_after_the_close_is_ended(tmp_path: Path) -> None:
+    handler = shell("exec sleep 60")
+    handler.close()
+    with pytest.raises(CommandFailed):
+        handler(report())
+
+
 def test_output_goes_to_its_file_alone(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     handler = shell("echo out; echo err >&2", output=tmp_path / "log")
     handler(report(1))
