@@ -72,7 +72,7 @@ def test_what_was_asked_for_and_done_long_ago_is_forgotten(world: World) -> None
     first, second, _ = intents.open()
     intents.done([first.id], 10.0)
     intents.done([second.id], 20.0)
-    intents.forget(15.0)
+    intents.forget(20.0)
     with world.database.read() as connection:
         assert connection.execute(select(func.count()).select_from(intent)).scalar() == 2
     assert [asked.key for asked in intents.open()] == ["c"]

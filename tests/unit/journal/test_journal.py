@@ -97,6 +97,69 @@ def test_damage_is_found_at_the_start(tmp_path: Path, at: str) -> None:
         opened(tmp_path)
 
 
+def damaged(folder: Path) -> Journal:
+    """A damaged journal, with the files that SQLite keeps beside one."""
+    folder.mkdir(exist_ok=True)
+    for suffix in ("", "-wal", "-shm"):
+        (folder / f"{FILE}{suffix}").write_text(f"damaged{suffix}")
+    return Journal(folder, None, lambda: 60.0)
+
+
+def contents(folder: Path) -> dict[str, str]:
+    """What was kept of a damaged journal, by the end of each file's name."""
+    return {path.name.partition("Z")[2]: path.read_text() for path in folder.glob(f"{FILE}.damaged-*Z*")}
+
+
+@pytest.mark.parametrize("links", [True, False], ids=["", "no links"])
+@pytest.mark.parametrize("died", [False, True], ids=["", "after one that died"])
+def test_a_damaged_journal_is_kept_whole_and_its_follower_is_paused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, links: bool, died: bool
+) -> None:
+    def no_links(self: Path, target: Path) -> None:
+        raise PermissionError(self, target)
+
+    if not links:
+        monkeypatch.setattr(Path, "hardlink_to", no_links)
+    for suffix in ("", "-wal", "-shm") if died else ():
+        (tmp_path / f"{FILE}.new{suffix}").write_text("half a journal")
+    journal = damaged(tmp_path)
+
+    kept = journal.replace_damaged(ADDRESS, "rebuild")
+
+    assert kept.parent == tmp_path
+    assert kept.read_text() == "damaged"
+    assert contents(tmp_path) == {"": "damaged", "-wal": "damaged-wal", "-shm": "damaged-shm"}
+    assert list(tmp_path.glob(f"{FILE}.new*")) == []
+    assert (tmp_path / FILE).stat().st_mode & 0o777 == 0o600
+    assert journal.facts.paused() == "1970-01-01T00:01:00+00:00 by rebuild"
+    with pytest.raises(OtherAccount, match=ADDRESS):
+        journal.open("another@nhs.net")
+
+
+def test_a_damaged_journal_is_in_its_place_until_its_follower_is_paused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def die(self: Facts, actor: str, now: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Facts, "pause", die)
+    with pytest.raises(KeyboardInterrupt):
+        damaged(tmp_path).replace_damaged(ADDRESS, "rebuild")
+    assert (tmp_path / FILE).read_text() == "damaged"
+    assert contents(tmp_path) == {}
+
+
+def test_a_damaged_journal_that_cant_be_replaced_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(self: Path, target: Path) -> None:
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr(Path, "replace", refuse)
+    with pytest.raises(JournalUnavailable, match=r"^the damaged journal can't be replaced: Read-only file system$"):
+        damaged(tmp_path).replace_damaged(ADDRESS, "rebuild")
+    with pytest.raises(JournalUnavailable, match=r"^a journal on a database server is repaired there$"):
+        Journal(tmp_path, "sqlite://", lambda: 60.0).replace_damaged(ADDRESS, "rebuild")
+
+
 def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(JournalUnavailable, match="state folder"):
@@ -169,6 +232,9 @@ def test_facts(database: Database) -> None:
     facts.resume()
     facts.resume()
     assert facts.paused() is None
+    facts.remember("note", "left by someone")
+    facts.resume("someone")
+    assert facts.recall("note") == "left by someone"
 
 
 def test_anchors_never_go_back(database: Database) -> None:
@@ -179,3 +245,5 @@ def test_anchors_never_go_back(database: Database) -> None:
     assert anchors.heads() == {"a": Head(5, "five"), "b_": Head(1, "one")}
     anchors.store("a", Head(6, "six"))
     assert anchors.heads()["a"] == Head(6, "six")
+    anchors.store("a", Head(6, "six, anew"))
+    assert anchors.heads()["a"] == Head(6, "six, anew")

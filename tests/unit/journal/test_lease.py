@@ -65,7 +65,8 @@ def test_the_row_says_who_holds_it_and_until_when(database: Database, tmp_path: 
     assert holder is not None
     assert holder.name.startswith("me:")  # and a mark of this process: names alone may be given twice
     assert holder.expires_at == 1000.0 + DURATION
-    assert current_holder(database, 1001.0 + DURATION) is None
+    assert current_holder(database, 1000.0 + DURATION) == holder
+    assert current_holder(database, 1000.1 + DURATION) is None
     mine.release()
     assert current_holder(database, 1000.0) is None
 
@@ -81,6 +82,28 @@ def test_a_heartbeat_renews_only_what_is_held(database: Database, tmp_path: Path
     holder = current_holder(database, time.now)
     assert holder is not None
     assert holder.expires_at == time.now + DURATION
+
+
+def test_on_one_host_it_is_ours_for_as_long_as_we_live(database: Database, tmp_path: Path) -> None:
+    time = Time()
+    mine = lease_of(database, tmp_path, time=time)
+    mine.acquire()
+    time.now += 10 * DURATION
+    assert mine.is_held(), "the kernel keeps the lock, whatever a clock says"
+    with database.write() as connection:
+        mine.fence(connection)
+
+
+def test_it_is_given_back_though_the_journal_cant_be_written(database: Database, tmp_path: Path) -> None:
+    mine, other = lease_of(database, tmp_path), lease_of(database, tmp_path, "other")
+    mine.acquire()
+    with database.write() as connection:
+        connection.exec_driver_sql("ALTER TABLE lease RENAME TO lost")
+    mine.release()
+    assert not mine.is_held()
+    with database.write() as connection:
+        connection.exec_driver_sql("ALTER TABLE lost RENAME TO lease")
+    assert other.acquire()
 
 
 def test_another_process_holds_it_until_it_is_killed(database: Database, tmp_path: Path) -> None:

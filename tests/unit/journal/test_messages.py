@@ -5,7 +5,8 @@ from pathlib import Path as FilePath
 import pytest
 
 from worker.journal.database import Database, JournalUnavailable
-from worker.journal.messages import Looked, Messages, NewMessage, Place, Record, Result
+from worker.journal.glance import newest
+from worker.journal.messages import SUSPECT, Looked, Messages, NewMessage, Place, Record, Result
 from worker.journal.schema import metadata
 from worker.outcome import State
 from worker.verdict import Evidence, Path, Verdict
@@ -77,6 +78,13 @@ def test_a_death_counts_only_alone_and_its_message_stays_suspect(messages: Messa
     messages.died_with(beside, alone=False)
     assert [record.deaths for record in messages.everything()] == [1, 0]
     assert len(messages.suspects()) == 2
+
+
+def test_what_broke_at_its_fetch_was_not_tried_and_is_suspect(messages: Messages) -> None:
+    broken, beside = messages.add([new(uid=1), new(uid=2)], 1.0)
+    messages.begin_tries([broken.id, beside.id], "run-1")
+    messages.suspect([broken.id])
+    assert [(record.tries, record.in_hand) for record in messages.everything()] == [(0, SUSPECT), (1, "run-1")]
 
 
 def test_the_time_of_the_next_try_decides_what_is_due(messages: Messages) -> None:
@@ -201,6 +209,27 @@ def test_a_release_is_opened_with_its_verdict_and_counts_as_one(messages: Messag
     assert (only(messages).verdict, only(messages).released, messages.counts().released) == (CLEAN, True, 1)
 
 
+def test_walks_that_miss_settled_mail_are_counted_until_one_finds_it(messages: Messages) -> None:
+    here, away, other = messages.add([new(uid=1), new(uid=2), new(uid=3)], 1.0)
+
+    def missed() -> list[int]:
+        return [record.missed for record in messages.everything()]
+
+    messages.found_or_missed([], [here.id, away.id, other.id])
+    messages.found_or_missed([here.id], [away.id])
+    assert missed() == [0, 2, 1]
+    messages.found_or_missed([away.id], [])
+    assert missed() == [0, 0, 1]
+
+
+def test_what_was_settled_before_a_time(messages: Messages) -> None:
+    first, second, third = messages.add([new(uid=1), new(uid=2), new(uid=3)], 1.0)
+    messages.record([Result(first.id, State.HANDLED)], 5.0)
+    messages.record([Result(second.id, State.HANDLED)], 6.0)
+    messages.record([Result(third.id, State.HANDLED, settle_to="Processed")], 5.0)
+    assert [record.id for record in messages.settled_before(6.0)] == [first.id]
+
+
 def test_what_is_compacted_is_forgotten_and_still_counted(messages: Messages) -> None:
     rows = messages.add([new(f"{number:026}", number) for number in range(1, 6)], 1.0)
     done, failed = State.HANDLED, State.FAILED
@@ -235,6 +264,7 @@ def test_what_is_rebuilt_is_never_pending(tmp_path: FilePath) -> None:
     assert [record.key for record in records] == ["a" * 26, f"{'a' * 26}-2", "b" * 26]
     assert [record.state for record in records] == [State.HANDLED, State.FAILED, State.JUNK]
     assert all(record.settled and record.reason == "rebuilt" for record in records)
+    assert [item.at for item in newest(database, State.HANDLED, 9)] == [5.0]
     assert not messages.unsettled()
     beside._database.close()
     database.close()

@@ -3,6 +3,7 @@
 import random
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
@@ -140,13 +141,31 @@ def test_compacting_keeps_what_decides(database: Database) -> None:
         number = begin(ledger, after=ledger.history().head)
         ledger.finish(number, outcome=outcome, counts=outcome == FailureClass.REJECTED, at=5.0)
     before = ledger.history()
-    assert ledger.compact(before=4.0) == 0
+    assert ledger.compact(before=5.0) == 0
     assert ledger.compact(before=6.0) == 1
     assert ledger.history() == before
     number = begin(ledger, after=before.head)
     ledger.finish(number, outcome=SUCCEEDED, counts=False, at=5.0)
     assert ledger.compact(before=6.0) == 3
     assert ledger.history().head == number
+
+
+@pytest.mark.parametrize("order", list(permutations(["password", "token", "reset", "rejected"])), ids=" ".join)
+def test_compacting_changes_no_decision_whatever_came_last(database: Database, order: tuple[str, ...]) -> None:
+    ledger = AttemptLedger(database)
+    for what in order:
+        head = ledger.head()
+        if what == "reset":
+            ledger.append(after=head, floor=0, epoch="e", kind=RESET, actor="a", at=5.0)
+            continue
+        number = begin(ledger, after=head, kind="token" if what == "token" else "password")
+        rejected = what == "rejected"
+        outcome = FailureClass.REJECTED if rejected else SUCCEEDED
+        ledger.finish(number, outcome=outcome, counts=rejected, at=5.0)
+    before = ledger.history()
+    assert ledger.head() == before.head == 4
+    ledger.compact(before=6.0)
+    assert ledger.history() == before
 
 
 def test_a_lost_database_is_no_journal(tmp_path: Path) -> None:
