@@ -1,5 +1,6 @@
 """The account of messages, row by row."""
 
+from dataclasses import replace
 from pathlib import Path as FilePath
 
 import pytest
@@ -268,6 +269,14 @@ def test_what_is_rebuilt_is_never_pending(tmp_path: FilePath) -> None:
     assert not messages.unsettled()
     beside._database.close()
     database.close()
+
+
+def test_the_messages_in_a_state_since_a_time_the_newest_first(messages: Messages) -> None:
+    times = [30.0, 10.0, 20.0, 20.0, 40.0]
+    rows = messages.add([replace(new(uid=n), received_at=at) for n, at in enumerate(times, 1)], 1.0)
+    messages.record([Result(rows[4].id, State.HANDLED)], 2.0)
+    assert [row.id for row in messages.in_state(State.PENDING)] == [rows[n].id for n in (0, 3, 2, 1)]
+    assert [row.id for row in messages.in_state(State.PENDING, since=20.0)] == [rows[n].id for n in (0, 3, 2)]
 
 
 def test_counts(messages: Messages) -> None:
