@@ -111,6 +111,18 @@ def test_beside_a_process_that_writes(folder: Path) -> None:
     own.close()
 
 
+def test_a_restored_journal_is_looked_at_in_its_place(folder: Path) -> None:
+    """A backup has no log beside it, and isn't made to have one by those who only look."""
+    written(folder, 3)
+    with closing(sqlite3.connect(folder / FILE)) as raw:
+        assert raw.execute("PRAGMA journal_mode = DELETE").fetchone() == ("delete",)
+    looking = journal(folder).to_read(ADDRESS)
+    assert looking.facts.last_poll() == LastPoll(1.0, ok=True, new=3)
+    written(folder, 4)
+    assert looking.facts.last_poll() == LastPoll(1.0, ok=True, new=4)
+    looking.close()
+
+
 @pytest.mark.parametrize("leave", [written, killed])
 def test_in_a_folder_that_can_only_be_read(folder: Path, leave: object) -> None:
     assert callable(leave)
