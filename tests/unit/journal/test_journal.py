@@ -8,12 +8,13 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
+import worker.journal.migrate as migrate_module
 from worker.journal.anchors import JournalAnchors
 from worker.journal.database import Database, JournalDamaged, JournalUnavailable
 from worker.journal.facts import Facts, LastPoll, OtherAccount
 from worker.journal.journal import FILE, Journal
 from worker.journal.messages import Messages, NewMessage, Place
-from worker.journal.migrate import HEAD, JournalTooNew, migrate
+from worker.journal.migrate import HEAD, JournalTooNew, is_current, migrate
 from worker.journal.schema import metadata
 from worker.observe.audit import Head
 from worker.verdict import Path as MailPath
@@ -45,6 +46,24 @@ def test_migrating_twice_changes_nothing(database: Database) -> None:
     migrate(database)
     with database.read() as connection:
         assert connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar() == HEAD
+
+
+def test_a_journal_of_an_older_program_is_upgraded_with_what_is_in_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = Database(f"sqlite:///{tmp_path / FILE}")
+    monkeypatch.setattr(migrate_module, "HEAD", "0001")
+    migrate(database)
+    Facts(database).remember("note", "of before")
+    monkeypatch.undo()
+    assert not is_current(database)
+
+    migrate(database)
+
+    assert is_current(database)
+    assert Facts(database).recall("note") == "of before"
+    with database.read() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
 
 
 def test_a_journal_of_a_newer_program_is_refused_and_left_alone(tmp_path: Path) -> None:

@@ -6,8 +6,8 @@ from pathlib import Path as FilePath
 import pytest
 
 from worker.journal.database import Database, JournalUnavailable
-from worker.journal.glance import newest
-from worker.journal.messages import SUSPECT, Looked, Messages, NewMessage, Place, Record, Result
+from worker.journal.glance import Newest, newest
+from worker.journal.messages import DELETED, SUSPECT, Looked, Messages, NewMessage, Place, Record, Result
 from worker.journal.schema import metadata
 from worker.outcome import State
 from worker.verdict import Evidence, Path, Verdict
@@ -77,7 +77,7 @@ def test_a_death_counts_only_alone_and_its_message_stays_suspect(messages: Messa
     messages.begin_tries([alone.id, beside.id], "run-1")
     messages.died_with(alone, alone=True)
     messages.died_with(beside, alone=False)
-    assert [record.deaths for record in messages.everything()] == [1, 0]
+    assert [(record.deaths, record.in_hand) for record in messages.everything()] == [(1, SUSPECT), (0, SUSPECT)]
     assert len(messages.suspects()) == 2
 
 
@@ -147,6 +147,25 @@ def test_gone_is_what_walks_in_a_row_missed_and_only_what_is_pending(messages: M
     assert messages.missed([], gone_after=2, now=5.0) == 0
     states = {record.id: record.state for record in messages.everything()}
     assert states == {away.id: State.GONE, done.id: State.HANDLED, other.id: State.PENDING}
+
+
+def test_what_is_gone_is_done_and_in_nobodys_hand(messages: Messages) -> None:
+    (row,) = messages.add([new()], 1.0)
+    messages.begin_tries([row.id], "run-1")
+    messages.missed([row.id], gone_after=1, now=3.0)
+    assert (only(messages).in_hand, only(messages).settled) == (None, True)
+    assert newest(messages._database, State.GONE, 9) == [Newest(row.key, 3.0, "taken-away")]
+    assert messages.unsettled() == []
+
+
+def test_what_lies_at_its_place_no_more_is_somewhere_in_its_folder(messages: Messages) -> None:
+    moved, other = messages.add([new(uid=1), new(uid=2, folder="Results")], 1.0)
+    looks = {name: Looked(14, 5, "mark") for name in ("INBOX", "Results")}
+    messages.looked_at(looks)
+    messages.misplaced([])
+    messages.misplaced([moved.id])
+    assert [record.place for record in messages.everything()] == [Place("INBOX", 14, None), other.place]
+    assert messages.last_looks() == looks | {"INBOX": Looked(14, 5, "")}
 
 
 def test_gone_mail_that_is_seen_again_is_pending_and_nothing_of_its_end_is_left(messages: Messages) -> None:
@@ -229,6 +248,22 @@ def test_what_was_settled_before_a_time(messages: Messages) -> None:
     messages.record([Result(second.id, State.HANDLED)], 6.0)
     messages.record([Result(third.id, State.HANDLED, settle_to="Processed")], 5.0)
     assert [record.id for record in messages.settled_before(6.0)] == [first.id]
+
+
+def test_what_may_be_deleted_was_handled_before_a_time_and_lies_where_we_put_it(messages: Messages) -> None:
+    names = ("old", "young", "failed", "elsewhere", "deleted", "stays")
+    rows = dict(zip(names, messages.add([new(uid=n) for n in range(1, 7)], 1.0), strict=True))
+    for name, row in rows.items():
+        state, folder = (State.FAILED, "Failed") if name == "failed" else (State.HANDLED, "Processed")
+        messages.record([Result(row.id, state, settle_to=None if name == "stays" else folder)], 2.0)
+        if name != "stays":
+            messages.settled([(row.id, Place(folder, 3, row.id))], 9.0 if name == "young" else 5.0)
+    messages.seen_at([(rows["elsewhere"].id, Place("Mine", 4, 1))])
+    messages.deleted([rows["deleted"].id])
+
+    assert [row.id for row in messages.handled_before(9.0)] == [rows["old"].id]
+    (deleted,) = messages.with_keys([rows["deleted"].key])
+    assert (deleted.place, deleted.reason) == (Place("Processed", 3, None), DELETED)
 
 
 def test_what_is_compacted_is_forgotten_and_still_counted(messages: Messages) -> None:

@@ -157,6 +157,17 @@ def test_on_a_full_disk_beside_a_process(folder: Path) -> None:
     own.close()
 
 
+def test_a_copy_is_named_after_the_worker_and_goes_in_the_end(folder: Path) -> None:
+    killed(folder, 3)
+    with read_only(folder):
+        looking = journal(folder).to_read(ADDRESS)
+        copy = Path(str(looking.database.url.database).removeprefix("file:")).parent
+        assert copy.name.startswith("nhsmail-journal-")
+        assert copy.exists()
+        looking.close()
+        assert not copy.exists()
+
+
 @pytest.mark.parametrize("mode", [0o000, 0o600])
 def test_a_folder_that_cannot_be_entered_is_told(folder: Path, mode: int) -> None:
     written(folder, 3)

@@ -163,7 +163,12 @@ def test_compacting_changes_no_decision_whatever_came_last(database: Database, o
         outcome = FailureClass.REJECTED if rejected else SUCCEEDED
         ledger.finish(number, outcome=outcome, counts=rejected, at=5.0)
     before = ledger.history()
+    at = {what: number for number, what in enumerate(order, 1)}
     assert ledger.head() == before.head == 4
+    assert before.settled == max(at["password"], at["token"], at["reset"])
+    assert before.reset_unproven == (at["reset"] > at["password"])
+    counted = at["rejected"] > max(at["password"], at["reset"])
+    assert [record.number for record in before.records] == ([at["rejected"]] if counted else [])
     ledger.compact(before=6.0)
     assert ledger.history() == before
 
