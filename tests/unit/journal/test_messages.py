@@ -186,6 +186,13 @@ def test_done_mail_that_lies_elsewhere_stays_done(messages: Messages) -> None:
     assert only(messages).settled
 
 
+def test_which_messages_are_on_a_path(messages: Messages) -> None:
+    rows = [row.id for row in messages.add([new(uid=1), new(uid=2, verdict=JUNK), new(uid=3)], 1.0)]
+    assert messages.on_path(Path.CLEAN, rows) == {rows[0], rows[2]}
+    assert messages.on_path(Path.CLEAN, rows[1:]) == {rows[2]}
+    assert messages.on_path(Path.JUNK, []) == set()
+
+
 def test_a_new_verdict_opens_a_message_again(messages: Messages) -> None:
     (row,) = messages.add([new(verdict=JUNK)], 1.0)
     messages.record([Result(row.id, State.JUNK)], 2.0)
