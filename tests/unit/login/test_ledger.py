@@ -107,13 +107,39 @@ def test_an_attempt_is_on_the_disk_when_it_has_begun(database: Database, tmp_pat
 
 def test_the_salt_is_made_once(database: Database) -> None:
     salt = AttemptLedger(database).salt()
-    assert AttemptLedger(database).salt() == salt
     assert len(salt) >= 16
+    with database.write():  # to read it takes no turn among the writers
+        assert AttemptLedger(database).salt() == salt
+
+
+def test_two_that_make_the_salt_at_the_same_moment_have_one(database: Database) -> None:
+    one, other = AttemptLedger(database), AttemptLedger(database)
+    assert one._new_salt() == other._new_salt()
+
+
+@pytest.mark.parametrize(
+    ("first", "about", "proven"),
+    [("password", "token", True), ("token", "password", False), ("token", None, False)],
+)
+def test_a_reset_is_proven_by_a_success_of_what_it_is_about(
+    database: Database, first: str, about: str | None, proven: bool
+) -> None:
+    ledger = AttemptLedger(database)
+    given_: dict[str, Any] = {"floor": 0, "epoch": "e", "kind": RESET, "actor": "a", "at": 1.0}
+    ledger.append(after=0, outcome=first, **given_)
+    ledger.append(after=1, outcome=about, **given_)
+    assert ledger.history().reset_unproven
+    number = begin(ledger, after=2, kind="token", credential="token:a")
+    ledger.finish(number, outcome=SUCCEEDED, counts=False, at=2.0)
+    assert ledger.history().reset_unproven == (not proven)
+    number = begin(ledger, after=3)
+    ledger.finish(number, outcome=SUCCEEDED, counts=False, at=3.0)
+    assert not ledger.history().reset_unproven
 
 
 def test_only_an_accepted_password_has_a_number(database: Database) -> None:
     ledger = AttemptLedger(database)
-    for place, name in enumerate("abc"):
+    for place, name in enumerate("zabc"):
         ledger.saw(f"password:{name}", float(place), password=True)
     for name in "ab":
         number = begin(ledger, after=ledger.history().head, credential=f"password:{name}")
@@ -121,9 +147,10 @@ def test_only_an_accepted_password_has_a_number(database: Database) -> None:
     number = begin(ledger, after=ledger.history().head, credential="password:c")
     ledger.finish(number, outcome=FailureClass.REJECTED, counts=True, at=2.0)
     assert [(one.fingerprint[-1], one.accepted, one.first_seen_at) for one in ledger.credentials()] == [
-        ("b", 2, 1.0),
-        ("a", 1, 0.0),
-        ("c", None, 2.0),
+        ("b", 2, 2.0),
+        ("a", 1, 1.0),
+        ("z", None, 0.0),
+        ("c", None, 3.0),
     ]
 
 
