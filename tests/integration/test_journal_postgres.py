@@ -1,4 +1,4 @@
-"""The account of messages on PostgreSQL: the tests that it passes on SQLite, where the two could differ."""
+"""Messages and facts on PostgreSQL: the tests that they pass on SQLite, where the two could differ."""
 
 from collections.abc import Iterator
 
@@ -12,6 +12,7 @@ from tests.unit.journal.test_glance import (  # noqa: F401
     test_a_day_is_24_hours_with_this_one_the_oldest_first,
     test_the_newest_are_those_that_came_to_their_state_last,
 )
+from tests.unit.journal.test_journal import test_anchors_never_go_back, test_facts  # noqa: F401
 from tests.unit.journal.test_messages import (  # noqa: F401
     test_counts,
     test_gone_is_what_walks_in_a_row_missed_and_only_what_is_pending,
@@ -22,7 +23,9 @@ from tests.unit.journal.test_messages import (  # noqa: F401
     test_the_time_of_the_next_try_decides_what_is_due,
     test_waiting_for_content_counts_from_its_beginning_and_ends_when_content_came,
     test_walks_that_miss_settled_mail_are_counted_until_one_finds_it,
+    test_what_each_sender_waits_for_in_the_order_of_its_arrival,
     test_what_is_compacted_is_forgotten_and_still_counted,
+    test_what_is_done_on_one_path_is_not_done_on_the_other,
     test_what_is_entered_is_read_again,
     test_what_is_opened_again_begins_anew_but_for_what_is_done,
 )

@@ -4,11 +4,12 @@ from dataclasses import replace
 from pathlib import Path as FilePath
 
 import pytest
+from sqlalchemy import select
 
 from worker.journal.database import Database, JournalUnavailable
 from worker.journal.glance import Newest, newest
 from worker.journal.messages import DELETED, SUSPECT, Looked, Messages, NewMessage, Place, Record, Result
-from worker.journal.schema import metadata
+from worker.journal.schema import delivery, metadata
 from worker.outcome import State
 from worker.verdict import Evidence, Path, Verdict
 
@@ -128,6 +129,18 @@ def test_handlers_that_are_done_stay_done_and_failures_are_counted(messages: Mes
     assert messages.done_handlers([row.id])[row.id]["notify"] == (True, 2)
 
 
+def test_what_is_done_on_one_path_is_not_done_on_the_other(messages: Messages) -> None:
+    first, second = messages.add([new(uid=1), new(uid=2)], 1.0)
+    messages.record([Result(first.id, State.HANDLED, done=("archive",))], 2.0)
+    messages.record([Result(second.id, State.HANDLED, done=("notify",))], 2.0)
+    messages.judged([(first.id, JUNK)])
+    assert messages.done_handlers([first.id, second.id]) == {second.id: {"notify": (True, 0)}}
+    messages.record([Result(first.id, State.JUNK, done=("quarantine",), path=Path.JUNK)], 3.0)
+    assert messages.done_handlers([first.id]) == {first.id: {"quarantine": (True, 0)}}
+    messages.judged([(first.id, CLEAN)])
+    assert messages.done_handlers([first.id]) == {first.id: {"archive": (True, 0)}}
+
+
 def test_waiting_for_content_counts_from_its_beginning_and_ends_when_content_came(messages: Messages) -> None:
     (row,) = messages.add([new()], 1.0)
     for now in (10.0, 20.0):
@@ -227,6 +240,10 @@ def test_what_is_opened_again_begins_anew_but_for_what_is_done(messages: Message
         other.id: {"archive": (True, 0), "notify": (False, 2)},
     }
     assert messages.with_keys([other.key]) == before
+    failed = select(delivery.c.message_id, delivery.c.reason).where(delivery.c.done_at.is_(None))
+    with messages._database.read() as connection:
+        reasons = {found.message_id: found.reason for found in connection.execute(failed)}
+    assert reasons == {row.id: None, other.id: "notify:OSError"}
 
 
 def test_a_release_is_opened_with_its_verdict_and_counts_as_one(messages: Messages) -> None:
@@ -319,6 +336,20 @@ def test_the_messages_in_a_state_since_a_time_the_newest_first(messages: Message
     messages.record([Result(rows[4].id, State.HANDLED)], 2.0)
     assert [row.id for row in messages.in_state(State.PENDING)] == [rows[n].id for n in (0, 3, 2, 1)]
     assert [row.id for row in messages.in_state(State.PENDING, since=20.0)] == [rows[n].id for n in (0, 3, 2)]
+
+
+def test_what_each_sender_waits_for_in_the_order_of_its_arrival(messages: Messages) -> None:
+    times = [30.0, 10.0, 20.0, 20.0, 5.0, 5.0, 5.0]
+    senders = ["a", "a", "a", "b", "a", "a", None]
+    given = [new(uid=n, verdict=JUNK if n == 5 else CLEAN) for n in range(1, 8)]
+    rows = messages.add(
+        [replace(one, received_at=at, sender=by) for one, at, by in zip(given, times, senders, strict=True)], 1.0
+    )
+    messages.record([Result(rows[5].id, State.HANDLED), Result(rows[1].id, State.PENDING, next_at=50.0)], 2.0)
+    assert messages.pending_by_sender() == {
+        "a": [(rows[1].id, rows[1].key, 50.0), (rows[2].id, rows[2].key, None), (rows[0].id, rows[0].key, None)],
+        "b": [(rows[3].id, rows[3].key, None)],
+    }
 
 
 def test_counts(messages: Messages) -> None:
