@@ -353,12 +353,16 @@ def test_what_each_sender_waits_for_in_the_order_of_its_arrival(messages: Messag
 
 
 def test_counts(messages: Messages) -> None:
-    first, second, _third = messages.add([new(uid=1), new(uid=2), new(uid=3)], 7.0)
-    messages.record([Result(first.id, State.HANDLED), Result(second.id, State.FAILED)], 8.0)
+    first, second, third = messages.add([new(uid=1), new(uid=2), new(uid=3)], 6.0)
+    messages.add([new(uid=4)], 7.0)
+    messages.add([new(uid=5)], 8.0)
+    ends = {first.id: State.HANDLED, second.id: State.HANDLED, third.id: State.FAILED}
+    messages.record([Result(row, state) for row, state in ends.items()], 8.0)
+    messages.compact([row for row in messages.everything() if row.id != second.id and row.id in ends])
     counts = messages.counts()
     assert counts.by_state == {
-        State.PENDING: 1,
-        State.HANDLED: 1,
+        State.PENDING: 2,
+        State.HANDLED: 2,
         State.FAILED: 1,
         State.JUNK: 0,
         State.GONE: 0,
