@@ -185,6 +185,18 @@ def test_what_was_taken_away_is_gone_after_two_looks_and_taken_up_again(world: W
     assert len({call.key for call in world.calls}) == 1
 
 
+def test_of_what_was_taken_away_only_what_is_gone_is_told(world: World) -> None:
+    first, second = (world.server.deliver(mail("retry")) for _ in range(2))
+    world.tick()
+    keys = [row.key for row in world.rows()]
+    for taken, told in ((first, []), (second, keys[:1])):
+        world.server.delete(taken)
+        world.tick(5)
+        assert world.told.keys_gone == told
+    world.tick(5)
+    assert world.told.keys_gone == keys
+
+
 def test_a_message_that_two_looks_missed_and_that_shows_again_in_its_place_is_taken_up(world: World) -> None:
     hidden = world.server.deliver(mail("retry"))
     world.tick()

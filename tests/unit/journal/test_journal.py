@@ -2,9 +2,12 @@
 
 import sqlite3
 from contextlib import closing
+from datetime import datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
+import time_machine
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
@@ -157,6 +160,11 @@ def test_a_damaged_journal_is_kept_whole_and_its_follower_is_paused(
     assert journal.facts.paused() == "1970-01-01T00:01:00+00:00 by rebuild"
     with pytest.raises(OtherAccount, match=ADDRESS):
         journal.open("another@nhs.net")
+
+
+@time_machine.travel(datetime(2026, 6, 3, 9, tzinfo=ZoneInfo("Asia/Tokyo")))
+def test_a_damaged_journal_is_kept_under_its_time(tmp_path: Path) -> None:
+    assert damaged(tmp_path).replace_damaged(ADDRESS, "rebuild").name == f"{FILE}.damaged-20260603T000000Z"
 
 
 def test_a_damaged_journal_is_in_its_place_until_its_follower_is_paused(

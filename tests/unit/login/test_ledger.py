@@ -105,6 +105,44 @@ def test_an_attempt_is_on_the_disk_when_it_has_begun(database: Database, tmp_pat
     assert seen == [True, True, True]
 
 
+def test_what_decides_is_what_came_after_the_last_success_of_its_kind(database: Database) -> None:
+    ledger = AttemptLedger(database)
+    given_: dict[str, Any] = {"floor": 0, "epoch": "e", "actor": "r", "at": 1.0}
+    for number, (kind, outcome) in enumerate(
+        [
+            ("password", FailureClass.REJECTED),
+            ("token", FailureClass.REJECTED),
+            ("password", SUCCEEDED),
+            ("password", FailureClass.REJECTED),
+            ("token", FailureClass.REJECTED),
+            (DOUBT, None),
+            (CONNECTION, FailureClass.THROTTLED),
+            ("token", SUCCEEDED),
+            ("password", FailureClass.REJECTED),
+            ("token", FailureClass.REJECTED),
+            (DOUBT, None),
+            (CONNECTION, FailureClass.THROTTLED),
+        ]
+    ):
+        if kind in (DOUBT, CONNECTION):
+            ledger.append(after=number, kind=kind, outcome=outcome, **given_)
+        else:
+            begin(ledger, after=number, kind=kind, credential=f"{kind}:a")
+            ledger.finish(number + 1, outcome=str(outcome), counts=outcome is FailureClass.REJECTED, at=2.0)
+    history = ledger.history()
+    assert [record.number for record in history.records] == [4, 6, 9, 10, 11, 12]
+    assert (history.head, history.settled) == (12, 8)
+    assert history.records[0].said == ""
+
+
+def test_what_was_seen_before_is_not_written_again(database: Database) -> None:
+    ledger = AttemptLedger(database)
+    for fingerprint, password in (("password:a", True), ("token:a", False)):
+        ledger.saw(fingerprint, 1.0, password=password, way="way 0")
+        with database.write():  # to say so again takes no turn among the writers
+            ledger.saw(fingerprint, 2.0, password=password, way="way 0")
+
+
 def test_the_salt_is_made_once(database: Database) -> None:
     salt = AttemptLedger(database).salt()
     assert len(salt) >= 16
