@@ -80,7 +80,7 @@ def test_a_journal_of_a_newer_program_is_refused_and_left_alone(tmp_path: Path) 
 
 
 def test_the_file_is_its_owners_alone(tmp_path: Path) -> None:
-    folder = tmp_path / "state"
+    folder = tmp_path / "deep" / "state"
     opened(folder)
     assert (folder / FILE).stat().st_mode & 0o777 == 0o600
     assert folder.stat().st_mode & 0o777 == 0o700
@@ -131,6 +131,18 @@ def damaged(folder: Path) -> Journal:
     return Journal(folder, None, lambda: 60.0)
 
 
+def leave_half_made(folder: Path) -> None:
+    """What is left of a process that died while it made a journal: its log, too, which SQLite would read."""
+    new = folder / f"{FILE}.new"
+    other = Journal(folder, f"sqlite:///{new}", lambda: 1.0)
+    other.open("another@nhs.net")
+    left = {path: path.read_bytes() for path in folder.glob(f"{new.name}*")}
+    other.close()
+    for path, content in left.items():
+        path.write_bytes(content)
+    assert new.with_name(f"{new.name}-wal").stat().st_size > 0
+
+
 def contents(folder: Path) -> dict[str, str]:
     """What was kept of a damaged journal, by the end of each file's name."""
     return {path.name.partition("Z")[2]: path.read_text() for path in folder.glob(f"{FILE}.damaged-*Z*")}
@@ -146,8 +158,8 @@ def test_a_damaged_journal_is_kept_whole_and_its_follower_is_paused(
 
     if not links:
         monkeypatch.setattr(Path, "hardlink_to", no_links)
-    for suffix in ("", "-wal", "-shm") if died else ():
-        (tmp_path / f"{FILE}.new{suffix}").write_text("half a journal")
+    if died:
+        leave_half_made(tmp_path)
     journal = damaged(tmp_path)
 
     kept = journal.replace_damaged(ADDRESS, "rebuild")

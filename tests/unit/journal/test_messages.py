@@ -193,10 +193,11 @@ def test_gone_mail_that_is_seen_again_is_pending_and_nothing_of_its_end_is_left(
 
 def test_done_mail_that_lies_elsewhere_stays_done(messages: Messages) -> None:
     (row,) = messages.add([new()], 1.0)
-    messages.record([Result(row.id, State.HANDLED)], 2.0)
+    messages.record([Result(row.id, State.HANDLED, reason="as ever")], 2.0)
     messages.seen_at([(row.id, Place("INBOX", 20, 7))])
     assert only(messages).state is State.HANDLED
     assert only(messages).settled
+    assert newest(messages._database, State.HANDLED, 1) == [Newest(row.key, 2.0, "as ever")]
 
 
 def test_which_messages_are_on_a_path(messages: Messages) -> None:
