@@ -83,7 +83,7 @@ def _step(ledger: Any, step: str, choice: int, at: float, outcome: str) -> None:
 def test_two_that_decided_on_the_same_ledger_dont_both_go(database: Database) -> None:
     one, other = AttemptLedger(database), AttemptLedger(database)
     begin(one, after=0)
-    with pytest.raises(Overtaken):
+    with pytest.raises(Overtaken, match=r"^another process made a login attempt at the same moment$"):
         begin(other, after=0)
     assert len(one.history().records) == 1
 
