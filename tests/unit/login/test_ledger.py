@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.unit.login.world import MemoryLedger, Store, World
-from worker.journal.attempts import CONNECTION, DOUBT, RESET, SUCCEEDED, AttemptLedger, Overtaken
+from worker.journal.attempts import CONNECTION, DOUBT, RESET, SUCCEEDED, AttemptLedger, Overtaken, _moved
 from worker.journal.database import Database, JournalUnavailable
 from worker.journal.schema import metadata
 from worker.login.mutex import AttemptInProgress, AttemptMutex
@@ -190,6 +190,27 @@ def test_only_an_accepted_password_has_a_number(database: Database) -> None:
         ("z", None, 0.0),
         ("c", None, 3.0),
     ]
+
+
+@pytest.mark.parametrize(
+    ("stored", "now", "moved"),
+    [
+        (None, None, False),
+        (None, "7 1", False),
+        ("7 1", "7 1", False),
+        ("7 1", "8 1", True),
+        ("7 1", "7 2", True),
+        ("- 1", "8 1", False),
+        ("7 1", "- 1", False),
+        ("- 1", "8 2", True),
+        ("7 1", "- 2", True),
+        ("7 1", None, False),
+    ],
+)
+def test_rows_were_moved_where_what_is_known_of_both_databases_differs(
+    stored: str | None, now: str | None, moved: bool
+) -> None:
+    assert _moved(stored, now) == moved
 
 
 def test_warnings_are_remembered(database: Database) -> None:
