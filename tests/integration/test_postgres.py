@@ -174,6 +174,19 @@ def test_two_that_change_one_row_do_so_one_after_the_other(postgres_url: str, tm
         journal.close()
 
 
+def test_a_look_is_one_view_of_the_journal_and_changes_nothing(postgres_url: str, tmp_path: Path) -> None:
+    [journal] = journals(postgres_url, tmp_path, 1)
+    count = text("SELECT count(*) FROM message")
+    with journal.database.read() as connection:
+        assert connection.execute(count).scalar() == 0
+        journal.messages.add([new(1)], 0.0)
+        assert connection.execute(count).scalar() == 0
+    with pytest.raises(JournalUnavailable, match="read-only"), journal.database.read() as connection:
+        connection.execute(text("DELETE FROM message"))
+    assert len(journal.messages.everything()) == 1
+    journal.close()
+
+
 def test_replicas_that_start_together_make_one_journal(postgres_url: str, tmp_path: Path) -> None:
     found = [Journal(tmp_path, postgres_url, time.time) for _ in range(4)]
     errors: list[BaseException] = []

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.unit.login.world import MemoryLedger, Store, World
-from worker.journal.attempts import CONNECTION, DOUBT, RESET, SUCCEEDED, AttemptLedger, Overtaken, _moved
+from worker.journal.attempts import CONNECTION, DOUBT, RESET, SUCCEEDED, AttemptLedger, History, Overtaken, _moved
 from worker.journal.database import Database, JournalUnavailable
 from worker.journal.schema import metadata
 from worker.login.mutex import AttemptInProgress, AttemptMutex
@@ -133,6 +133,32 @@ def test_what_decides_is_what_came_after_the_last_success_of_its_kind(database: 
     assert [record.number for record in history.records] == [4, 6, 9, 10, 11, 12]
     assert (history.head, history.settled) == (12, 8)
     assert history.records[0].said == ""
+
+
+def test_what_is_known_of_the_credential_and_the_journal(database: Database) -> None:
+    ledger = AttemptLedger(database)
+    assert ledger.history() == History()
+    ledger.saw("password:a", 1.0, password=True, refused="short", sends="token:b", way="way 1")
+    begin(ledger, after=0, epoch="first")
+    begin(ledger, after=1, epoch="second")
+    history = ledger.history()
+    assert (history.epoch, history.moved) == ("second", False)
+    assert (history.current, history.password) == ("token:b", "password:a")
+    assert (history.refused, history.way) == ("short", "way 1")
+    ledger.saw("token:c", 2.0, password=False)
+    history = ledger.history()
+    assert (history.current, history.password, history.refused, history.way) == ("token:c", None, None, None)
+    assert [known.fingerprint for known in ledger.credentials()] == ["password:a"]
+
+
+def test_only_the_rows_that_are_named_cool_anew(database: Database) -> None:
+    ledger = AttemptLedger(database)
+    for number in range(3):
+        begin(ledger, after=number)
+    ledger.append(after=3, floor=0, epoch="e", kind=DOUBT, actor="a", at=1.0)
+    ledger.cool_from([1, 3], 0.25)
+    found = [(record.cools_from, record.at, record.jitter) for record in ledger.history().records]
+    assert found == [(0.25, 1.0, 0.5), (1.0, 1.0, 0.5), (0.25, 1.0, 0.5), (1.0, 1.0, 0.0)]
 
 
 def test_what_was_seen_before_is_not_written_again(database: Database) -> None:
