@@ -189,6 +189,7 @@ def test_gone_mail_that_is_seen_again_is_pending_and_nothing_of_its_end_is_left(
     record = only(messages)
     assert (record.state, record.place, record.missed) == (State.PENDING, Place("INBOX", 20, 7), 0)
     assert (record.settled, record.reason) == (False, None)
+    assert messages.unsettled() == []
 
 
 def test_done_mail_that_lies_elsewhere_stays_done(messages: Messages) -> None:
@@ -209,10 +210,13 @@ def test_which_messages_are_on_a_path(messages: Messages) -> None:
 
 def test_a_new_verdict_opens_a_message_again(messages: Messages) -> None:
     (row,) = messages.add([new(verdict=JUNK)], 1.0)
-    messages.record([Result(row.id, State.JUNK)], 2.0)
-    messages.judged([(row.id, CLEAN)])
+    messages.reopen(row.id, verdict=CLEAN, released_at=2.0)
+    messages.record([Result(row.id, State.HANDLED, next_at=50.0, settle_to="Processed")], 3.0)
+    messages.judged([(row.id, JUNK)])
     record = only(messages)
-    assert (record.state, record.verdict, record.settled) == (State.PENDING, CLEAN, False)
+    assert (record.state, record.verdict, record.released) == (State.PENDING, JUNK, False)
+    assert (record.settled, record.settle_to, record.next_at) == (False, None, None)
+    assert messages.unsettled() == []
 
 
 def failed_twice(messages: Messages, row: Record) -> None:
