@@ -82,8 +82,8 @@ class Pipeline:
         go_on: Callable[[], None],
         clock: Callable[[], float],
         on_new: Callable[[int], None],
-        watching: Watching | None = None,
-        turns: Turns | None = None,
+        watching: Watching,
+        turns: Turns,
     ) -> None:
         """What isn't a stage of the way:
 
@@ -102,8 +102,8 @@ class Pipeline:
         self._go_on = go_on
         self._clock = clock
         self._on_new = on_new
-        self._watching = watching or Watching()
-        self._turns = turns or Turns(messages, clock)
+        self._watching = watching
+        self._turns = turns
         self._to_settle: list[Settlement] = []
         self._stuck: set[int] = set()
         self._fresh = True

@@ -1,7 +1,7 @@
 """The real pipeline, cycle and journal on a mailbox in memory, in simulated time, with deaths and losses on request."""
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -40,6 +40,7 @@ from worker.turns import Turns
 from worker.upkeep import Compact
 from worker.verdict import Evidence, Path, Verdict
 from worker.walk import Walk
+from worker.watching import Watching
 
 ACCOUNT = "pathology.results@nhs.net"
 DEATHS = 8
@@ -222,6 +223,16 @@ class _Connector:
             session.close()
 
 
+class Told(Watching):
+    """What those who listen were told."""
+
+    def __init__(self) -> None:
+        self.keys_gone: list[str] = []
+
+    def gone(self, records: Sequence[Record]) -> None:
+        self.keys_gone += [record.key for record in records]
+
+
 class _Routes:
     """Two handlers for clean mail, one for junk. Of several routes the last names the handlers."""
 
@@ -312,6 +323,7 @@ class World:
         self.down = False
         """What the handlers of clean mail talk to is down."""
         self.runs = 0
+        self.told = Told()
         self.start()
 
     # -- the process
@@ -392,6 +404,7 @@ class World:
             go_on=self.cycle.go_on,
             clock=self.clock,
             on_new=lambda _count: None,
+            watching=self.told,
             turns=self.turns,
         )
 

@@ -19,7 +19,9 @@ from tests.rig.worker import REPOSITORY, eventually
 # The very same tests, on the database of this module's fixture.
 from tests.unit.login.test_ledger import (  # noqa: F401
     begin,
+    test_a_reset_is_proven_by_a_success_of_what_it_is_about,
     test_an_attempt_is_on_the_disk_when_it_has_begun,
+    test_compacting_changes_no_decision_whatever_came_last,
     test_compacting_keeps_what_decides,
     test_it_is_given_back_after_an_error,
     test_one_at_a_time,

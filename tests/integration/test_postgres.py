@@ -21,7 +21,7 @@ from tests.rig.postgres import Postgres
 from tests.rig.worker import Worker, eventually
 from worker.journal.database import Database, JournalUnavailable
 from worker.journal.journal import Journal
-from worker.journal.lease import DURATION, Lease, LeaseLost
+from worker.journal.lease import DURATION, MARGIN, Lease, LeaseLost
 from worker.journal.messages import NewMessage, Place, Result
 from worker.outcome import State
 from worker.verdict import Path as MailPath
@@ -174,6 +174,19 @@ def test_two_that_change_one_row_do_so_one_after_the_other(postgres_url: str, tm
         journal.close()
 
 
+def test_a_look_is_one_view_of_the_journal_and_changes_nothing(postgres_url: str, tmp_path: Path) -> None:
+    [journal] = journals(postgres_url, tmp_path, 1)
+    count = text("SELECT count(*) FROM message")
+    with journal.database.read() as connection:
+        assert connection.execute(count).scalar() == 0
+        journal.messages.add([new(1)], 0.0)
+        assert connection.execute(count).scalar() == 0
+    with pytest.raises(JournalUnavailable, match="read-only"), journal.database.read() as connection:
+        connection.execute(text("DELETE FROM message"))
+    assert len(journal.messages.everything()) == 1
+    journal.close()
+
+
 def test_replicas_that_start_together_make_one_journal(postgres_url: str, tmp_path: Path) -> None:
     found = [Journal(tmp_path, postgres_url, time.time) for _ in range(4)]
     errors: list[BaseException] = []
@@ -250,6 +263,20 @@ def test_an_expired_lease_that_nobody_took_is_still_ours(
     assert lease.acquire()
     assert lease.is_held()
     assert lease.term == 1
+    journal.close()
+
+
+def test_a_lease_is_relied_on_until_shortly_before_its_end(postgres_url: str, tmp_path: Path) -> None:
+    [journal] = journals(postgres_url, tmp_path, 1)
+    now = [1000.0]
+    lease = Lease(journal.database, tmp_path, "host:1", clock=time.time, monotonic=lambda: now[0])
+    assert lease.acquire()
+    now[0] += DURATION - MARGIN - 0.1
+    assert lease.is_held()
+    now[0] += 0.1
+    assert not lease.is_held()
+    assert lease.acquire()
+    assert lease.is_held(), "renewed by then"
     journal.close()
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from worker.digest import DigestJob, digest, latest_due, zone_named
 from worker.journal.database import Database
 from worker.journal.facts import Facts
-from worker.journal.junk import Waiting, in_junk, likely_mistakes, reviewed
+from worker.journal.junk import Waiting, in_junk, likely_mistakes, released_since, reviewed
 from worker.journal.messages import Messages, NewMessage, Place, Record, Result
 from worker.journal.schema import lease, metadata
 from worker.observe.alerts import NotSent
@@ -159,10 +159,12 @@ def database() -> Database:
 JUNK = Verdict(Path.JUNK, (Evidence("trend", "X", "Yes", "r", True), Evidence("exchange", "X", "SCL:1", "r", False)))
 
 
-def add(database: Database, number: int, sender: str | None, state: State, **more: Any) -> Record:
+def add(
+    database: Database, number: int, sender: str | None, state: State, *, at: float | None = None, **more: Any
+) -> Record:
     messages = Messages(database)
     verdict = JUNK if state is State.JUNK else Verdict(Path.CLEAN)
-    new = NewMessage(key(number), Place("INBOX", 1, number), 1, number, verdict, sender, **more)
+    new = NewMessage(key(number), Place("INBOX", 1, number), 1, number if at is None else at, verdict, sender, **more)
     (record,) = messages.add([new], 0.0)
     messages.record([Result(record.id, state, path=verdict.path)], 5.0)
     return record
@@ -189,6 +191,20 @@ def test_a_sender_is_known_once_mail_of_his_was_handled_as_clean(database: Datab
     reviewed(database, key(1), 9.0)
     assert likely_mistakes(database) == 1
     assert [item.reviewed for item in in_junk(database)] == [False, False, False, True]
+
+
+def test_of_what_lies_in_junk_the_newest_is_first(database: Database) -> None:
+    for number, at in ((1, 30.0), (2, 50.0), (3, 40.0), (4, 40.0)):
+        add(database, number, None, State.JUNK, at=at)
+    found = [(item.key, item.received_at) for item in in_junk(database)]
+    assert found == [(key(2), 50.0), (key(4), 40.0), (key(3), 40.0), (key(1), 30.0)]
+
+
+def test_releases_since_a_time(database: Database) -> None:
+    for number, at in ((1, 10.0), (2, 20.0), (3, 30.0)):
+        record = add(database, number, None, State.JUNK)
+        Messages(database).reopen(record.id, verdict=Verdict(Path.CLEAN), released_at=at)
+    assert released_since(database, 20.0) == 2
 
 
 # -- once

@@ -185,6 +185,18 @@ def test_what_was_taken_away_is_gone_after_two_looks_and_taken_up_again(world: W
     assert len({call.key for call in world.calls}) == 1
 
 
+def test_of_what_was_taken_away_only_what_is_gone_is_told(world: World) -> None:
+    first, second = (world.server.deliver(mail("retry")) for _ in range(2))
+    world.tick()
+    keys = [row.key for row in world.rows()]
+    for taken, told in ((first, []), (second, keys[:1])):
+        world.server.delete(taken)
+        world.tick(5)
+        assert world.told.keys_gone == told
+    world.tick(5)
+    assert world.told.keys_gone == keys
+
+
 def test_a_message_that_two_looks_missed_and_that_shows_again_in_its_place_is_taken_up(world: World) -> None:
     hidden = world.server.deliver(mail("retry"))
     world.tick()
@@ -1461,6 +1473,64 @@ def test_headers_alone_are_fetched_where_no_handler_wants_more(world: World) -> 
     (call,) = world.calls
     assert b"hello" not in call.raw
     assert world.states() == {State.JUNK: 1}
+
+
+# -- what is told
+
+
+def lines(logged: Callable[[str], list[EventDict]], event: str) -> list[EventDict]:
+    return [
+        {name: value for name, value in line.items() if name not in ("event", "log_level")} for line in logged(event)
+    ]
+
+
+def test_what_was_taken_away_is_told_of(world: World, logged: Callable[[str], list[EventDict]]) -> None:
+    taken = [world.server.deliver(mail("retry")) for _ in range(2)]
+    world.tick()
+    for one in taken:
+        world.server.delete(one)
+    world.drain()
+    assert lines(logged, "message.gone") == [{"count": 2}]
+
+
+def test_headers_that_are_not_shown_are_told_of(world: World, logged: Callable[[str], list[EventDict]]) -> None:
+    for _ in range(2):
+        world.server.deliver(mail(), headless=True)
+    world.server.deliver(mail())
+    world.tick()
+    assert lines(logged, "mailbox.header_not_shown") == [{"count": 2, "folder": INBOX}]
+
+
+def test_what_comes_back_is_told_of(world: World, logged: Callable[[str], list[EventDict]]) -> None:
+    back, junk = world.server.deliver(mail()), world.server.deliver(mail(), JUNK)
+    world.drain()
+    world.server.move(back, INBOX)
+    world.server.move(junk, INBOX)
+    world.drain()
+    (handled, released) = [row.key for row in world.rows()]
+    assert lines(logged, "message.moved_back") == [{"key": handled, "folder": INBOX}]
+    assert lines(logged, "message.rejudged") == [{"key": released, "folder": INBOX}]
+
+
+def test_suspects_are_told_of(world: World, logged: Callable[[str], list[EventDict]]) -> None:
+    world.server.deliver(mail("poison"))
+    world.server.deliver(mail())
+    for _ in range(3):
+        world.tick()
+    assert lines(logged, "message.suspects") == [{"count": 2, "alone": 0}, {"count": 2, "alone": 1}]
+
+
+def test_a_folder_that_is_another_one_is_told_of(world: World, logged: Callable[[str], list[EventDict]]) -> None:
+    world.handled = "keep"
+    world.start()
+    kept, _gone = world.server.deliver(mail()), world.server.deliver(mail())
+    world.drain()
+    world.server.renumber(INBOX)
+    world.drain()
+    assert lines(logged, "mailbox.uidvalidity_changed") == [{"folder": INBOX}]
+    numbered_anew(world, kept)
+    world.drain()
+    assert lines(logged, "mailbox.folder_replaced") == [{"folder": INBOX}]
 
 
 # -- the fault matrix: every call of the journal and of the session, before and after it

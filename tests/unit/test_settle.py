@@ -18,7 +18,7 @@ from worker.key import fingerprint
 from worker.mailbox import uids as uid_sets
 from worker.observe import configure_logging
 from worker.outcome import State
-from worker.settle import Settle, Settlement
+from worker.settle import CannotMove, Settle, Settlement
 from worker.verdict import Path, Verdict
 
 DONE = "Done"
@@ -103,6 +103,22 @@ def alike(count: int, serial: int = 7001) -> list[bytes]:
 def not_known(box: Box, folder: str) -> list[Place]:
     """Places that say nothing: a number of before the folder was renumbered, and none at all."""
     return [Place(folder, box.validity(folder) + 100, 1), Place(folder, box.validity(folder), None)]
+
+
+# -- what the server must have
+
+
+def test_without_move_and_uidplus_nothing_is_begun() -> None:
+    for capabilities in (("MOVE",), ("UIDPLUS",), ("MOVE", "UIDPLUS")):
+        box = Box(*capabilities)
+        box.settle.check(box.session)
+    box = Box("IDLE")
+    with pytest.raises(CannotMove) as refused:
+        box.settle.check(box.session)
+    assert str(refused.value) == (
+        "The server offers neither MOVE nor UIDPLUS. Without them, moving a message would mean a bare EXPUNGE, which "
+        "also deletes mail that other people have marked. Nothing was changed: ask its administrator for MOVE."
+    )
 
 
 # -- what is left to do

@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 from tests.fakes.mailbox import INBOX, mail
 from tests.fakes.world import World
 from worker.journal.facts import Facts
-from worker.journal.intents import Intents, Kind
+from worker.journal.intents import Intent, Intents, Kind
 from worker.journal.schema import intent
 from worker.outcome import State
 from worker.upkeep import Upkeep
@@ -72,10 +72,10 @@ def test_what_was_asked_for_and_done_long_ago_is_forgotten(world: World) -> None
     first, second, _ = intents.open()
     intents.done([first.id], 10.0)
     intents.done([second.id], 20.0)
-    intents.forget(15.0)
+    intents.forget(20.0)
     with world.database.read() as connection:
         assert connection.execute(select(func.count()).select_from(intent)).scalar() == 2
-    assert [asked.key for asked in intents.open()] == ["c"]
+    assert intents.open() == [Intent(3, Kind.RETRY, "c", "p")]
 
 
 def test_paused_there_is_none(world: World) -> None:

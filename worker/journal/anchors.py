@@ -20,7 +20,7 @@ class JournalAnchors:
     def heads(self) -> Mapping[str, Head]:
         """All anchored chains."""
         with self._database.read() as connection:
-            rows = connection.execute(select(fact).where(fact.c.name.startswith(_PREFIX, autoescape=True)))
+            rows = connection.execute(select(fact).where(fact.c.name.startswith(_PREFIX)))
             return {row.name.removeprefix(_PREFIX): _head(row.value) for row in rows}
 
     def store(self, chain: str, head: Head) -> None:

@@ -106,11 +106,8 @@ class AttemptLedger:
             reset = _last(connection, attempt.c.kind == RESET)
             password = max(reset, _last(connection, _success("password")))
             token = max(password, _last(connection, _success("token")))
-            wanted = or_(
-                and_(attempt.c.kind.in_(("password", DOUBT)), attempt.c.number > password),
-                and_(attempt.c.kind == "token", attempt.c.number > token),
-                and_(attempt.c.kind == CONNECTION, attempt.c.number > token),
-            )
+            of_passwords = attempt.c.kind.in_(("password", DOUBT))
+            wanted = or_(attempt.c.number > token, and_(of_passwords, attempt.c.number > password))
             rows = connection.execute(select(attempt).where(wanted).order_by(attempt.c.number)).mappings()
             return History(
                 epoch=_fact(connection, _EPOCH),

@@ -114,8 +114,7 @@ class Journal:
 
     def _new_beside(self, path: Path, address: str, paused_by: str) -> Path:
         new = path.with_name(f"{FILE}.new")
-        for suffix in ("", "-wal", "-shm"):
-            new.with_name(new.name + suffix).unlink(missing_ok=True)  # of a process that died here
+        new.unlink(missing_ok=True)  # of a process that died here; beside an empty file SQLite reads no log of before
         _create(new)
         journal = Journal(self.state_dir, f"sqlite:///{new}", self.clock)
         try:

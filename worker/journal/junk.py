@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, and_, func, or_, select, update
+from sqlalchemy import Select, func, or_, select, update
 
 from worker.journal.database import Database
 from worker.journal.schema import known_sender, message
@@ -62,7 +62,7 @@ def _junk(query: Select[Any]) -> Select[Any]:
 
 
 def _is_known() -> Any:
-    return or_(message.c.sender_listed, and_(message.c.sender.is_not(None), known_sender.c.sender.is_not(None)))
+    return or_(message.c.sender_listed, known_sender.c.sender.is_not(None))
 
 
 def _sources(evidence: list[list[Any]] | None) -> tuple[str, ...]:

@@ -289,7 +289,7 @@ class Messages:
 
     def settled_before(self, then: float) -> list[Record]:
         """Messages that were settled before that time (epoch s)."""
-        return self._records(and_(message.c.settled_at.is_not(None), message.c.settled_at < then))
+        return self._records(message.c.settled_at < then)
 
     def handled_before(self, then: float) -> list[Record]:
         """Handled messages that were settled before that time (epoch s), in the folder that they were settled to.
@@ -333,8 +333,7 @@ class Messages:
                     )
                 )
             for chunk in _chunks([record.id for record in records]):
-                connection.execute(delete(delivery).where(delivery.c.message_id.in_(chunk)))
-                connection.execute(delete(message).where(message.c.id.in_(chunk)))
+                connection.execute(delete(message).where(message.c.id.in_(chunk)))  # and its rows in `delivery` with it
 
     def judged(self, verdicts: Sequence[tuple[int, Verdict]]) -> None:
         """Messages whose verdict is new: because of it they are pending, whatever they were, and released no more."""

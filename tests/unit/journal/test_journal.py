@@ -2,18 +2,22 @@
 
 import sqlite3
 from contextlib import closing
+from datetime import datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
+import time_machine
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
+import worker.journal.migrate as migrate_module
 from worker.journal.anchors import JournalAnchors
 from worker.journal.database import Database, JournalDamaged, JournalUnavailable
 from worker.journal.facts import Facts, LastPoll, OtherAccount
 from worker.journal.journal import FILE, Journal
 from worker.journal.messages import Messages, NewMessage, Place
-from worker.journal.migrate import HEAD, JournalTooNew, migrate
+from worker.journal.migrate import HEAD, JournalTooNew, is_current, migrate
 from worker.journal.schema import metadata
 from worker.observe.audit import Head
 from worker.verdict import Path as MailPath
@@ -47,18 +51,40 @@ def test_migrating_twice_changes_nothing(database: Database) -> None:
         assert connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar() == HEAD
 
 
+def test_a_journal_of_an_older_program_is_upgraded_with_what_is_in_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = Database(f"sqlite:///{tmp_path / FILE}")
+    monkeypatch.setattr(migrate_module, "HEAD", "0001")
+    migrate(database)
+    Facts(database).remember("note", "of before")
+    monkeypatch.undo()
+    assert not is_current(database)
+
+    migrate(database)
+
+    assert is_current(database)
+    assert Facts(database).recall("note") == "of before"
+    with database.read() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+
+
 def test_a_journal_of_a_newer_program_is_refused_and_left_alone(tmp_path: Path) -> None:
     opened(tmp_path).close()
     with closing(sqlite3.connect(tmp_path / FILE)) as raw, raw:
         raw.execute("UPDATE alembic_version SET version_num = '9999'")
     before = (tmp_path / FILE).read_bytes()
-    with pytest.raises(JournalTooNew, match="newer program"):
+    with pytest.raises(JournalTooNew) as refused:
         opened(tmp_path)
+    assert str(refused.value) == (
+        f"The journal has schema 9999, and this program knows {HEAD} at most: it was written by a newer program. "
+        "Nothing was changed. Start the newer program again, or restore the journal's backup of before the upgrade."
+    )
     assert (tmp_path / FILE).read_bytes() == before
 
 
 def test_the_file_is_its_owners_alone(tmp_path: Path) -> None:
-    folder = tmp_path / "state"
+    folder = tmp_path / "deep" / "state"
     opened(folder)
     assert (folder / FILE).stat().st_mode & 0o777 == 0o600
     assert folder.stat().st_mode & 0o777 == 0o700
@@ -68,8 +94,12 @@ def test_one_journal_one_account(tmp_path: Path) -> None:
     opened(tmp_path).close()
     journal = Journal(tmp_path, None, lambda: 1.0)
     journal.open(ADDRESS.upper())
-    with pytest.raises(OtherAccount, match=ADDRESS):
-        journal.open("another@nhs.net")
+    with pytest.raises(OtherAccount) as refused:
+        journal.open("Another@nhs.net")
+    assert str(refused.value) == (
+        f"The state belongs to {ADDRESS}, not to another@nhs.net. One worker serves one account: give this account a "
+        "state folder (or journal) of its own."
+    )
 
 
 def filled(folder: Path) -> None:
@@ -93,8 +123,88 @@ def test_damage_is_found_at_the_start(tmp_path: Path, at: str) -> None:
         path.write_bytes(whole[:middle] + b"\xa5" * 4096 + whole[middle + 4096 :])
     else:
         path.write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(JournalDamaged):
+    with pytest.raises(JournalDamaged, match=r"^the journal's file is damaged$|malformed|not a database"):
         opened(tmp_path)
+
+
+def damaged(folder: Path) -> Journal:
+    """A damaged journal, with the files that SQLite keeps beside one."""
+    folder.mkdir(exist_ok=True)
+    for suffix in ("", "-wal", "-shm"):
+        (folder / f"{FILE}{suffix}").write_text(f"damaged{suffix}")
+    return Journal(folder, None, lambda: 60.0)
+
+
+def leave_half_made(folder: Path) -> None:
+    """What is left of a process that died while it made a journal: its log, too, which SQLite would read."""
+    new = folder / f"{FILE}.new"
+    other = Journal(folder, f"sqlite:///{new}", lambda: 1.0)
+    other.open("another@nhs.net")
+    left = {path: path.read_bytes() for path in folder.glob(f"{new.name}*")}
+    other.close()
+    for path, content in left.items():
+        path.write_bytes(content)
+    assert new.with_name(f"{new.name}-wal").stat().st_size > 0
+
+
+def contents(folder: Path) -> dict[str, str]:
+    """What was kept of a damaged journal, by the end of each file's name."""
+    return {path.name.partition("Z")[2]: path.read_text() for path in folder.glob(f"{FILE}.damaged-*Z*")}
+
+
+@pytest.mark.parametrize("links", [True, False], ids=["", "no links"])
+@pytest.mark.parametrize("died", [False, True], ids=["", "after one that died"])
+def test_a_damaged_journal_is_kept_whole_and_its_follower_is_paused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, links: bool, died: bool
+) -> None:
+    def no_links(self: Path, target: Path) -> None:
+        raise PermissionError(self, target)
+
+    if not links:
+        monkeypatch.setattr(Path, "hardlink_to", no_links)
+    if died:
+        leave_half_made(tmp_path)
+    journal = damaged(tmp_path)
+
+    kept = journal.replace_damaged(ADDRESS, "rebuild")
+
+    assert kept.parent == tmp_path
+    assert kept.read_text() == "damaged"
+    assert contents(tmp_path) == {"": "damaged", "-wal": "damaged-wal", "-shm": "damaged-shm"}
+    assert list(tmp_path.glob(f"{FILE}.new*")) == []
+    assert (tmp_path / FILE).stat().st_mode & 0o777 == 0o600
+    assert journal.facts.paused() == "1970-01-01T00:01:00+00:00 by rebuild"
+    with pytest.raises(OtherAccount, match=ADDRESS):
+        journal.open("another@nhs.net")
+
+
+@time_machine.travel(datetime(2026, 6, 3, 9, tzinfo=ZoneInfo("Asia/Tokyo")))
+def test_a_damaged_journal_is_kept_under_its_time(tmp_path: Path) -> None:
+    assert damaged(tmp_path).replace_damaged(ADDRESS, "rebuild").name == f"{FILE}.damaged-20260603T000000Z"
+
+
+def test_a_damaged_journal_is_in_its_place_until_its_follower_is_paused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def die(self: Facts, actor: str, now: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Facts, "pause", die)
+    with pytest.raises(KeyboardInterrupt):
+        damaged(tmp_path).replace_damaged(ADDRESS, "rebuild")
+    assert (tmp_path / FILE).read_text() == "damaged"
+    assert contents(tmp_path) == {}
+
+
+def test_a_damaged_journal_that_cant_be_replaced_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(self: Path, target: Path) -> None:
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr(Path, "replace", refuse)
+    with pytest.raises(JournalUnavailable, match=r"^the damaged journal can't be replaced: Read-only file system$"):
+        damaged(tmp_path).replace_damaged(ADDRESS, "rebuild")
+    with pytest.raises(JournalUnavailable, match=r"^a journal on a database server is repaired there$"):
+        Journal(tmp_path, "sqlite://", lambda: 60.0).replace_damaged(ADDRESS, "rebuild")
 
 
 def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
@@ -169,6 +279,9 @@ def test_facts(database: Database) -> None:
     facts.resume()
     facts.resume()
     assert facts.paused() is None
+    facts.remember("note", "left by someone")
+    facts.resume("someone")
+    assert facts.recall("note") == "left by someone"
 
 
 def test_anchors_never_go_back(database: Database) -> None:
@@ -179,3 +292,5 @@ def test_anchors_never_go_back(database: Database) -> None:
     assert anchors.heads() == {"a": Head(5, "five"), "b_": Head(1, "one")}
     anchors.store("a", Head(6, "six"))
     assert anchors.heads()["a"] == Head(6, "six")
+    anchors.store("a", Head(6, "six, anew"))
+    assert anchors.heads()["a"] == Head(6, "six, anew")

@@ -55,6 +55,25 @@ def test_it_is_held_taken_again_and_given_back(database: Database, tmp_path: Pat
     mine.release()
     assert not mine.is_held()
     assert other.acquire()
+    assert not mine.acquire()
+
+
+def test_a_term_is_counted_at_each_time_that_it_is_taken_anew(database: Database, tmp_path: Path) -> None:
+    mine = lease_of(database, tmp_path)
+    for term in (1, 2, 3):
+        for _ in range(2):
+            assert mine.acquire()
+            assert mine.term == term
+        mine.release()
+
+
+def test_who_doesnt_hold_it_gives_nothing_back(database: Database, tmp_path: Path) -> None:
+    mine, other = lease_of(database, tmp_path), lease_of(database, tmp_path, "other")
+    mine.acquire()
+    other.release()
+    holder = current_holder(database, 1000.0)
+    assert holder is not None
+    assert holder.name == mine.name
 
 
 def test_the_row_says_who_holds_it_and_until_when(database: Database, tmp_path: Path) -> None:
@@ -65,7 +84,8 @@ def test_the_row_says_who_holds_it_and_until_when(database: Database, tmp_path: 
     assert holder is not None
     assert holder.name.startswith("me:")  # and a mark of this process: names alone may be given twice
     assert holder.expires_at == 1000.0 + DURATION
-    assert current_holder(database, 1001.0 + DURATION) is None
+    assert current_holder(database, 1000.0 + DURATION) == holder
+    assert current_holder(database, 1000.1 + DURATION) is None
     mine.release()
     assert current_holder(database, 1000.0) is None
 
@@ -81,6 +101,47 @@ def test_a_heartbeat_renews_only_what_is_held(database: Database, tmp_path: Path
     holder = current_holder(database, time.now)
     assert holder is not None
     assert holder.expires_at == time.now + DURATION
+
+
+def test_on_one_host_it_is_ours_for_as_long_as_we_live(database: Database, tmp_path: Path) -> None:
+    time = Time()
+    mine = lease_of(database, tmp_path, time=time)
+    mine.acquire()
+    time.now += 10 * DURATION
+    assert mine.is_held(), "the kernel keeps the lock, whatever a clock says"
+    with database.write() as connection:
+        mine.fence(connection)
+
+
+def lose(database: Database) -> None:
+    """The journal can't be written, until it is found again."""
+    with database.write() as connection:
+        connection.exec_driver_sql("ALTER TABLE lease RENAME TO lost")
+
+
+def find(database: Database) -> None:
+    with database.write() as connection:
+        connection.exec_driver_sql("ALTER TABLE lost RENAME TO lease")
+
+
+def test_it_is_taken_as_soon_as_the_journal_can_be_written_again(database: Database, tmp_path: Path) -> None:
+    mine = lease_of(database, tmp_path)
+    lose(database)
+    with pytest.raises(JournalUnavailable):
+        mine.acquire()
+    assert not mine.is_held()
+    find(database)
+    assert mine.acquire()
+
+
+def test_it_is_given_back_though_the_journal_cant_be_written(database: Database, tmp_path: Path) -> None:
+    mine, other = lease_of(database, tmp_path), lease_of(database, tmp_path, "other")
+    mine.acquire()
+    lose(database)
+    mine.release()
+    assert not mine.is_held()
+    find(database)
+    assert other.acquire()
 
 
 def test_another_process_holds_it_until_it_is_killed(database: Database, tmp_path: Path) -> None:
@@ -100,6 +161,18 @@ def test_another_process_holds_it_until_it_is_killed(database: Database, tmp_pat
         process.stdout.close()
     assert mine.acquire()
     mine.release()
+
+
+def test_the_lock_file_is_the_workers_own(database: Database, tmp_path: Path) -> None:
+    lease_of(database, tmp_path).acquire()
+    assert (tmp_path / "work.lock").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_lock_file_that_leads_elsewhere_is_refused(database: Database, tmp_path: Path) -> None:
+    (tmp_path / "work.lock").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(JournalUnavailable, match="lock file"):
+        lease_of(database, tmp_path).acquire()
+    assert not (tmp_path / "elsewhere").exists()
 
 
 def test_a_lock_file_that_cannot_be_made_is_the_journals_trouble(database: Database, tmp_path: Path) -> None:

@@ -1,12 +1,15 @@
 """The account of messages, row by row."""
 
+from dataclasses import replace
 from pathlib import Path as FilePath
 
 import pytest
+from sqlalchemy import select
 
 from worker.journal.database import Database, JournalUnavailable
-from worker.journal.messages import Looked, Messages, NewMessage, Place, Record, Result
-from worker.journal.schema import metadata
+from worker.journal.glance import Newest, newest
+from worker.journal.messages import DELETED, SUSPECT, Looked, Messages, NewMessage, Place, Record, Result
+from worker.journal.schema import delivery, metadata
 from worker.outcome import State
 from worker.verdict import Evidence, Path, Verdict
 
@@ -75,8 +78,15 @@ def test_a_death_counts_only_alone_and_its_message_stays_suspect(messages: Messa
     messages.begin_tries([alone.id, beside.id], "run-1")
     messages.died_with(alone, alone=True)
     messages.died_with(beside, alone=False)
-    assert [record.deaths for record in messages.everything()] == [1, 0]
+    assert [(record.deaths, record.in_hand) for record in messages.everything()] == [(1, SUSPECT), (0, SUSPECT)]
     assert len(messages.suspects()) == 2
+
+
+def test_what_broke_at_its_fetch_was_not_tried_and_is_suspect(messages: Messages) -> None:
+    broken, beside = messages.add([new(uid=1), new(uid=2)], 1.0)
+    messages.begin_tries([broken.id, beside.id], "run-1")
+    messages.suspect([broken.id])
+    assert [(record.tries, record.in_hand) for record in messages.everything()] == [(0, SUSPECT), (1, "run-1")]
 
 
 def test_the_time_of_the_next_try_decides_what_is_due(messages: Messages) -> None:
@@ -119,6 +129,18 @@ def test_handlers_that_are_done_stay_done_and_failures_are_counted(messages: Mes
     assert messages.done_handlers([row.id])[row.id]["notify"] == (True, 2)
 
 
+def test_what_is_done_on_one_path_is_not_done_on_the_other(messages: Messages) -> None:
+    first, second = messages.add([new(uid=1), new(uid=2)], 1.0)
+    messages.record([Result(first.id, State.HANDLED, done=("archive",))], 2.0)
+    messages.record([Result(second.id, State.HANDLED, done=("notify",))], 2.0)
+    messages.judged([(first.id, JUNK)])
+    assert messages.done_handlers([first.id, second.id]) == {second.id: {"notify": (True, 0)}}
+    messages.record([Result(first.id, State.JUNK, done=("quarantine",), path=Path.JUNK)], 3.0)
+    assert messages.done_handlers([first.id]) == {first.id: {"quarantine": (True, 0)}}
+    messages.judged([(first.id, CLEAN)])
+    assert messages.done_handlers([first.id]) == {first.id: {"archive": (True, 0)}}
+
+
 def test_waiting_for_content_counts_from_its_beginning_and_ends_when_content_came(messages: Messages) -> None:
     (row,) = messages.add([new()], 1.0)
     for now in (10.0, 20.0):
@@ -140,6 +162,25 @@ def test_gone_is_what_walks_in_a_row_missed_and_only_what_is_pending(messages: M
     assert states == {away.id: State.GONE, done.id: State.HANDLED, other.id: State.PENDING}
 
 
+def test_what_is_gone_is_done_and_in_nobodys_hand(messages: Messages) -> None:
+    (row,) = messages.add([new()], 1.0)
+    messages.begin_tries([row.id], "run-1")
+    messages.missed([row.id], gone_after=1, now=3.0)
+    assert (only(messages).in_hand, only(messages).settled) == (None, True)
+    assert newest(messages._database, State.GONE, 9) == [Newest(row.key, 3.0, "taken-away")]
+    assert messages.unsettled() == []
+
+
+def test_what_lies_at_its_place_no_more_is_somewhere_in_its_folder(messages: Messages) -> None:
+    moved, other = messages.add([new(uid=1), new(uid=2, folder="Results")], 1.0)
+    looks = {name: Looked(14, 5, "mark") for name in ("INBOX", "Results")}
+    messages.looked_at(looks)
+    messages.misplaced([])
+    messages.misplaced([moved.id])
+    assert [record.place for record in messages.everything()] == [Place("INBOX", 14, None), other.place]
+    assert messages.last_looks() == looks | {"INBOX": Looked(14, 5, "")}
+
+
 def test_gone_mail_that_is_seen_again_is_pending_and_nothing_of_its_end_is_left(messages: Messages) -> None:
     (row,) = messages.add([new()], 1.0)
     messages.missed([row.id], gone_after=1, now=3.0)
@@ -148,22 +189,34 @@ def test_gone_mail_that_is_seen_again_is_pending_and_nothing_of_its_end_is_left(
     record = only(messages)
     assert (record.state, record.place, record.missed) == (State.PENDING, Place("INBOX", 20, 7), 0)
     assert (record.settled, record.reason) == (False, None)
+    assert messages.unsettled() == []
 
 
 def test_done_mail_that_lies_elsewhere_stays_done(messages: Messages) -> None:
     (row,) = messages.add([new()], 1.0)
-    messages.record([Result(row.id, State.HANDLED)], 2.0)
+    messages.record([Result(row.id, State.HANDLED, reason="as ever")], 2.0)
     messages.seen_at([(row.id, Place("INBOX", 20, 7))])
     assert only(messages).state is State.HANDLED
     assert only(messages).settled
+    assert newest(messages._database, State.HANDLED, 1) == [Newest(row.key, 2.0, "as ever")]
+
+
+def test_which_messages_are_on_a_path(messages: Messages) -> None:
+    rows = [row.id for row in messages.add([new(uid=1), new(uid=2, verdict=JUNK), new(uid=3)], 1.0)]
+    assert messages.on_path(Path.CLEAN, rows) == {rows[0], rows[2]}
+    assert messages.on_path(Path.CLEAN, rows[1:]) == {rows[2]}
+    assert messages.on_path(Path.JUNK, []) == set()
 
 
 def test_a_new_verdict_opens_a_message_again(messages: Messages) -> None:
     (row,) = messages.add([new(verdict=JUNK)], 1.0)
-    messages.record([Result(row.id, State.JUNK)], 2.0)
-    messages.judged([(row.id, CLEAN)])
+    messages.reopen(row.id, verdict=CLEAN, released_at=2.0)
+    messages.record([Result(row.id, State.HANDLED, next_at=50.0, settle_to="Processed")], 3.0)
+    messages.judged([(row.id, JUNK)])
     record = only(messages)
-    assert (record.state, record.verdict, record.settled) == (State.PENDING, CLEAN, False)
+    assert (record.state, record.verdict, record.released) == (State.PENDING, JUNK, False)
+    assert (record.settled, record.settle_to, record.next_at) == (False, None, None)
+    assert messages.unsettled() == []
 
 
 def failed_twice(messages: Messages, row: Record) -> None:
@@ -192,6 +245,10 @@ def test_what_is_opened_again_begins_anew_but_for_what_is_done(messages: Message
         other.id: {"archive": (True, 0), "notify": (False, 2)},
     }
     assert messages.with_keys([other.key]) == before
+    failed = select(delivery.c.message_id, delivery.c.reason).where(delivery.c.done_at.is_(None))
+    with messages._database.read() as connection:
+        reasons = {found.message_id: found.reason for found in connection.execute(failed)}
+    assert reasons == {row.id: None, other.id: "notify:OSError"}
 
 
 def test_a_release_is_opened_with_its_verdict_and_counts_as_one(messages: Messages) -> None:
@@ -199,6 +256,43 @@ def test_a_release_is_opened_with_its_verdict_and_counts_as_one(messages: Messag
     messages.record([Result(row.id, State.JUNK)], 2.0)
     messages.reopen(row.id, verdict=CLEAN, released_at=9.0)
     assert (only(messages).verdict, only(messages).released, messages.counts().released) == (CLEAN, True, 1)
+
+
+def test_walks_that_miss_settled_mail_are_counted_until_one_finds_it(messages: Messages) -> None:
+    here, away, other = messages.add([new(uid=1), new(uid=2), new(uid=3)], 1.0)
+
+    def missed() -> list[int]:
+        return [record.missed for record in messages.everything()]
+
+    messages.found_or_missed([], [here.id, away.id, other.id])
+    messages.found_or_missed([here.id], [away.id])
+    assert missed() == [0, 2, 1]
+    messages.found_or_missed([away.id], [])
+    assert missed() == [0, 0, 1]
+
+
+def test_what_was_settled_before_a_time(messages: Messages) -> None:
+    first, second, third = messages.add([new(uid=1), new(uid=2), new(uid=3)], 1.0)
+    messages.record([Result(first.id, State.HANDLED)], 5.0)
+    messages.record([Result(second.id, State.HANDLED)], 6.0)
+    messages.record([Result(third.id, State.HANDLED, settle_to="Processed")], 5.0)
+    assert [record.id for record in messages.settled_before(6.0)] == [first.id]
+
+
+def test_what_may_be_deleted_was_handled_before_a_time_and_lies_where_we_put_it(messages: Messages) -> None:
+    names = ("old", "young", "failed", "elsewhere", "deleted", "stays")
+    rows = dict(zip(names, messages.add([new(uid=n) for n in range(1, 7)], 1.0), strict=True))
+    for name, row in rows.items():
+        state, folder = (State.FAILED, "Failed") if name == "failed" else (State.HANDLED, "Processed")
+        messages.record([Result(row.id, state, settle_to=None if name == "stays" else folder)], 2.0)
+        if name != "stays":
+            messages.settled([(row.id, Place(folder, 3, row.id))], 9.0 if name == "young" else 5.0)
+    messages.seen_at([(rows["elsewhere"].id, Place("Mine", 4, 1))])
+    messages.deleted([rows["deleted"].id])
+
+    assert [row.id for row in messages.handled_before(9.0)] == [rows["old"].id]
+    (deleted,) = messages.with_keys([rows["deleted"].key])
+    assert (deleted.place, deleted.reason) == (Place("Processed", 3, None), DELETED)
 
 
 def test_what_is_compacted_is_forgotten_and_still_counted(messages: Messages) -> None:
@@ -235,18 +329,45 @@ def test_what_is_rebuilt_is_never_pending(tmp_path: FilePath) -> None:
     assert [record.key for record in records] == ["a" * 26, f"{'a' * 26}-2", "b" * 26]
     assert [record.state for record in records] == [State.HANDLED, State.FAILED, State.JUNK]
     assert all(record.settled and record.reason == "rebuilt" for record in records)
+    assert [item.at for item in newest(database, State.HANDLED, 9)] == [5.0]
     assert not messages.unsettled()
     beside._database.close()
     database.close()
 
 
+def test_the_messages_in_a_state_since_a_time_the_newest_first(messages: Messages) -> None:
+    times = [30.0, 10.0, 20.0, 20.0, 40.0]
+    rows = messages.add([replace(new(uid=n), received_at=at) for n, at in enumerate(times, 1)], 1.0)
+    messages.record([Result(rows[4].id, State.HANDLED)], 2.0)
+    assert [row.id for row in messages.in_state(State.PENDING)] == [rows[n].id for n in (0, 3, 2, 1)]
+    assert [row.id for row in messages.in_state(State.PENDING, since=20.0)] == [rows[n].id for n in (0, 3, 2)]
+
+
+def test_what_each_sender_waits_for_in_the_order_of_its_arrival(messages: Messages) -> None:
+    times = [30.0, 10.0, 20.0, 20.0, 5.0, 5.0, 5.0]
+    senders = ["a", "a", "a", "b", "a", "a", None]
+    given = [new(uid=n, verdict=JUNK if n == 5 else CLEAN) for n in range(1, 8)]
+    rows = messages.add(
+        [replace(one, received_at=at, sender=by) for one, at, by in zip(given, times, senders, strict=True)], 1.0
+    )
+    messages.record([Result(rows[5].id, State.HANDLED), Result(rows[1].id, State.PENDING, next_at=50.0)], 2.0)
+    assert messages.pending_by_sender() == {
+        "a": [(rows[1].id, rows[1].key, 50.0), (rows[2].id, rows[2].key, None), (rows[0].id, rows[0].key, None)],
+        "b": [(rows[3].id, rows[3].key, None)],
+    }
+
+
 def test_counts(messages: Messages) -> None:
-    first, second, _third = messages.add([new(uid=1), new(uid=2), new(uid=3)], 7.0)
-    messages.record([Result(first.id, State.HANDLED), Result(second.id, State.FAILED)], 8.0)
+    first, second, third = messages.add([new(uid=1), new(uid=2), new(uid=3)], 6.0)
+    messages.add([new(uid=4)], 7.0)
+    messages.add([new(uid=5)], 8.0)
+    ends = {first.id: State.HANDLED, second.id: State.HANDLED, third.id: State.FAILED}
+    messages.record([Result(row, state) for row, state in ends.items()], 8.0)
+    messages.compact([row for row in messages.everything() if row.id != second.id and row.id in ends])
     counts = messages.counts()
     assert counts.by_state == {
-        State.PENDING: 1,
-        State.HANDLED: 1,
+        State.PENDING: 2,
+        State.HANDLED: 2,
         State.FAILED: 1,
         State.JUNK: 0,
         State.GONE: 0,

@@ -111,6 +111,18 @@ def test_beside_a_process_that_writes(folder: Path) -> None:
     own.close()
 
 
+def test_a_restored_journal_is_looked_at_in_its_place(folder: Path) -> None:
+    """A backup has no log beside it, and isn't made to have one by those who only look."""
+    written(folder, 3)
+    with closing(sqlite3.connect(folder / FILE)) as raw:
+        assert raw.execute("PRAGMA journal_mode = DELETE").fetchone() == ("delete",)
+    looking = journal(folder).to_read(ADDRESS)
+    assert looking.facts.last_poll() == LastPoll(1.0, ok=True, new=3)
+    written(folder, 4)
+    assert looking.facts.last_poll() == LastPoll(1.0, ok=True, new=4)
+    looking.close()
+
+
 @pytest.mark.parametrize("leave", [written, killed])
 def test_in_a_folder_that_can_only_be_read(folder: Path, leave: object) -> None:
     assert callable(leave)
@@ -143,6 +155,17 @@ def test_on_a_full_disk_beside_a_process(folder: Path) -> None:
     with full_disk():
         assert read(folder) == LastPoll(1.0, ok=True, new=3)
     own.close()
+
+
+def test_a_copy_is_named_after_the_worker_and_goes_in_the_end(folder: Path) -> None:
+    killed(folder, 3)
+    with read_only(folder):
+        looking = journal(folder).to_read(ADDRESS)
+        copy = Path(str(looking.database.url.database).removeprefix("file:")).parent
+        assert copy.name.startswith("nhsmail-journal-")
+        assert copy.exists()
+        looking.close()
+        assert not copy.exists()
 
 
 @pytest.mark.parametrize("mode", [0o000, 0o600])

@@ -3,6 +3,7 @@
 import random
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.unit.login.world import MemoryLedger, Store, World
-from worker.journal.attempts import CONNECTION, DOUBT, RESET, SUCCEEDED, AttemptLedger, Overtaken
+from worker.journal.attempts import CONNECTION, DOUBT, RESET, SUCCEEDED, AttemptLedger, History, Overtaken, _moved
 from worker.journal.database import Database, JournalUnavailable
 from worker.journal.schema import metadata
 from worker.login.mutex import AttemptInProgress, AttemptMutex
@@ -82,7 +83,7 @@ def _step(ledger: Any, step: str, choice: int, at: float, outcome: str) -> None:
 def test_two_that_decided_on_the_same_ledger_dont_both_go(database: Database) -> None:
     one, other = AttemptLedger(database), AttemptLedger(database)
     begin(one, after=0)
-    with pytest.raises(Overtaken):
+    with pytest.raises(Overtaken, match=r"^another process made a login attempt at the same moment$"):
         begin(other, after=0)
     assert len(one.history().records) == 1
 
@@ -104,15 +105,105 @@ def test_an_attempt_is_on_the_disk_when_it_has_begun(database: Database, tmp_pat
     assert seen == [True, True, True]
 
 
+def test_what_decides_is_what_came_after_the_last_success_of_its_kind(database: Database) -> None:
+    ledger = AttemptLedger(database)
+    given_: dict[str, Any] = {"floor": 0, "epoch": "e", "actor": "r", "at": 1.0}
+    for number, (kind, outcome) in enumerate(
+        [
+            ("password", FailureClass.REJECTED),
+            ("token", FailureClass.REJECTED),
+            ("password", SUCCEEDED),
+            ("password", FailureClass.REJECTED),
+            ("token", FailureClass.REJECTED),
+            (DOUBT, None),
+            (CONNECTION, FailureClass.THROTTLED),
+            ("token", SUCCEEDED),
+            ("password", FailureClass.REJECTED),
+            ("token", FailureClass.REJECTED),
+            (DOUBT, None),
+            (CONNECTION, FailureClass.THROTTLED),
+        ]
+    ):
+        if kind in (DOUBT, CONNECTION):
+            ledger.append(after=number, kind=kind, outcome=outcome, **given_)
+        else:
+            begin(ledger, after=number, kind=kind, credential=f"{kind}:a")
+            ledger.finish(number + 1, outcome=str(outcome), counts=outcome is FailureClass.REJECTED, at=2.0)
+    history = ledger.history()
+    assert [record.number for record in history.records] == [4, 6, 9, 10, 11, 12]
+    assert (history.head, history.settled) == (12, 8)
+    assert history.records[0].said == ""
+
+
+def test_what_is_known_of_the_credential_and_the_journal(database: Database) -> None:
+    ledger = AttemptLedger(database)
+    assert ledger.history() == History()
+    ledger.saw("password:a", 1.0, password=True, refused="short", sends="token:b", way="way 1")
+    begin(ledger, after=0, epoch="first")
+    begin(ledger, after=1, epoch="second")
+    history = ledger.history()
+    assert (history.epoch, history.moved) == ("second", False)
+    assert (history.current, history.password) == ("token:b", "password:a")
+    assert (history.refused, history.way) == ("short", "way 1")
+    ledger.saw("token:c", 2.0, password=False)
+    history = ledger.history()
+    assert (history.current, history.password, history.refused, history.way) == ("token:c", None, None, None)
+    assert [known.fingerprint for known in ledger.credentials()] == ["password:a"]
+
+
+def test_only_the_rows_that_are_named_cool_anew(database: Database) -> None:
+    ledger = AttemptLedger(database)
+    for number in range(3):
+        begin(ledger, after=number)
+    ledger.append(after=3, floor=0, epoch="e", kind=DOUBT, actor="a", at=1.0)
+    ledger.cool_from([1, 3], 0.25)
+    found = [(record.cools_from, record.at, record.jitter) for record in ledger.history().records]
+    assert found == [(0.25, 1.0, 0.5), (1.0, 1.0, 0.5), (0.25, 1.0, 0.5), (1.0, 1.0, 0.0)]
+
+
+def test_what_was_seen_before_is_not_written_again(database: Database) -> None:
+    ledger = AttemptLedger(database)
+    for fingerprint, password in (("password:a", True), ("token:a", False)):
+        ledger.saw(fingerprint, 1.0, password=password, way="way 0")
+        with database.write():  # to say so again takes no turn among the writers
+            ledger.saw(fingerprint, 2.0, password=password, way="way 0")
+
+
 def test_the_salt_is_made_once(database: Database) -> None:
     salt = AttemptLedger(database).salt()
-    assert AttemptLedger(database).salt() == salt
     assert len(salt) >= 16
+    with database.write():  # to read it takes no turn among the writers
+        assert AttemptLedger(database).salt() == salt
+
+
+def test_two_that_make_the_salt_at_the_same_moment_have_one(database: Database) -> None:
+    one, other = AttemptLedger(database), AttemptLedger(database)
+    assert one._new_salt() == other._new_salt()
+
+
+@pytest.mark.parametrize(
+    ("first", "about", "proven"),
+    [("password", "token", True), ("token", "password", False), ("token", None, False)],
+)
+def test_a_reset_is_proven_by_a_success_of_what_it_is_about(
+    database: Database, first: str, about: str | None, proven: bool
+) -> None:
+    ledger = AttemptLedger(database)
+    given_: dict[str, Any] = {"floor": 0, "epoch": "e", "kind": RESET, "actor": "a", "at": 1.0}
+    ledger.append(after=0, outcome=first, **given_)
+    ledger.append(after=1, outcome=about, **given_)
+    assert ledger.history().reset_unproven
+    number = begin(ledger, after=2, kind="token", credential="token:a")
+    ledger.finish(number, outcome=SUCCEEDED, counts=False, at=2.0)
+    assert ledger.history().reset_unproven == (not proven)
+    number = begin(ledger, after=3)
+    ledger.finish(number, outcome=SUCCEEDED, counts=False, at=3.0)
+    assert not ledger.history().reset_unproven
 
 
 def test_only_an_accepted_password_has_a_number(database: Database) -> None:
     ledger = AttemptLedger(database)
-    for place, name in enumerate("abc"):
+    for place, name in enumerate("zabc"):
         ledger.saw(f"password:{name}", float(place), password=True)
     for name in "ab":
         number = begin(ledger, after=ledger.history().head, credential=f"password:{name}")
@@ -120,10 +211,32 @@ def test_only_an_accepted_password_has_a_number(database: Database) -> None:
     number = begin(ledger, after=ledger.history().head, credential="password:c")
     ledger.finish(number, outcome=FailureClass.REJECTED, counts=True, at=2.0)
     assert [(one.fingerprint[-1], one.accepted, one.first_seen_at) for one in ledger.credentials()] == [
-        ("b", 2, 1.0),
-        ("a", 1, 0.0),
-        ("c", None, 2.0),
+        ("b", 2, 2.0),
+        ("a", 1, 1.0),
+        ("z", None, 0.0),
+        ("c", None, 3.0),
     ]
+
+
+@pytest.mark.parametrize(
+    ("stored", "now", "moved"),
+    [
+        (None, None, False),
+        (None, "7 1", False),
+        ("7 1", "7 1", False),
+        ("7 1", "8 1", True),
+        ("7 1", "7 2", True),
+        ("- 1", "8 1", False),
+        ("7 1", "- 1", False),
+        ("- 1", "8 2", True),
+        ("7 1", "- 2", True),
+        ("7 1", None, False),
+    ],
+)
+def test_rows_were_moved_where_what_is_known_of_both_databases_differs(
+    stored: str | None, now: str | None, moved: bool
+) -> None:
+    assert _moved(stored, now) == moved
 
 
 def test_warnings_are_remembered(database: Database) -> None:
@@ -140,13 +253,36 @@ def test_compacting_keeps_what_decides(database: Database) -> None:
         number = begin(ledger, after=ledger.history().head)
         ledger.finish(number, outcome=outcome, counts=outcome == FailureClass.REJECTED, at=5.0)
     before = ledger.history()
-    assert ledger.compact(before=4.0) == 0
+    assert ledger.compact(before=5.0) == 0
     assert ledger.compact(before=6.0) == 1
     assert ledger.history() == before
     number = begin(ledger, after=before.head)
     ledger.finish(number, outcome=SUCCEEDED, counts=False, at=5.0)
     assert ledger.compact(before=6.0) == 3
     assert ledger.history().head == number
+
+
+@pytest.mark.parametrize("order", list(permutations(["password", "token", "reset", "rejected"])), ids=" ".join)
+def test_compacting_changes_no_decision_whatever_came_last(database: Database, order: tuple[str, ...]) -> None:
+    ledger = AttemptLedger(database)
+    for what in order:
+        head = ledger.head()
+        if what == "reset":
+            ledger.append(after=head, floor=0, epoch="e", kind=RESET, actor="a", at=5.0)
+            continue
+        number = begin(ledger, after=head, kind="token" if what == "token" else "password")
+        rejected = what == "rejected"
+        outcome = FailureClass.REJECTED if rejected else SUCCEEDED
+        ledger.finish(number, outcome=outcome, counts=rejected, at=5.0)
+    before = ledger.history()
+    at = {what: number for number, what in enumerate(order, 1)}
+    assert ledger.head() == before.head == 4
+    assert before.settled == max(at["password"], at["token"], at["reset"])
+    assert before.reset_unproven == (at["reset"] > at["password"])
+    counted = at["rejected"] > max(at["password"], at["reset"])
+    assert [record.number for record in before.records] == ([at["rejected"]] if counted else [])
+    ledger.compact(before=6.0)
+    assert ledger.history() == before
 
 
 def test_a_lost_database_is_no_journal(tmp_path: Path) -> None:
