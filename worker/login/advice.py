@@ -135,9 +135,7 @@ def not_signed_in(found: LoginFailure, help_: Help, *, account: str, authority: 
             do = "Check the application's tenant, client id and authority under `[account.oauth]`."
         do = f"{do} {again} once that is done."
     else:
-        what = (
-            f"{what_happened(found.cls, kind='token', said=found.said)} The sign-in service {authority} said so{said}."
-        )
+        what = f"{what_happened(found.cls, kind='token')} The sign-in service {authority} said so{said}."
         do = f"{again}; if it ends so again, ask {help_.local_administrator} about the account."
     return code, f"{what} Nothing was kept, and no attempt was spent. {do}"
 

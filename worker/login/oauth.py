@@ -371,14 +371,14 @@ class _Wire:
         self.numbers, self.description, self.no_tenant = (), "", False
         answer = self._session.request(method, url, timeout=self._timeout, allow_redirects=False, **given)
         self.status = int(answer.status_code)
-        seconds = str(answer.headers.get("Retry-After", ""))
+        seconds = str(answer.headers.get("Retry-After"))
         if seconds.isdecimal() and len(seconds) < 8:
             self.retry_after = timedelta(seconds=int(seconds))
         with suppress(ValueError, AttributeError, TypeError):
             body = answer.json()
             self.description = str(body.get("error_description"))
             self.no_tenant = body.get("error") == "invalid_tenant" or _NO_TENANT in self.description
-            self.numbers = tuple(int(number) for number in body.get("error_codes", ()))
+            self.numbers = tuple(int(number) for number in body.get("error_codes") or ())
         return answer
 
 
