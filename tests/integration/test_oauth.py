@@ -6,6 +6,7 @@ import json
 import socket
 import ssl
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from datetime import timedelta
@@ -201,6 +202,31 @@ def test_outages_of_the_token_endpoint(endpoint: TokenEndpoint, authority: Autho
     assert failed(found).cls is F.LOST_AFTER_SENDING
 
 
+@pytest.mark.parametrize("body", [{"error_codes": [50053]}, {"error_description": "AADSTS50053: Locked."}])
+def test_a_number_is_read_wherever_it_stands(
+    endpoint: TokenEndpoint, authority: Authority, tmp_path: Path, body: dict[str, Any]
+) -> None:
+    endpoint.answers = [(400, {"error": "x"} | body)]
+    found = failed(source(endpoint, authority, tmp_path))
+    assert (found.cls, found.said) == (F.LOCKED, "AADSTS50053")
+
+
+def test_without_its_library_it_says_what_to_install(
+    endpoint: TokenEndpoint, authority: Authority, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "msal", None)
+    with pytest.raises(CredentialUnavailable, match=r"Install `nhsmail-worker\[oauth\]`"):
+        source(endpoint, authority, tmp_path)
+
+
+def test_where_nobody_can_be_asked_nothing_is_sent(
+    endpoint: TokenEndpoint, authority: Authority, tmp_path: Path
+) -> None:
+    endpoint.url = "no address"
+    found = failed(source(endpoint, authority, tmp_path, "oauth2-password"))
+    assert (found.cls, found.counts, found.retry_after) == (F.LOST_BEFORE_SENDING, False, None)
+
+
 NO_TENANT = {
     "error": "invalid_tenant",
     "error_description": "AADSTS90002: Tenant 'tenant' not found. Trace ID: 6f1c.",
@@ -216,6 +242,7 @@ NO_TENANT = {
         (404, None, F.CONFIGURATION),
         (403, NO_TENANT, F.CONFIGURATION),
         (403, {"error_description": NO_TENANT["error_description"]}, F.CONFIGURATION),
+        (403, {"error": "invalid_tenant"}, F.CONFIGURATION),
         (429, None, F.THROTTLED),
         *((status, None, F.LOST_BEFORE_SENDING) for status in (401, 403, 407, 408, 425, 451, 500, 502, 503)),
     ],

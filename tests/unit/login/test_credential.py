@@ -7,6 +7,7 @@ import pytest
 
 from worker.login.credential import CredentialUnavailable, Password, PasswordSource, Token, read_secret
 from worker.login.fingerprint import COST, Fingerprinter
+from worker.login.token_cache import SignIn
 
 SECRET = "Bright-Harbour-92"
 
@@ -55,7 +56,7 @@ def test_who_may_read_the_file(tmp_path: Path, mode: int, setting: str, *, fits:
     if fits:
         assert source.read() == SECRET
     else:
-        with pytest.raises(CredentialUnavailable, match=r"chmod 600.*password_file_mode"):
+        with pytest.raises(CredentialUnavailable, match=r"p may be read .* Run `chmod 600` on it.*password_file_mode"):
             source.read()
 
 
@@ -107,7 +108,7 @@ def test_it_comes_from_one_place(file: Path | None, value: str | None) -> None:
 
 
 def test_nothing_shows_a_secret(tmp_path: Path) -> None:
-    things = [Password("u", SECRET), Token("u", SECRET), Token("u", SECRET).mechanism()]
+    things = [Password("u", SECRET), Token("u", SECRET), Token("u", SECRET).mechanism(), SignIn("x", SECRET)]
     things += [PasswordSource("u", file=None, value=SECRET).candidate(), Fingerprinter(SECRET.encode())]
     for thing in things:
         assert SECRET not in repr(thing)

@@ -446,13 +446,19 @@ def test_what_a_command_would_spend_is_foreseen_without_a_trace() -> None:
     assert guard.foresee() == Standing(State.READY, 5, 3, 3)
 
 
-@pytest.mark.parametrize("why", ["cooling", "policy", "doubt"])
+@pytest.mark.parametrize("why", ["cooling", "policy", "previous", "doubt"])
 def test_where_a_command_would_be_refused_nothing_is_foreseen(why: str) -> None:
     world = World()
     with suppress(LoginFailed):
         world.login(0, "rejected")
     world.now += 1e6 if why != "cooling" else 0
     world.configured = "short" if why == "policy" else world.configured
+    if why == "previous":
+        before = world.configured
+        for password in (before, "Right-Password-1"):
+            world.server.password = world.configured = password
+            world.login(0)
+        world.configured = before
     if why == "doubt":
         world.put_back(Store())
     assert world.processes[0][1].foresee() is None
@@ -479,16 +485,30 @@ def test_a_second_reset_must_be_meant() -> None:
     guard.reset("unlocked", actor="person")
     first = world.store.records[0]
     assert (first.kind, first.actor, first.note, first.at) == ("reset", "person", "unlocked", world.now)
+    assert first.outcome == "password"
     reset = [fields for name, fields in world.events if name == "login.reset"]
     assert reset[0] == {"actor": "person", "reason": "unlocked", "again": False, "failures": 0, "remaining": 8}
     assert [fields["again"] for fields in reset] == [False, True, False]
+
+
+def test_a_reset_that_cant_be_written_leaves_a_witness_that_has_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World()
+    with monkeypatch.context() as patch:
+        patch.setattr(MemoryLedger, "append", unavailable)
+        with pytest.raises(JournalUnavailable):
+            world.processes[0][1].reset("unlocked", actor="person")
+    assert world.beside.testimony is not None
+    begun = world.beside.testimony.epoch
+    world.processes[0][1].reset("unlocked", actor="person")
+    assert begun == world.store.facts["epoch"] == world.beside.testimony.epoch
+    assert len(begun) == 32
 
 
 @pytest.mark.parametrize("reason", ["", "   ", "\t\n", "\u2003"])
 def test_a_reset_without_a_reason_isnt_made(reason: str) -> None:
     world = World()
     fail(world, "locked")
-    with pytest.raises(ReasonMissing, match="A reset needs a reason") as caught:
+    with pytest.raises(ReasonMissing, match=r'^A reset needs a reason.* repeat the command with --reason "') as caught:
         world.processes[0][1].reset(reason, actor="person", again=True)
     assert caught.value.code == 64
     assert "login.reset" not in names(world)
@@ -879,6 +899,8 @@ def test_each_halt_says_whom_to_ask(reason: str, part: str) -> None:
 RESET = "login reset"
 AUTHORISE = "login authorise"
 NO_COUNT = "no password was sent"
+HALT = "No further attempt is made by itself."
+ASK = "5678 answers questions about the connection."
 ADVICE: list[tuple[dict[str, Any], tuple[str, ...], tuple[str, ...]]] = [
     # of the standing and the way to log in, what is said, and what isn't
     ({"reason": F.EXPIRED}, ("the LA on 1234", "Change the password.", "password file"), (RESET, AUTHORISE)),
@@ -887,12 +909,16 @@ ADVICE: list[tuple[dict[str, Any], tuple[str, ...], tuple[str, ...]]] = [
     ({"reason": F.EXPIRED, "auth": "oauth2-password"}, ("the LA on 1234", "password file"), (RESET, AUTHORISE)),
     (
         {"reason": F.CONFIGURATION, "said": "AADSTS7000222", "auth": "oauth2-client"},
-        ("client secret has expired", "the LA on 1234", "client_secret_file", "tried at once"),
+        (
+            "client secret has expired",
+            "the LA on 1234",
+            "new one. Put it into the file that `client_secret_file` names",
+        ),
         (RESET, "way of logging in"),
     ),
     (
         {"reason": F.CONFIGURATION, "said": "AADSTS7000222", "auth": "oauth2-client", "needs_restart": True},
-        ("client secret has expired", "environment and restart"),
+        ("client secret has expired", "new one. Put it into the worker's environment and restart it"),
         (RESET, "client_secret_file"),
     ),
     (
@@ -900,17 +926,21 @@ ADVICE: list[tuple[dict[str, Any], tuple[str, ...], tuple[str, ...]]] = [
         ("client secret isn't the right one", "client_secret_file"),
         (RESET,),
     ),
-    ({"reason": F.CONFIGURATION}, ("`auth`", "OAuth 2.0", "tried at once", "The LA on 1234 knows"), (RESET,)),
+    (
+        {"reason": F.CONFIGURATION},
+        (f"{HALT} Set `auth`", "OAuth 2.0 today, and restart", "tried at once", "The LA on 1234 knows", ASK),
+        (RESET,),
+    ),
     (
         {"reason": F.CONFIGURATION, "said": "tenant", "auth": "oauth2-device"},
-        ("tenant", "[account.oauth]", "tried at once"),
+        (f"{HALT} Check `auth` under `[account]`, and the application's tenant", "[account.oauth]", "tried at once"),
         (RESET, "need OAuth"),
     ),
     *(
         ({"reason": F.CONFIGURATION, "said": said, "auth": "oauth2-password"}, (said, "the LA on 1234", RESET), ())
         for said in ("AADSTS50076", "AADSTS50079", "AADSTS53003", "AADSTS65001")
     ),
-    ({"reason": F.PROTOCOL}, ("`host`", RESET), ("OAuth 2.0",)),
+    ({"reason": F.PROTOCOL}, (f"{HALT} Check `host`", "version of the worker; 5678", RESET), ("OAuth 2.0",)),
     ({"reason": F.SIGN_IN_AGAIN, "auth": "oauth2-device"}, (AUTHORISE,), (RESET,)),
     ({"reason": F.SIGN_IN_AGAIN, "auth": "oauth2-client"}, ("still registered", RESET), (AUTHORISE,)),
     ({"reason": F.SIGN_IN_AGAIN, "auth": "oauth2-password"}, ("browser", "password", RESET), (AUTHORISE,)),

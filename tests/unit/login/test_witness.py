@@ -96,7 +96,7 @@ def test_a_folder_that_tells_nothing(
     if known:
         assert Witness(tmp_path).read() is None
     else:
-        with pytest.raises(JournalUnavailable):
+        with pytest.raises(JournalUnavailable, match="mark on the state folder can't be read"):
             Witness(tmp_path).read()
 
 
@@ -149,6 +149,18 @@ def test_a_left_over_of_a_kill_is_no_trouble(tmp_path: Path) -> None:
     (tmp_path / f"{NAME}.new").write_text("half")
     Witness(tmp_path).write(SEEN)
     assert Witness(tmp_path).read() == SEEN
+
+
+def test_another_process_that_writes_keeps_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where the mutex didn't keep it out: its new file is there again as soon as ours has made room."""
+    witness = Witness(tmp_path)
+    witness.write(SEEN)
+    (tmp_path / f"{NAME}.new").write_text("theirs")
+    monkeypatch.setattr(Path, "unlink", lambda _path, **_given: None)
+    with pytest.raises(JournalUnavailable, match="being written by another process"):
+        witness.write(Seen("this", 8, 4))
+    assert witness.read() == SEEN
+    assert (tmp_path / f"{NAME}.new").read_text() == "theirs"
 
 
 CASES = [
