@@ -1116,6 +1116,8 @@ def test_a_pause_on_a_restored_journal_is_numbered_after_what_was() -> None:
     with pytest.raises(Throttled):
         world.login(0, "throttled first")
     assert world.store.records[-1].number == 3
+    assert world.beside.testimony is not None
+    assert world.store.facts["epoch"] == world.beside.testimony.epoch
 
 
 def test_a_token_that_ran_out_in_a_session_is_refreshed_until_a_fresh_one_was_had() -> None:
@@ -1582,7 +1584,19 @@ def test_a_password_that_isnt_fit_is_told_once_with_what_to_do() -> None:
     assert fields["advice"] == refused.value.advice
     assert ACCOUNT in str(fields["advice"])
     assert "no restart is needed" in str(fields["advice"])
+    assert fields["remaining"] == 8
+    assert world.processes[1][1].advice() == fields["advice"]
     assert world.store.facts["refused"] == "; ".join(refused.value.faults)
+
+
+def test_a_password_that_isnt_fit_leaves_no_more_attempts_than_there_are() -> None:
+    world = World(lockout=Lockout(per_credential=8))
+    fail(world, times=8)
+    world.configured = "short"
+    with pytest.raises(CredentialRefused):
+        world.login(0)
+    assert (world.events[-1][1]["failures"], world.events[-1][1]["remaining"]) == (8, 0)
+    assert "login reset" in world.processes[0][1].advice()  # a lack of attempts comes first
 
 
 @pytest.mark.parametrize("late", [False, True])

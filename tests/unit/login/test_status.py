@@ -14,15 +14,15 @@ from worker.mailbox.failures import FailureClass
 NOW = 1_800_000_000.0
 
 
-def ledger(kind: str, *, rejected: int = 0, refused: str | None = None) -> MemoryLedger:
+def ledger(kind: str, *, rejected: int = 0, ago: float = DAY, refused: str | None = None) -> MemoryLedger:
     found = MemoryLedger(Store(), Process())
     name = f"{kind}:a"
     found.saw(name, NOW - 10 * DAY, password=kind == "password", refused=refused)
     for _ in range(rejected):
-        at = {"at": NOW - DAY, "jitter": 0.0, "floor": 0, "epoch": "e", "actor": "r"}
+        at = {"at": NOW - ago, "jitter": 0.0, "floor": 0, "epoch": "e", "actor": "r"}
         number = found.begin(after=found.history().head, kind=kind, credential=name, **at)
         cls = FailureClass.REJECTED if kind == "password" else FailureClass.TOKEN_REJECTED
-        found.finish(number, outcome=cls, counts=True, at=NOW - DAY, retry_after=None, said="")
+        found.finish(number, outcome=cls, counts=True, at=NOW - ago, retry_after=None, said="")
     return found
 
 
@@ -41,7 +41,7 @@ def test_tokens_have_their_own_limit() -> None:
 
 
 def test_a_password_that_isnt_fit_hides_no_failures() -> None:
-    found = status(ledger("password", rejected=2, refused="it is too short")).login()
+    found = status(ledger("password", rejected=2, ago=1.0, refused="it is too short")).login()
     assert (found["state"], found["reason"], found["next_attempt_at"]) == ("halted", POLICY, None)
     assert (found["failures"], found["remaining"], found["remaining_for_credential"]) == (2, 6, 3)
 
