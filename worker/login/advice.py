@@ -86,7 +86,7 @@ def advise(
     what = what_happened(standing.reason, kind=standing.kind, said=standing.said)
     parts = [f"{what} No mail of {account} is read meanwhile; it is safe in the mailbox."]
     parts.append(_left(standing, rules))
-    if standing.state is State.COOLING and standing.next_at is not None:
+    if standing.next_at is not None:
         parts.append(f"The next attempt comes at {moment(standing.next_at)}.")
     elif standing.state is State.HALTED:
         parts.append("No further attempt is made by itself.")

@@ -82,11 +82,13 @@ def test_why_nobody_has_signed_in_and_what_to_do(
     assert unsaid not in answer[1]
 
 
-@pytest.mark.parametrize(("restart", "where"), [(True, "environment and restart it"), (False, "password file")])
+@pytest.mark.parametrize(
+    ("restart", "where"), [(True, "the worker's environment and restart it"), (False, "the password file")]
+)
 def test_a_password_against_the_policy(where: str, *, restart: bool) -> None:
     text = refusal(["too short", "a known one"], ACCOUNT, needs_restart=restart)
     assert "it can't be right: too short; a known one. No mail of " in text
-    assert where in text
+    assert f"No attempt was spent. Put the right password in {where}" in text
     assert text.endswith(". If the policy of this account is another one, set `policy` under `[password]`.")
 
 

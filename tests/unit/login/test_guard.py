@@ -847,7 +847,7 @@ REASONS = [*Reason, *F]
 
 @pytest.mark.parametrize("reason", REASONS)
 def test_every_reason_has_its_sentence(reason: str) -> None:
-    assert what_happened(reason) != what_happened(None)
+    assert what_happened(reason) != what_happened(None) == "The login hasn't succeeded yet."
 
 
 def test_advice_says_all_of_it() -> None:
@@ -860,7 +860,7 @@ def test_advice_says_all_of_it() -> None:
         "The server rejected the user name or password.",
         f"No mail of {ACCOUNT} is read meanwhile; it is safe in the mailbox.",
         "Failed attempts that count: 1; left for the worker: 7, with this credential 4 (the account locks at 12, 4 are",
-        f"The next attempt comes at {moment(begun + 60)}.",
+        f"12, 4 are kept in reserve). The next attempt comes at {moment(begun + 60)}.",
         "Put the right password in the password file; it is tried at once",
         "ask your Local Administrator whether the account is unlocked",
     ):
@@ -897,6 +897,7 @@ def test_each_halt_says_whom_to_ask(reason: str, part: str) -> None:
 
 
 RESET = "login reset"
+RUN = "run `nhsmail-worker login reset --reason …`."
 AUTHORISE = "login authorise"
 NO_COUNT = "no password was sent"
 HALT = "No further attempt is made by itself."
@@ -943,10 +944,18 @@ ADVICE: list[tuple[dict[str, Any], tuple[str, ...], tuple[str, ...]]] = [
     ({"reason": F.PROTOCOL}, (f"{HALT} Check `host`", "version of the worker; 5678", RESET), ("OAuth 2.0",)),
     ({"reason": F.SIGN_IN_AGAIN, "auth": "oauth2-device"}, (AUTHORISE,), (RESET,)),
     ({"reason": F.SIGN_IN_AGAIN, "auth": "oauth2-client"}, ("still registered", RESET), (AUTHORISE,)),
-    ({"reason": F.SIGN_IN_AGAIN, "auth": "oauth2-password"}, ("browser", "password", RESET), (AUTHORISE,)),
+    (
+        {"reason": F.SIGN_IN_AGAIN, "auth": "oauth2-password"},
+        (f"Sign in as {ACCOUNT} with a browser", "password", RESET),
+        (AUTHORISE,),
+    ),
     *(
         ({"reason": reason, "kind": "token"}, (NO_COUNT, "ring 5678"), ("counts as failed", "password file", RESET))
         for reason in (F.LOST_AFTER_SENDING, Reason.UNANSWERED)
+    ),
+    *(
+        ({"reason": reason, "kind": "token", "auth": "oauth2-client"}, ("may read this mailbox", f"then {RUN}"), ())
+        for reason in (Reason.TOKEN, F.TOKEN_REJECTED)
     ),
     ({"reason": F.AMBIGUOUS, "kind": "token"}, (NO_COUNT, "may read", RESET), ("counts as failed", "password file")),
     ({"reason": F.LOST_AFTER_SENDING}, ("counts as failed",), (NO_COUNT,)),
@@ -987,7 +996,8 @@ def test_the_guards_advice_speaks_of_what_was_said() -> None:
 @pytest.mark.parametrize("reason", [F.THROTTLED, F.UNAVAILABLE, F.LOST_BEFORE_SENDING])
 def test_passing_troubles_ask_nothing_of_a_person(reason: str) -> None:
     cooling = Standing(State.COOLING, 0, 8, 5, 1.0, reason)
-    assert advise(cooling, Lockout(), Help(), account=ACCOUNT).endswith(
+    assert advise(cooling, Lockout(), Help(), account=ACCOUNT) == (
+        f"{what_happened(reason)} No mail of {ACCOUNT} is read meanwhile; it is safe in the mailbox. "
         "The next attempt comes at 1970-01-01T00:00:01Z."
     )
 
@@ -1312,6 +1322,8 @@ def test_a_sign_in_without_a_password_behind_it_halts_and_says_how_to_sign_in() 
         send(world, over())
     assert (standing(world).state, standing(world).reason) == (State.HALTED, F.SIGN_IN_AGAIN)
     assert "login authorise" in world.processes[0][1].advice()
+    tokens.auth = "oauth2-client"
+    assert "still registered" in world.processes[0][1].advice()
 
 
 @pytest.mark.parametrize("cls", [F.SIGN_IN_AGAIN, F.LOCKED, F.TOKEN_REJECTED])
