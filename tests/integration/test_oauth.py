@@ -166,6 +166,7 @@ def test_a_file_without_a_certificate_and_its_key(
         with pytest.raises(CredentialUnavailable, match="certificate and its private key") as caught:
             source(endpoint, authority, tmp_path, certificate_file=pem).candidate()
         assert str(pem) in str(caught.value)
+        assert str(caught.value).endswith("Put both into the file, the key without a passphrase.")
         assert caught.value.__context__ is None
 
 

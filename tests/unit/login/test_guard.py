@@ -329,6 +329,13 @@ def test_a_server_that_asks_for_no_pause_sets_no_pace() -> None:
     assert waits == [2, 10, 31, 60, 300, 300, 400]
 
 
+def test_a_wait_is_as_short_as_the_settings_say() -> None:
+    world = World(Lockout(waits=(0.25,), jitter=0.0))
+    with pytest.raises(LoginFailed):
+        world.login(0, "rejected")
+    assert standing(world).next_at == world.now + 0.25
+
+
 def test_a_failure_that_counts_waits_as_long_as_the_server_asked_too() -> None:
     world = World(Lockout(jitter=0.0))
     lost = failure(F.LOST_AFTER_SENDING, "password", retry_after=timedelta(seconds=300))
@@ -1303,6 +1310,7 @@ def test_a_sign_in_that_is_over_is_made_anew_by_the_password_behind_it_again_and
         with pytest.raises(LoginFailed):
             send(world, over())
         assert (standing(world).state, standing(world).reason) == (State.COOLING, F.TOKEN_EXPIRED)
+        assert standing(world).said == "AADSTS700082"
         assert "authorise" not in world.processes[0][1].advice()
         assert [standing_of(world, which).next_at for which in (0, 1)] == [world.now + 2] * 2
         world.now += 2
@@ -1598,6 +1606,8 @@ def test_a_password_that_isnt_fit_is_told_once_with_what_to_do() -> None:
     assert "no restart is needed" in str(fields["advice"])
     assert fields["remaining"] == 8
     assert world.processes[1][1].advice() == fields["advice"]
+    world.needs_restart = True
+    assert "environment" in world.processes[1][1].advice()
     assert world.store.facts["refused"] == "; ".join(refused.value.faults)
 
 
