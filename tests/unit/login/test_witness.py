@@ -43,7 +43,7 @@ def test_a_copy_isnt_believed(tmp_path: Path) -> None:
     copy = tmp_path / "copy"
     copy.mkdir()
     shutil.copy2(tmp_path / NAME, copy / NAME)
-    with pytest.raises(Untrusted, match="^the state folder was restored or copied$"):
+    with pytest.raises(Untrusted, match=r"^the state folder was restored or copied$"):
         Witness(copy).read()
 
 
@@ -69,7 +69,7 @@ def test_the_folder_tells_what_its_file_told(tmp_path: Path) -> None:
 
 def test_what_the_folder_tells_may_be_damaged(tmp_path: Path) -> None:
     os.setxattr(tmp_path, MARK, b"nonsense")
-    with pytest.raises(Untrusted, match="^the guard's file is damaged$"):
+    with pytest.raises(Untrusted, match=r"^the guard's file is damaged$"):
         Witness(tmp_path).read()
 
 
@@ -103,7 +103,7 @@ def test_a_folder_that_tells_nothing(
 @pytest.mark.parametrize("content", [b"", b"{}", b"[]", b"\xff", b'{"identity": 1, "epoch": "x"}', b"null"])
 def test_a_damaged_file_isnt_believed(tmp_path: Path, content: bytes) -> None:
     (tmp_path / NAME).write_bytes(content)
-    with pytest.raises(Untrusted, match="^the guard's file is damaged$"):
+    with pytest.raises(Untrusted, match=r"^the guard's file is damaged$"):
         Witness(tmp_path).read()
 
 
