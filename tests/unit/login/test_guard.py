@@ -498,15 +498,25 @@ def test_a_second_reset_must_be_meant() -> None:
     assert [fields["again"] for fields in reset] == [False, True, False]
 
 
-def test_a_reset_that_cant_be_written_leaves_a_witness_that_has_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("what", ["append", "begin"])
+def test_a_first_row_that_cant_be_written_leaves_a_witness_that_has_a_name(
+    monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
     world = World()
-    with monkeypatch.context() as patch:
-        patch.setattr(MemoryLedger, "append", unavailable)
-        with pytest.raises(JournalUnavailable):
+
+    def write() -> None:
+        if what == "append":
             world.processes[0][1].reset("unlocked", actor="person")
+        else:
+            world.login(0)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(MemoryLedger, what, unavailable)
+        with pytest.raises(JournalUnavailable):
+            write()
     assert world.beside.testimony is not None
     begun = world.beside.testimony.epoch
-    world.processes[0][1].reset("unlocked", actor="person")
+    write()
     assert begun == world.store.facts["epoch"] == world.beside.testimony.epoch
     assert len(begun) == 32
 
@@ -1252,6 +1262,7 @@ def test_a_kill_after_the_token_endpoint_took_the_password_spends_nothing() -> N
         attempt.credential()
         die(process)
     assert standing_of(world, 1).failures == 0
+    assert world.store.records[-1].outcome == F.LOST_AFTER_SENDING
     behind(tokens)
     world.now += 10
     for _ in range(3):
