@@ -529,7 +529,7 @@ def test_a_reset_without_a_reason_isnt_made(reason: str) -> None:
         world.processes[0][1].reset(reason, actor="person", again=True)
     assert caught.value.code == 64
     assert "login.reset" not in names(world)
-    assert standing(world).state is State.HALTED
+    assert (standing(world).state, standing(world).said) == (State.HALTED, "")
 
 
 def test_a_tokens_success_doesnt_prove_a_reset_that_was_about_the_password() -> None:
@@ -1403,6 +1403,14 @@ def test_status_goes_by_the_way_that_was_last_read() -> None:
     world.way = "another"
     fail(world, "throttled")
     assert (standing_of(world, 1).state, standing_of(world, 1).reason) == (State.READY, F.THROTTLED)
+
+
+def test_status_goes_by_the_way_of_a_token_too() -> None:
+    world, tokens = token_world()
+    for tokens.way, cls in (("one", F.CONFIGURATION), ("another", F.THROTTLED)):
+        with pytest.raises(LoginFailed):
+            send(world, LoginFailed(failure(cls, "token")))
+    assert (standing_of(world, 1).state, standing_of(world, 1).reason) == (State.COOLING, F.THROTTLED)
 
 
 def test_the_policy_is_about_the_password_behind_a_token_too() -> None:
