@@ -198,7 +198,12 @@ def test_a_doubt_says_why() -> None:
     assert doubt(History(), Untrusted("the state folder was restored or copied"), shared=False) == (
         "the state folder was restored or copied"
     )
-    assert "missing" in str(doubt(History(epoch="x", head=1), None, shared=False))
+    assert doubt(History(epoch="x", head=1), None, shared=False) == (
+        "the journal has attempts, but the guard's file beside it is missing"
+    )
+    assert doubt(History(moved=True), SEEN, shared=True) == (
+        "the journal lies in another database than it was written in: restored or moved"
+    )
     assert "restored" in str(doubt(History(), SEEN, shared=False))
 
 
