@@ -569,6 +569,7 @@ def test_a_reset_that_forgets_a_password_is_about_it_whatever_is_sent_now() -> N
     guard._source = tokens
     send(world)
     guard.reset("unlocked", actor="person")
+    assert world.store.records[-1].outcome == "password"
     send(world)
     with pytest.raises(ResetNeedsAgain):
         guard.reset("unlocked", actor="person")
