@@ -1,9 +1,6 @@
-"""The guard's ledger and mutex on PostgreSQL: the tests that they pass on SQLite, and what only a server can do."""
+"""The guard's ledger on PostgreSQL: the tests that it passes on SQLite, and what only a server can do."""
 
 import random
-import signal
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
@@ -14,7 +11,7 @@ import pytest
 from sqlalchemy import delete, insert, select, text
 
 from tests.rig.postgres import Postgres
-from tests.rig.worker import REPOSITORY, eventually
+from tests.rig.worker import eventually
 
 # The very same tests, on the database of this module's fixture.
 from tests.unit.login.test_ledger import (  # noqa: F401
@@ -23,38 +20,26 @@ from tests.unit.login.test_ledger import (  # noqa: F401
     test_an_attempt_is_on_the_disk_when_it_has_begun,
     test_compacting_changes_no_decision_whatever_came_last,
     test_compacting_keeps_what_decides,
-    test_it_is_given_back_after_an_error,
-    test_one_at_a_time,
     test_only_an_accepted_password_has_a_number,
     test_the_guard_on_a_real_ledger,
     test_the_salt_is_made_once,
     test_two_that_decided_on_the_same_ledger_dont_both_go,
-    test_waiting_ends_when_the_other_is_done,
     test_warnings_are_remembered,
 )
 from worker.journal.attempts import SUCCEEDED, AttemptLedger, Overtaken
-from worker.journal.database import Database, JournalUnavailable
+from worker.journal.database import Database
 from worker.journal.migrate import migrate
 from worker.journal.schema import attempt, metadata
 from worker.login.backoff import Lockout
 from worker.login.credential import PasswordSource
 from worker.login.guard import Guard, Rules
-from worker.login.mutex import AttemptInProgress, AttemptMutex
+from worker.login.mutex import AttemptMutex
 from worker.login.refusals import Halted
 from worker.login.witness import Witness
 from worker.mailbox.errors import LoginFailed
 from worker.mailbox.failures import FailureClass, failure
 
 ROW = {"number": 1, "at": 1.0, "cools_from": 1.0, "kind": "password", "actor": "r", "counts": True, "jitter": 0.0}
-HOLD = """
-import sys
-from pathlib import Path
-from worker.journal.database import Database
-from worker.login.mutex import AttemptMutex
-with AttemptMutex(Database(sys.argv[1]), Path(sys.argv[2])).hold():
-    print("held", flush=True)
-    sys.stdin.read()
-"""
 
 
 @pytest.fixture
@@ -67,24 +52,6 @@ def database(postgres_url: str) -> Iterator[Database]:
 
 def test_the_ledger_is_shared(database: Database) -> None:
     assert AttemptLedger(database).shared
-
-
-def test_a_killed_holder_is_followed_at_once(database: Database, postgres_url: str, tmp_path: Path) -> None:
-    with subprocess.Popen(
-        [sys.executable, "-c", HOLD, postgres_url, str(tmp_path)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        cwd=REPOSITORY,
-        text=True,
-    ) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline().strip() == "held"
-        with pytest.raises(AttemptInProgress), AttemptMutex(database, tmp_path, patience=0.2).hold():
-            pytest.fail("two at a time")
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        with AttemptMutex(database, tmp_path, patience=5.0).hold():
-            pass
 
 
 def test_a_lock_that_the_server_took_away_costs_no_attempt(
@@ -266,9 +233,3 @@ def test_a_look_waits_for_nobody(database: Database, tmp_path: Path) -> None:
     seen = Witness(tmp_path / "b").read()
     assert seen is not None
     assert (seen.number, seen.failures) == (2, 2)
-
-
-def test_without_the_server_nobody_holds_it(tmp_path: Path) -> None:
-    gone = Database("postgresql+psycopg://worker:x@127.0.0.1:1/none")
-    with pytest.raises(JournalUnavailable), AttemptMutex(gone, tmp_path).hold():
-        pytest.fail("held")

@@ -1,7 +1,12 @@
 """The OAuth flows against a token endpoint on loopback that answers as Microsoft's does."""
 
+import base64
+import hashlib
 import json
+import socket
+import ssl
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from datetime import timedelta
@@ -9,11 +14,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pytest
+import requests
 
 from tests.rig.tls import Authority
 from tests.rig.token_endpoint import TokenEndpoint, refusal, tokens
+from worker.login.advice import DECLINED, RAN_OUT
 from worker.login.credential import CredentialUnavailable, PasswordSource, Token
-from worker.login.oauth import OAuthConfig, OAuthSource
+from worker.login.oauth import OAuthConfig, OAuthSource, _Wire
 from worker.login.token_cache import NAME
 from worker.mailbox.errors import LoginFailed
 from worker.mailbox.failures import FailureClass
@@ -105,37 +112,62 @@ def test_a_changed_secret_is_another_credential(endpoint: TokenEndpoint, authori
     assert source(endpoint, authority, tmp_path).needs_restart
 
 
-def test_a_certificate(endpoint: TokenEndpoint, authority: Authority, tmp_path: Path) -> None:
-    pem = tmp_path / "application.pem"
-    key = tmp_path / "key.pem"
-    subprocess.run(
-        [
-            "openssl",
-            "req",
-            "-x509",
-            "-newkey",
-            "rsa:2048",
-            "-nodes",
-            "-subj",
-            "/CN=worker",
-            "-keyout",
-            key,
-            "-out",
-            pem,
-        ],
-        check=True,
-        capture_output=True,
-    )
-    pem.write_bytes(key.read_bytes() + pem.read_bytes())
-    pem.chmod(0o600)
+def test_an_application_without_a_secret(endpoint: TokenEndpoint, authority: Authority, tmp_path: Path) -> None:
+    with pytest.raises(CredentialUnavailable, match=r"empty.*`client_secret_file` or `certificate_file`"):
+        source(endpoint, authority, tmp_path, client_secret=None).candidate()
+
+
+@pytest.fixture(scope="module")
+def pems(tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, bytes, bytes]:
+    """A certificate, its private key, and that key with a passphrase."""
+    folder = tmp_path_factory.mktemp("pems")
+    for command in (
+        "req -x509 -newkey rsa:2048 -nodes -subj /CN=worker -keyout key -out certificate",
+        "rsa -aes256 -passout pass:x -in key -out locked",
+    ):
+        subprocess.run(["openssl", *command.split()], check=True, capture_output=True, cwd=folder)
+    certificate, key, locked = ((folder / name).read_bytes() for name in ("certificate", "key", "locked"))
+    return certificate, key, locked
+
+
+def private(path: Path, content: bytes) -> Path:
+    path.touch(0o600)
+    path.write_bytes(content)
+    return path
+
+
+@pytest.mark.parametrize("key_first", [True, False])
+def test_a_certificate(
+    endpoint: TokenEndpoint, authority: Authority, tmp_path: Path, pems: tuple[bytes, bytes, bytes], *, key_first: bool
+) -> None:
+    certificate, key, _ = pems
+    pem = private(tmp_path / "application.pem", key + certificate if key_first else certificate + key)
     endpoint.answers = [tokens("access-1", refresh=None)]
     found = source(endpoint, authority, tmp_path, certificate_file=pem)
     assert found.candidate().obtain(refresh=False).secret == "access-1"
     assert endpoint.forms[0]["client_assertion_type"].endswith("jwt-bearer")
     assert "client_secret" not in endpoint.forms[0]
-    pem.write_bytes(key.read_bytes())
-    with pytest.raises(CredentialUnavailable, match="certificate and its private key"):
-        found.candidate()
+    named = json.loads(base64.urlsafe_b64decode(endpoint.forms[0]["client_assertion"].partition(".")[0] + "=="))
+    der = ssl.PEM_cert_to_DER_cert(certificate.decode())
+    thumbprint = base64.urlsafe_b64encode(hashlib.sha256(der).digest()).decode().rstrip("=")
+    assert (named["alg"], named["x5t#S256"].rstrip("="), named.get("x5t")) == ("PS256", thumbprint, None)
+
+
+def test_a_file_without_a_certificate_and_its_key(
+    endpoint: TokenEndpoint,
+    authority: Authority,
+    tmp_path: Path,
+    pems: tuple[bytes, bytes, bytes],
+) -> None:
+    certificate, key, locked = pems
+    others = authority.ca_file.read_bytes()
+    for content in (b"", key, certificate, key + b"x", certificate + locked, others + key):
+        pem = private(tmp_path / "application.pem", content)
+        with pytest.raises(CredentialUnavailable, match="certificate and its private key") as caught:
+            source(endpoint, authority, tmp_path, certificate_file=pem).candidate()
+        assert str(pem) in str(caught.value)
+        assert str(caught.value).endswith("Put both into the file, the key without a passphrase.")
+        assert caught.value.__context__ is None
 
 
 @pytest.mark.parametrize(
@@ -171,6 +203,31 @@ def test_outages_of_the_token_endpoint(endpoint: TokenEndpoint, authority: Autho
     assert failed(found).cls is F.LOST_AFTER_SENDING
 
 
+@pytest.mark.parametrize("body", [{"error_codes": [50053]}, {"error_description": "AADSTS50053: Locked."}])
+def test_a_number_is_read_wherever_it_stands(
+    endpoint: TokenEndpoint, authority: Authority, tmp_path: Path, body: dict[str, Any]
+) -> None:
+    endpoint.answers = [(400, {"error": "x"} | body)]
+    found = failed(source(endpoint, authority, tmp_path))
+    assert (found.cls, found.said) == (F.LOCKED, "AADSTS50053")
+
+
+def test_without_its_library_it_says_what_to_install(
+    endpoint: TokenEndpoint, authority: Authority, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "msal", None)
+    with pytest.raises(CredentialUnavailable, match=r"Install `nhsmail-worker\[oauth\]`"):
+        source(endpoint, authority, tmp_path)
+
+
+def test_where_nobody_can_be_asked_nothing_is_sent(
+    endpoint: TokenEndpoint, authority: Authority, tmp_path: Path
+) -> None:
+    endpoint.url = "no address"
+    found = failed(source(endpoint, authority, tmp_path, "oauth2-password"))
+    assert (found.cls, found.counts, found.retry_after) == (F.LOST_BEFORE_SENDING, False, None)
+
+
 NO_TENANT = {
     "error": "invalid_tenant",
     "error_description": "AADSTS90002: Tenant 'tenant' not found. Trace ID: 6f1c.",
@@ -186,6 +243,7 @@ NO_TENANT = {
         (404, None, F.CONFIGURATION),
         (403, NO_TENANT, F.CONFIGURATION),
         (403, {"error_description": NO_TENANT["error_description"]}, F.CONFIGURATION),
+        (403, {"error": "invalid_tenant"}, F.CONFIGURATION),
         (429, None, F.THROTTLED),
         *((status, None, F.LOST_BEFORE_SENDING) for status in (401, 403, 407, 408, 425, 451, 500, 502, 503)),
     ],
@@ -202,7 +260,9 @@ def test_what_discovery_may_answer(
     """Nothing was sent, so nothing counts; and only an address that isn't there takes a person."""
     endpoint.discovery_status, endpoint.discovery_body = status, body
     found = failed(source(endpoint, authority, tmp_path, flow))
-    assert (found.cls, found.counts) == (cls, False)
+    kind = "password" if flow == "oauth2-password" else "token"
+    assert (found.cls, found.counts, found.kind) == (cls, False, kind)
+    assert (found.said == "tenant") is (cls is F.CONFIGURATION)
     assert endpoint.forms == []
 
 
@@ -325,6 +385,26 @@ def test_a_sign_in_that_is_refused(endpoint: TokenEndpoint, authority: Authority
     assert caught.value.failure.cls is F.CONFIGURATION
 
 
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        ("authorization_declined", DECLINED),
+        ("access_denied", DECLINED),
+        ("expired_token", RAN_OUT),
+        ("invalid_grant", "AADSTS50053"),
+        (["odd"], "AADSTS50053"),
+    ],
+)
+def test_why_a_sign_in_isnt_made(
+    endpoint: TokenEndpoint, authority: Authority, tmp_path: Path, error: Any, said: str
+) -> None:
+    endpoint.answers = [(400, {"error": error, "error_description": "AADSTS50053: Locked."})]
+    with pytest.raises(LoginFailed) as caught:
+        source(endpoint, authority, tmp_path, "oauth2-device").authorise(lambda _said: None)
+    found = caught.value.failure
+    assert (found.cls, found.kind, found.said) == (F.LOCKED, "token", said)
+
+
 def test_a_cache_that_others_may_read_isnt_used(endpoint: TokenEndpoint, authority: Authority, tmp_path: Path) -> None:
     found = source(endpoint, authority, tmp_path, "oauth2-device")
     authorise(endpoint, found)
@@ -333,20 +413,45 @@ def test_a_cache_that_others_may_read_isnt_used(endpoint: TokenEndpoint, authori
         found.candidate()
 
 
-@pytest.mark.parametrize("content", ["", "{}", "[]", "null"])
-def test_a_damaged_cache_is_none(endpoint: TokenEndpoint, authority: Authority, tmp_path: Path, content: str) -> None:
-    (tmp_path / NAME).write_text(content)
-    (tmp_path / NAME).chmod(0o600)
+@pytest.mark.parametrize("content", [b"", b"{}", b"[]", b"null", b"\xff"])
+def test_a_damaged_cache_is_none(endpoint: TokenEndpoint, authority: Authority, tmp_path: Path, content: bytes) -> None:
+    private(tmp_path / NAME, content)
     with pytest.raises(CredentialUnavailable, match="login authorise"):
         source(endpoint, authority, tmp_path, "oauth2-device").candidate()
 
 
+@pytest.mark.parametrize("kept", ["{}", "{half"])
 def test_a_cache_without_tokens_is_a_sign_in_that_is_over(
-    endpoint: TokenEndpoint, authority: Authority, tmp_path: Path
+    endpoint: TokenEndpoint, authority: Authority, tmp_path: Path, kept: str
 ) -> None:
-    (tmp_path / NAME).write_text(json.dumps({"name": "x", "tokens": "{}"}))
-    (tmp_path / NAME).chmod(0o600)
-    assert failed(source(endpoint, authority, tmp_path, "oauth2-device")).cls is F.SIGN_IN_AGAIN
+    private(tmp_path / NAME, json.dumps({"name": "x", "tokens": kept}).encode())
+    found = failed(source(endpoint, authority, tmp_path, "oauth2-device"))
+    assert (found.cls, found.kind) == (F.SIGN_IN_AGAIN, "token")
+
+
+def test_tokens_that_cant_be_kept(endpoint: TokenEndpoint, authority: Authority, tmp_path: Path) -> None:
+    with pytest.raises(CredentialUnavailable, match=r"can't be written .* Make the state folder writable"):
+        authorise(endpoint, source(endpoint, authority, tmp_path / "gone", "oauth2-device"))
+
+
+def test_what_microsoft_answers_is_gone_by_though_it_could_be_asked_for_more(
+    endpoint: TokenEndpoint, authority: Authority, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    microsoft = OAuthConfig(tenant="", client_id="").authority
+    request, url = requests.Session.request, endpoint.url
+
+    def here(session: requests.Session, method: str, asked: str, **given: Any) -> requests.Response:
+        return request(session, method, asked.replace(microsoft, url), **given)
+
+    monkeypatch.setattr(requests.Session, "request", here)
+    endpoint.url = microsoft
+    found = source(endpoint, authority, tmp_path, "oauth2-device")
+    endpoint.url = url
+    authorise(endpoint, found)
+    endpoint.headers["Retry-After"] = "17"
+    endpoint.answers = [(429, {"error": "temporarily_unavailable"}), (200, {"metadata": []})]
+    answer = failed(found, refresh=True)
+    assert (answer.cls, answer.retry_after) == (F.THROTTLED, timedelta(seconds=17))
 
 
 def test_a_kept_token_is_renewed_ahead_of_its_end(
@@ -379,7 +484,7 @@ def test_a_cache_that_is_a_link_isnt_followed(endpoint: TokenEndpoint, authority
     authorise(endpoint, found)
     (tmp_path / NAME).rename(tmp_path / "elsewhere")
     (tmp_path / NAME).symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(CredentialUnavailable, match="can't be read"):
+    with pytest.raises(CredentialUnavailable, match=r"can't be read .* or remove it and sign in again"):
         found.candidate()
 
 
@@ -397,7 +502,7 @@ def test_the_password_is_sent_once_and_then_tokens(
     assert (endpoint.forms[0]["grant_type"], endpoint.forms[0]["password"]) == ("password", PASSWORD)
     assert endpoint.forms[0]["username"] == ACCOUNT
     again = source(endpoint, authority, tmp_path, "oauth2-password").candidate()
-    assert (again.kind, again.password) == ("token", PASSWORD)
+    assert (again.kind, again.password, again.identity) == ("token", PASSWORD, PASSWORD)
     assert again.obtain(refresh=False).secret == "access-1"
     assert len(endpoint.forms) == 1
     assert PASSWORD not in (tmp_path / NAME).read_text()
@@ -417,6 +522,18 @@ def test_a_refresh_token_that_is_over_leads_back_to_the_password(
     assert (again.kind, again.password) == ("token", PASSWORD)
     assert again.obtain(refresh=False).secret == "access-2"
     assert [form["grant_type"] for form in endpoint.forms] == ["password", "refresh_token", "password"]
+
+
+def test_a_sign_in_that_is_over_may_be_forgotten_by_another_process_first(
+    endpoint: TokenEndpoint, authority: Authority, tmp_path: Path
+) -> None:
+    found = source(endpoint, authority, tmp_path, "oauth2-password")
+    endpoint.answers = [tokens("access-1", user=ACCOUNT), refusal(50173)]
+    found.candidate().obtain(refresh=False)
+    candidate = found.candidate()
+    (tmp_path / NAME).unlink()
+    with pytest.raises(LoginFailed):
+        candidate.obtain(refresh=True)
 
 
 def test_another_application_is_another_way_of_logging_in(
@@ -479,12 +596,14 @@ def test_the_password_belongs_to_one_flow(
 
 
 class Elsewhere(TokenEndpoint):
-    """Says that tokens are to be had where nobody listens."""
+    """Says that tokens are to be had at a port where nobody listens, or nobody answers."""
+
+    port = 1
 
     def respond(self, path: str, form: dict[str, str]) -> Any:
         answer = super().respond(path, form)
         if answer is not None and "token_endpoint" in answer[1]:
-            answer[1]["token_endpoint"] = "https://localhost:1/tenant/token"
+            answer[1]["token_endpoint"] = f"https://127.0.0.1:{self.port}/tenant/token"
         return answer
 
 
@@ -492,3 +611,23 @@ def test_a_password_that_found_nobody_isnt_counted(authority: Authority, tmp_pat
     with Elsewhere(authority) as elsewhere:
         found = failed(source(elsewhere, authority, tmp_path, "oauth2-password"))
     assert (found.cls, found.counts, found.kind) == (F.LOST_BEFORE_SENDING, False, "password")
+
+
+def test_a_password_that_nobody_let_in_isnt_counted(authority: Authority, tmp_path: Path) -> None:
+    with Elsewhere(authority) as elsewhere, socket.create_server(("127.0.0.1", 0), backlog=0) as full:
+        elsewhere.port = full.getsockname()[1]
+        with socket.create_connection(full.getsockname()):
+            found = failed(source(elsewhere, authority, tmp_path, "oauth2-password", timeout=0.5))
+    assert (found.cls, found.counts, found.kind) == (F.LOST_BEFORE_SENDING, False, "password")
+
+
+def test_what_has_left_has_left_though_a_later_request_finds_nobody(
+    endpoint: TokenEndpoint, authority: Authority
+) -> None:
+    wire = _Wire(OAuthConfig(tenant="t", client_id="c", ca_file=authority.ca_file))
+    endpoint.answers = [(400, {})]
+    wire.post(f"{endpoint.url}/tenant/token")
+    with pytest.raises(requests.ConnectionError):
+        wire.post("https://127.0.0.1:1/tenant/token")
+    assert wire.posted
+    wire.close()

@@ -86,7 +86,7 @@ def advise(
     what = what_happened(standing.reason, kind=standing.kind, said=standing.said)
     parts = [f"{what} No mail of {account} is read meanwhile; it is safe in the mailbox."]
     parts.append(_left(standing, rules))
-    if standing.state is State.COOLING and standing.next_at is not None:
+    if standing.next_at is not None:
         parts.append(f"The next attempt comes at {moment(standing.next_at)}.")
     elif standing.state is State.HALTED:
         parts.append("No further attempt is made by itself.")
@@ -135,9 +135,7 @@ def not_signed_in(found: LoginFailure, help_: Help, *, account: str, authority: 
             do = "Check the application's tenant, client id and authority under `[account.oauth]`."
         do = f"{do} {again} once that is done."
     else:
-        what = (
-            f"{what_happened(found.cls, kind='token', said=found.said)} The sign-in service {authority} said so{said}."
-        )
+        what = f"{what_happened(found.cls, kind='token')} The sign-in service {authority} said so{said}."
         do = f"{again}; if it ends so again, ask {help_.local_administrator} about the account."
     return code, f"{what} Nothing was kept, and no attempt was spent. {do}"
 

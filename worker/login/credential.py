@@ -26,10 +26,7 @@ class Password:
     """The account's password, for one login."""
 
     user: str
-    secret: str
-
-    def __repr__(self) -> str:
-        return "Password(…)"
+    secret: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +34,8 @@ class Token:
     """An OAuth access token, for one login. kept: from before, so that the server may know that it is over."""
 
     user: str
-    secret: str
+    secret: str = field(repr=False)
     kept: bool = field(default=False, compare=False)
-
-    def __repr__(self) -> str:
-        return "Token(…)"
 
     def mechanism(self) -> Sasl:
         """XOAUTH2 with this token, for one use."""
@@ -104,11 +98,8 @@ class PasswordCandidate:
     """A password that would be sent to the mail server."""
 
     user: str
-    secret: str
+    secret: str = field(repr=False)
     kind: Kind = "password"
-
-    def __repr__(self) -> str:
-        return "PasswordCandidate(…)"
 
     @property
     def identity(self) -> str:
@@ -174,7 +165,7 @@ def read_secret(path: Path, mode: FileMode) -> str:
         CredentialUnavailable: with what is wrong and what to do; never with the content.
     """
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
         with os.fdopen(descriptor, "rb") as file:
             _check_mode(path, os.fstat(descriptor), mode)
             content = file.read(_LARGEST + 1)

@@ -31,7 +31,7 @@ from worker.login.mutex import AttemptInProgress, AttemptMutex
 from worker.login.policy import DAY, PasswordPolicy, is_previous, policy_named, warning_stage
 from worker.login.refusals import Cooling, CredentialRefused, Halted, LastAttempt, ReasonMissing, ResetNeedsAgain
 from worker.login.standing import Standing, State, stand
-from worker.login.status import LoginStatus, kind_of, login_status, password_age
+from worker.login.status import POLICY, LoginStatus, kind_of, login_status, password_age
 from worker.login.witness import Testimony, Untrusted, Witness, doubt
 from worker.mailbox.errors import (
     ConnectionLost,
@@ -154,7 +154,10 @@ class Guard:
 
     def advice(self) -> str:
         """What to tell a person about where the login stands."""
-        return self._advice(self.status().standing)
+        found = self.status()
+        if found.detail is not None and found.standing.reason == POLICY:
+            return self._refusal([found.detail])
+        return self._advice(found.standing)
 
     def foresee(self) -> Standing | None:
         """How it stands for what a command beside the worker would send; None: it would be refused. Leaves no trace.
@@ -276,7 +279,7 @@ class Guard:
         refused = "; ".join(faults) or None
         self._ledger.saw(known, self._clock(), password=True, refused=refused, sends=sends, way=self._source.way)
         if faults:
-            text = advice.refusal(faults, self._rules.account, needs_restart=self._source.needs_restart)
+            text = self._refusal(faults)
             fields = {
                 "faults": len(faults),
                 "advice": text,
@@ -475,6 +478,9 @@ class Guard:
 
     def _remaining(self, failures: int) -> int:
         return max(0, self._rules.lockout.budget - failures)
+
+    def _refusal(self, faults: list[str]) -> str:
+        return advice.refusal(faults, self._rules.account, needs_restart=self._source.needs_restart)
 
     def _advice(self, standing: Standing) -> str:
         rules, source = self._rules, self._source

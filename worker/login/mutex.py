@@ -67,7 +67,7 @@ class AttemptMutex:
 
     def _file_lock(self, stack: ExitStack) -> Callable[[], bool]:
         try:
-            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
         except OSError as error:
             raise JournalUnavailable(f"the state folder can't be written: {error.strerror}") from error
         stack.callback(os.close, owned(descriptor, self._path.parent))

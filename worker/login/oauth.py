@@ -28,13 +28,12 @@ from worker.login.credential import (
 from worker.login.token_cache import SignIn, TokenCache
 from worker.mailbox.answers import classify_token_failure
 from worker.mailbox.errors import LoginFailed
-from worker.mailbox.failures import FailureClass, Kind, Phase, failure
+from worker.mailbox.failures import FailureClass, Kind, failure
 
 Flow = Literal["oauth2-client", "oauth2-device", "oauth2-password"]
 
 APPLICATION_SCOPES: Final = ("https://outlook.office365.com/.default",)
 DELEGATED_SCOPES: Final = ("https://outlook.office.com/IMAP.AccessAsUser.All",)
-_MICROSOFT: Final = ("https://login.microsoftonline.com", "https://login.microsoftonline.us")
 _WITH_REFRESH: Final = ("openid", "profile", "offline_access")
 """Asked for besides a delegated scope, for a refresh token and to know whose it is; msal adds them in other flows."""
 _NOT_THERE: Final = frozenset({400, 404})
@@ -53,7 +52,7 @@ class OAuthConfig:
 
     tenant: str
     client_id: str
-    authority: str = _MICROSOFT[0]
+    authority: str = "https://login.microsoftonline.com"
     scopes: tuple[str, ...] = ()
     client_secret: str | None = field(default=None, repr=False)
     client_secret_file: Path | None = None
@@ -135,12 +134,12 @@ class OAuthSource:
         with self._application(tokens, "token") as asked:
             begun = asked.application.initiate_device_flow(scopes=self._scopes())
             if "user_code" not in begun:
-                raise asked.refused(begun)
+                raise _NoToken
             tell(str(begun["message"]))
             answer = asked.application.acquire_token_by_device_flow(begun)
             if "access_token" not in answer:
-                refused = asked.refused(answer).failure
-                raise LoginFailed(replace(refused, said=_NOT_MADE.get(str(answer.get("error")), refused.said)))
+                found = asked.failed().failure
+                raise LoginFailed(replace(found, said=_NOT_MADE.get(answer.get("error"), found.said)))
         name = str((answer.get("id_token_claims") or {}).get("preferred_username", ""))
         if name.casefold() != self._user.casefold():
             raise CredentialUnavailable(
@@ -162,7 +161,7 @@ class OAuthSource:
             if self._nearly_over(answer):
                 asked.application.remove_tokens_for_client()
                 answer = asked.application.acquire_token_for_client(scopes=self._scopes())
-            return self._token(asked, answer)
+            return self._token(answer)
 
     def _silently(self, kept: SignIn, *, refresh: bool) -> Token:
         """With what was kept of a sign-in: its access token, or a new one for its refresh token."""
@@ -185,7 +184,7 @@ class OAuthSource:
             answer = self._from_account(asked, accounts[0], refresh=refresh) if accounts else None
             if answer is None:  # neither an access token nor a refresh token
                 raise LoginFailed(failure(FailureClass.SIGN_IN_AGAIN, "token"))
-            return self._token(asked, answer)
+            return self._token(answer)
 
     def _from_account(self, asked: "_Asked", account: Any, *, refresh: bool) -> Mapping[str, Any] | None:
         def get(*, force: bool) -> Mapping[str, Any] | None:
@@ -205,7 +204,7 @@ class OAuthSource:
             answer = asked.application.client.obtain_token_by_username_password(
                 self._user, password, scope=[*self._scopes(), *_WITH_REFRESH]
             )
-            token = self._token(asked, answer)
+            token = self._token(answer)
         self._cache.save(tokens.serialize())
         return token
 
@@ -214,14 +213,14 @@ class OAuthSource:
     def _application(self, tokens: Any, kind: Kind, secret: Any = None) -> "_Asked":
         return _Asked(self._config, kind, tokens, secret)
 
-    def _token(self, asked: "_Asked", answer: Mapping[str, Any]) -> Token:
+    def _token(self, answer: Mapping[str, Any]) -> Token:
         if "access_token" not in answer:
-            raise asked.refused(answer)
+            raise _NoToken
         return Token(self._user, str(answer["access_token"]), kept=_is_kept(answer))
 
     def _nearly_over(self, answer: Mapping[str, Any]) -> bool:
         """Whether a kept token ends sooner than we like to start a session on. A new one is what it is."""
-        return _is_kept(answer) and float(answer.get("expires_in", 0)) < self._config.refresh_ahead
+        return _is_kept(answer) and float(answer["expires_in"]) < self._config.refresh_ahead
 
     def _scopes(self) -> list[str]:
         default = APPLICATION_SCOPES if self._flow == "oauth2-client" else DELEGATED_SCOPES
@@ -265,6 +264,10 @@ class _Candidate:
         return self.get(refresh)
 
 
+class _NoToken(Exception):
+    """The token endpoint's last answer holds no token. Never leaves a conversation, which says what it means."""
+
+
 class _Asked:
     """One conversation with the token endpoint: msal's application, and what passed over the wire.
 
@@ -286,8 +289,8 @@ class _Asked:
             "authority": f"{config.authority.rstrip('/')}/{config.tenant}",
             "token_cache": self._tokens,
             "http_client": self._wire,
-            # Microsoft's own clouds are known; for another endpoint there is nobody to ask about it.
-            "instance_discovery": None if config.authority.startswith(_MICROSOFT) else False,
+            # Nobody is asked about the endpoint, least of all after it has refused: that answer is the one to go by.
+            "instance_discovery": False,
         }
         try:
             if self._secret is None:
@@ -298,29 +301,25 @@ class _Asked:
                 )
         except Exception as error:
             self._wire.close()
-            raise self._failed() from error
+            raise self.failed() from error
         return self
 
     def __exit__(self, _class: object, error: BaseException | None, _traceback: object) -> None:
         self._wire.close()
         if error is None or isinstance(error, LoginFailed | CredentialUnavailable) or not isinstance(error, Exception):
             return
-        raise self._failed() from error
+        raise self.failed() from error
 
-    def refused(self, answer: Mapping[str, Any]) -> LoginFailed:
-        """What an answer without a token means."""
-        numbers = tuple(int(number) for number in answer.get("error_codes") or () if str(number).isdecimal())
-        return self._failed(numbers, str(answer.get("error_description") or ""))
-
-    def _failed(self, numbers: tuple[int, ...] = (), description: str = "") -> LoginFailed:
+    def failed(self) -> LoginFailed:
+        """What the endpoint's last answer means, or the lack of one."""
         wire = self._wire
         if not wire.posted and (wire.status in _NOT_THERE or wire.no_tenant):
-            return LoginFailed(failure(FailureClass.CONFIGURATION, self._kind, phase=Phase.CONNECT, said="tenant"))
+            return LoginFailed(failure(FailureClass.CONFIGURATION, self._kind, said="tenant"))
         return LoginFailed(
             classify_token_failure(
                 kind=self._kind,
-                numbers=(*numbers, *wire.numbers),
-                description=description,
+                numbers=wire.numbers,
+                description=wire.description,
                 status=wire.status,
                 retry_after=wire.retry_after,
                 sent=wire.posted,
@@ -332,7 +331,7 @@ class _Wire:
     """The HTTP client that msal uses: bounded in time, without redirects; it remembers what came of the last request.
 
     posted: a request with a credential in it may have left. status: of the last answer, None: none came.
-    no_tenant: that answer said that there is no such tenant.
+    numbers and description: of the error that it told. no_tenant: it said that there is no such tenant.
     """
 
     def __init__(self, config: OAuthConfig) -> None:
@@ -346,6 +345,7 @@ class _Wire:
         self.status: int | None = None
         self.retry_after: timedelta | None = None
         self.numbers: tuple[int, ...] = ()
+        self.description = ""
         self.no_tenant = False
 
     def get(self, url: str, **given: Any) -> Any:
@@ -367,16 +367,18 @@ class _Wire:
         self._session.close()
 
     def _send(self, method: str, url: str, **given: Any) -> Any:
-        self.status, self.retry_after, self.numbers, self.no_tenant = None, None, (), False
+        self.status, self.retry_after = None, None
+        self.numbers, self.description, self.no_tenant = (), "", False
         answer = self._session.request(method, url, timeout=self._timeout, allow_redirects=False, **given)
         self.status = int(answer.status_code)
-        seconds = str(answer.headers.get("Retry-After", ""))
+        seconds = str(answer.headers.get("Retry-After"))
         if seconds.isdecimal() and len(seconds) < 8:
             self.retry_after = timedelta(seconds=int(seconds))
         with suppress(ValueError, AttributeError, TypeError):
             body = answer.json()
-            self.no_tenant = body.get("error") == "invalid_tenant" or _NO_TENANT in body.get("error_description", "")
-            self.numbers = tuple(int(number) for number in body.get("error_codes", ()))
+            self.description = str(body.get("error_description"))
+            self.no_tenant = body.get("error") == "invalid_tenant" or _NO_TENANT in self.description
+            self.numbers = tuple(int(number) for number in body.get("error_codes") or ())
         return answer
 
 
@@ -387,7 +389,7 @@ def _never_connected(error: Exception) -> bool:
 
     if isinstance(error, requests.exceptions.ConnectTimeout):
         return True
-    reason = getattr(error.args[0] if error.args else None, "reason", None)
+    reason = getattr(next(iter(error.args), None), "reason", None)
     return isinstance(reason, NewConnectionError)
 
 
@@ -406,20 +408,22 @@ def _adapter(ca_file: Path) -> Any:
 
 
 def _certificate(pem: str, path: Path) -> dict[str, str]:
-    """The certificate's key and thumbprint, as msal wants them."""
+    """The certificate and its key as msal wants them. It makes the thumbprint itself: one that it is given is SHA-1."""
     from cryptography import x509
-    from cryptography.hazmat.primitives.hashes import SHA256
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-    begin = pem.find("-----BEGIN CERTIFICATE-----")
     try:
-        certificate = x509.load_pem_x509_certificate(pem[begin:].encode()) if begin >= 0 else None
-    except ValueError:
-        certificate = None
-    if certificate is None or "PRIVATE KEY-----" not in pem:
+        certificate, key = x509.load_pem_x509_certificate(pem.encode()), load_pem_private_key(pem.encode(), None)
+        fits = certificate.public_key() == key.public_key()
+    except (ValueError, TypeError, UnsupportedAlgorithm):  # TypeError: the key has a passphrase
+        fits = False
+    if not fits:
         raise CredentialUnavailable(
-            f"{path} doesn't hold a certificate and its private key in PEM. No login was tried. Put both into the file."
+            f"{path} doesn't hold a certificate and its private key in PEM. No login was tried. Put both into the "
+            "file, the key without a passphrase."
         )
-    return {"private_key": pem, "thumbprint": certificate.fingerprint(SHA256()).hex(), "public_certificate": pem}
+    return {"private_key": pem, "public_certificate": pem}
 
 
 def _import_msal() -> Any:

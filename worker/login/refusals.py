@@ -26,7 +26,6 @@ class Halted(NoAttempt):
 
     def __init__(self, advice: str, standing: Standing) -> None:
         super().__init__(advice)
-        self.standing = standing
         self.reason = standing.reason or ""
 
 

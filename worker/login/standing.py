@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from worker.journal.attempts import CONNECTION, DOUBT, SUCCEEDED, History, Record
+from worker.journal.attempts import CONNECTION, DOUBT, History, Record
 from worker.login.backoff import Lockout
 from worker.mailbox.failures import HALTING, TRANSIENT, FailureClass, Kind
 
@@ -185,7 +185,7 @@ def _troubles(records: Sequence[Record], kind: Kind) -> list[Record]:
 
 
 def _passing(record: Record) -> bool:
-    if record.kind == DOUBT or record.outcome == SUCCEEDED or record.counts:
+    if record.kind == DOUBT or record.counts:
         return False
     if record.kind == CONNECTION or record.outcome is None:
         return True

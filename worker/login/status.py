@@ -62,7 +62,7 @@ def login_status(
     kind = kind_of(history.current)
     standing = stand(history, rules, kind=kind, credential=history.current, now=now, way=history.way)
     if history.refused is not None and standing.state is not State.HALTED:
-        standing = replace(standing, state=State.HALTED, next_at=None, reason=POLICY, refresh=False, said="")
+        standing = replace(standing, state=State.HALTED, next_at=None, reason=POLICY)
     age = password_age(history, ledger.credentials(), max_age=max_age, changed=changed, now=now)
     return LoginStatus(standing, rules, age, history.refused)
 

@@ -3,7 +3,7 @@
 import json
 import os
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -18,10 +18,7 @@ class SignIn:
     """What is kept of a sign-in. name: of this sign-in and no other. tokens: as msal serialises them."""
 
     name: str
-    tokens: str
-
-    def __repr__(self) -> str:
-        return "SignIn(…)"
+    tokens: str = field(repr=False)
 
 
 class TokenCache:
@@ -37,7 +34,7 @@ class TokenCache:
             CredentialUnavailable: the file is there, and may not be read by us, or may be by others.
         """
         try:
-            descriptor = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+            descriptor = os.open(self._path, os.O_RDONLY | os.O_NOFOLLOW)
         except FileNotFoundError:
             return None
         except OSError as error:
@@ -63,7 +60,7 @@ class TokenCache:
         content = json.dumps({"name": name or uuid.uuid4().hex, "tokens": tokens}).encode()
         try:
             new.unlink(missing_ok=True)
-            descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+            descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(owned(descriptor, self._path.parent), "wb") as file:
                 file.write(content)
                 file.flush()

@@ -67,7 +67,7 @@ class Witness:
         """
         try:
             with self._path.open("rb") as file:
-                identity, content = _identity(file.fileno()), file.read(4096)
+                identity, content = _identity(file.fileno()), file.read()
         except FileNotFoundError:
             mark = self._mark()
             return None if mark is None else _parsed(mark)[0]
@@ -102,7 +102,7 @@ class Witness:
         new = self._path.with_name(f"{NAME}.new")
         try:
             new.unlink(missing_ok=True)
-            descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(owned(descriptor, self._path.parent), "wb") as file:
                 content = json.dumps(asdict(testimony) | {"identity": _identity(descriptor)}).encode()
                 file.write(content)
@@ -180,7 +180,7 @@ def _link(new: Path, path: Path) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

@@ -48,6 +48,8 @@ def _login(settings: Settings) -> Iterator[Broken]:
                 (place, ("account", "auth")),
                 f"is missing: auth is {account.auth}. Set it as the application's registration says.",
             )
+    if not oauth.authority.startswith("https://"):
+        yield (("account", "oauth", "authority"),), "must begin with https://: secrets are sent there."
     given = [oauth.client_secret or oauth.client_secret_file, oauth.certificate_file]
     place, other = ("account", "oauth", "client_secret_file"), ("account", "oauth", "client_secret")
     certificate = ("account", "oauth", "certificate_file")

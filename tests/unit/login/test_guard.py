@@ -329,6 +329,13 @@ def test_a_server_that_asks_for_no_pause_sets_no_pace() -> None:
     assert waits == [2, 10, 31, 60, 300, 300, 400]
 
 
+def test_a_wait_is_as_short_as_the_settings_say() -> None:
+    world = World(Lockout(waits=(0.25,), jitter=0.0))
+    with pytest.raises(LoginFailed):
+        world.login(0, "rejected")
+    assert standing(world).next_at == world.now + 0.25
+
+
 def test_a_failure_that_counts_waits_as_long_as_the_server_asked_too() -> None:
     world = World(Lockout(jitter=0.0))
     lost = failure(F.LOST_AFTER_SENDING, "password", retry_after=timedelta(seconds=300))
@@ -446,13 +453,19 @@ def test_what_a_command_would_spend_is_foreseen_without_a_trace() -> None:
     assert guard.foresee() == Standing(State.READY, 5, 3, 3)
 
 
-@pytest.mark.parametrize("why", ["cooling", "policy", "doubt"])
+@pytest.mark.parametrize("why", ["cooling", "policy", "previous", "doubt"])
 def test_where_a_command_would_be_refused_nothing_is_foreseen(why: str) -> None:
     world = World()
     with suppress(LoginFailed):
         world.login(0, "rejected")
     world.now += 1e6 if why != "cooling" else 0
     world.configured = "short" if why == "policy" else world.configured
+    if why == "previous":
+        before = world.configured
+        for password in (before, "Right-Password-1"):
+            world.server.password = world.configured = password
+            world.login(0)
+        world.configured = before
     if why == "doubt":
         world.put_back(Store())
     assert world.processes[0][1].foresee() is None
@@ -479,20 +492,44 @@ def test_a_second_reset_must_be_meant() -> None:
     guard.reset("unlocked", actor="person")
     first = world.store.records[0]
     assert (first.kind, first.actor, first.note, first.at) == ("reset", "person", "unlocked", world.now)
+    assert first.outcome == "password"
     reset = [fields for name, fields in world.events if name == "login.reset"]
     assert reset[0] == {"actor": "person", "reason": "unlocked", "again": False, "failures": 0, "remaining": 8}
     assert [fields["again"] for fields in reset] == [False, True, False]
+
+
+@pytest.mark.parametrize("what", ["append", "begin"])
+def test_a_first_row_that_cant_be_written_leaves_a_witness_that_has_a_name(
+    monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    world = World()
+
+    def write() -> None:
+        if what == "append":
+            world.processes[0][1].reset("unlocked", actor="person")
+        else:
+            world.login(0)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(MemoryLedger, what, unavailable)
+        with pytest.raises(JournalUnavailable):
+            write()
+    assert world.beside.testimony is not None
+    begun = world.beside.testimony.epoch
+    write()
+    assert begun == world.store.facts["epoch"] == world.beside.testimony.epoch
+    assert len(begun) == 32
 
 
 @pytest.mark.parametrize("reason", ["", "   ", "\t\n", "\u2003"])
 def test_a_reset_without_a_reason_isnt_made(reason: str) -> None:
     world = World()
     fail(world, "locked")
-    with pytest.raises(ReasonMissing, match="A reset needs a reason") as caught:
+    with pytest.raises(ReasonMissing, match=r'^A reset needs a reason.* repeat the command with --reason "') as caught:
         world.processes[0][1].reset(reason, actor="person", again=True)
     assert caught.value.code == 64
     assert "login.reset" not in names(world)
-    assert standing(world).state is State.HALTED
+    assert (standing(world).state, standing(world).said) == (State.HALTED, "")
 
 
 def test_a_tokens_success_doesnt_prove_a_reset_that_was_about_the_password() -> None:
@@ -532,6 +569,7 @@ def test_a_reset_that_forgets_a_password_is_about_it_whatever_is_sent_now() -> N
     guard._source = tokens
     send(world)
     guard.reset("unlocked", actor="person")
+    assert world.store.records[-1].outcome == "password"
     send(world)
     with pytest.raises(ResetNeedsAgain):
         guard.reset("unlocked", actor="person")
@@ -827,7 +865,7 @@ REASONS = [*Reason, *F]
 
 @pytest.mark.parametrize("reason", REASONS)
 def test_every_reason_has_its_sentence(reason: str) -> None:
-    assert what_happened(reason) != what_happened(None)
+    assert what_happened(reason) != what_happened(None) == "The login hasn't succeeded yet."
 
 
 def test_advice_says_all_of_it() -> None:
@@ -840,7 +878,7 @@ def test_advice_says_all_of_it() -> None:
         "The server rejected the user name or password.",
         f"No mail of {ACCOUNT} is read meanwhile; it is safe in the mailbox.",
         "Failed attempts that count: 1; left for the worker: 7, with this credential 4 (the account locks at 12, 4 are",
-        f"The next attempt comes at {moment(begun + 60)}.",
+        f"12, 4 are kept in reserve). The next attempt comes at {moment(begun + 60)}.",
         "Put the right password in the password file; it is tried at once",
         "ask your Local Administrator whether the account is unlocked",
     ):
@@ -877,8 +915,11 @@ def test_each_halt_says_whom_to_ask(reason: str, part: str) -> None:
 
 
 RESET = "login reset"
+RUN = "run `nhsmail-worker login reset --reason …`."
 AUTHORISE = "login authorise"
 NO_COUNT = "no password was sent"
+HALT = "No further attempt is made by itself."
+ASK = "5678 answers questions about the connection."
 ADVICE: list[tuple[dict[str, Any], tuple[str, ...], tuple[str, ...]]] = [
     # of the standing and the way to log in, what is said, and what isn't
     ({"reason": F.EXPIRED}, ("the LA on 1234", "Change the password.", "password file"), (RESET, AUTHORISE)),
@@ -887,12 +928,16 @@ ADVICE: list[tuple[dict[str, Any], tuple[str, ...], tuple[str, ...]]] = [
     ({"reason": F.EXPIRED, "auth": "oauth2-password"}, ("the LA on 1234", "password file"), (RESET, AUTHORISE)),
     (
         {"reason": F.CONFIGURATION, "said": "AADSTS7000222", "auth": "oauth2-client"},
-        ("client secret has expired", "the LA on 1234", "client_secret_file", "tried at once"),
+        (
+            "client secret has expired",
+            "the LA on 1234",
+            "new one. Put it into the file that `client_secret_file` names",
+        ),
         (RESET, "way of logging in"),
     ),
     (
         {"reason": F.CONFIGURATION, "said": "AADSTS7000222", "auth": "oauth2-client", "needs_restart": True},
-        ("client secret has expired", "environment and restart"),
+        ("client secret has expired", "new one. Put it into the worker's environment and restart it"),
         (RESET, "client_secret_file"),
     ),
     (
@@ -900,23 +945,35 @@ ADVICE: list[tuple[dict[str, Any], tuple[str, ...], tuple[str, ...]]] = [
         ("client secret isn't the right one", "client_secret_file"),
         (RESET,),
     ),
-    ({"reason": F.CONFIGURATION}, ("`auth`", "OAuth 2.0", "tried at once", "The LA on 1234 knows"), (RESET,)),
+    (
+        {"reason": F.CONFIGURATION},
+        (f"{HALT} Set `auth`", "OAuth 2.0 today, and restart", "tried at once", "The LA on 1234 knows", ASK),
+        (RESET,),
+    ),
     (
         {"reason": F.CONFIGURATION, "said": "tenant", "auth": "oauth2-device"},
-        ("tenant", "[account.oauth]", "tried at once"),
+        (f"{HALT} Check `auth` under `[account]`, and the application's tenant", "[account.oauth]", "tried at once"),
         (RESET, "need OAuth"),
     ),
     *(
         ({"reason": F.CONFIGURATION, "said": said, "auth": "oauth2-password"}, (said, "the LA on 1234", RESET), ())
         for said in ("AADSTS50076", "AADSTS50079", "AADSTS53003", "AADSTS65001")
     ),
-    ({"reason": F.PROTOCOL}, ("`host`", RESET), ("OAuth 2.0",)),
+    ({"reason": F.PROTOCOL}, (f"{HALT} Check `host`", "version of the worker; 5678", RESET), ("OAuth 2.0",)),
     ({"reason": F.SIGN_IN_AGAIN, "auth": "oauth2-device"}, (AUTHORISE,), (RESET,)),
     ({"reason": F.SIGN_IN_AGAIN, "auth": "oauth2-client"}, ("still registered", RESET), (AUTHORISE,)),
-    ({"reason": F.SIGN_IN_AGAIN, "auth": "oauth2-password"}, ("browser", "password", RESET), (AUTHORISE,)),
+    (
+        {"reason": F.SIGN_IN_AGAIN, "auth": "oauth2-password"},
+        (f"Sign in as {ACCOUNT} with a browser", "password", RESET),
+        (AUTHORISE,),
+    ),
     *(
         ({"reason": reason, "kind": "token"}, (NO_COUNT, "ring 5678"), ("counts as failed", "password file", RESET))
         for reason in (F.LOST_AFTER_SENDING, Reason.UNANSWERED)
+    ),
+    *(
+        ({"reason": reason, "kind": "token", "auth": "oauth2-client"}, ("may read this mailbox", f"then {RUN}"), ())
+        for reason in (Reason.TOKEN, F.TOKEN_REJECTED)
     ),
     ({"reason": F.AMBIGUOUS, "kind": "token"}, (NO_COUNT, "may read", RESET), ("counts as failed", "password file")),
     ({"reason": F.LOST_AFTER_SENDING}, ("counts as failed",), (NO_COUNT,)),
@@ -957,7 +1014,8 @@ def test_the_guards_advice_speaks_of_what_was_said() -> None:
 @pytest.mark.parametrize("reason", [F.THROTTLED, F.UNAVAILABLE, F.LOST_BEFORE_SENDING])
 def test_passing_troubles_ask_nothing_of_a_person(reason: str) -> None:
     cooling = Standing(State.COOLING, 0, 8, 5, 1.0, reason)
-    assert advise(cooling, Lockout(), Help(), account=ACCOUNT).endswith(
+    assert advise(cooling, Lockout(), Help(), account=ACCOUNT) == (
+        f"{what_happened(reason)} No mail of {ACCOUNT} is read meanwhile; it is safe in the mailbox. "
         "The next attempt comes at 1970-01-01T00:00:01Z."
     )
 
@@ -1086,6 +1144,8 @@ def test_a_pause_on_a_restored_journal_is_numbered_after_what_was() -> None:
     with pytest.raises(Throttled):
         world.login(0, "throttled first")
     assert world.store.records[-1].number == 3
+    assert world.beside.testimony is not None
+    assert world.store.facts["epoch"] == world.beside.testimony.epoch
 
 
 def test_a_token_that_ran_out_in_a_session_is_refreshed_until_a_fresh_one_was_had() -> None:
@@ -1203,6 +1263,7 @@ def test_a_kill_after_the_token_endpoint_took_the_password_spends_nothing() -> N
         attempt.credential()
         die(process)
     assert standing_of(world, 1).failures == 0
+    assert world.store.records[-1].outcome == F.LOST_AFTER_SENDING
     behind(tokens)
     world.now += 10
     for _ in range(3):
@@ -1261,6 +1322,7 @@ def test_a_sign_in_that_is_over_is_made_anew_by_the_password_behind_it_again_and
         with pytest.raises(LoginFailed):
             send(world, over())
         assert (standing(world).state, standing(world).reason) == (State.COOLING, F.TOKEN_EXPIRED)
+        assert standing(world).said == "AADSTS700082"
         assert "authorise" not in world.processes[0][1].advice()
         assert [standing_of(world, which).next_at for which in (0, 1)] == [world.now + 2] * 2
         world.now += 2
@@ -1280,6 +1342,8 @@ def test_a_sign_in_without_a_password_behind_it_halts_and_says_how_to_sign_in() 
         send(world, over())
     assert (standing(world).state, standing(world).reason) == (State.HALTED, F.SIGN_IN_AGAIN)
     assert "login authorise" in world.processes[0][1].advice()
+    tokens.auth = "oauth2-client"
+    assert "still registered" in world.processes[0][1].advice()
 
 
 @pytest.mark.parametrize("cls", [F.SIGN_IN_AGAIN, F.LOCKED, F.TOKEN_REJECTED])
@@ -1340,6 +1404,14 @@ def test_status_goes_by_the_way_that_was_last_read() -> None:
     world.way = "another"
     fail(world, "throttled")
     assert (standing_of(world, 1).state, standing_of(world, 1).reason) == (State.READY, F.THROTTLED)
+
+
+def test_status_goes_by_the_way_of_a_token_too() -> None:
+    world, tokens = token_world()
+    for tokens.way, cls in (("one", F.CONFIGURATION), ("another", F.THROTTLED)):
+        with pytest.raises(LoginFailed):
+            send(world, LoginFailed(failure(cls, "token")))
+    assert (standing_of(world, 1).state, standing_of(world, 1).reason) == (State.COOLING, F.THROTTLED)
 
 
 def test_the_policy_is_about_the_password_behind_a_token_too() -> None:
@@ -1552,7 +1624,21 @@ def test_a_password_that_isnt_fit_is_told_once_with_what_to_do() -> None:
     assert fields["advice"] == refused.value.advice
     assert ACCOUNT in str(fields["advice"])
     assert "no restart is needed" in str(fields["advice"])
+    assert fields["remaining"] == 8
+    assert world.processes[1][1].advice() == fields["advice"]
+    world.needs_restart = True
+    assert "environment" in world.processes[1][1].advice()
     assert world.store.facts["refused"] == "; ".join(refused.value.faults)
+
+
+def test_a_password_that_isnt_fit_leaves_no_more_attempts_than_there_are() -> None:
+    world = World(lockout=Lockout(per_credential=8))
+    fail(world, times=8)
+    world.configured = "short"
+    with pytest.raises(CredentialRefused):
+        world.login(0)
+    assert (world.events[-1][1]["failures"], world.events[-1][1]["remaining"]) == (8, 0)
+    assert "login reset" in world.processes[0][1].advice()  # a lack of attempts comes first
 
 
 @pytest.mark.parametrize("late", [False, True])

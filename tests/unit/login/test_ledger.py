@@ -1,5 +1,7 @@
 """The ledger on a real database: the same as the one in memory that the guard's other tests use, and durable."""
 
+import errno
+import fcntl
 import random
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
@@ -359,7 +361,29 @@ def test_waiting_ends_when_the_other_is_done(database: Database, tmp_path: Path)
 
 
 def test_no_state_folder_no_attempt(database: Database, tmp_path: Path) -> None:
-    with pytest.raises(JournalUnavailable), AttemptMutex(database, tmp_path / "none").hold():
+    with (
+        pytest.raises(JournalUnavailable, match="state folder can't be written"),
+        AttemptMutex(database, tmp_path / "none").hold(),
+    ):
+        pytest.fail("held")
+
+
+def test_a_lock_that_is_a_link_isnt_followed(database: Database, tmp_path: Path) -> None:
+    (tmp_path / "login.lock").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(JournalUnavailable), AttemptMutex(database, tmp_path).hold():
+        pytest.fail("held")
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def test_a_file_system_without_locks(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_given: object) -> None:
+        raise OSError(errno.ENOLCK, "no locks")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with (
+        pytest.raises(JournalUnavailable, match="can't be locked: no locks"),
+        AttemptMutex(database, tmp_path).hold(),
+    ):
         pytest.fail("held")
 
 

@@ -97,10 +97,21 @@ def test_a_look_raises_the_witness_and_writes_nothing_while_nothing_has_changed(
         patch.setattr(guard._ledger, "history", fail)
         guard.keep_watch()
         patch.undo()
+    restarted = world.start(1)[1]
+    with monkeypatch.context() as patch:
+        patch.setattr(restarted._witness, "write", fail)
+        restarted.keep_watch()
     world.server.password = world.configured
     world.login(0)
     guard.keep_watch()
     assert world.other.testimony == Seen(world.store.facts["epoch"], 3, 0)
+
+
+def test_a_look_at_an_empty_journal_is_one_read(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    guard = world.processes[1][1]
+    guard.keep_watch()
+    monkeypatch.setattr(guard._ledger, "history", fail)
+    guard.keep_watch()
 
 
 def fail(*_given: object, **_named: object) -> None:
@@ -115,12 +126,21 @@ def test_a_witness_that_was_lost_is_made_anew_at_the_next_look(world: World) -> 
     assert world.other.testimony == world.beside.testimony
 
 
+def test_what_a_command_would_spend_is_foreseen_on_a_host_without_a_witness(world: World) -> None:
+    try_out(world, 0)
+    assert world.other.testimony is None
+    found = world.processes[1][1].foresee()
+    assert found is not None
+    assert found.remaining == 7
+
+
 def test_a_look_waits_for_no_attempt_and_comes_again(world: World) -> None:
     guard = world.processes[1][1]
 
     def meanwhile() -> None:
         guard.keep_watch()
         assert world.other.testimony is None
+        assert not world.mutex.waited
 
     with suppress(LoginFailed, AttemptInProgress):
         world.login(0, within=meanwhile)

@@ -14,15 +14,15 @@ from worker.mailbox.failures import FailureClass
 NOW = 1_800_000_000.0
 
 
-def ledger(kind: str, *, rejected: int = 0, refused: str | None = None) -> MemoryLedger:
+def ledger(kind: str, *, rejected: int = 0, ago: float = DAY, refused: str | None = None) -> MemoryLedger:
     found = MemoryLedger(Store(), Process())
     name = f"{kind}:a"
     found.saw(name, NOW - 10 * DAY, password=kind == "password", refused=refused)
     for _ in range(rejected):
-        at = {"at": NOW - DAY, "jitter": 0.0, "floor": 0, "epoch": "e", "actor": "r"}
+        at = {"at": NOW - ago, "jitter": 0.0, "floor": 0, "epoch": "e", "actor": "r"}
         number = found.begin(after=found.history().head, kind=kind, credential=name, **at)
         cls = FailureClass.REJECTED if kind == "password" else FailureClass.TOKEN_REJECTED
-        found.finish(number, outcome=cls, counts=True, at=NOW - DAY, retry_after=None, said="")
+        found.finish(number, outcome=cls, counts=True, at=NOW - ago, retry_after=None, said="")
     return found
 
 
@@ -37,13 +37,34 @@ def test_a_fingerprint_says_what_it_is_of() -> None:
 def test_tokens_have_their_own_limit() -> None:
     found = status(ledger("token", rejected=3))
     assert (found.standing.state, found.standing.reason, found.standing.failures) == (State.HALTED, "token", 0)
-    assert (found.standing.remaining, found.standing.remaining_for_credential) == (8, 0)
+    assert (found.standing.remaining, found.standing.remaining_for_credential, found.standing.said) == (8, 0, "")
 
 
 def test_a_password_that_isnt_fit_hides_no_failures() -> None:
-    found = status(ledger("password", rejected=2, refused="it is too short")).login()
+    found = status(ledger("password", rejected=2, ago=1.0, refused="it is too short")).login()
     assert (found["state"], found["reason"], found["next_attempt_at"]) == ("halted", POLICY, None)
     assert (found["failures"], found["remaining"], found["remaining_for_credential"]) == (2, 6, 3)
+
+
+def answered(found: MemoryLedger, kind: str, outcome: str, wait: float | None = None) -> None:
+    """Another attempt, now, that doesn't count."""
+    at = {"at": NOW, "jitter": 0.0, "floor": 0, "epoch": "e", "actor": "r"}
+    number = found.begin(after=found.history().head, kind=kind, credential=f"{kind}:a", **at)
+    found.finish(number, outcome=outcome, counts=False, at=NOW, retry_after=wait, said="")
+
+
+def test_two_waits_that_end_together_are_one() -> None:
+    found = ledger("password", rejected=1, ago=0.0)
+    answered(found, "password", FailureClass.THROTTLED, 60.0)
+    answer = status(found).standing
+    assert (answer.state, answer.next_at) == (State.COOLING, NOW + 60)
+
+
+def test_a_password_waits_as_asked_though_a_token_got_in_meanwhile() -> None:
+    found = ledger("password")
+    answered(found, "password", FailureClass.THROTTLED, 300.0)
+    answered(found, "token", SUCCEEDED)
+    assert status(found).standing.next_at == NOW + 300
 
 
 def test_a_password_is_as_old_as_the_settings_say_or_as_first_seen() -> None:

@@ -43,7 +43,7 @@ def test_a_copy_isnt_believed(tmp_path: Path) -> None:
     copy = tmp_path / "copy"
     copy.mkdir()
     shutil.copy2(tmp_path / NAME, copy / NAME)
-    with pytest.raises(Untrusted, match="copied"):
+    with pytest.raises(Untrusted, match=r"^the state folder was restored or copied$"):
         Witness(copy).read()
 
 
@@ -69,7 +69,7 @@ def test_the_folder_tells_what_its_file_told(tmp_path: Path) -> None:
 
 def test_what_the_folder_tells_may_be_damaged(tmp_path: Path) -> None:
     os.setxattr(tmp_path, MARK, b"nonsense")
-    with pytest.raises(Untrusted, match="damaged"):
+    with pytest.raises(Untrusted, match=r"^the guard's file is damaged$"):
         Witness(tmp_path).read()
 
 
@@ -96,14 +96,14 @@ def test_a_folder_that_tells_nothing(
     if known:
         assert Witness(tmp_path).read() is None
     else:
-        with pytest.raises(JournalUnavailable):
+        with pytest.raises(JournalUnavailable, match="mark on the state folder can't be read"):
             Witness(tmp_path).read()
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", b"[]", b"\xff", b'{"identity": 1, "epoch": "x"}', b"null"])
 def test_a_damaged_file_isnt_believed(tmp_path: Path, content: bytes) -> None:
     (tmp_path / NAME).write_bytes(content)
-    with pytest.raises(Untrusted, match="damaged"):
+    with pytest.raises(Untrusted, match=r"^the guard's file is damaged$"):
         Witness(tmp_path).read()
 
 
@@ -151,6 +151,18 @@ def test_a_left_over_of_a_kill_is_no_trouble(tmp_path: Path) -> None:
     assert Witness(tmp_path).read() == SEEN
 
 
+def test_another_process_that_writes_keeps_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where the mutex didn't keep it out: its new file is there again as soon as ours has made room."""
+    witness = Witness(tmp_path)
+    witness.write(SEEN)
+    (tmp_path / f"{NAME}.new").write_text("theirs")
+    monkeypatch.setattr(Path, "unlink", lambda _path, **_given: None)
+    with pytest.raises(JournalUnavailable, match="being written by another process"):
+        witness.write(Seen("this", 8, 4))
+    assert witness.read() == SEEN
+    assert (tmp_path / f"{NAME}.new").read_text() == "theirs"
+
+
 CASES = [
     # the journal's epoch and head, the witness, shared, doubted
     (None, 0, None, False, False),  # a first start
@@ -186,7 +198,12 @@ def test_a_doubt_says_why() -> None:
     assert doubt(History(), Untrusted("the state folder was restored or copied"), shared=False) == (
         "the state folder was restored or copied"
     )
-    assert "missing" in str(doubt(History(epoch="x", head=1), None, shared=False))
+    assert doubt(History(epoch="x", head=1), None, shared=False) == (
+        "the journal has attempts, but the guard's file beside it is missing"
+    )
+    assert doubt(History(moved=True), SEEN, shared=True) == (
+        "the journal lies in another database than it was written in: restored or moved"
+    )
     assert "restored" in str(doubt(History(), SEEN, shared=False))
 
 

@@ -235,14 +235,16 @@ class MemoryWitness:
 
 @dataclass
 class MemoryMutex:
-    """A mutex that processes share; broken: it lets everybody in."""
+    """A mutex that processes share. broken: it lets everybody in. waited: somebody found it held who would wait."""
 
     broken: bool = False
     held: bool = False
+    waited: bool = False
 
     @contextmanager
     def hold(self, *, wait: bool = True) -> Iterator[None]:
         if self.held and not self.broken:
+            self.waited = self.waited or wait
             raise AttemptInProgress
         before, self.held = self.held, True
         try:

@@ -517,6 +517,12 @@ def test_a_match_that_cant_be_read_is_a_fault(tmp_path: Path, match: str, named:
         ("oauth2-client", 'tenant = "t"\nclient_id = "c"\n', {}, ["[account.oauth] client_secret_file"]),
         ("oauth2-password", 'tenant = "t"\nclient_id = "c"\n', {}, ["[account] password_file"]),
         ("oauth2-device", 'tenant = "t"\nclient_id = "c"\n', {}, []),
+        (
+            "oauth2-device",
+            'tenant = "t"\nclient_id = "c"\nauthority = "login.example.org"\n',
+            {},
+            ["[account.oauth] authority"],
+        ),
         ("oauth2-client", 'tenant = "t"\nclient_id = "c"\n', {"NHSMAIL_ACCOUNT__OAUTH__CLIENT_SECRET": "s"}, []),
     ],
 )
