@@ -173,9 +173,10 @@ def test_a_damaged_journal_is_kept_whole_and_its_follower_is_paused(
     assert contents(tmp_path) == {"": "damaged", "-wal": "damaged-wal", "-shm": "damaged-shm"}
     assert list(tmp_path.glob(f"{FILE}.new*")) == []
     assert (tmp_path / FILE).stat().st_mode & 0o777 == 0o600
-    assert journal.facts.paused() == "1970-01-01T00:01:00+00:00 by rebuild"
-    with pytest.raises(OtherAccount, match=ADDRESS):
-        journal.open("another@nhs.net")
+    with closing(Journal(tmp_path, None, lambda: 60.0)) as follower:
+        assert follower.facts.paused() == "1970-01-01T00:01:00+00:00 by rebuild"
+        with pytest.raises(OtherAccount, match=ADDRESS):
+            follower.open("another@nhs.net")
 
 
 @time_machine.travel(datetime(2026, 6, 3, 9, tzinfo=ZoneInfo("Asia/Tokyo")))
