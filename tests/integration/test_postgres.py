@@ -10,8 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, text
 
 import worker.journal.lease as lease_module
 from tests.rig.crossings import Point
@@ -185,6 +186,41 @@ def test_a_look_is_one_view_of_the_journal_and_changes_nothing(postgres_url: str
         connection.execute(text("DELETE FROM message"))
     assert len(journal.messages.everything()) == 1
     journal.close()
+
+
+def test_writes_see_what_others_commit_whatever_the_server_is_set_to(postgres_url: str, tmp_path: Path) -> None:
+    [journal] = journals(f"{postgres_url}?options=-cdefault_transaction_isolation%3Dserializable", tmp_path, 1)
+    isolation = text("SHOW transaction_isolation")
+    with journal.database.write() as connection:
+        assert connection.execute(isolation).scalar() == "read committed"
+    with journal.database.read() as connection:
+        assert connection.execute(isolation).scalar() == "repeatable read"
+    journal.close()
+
+
+def test_a_session_that_the_server_ended_is_made_anew(
+    postgres_url: str, postgres_server: Postgres, tmp_path: Path
+) -> None:
+    [journal] = journals(postgres_url, tmp_path, 1)
+    assert postgres_server.kill_sessions() > 0
+    assert journal.messages.everything() == []
+    journal.close()
+
+
+def test_a_server_that_doesnt_answer_is_waited_for_as_long_as_its_url_says() -> None:
+    for query, timeout in (("", 5), ("?connect_timeout=3", "3")):
+        database = Database(f"postgresql+psycopg://worker:x@127.0.0.1:1/none{query}")
+        asked: dict[str, Any] = {}
+
+        @event.listens_for(database._engine, "do_connect")
+        def connect(_dialect: Any, _record: Any, _args: Any, given: Any, asked: dict[str, Any] = asked) -> None:
+            asked.update(given)
+            raise psycopg.OperationalError("no answer")
+
+        with pytest.raises(JournalUnavailable), database.read():
+            pass
+        patience = {name: asked.get(name) for name in ("connect_timeout", "tcp_user_timeout", "keepalives_idle")}
+        assert patience == {"connect_timeout": timeout, "tcp_user_timeout": 10_000, "keepalives_idle": 10}
 
 
 def test_replicas_that_start_together_make_one_journal(postgres_url: str, tmp_path: Path) -> None:

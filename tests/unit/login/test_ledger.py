@@ -191,6 +191,7 @@ def test_a_reset_is_proven_by_a_success_of_what_it_is_about(
     ledger = AttemptLedger(database)
     given_: dict[str, Any] = {"floor": 0, "epoch": "e", "kind": RESET, "actor": "a", "at": 1.0}
     ledger.append(after=0, outcome=first, **given_)
+    assert ledger.history().reset_unproven
     ledger.append(after=1, outcome=about, **given_)
     assert ledger.history().reset_unproven
     number = begin(ledger, after=2, kind="token", credential="token:a")
