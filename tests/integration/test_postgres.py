@@ -257,6 +257,25 @@ def test_two_with_one_name_are_told_apart(postgres_url: str, tmp_path: Path) -> 
         journal.close()
 
 
+def test_a_renewal_holds_and_is_its_holders_alone(
+    postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, two = journals(postgres_url, tmp_path)
+    first, second = lease_on(one, tmp_path), lease_on(two, tmp_path)
+    assert first.acquire()
+    first.renew()
+    assert not second.acquire()
+    monkeypatch.setattr(lease_module, "DURATION", 0.0)
+    first.renew()
+    monkeypatch.setattr(lease_module, "DURATION", DURATION)
+    assert second.acquire()
+    first.renew()
+    assert not first.is_held()
+    assert not first.acquire()
+    for journal in (one, two):
+        journal.close()
+
+
 def test_what_a_former_holder_writes_is_refused(
     postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -270,7 +289,7 @@ def test_what_a_former_holder_writes_is_refused(
     time.sleep(0.3)
     assert second.acquire()
 
-    with pytest.raises(LeaseLost):
+    with pytest.raises(LeaseLost, match="^another worker has taken over$"):
         one.messages.record([Result(record.id, State.HANDLED, settle_to="Processed")], 1.0)
     with pytest.raises(LeaseLost):
         one.messages.begin_tries([record.id], "run")
