@@ -289,7 +289,7 @@ def test_what_a_former_holder_writes_is_refused(
     time.sleep(0.3)
     assert second.acquire()
 
-    with pytest.raises(LeaseLost, match="^another worker has taken over$"):
+    with pytest.raises(LeaseLost, match=r"^another worker has taken over$"):
         one.messages.record([Result(record.id, State.HANDLED, settle_to="Processed")], 1.0)
     with pytest.raises(LeaseLost):
         one.messages.begin_tries([record.id], "run")
