@@ -18,6 +18,7 @@ from worker.key import fingerprint
 from worker.mailbox import uids as uid_sets
 from worker.observe import configure_logging
 from worker.outcome import State
+from worker.poll import Look
 from worker.settle import CannotMove, Settle, Settlement
 from worker.verdict import Path, Verdict
 
@@ -144,6 +145,23 @@ def test_a_folder_that_cannot_be_seen_now_settles_nothing_and_one_that_is_gone_d
     del box.server.folders[DONE]
     assert box.settle.resume(box.session, []) == []
     assert [(record.settled, record.place) for record in box.rows(row.id)] == [(True, Place(PROCESSED, 0, None))]
+
+
+def test_what_a_look_shows_is_settled_by_it_and_not_asked_for_again(box: Box) -> None:
+    here, taken = box.server.deliver(mail()), box.server.deliver(mail())
+    rows = box.unsettled(here, taken)
+    stays = box.unsettled(taken, to=INBOX)
+    box.server.delete(taken)
+    look = Look(INBOX, box.session.select(INBOX), frozenset({1}), (), (), ())
+    commands: list[str] = []
+    box.server.before = commands.append
+    assert [item.id for item in box.settle.resume(box.session, [look])] == [rows[0].id]
+    assert commands == []
+    assert [(record.settled, record.place) for record in box.rows(*(row.id for row in rows + stays))] == [
+        (False, rows[0].place),
+        (True, Place(PROCESSED, 0, None)),
+        (True, Place(INBOX, 0, None)),
+    ]
 
 
 @pytest.mark.parametrize("which", [0, 1], ids=["renumbered", "no number"])
