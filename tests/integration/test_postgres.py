@@ -10,8 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, text
 
 import worker.journal.lease as lease_module
 from tests.rig.crossings import Point
@@ -187,6 +188,41 @@ def test_a_look_is_one_view_of_the_journal_and_changes_nothing(postgres_url: str
     journal.close()
 
 
+def test_writes_see_what_others_commit_whatever_the_server_is_set_to(postgres_url: str, tmp_path: Path) -> None:
+    [journal] = journals(f"{postgres_url}?options=-cdefault_transaction_isolation%3Dserializable", tmp_path, 1)
+    isolation = text("SHOW transaction_isolation")
+    with journal.database.write() as connection:
+        assert connection.execute(isolation).scalar() == "read committed"
+    with journal.database.read() as connection:
+        assert connection.execute(isolation).scalar() == "repeatable read"
+    journal.close()
+
+
+def test_a_session_that_the_server_ended_is_made_anew(
+    postgres_url: str, postgres_server: Postgres, tmp_path: Path
+) -> None:
+    [journal] = journals(postgres_url, tmp_path, 1)
+    assert postgres_server.kill_sessions() > 0
+    assert journal.messages.everything() == []
+    journal.close()
+
+
+def test_a_server_that_doesnt_answer_is_waited_for_as_long_as_its_url_says() -> None:
+    for query, timeout in (("", 5), ("?connect_timeout=3", "3")):
+        database = Database(f"postgresql+psycopg://worker:x@127.0.0.1:1/none{query}")
+        asked: dict[str, Any] = {}
+
+        @event.listens_for(database._engine, "do_connect")
+        def connect(_dialect: Any, _record: Any, _args: Any, given: Any, asked: dict[str, Any] = asked) -> None:
+            asked.update(given)
+            raise psycopg.OperationalError("no answer")
+
+        with pytest.raises(JournalUnavailable), database.read():
+            pass
+        patience = {name: asked.get(name) for name in ("connect_timeout", "tcp_user_timeout", "keepalives_idle")}
+        assert patience == {"connect_timeout": timeout, "tcp_user_timeout": 10_000, "keepalives_idle": 10}
+
+
 def test_replicas_that_start_together_make_one_journal(postgres_url: str, tmp_path: Path) -> None:
     found = [Journal(tmp_path, postgres_url, time.time) for _ in range(4)]
     errors: list[BaseException] = []
@@ -221,6 +257,25 @@ def test_two_with_one_name_are_told_apart(postgres_url: str, tmp_path: Path) -> 
         journal.close()
 
 
+def test_a_renewal_holds_and_is_its_holders_alone(
+    postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, two = journals(postgres_url, tmp_path)
+    first, second = lease_on(one, tmp_path), lease_on(two, tmp_path)
+    assert first.acquire()
+    first.renew()
+    assert not second.acquire()
+    monkeypatch.setattr(lease_module, "DURATION", 0.0)
+    first.renew()
+    monkeypatch.setattr(lease_module, "DURATION", DURATION)
+    assert second.acquire()
+    first.renew()
+    assert not first.is_held()
+    assert not first.acquire()
+    for journal in (one, two):
+        journal.close()
+
+
 def test_what_a_former_holder_writes_is_refused(
     postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -234,7 +289,7 @@ def test_what_a_former_holder_writes_is_refused(
     time.sleep(0.3)
     assert second.acquire()
 
-    with pytest.raises(LeaseLost):
+    with pytest.raises(LeaseLost, match=r"^another worker has taken over$"):
         one.messages.record([Result(record.id, State.HANDLED, settle_to="Processed")], 1.0)
     with pytest.raises(LeaseLost):
         one.messages.begin_tries([record.id], "run")

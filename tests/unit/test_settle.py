@@ -2,7 +2,7 @@
 
 import io
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from structlog.testing import capture_logs
@@ -16,8 +16,11 @@ from worker.journal.messages import DELETED, Messages, NewMessage, Place, Record
 from worker.journal.schema import metadata
 from worker.key import fingerprint
 from worker.mailbox import uids as uid_sets
+from worker.mailbox.errors import CommandRefused
+from worker.mailbox.session import FolderState
 from worker.observe import configure_logging
 from worker.outcome import State
+from worker.poll import Look
 from worker.settle import CannotMove, Settle, Settlement
 from worker.verdict import Path, Verdict
 
@@ -144,6 +147,38 @@ def test_a_folder_that_cannot_be_seen_now_settles_nothing_and_one_that_is_gone_d
     del box.server.folders[DONE]
     assert box.settle.resume(box.session, []) == []
     assert [(record.settled, record.place) for record in box.rows(row.id)] == [(True, Place(PROCESSED, 0, None))]
+
+
+def test_what_a_look_shows_is_settled_by_it_and_not_asked_for_again(box: Box) -> None:
+    here, taken = box.server.deliver(mail()), box.server.deliver(mail())
+    rows = box.unsettled(here, taken)
+    stays = box.unsettled(taken, to=INBOX)
+    box.server.delete(taken)
+    look = Look(INBOX, box.session.select(INBOX), frozenset({1}), (), (), ())
+    commands: list[str] = []
+    box.server.before = commands.append
+    assert [item.id for item in box.settle.resume(box.session, [look])] == [rows[0].id]
+    assert commands == []
+    assert [(record.settled, record.place) for record in box.rows(*(row.id for row in rows + stays))] == [
+        (False, rows[0].place),
+        (True, Place(PROCESSED, 0, None)),
+        (True, Place(INBOX, 0, None)),
+    ]
+
+
+def test_a_folder_that_cannot_be_seen_now_keeps_no_other_waiting(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+    (hidden,) = box.unsettled(box.server.deliver(mail(), DONE))
+    (other,) = box.unsettled(box.server.deliver(mail(), FAILED))
+    select = box.session.select
+
+    def all_but_one(folder: str) -> FolderState:
+        if folder == DONE:
+            raise CommandRefused("select")
+        return cast("FolderState", select(folder))
+
+    monkeypatch.setattr(box.session, "select", all_but_one)
+    assert [item.id for item in box.settle.resume(box.session, [])] == [other.id]
+    assert not any(record.settled for record in box.rows(hidden.id, other.id))
 
 
 @pytest.mark.parametrize("which", [0, 1], ids=["renumbered", "no number"])

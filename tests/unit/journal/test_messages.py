@@ -219,6 +219,15 @@ def test_a_new_verdict_opens_a_message_again(messages: Messages) -> None:
     assert messages.unsettled() == []
 
 
+def test_new_evidence_alone_opens_nothing(messages: Messages) -> None:
+    row, other = messages.add([new(uid=1), new(uid=2)], 1.0)
+    messages.record([Result(row.id, State.HANDLED)], 2.0)
+    messages.noted([(row.id, JUNK)])
+    noted, left = messages.everything()
+    assert (noted.state, noted.verdict, noted.settled) == (State.HANDLED, JUNK, True)
+    assert left == other
+
+
 def failed_twice(messages: Messages, row: Record) -> None:
     """A dead letter, of whose two handlers one is done."""
     messages.begin_tries([row.id], "run")

@@ -97,7 +97,9 @@ def test_where_nothing_is_wrong(folder: Path) -> None:
     written(folder, 3)
     assert read(folder) == LastPoll(1.0, ok=True, new=3)
     killed(folder, 5)
+    before = [(folder / (FILE + suffix)).read_bytes() for suffix in ("", "-wal")]
     assert read(folder) == LastPoll(1.0, ok=True, new=5)
+    assert [(folder / (FILE + suffix)).read_bytes() for suffix in ("", "-wal")] == before
 
 
 def test_beside_a_process_that_writes(folder: Path) -> None:
@@ -172,6 +174,13 @@ def test_a_copy_is_named_after_the_worker_and_goes_in_the_end(folder: Path) -> N
 def test_a_folder_that_cannot_be_entered_is_told(folder: Path, mode: int) -> None:
     written(folder, 3)
     with read_only(folder, mode), pytest.raises(JournalUnavailable, match="Permission denied"):
+        read(folder)
+
+
+def test_a_file_that_cannot_be_read_is_told(folder: Path) -> None:
+    written(folder, 3)
+    (folder / FILE).chmod(0)
+    with read_only(folder), pytest.raises(JournalUnavailable, match="unable to open database file"):
         read(folder)
 
 
