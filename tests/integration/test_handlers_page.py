@@ -20,7 +20,9 @@ from tests.rig.moto import KEY_ID, REGION, SECRET, Moto
 from tests.rig.redis import PASSWORD, Redis
 
 PAGE = Path(__file__).parents[2] / "docs" / "handlers.md"
-FENCE = re.compile(r"^```(?P<kind>\w+)(?: file=(?P<file>\S+))?\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
+FENCE = re.compile(
+    r"^(?:<!-- file: (?P<file>\S+) -->\n)?```(?P<kind>\w+)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL
+)
 
 # No index is asked in tests: this takes the place of pip, and installs a package by its pyproject.toml.
 PIP = """#!{python}
