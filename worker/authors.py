@@ -84,7 +84,17 @@ def _sentence(name: str, result: Result) -> str:
         "error": f"{name} raised {kind}{words}\nThe message would be tried again with backoff, then be a dead letter.",
         "unreadable": f"The message can't be taken apart ({kind}){words}\nIt would be a dead letter at once.",
     }
-    return said[result.state]
+    return said[result.state] + _ignored(result)
+
+
+def _ignored(result: Result) -> str:
+    """What is said of a value that a handler returned, as if somebody looked at it."""
+    if not result.done or result.returned is None:
+        return ""
+    return (
+        f"\nWhat it returned ({type(result.returned).__name__}) is ignored: returning is success. "
+        "To say anything else, raise Retry (later) or Reject (never)."
+    )
 
 
 class CannotBegin(Exception):

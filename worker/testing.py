@@ -122,12 +122,14 @@ class Result:
     tries again with backoff, up to the route's limit; `unreadable` where the message can't be taken apart: a dead
     letter, like `reject`.
     error: what was raised. after: the wait that a `Retry` asked for. seconds: how long it took.
+    returned: what the handler returned, if it did. The worker ignores it: returning is success, whatever the value.
     """
 
     state: Literal["done", "retry", "reject", "error", "unreadable"]
     error: Exception | SystemExit | None = None
     after: timedelta | None = None
     seconds: float = 0.0
+    returned: object = None
 
     @property
     def done(self) -> bool:
@@ -210,8 +212,9 @@ class Runner:
         started = time.perf_counter()
         state: Literal["done", "retry", "reject", "error", "unreadable"] = "done"
         raised: Exception | SystemExit | None = None
+        returned: object = None
         try:
-            self._current(message)
+            returned = self._current.returned(message)
             if flush:
                 self._current.flush()
         except Retry as error:
@@ -223,10 +226,12 @@ class Runner:
         except (Exception, SystemExit) as error:  # noqa: BLE001 -- the worker takes every one for an outcome, too
             state, raised = "error", error
         after = raised.after if isinstance(raised, Retry) else None
-        return Result(state, raised, after, time.perf_counter() - started)
+        return Result(state, raised, after, time.perf_counter() - started, returned)
 
     def _build(self) -> Handler:
         target: Any = self._handler
+        if isinstance(target, Handler):
+            return target
         if inspect.isclass(target):
             target = self._build_class(target)
         elif self._settings is not None:

@@ -22,6 +22,9 @@ def never(message): raise Reject("not mine")
 def broken(message): raise ZeroDivisionError("by nought")
 def parts(message): message.attachments
 def exits(message): raise SystemExit(3)
+def much_later(message): raise Retry(after=timedelta(days=30))
+def answers(message): return Reject("not mine")
+def says_no(message): return False
 
 class Unclosable:
     def __call__(self, message): pass
@@ -54,8 +57,16 @@ def test_what_it_came_to_is_said(message: Path) -> None:
     later = try_handler("tried_handlers:later", message).text
     assert "the far end sleeps" in later
     assert "0:05:00" in later
+    assert "in 7 days, 0:00:00 at" in try_handler("tried_handlers:much_later", message).text
     assert "dead letter at once" in try_handler("tried_handlers:never", message).text
     assert "ZeroDivisionError: by nought" in try_handler("tried_handlers:broken", message).text
+    answers = try_handler("tried_handlers:answers", message)
+    assert not answers.result.done
+    assert "ReturnedNotRaised: the handler returned Reject, which means nothing: write `raise Reject" in answers.text
+    says_no = try_handler("tried_handlers:says_no", message)
+    assert says_no.result.done
+    assert "What it returned (bool) is ignored" in says_no.text
+    assert "ignored" not in done.text
     message.write_bytes(UNPARSABLE)
     assert try_handler("tried_handlers:parts", message).result.state == "unreadable"
 

@@ -82,6 +82,28 @@ def test_what_a_delivery_came_to(error: Exception, state: str) -> None:
     assert result.after == (timedelta(minutes=1) if state == "retry" else None)
 
 
+@pytest.mark.parametrize("after", [300, 0.5, "5m", True])
+def test_a_wait_that_is_none_is_told_where_it_is_written(after: object) -> None:
+    def handler(message: Message) -> None:
+        raise Retry("x", after=after)  # type: ignore[arg-type]  # that is the point
+
+    result = Runner(handler).deliver(make_message())
+    assert (result.state, type(result.error)) == ("error", TypeError)
+    assert "timedelta(minutes=5)" in str(result.error)
+
+
+def test_a_wait_without_its_name_is_no_reason() -> None:
+    with pytest.raises(TypeError, match=r"write Retry\(after=timedelta\(minutes=5\)\)"):
+        Retry(timedelta(minutes=5))  # type: ignore[arg-type]  # that is the point
+
+
+def test_no_wait_is_longer_than_the_workers_longest() -> None:
+    def handler(message: Message) -> None:
+        raise Retry(after=timedelta(days=30))
+
+    assert Runner(handler).deliver(make_message()).after == timedelta(days=7)
+
+
 def test_a_function_that_returns_is_done() -> None:
     seen: list[str] = []
     assert Runner(lambda message: seen.append(message.key)).deliver(make_message(key="k")).done
@@ -94,6 +116,19 @@ async def promise(message: Message) -> None:
 
 def test_a_promise_is_no_success() -> None:
     assert Runner(promise).deliver(make_message()).state == "error"
+
+
+@pytest.mark.parametrize("returned", [Retry, Reject, Retry("x"), Reject("x")])
+def test_what_is_returned_in_place_of_raised_is_an_error(returned: object) -> None:
+    result = Runner(lambda _message: returned).deliver(make_message())
+    assert (result.state, type(result.error).__name__) == ("error", "ReturnedNotRaised")
+    assert "raise" in str(result.error)
+
+
+def test_a_value_is_no_answer() -> None:
+    result = Runner(lambda _message: False).deliver(make_message())
+    assert (result.done, result.returned) == (True, False)
+    assert Runner(Plain).deliver(make_message()).returned is None
 
 
 class Batching:
