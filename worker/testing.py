@@ -21,6 +21,7 @@ from typing import Any, Literal, Self, TypeVar
 
 from pydantic import BaseModel
 
+from worker.came import came_of
 from worker.classify import classify
 from worker.handler_loading import Handler
 from worker.headers import Headers
@@ -121,7 +122,7 @@ class Result:
     state: `done`; `retry` and `reject` as the handler raised them; `error` for any other exception, which the worker
     tries again with backoff, up to the route's limit; `unreadable` where the message can't be taken apart: a dead
     letter, like `reject`.
-    error: what was raised. after: the wait that a `Retry` asked for. seconds: how long it took.
+    error: what was raised. after: the wait that a `Retry` asked for, as the worker takes it. seconds: how long it took.
     returned: what the handler returned, if it did. The worker ignores it: returning is success, whatever the value.
     """
 
@@ -225,7 +226,7 @@ class Runner:
             state, raised = "unreadable", error
         except (Exception, SystemExit) as error:  # noqa: BLE001 -- the worker takes every one for an outcome, too
             state, raised = "error", error
-        after = raised.after if isinstance(raised, Retry) else None
+        after = came_of(raised).after if raised else None
         return Result(state, raised, after, time.perf_counter() - started, returned)
 
     def _build(self) -> Handler:
