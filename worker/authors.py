@@ -153,7 +153,9 @@ name = "@NAME@"
 version = "0.1.0"
 description = "What is done with each message."
 requires-python = ">=3.11"
-dependencies = ["nhsmail-worker"]
+# The worker, which brings pydantic along, isn't named here: it is on no package index, and whoever took its name on one
+# would be installed in its place. Name only what the handler itself needs.
+dependencies = []
 
 [project.optional-dependencies]
 test = ["pytest"]

@@ -12,6 +12,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+import yaml  # type: ignore[import-untyped]  # it comes without types
 from pydantic import SecretStr
 
 from handlers.queue import Queue
@@ -104,12 +105,11 @@ def test_the_ten_minutes_from_nothing_to_a_handler(tmp_path: Path) -> None:
 def check_production(place: Path, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
     """What `check` says of the page's last configuration, with its folders under this one."""
     text = (place / "production.toml").read_text()
-    for folder in ("/run/secrets", "/var/lib/nhsmail-worker", "/srv/reports", "/srv/mail"):
+    assert 'auth = "oauth2-' in text  # NHSmail takes no password
+    for folder in ("/var/lib/nhsmail-worker", "/srv/reports", "/srv/mail"):
         assert folder in text
         text = text.replace(folder, f"{place}{folder}")
         (place / folder[1:]).mkdir(parents=True)
-    (place / "run/secrets/nhsmail_password").write_text("Correct-Horse-7")
-    (place / "run/secrets/nhsmail_password").chmod(0o600)
     (place / "worker.toml").write_text(text)
     return subprocess.run(
         ["nhsmail-worker", "check"],
@@ -120,6 +120,31 @@ def check_production(place: Path, environment: dict[str, str]) -> subprocess.Com
         timeout=100,
         check=False,
     )
+
+
+def test_the_image_upon_ours_is_that_of_ours() -> None:
+    """There is no pip in the worker's environment, and its user can't write there."""
+    root = PAGE.parents[1]
+    ours = (root / "Dockerfile").read_text().splitlines()
+    (upon,) = [text.splitlines() for _, file, text in blocks() if file == "Dockerfile"]
+    assert f"FROM {yaml.safe_load((root / 'compose.yaml').read_text())['services']['worker']['image']}" == upon[0]
+    assert "RUN python3 -m venv /opt/nhsmail-worker" in ours
+    assert [line for line in upon if line.startswith("RUN")] == [
+        "RUN pip --python /opt/nhsmail-worker/bin/python install --no-cache-dir /src/pathology-filing"
+    ]
+    assert [line for line in upon if line.startswith("USER")] == ["USER 0", "USER 10001:10001"]
+    assert [line for line in ours if line.startswith("USER")] == ["USER 10001:10001"]
+
+
+def test_what_the_last_configuration_names_is_mounted() -> None:
+    (composed,) = [text for kind, _, text in blocks() if kind == "yaml"]
+    (production,) = [text for _, file, text in blocks() if file == "production.toml"]
+    mounted = [volume.split(":")[1] for volume in yaml.safe_load(composed)["services"]["worker"]["volumes"]]
+    tables = tomllib.loads(production)["handler"]
+    assert tables["pathology-filing"]["folder"] in mounted
+    assert tables["archive"]["url"].removeprefix("file://") in mounted
+    (ours,) = yaml.safe_load((PAGE.parents[1] / "compose.yaml").read_text())["services"].values()
+    assert set(ours["volumes"]) < set(yaml.safe_load(composed)["services"]["worker"]["volumes"])
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -113,6 +114,13 @@ def test_a_new_handler_works_as_it_is(tmp_path: Path) -> None:
     )
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert "2 passed" in ran.stdout
+
+
+def test_a_new_handler_asks_no_index_for_the_worker(tmp_path: Path) -> None:
+    """Its name is on none, so whoever took it there would be installed beside the mail."""
+    new_handler("ward-round2", tmp_path)
+    project = tomllib.loads((tmp_path / "ward-round2" / "pyproject.toml").read_text())["project"]
+    assert project["dependencies"] == []
 
 
 @pytest.mark.slow
