@@ -19,6 +19,7 @@ from handlers.queue import Queue
 from tests.rig.messages import report
 from tests.rig.moto import KEY_ID, REGION, SECRET, Moto
 from tests.rig.redis import PASSWORD, Redis
+from worker.settings.tree import RouteSettings
 
 PAGE = Path(__file__).parents[2] / "docs" / "handlers.md"
 FENCE = re.compile(
@@ -276,6 +277,15 @@ def wait_for(ledger: Path, count: int, log: Path | None = None) -> None:
                 return
         time.sleep(0.05)
     raise AssertionError(f"only some arrived: {log.read_text()[-2000:] if log else ''}")
+
+
+def test_the_time_that_tries_take_is_that_of_the_defaults() -> None:
+    """The tries of a route that says nothing of them, and the waits between: the last one repeats."""
+    route = RouteSettings(name="all", handlers=("archive",))
+    between = route.tries - 1
+    waits = [*route.waits, *[route.waits[-1]] * between][:between]
+    minutes = int(sum(wait.total_seconds() for wait in waits) / 60)
+    assert f"{route.tries} tries in about {minutes // 60} h {minutes % 60} min" in " ".join(PAGE.read_text().split())
 
 
 def test_the_page_names_every_handler_that_is_built_in() -> None:
