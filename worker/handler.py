@@ -3,9 +3,11 @@
 import importlib
 import inspect
 import threading
+import traceback
 from collections.abc import Awaitable, Callable, Generator
 from dataclasses import dataclass
 from functools import partial
+from types import FrameType
 from typing import Any, TypeVar
 
 from worker.message import Message
@@ -56,13 +58,40 @@ class Handler:
         return result
 
 
+class NotInside(AttributeError):
+    """A module was imported, and has nothing of that name. place: what hasn't. there: what can be called in it."""
+
+    def __init__(self, missing: str, place: str, there: tuple[str, ...]) -> None:
+        super().__init__(f"{place} has no {missing}")
+        self.missing, self.place, self.there = missing, place, there
+
+
 def imported(target: str) -> Any:
-    """What `module:name` names. Raises whatever the module raises."""
+    """What `module:name` names. Raises NotInside, and whatever the module raises."""
     module, _, path = target.partition(":")
     found: Any = importlib.import_module(module)
+    place = module
     for part in path.split("."):
-        found = getattr(found, part)
+        try:
+            found = getattr(found, part)
+        except AttributeError:
+            raise NotInside(part, place, _callables(found)) from None
+        place = part
     return found
+
+
+def _callables(place: Any) -> tuple[str, ...]:
+    return tuple(name for name in dir(place) if not name.startswith("_") and callable(getattr(place, name, None)))
+
+
+def lines_of(error: BaseException, module: str) -> list[tuple[FrameType, int]]:
+    """Where an error came through the package of this module, outermost first."""
+    root = module.partition(".")[0]
+    return [
+        (frame, line)
+        for frame, line in traceback.walk_tb(error.__traceback__)
+        if str(frame.f_globals.get("__name__")).partition(".")[0] == root
+    ]
 
 
 def built(name: str, target: Any, own: Any) -> Handler:

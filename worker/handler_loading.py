@@ -8,7 +8,7 @@ name, never the end of the report.
 import difflib
 import inspect
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -19,7 +19,7 @@ from typing import Any, Literal, TypeVar, get_args
 from pydantic import BaseModel, ValidationError
 
 from worker.guests import Guests
-from worker.handler import Escaped, TooLong, built, imported, in_time, words_of
+from worker.handler import Escaped, NotInside, TooLong, built, imported, in_time, lines_of, words_of
 from worker.handler import Handler as Handler  # its name here is what others know it by
 from worker.isolation import Inside, Isolated
 from worker.settings import SettingsError
@@ -154,18 +154,48 @@ def _resolved(target: str) -> str:
 
 def _no_such_handler(target: str) -> str:
     known = sorted(entry_points(group=ENTRY_POINTS).names)
-    near = difflib.get_close_matches(target, known, n=1, cutoff=0)
-    nearest = f'; the nearest is "{near[0]}"' if near else ""
-    return f'there is no handler "{target}"{nearest}. Name an installed one, or use = "package.module:name".'
+    if near := _nearest(target, known):
+        return f'there is no handler "{target}"{near}. Name an installed one, or use = "package.module:name".'
+    return (
+        f'there is no handler "{target}". Is its package installed where the worker runs? If not: pip install it '
+        'there. Or name an installed handler, or use = "package.module:name".'
+    )
+
+
+def _nearest(name: str, known: Iterable[str]) -> str:
+    """The words that name what was probably meant; empty where nothing is near enough to advise it."""
+    near = difflib.get_close_matches(name, known, n=1)
+    return f'; the nearest is "{near[0]}"' if near else ""
 
 
 def _imported(place: str, start: timedelta) -> Any:
     try:
         return _started(lambda: imported(place), start)
     except Exception as error:  # noqa: BLE001 -- other people's code
-        raise _NotFound(
-            f"{place} can't be imported: {_said(error)} Install it where the worker runs, or put it on PYTHONPATH."
-        ) from None
+        raise _NotFound(_not_imported(place, error)) from None
+
+
+def _not_imported(place: str, error: Exception) -> str:
+    """What is wrong and what to do: it isn't there, it isn't in there, it needs something, or its code is wrong."""
+    if isinstance(error, NotInside):
+        near = _nearest(error.missing, error.there)
+        todo = "Correct the name." if near else "Correct the name, or write it there."
+        return f'{error.place} has no "{error.missing}"{near}. {todo}'
+    said = f"{place} can't be imported: {_said(error)}"
+    module = place.partition(":")[0]
+    if isinstance(error, TooLong):
+        return said
+    if isinstance(error, ModuleNotFoundError) and error.name is not None:
+        if f"{module}.".startswith(f"{error.name}."):
+            return f"{said} Install it where the worker runs, or put it on PYTHONPATH."
+        return f"{said} The handler needs it: pip install it where the worker runs."
+    return f"{said}{_raised_at(error, module)} Correct the handler's code."
+
+
+def _raised_at(error: Exception, module: str) -> str:
+    """The last line of the handler's own package that an error came through; empty where it came through none."""
+    lines = lines_of(error.__cause__ if isinstance(error, Escaped) and error.__cause__ else error, module)
+    return f" {lines[-1][0].f_globals['__name__']}:{lines[-1][1]} raised it." if lines else ""
 
 
 def _too_long(limit: timedelta) -> TooLong:
@@ -254,6 +284,9 @@ def _read_own_settings(found: _Found, table: HandlerSettings, file_mode: str, st
     try:
         found.own = _started(lambda: model.model_validate(options), start)
     except ValidationError as error:
+        if ":" in found.name and not table.options:
+            found.faults.append(_fault(found.name, "", _needs_a_table(found.name, error)))
+            return
         for fault in error.errors(include_url=False, include_input=False):
             place = tuple(str(part) for part in fault["loc"])
             if not place or place[0] not in secrets.faulty:
@@ -315,6 +348,16 @@ def _keys(model: type[BaseModel]) -> dict[str, Any]:
 
 def _fault(name: str, key: str, text: str) -> str:
     return f"{title(('handler', name, key) if key else ('handler', name))}: {text}"
+
+
+def _needs_a_table(name: str, error: ValidationError) -> str:
+    """A route can name a class directly, and no table can have that name."""
+    missing = [".".join(map(str, fault["loc"])) for fault in error.errors() if fault["type"] == "missing"]
+    lacks = f" ({', '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing)" if missing else ""
+    return (
+        f"it has settings{lacks}, so it needs a table with a name of its own: [handler.NAME] with use = "
+        f'"{name}" and its settings. Routes name it NAME, then.'
+    )
 
 
 def _unknown(key: str, model: type[BaseModel]) -> str:
