@@ -86,12 +86,13 @@ def _callables(place: Any) -> tuple[str, ...]:
 
 def lines_of(error: BaseException, module: str) -> list[tuple[FrameType, int]]:
     """Where an error came through the package of this module, outermost first."""
-    root = module.partition(".")[0]
-    return [
-        (frame, line)
-        for frame, line in traceback.walk_tb(error.__traceback__)
-        if str(frame.f_globals.get("__name__")).partition(".")[0] == root
-    ]
+    walked = traceback.walk_tb(error.__traceback__)
+    return [(frame, line) for frame, line in walked if root_of(frame) == module.partition(".")[0]]
+
+
+def root_of(frame: FrameType) -> str:
+    """The package, or the module, whose code it runs."""
+    return str(frame.f_globals.get("__name__")).partition(".")[0]
 
 
 def built(name: str, target: Any, own: Any) -> Handler:

@@ -14,7 +14,7 @@ from worker.authors import CannotBegin, new_handler, try_handler
 from worker.settings import SettingsError, load
 
 MODULE = """
-import asyncio
+import asyncio, json
 from datetime import timedelta
 from worker import Reject, Retry
 
@@ -26,6 +26,8 @@ def exits(message): raise SystemExit(3)
 def much_later(message): raise Retry(after=timedelta(days=30))
 def answers(message): return Reject("not mine")
 def says_no(message): return False
+def deep(message): deeper()
+def deeper(): json.loads(3)
 
 class Unclosable:
     def __call__(self, message): pass
@@ -68,6 +70,13 @@ def test_what_it_came_to_is_said(message: Path) -> None:
     assert says_no.result.done
     assert "What it returned (bool) is ignored" in says_no.text
     assert "ignored" not in done.text
+    assert "\n  tried_handlers" not in later
+    broken = try_handler("tried_handlers:broken", message).text.splitlines()
+    line = 1 + MODULE.splitlines().index('def broken(message): raise ZeroDivisionError("by nought")')
+    assert broken[1] == f"  {message.parent}/tried_handlers.py:{line}, in broken"
+    deep = try_handler("tried_handlers:deep", message).text.splitlines()
+    assert [row.rpartition(", in ")[2] for row in deep if row.startswith("  ")] == ["deep", "deeper", "loads"]
+    assert [row for row in deep if "/worker/" in row] == []
     message.write_bytes(UNPARSABLE)
     assert try_handler("tried_handlers:parts", message).result.state == "unreadable"
 
