@@ -152,6 +152,17 @@ def _resolved(target: str) -> str:
     return values.pop() if values else target
 
 
+def missing_handlers(names: Iterable[str], tables: Mapping[str, HandlerSettings]) -> list[str]:
+    """Faults of those whose names lead nowhere, as far as that can be told without importing any."""
+    faults = []
+    for name in names:
+        try:
+            _resolved(tables.get(name, HandlerSettings()).use or name)
+        except _NotFound as fault:
+            faults.append(f"{title(('handler', name))}: {fault}")
+    return faults
+
+
 def _no_such_handler(target: str) -> str:
     known = sorted(entry_points(group=ENTRY_POINTS).names)
     if near := _nearest(target, known):
