@@ -55,7 +55,7 @@ def load_handlers(settings: Settings, guests: Guests | None = None) -> dict[str,
             try:
                 handlers[name] = _ready(found[name], settings, guests)
             except Exception as error:  # noqa: BLE001 -- other people's code
-                faults.append(f"{title(('handler', name))}: can't be started: {_said(error, found[name].secrets)}")
+                faults.append(_not_started(found[name], error))
     if faults:
         for handler in handlers.values():
             _closed_quietly(handler)
@@ -76,7 +76,7 @@ def load_handler(
         try:
             return _started(lambda: built(name, found.target, found.own), START)
         except Exception as error:  # noqa: BLE001 -- other people's code
-            found.faults.append(f"{title(('handler', name))}: can't be started: {_said(error, found.secrets)}")
+            found.faults.append(_not_started(found, error))
     raise SettingsError(found.faults)
 
 
@@ -203,9 +203,11 @@ def _not_imported(place: str, error: Exception) -> str:
     return f"{said}{_raised_at(error, module)} Correct the handler's code."
 
 
-def _raised_at(error: Exception, module: str) -> str:
+def _raised_at(error: Exception, place: str) -> str:
     """The last line of the handler's own package that an error came through; empty where it came through none."""
-    lines = lines_of(error.__cause__ if isinstance(error, Escaped) and error.__cause__ else error, module)
+    lines = lines_of(
+        error.__cause__ if isinstance(error, Escaped) and error.__cause__ else error, place.partition(":")[0]
+    )
     return f" {lines[-1][0].f_globals['__name__']}:{lines[-1][1]} raised it." if lines else ""
 
 
@@ -253,8 +255,9 @@ def _misfitting_constructor(target: type) -> Iterator[str]:
     if "Settings" in dir(target) and own is None:
         yield "its Settings isn't a pydantic model. Derive it from pydantic.BaseModel."
     elif not _takes(target, 1 if own else 0):
-        given = "its Settings" if own else "nothing, as it has no Settings"
-        yield f"its class can't be built: the constructor is given {given}."
+        wanted = "self, settings: Settings" if own else "self"
+        why = "" if own else ", as it has no Settings"
+        yield f"its class can't be built: write its constructor as `def __init__({wanted}) -> None`{why}."
 
 
 def _takes(called: Any, count: int) -> bool:
@@ -303,7 +306,13 @@ def _read_own_settings(found: _Found, table: HandlerSettings, file_mode: str, st
             if not place or place[0] not in secrets.faulty:
                 found.faults.append(_fault(found.name, ".".join(place), of(fault, ("handler", found.name, *place))))
     except Exception as error:  # noqa: BLE001 -- other people's code
-        found.faults.append(_fault(found.name, "", f"its settings can't be checked: {_said(error, found.secrets)}"))
+        found.faults.append(
+            _fault(
+                found.name,
+                "",
+                f"its settings can't be checked: {_said(error, found.secrets)}{_raised_at(error, found.place)}",
+            )
+        )
 
 
 class _Secrets:
@@ -422,6 +431,13 @@ def _ready(found: _Found, settings: Settings, guests: Guests) -> Handler:
             return built(found.name, found.target, found.own)
 
     return _started(build, start)
+
+
+def _not_started(found: _Found, error: Exception) -> str:
+    said = f"can't be started: {_said(error, found.secrets)}"
+    if not isinstance(error, TooLong):
+        said += f"{_raised_at(error, found.place)} Put right what it needs: `nhsmail-worker check` tries again."
+    return _fault(found.name, "", said)
 
 
 def _closed_quietly(handler: Handler) -> None:

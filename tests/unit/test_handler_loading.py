@@ -65,9 +65,17 @@ class NeedsMore:
     def __init__(self, more): ...
     def __call__(self, message): ...
 
+class TakesNone:
+    class Settings(BaseModel): ...
+    def __init__(self): ...
+    def __call__(self, message): ...
+
 ready = Simple()
 number = 3
 """
+
+
+RAISES = 1 + [line.strip().startswith("raise PermissionError") for line in MODULE.splitlines()].index(True)
 
 
 @pytest.fixture
@@ -169,7 +177,8 @@ def test_installed_handlers_are_found_by_their_entry_point(tmp_path: Path, calls
         ("some_handlers:lazily", "is a coroutine or a generator"),
         ("some_handlers:NoCall", "has no __call__"),
         ("some_handlers:WrongSettings", "isn't a pydantic model"),
-        ("some_handlers:NeedsMore", "can't be built"),
+        ("some_handlers:NeedsMore", "can't be built: write its constructor as `def __init__(self) -> None`"),
+        ("some_handlers:TakesNone", "write its constructor as `def __init__(self, settings: Settings) -> None`"),
         ("some_handlers:Configured", "is missing"),
     ],
 )
@@ -334,14 +343,14 @@ def test_whatever_a_handler_raises_at_the_start_is_told_by_its_name(
     (fault,) = faults(tmp_path, '["odd_handlers:Built"]')
     assert f"[handler.odd_handlers:Built]: odd_handlers:Built can't be imported: {said}" in fault
     odd(error, "")
-    assert faults(tmp_path, '["odd_handlers:Closed", "odd_handlers:Built"]') == [
-        f"[handler.odd_handlers:Built]: can't be started: {said}"
-    ]
+    started = f"[handler.odd_handlers:Built]: can't be started: {said} odd_handlers:6 raised it. Put right"
+    (fault,) = faults(tmp_path, '["odd_handlers:Closed", "odd_handlers:Built"]')
+    assert fault.startswith(started)
     with pytest.raises(SettingsError) as caught:
         load_handler("odd_handlers:Built", {})
-    assert caught.value.faults == [f"[handler.odd_handlers:Built]: can't be started: {said}"]
+    assert caught.value.faults == [fault]
     assert faults(tmp_path, '["odd_handlers:Judging"]') == [
-        f"[handler.odd_handlers:Judging]: its settings can't be checked: {said}"
+        f"[handler.odd_handlers:Judging]: its settings can't be checked: {said} odd_handlers:6 raised it."
     ]
 
 
@@ -355,16 +364,22 @@ def test_a_handler_that_cant_be_started_is_a_fault_and_the_others_are_closed(tmp
         '[handler.good]\nuse = "some_handlers:Configured"\nurl = "x"\n'
         '[handler.bad]\nuse = "some_handlers:Configured"\nurl = "here"\nlimit = 13\n'
     )
-    assert faults(tmp_path, '["good", "bad"]', tables) == [
-        "[handler.bad]: can't be started: PermissionError: not with here."
-    ]
+    (fault,) = faults(tmp_path, '["good", "bad"]', tables)
+    assert fault == (
+        f"[handler.bad]: can't be started: PermissionError: not with here. some_handlers:{RAISES} raised it. Put right "
+        "what it needs: `nhsmail-worker check` tries again."
+    )
     assert calls == ["close"]
 
 
 def test_a_secret_is_never_quoted(tmp_path: Path, calls: list[Any]) -> None:
     table = '[handler.bad]\nuse = "some_handlers:Configured"\nurl = "here"\nlimit = 13\n'
     environ = {"NHSMAIL_HANDLER__BAD__TOKEN": "hunter-two-22"}
-    assert faults(tmp_path, '["bad"]', table, environ) == ["[handler.bad]: can't be started: PermissionError."]
+    (fault,) = faults(tmp_path, '["bad"]', table, environ)
+    assert fault == (
+        f"[handler.bad]: can't be started: PermissionError. some_handlers:{RAISES} raised it. Put right what it needs: "
+        "`nhsmail-worker check` tries again."
+    )
 
 
 def test_a_handlers_secret_comes_from_a_file_of_its_own(tmp_path: Path, calls: list[Any]) -> None:
@@ -454,6 +469,7 @@ def test_one_that_cant_be_built_there_is_a_fault_without_its_secrets(tmp_path: P
     (fault,) = faults(tmp_path, '["mine"]', table, {"NHSMAIL_HANDLER__MINE__TOKEN": "a-secret"})
     assert fault.startswith("[handler.mine]: can't be started: ")
     assert "a-secret" not in fault
+    assert fault.endswith("Put right what it needs: `nhsmail-worker check` tries again.")
 
 
 def test_a_handler_cant_have_a_setting_by_the_name_of_one_of_the_workers(tmp_path: Path, calls: list[Any]) -> None:
