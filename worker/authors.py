@@ -58,7 +58,7 @@ def try_handler(
         tables[name] = table.model_copy(update={"options": {**table.options, **options}})
     mode = settings.account.password_file_mode if settings else "private"
     handler = load_handler(name, tables, file_mode=mode)
-    result = Runner(handler).deliver(mail)
+    result = Runner(handler, show_errors=False).deliver(mail)
     return Tried(result, _sentence(name, result, _places(result, handler)) + _closing(handler))
 
 

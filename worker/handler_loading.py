@@ -205,9 +205,8 @@ def _not_imported(place: str, error: Exception) -> str:
 
 def _raised_at(error: Exception, place: str) -> str:
     """The last line of the handler's own package that an error came through; empty where it came through none."""
-    lines = lines_of(
-        error.__cause__ if isinstance(error, Escaped) and error.__cause__ else error, place.partition(":")[0]
-    )
+    raised = error.__cause__ if isinstance(error, Escaped) else error
+    lines = lines_of(raised or error, place.partition(":")[0])
     return f" {lines[-1][0].f_globals['__name__']}:{lines[-1][1]} raised it." if lines else ""
 
 
@@ -290,8 +289,8 @@ def _read_own_settings(found: _Found, table: HandlerSettings, file_mode: str, st
         found.faults.append(_fault(found.name, key, "is the worker's own: no handler can have a setting of that name."))
     secrets = _Secrets(found, model, table, file_mode)
     options = secrets.resolved(options)
-    for key in [key for key in options if key not in _keys(model) and model.model_config.get("extra") != "allow"]:
-        found.faults.append(_fault(found.name, key, _unknown(key, model)))
+    for key in unknown_keys(options, model):
+        found.faults.append(_fault(found.name, key, unknown(key, model)))
         del options[key]
     for key, value in options.items():
         options[key] = _as_meant(value, _keys(model).get(key), from_environment=key not in table.from_file)
@@ -380,7 +379,15 @@ def _needs_a_table(name: str, error: ValidationError) -> str:
     )
 
 
-def _unknown(key: str, model: type[BaseModel]) -> str:
+def unknown_keys(options: Iterable[str], model: type[BaseModel]) -> list[str]:
+    """Those that a handler with these settings doesn't know, and would ignore."""
+    if model.model_config.get("extra") == "allow":
+        return []
+    return [key for key in options if key not in _keys(model)]
+
+
+def unknown(key: str, model: type[BaseModel]) -> str:
+    """What is said of such a key."""
     near = difflib.get_close_matches(key, _keys(model), n=1, cutoff=0)
     nearest = f"; the nearest is {near[0]}" if near else ""
     return f"isn't a setting of this handler{nearest}. Correct it or remove it."

@@ -9,6 +9,7 @@ def test_the_report_is_filed(tmp_path):
 
 import inspect
 import time
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
@@ -23,7 +24,8 @@ from pydantic import BaseModel
 
 from worker.came import came_of
 from worker.classify import classify
-from worker.handler_loading import Handler
+from worker.handler import root_of
+from worker.handler_loading import Handler, unknown, unknown_keys
 from worker.headers import Headers
 from worker.key import fingerprint
 from worker.message import Limits, Message, MessageError
@@ -142,15 +144,24 @@ class Runner:
     """Calls one handler as the worker does: a function, an object, or a class with its own `Settings`.
 
     settings: what stands in the handler's table; only for classes that have `Settings`.
+    show_errors: print the traceback of an error (not of a `Retry` or a `Reject`) on standard error, where pytest keeps
+        it for tests that fail.
 
     Raises:
         TypeError: it can't be a handler, or it was given settings that it doesn't take.
         pydantic.ValidationError: the settings don't fit.
     """
 
-    def __init__(self, handler: Callable[..., object], settings: Mapping[str, Any] | BaseModel | None = None) -> None:
+    def __init__(
+        self,
+        handler: Callable[..., object],
+        settings: Mapping[str, Any] | BaseModel | None = None,
+        *,
+        show_errors: bool = True,
+    ) -> None:
         self._handler = handler
         self._settings = settings
+        self._show_errors = show_errors
         self._current = self._build()
 
     def __enter__(self) -> Self:
@@ -226,6 +237,8 @@ class Runner:
             state, raised = "unreadable", error
         except (Exception, SystemExit) as error:  # noqa: BLE001 -- the worker takes every one for an outcome, too
             state, raised = "error", error
+            if self._show_errors:
+                _show(error)
         after = came_of(raised).after if raised else None
         return Result(state, raised, after, time.perf_counter() - started, returned)
 
@@ -250,7 +263,26 @@ class Runner:
             return handler()
         if isinstance(self._settings, BaseModel):
             return handler(self._settings)
-        return handler(model.model_validate(dict(self._settings or {})))
+        options = dict(self._settings or {})
+        _require_known(options, model)
+        return handler(model.model_validate(options))
+
+
+def _require_known(options: Mapping[str, Any], model: type[BaseModel]) -> None:
+    """As the worker does: pydantic by itself ignores a setting with a slip in its name."""
+    for key in unknown_keys(options, model):
+        secret = key.removesuffix("_file")
+        if secret != key and secret in model.model_fields:
+            raise TypeError(f"{key} is for the configuration: give {secret} itself")
+        raise TypeError(f"{key} {unknown(key, model)}")
+
+
+def _show(error: BaseException) -> None:
+    """Its traceback without the worker's own lines before the handler's: pytest has it beside a test that fails."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None and root_of(trace.tb_frame) == "worker":
+        trace = trace.tb_next
+    traceback.print_exception(type(error), error, trace)
 
 
 def _nothing() -> None:

@@ -234,6 +234,11 @@ def test_the_command_says_what_a_try_came_to(command: Callable[..., int], capsys
         assert says in capsys.readouterr().out
 
 
+def test_an_error_is_said_once(command: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> None:
+    assert command("try", "tried_handlers:broken", "message.eml") == 1
+    assert capsys.readouterr().err == ""
+
+
 def test_the_command_reads_the_handlers_table(
     command: Callable[..., int], capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
