@@ -20,7 +20,7 @@ from worker.why import read_message
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(?:[-_][a-z0-9]+)*")
 _LONGEST = 40
-_USED = frozenset({"BaseModel", "Field", "Message", "Path", "Reject", "Retry", "Runner"})
+_USED = frozenset({"BaseModel", "Field", "Message", "NothingAttached", "Path", "Reject", "Retry", "Runner"})
 """Names in the skeleton, which the handler's class would hide."""
 
 
@@ -195,6 +195,10 @@ from pydantic import BaseModel, Field
 from worker import Message, Reject
 
 
+class NothingAttached(Reject):
+    """There is nothing to file. People see this name, and never a text."""
+
+
 class @CLASS@:
     """Called once for each message, by several threads at once. It may get a message twice: `message.key` tells."""
 
@@ -207,9 +211,9 @@ class @CLASS@:
         self._folder = settings.folder
 
     def __call__(self, message: Message) -> None:
-        """Returning is success; `raise Retry(...)` for later, `raise Reject(...)` for never."""
+        """Returning is success; `raise Retry(...)` for later, `raise Reject(...)` or a class below it for never."""
         if not message.attachments:
-            raise Reject("nothing is attached")
+            raise NothingAttached
         folder = self._folder / message.key
         folder.mkdir(parents=True, exist_ok=True)
         for attachment in message.attachments:

@@ -125,6 +125,12 @@ def test_a_new_handler_works_as_it_is(tmp_path: Path) -> None:
     assert "2 passed" in ran.stdout
 
 
+def test_a_new_handler_names_what_it_rejects(tmp_path: Path) -> None:
+    """People see the class alone, and `Reject` says nothing to them."""
+    new_handler("ward-round2", tmp_path)
+    assert "raise NothingAttached" in (tmp_path / "ward-round2" / "ward_round2" / "__init__.py").read_text()
+
+
 def test_a_new_handler_asks_no_index_for_the_worker(tmp_path: Path) -> None:
     """Its name is on none, so whoever took it there would be installed beside the mail."""
     new_handler("ward-round2", tmp_path)
@@ -175,6 +181,7 @@ def test_a_new_handler_is_as_strict_as_ours(tmp_path: Path) -> None:
         "field",
         "message",
         "nhsmail-worker",
+        "nothing-attached",
         "path",
         "pydantic",
         "pytest",
