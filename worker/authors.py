@@ -1,16 +1,18 @@
 """For those who write handlers: try one on a message in a file, and begin one of your own."""
 
 import importlib.util
+import inspect
 import keyword
 import re
 import sys
+import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
-from worker.handler import words_of
+from worker.handler import lines_of, root_of, words_of
 from worker.handler_loading import ENTRY_POINTS, Handler, load_handler
 from worker.settings.tree import HandlerSettings, Settings
 from worker.testing import Result, Runner
@@ -18,7 +20,7 @@ from worker.why import read_message
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(?:[-_][a-z0-9]+)*")
 _LONGEST = 40
-_USED = frozenset({"BaseModel", "Field", "Message", "Path", "Reject", "Retry", "Runner"})
+_USED = frozenset({"BaseModel", "Field", "Message", "NothingAttached", "Path", "Reject", "Retry", "Runner"})
 """Names in the skeleton, which the handler's class would hide."""
 
 
@@ -56,8 +58,23 @@ def try_handler(
         tables[name] = table.model_copy(update={"options": {**table.options, **options}})
     mode = settings.account.password_file_mode if settings else "private"
     handler = load_handler(name, tables, file_mode=mode)
-    result = Runner(handler).deliver(mail)
-    return Tried(result, _sentence(name, result) + _closing(handler))
+    result = Runner(handler, show_errors=False).deliver(mail)
+    return Tried(result, _sentence(name, result, _places(result, handler)) + _closing(handler))
+
+
+_MOST_PLACES = 10
+
+
+def _places(result: Result, handler: Handler) -> str:
+    """Where an error came through the handler's own code, and where it was raised: a line each, outermost first."""
+    if result.state != "error" or result.error is None:
+        return ""
+    called = handler.call if inspect.isroutine(handler.call) else type(handler.call)
+    through = lines_of(result.error, str(called.__module__))[-_MOST_PLACES:]
+    *_, innermost = traceback.walk_tb(result.error.__traceback__)
+    if innermost not in through and root_of(innermost[0]) != "worker":
+        through.append(innermost)
+    return "".join(f"\n  {frame.f_code.co_filename}:{line}, in {frame.f_code.co_name}" for frame, line in through)
 
 
 def _closing(handler: Handler) -> str:
@@ -71,20 +88,31 @@ def _closing(handler: Handler) -> str:
     return ""
 
 
-def _sentence(name: str, result: Result) -> str:
+def _sentence(name: str, result: Result, places: str) -> str:
     took = f"in {result.seconds:.3f} s"
     kind = type(result.error).__name__
     said_of_it = "" if result.error is None else words_of(result.error)
     words = f": {said_of_it}" if said_of_it else ""
     wait = f", in {result.after} at the earliest" if result.after else ""
+    raised = f"{name} raised {kind}{words}{places}"
     said = {
         "done": f"{name} returned {took}: the message would be settled as handled.",
-        "retry": f"{name} raised {kind}{words}\nThe message would be tried again later{wait}.",
-        "reject": f"{name} raised {kind}{words}\nThe message would be a dead letter at once.",
-        "error": f"{name} raised {kind}{words}\nThe message would be tried again with backoff, then be a dead letter.",
+        "retry": f"{raised}\nThe message would be tried again later{wait}.",
+        "reject": f"{raised}\nThe message would be a dead letter at once.",
+        "error": f"{raised}\nThe message would be tried again with backoff, then be a dead letter.",
         "unreadable": f"The message can't be taken apart ({kind}){words}\nIt would be a dead letter at once.",
     }
-    return said[result.state]
+    return said[result.state] + _ignored(result)
+
+
+def _ignored(result: Result) -> str:
+    """What is said of a value that a handler returned, as if somebody looked at it."""
+    if not result.done or result.returned is None:
+        return ""
+    return (
+        f"\nWhat it returned ({type(result.returned).__name__}) is ignored: returning is success. "
+        "To say anything else, raise Retry (later) or Reject (never)."
+    )
 
 
 class CannotBegin(Exception):
@@ -143,7 +171,9 @@ name = "@NAME@"
 version = "0.1.0"
 description = "What is done with each message."
 requires-python = ">=3.11"
-dependencies = ["nhsmail-worker"]
+# The worker, which brings pydantic along, isn't named here: it is on no package index, and whoever took its name on one
+# would be installed in its place. Name only what the handler itself needs.
+dependencies = []
 
 [project.optional-dependencies]
 test = ["pytest"]
@@ -165,6 +195,10 @@ from pydantic import BaseModel, Field
 from worker import Message, Reject
 
 
+class NothingAttached(Reject):
+    """There is nothing to file. People see this name, and never a text."""
+
+
 class @CLASS@:
     """Called once for each message, by several threads at once. It may get a message twice: `message.key` tells."""
 
@@ -177,9 +211,9 @@ class @CLASS@:
         self._folder = settings.folder
 
     def __call__(self, message: Message) -> None:
-        """Returning is success; `raise Retry(...)` for later, `raise Reject(...)` for never."""
+        """Returning is success; `raise Retry(...)` for later, `raise Reject(...)` or a class below it for never."""
         if not message.attachments:
-            raise Reject("nothing is attached")
+            raise NothingAttached
         folder = self._folder / message.key
         folder.mkdir(parents=True, exist_ok=True)
         for attachment in message.attachments:

@@ -311,6 +311,7 @@ def route() -> None:
 @JsonOption
 def route_explain(config: Path | None, eml: Path, folder: str | None, *, as_json: bool) -> int:
     """Which route takes the message in a file, and why; end with 1 if it would be a dead letter. No connection."""
+    from worker.handler_loading import missing_handlers
     from worker.printing import print_explanation
     from worker.why import Fate, explain, read_message
 
@@ -321,6 +322,8 @@ def route_explain(config: Path | None, eml: Path, folder: str | None, *, as_json
         _print_json(found.as_json())
     else:
         print_explanation(found)
+    for fault in missing_handlers(found.handlers, settings.handlers):
+        click.echo(f"The worker won't start so: {fault}", err=True)
     return ExitCode.FINDING if found.fate is Fate.DEAD_LETTER else ExitCode.DONE
 
 

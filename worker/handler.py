@@ -3,9 +3,11 @@
 import importlib
 import inspect
 import threading
+import traceback
 from collections.abc import Awaitable, Callable, Generator
 from dataclasses import dataclass
 from functools import partial
+from types import FrameType
 from typing import Any, TypeVar
 
 from worker.message import Message
@@ -15,6 +17,13 @@ T = TypeVar("T")
 
 def _nothing() -> None:
     """What a handler without `flush` or `close` does there."""
+
+
+class ReturnedNotRaised(Exception):
+    """A handler returned `Retry`, `Reject` or another exception: what it meant was never that the message is done."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(f"the handler returned {kind}, which means nothing: write `raise {kind}`")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,21 +38,61 @@ class Handler:
     """Called once, when the worker stops."""
 
     def __call__(self, message: Message) -> None:
-        """Gives it one message. Raises what the handler raises; TypeError where it did nothing yet but promise to."""
+        """Gives it one message, and ignores what it returns. Raises as `returned`."""
+        self.returned(message)
+
+    def returned(self, message: Message) -> object:
+        """Gives it one message; returns what the handler returned, which says nothing.
+
+        Raises:
+            TypeError: it did nothing yet but promise to. ReturnedNotRaised. Whatever the handler raises.
+        """
         result = self.call(message)
+        kind = result if inspect.isclass(result) else type(result)
+        if issubclass(kind, BaseException):
+            raise ReturnedNotRaised(kind.__name__)
         if isinstance(result, Awaitable | Generator):
             if inspect.iscoroutine(result):
                 result.close()
             raise TypeError("the handler returned something to be awaited or iterated, and so did nothing")
+        return result
+
+
+class NotInside(AttributeError):
+    """A module was imported, and has nothing of that name. place: what hasn't. there: what can be called in it."""
+
+    def __init__(self, missing: str, place: str, there: tuple[str, ...]) -> None:
+        super().__init__(f"{place} has no {missing}")
+        self.missing, self.place, self.there = missing, place, there
 
 
 def imported(target: str) -> Any:
-    """What `module:name` names. Raises whatever the module raises."""
+    """What `module:name` names. Raises NotInside, and whatever the module raises."""
     module, _, path = target.partition(":")
     found: Any = importlib.import_module(module)
+    place = module
     for part in path.split("."):
-        found = getattr(found, part)
+        try:
+            found = getattr(found, part)
+        except AttributeError:
+            raise NotInside(part, place, _callables(found)) from None
+        place = part
     return found
+
+
+def _callables(place: Any) -> tuple[str, ...]:
+    return tuple(name for name in dir(place) if not name.startswith("_") and callable(getattr(place, name, None)))
+
+
+def lines_of(error: BaseException, module: str) -> list[tuple[FrameType, int]]:
+    """Where an error came through the package of this module, outermost first."""
+    walked = traceback.walk_tb(error.__traceback__)
+    return [(frame, line) for frame, line in walked if root_of(frame) == module.partition(".")[0]]
+
+
+def root_of(frame: FrameType) -> str:
+    """The package, or the module, whose code it runs."""
+    return str(frame.f_globals.get("__name__")).partition(".")[0]
 
 
 def built(name: str, target: Any, own: Any) -> Handler:

@@ -8,7 +8,7 @@ name, never the end of the report.
 import difflib
 import inspect
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -19,7 +19,7 @@ from typing import Any, Literal, TypeVar, get_args
 from pydantic import BaseModel, ValidationError
 
 from worker.guests import Guests
-from worker.handler import Escaped, TooLong, built, imported, in_time, words_of
+from worker.handler import Escaped, NotInside, TooLong, built, imported, in_time, lines_of, words_of
 from worker.handler import Handler as Handler  # its name here is what others know it by
 from worker.isolation import Inside, Isolated
 from worker.settings import SettingsError
@@ -55,7 +55,7 @@ def load_handlers(settings: Settings, guests: Guests | None = None) -> dict[str,
             try:
                 handlers[name] = _ready(found[name], settings, guests)
             except Exception as error:  # noqa: BLE001 -- other people's code
-                faults.append(f"{title(('handler', name))}: can't be started: {_said(error, found[name].secrets)}")
+                faults.append(_not_started(found[name], error))
     if faults:
         for handler in handlers.values():
             _closed_quietly(handler)
@@ -76,7 +76,7 @@ def load_handler(
         try:
             return _started(lambda: built(name, found.target, found.own), START)
         except Exception as error:  # noqa: BLE001 -- other people's code
-            found.faults.append(f"{title(('handler', name))}: can't be started: {_said(error, found.secrets)}")
+            found.faults.append(_not_started(found, error))
     raise SettingsError(found.faults)
 
 
@@ -152,20 +152,62 @@ def _resolved(target: str) -> str:
     return values.pop() if values else target
 
 
+def missing_handlers(names: Iterable[str], tables: Mapping[str, HandlerSettings]) -> list[str]:
+    """Faults of those whose names lead nowhere, as far as that can be told without importing any."""
+    faults = []
+    for name in names:
+        try:
+            _resolved(tables.get(name, HandlerSettings()).use or name)
+        except _NotFound as fault:
+            faults.append(f"{title(('handler', name))}: {fault}")
+    return faults
+
+
 def _no_such_handler(target: str) -> str:
     known = sorted(entry_points(group=ENTRY_POINTS).names)
-    near = difflib.get_close_matches(target, known, n=1, cutoff=0)
-    nearest = f'; the nearest is "{near[0]}"' if near else ""
-    return f'there is no handler "{target}"{nearest}. Name an installed one, or use = "package.module:name".'
+    if near := _nearest(target, known):
+        return f'there is no handler "{target}"{near}. Name an installed one, or use = "package.module:name".'
+    return (
+        f'there is no handler "{target}". Is its package installed where the worker runs? If not: pip install it '
+        'there. Or name an installed handler, or use = "package.module:name".'
+    )
+
+
+def _nearest(name: str, known: Iterable[str]) -> str:
+    """The words that name what was probably meant; empty where nothing is near enough to advise it."""
+    near = difflib.get_close_matches(name, known, n=1)
+    return f'; the nearest is "{near[0]}"' if near else ""
 
 
 def _imported(place: str, start: timedelta) -> Any:
     try:
         return _started(lambda: imported(place), start)
     except Exception as error:  # noqa: BLE001 -- other people's code
-        raise _NotFound(
-            f"{place} can't be imported: {_said(error)} Install it where the worker runs, or put it on PYTHONPATH."
-        ) from None
+        raise _NotFound(_not_imported(place, error)) from None
+
+
+def _not_imported(place: str, error: Exception) -> str:
+    """What is wrong and what to do: it isn't there, it isn't in there, it needs something, or its code is wrong."""
+    if isinstance(error, NotInside):
+        near = _nearest(error.missing, error.there)
+        todo = "Correct the name." if near else "Correct the name, or write it there."
+        return f'{error.place} has no "{error.missing}"{near}. {todo}'
+    said = f"{place} can't be imported: {_said(error)}"
+    module = place.partition(":")[0]
+    if isinstance(error, TooLong):
+        return said
+    if isinstance(error, ModuleNotFoundError) and error.name is not None:
+        if f"{module}.".startswith(f"{error.name}."):
+            return f"{said} Install it where the worker runs, or put it on PYTHONPATH."
+        return f"{said} The handler needs it: pip install it where the worker runs."
+    return f"{said}{_raised_at(error, module)} Correct the handler's code."
+
+
+def _raised_at(error: Exception, place: str) -> str:
+    """The last line of the handler's own package that an error came through; empty where it came through none."""
+    raised = error.__cause__ if isinstance(error, Escaped) else error
+    lines = lines_of(raised or error, place.partition(":")[0])
+    return f" {lines[-1][0].f_globals['__name__']}:{lines[-1][1]} raised it." if lines else ""
 
 
 def _too_long(limit: timedelta) -> TooLong:
@@ -212,8 +254,9 @@ def _misfitting_constructor(target: type) -> Iterator[str]:
     if "Settings" in dir(target) and own is None:
         yield "its Settings isn't a pydantic model. Derive it from pydantic.BaseModel."
     elif not _takes(target, 1 if own else 0):
-        given = "its Settings" if own else "nothing, as it has no Settings"
-        yield f"its class can't be built: the constructor is given {given}."
+        wanted = "self, settings: Settings" if own else "self"
+        why = "" if own else ", as it has no Settings"
+        yield f"its class can't be built: write its constructor as `def __init__({wanted}) -> None`{why}."
 
 
 def _takes(called: Any, count: int) -> bool:
@@ -246,20 +289,29 @@ def _read_own_settings(found: _Found, table: HandlerSettings, file_mode: str, st
         found.faults.append(_fault(found.name, key, "is the worker's own: no handler can have a setting of that name."))
     secrets = _Secrets(found, model, table, file_mode)
     options = secrets.resolved(options)
-    for key in [key for key in options if key not in _keys(model) and model.model_config.get("extra") != "allow"]:
-        found.faults.append(_fault(found.name, key, _unknown(key, model)))
+    for key in unknown_keys(options, model):
+        found.faults.append(_fault(found.name, key, unknown(key, model)))
         del options[key]
     for key, value in options.items():
         options[key] = _as_meant(value, _keys(model).get(key), from_environment=key not in table.from_file)
     try:
         found.own = _started(lambda: model.model_validate(options), start)
     except ValidationError as error:
+        if ":" in found.name and not table.options:
+            found.faults.append(_fault(found.name, "", _needs_a_table(found.name, error)))
+            return
         for fault in error.errors(include_url=False, include_input=False):
             place = tuple(str(part) for part in fault["loc"])
             if not place or place[0] not in secrets.faulty:
                 found.faults.append(_fault(found.name, ".".join(place), of(fault, ("handler", found.name, *place))))
     except Exception as error:  # noqa: BLE001 -- other people's code
-        found.faults.append(_fault(found.name, "", f"its settings can't be checked: {_said(error, found.secrets)}"))
+        found.faults.append(
+            _fault(
+                found.name,
+                "",
+                f"its settings can't be checked: {_said(error, found.secrets)}{_raised_at(error, found.place)}",
+            )
+        )
 
 
 class _Secrets:
@@ -317,7 +369,25 @@ def _fault(name: str, key: str, text: str) -> str:
     return f"{title(('handler', name, key) if key else ('handler', name))}: {text}"
 
 
-def _unknown(key: str, model: type[BaseModel]) -> str:
+def _needs_a_table(name: str, error: ValidationError) -> str:
+    """A route can name a class directly, and no table can have that name."""
+    missing = [".".join(map(str, fault["loc"])) for fault in error.errors() if fault["type"] == "missing"]
+    lacks = f" ({', '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing)" if missing else ""
+    return (
+        f"it has settings{lacks}, so it needs a table with a name of its own: [handler.NAME] with use = "
+        f'"{name}" and its settings. Routes name it NAME, then.'
+    )
+
+
+def unknown_keys(options: Iterable[str], model: type[BaseModel]) -> list[str]:
+    """Those that a handler with these settings doesn't know, and would ignore."""
+    if model.model_config.get("extra") == "allow":
+        return []
+    return [key for key in options if key not in _keys(model)]
+
+
+def unknown(key: str, model: type[BaseModel]) -> str:
+    """What is said of such a key."""
     near = difflib.get_close_matches(key, _keys(model), n=1, cutoff=0)
     nearest = f"; the nearest is {near[0]}" if near else ""
     return f"isn't a setting of this handler{nearest}. Correct it or remove it."
@@ -368,6 +438,13 @@ def _ready(found: _Found, settings: Settings, guests: Guests) -> Handler:
             return built(found.name, found.target, found.own)
 
     return _started(build, start)
+
+
+def _not_started(found: _Found, error: Exception) -> str:
+    said = f"can't be started: {_said(error, found.secrets)}"
+    if not isinstance(error, TooLong):
+        said += f"{_raised_at(error, found.place)} Put right what it needs: `nhsmail-worker check` tries again."
+    return _fault(found.name, "", said)
 
 
 def _closed_quietly(handler: Handler) -> None:

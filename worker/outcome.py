@@ -13,9 +13,19 @@ class Retry(Exception):
 
     after: the soonest that another try makes sense; None leaves it to the route's backoff. More than seven days count
     as seven.
+
+    Raises:
+        TypeError: `after` is no timedelta, or the wait was given without its name. The handler has failed, then: a wait
+            that nobody can read would be forgotten in silence.
     """
 
     def __init__(self, reason: str = "", *, after: timedelta | None = None) -> None:
+        if isinstance(reason, timedelta | int | float):
+            raise TypeError("the wait has a name: write Retry(after=timedelta(minutes=5))")
+        if not isinstance(after, timedelta | None):
+            raise TypeError(
+                f"after is a timedelta, not {type(after).__name__}: write Retry(after=timedelta(minutes=5))"
+            )
         super().__init__(reason)
         self.after = after
 

@@ -9,6 +9,7 @@ def test_the_report_is_filed(tmp_path):
 
 import inspect
 import time
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
@@ -21,8 +22,10 @@ from typing import Any, Literal, Self, TypeVar
 
 from pydantic import BaseModel
 
+from worker.came import came_of
 from worker.classify import classify
-from worker.handler_loading import Handler
+from worker.handler import root_of
+from worker.handler_loading import Handler, unknown, unknown_keys
 from worker.headers import Headers
 from worker.key import fingerprint
 from worker.message import Limits, Message, MessageError
@@ -121,13 +124,15 @@ class Result:
     state: `done`; `retry` and `reject` as the handler raised them; `error` for any other exception, which the worker
     tries again with backoff, up to the route's limit; `unreadable` where the message can't be taken apart: a dead
     letter, like `reject`.
-    error: what was raised. after: the wait that a `Retry` asked for. seconds: how long it took.
+    error: what was raised. after: the wait that a `Retry` asked for, as the worker takes it. seconds: how long it took.
+    returned: what the handler returned, if it did. The worker ignores it: returning is success, whatever the value.
     """
 
     state: Literal["done", "retry", "reject", "error", "unreadable"]
     error: Exception | SystemExit | None = None
     after: timedelta | None = None
     seconds: float = 0.0
+    returned: object = None
 
     @property
     def done(self) -> bool:
@@ -139,15 +144,24 @@ class Runner:
     """Calls one handler as the worker does: a function, an object, or a class with its own `Settings`.
 
     settings: what stands in the handler's table; only for classes that have `Settings`.
+    show_errors: print the traceback of an error (not of a `Retry` or a `Reject`) on standard error, where pytest keeps
+        it for tests that fail.
 
     Raises:
         TypeError: it can't be a handler, or it was given settings that it doesn't take.
         pydantic.ValidationError: the settings don't fit.
     """
 
-    def __init__(self, handler: Callable[..., object], settings: Mapping[str, Any] | BaseModel | None = None) -> None:
+    def __init__(
+        self,
+        handler: Callable[..., object],
+        settings: Mapping[str, Any] | BaseModel | None = None,
+        *,
+        show_errors: bool = True,
+    ) -> None:
         self._handler = handler
         self._settings = settings
+        self._show_errors = show_errors
         self._current = self._build()
 
     def __enter__(self) -> Self:
@@ -210,8 +224,9 @@ class Runner:
         started = time.perf_counter()
         state: Literal["done", "retry", "reject", "error", "unreadable"] = "done"
         raised: Exception | SystemExit | None = None
+        returned: object = None
         try:
-            self._current(message)
+            returned = self._current.returned(message)
             if flush:
                 self._current.flush()
         except Retry as error:
@@ -222,11 +237,15 @@ class Runner:
             state, raised = "unreadable", error
         except (Exception, SystemExit) as error:  # noqa: BLE001 -- the worker takes every one for an outcome, too
             state, raised = "error", error
-        after = raised.after if isinstance(raised, Retry) else None
-        return Result(state, raised, after, time.perf_counter() - started)
+            if self._show_errors:
+                _show(error)
+        after = came_of(raised).after if raised else None
+        return Result(state, raised, after, time.perf_counter() - started, returned)
 
     def _build(self) -> Handler:
         target: Any = self._handler
+        if isinstance(target, Handler):
+            return target
         if inspect.isclass(target):
             target = self._build_class(target)
         elif self._settings is not None:
@@ -244,7 +263,26 @@ class Runner:
             return handler()
         if isinstance(self._settings, BaseModel):
             return handler(self._settings)
-        return handler(model.model_validate(dict(self._settings or {})))
+        options = dict(self._settings or {})
+        _require_known(options, model)
+        return handler(model.model_validate(options))
+
+
+def _require_known(options: Mapping[str, Any], model: type[BaseModel]) -> None:
+    """As the worker does: pydantic by itself ignores a setting with a slip in its name."""
+    for key in unknown_keys(options, model):
+        secret = key.removesuffix("_file")
+        if secret != key and secret in model.model_fields:
+            raise TypeError(f"{key} is for the configuration: give {secret} itself")
+        raise TypeError(f"{key} {unknown(key, model)}")
+
+
+def _show(error: BaseException) -> None:
+    """Its traceback without the worker's own lines before the handler's: pytest has it beside a test that fails."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None and root_of(trace.tb_frame) == "worker":
+        trace = trace.tb_next
+    traceback.print_exception(type(error), error, trace)
 
 
 def _nothing() -> None:

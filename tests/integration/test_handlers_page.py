@@ -12,15 +12,19 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+import yaml  # type: ignore[import-untyped]  # it comes without types
 from pydantic import SecretStr
 
 from handlers.queue import Queue
 from tests.rig.messages import report
 from tests.rig.moto import KEY_ID, REGION, SECRET, Moto
 from tests.rig.redis import PASSWORD, Redis
+from worker.settings.tree import RouteSettings
 
 PAGE = Path(__file__).parents[2] / "docs" / "handlers.md"
-FENCE = re.compile(r"^```(?P<kind>\w+)(?: file=(?P<file>\S+))?\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
+FENCE = re.compile(
+    r"^(?:<!-- file: (?P<file>\S+) -->\n)?```(?P<kind>\w+)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL
+)
 
 # No index is asked in tests: this takes the place of pip, and installs a package by its pyproject.toml.
 PIP = """#!{python}
@@ -88,11 +92,13 @@ def test_the_ten_minutes_from_nothing_to_a_handler(tmp_path: Path) -> None:
             assert ran.returncode == 0, f"{text}\n{ran.stdout}{ran.stderr}"
             said += ran.stdout
     assert typed == 3
-    assert "3 passed" in said
+    assert "5 passed" in said
     assert "It goes to pathology-filing, by route 'pathology'." in said
     assert "would be settled as handled" in said
-    assert said.endswith("123456-1.pdf\n")
-    assert (place / "filed" / "123456-1.pdf").read_bytes() == b"%PDF-1.7\n%%EOF\n"
+    (filed,) = (place / "filed").iterdir()
+    assert said.endswith(f"{filed.name}\n")
+    assert re.fullmatch(r"123456-[a-z0-9]+-1\.pdf", filed.name)
+    assert filed.read_bytes() == b"%PDF-1.7\n%%EOF\n"
     checked = check_production(place, environment)
     assert checked.returncode == 0, checked.stdout
 
@@ -100,12 +106,11 @@ def test_the_ten_minutes_from_nothing_to_a_handler(tmp_path: Path) -> None:
 def check_production(place: Path, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
     """What `check` says of the page's last configuration, with its folders under this one."""
     text = (place / "production.toml").read_text()
-    for folder in ("/run/secrets", "/var/lib/nhsmail-worker", "/srv/reports", "/srv/mail"):
+    assert 'auth = "oauth2-' in text  # NHSmail takes no password
+    for folder in ("/var/lib/nhsmail-worker", "/srv/reports", "/srv/mail"):
         assert folder in text
         text = text.replace(folder, f"{place}{folder}")
         (place / folder[1:]).mkdir(parents=True)
-    (place / "run/secrets/nhsmail_password").write_text("Correct-Horse-7")
-    (place / "run/secrets/nhsmail_password").chmod(0o600)
     (place / "worker.toml").write_text(text)
     return subprocess.run(
         ["nhsmail-worker", "check"],
@@ -116,6 +121,31 @@ def check_production(place: Path, environment: dict[str, str]) -> subprocess.Com
         timeout=100,
         check=False,
     )
+
+
+def test_the_image_upon_ours_is_that_of_ours() -> None:
+    """There is no pip in the worker's environment, and its user can't write there."""
+    root = PAGE.parents[1]
+    ours = (root / "Dockerfile").read_text().splitlines()
+    (upon,) = [text.splitlines() for _, file, text in blocks() if file == "Dockerfile"]
+    assert f"FROM {yaml.safe_load((root / 'compose.yaml').read_text())['services']['worker']['image']}" == upon[0]
+    assert "RUN python3 -m venv /opt/nhsmail-worker" in ours
+    assert [line for line in upon if line.startswith("RUN")] == [
+        "RUN pip --python /opt/nhsmail-worker/bin/python install --no-cache-dir /src/pathology-filing"
+    ]
+    assert [line for line in upon if line.startswith("USER")] == ["USER 0", "USER 10001:10001"]
+    assert [line for line in ours if line.startswith("USER")] == ["USER 10001:10001"]
+
+
+def test_what_the_last_configuration_names_is_mounted() -> None:
+    (composed,) = [text for kind, _, text in blocks() if kind == "yaml"]
+    (production,) = [text for _, file, text in blocks() if file == "production.toml"]
+    mounted = [volume.split(":")[1] for volume in yaml.safe_load(composed)["services"]["worker"]["volumes"]]
+    tables = tomllib.loads(production)["handler"]
+    assert tables["pathology-filing"]["folder"] in mounted
+    assert tables["archive"]["url"].removeprefix("file://") in mounted
+    (ours,) = yaml.safe_load((PAGE.parents[1] / "compose.yaml").read_text())["services"].values()
+    assert set(ours["volumes"]) < set(yaml.safe_load(composed)["services"]["worker"]["volumes"])
 
 
 @pytest.mark.slow
@@ -247,6 +277,15 @@ def wait_for(ledger: Path, count: int, log: Path | None = None) -> None:
                 return
         time.sleep(0.05)
     raise AssertionError(f"only some arrived: {log.read_text()[-2000:] if log else ''}")
+
+
+def test_the_time_that_tries_take_is_that_of_the_defaults() -> None:
+    """The tries of a route that says nothing of them, and the waits between: the last one repeats."""
+    route = RouteSettings(name="all", handlers=("archive",))
+    between = route.tries - 1
+    waits = [*route.waits, *[route.waits[-1]] * between][:between]
+    minutes = int(sum(wait.total_seconds() for wait in waits) / 60)
+    assert f"{route.tries} tries in about {minutes // 60} h {minutes % 60} min" in " ".join(PAGE.read_text().split())
 
 
 def test_the_page_names_every_handler_that_is_built_in() -> None:

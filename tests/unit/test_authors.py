@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from worker.authors import CannotBegin, new_handler, try_handler
 from worker.settings import SettingsError, load
 
 MODULE = """
-import asyncio
+import asyncio, json
 from datetime import timedelta
 from worker import Reject, Retry
 
@@ -22,6 +23,11 @@ def never(message): raise Reject("not mine")
 def broken(message): raise ZeroDivisionError("by nought")
 def parts(message): message.attachments
 def exits(message): raise SystemExit(3)
+def much_later(message): raise Retry(after=timedelta(days=30))
+def answers(message): return Reject("not mine")
+def says_no(message): return False
+def deep(message): deeper()
+def deeper(): json.loads(3)
 
 class Unclosable:
     def __call__(self, message): pass
@@ -54,8 +60,23 @@ def test_what_it_came_to_is_said(message: Path) -> None:
     later = try_handler("tried_handlers:later", message).text
     assert "the far end sleeps" in later
     assert "0:05:00" in later
+    assert "in 7 days, 0:00:00 at" in try_handler("tried_handlers:much_later", message).text
     assert "dead letter at once" in try_handler("tried_handlers:never", message).text
     assert "ZeroDivisionError: by nought" in try_handler("tried_handlers:broken", message).text
+    answers = try_handler("tried_handlers:answers", message)
+    assert not answers.result.done
+    assert "ReturnedNotRaised: the handler returned Reject, which means nothing: write `raise Reject" in answers.text
+    says_no = try_handler("tried_handlers:says_no", message)
+    assert says_no.result.done
+    assert "What it returned (bool) is ignored" in says_no.text
+    assert "ignored" not in done.text
+    assert "\n  tried_handlers" not in later
+    broken = try_handler("tried_handlers:broken", message).text.splitlines()
+    line = 1 + MODULE.splitlines().index('def broken(message): raise ZeroDivisionError("by nought")')
+    assert broken[1] == f"  {message.parent}/tried_handlers.py:{line}, in broken"
+    deep = try_handler("tried_handlers:deep", message).text.splitlines()
+    assert [row.rpartition(", in ")[2] for row in deep if row.startswith("  ")] == ["deep", "deeper", "loads"]
+    assert [row for row in deep if "/worker/" in row] == []
     message.write_bytes(UNPARSABLE)
     assert try_handler("tried_handlers:parts", message).result.state == "unreadable"
 
@@ -104,6 +125,19 @@ def test_a_new_handler_works_as_it_is(tmp_path: Path) -> None:
     assert "2 passed" in ran.stdout
 
 
+def test_a_new_handler_names_what_it_rejects(tmp_path: Path) -> None:
+    """People see the class alone, and `Reject` says nothing to them."""
+    new_handler("ward-round2", tmp_path)
+    assert "raise NothingAttached" in (tmp_path / "ward-round2" / "ward_round2" / "__init__.py").read_text()
+
+
+def test_a_new_handler_asks_no_index_for_the_worker(tmp_path: Path) -> None:
+    """Its name is on none, so whoever took it there would be installed beside the mail."""
+    new_handler("ward-round2", tmp_path)
+    project = tomllib.loads((tmp_path / "ward-round2" / "pyproject.toml").read_text())["project"]
+    assert project["dependencies"] == []
+
+
 @pytest.mark.slow
 def test_a_new_handler_is_as_strict_as_ours(tmp_path: Path) -> None:
     new_handler("ward-round2", tmp_path)
@@ -147,6 +181,7 @@ def test_a_new_handler_is_as_strict_as_ours(tmp_path: Path) -> None:
         "field",
         "message",
         "nhsmail-worker",
+        "nothing-attached",
         "path",
         "pydantic",
         "pytest",
@@ -204,6 +239,11 @@ def test_the_command_says_what_a_try_came_to(command: Callable[..., int], capsys
     ):
         assert command("try", name, "message.eml") == code
         assert says in capsys.readouterr().out
+
+
+def test_an_error_is_said_once(command: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> None:
+    assert command("try", "tried_handlers:broken", "message.eml") == 1
+    assert capsys.readouterr().err == ""
 
 
 def test_the_command_reads_the_handlers_table(

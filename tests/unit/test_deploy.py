@@ -1,5 +1,8 @@
 """The examples in which others run the worker: they can be read, and their configurations are good ones."""
 
+import shutil
+import subprocess
+from configparser import ConfigParser
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +11,7 @@ import yaml  # type: ignore[import-untyped]  # it comes without types
 from click.testing import CliRunner
 
 from worker.cli import commands
+from worker.exits import ExitCode
 
 ROOT = Path(__file__).parents[2]
 COMPOSE = (ROOT / "compose.yaml").read_text()
@@ -79,6 +83,52 @@ def test_the_manifest_mounts_what_the_configuration_names() -> None:
 def test_the_network_policy_lets_out_names_and_mail_alone() -> None:
     rules = _of("NetworkPolicy")["spec"]["egress"]
     assert sorted(port["port"] for rule in rules for port in rule["ports"]) == [53, 53, 993]
+
+
+def _unit() -> ConfigParser:
+    unit = ConfigParser(interpolation=None, strict=True)
+    unit.optionxform = str  # type: ignore[assignment,method-assign]  # as systemd has them
+    unit.read_string((ROOT / "deploy" / "systemd" / "nhsmail-worker.service").read_text())
+    return unit
+
+
+def test_the_service_runs_what_the_readme_installs_with_the_folders_of_the_pages() -> None:
+    service, page = _unit()["Service"], (ROOT / "docs" / "handlers.md").read_text()
+    program, command = service["ExecStart"].split()
+    assert command == "run"
+    assert f"python3 -m venv {Path(program).parents[1]}\n" in (ROOT / "README.md").read_text()
+    assert f'dir = "/var/lib/{service["StateDirectory"]}"' in page
+    assert service["Environment"] == "NHSMAIL_CONFIG=/etc/nhsmail-worker/worker.toml"
+    for folder in service["ReadWritePaths"].split():
+        assert folder.startswith("-")  # a folder that isn't there doesn't keep the worker from starting
+        assert f'{folder[1:]}"' in page
+    for words in (
+        f"adduser --system --group --no-create-home {service['User']}",
+        "deploy/systemd/nhsmail-worker.service",
+    ):
+        assert words in page
+
+
+def test_the_service_is_started_again_only_where_that_may_help() -> None:
+    service = _unit()["Service"]
+    assert service["Restart"] == "on-failure"
+    never = {int(code) for code in service["RestartPreventExitStatus"].split()}
+    assert never == {ExitCode.USAGE, ExitCode.HALTED, ExitCode.CONFIGURATION}
+    grace = yaml.safe_load(COMPOSE)["services"]["worker"]["stop_grace_period"]
+    assert service["TimeoutStopSec"] == grace
+    assert service["KillMode"] == "mixed"  # handlers' own processes end when the worker says so
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="there is no systemd here")
+def test_the_service_is_one_that_systemd_understands(tmp_path: Path) -> None:
+    text = (ROOT / "deploy" / "systemd" / "nhsmail-worker.service").read_text()
+    unit = tmp_path / "nhsmail-worker.service"
+    unit.write_text(text.replace("/opt/nhsmail-worker/bin/nhsmail-worker", "/bin/true"))  # it looks for the program
+    verified = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", str(unit)], capture_output=True, text=True, timeout=60, check=False
+    )
+    about = [line for line in verified.stderr.splitlines() if "nhsmail-worker" in line]
+    assert (verified.returncode, about) == (0, [])
 
 
 @pytest.mark.parametrize("words", ["chown 10001 nhsmail_password", "chmod 0400 nhsmail_password"])

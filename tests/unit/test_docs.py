@@ -1,6 +1,8 @@
 """The documentation holds what it promises: a heading for whatever an operator sees, tests and files that exist."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -104,3 +106,12 @@ def test_each_command_that_the_documents_name_is_there() -> None:
 
 def test_the_page_on_the_audit_trail_is_made_from_it() -> None:
     assert (DOCS / "audit.md").read_text() == audit.markdown(), "python -m worker.observe audit > docs/audit.md"
+
+
+def test_no_block_of_code_comes_out_as_prose(tmp_path: Path) -> None:
+    """What Markdown takes for no fence is set as running text, its stars and indentation lost, and nobody is told."""
+    built = [sys.executable, "-m", "mkdocs", "build", "-q", "--strict", "-d", str(tmp_path)]
+    subprocess.run(built, cwd=ROOT, check=True, timeout=60)
+    pages = {page.name: page.read_text() for page in tmp_path.glob("*.html")}
+    assert len(pages) > len(list(DOCS.glob("*.md")))
+    assert [name for name, text in pages.items() if "```" in text] == []

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from worker.handle import Try
 from worker.handler_loading import Handler
 from worker.message import Message
-from worker.outcome import State
+from worker.outcome import Reject, Retry, State
 from worker.verdict import Evidence, Path, Verdict
 
 RAW = b"From: a@lab.nhs.uk\r\nSubject: x\r\n\r\nhello\r\n"
@@ -65,6 +65,19 @@ def test_whatever_a_handler_raises_is_the_outcome_of_its_message(error: type[Bas
         f"archive:{error.__name__}",
         "archive",
     )
+
+
+@pytest.mark.parametrize("returned", [Retry, Reject, Retry("why"), Reject("why"), ValueError, ValueError("why")])
+def test_what_is_returned_in_place_of_raised_is_never_a_message_handled(returned: object) -> None:
+    handlers = {Path.CLEAN: {"archive": Handler("archive", lambda _message: returned)}, Path.JUNK: {}}
+    outcome = Try(Rules(("archive",)), handlers, monotonic)(message(Path.CLEAN), ())
+    assert (outcome.state, outcome.reason) == (State.PENDING, "archive:ReturnedNotRaised")
+
+
+@pytest.mark.parametrize("returned", [False, "handled", 0, {}])
+def test_no_other_value_says_anything(returned: object) -> None:
+    handlers = {Path.CLEAN: {"archive": Handler("archive", lambda _message: returned)}, Path.JUNK: {}}
+    assert Try(Rules(("archive",)), handlers, monotonic)(message(Path.CLEAN), ()).state is State.HANDLED
 
 
 def test_a_failure_is_that_of_the_route_that_named_the_handler() -> None:

@@ -65,9 +65,17 @@ class NeedsMore:
     def __init__(self, more): ...
     def __call__(self, message): ...
 
+class TakesNone:
+    class Settings(BaseModel): ...
+    def __init__(self): ...
+    def __call__(self, message): ...
+
 ready = Simple()
 number = 3
 """
+
+
+RAISES = 1 + [line.strip().startswith("raise PermissionError") for line in MODULE.splitlines()].index(True)
 
 
 @pytest.fixture
@@ -159,8 +167,8 @@ def test_installed_handlers_are_found_by_their_entry_point(tmp_path: Path, calls
     [
         ("archiv", 'the nearest is "archive"'),
         ("no_such_module:x", "ModuleNotFoundError: No module named 'no_such_module'."),
-        ("some_handlers:missing", "AttributeError"),
-        ("some_handlers:", "AttributeError"),
+        ("some_handlers:missing", 'has no "missing"'),
+        ("some_handlers:", 'has no ""'),
         ("broken_handlers:x", "RuntimeError: no licence."),
         ("leaving_handlers:x", "SystemExit: 3."),
         ("some_handlers:number", "isn't callable"),
@@ -169,7 +177,8 @@ def test_installed_handlers_are_found_by_their_entry_point(tmp_path: Path, calls
         ("some_handlers:lazily", "is a coroutine or a generator"),
         ("some_handlers:NoCall", "has no __call__"),
         ("some_handlers:WrongSettings", "isn't a pydantic model"),
-        ("some_handlers:NeedsMore", "can't be built"),
+        ("some_handlers:NeedsMore", "can't be built: write its constructor as `def __init__(self) -> None`"),
+        ("some_handlers:TakesNone", "write its constructor as `def __init__(self, settings: Settings) -> None`"),
         ("some_handlers:Configured", "is missing"),
     ],
 )
@@ -179,6 +188,63 @@ def test_what_cant_be_a_handler_is_a_fault(tmp_path: Path, calls: list[Any], nam
     assert said in fault
     assert "\n" not in fault
     assert "Traceback" not in fault
+
+
+def test_only_a_handler_that_is_really_near_is_named(tmp_path: Path, calls: list[Any]) -> None:
+    """Whoever takes the advice must not wire in a handler that is nothing like what was meant."""
+    (far,) = faults(tmp_path, '["pathology-filing"]')
+    assert far == (
+        '[handler.pathology-filing]: there is no handler "pathology-filing". Is its package installed where the worker '
+        'runs? If not: pip install it there. Or name an installed handler, or use = "package.module:name".'
+    )
+    (near,) = faults(tmp_path, '["quarantin"]')
+    assert 'the nearest is "quarantine"' in near
+
+
+def test_a_class_with_settings_needs_a_table_with_a_name_of_its_own(tmp_path: Path, calls: list[Any]) -> None:
+    (fault,) = faults(tmp_path, '["some_handlers:Configured"]')
+    assert fault == (
+        "[handler.some_handlers:Configured]: it has settings (url is missing), so it needs a table with a name of its "
+        'own: [handler.NAME] with use = "some_handlers:Configured" and its settings. Routes name it NAME, then.'
+    )
+
+
+@pytest.mark.parametrize(
+    ("code", "name", "said"),
+    [
+        ("", "found_handlers:x", 'found_handlers has no "x". Correct the name, or write it there.'),
+        (
+            "class PathologyFiling: ...",
+            "found_handlers:PathologyFilling",
+            'the nearest is "PathologyFiling". Correct the',
+        ),
+        ("class One:\n    class Inner: ...", "found_handlers:One.Iner", 'One has no "Iner"; the nearest is "Inner".'),
+        ("def f(:", "found_handlers:f", "(found_handlers.py, line 1). Correct the handler's code."),
+        (
+            "import no_such_library.part",
+            "found_handlers:f",
+            "The handler needs it: pip install it where the worker runs.",
+        ),
+        (
+            "from json import no_such_name",
+            "found_handlers:f",
+            "found_handlers:1 raised it. Correct the handler's code.",
+        ),
+        ("raise AttributeError('own')", "found_handlers:f", "found_handlers:1 raised it. Correct the handler's code."),
+        ("", "no_such_module.x:f", "Install it where the worker runs, or put it on PYTHONPATH."),
+        ("", "found_handlers.x:f", "Install it where the worker runs, or put it on PYTHONPATH."),
+    ],
+)
+def test_what_cant_be_imported_is_told_with_what_helps(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, calls: list[Any], code: str, name: str, said: str
+) -> None:
+    (tmp_path / "found_handlers.py").write_text(code)
+    monkeypatch.delitem(sys.modules, "found_handlers", raising=False)
+    importlib.invalidate_caches()
+    (fault,) = faults(tmp_path, f'["{name}"]')
+    assert said in fault
+    assert "PYTHONPATH" not in fault or "PYTHONPATH" in said
+    sys.modules.pop("found_handlers", None)
 
 
 @pytest.mark.parametrize(
@@ -277,14 +343,14 @@ def test_whatever_a_handler_raises_at_the_start_is_told_by_its_name(
     (fault,) = faults(tmp_path, '["odd_handlers:Built"]')
     assert f"[handler.odd_handlers:Built]: odd_handlers:Built can't be imported: {said}" in fault
     odd(error, "")
-    assert faults(tmp_path, '["odd_handlers:Closed", "odd_handlers:Built"]') == [
-        f"[handler.odd_handlers:Built]: can't be started: {said}"
-    ]
+    started = f"[handler.odd_handlers:Built]: can't be started: {said} odd_handlers:6 raised it. Put right"
+    (fault,) = faults(tmp_path, '["odd_handlers:Closed", "odd_handlers:Built"]')
+    assert fault.startswith(started)
     with pytest.raises(SettingsError) as caught:
         load_handler("odd_handlers:Built", {})
-    assert caught.value.faults == [f"[handler.odd_handlers:Built]: can't be started: {said}"]
+    assert caught.value.faults == [fault]
     assert faults(tmp_path, '["odd_handlers:Judging"]') == [
-        f"[handler.odd_handlers:Judging]: its settings can't be checked: {said}"
+        f"[handler.odd_handlers:Judging]: its settings can't be checked: {said} odd_handlers:6 raised it."
     ]
 
 
@@ -298,16 +364,22 @@ def test_a_handler_that_cant_be_started_is_a_fault_and_the_others_are_closed(tmp
         '[handler.good]\nuse = "some_handlers:Configured"\nurl = "x"\n'
         '[handler.bad]\nuse = "some_handlers:Configured"\nurl = "here"\nlimit = 13\n'
     )
-    assert faults(tmp_path, '["good", "bad"]', tables) == [
-        "[handler.bad]: can't be started: PermissionError: not with here."
-    ]
+    (fault,) = faults(tmp_path, '["good", "bad"]', tables)
+    assert fault == (
+        f"[handler.bad]: can't be started: PermissionError: not with here. some_handlers:{RAISES} raised it. Put right "
+        "what it needs: `nhsmail-worker check` tries again."
+    )
     assert calls == ["close"]
 
 
 def test_a_secret_is_never_quoted(tmp_path: Path, calls: list[Any]) -> None:
     table = '[handler.bad]\nuse = "some_handlers:Configured"\nurl = "here"\nlimit = 13\n'
     environ = {"NHSMAIL_HANDLER__BAD__TOKEN": "hunter-two-22"}
-    assert faults(tmp_path, '["bad"]', table, environ) == ["[handler.bad]: can't be started: PermissionError."]
+    (fault,) = faults(tmp_path, '["bad"]', table, environ)
+    assert fault == (
+        f"[handler.bad]: can't be started: PermissionError. some_handlers:{RAISES} raised it. Put right what it needs: "
+        "`nhsmail-worker check` tries again."
+    )
 
 
 def test_a_handlers_secret_comes_from_a_file_of_its_own(tmp_path: Path, calls: list[Any]) -> None:
@@ -397,6 +469,7 @@ def test_one_that_cant_be_built_there_is_a_fault_without_its_secrets(tmp_path: P
     (fault,) = faults(tmp_path, '["mine"]', table, {"NHSMAIL_HANDLER__MINE__TOKEN": "a-secret"})
     assert fault.startswith("[handler.mine]: can't be started: ")
     assert "a-secret" not in fault
+    assert fault.endswith("Put right what it needs: `nhsmail-worker check` tries again.")
 
 
 def test_a_handler_cant_have_a_setting_by_the_name_of_one_of_the_workers(tmp_path: Path, calls: list[Any]) -> None:

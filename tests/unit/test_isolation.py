@@ -66,6 +66,8 @@ class Doer:
                 kept.append(bytearray(10_000_000))
         if word == "later":
             raise Retry(message.text, after=timedelta(seconds=7))
+        if word == "returned":
+            return Retry(message.text)
         if word == "never":
             raise Infected(message.text)
         if word == "cancelled":
@@ -179,6 +181,7 @@ def test_words_and_classes_come_back_and_no_text(isolated: Isolated) -> None:
     later = came(isolated, "later")
     assert (later.word, later.kind, later.after) == ("retry", "Retry", timedelta(seconds=7))
     assert came(isolated, "never") == Came("reject", "Infected")
+    assert came(isolated, "returned").kind == "ReturnedNotRaised"
     error = came(isolated, "error")
     assert (error.word, error.kind) == ("error", "ConnectionError")
     assert came(isolated, "cancelled").kind == "CancelledError"

@@ -4,7 +4,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
 
 from worker import Message, Reject, Retry
 from worker.message import Limits, MessageOverLimit
@@ -82,6 +82,28 @@ def test_what_a_delivery_came_to(error: Exception, state: str) -> None:
     assert result.after == (timedelta(minutes=1) if state == "retry" else None)
 
 
+@pytest.mark.parametrize("after", [300, 0.5, "5m", True])
+def test_a_wait_that_is_none_is_told_where_it_is_written(after: object) -> None:
+    def handler(message: Message) -> None:
+        raise Retry("x", after=after)  # type: ignore[arg-type]  # that is the point
+
+    result = Runner(handler).deliver(make_message())
+    assert (result.state, type(result.error)) == ("error", TypeError)
+    assert "timedelta(minutes=5)" in str(result.error)
+
+
+def test_a_wait_without_its_name_is_no_reason() -> None:
+    with pytest.raises(TypeError, match=r"write Retry\(after=timedelta\(minutes=5\)\)"):
+        Retry(timedelta(minutes=5))  # type: ignore[arg-type]  # that is the point
+
+
+def test_no_wait_is_longer_than_the_workers_longest() -> None:
+    def handler(message: Message) -> None:
+        raise Retry(after=timedelta(days=30))
+
+    assert Runner(handler).deliver(make_message()).after == timedelta(days=7)
+
+
 def test_a_function_that_returns_is_done() -> None:
     seen: list[str] = []
     assert Runner(lambda message: seen.append(message.key)).deliver(make_message(key="k")).done
@@ -94,6 +116,19 @@ async def promise(message: Message) -> None:
 
 def test_a_promise_is_no_success() -> None:
     assert Runner(promise).deliver(make_message()).state == "error"
+
+
+@pytest.mark.parametrize("returned", [Retry, Reject, Retry("x"), Reject("x")])
+def test_what_is_returned_in_place_of_raised_is_an_error(returned: object) -> None:
+    result = Runner(lambda _message: returned).deliver(make_message())
+    assert (result.state, type(result.error).__name__) == ("error", "ReturnedNotRaised")
+    assert "raise" in str(result.error)
+
+
+def test_a_value_is_no_answer() -> None:
+    result = Runner(lambda _message: False).deliver(make_message())
+    assert (result.done, result.returned) == (True, False)
+    assert Runner(Plain).deliver(make_message()).returned is None
 
 
 class Batching:
@@ -171,6 +206,55 @@ def test_what_can_not_be_a_handler_is_told() -> None:
             Runner(handler, settings)  # type: ignore[arg-type]  # that is the point
     with pytest.raises(ValidationError):
         Runner(Batching, {})
+
+
+class Open:
+    """Takes whatever stands in its table."""
+
+    class Settings(BaseModel):
+        model_config = ConfigDict(extra="allow")
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+
+    def __call__(self, message: Message) -> None:
+        """Nothing."""
+
+
+class Secretive(Open):
+    class Settings(BaseModel):
+        token: SecretStr
+
+    def __init__(self, settings: Settings) -> None:
+        """Keeps nothing."""
+
+
+def test_a_setting_that_is_none_is_named_as_the_worker_would(tmp_path: Path) -> None:
+    with pytest.raises(TypeError, match=r"^folde isn't a setting of this handler; the nearest is folder\."):
+        Runner(Batching, {"folde": tmp_path})
+    with pytest.raises(TypeError, match=r"^by_keys isn't a setting"):
+        Runner(Batching, {"folder": tmp_path, "by_keys": True})
+    with pytest.raises(TypeError, match=r"^token_file is for the configuration: give token itself"):
+        Runner(Secretive, {"token_file": tmp_path})
+    assert Runner(Secretive, {"token": "hunter-two-22"}).deliver(make_message()).done
+    assert Runner(Open, {"any": 1}).deliver(make_message()).done
+
+
+def test_an_error_is_shown_with_its_traceback_beside_the_test_that_fails(capsys: pytest.CaptureFixture[str]) -> None:
+    def broken(message: Message) -> None:
+        raise KeyError("nope")
+
+    def later(message: Message) -> None:
+        raise Retry("x")
+
+    assert Runner(broken).deliver(make_message()).state == "error"
+    said = capsys.readouterr().err
+    assert said.startswith("Traceback")
+    assert "in broken" in said
+    assert said.endswith("KeyError: 'nope'\n")
+    assert Runner(later).deliver(make_message()).state == "retry"
+    assert Runner(Plain).deliver(make_message()).done
+    assert capsys.readouterr().err == ""
 
 
 def test_a_repeat_has_the_limits_of_the_first() -> None:

@@ -61,6 +61,17 @@ def test_each_rule_is_told_and_nothing_of_the_message(place: Path, capsys: pytes
         assert word not in said
 
 
+def test_a_handler_that_is_nowhere_is_told_beside_it(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Which route takes the message is known all the same; no handler is imported for it."""
+    for more in ([], ["--json"]):
+        assert cli.run(["route", "explain", "mail.eml", *more]) == 0
+        (said,) = capsys.readouterr().err.splitlines()
+        assert said.startswith("The worker won't start so: [handler.no-such-handler]: there is no handler")
+    (place / "mail.eml").write_bytes(eml(attachments={}))
+    cli.run(["route", "explain", "mail.eml"])
+    assert capsys.readouterr().err == ""
+
+
 def test_nothing_is_written_and_no_secret_is_needed(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = {path: path.stat().st_mtime_ns for path in place.rglob("*")}
     code, found = explained(capsys)
