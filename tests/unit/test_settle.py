@@ -213,6 +213,28 @@ def test_the_folder_that_is_selected_is_not_selected_again(box: Box) -> None:
     assert commands == ["move"]
 
 
+@pytest.mark.parametrize("selected", [INBOX, JUNK])
+def test_a_number_of_before_the_folder_was_renumbered_moves_nothing(box: Box, selected: str) -> None:
+    one, other = box.server.deliver(mail()), box.server.deliver(mail())
+    rows = box.unsettled(one) + box.unsettled(other, place=not_known(box, INBOX)[0])
+    box.session.select(selected)
+    assert box.settle.settle(box.session, settlements(rows)) == {INBOX}
+    assert (box.place(one).folder, box.place(other).folder) == (PROCESSED, INBOX)
+    assert [record.settled for record in box.rows(*(row.id for row in rows))] == [True, False]
+
+
+@pytest.mark.parametrize("capabilities", [("MOVE", "UIDPLUS"), ("UIDPLUS",)], ids=["move", "copy"])
+def test_what_the_server_refuses_to_move_stays_is_told_of_and_keeps_no_other_waiting(
+    logged: Callable[[str], list[EventDict]], capabilities: tuple[str, ...]
+) -> None:
+    box = Box(*capabilities)
+    mails = [box.server.deliver(mail(), nailed=number in (1, 2)) for number in range(4)]
+    box.unsettled(*mails)
+    box.settle.settle(box.session, box.settle.resume(box.session, []))  # as after a crash: the target is looked into
+    assert [box.place(one).folder for one in mails] == [PROCESSED, INBOX, INBOX, PROCESSED]
+    assert logged("mailbox.move_refused") == [{"count": 2, "folder": INBOX, "target": PROCESSED, "log_level": "error"}]
+
+
 def test_a_copy_that_was_made_before_is_not_made_again() -> None:
     box = Box("UIDPLUS")
     one = box.server.deliver(mail())
