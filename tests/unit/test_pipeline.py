@@ -80,6 +80,25 @@ def test_nothing_new_is_one_round_trip_a_folder(world: World) -> None:
     world.faults.record, world.faults.calls = True, []
     world.tick()
     assert [name for name in world.faults.calls if not name.startswith("journal.")] == ["idle_done", "status", "idle"]
+    assert "journal.unsettled" not in world.faults.calls
+
+
+def test_between_polls_the_inbox_is_selected_whichever_folder_had_the_news(world: World) -> None:
+    for folder in (JUNK, INBOX):
+        world.server.deliver(mail(), folder)
+        world.tick()
+        session = world.cycle._connector.current()
+        assert session is not None
+        assert session.selected == INBOX
+
+
+def test_what_is_moved_from_one_watched_folder_to_another_is_missed_in_none(world: World) -> None:
+    mails = [world.server.deliver(mail(), folder, bodiless=True) for folder in (INBOX, JUNK)]
+    world.tick()
+    world.server.move(mails[0], JUNK)
+    world.server.move(mails[1], INBOX)
+    world.tick()
+    assert [row.missed for row in world.rows()] == [0, 0]
 
 
 def test_the_nature_of_each_message_decides_its_end(world: World) -> None:
