@@ -230,7 +230,7 @@ class Webhook:
             return asyncio.run_coroutine_threadsafe(self._exchange(body, headers), self._loop).result()
         except TimeoutError:
             trouble: Exception = Retry("the far end took too long")
-        except httpx.TransportError as error:
+        except (httpx.TransportError, OSError) as error:  # an alert of TLS after the handshake comes as it is
             trouble = _trouble(error)
         raise trouble  # without the other's text, which may quote the far end
 
@@ -259,7 +259,7 @@ async def _drain(answer: "httpx.Response") -> None:
     import httpx
 
     left = _LONGEST_REST
-    with contextlib.suppress(httpx.TransportError, TimeoutError):  # it had said what it had to say
+    with contextlib.suppress(httpx.TransportError, OSError):  # it had said what it had to say
         async with asyncio.timeout(_SHORT):
             async for chunk in answer.aiter_raw():
                 left -= len(chunk)
@@ -345,7 +345,7 @@ def _boundary(message: Message, parts: list[bytes]) -> bytes:
         salt += 1
 
 
-def _trouble(error: "httpx.TransportError") -> Exception:
+def _trouble(error: "httpx.TransportError | OSError") -> Exception:
     """What a failed request means. The cause is looked for by type, below what httpx made of it."""
     cause: BaseException | None = error
     while cause is not None:

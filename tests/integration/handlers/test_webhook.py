@@ -5,6 +5,7 @@ import email
 import hashlib
 import hmac
 import json
+import ssl
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -264,6 +265,20 @@ def test_a_client_certificate(authority: Authority, make: Make, tmp_path: Path) 
         assert len(server.requests) == 1
         fails(make(server), Retry)
         assert len(server.requests) == 1
+
+
+def test_an_alert_of_tls_after_the_handshake_is_an_outage(
+    authority: Authority, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As of a client certificate that is missing: with TLS 1.3 it is asked for once we are connected."""
+
+    async def refuse(*_: object, **__: object) -> None:
+        raise ssl.SSLError(1, "[SSL: TLSV13_ALERT_CERTIFICATE_REQUIRED]")
+
+    with HttpsServer(authority) as server:
+        handler = make(server)
+        monkeypatch.setattr(handler._client, "send", refuse)
+        fails(handler, Retry)
 
 
 def test_plain_http_on_this_machine_alone(authority: Authority, make: Make) -> None:
