@@ -3,6 +3,7 @@
 import io
 from collections.abc import Callable, Collection, Iterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
@@ -143,13 +144,29 @@ def test_mail_that_comes_back_is_settled_again_and_not_handed_over(world: World,
     world.server.copyuid = copyuid
     back = world.server.deliver(mail())
     world.drain()
+    sessions = world.server.sessions
     world.server.move(back, INBOX)
-    world.drain()
+    world.tick()
     assert len(handed(world)) == 1
     place = world.server.find(back)
     assert place is not None
     assert place[0] == PROCESSED
+    assert world.server.sessions == sessions  # at once, and not by way of a new connection
+    world.drain()
     assert_balanced(world, handled=1, missing=0)
+
+
+def test_a_report_counts_over_all_folders_what_is_new_and_what_came_back(world: World) -> None:
+    session: Any = world.cycle._connector.session()[0]
+    world.pipeline.connected()
+    mails = [world.server.deliver(mail(), folder) for folder in (INBOX, INBOX, JUNK, JUNK, JUNK)]
+    report = world.pipeline.poll(session)
+    assert (report.new, report.moved_back) == (5, 0)
+    for one in mails[:2]:
+        world.server.move(one, INBOX)
+    world.server.move(world.server.deliver(mail()), JUNK)
+    report = world.pipeline.poll(session)
+    assert (report.new, report.moved_back) == (1, 2)
 
 
 @pytest.mark.parametrize("copyuid", [True, False])
