@@ -169,6 +169,32 @@ def test_a_report_counts_over_all_folders_what_is_new_and_what_came_back(world: 
     assert (report.new, report.moved_back) == (1, 2)
 
 
+def test_a_report_counts_over_all_folders_what_is_missing_and_what_has_no_header_yet(world: World) -> None:
+    session: Any = world.cycle._connector.session()[0]
+    world.pipeline.connected()
+    mails = [world.server.deliver(mail(), folder, bodiless=True) for folder in (INBOX, JUNK)]
+    for folder in (INBOX, JUNK):
+        world.server.deliver(mail(), folder, headless=True)
+    report = world.pipeline.poll(session)
+    assert (report.new, report.unread) == (2, 2)
+    for one in mails:
+        world.server.delete(one)
+    report = world.pipeline.poll(session)
+    assert (report.missed, report.gone) == (2, 0)
+    report = world.pipeline.poll(session)
+    assert (report.missed, report.gone) == (0, 2)
+
+
+def test_what_is_due_in_two_folders_is_fetched_from_each(world: World) -> None:
+    mails = [world.server.deliver(mail(), folder, bodiless=True) for folder in (INBOX, JUNK)]
+    world.tick()
+    for one in mails:
+        one.bodiless = False
+    world.tick(700)
+    assert world.states() == {State.HANDLED: 1, State.JUNK: 1}
+    assert [row.missed for row in world.rows()] == [0, 0]
+
+
 @pytest.mark.parametrize("copyuid", [True, False])
 def test_a_look_alike_with_other_content_is_not_taken_for_mail_that_was_deleted(world: World, copyuid: bool) -> None:
     world.server.copyuid = copyuid
