@@ -127,6 +127,7 @@ class SlowHands:
         self.hung: Callable[[Message], bool] = lambda _message: False
         self.on_finished: Callable[[], None] = lambda: None
         self.most = 0
+        self.most_bytes = 0
 
     def __len__(self) -> int:
         return len(self._items)
@@ -146,6 +147,7 @@ class SlowHands:
         item = InHand(record, message, already_done, message.size)
         self._items[record.id] = (item, None)
         self.most = max(self.most, len(self._items))
+        self.most_bytes = max(self.most_bytes, self.size)
         if not self.hung(message):
             self._items[record.id] = (item, self._attempt(message, already_done))
 

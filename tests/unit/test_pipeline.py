@@ -25,7 +25,7 @@ from worker.mailbox.errors import ConnectionLost
 from worker.message import Message
 from worker.observe import configure_logging
 from worker.outcome import Outcome, State
-from worker.pipeline import SETTLE_AT_ONCE
+from worker.pipeline import SETTLE_AT_ONCE, Bounds
 from worker.verdict import Path, Verdict
 
 
@@ -183,6 +183,20 @@ def test_a_report_counts_over_all_folders_what_is_missing_and_what_has_no_header
     assert (report.missed, report.gone) == (2, 0)
     report = world.pipeline.poll(session)
     assert (report.missed, report.gone) == (0, 2)
+
+
+@pytest.mark.parametrize("hang", [False, True])
+def test_no_more_bytes_are_in_hand_than_two_batches_have(world: World, hang: bool) -> None:
+    world.bounds = Bounds(batch_bytes=10_000, batch_count=5, patience=1.0)
+    world.hold = True
+    if hang:
+        world.hung.add("slow")
+    world.start()
+    for _ in range(12):
+        world.server.deliver(mail("slow", body=b"x" * 3_500))
+    world.tick()
+    assert 10_000 < world.hands.most_bytes <= 20_000
+    assert world.states() == ({State.PENDING: 12} if hang else {State.HANDLED: 12})
 
 
 def test_what_is_due_in_two_folders_is_fetched_from_each(world: World) -> None:
