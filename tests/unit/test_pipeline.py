@@ -3,6 +3,7 @@
 import io
 from collections.abc import Callable, Collection, Iterator
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -25,7 +26,7 @@ from worker.mailbox.errors import ConnectionLost
 from worker.message import Message
 from worker.observe import configure_logging
 from worker.outcome import Outcome, State
-from worker.pipeline import SETTLE_AT_ONCE, Bounds
+from worker.pipeline import SETTLE_AT_ONCE, Bounds, _batches
 from worker.verdict import Path, Verdict
 
 
@@ -183,6 +184,23 @@ def test_a_report_counts_over_all_folders_what_is_missing_and_what_has_no_header
     assert (report.missed, report.gone) == (2, 0)
     report = world.pipeline.poll(session)
     assert (report.missed, report.gone) == (0, 2)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "batches"),
+    [
+        ([], []),
+        ([3, 3, 3, 1], [[3, 3, 3], [1]]),
+        ([5, 5, 1, 9, 2], [[5, 5], [1, 9], [2]]),
+        ([11, 1, 30, 30, 9, 1, 1], [[11], [1], [30], [30], [9, 1], [1]]),
+    ],
+)
+def test_batches_have_so_many_messages_and_bytes_at_most_and_one_message_at_least(
+    sizes: list[int], batches: list[list[int]]
+) -> None:
+    records: Any = [SimpleNamespace(size=size) for size in sizes]
+    found = _batches(records, Bounds(batch_bytes=10, batch_count=3, patience=1.0))
+    assert [[record.size for record in batch] for batch in found] == batches
 
 
 @pytest.mark.parametrize("hang", [False, True])
