@@ -166,11 +166,13 @@ def test_what_was_not_sent_to_its_end_is_not_clean(
     server = socket.socket(socket.AF_UNIX)
     server.bind(str(place))
     server.listen()
-    server.settimeout(2)
+    server.settimeout(30)
     thread = threading.Thread(target=serve)
     thread.start()
     with pytest.raises(error):
         handler(f"unix://{place}")(too_large())
+    with suppress(OSError):
+        server.shutdown(socket.SHUT_RDWR)  # where nothing more is asked
     thread.join()
 
 
