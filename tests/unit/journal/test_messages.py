@@ -65,6 +65,25 @@ def test_more_rows_than_one_statement_takes(messages: Messages) -> None:
     assert len(messages.suspects()) == 1000
 
 
+def test_what_is_given_back_or_marked_is_those_messages_alone(messages: Messages) -> None:
+    rows = [row.id for row in messages.add([new(f"{number:026}", number) for number in range(1, 4)], 1.0)]
+    messages.begin_tries(rows, "run")
+    messages.give_back(rows[:1])
+    messages.not_alone(rows[1:2])
+    assert [record.in_hand for record in messages.everything()] == [None, SUSPECT, "run"]
+
+
+def test_who_waits_is_put_off_and_nobody_else(messages: Messages) -> None:
+    rows = [row.id for row in messages.add([new(f"{number:026}", number) for number in range(1, 6)], 1.0)]
+    waits = [Result(row, State.PENDING, "paused", next_at=5.0) for row in rows[:3]]
+    messages.record([*waits, Result(rows[3], State.FAILED, "paused"), Result(rows[4], State.PENDING, "other")], 1.0)
+    messages.begin_tries(rows[2:3], "run")
+    messages.postpone_all("paused", 9.0)
+    assert [record.next_at for record in messages.everything()] == [9.0, 9.0, 5.0, None, None]
+    messages.postpone({rows[0]: 20.0, rows[4]: 30.0})
+    assert [record.next_at for record in messages.everything()] == [20.0, 9.0, 5.0, None, 30.0]
+
+
 def test_a_try_is_counted_before_and_taken_back_when_it_did_not_happen(messages: Messages) -> None:
     (row,) = messages.add([new()], 1.0)
     messages.begin_tries([row.id], "run-1")
