@@ -133,7 +133,20 @@ def _sqlite_engine(url: URL, *, reading: bool) -> Engine:
 def _server_engine(url: URL) -> Engine:
     """Writes see what others have committed: a row that two want to change is changed by one after the other."""
     patience = {name: value for name, value in _PATIENCE.items() if name not in url.query}
-    return create_engine(url, pool_pre_ping=True, isolation_level="READ COMMITTED", connect_args=patience)
+    engine = create_engine(url, pool_pre_ping=True, isolation_level="READ COMMITTED", connect_args=patience)
+
+    @event.listens_for(engine, "after_cursor_execute")
+    def end_pipeline(
+        connection: Connection, _cursor: object, _said: str, _values: object, _context: object, many: bool
+    ) -> None:
+        """Many rows go in a pipeline, after which PostgreSQL 15 doesn't count how long a transaction idles: a process
+        that is stopped right there would hold its locks, and keep its follower waiting, until it goes on."""
+        if many:
+            cursor = connection.connection.cursor()
+            cursor.execute("SELECT 1")
+            cursor.close()
+
+    return engine
 
 
 def _read_only(engine: Engine) -> Engine:
