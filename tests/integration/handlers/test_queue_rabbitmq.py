@@ -168,6 +168,8 @@ def test_the_broker_killed_in_the_middle_loses_nothing(kind: str) -> None:
             for tries in range(3_000):
                 if number == 60 and tries == 0:
                     server.stop(abruptly=abruptly)
+                    with pytest.raises(Retry):
+                        publish(report(number))
                     server.start()
                 try:
                     publish(report(number))
