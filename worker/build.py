@@ -2,7 +2,7 @@
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from functools import cached_property
 from typing import Any
@@ -38,7 +38,7 @@ from worker.mailbox.session import Endpoint, Session
 from worker.message import Limits
 from worker.observe import get_logger
 from worker.observing import Observing
-from worker.outcome import State
+from worker.outcome import LONGEST_AFTER, State
 from worker.pause import Pause
 from worker.pipeline import Bounds, Pipeline
 from worker.poll import Poll
@@ -207,6 +207,7 @@ class Parts:
                 batch_bytes=settings.poll.batch_bytes,
                 batch_count=settings.poll.batch_count,
                 patience=settings.poll.every.total_seconds(),
+                longest_wait=max(self._waits()).total_seconds(),
             ),
             go_on=cycle.go_on,
             clock=self.clock,
@@ -353,6 +354,15 @@ class Parts:
             for name in self._handlers
             for table in [self.settings.handlers.get(name, HandlerSettings())]
         }
+
+    def _waits(self) -> Iterator[timedelta]:
+        """All that a message may have to wait for until its next try."""
+        yield LONGEST_AFTER
+        yield from self.settings.junk.waits
+        for route in self.settings.routes:
+            yield from route.waits
+        for table in self.settings.handlers.values():
+            yield from table.pauses
 
     def _handlers_by_path(self) -> dict[MailPath, dict[str, Handler]]:
         """Each path has its own: what isn't named for junk doesn't exist there."""

@@ -16,7 +16,7 @@ from worker.hands import Hands
 from worker.journal.messages import Messages, Place, Record
 from worker.mailbox.session import Session
 from worker.observe import get_logger
-from worker.outcome import Outcome, State
+from worker.outcome import LONGEST_AFTER, Outcome, State
 from worker.poll import Look, Poll
 from worker.record import Recorder
 from worker.settle import Settle, Settlement
@@ -35,11 +35,15 @@ GONE_AFTER = 2
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """How much at a time. batch_bytes: bytes; patience: seconds without any handler returning."""
+    """How much at a time. batch_bytes: bytes; patience: seconds without any handler returning.
+
+    longest_wait: seconds; no message waits for longer until its next try.
+    """
 
     batch_bytes: int
     batch_count: int
     patience: float
+    longest_wait: float = LONGEST_AFTER.total_seconds()
 
 
 @dataclass
@@ -279,7 +283,8 @@ class Pipeline:
 
         Returns whether there may be more once these are done.
         """
-        due = [record for record in self._messages.due(self._clock()) if record.id not in self._hands]
+        due = self._messages.due(self._clock(), longest=self._bounds.longest_wait)
+        due = [record for record in due if record.id not in self._hands]
         due, more = self._turns.of(due)
         suspects = [record for record in due if record.id in self._fetch.suspects]
         self._work_alone(session, suspects, tops)

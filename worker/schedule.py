@@ -9,6 +9,7 @@ import os
 import select
 import signal
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -25,6 +26,8 @@ log = get_logger()
 
 _WORK = "work"
 _HEARTBEAT = "heartbeat"
+CLOCK_EVERY = 5.0
+"""Seconds between two looks at whether the clock was put back, and by how much at least."""
 
 # It warns of every run that a long one makes superfluous, which is what its limit of instances is for.
 logging.getLogger("apscheduler.scheduler").setLevel(logging.ERROR)
@@ -49,6 +52,7 @@ class Schedule:
         self._wanted = threading.Event()
         self._gate = threading.Lock()
         self._ended = False
+        self._over = threading.Event()
         self._scheduler = BackgroundScheduler(
             executors={_WORK: ThreadPoolExecutor(1), _HEARTBEAT: ThreadPoolExecutor(1)},
             # Two instances, one thread: a run that is woken while another is busy waits for it and isn't dropped.
@@ -63,12 +67,14 @@ class Schedule:
     def run(self, end: Ending, *, ending: Callable[[], None]) -> signal.Signals:
         """Run until `end` returns; `ending` is called then, before the work in progress is waited for."""
         self._scheduler.start()
+        threading.Thread(target=self._mind_the_clock, name="clock", daemon=True).start()
         received = end()
         log.info("worker.stopping", signal=received.name)
         ending()
         # The scheduler waits for the work in progress under a lock that setting a next run needs: none is set any more.
         with self._gate:
             self._ended = True
+        self._over.set()
         self._scheduler.shutdown(wait=True)
         return received
 
@@ -93,10 +99,19 @@ class Schedule:
             delay = 0.0 if self._wanted.is_set() else min(every if wait is None else max(wait, 0.0), every)
             self._run_at(_now() + timedelta(seconds=delay))
 
-    def _run_at(self, when: datetime) -> None:
+    def _run_at(self, when: datetime, job: str = _WORK) -> None:
         with self._gate, suppress(JobLookupError):
             if not self._ended:
-                self._scheduler.modify_job(_WORK, next_run_time=when)
+                self._scheduler.modify_job(job, next_run_time=when)
+
+    def _mind_the_clock(self) -> None:
+        """Where the clock was put back, run now: what was to be next is as far away as the clock was put back."""
+        ahead = time.time() - time.monotonic()
+        while not self._over.wait(CLOCK_EVERY):
+            before, ahead = ahead, time.time() - time.monotonic()
+            if ahead < before - CLOCK_EVERY:
+                for job in (_WORK, _HEARTBEAT):
+                    self._run_at(_now(), job)
 
 
 class Watcher:

@@ -5,8 +5,11 @@ import signal
 import subprocess
 import sys
 import threading
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+
+import pytest
+import time_machine
 
 from worker.schedule import Schedule
 from worker.signals import catch_ending
@@ -41,3 +44,30 @@ def test_a_stop_while_work_is_busy_waits_for_it_and_ends() -> None:
     )
     ended = subprocess.run([sys.executable, "-c", program], timeout=30, check=False, cwd=here.parents[2])
     assert ended.returncode == 0
+
+
+def test_work_goes_on_when_the_clock_is_put_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The scheduler goes by the clock: what was to be next was an hour away."""
+    monkeypatch.setattr("worker.schedule.CLOCK_EVERY", 0.05)
+    worked, beaten, over = threading.Event(), threading.Event(), threading.Event()
+    schedule = Schedule(worked.set, timedelta(seconds=0.1), beaten.set, 0.1)
+
+    def end() -> signal.Signals:
+        over.wait()
+        return signal.SIGTERM
+
+    running = threading.Thread(target=lambda: schedule.run(end, ending=lambda: None))
+    with time_machine.travel(datetime.now(UTC), tick=True):
+        running.start()
+        assert worked.wait(10)
+        assert beaten.wait(10)
+    try:
+        with time_machine.travel(datetime.now(UTC) - timedelta(hours=1), tick=True):
+            threading.Event().wait(0.5)  # what was begun before is over
+            worked.clear()
+            beaten.clear()
+            assert worked.wait(10)
+            assert beaten.wait(10)
+    finally:
+        over.set()
+        running.join()

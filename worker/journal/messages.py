@@ -149,11 +149,13 @@ class Messages:
         found = self._records(and_(message.c.state == state, message.c.received_at >= since))
         return sorted(found, key=lambda record: (-record.received_at, -record.id))
 
-    def due(self, now: float) -> list[Record]:
-        """Messages that aren't done and whose time has come."""
-        return self._records(
-            and_(message.c.state == State.PENDING, or_(message.c.next_at.is_(None), message.c.next_at <= now))
-        )
+    def due(self, now: float, *, longest: float) -> list[Record]:
+        """Messages that aren't done and whose time has come.
+
+        longest: seconds that anything waits at most; what would wait for longer was put off by a clock that was ahead.
+        """
+        has_come = or_(message.c.next_at.is_(None), message.c.next_at <= now, message.c.next_at > now + longest)
+        return self._records(and_(message.c.state == State.PENDING, has_come))
 
     def on_path(self, path: Path, ids: Sequence[int]) -> set[int]:
         """Those of these messages that are on this path."""

@@ -112,8 +112,9 @@ def test_the_time_of_the_next_try_decides_what_is_due(messages: Messages) -> Non
     later, now = messages.add([new(uid=1), new(uid=2)], 1.0)
     assert messages.next_due_at() == 0.0
     messages.record([Result(later.id, State.PENDING, next_at=50.0)], 10.0)
-    assert messages.due(49.9) == [now]
-    assert [record.id for record in messages.due(50.0)] == [later.id, now.id]
+    assert messages.due(49.9, longest=0.2) == [now]
+    assert [record.id for record in messages.due(50.0, longest=0.2)] == [later.id, now.id]
+    assert [record.id for record in messages.due(49.9, longest=0.05)] == [later.id, now.id], "no wait is that long"
     messages.record([Result(now.id, State.HANDLED)], 10.0)
     assert messages.next_due_at() == 50.0
     messages.record([Result(later.id, State.HANDLED)], 10.0)
@@ -267,7 +268,7 @@ def test_what_is_opened_again_begins_anew_but_for_what_is_done(messages: Message
     (opened,) = messages.with_keys([row.key])
     assert (opened.state, opened.reason, opened.deaths, opened.settle_to) == (State.PENDING, None, 0, None)
     assert (opened.settled, opened.verdict, opened.released) == (False, CLEAN, False)
-    assert opened in messages.due(0.0)
+    assert opened in messages.due(0.0, longest=0.0)
     assert messages.done_handlers([row.id, other.id]) == {
         row.id: {"archive": (True, 0), "notify": (False, 0)},
         other.id: {"archive": (True, 0), "notify": (False, 2)},
