@@ -6,7 +6,7 @@ from datetime import datetime
 
 from worker.classify import classify
 from worker.journal.facts import Facts
-from worker.journal.messages import Messages, NewMessage, Place, Record
+from worker.journal.messages import DELETED, Messages, NewMessage, Place, Record
 from worker.mailbox.session import Session
 from worker.observe import get_logger
 from worker.outcome import State
@@ -61,16 +61,30 @@ class Rebuild:
         """Walk the mailbox and enter what it holds. What the journal knows already is left as it is."""
         found: list[tuple[NewMessage, State]] = []
         left = 0
-        for folder in self._walk(session).values():
-            for stranger in folder.strangers:
-                state = self._state(folder, stranger)
-                if state is not None:
-                    found.append((_new(folder, stranger, state), state))
-                elif folder.watched:
-                    left += 1
+        for folder, stranger in self._strangers(session):
+            state = self._state(folder, stranger)
+            if state is not None:
+                found.append((_new(folder, stranger, state), state))
+            elif folder.watched:
+                left += 1
         self._messages.add_settled(found, self._clock())
         states = [state for _, state in found]
         return Rebuilt(states.count(State.HANDLED), states.count(State.JUNK), states.count(State.FAILED), left)
+
+    def _strangers(self, session: Session) -> list[tuple[WalkedFolder, Stranger]]:
+        """Messages that no row is about. A row is about one, too, where its number isn't known or doesn't hold."""
+        folders, rows = self._walk(session), self._messages.everything()
+        strangers = strangers_of(folders, rows)
+        for row in rows:
+            if row.reason != DELETED:
+                found_in(folders, strangers, row)  # it is taken out
+        left = {(name, stranger.uid) for places in strangers.values() for name, stranger in places}
+        return [
+            (folder, stranger)
+            for name, folder in folders.items()
+            for stranger in folder.strangers
+            if (name, stranger.uid) in left
+        ]
 
     def _state(self, folder: WalkedFolder, stranger: Stranger) -> State | None:
         state = self._states.get(folder.name)
@@ -97,10 +111,8 @@ class Compact:
         folders = self._walk(session)
         strangers = strangers_of(folders, self._messages.everything())
         missed = [row for row in old if found_in(folders, strangers, row) is None]
-        gone = [row for row in missed if row.missed + 1 >= MISSED_ENOUGH]
         self._messages.found_or_missed(_others(old, missed), [row.id for row in missed])
-        self._messages.compact(gone)
-        return len(gone)
+        return self._messages.compact([row.id for row in missed], missed=MISSED_ENOUGH)
 
 
 class Upkeep:

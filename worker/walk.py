@@ -9,6 +9,7 @@ from worker.journal.messages import Messages, Record
 from worker.key import fingerprint
 from worker.mailbox import uids as uid_sets
 from worker.mailbox.errors import CommandRefused
+from worker.mailbox.folders import missing
 from worker.mailbox.halves import shown_heads
 from worker.mailbox.session import FolderState, Head, Session
 from worker.poll import list_uids
@@ -62,13 +63,19 @@ class Walk:
         self._since = since
 
     def __call__(self, session: Session) -> dict[str, WalkedFolder]:
-        """The folders by name; one that isn't there holds nothing. May raise `MailboxError`, `JournalUnavailable`."""
+        """The folders by name; one that isn't there holds nothing. May raise `MailboxError`, `JournalUnavailable`.
+
+        Raises:
+            CommandRefused: a folder is there and can't be looked into now, so nobody knows what it holds.
+        """
         looks = self._messages.last_looks()
         folders: dict[str, WalkedFolder] = {}
         for name in self._folders:
             try:
                 state = session.select(name)
             except CommandRefused:
+                if not missing(session.folders(), [name]):
+                    raise
                 continue
             present = list_uids(session, name, state)
             placed = {

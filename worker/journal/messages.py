@@ -262,8 +262,8 @@ class Messages:
         if not found:
             return
         with self._write(durable=True) as connection:
-            taken = _taken(connection, [item.fingerprint for item, _ in found])
             done = {"reason": "rebuilt", "outcome_at": now, "settled_at": now}
+            taken = _taken(connection, [item.fingerprint for item, _ in found])
             rows = [_new_row(item, taken, now) | done | {"state": state.value} for item, state in found]
             connection.execute(message.insert(), rows)
 
@@ -322,20 +322,30 @@ class Messages:
             for chunk in _chunks(list(missed)):
                 connection.execute(update(message).where(message.c.id.in_(chunk)).values(missed=message.c.missed + 1))
 
-    def compact(self, records: Sequence[Record]) -> None:
-        """Forget these rows, and keep their number."""
-        if not records:
-            return
+    def compact(self, ids: Sequence[int], *, missed: int) -> int:
+        """Forget these rows and keep their number, which is returned.
+
+        Those stay whose message was seen again meanwhile, so that fewer walks than `missed` missed it in a row, or was
+        opened again.
+        """
+        if not ids:
+            return 0
         with self._write(durable=True) as connection:
-            for state, count in Counter(record.state for record in records).items():
-                statement = self._insert(tally).values(state=state.value, messages=count)
+            found: dict[int, str] = {}
+            for chunk in _chunks(list(ids)):
+                unseen = and_(message.c.id.in_(chunk), message.c.missed >= missed, message.c.settled_at.is_not(None))
+                rows = connection.execute(select(message.c.id, message.c.state).where(unseen).with_for_update())
+                found |= {row.id: row.state for row in rows}
+            for state, count in Counter(found.values()).items():
+                statement = self._insert(tally).values(state=state, messages=count)
                 connection.execute(
                     statement.on_conflict_do_update(
                         index_elements=["state"], set_={"messages": tally.c.messages + count}
                     )
                 )
-            for chunk in _chunks([record.id for record in records]):
+            for chunk in _chunks(list(found)):
                 connection.execute(delete(message).where(message.c.id.in_(chunk)))  # and its rows in `delivery` with it
+            return len(found)
 
     def judged(self, verdicts: Sequence[tuple[int, Verdict]]) -> None:
         """Messages whose verdict is new: because of it they are pending, whatever they were, and released no more."""
@@ -530,7 +540,9 @@ class Messages:
             gone = connection.execute(
                 update(message)
                 .where(message.c.state == State.PENDING, message.c.missed >= gone_after)
-                .values(state=State.GONE.value, outcome_at=now, settled_at=now, in_hand=None, reason="taken-away")
+                .values(
+                    state=State.GONE.value, outcome_at=now, settled_at=now, in_hand=None, reason="taken-away", missed=0
+                )
             )
         return int(gone.rowcount)
 

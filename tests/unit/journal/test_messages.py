@@ -52,7 +52,8 @@ def test_look_alikes_are_numbered_in_and_over_batches(messages: Messages) -> Non
 
 def test_a_key_is_not_given_again_when_a_look_alikes_row_is_compacted(messages: Messages) -> None:
     rows = messages.add([new(uid=1), new(uid=2), new(uid=3)], 1.0)
-    messages.compact([rows[1]])
+    messages.record([Result(rows[1].id, State.HANDLED)], 2.0)
+    assert messages.compact([rows[1].id], missed=0) == 1
     (again,) = messages.add([new(uid=4)], 1.0)
     assert again.key == f"{'a' * 26}-4"
 
@@ -331,9 +332,11 @@ def test_what_is_compacted_is_forgotten_and_still_counted(messages: Messages) ->
     messages.record([Result(row.id, end, done=("archive",)) for row, end in zip(rows, ends, strict=True)], 2.0)
     settled = messages.everything()
 
-    messages.compact([])
-    messages.compact(settled[:3])
-    messages.compact(settled[3:4])
+    ids = [row.id for row in settled]
+    messages.found_or_missed([], ids[:4])
+    assert messages.compact([], missed=1) == 0
+    assert messages.compact(ids[:3], missed=1) == 3
+    assert messages.compact(ids[3:], missed=1) == 1, "the last wasn't missed"
 
     assert messages.compacted() == {done: 3, failed: 1}
     assert messages.everything() == settled[4:]
@@ -392,7 +395,7 @@ def test_counts(messages: Messages) -> None:
     messages.add([new(uid=5)], 8.0)
     ends = {first.id: State.HANDLED, second.id: State.HANDLED, third.id: State.FAILED}
     messages.record([Result(row, state) for row, state in ends.items()], 8.0)
-    messages.compact([row for row in messages.everything() if row.id != second.id and row.id in ends])
+    messages.compact([first.id, third.id], missed=0)
     counts = messages.counts()
     assert counts.by_state == {
         State.PENDING: 2,
