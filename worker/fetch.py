@@ -15,6 +15,7 @@ from worker.journal.messages import Messages, Record
 from worker.key import MessageKey, fingerprint
 from worker.mailbox.errors import CommandRefused, ConnectionLost, MailboxError, ProtocolFault
 from worker.mailbox.folders import Layout
+from worker.mailbox.halves import shown_heads
 from worker.mailbox.session import Body, FolderState, Session
 from worker.message import Limits, Message
 from worker.observe import get_logger
@@ -139,14 +140,19 @@ class Fetch:
         names = {row: {name for name, (is_done, _) in handlers.items() if is_done} for row, handlers in done.items()}
         by_uid = {record.place.uid: record for record in batch if record.place.uid is not None}
         doubtful: list[_Fetched] = []
+        late: list[_Fetched] = []
         for uid, raw, complete in self._contents(session, by_uid, tops):
             record = by_uid.pop(uid)
             top = tops.pop(record.id, None)
             fetched = _Fetched(record, uid, raw, complete, Headers.from_bytes(raw) if top is None else top.headers)
             if top is None and self._looks_otherwise(record, fetched.headers):
                 doubtful.append(fetched)
+            elif record.waiting_since is not None:
+                late.append(fetched)
             else:
                 self._take(fetched, names.get(record.id, set()))
+        for fetched in self._known_anew(session, late) if late else ():
+            self._take(fetched, names.get(fetched.record.id, set()))
         astray = self._astray(session, doubtful) if doubtful else set()
         for fetched in doubtful:
             if fetched.uid not in astray:
@@ -174,6 +180,22 @@ class Fetch:
         """Whether this may be another message than the row's; a stand-in's headers were never the message's."""
         is_stand_in = (record.reason or "").startswith(STAND_IN)
         return not is_stand_in and fingerprint(self._account, headers) != record.fingerprint
+
+    def _known_anew(self, session: Session, late: Sequence[_Fetched]) -> list[_Fetched]:
+        """Of what was waited for, header and size may be others now: by these it is known again from now on.
+
+        The key stays: it is the message's name by now.
+        """
+        uids = [fetched.uid for fetched in late]
+        heads = {head.uid: head for head in shown_heads(session, uids)}
+        known: list[_Fetched] = []
+        for fetched in late:
+            if head := heads.get(fetched.uid):
+                mark = fingerprint(self._account, Headers.from_bytes(head.header))
+                fetched = replace(fetched, record=replace(fetched.record, fingerprint=mark, size=head.size))
+            known.append(fetched)
+        self._messages.known_by([fetched.record for fetched in known])
+        return known
 
     def _astray(self, session: Session, doubtful: Sequence[_Fetched]) -> set[int]:
         """The UIDs at which another message lies than the row's: the folder is another one with the same UIDVALIDITY.

@@ -36,6 +36,43 @@ def assert_balanced(world: World) -> None:
     assert balance.seen == len(world.rows())
 
 
+def test_waiting_for_content_spends_no_try(world: World) -> None:
+    one = world.server.deliver(mail(), bodiless=True)
+    for _ in range(9):
+        world.tick(301)
+    one.bodiless = False
+    fail = [True]
+
+    def flush() -> None:
+        if fail:
+            fail.clear()
+            raise OSError("full")
+
+    world.flush = flush
+    world.drain()
+    assert world.states() == {State.HANDLED: 1}
+
+
+def test_a_handler_that_finished_is_not_called_again_after_the_message_was_away(world: World) -> None:
+    world = World(world.server, pause_after=1)
+    # notify is paused by one that fails, and the next has archive done and waits
+    world.server.deliver(mail("always"))
+    world.tick()
+    one = world.server.deliver(mail("ok"))
+    world.tick(1)
+    row = world.rows()[1]
+    assert (row.state, row.reason) == (State.PENDING, "paused:notify")
+    world.server.move(one, ELSEWHERE)
+    for _ in range(3):
+        world.tick(40)
+    assert world.row(row.key).state is State.GONE
+    world.server.move(one, INBOX)
+    for _ in range(10):
+        world.tick(400)
+    assert world.row(row.key).state is State.HANDLED
+    assert handed(world).count(row.key) == 1
+
+
 def test_what_is_taken_up_again_during_a_walk_is_not_compacted(world: World) -> None:
     one = world.server.deliver(mail())
     world.drain()
@@ -93,6 +130,48 @@ def test_a_rebuild_enters_nothing_that_the_journal_knows(world: World, how: str)
     session: Any = world.server.session()
     rebuild(world)(session)
     assert world.states() == {State.HANDLED: 1, State.FAILED: 1}
+
+
+@pytest.mark.parametrize("shown", ["stand-in", "nothing"])
+def test_a_message_that_was_waited_for_and_comes_back_is_settled_again(world: World, shown: str) -> None:
+    """What the server showed at first has another size, and a stand-in for it has another header."""
+    real = mail()
+    stand_in = (
+        real.replace(b"From: lab@lab.nhs.uk", b"From: Microsoft Exchange Server <server@nhs.net>")
+        .replace(b"Subject: ", b"Subject: Retrieval using the IMAP4 protocol failed for the following message: 1")
+        .replace(b"hello", b"The server couldn't retrieve the following message:")
+    )
+    quirks: dict[str, Any] = {} if shown == "stand-in" else {"bodiless": True, "size": 10}
+    one = world.server.deliver(stand_in if shown == "stand-in" else real, **quirks)
+    world.tick()
+    (row,) = world.rows()
+    assert row.waiting_since is not None
+    one.raw, one.bodiless, one.size = real, False, None
+    world.drain()
+    assert world.states() == {State.HANDLED: 1}
+    world.server.move(one, INBOX)
+    world.drain()
+    assert handed(world) == [row.key]
+    assert world.states() == {State.HANDLED: 1}
+    assert not world.server.folders[INBOX].mails
+
+
+def test_a_stand_in_like_one_of_before_is_a_message_of_its_own(world: World) -> None:
+    stand_in = mail().replace(
+        b"Subject: ", b"Subject: Retrieval using the IMAP4 protocol failed for the following message: 1"
+    )
+    stand_in = stand_in.replace(b"From: lab@lab.nhs.uk", b"From: Microsoft Exchange Server <server@nhs.net>")
+    stand_in = stand_in.replace(b"hello", b"The server couldn't retrieve the following message:")
+    for _ in range(2):
+        mails = [world.server.deliver(stand_in) for _ in range(2)]
+        world.tick()
+        assert world.states()[State.PENDING] == 2
+        for one in mails:
+            one.raw = mail()
+        world.drain()
+    assert world.states() == {State.HANDLED: 4}
+    assert len(set(handed(world))) == len(handed(world)) == 4
+    assert_balanced(world)
 
 
 def test_a_clock_that_was_ahead_for_a_while_keeps_nothing_waiting(world: World) -> None:

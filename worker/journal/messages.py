@@ -237,12 +237,20 @@ class Messages:
         if not new:
             return []
         with self._write() as connection:
-            taken = _taken(connection, [item.fingerprint for item in new])
-            rows = [_new_row(item, taken, now) for item in new]
+            rows = _new_rows(connection, new, now)
             connection.execute(message.insert(), rows)
         keys = [row["key"] for row in rows]
         by_key = {record.key: record for chunk in _chunks(keys) for record in self._records(message.c.key.in_(chunk))}
         return [by_key[key] for key in keys]
+
+    def known_by(self, records: Sequence[Record]) -> None:
+        """Messages of which something else was shown at first: by this fingerprint and size they are known again."""
+        self._update_many(
+            update(message)
+            .where(message.c.id == bindparam("row"))
+            .values(fingerprint=bindparam("mark"), size=bindparam("bytes")),
+            [{"row": record.id, "mark": record.fingerprint, "bytes": record.size} for record in records],
+        )
 
     def misplaced(self, ids: Sequence[int]) -> None:
         """These don't lie where we thought: the number there is another message's. Somewhere in the folder, perhaps."""
@@ -263,9 +271,11 @@ class Messages:
             return
         with self._write(durable=True) as connection:
             done = {"reason": "rebuilt", "outcome_at": now, "settled_at": now}
-            taken = _taken(connection, [item.fingerprint for item, _ in found])
-            rows = [_new_row(item, taken, now) | done | {"state": state.value} for item, state in found]
-            connection.execute(message.insert(), rows)
+            rows = _new_rows(connection, [item for item, _ in found], now)
+            connection.execute(
+                message.insert(),
+                [row | done | {"state": state.value} for row, (_, state) in zip(rows, found, strict=True)],
+            )
 
     def seen_at(self, moves: Sequence[tuple[int, Place]]) -> None:
         """Messages that were known lie elsewhere than we thought; what was gone is pending again."""
@@ -671,6 +681,20 @@ def _taken(connection: Connection, fingerprints: list[str]) -> dict[str, int]:
         for fingerprint, key in connection.execute(query):
             taken[fingerprint] = max(taken.get(fingerprint, 0), int(key[len(fingerprint) + 1 :] or 1))
     return taken
+
+
+def _new_rows(connection: Connection, items: Sequence[NewMessage], now: float) -> list[dict[str, Any]]:
+    """Rows with keys that nobody has: not even a message that got its key by another header (see `known_by`)."""
+    taken = Counter(_taken(connection, [item.fingerprint for item in items]))
+    while True:
+        numbers = dict(taken)
+        rows = [_new_row(item, numbers, now) for item in items]
+        given = set[str]()
+        for chunk in _chunks([row["key"] for row in rows]):
+            given.update(connection.execute(select(message.c.key).where(message.c.key.in_(chunk))).scalars())
+        if not given:
+            return rows
+        taken.update(row["fingerprint"] for row in rows if row["key"] in given)
 
 
 def _new_row(item: NewMessage, taken: dict[str, int], now: float) -> dict[str, Any]:
