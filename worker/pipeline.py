@@ -110,6 +110,7 @@ class Pipeline:
         self._turns = turns
         self._to_settle: list[Settlement] = []
         self._stuck: set[int] = set()
+        self._missed: set[int] = set()
         self._fresh = True
         self._report = Report()
 
@@ -142,6 +143,7 @@ class Pipeline:
         news: whether the connection has told of something in the selected folder; None: it wasn't asked yet.
         """
         self._report = Report()
+        self._missed.clear()
         self._collect(session, wait=0)
         places = self._carry_out(session, self._recorder.rejudged)
         self._recorder.relocated(places)
@@ -150,13 +152,13 @@ class Pipeline:
             self._poll.look_again(folder)
             self._fresh = True
         looks = self._poll.look(session, news=news)
+        for look in looks:
+            self._displace(look.displaced)
         if self._fresh:
             self._to_settle = self._settle.resume(session, looks)
             self._settle_now(session)  # before a copy that already lies in a watched target is taken for new mail
             self._fresh = False
         relocated: set[int] = set()
-        for look in looks:
-            self._displace(look.displaced)
         for look in looks:
             for start in range(0, len(look.new), ADMIT_AT_ONCE):
                 self._go_on()
@@ -164,7 +166,7 @@ class Pipeline:
                     session.select(look.folder)
                 admitted = self._admission.admit(session, look, look.new[start : start + ADMIT_AT_ONCE], looks)
                 relocated |= admitted.tops.keys()
-                self._recorder.relocated(admitted.places)
+                self._relocate(admitted)
                 self._welcome(admitted, look)
                 if not self._turns.keep_order:  # else what came first may be admitted last
                     self._work(session, admitted.tops)
@@ -230,6 +232,19 @@ class Pipeline:
 
     def _displace(self, places: Mapping[int, Place]) -> None:
         """Nothing is moved any more by a place that turned out to be another message's."""
+        self._messages.misplaced(list(places))
+        self._forget_places(places)
+
+    def _relocate(self, admitted: Admitted) -> None:
+        """Nothing is moved any more from where it lay before; what may stay where it was moved to is settled there."""
+        again = {record.id for record, _ in admitted.moved_back}
+        again |= {record.id for record in (*admitted.rejudged, *admitted.released)}
+        stays = {item.id for item in self._to_settle if item.id not in again} & admitted.places.keys()
+        self._messages.settled([(row, admitted.places[row]) for row in sorted(stays)], self._clock())
+        self._forget_places(admitted.places)
+
+    def _forget_places(self, places: Mapping[int, Place]) -> None:
+        """Messages lie elsewhere than was thought. places: where now, as far as is known."""
         self._recorder.relocated(places)
         self._to_settle = [item for item in self._to_settle if item.id not in places]
 
@@ -255,9 +270,11 @@ class Pipeline:
             self._poll.look_again(look.folder)
 
     def _miss(self, records: Sequence[Record]) -> None:
-        records = [record for record in records if record.id not in self._hands]
+        """Found nowhere by this poll, which counts once however often it looks."""
+        records = [record for record in records if record.id not in self._hands and record.id not in self._missed]
         if not records:
             return
+        self._missed.update(record.id for record in records)
         gone = self._messages.missed([record.id for record in records], gone_after=GONE_AFTER, now=self._clock())
         self._report.gone += gone
         self._report.missed += len(records) - gone

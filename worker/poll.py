@@ -1,4 +1,4 @@
-"""What the mailbox shows: which messages are new, which are missing. Knows no bodies.
+"""What the mailbox shows: which messages are new, which are missing. Knows no bodies, and writes nothing down.
 
 A look costs one round trip a watched folder while nothing changes: NOOP for the selected folder, STATUS for the others.
 Only a folder that changed is listed. Never by a high-water mark: a UID may appear late, or below others.
@@ -22,9 +22,10 @@ log = get_logger()
 class Look:
     """A folder that changed, or that was looked at for the first time.
 
-    new: UIDs that no row places here, or whose row says gone, ascending. missing: pending messages whose place this
-    was, and isn't now. found: pending messages that the last walk missed, and that are here. displaced: where messages
-    are now as far as we know, by their rows' ids, as the folder turned out to be another one with the same UIDVALIDITY.
+    present: all UIDs. new: those that no row places here, or whose row says gone, ascending, without mail that is older
+    than `poll.since`. missing: pending messages whose place this was, and isn't now. found: pending messages that the
+    last walk missed, and that are here. displaced: where messages are now as far as we know, by their rows' ids, as the
+    folder turned out to be another one with the same UIDVALIDITY; the journal isn't told of it yet.
     """
 
     folder: str
@@ -93,25 +94,26 @@ class Poll:
 
     def _list(self, session: Session, name: str) -> Look:
         state = session.select(name)
-        since = None if self._since is None else self._since.date()
-        present = frozenset(list_uids(session, name, state, since))
+        present = frozenset(list_uids(session, name, state))
+        ours = present
+        if self._since is not None:
+            ours &= list_uids(session, name, state, self._since.date())
         records = self._messages.in_folder(name)
         displaced: dict[int, Place] = {}
         if self._is_another(name, state):
             records = [replace(record, place=replace(record.place, uid=None)) for record in records]
             displaced = {record.id: record.place for record in records}
-            self._messages.misplaced(list(displaced))
         here = {
             record.place.uid: record
             for record in records
             if record.place.uidvalidity == state.uidvalidity and record.place.uid is not None
         }
-        self._last[name], self._seen[name] = state, uid_sets.mark(present)
+        self._last[name], self._seen[name] = state, uid_sets.mark(ours)
         return Look(
             folder=name,
             state=state,
             present=present,
-            new=tuple(sorted(uid for uid in present if uid not in here or here[uid].state is State.GONE)),
+            new=tuple(sorted(uid for uid in ours if uid not in here or here[uid].state is State.GONE)),
             missing=tuple(
                 record
                 for record in records

@@ -111,8 +111,11 @@ class Recorder:
             self._outdated.add(row)
 
     def forget(self) -> None:
-        """Drop what isn't written down."""
+        """Drop what isn't written down, and all that was known of what is in hand."""
         self._finished.clear()
+        self._moved.clear()
+        self._outdated.clear()
+        self._unwritten.clear()
 
     def record(self) -> Recorded:
         """Write down what there is: on the disk, with all that handlers wrote, when this returns.

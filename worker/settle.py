@@ -81,11 +81,14 @@ class Settle:
     def resume(self, session: Session, looks: Sequence[Look]) -> list[Settlement]:
         """What was recorded and isn't settled: what is still there is to be settled now, and is returned.
 
-        What isn't there was moved, by us or by others. A copy of ours may already lie in the target.
+        What isn't there was moved, by us or by others. A copy of ours may already lie in the target. What is there in a
+        watched folder that has new numbers is told by the headers, which are looked at after this: what isn't found by
+        these counts as moved the next time.
         """
         by_folder = {look.folder: look for look in looks}
         settlements: list[Settlement] = []
         moved: list[tuple[int, Place]] = []
+        renumbered: list[tuple[int, Place]] = []
         elsewhere: dict[str, list[Record]] = {}
         for record in self._messages.unsettled():
             look = by_folder.get(record.place.folder)
@@ -94,6 +97,8 @@ class Settle:
                 elsewhere.setdefault(record.place.folder, []).append(record)
             elif settlement is not None and look.holds(record):
                 settlements.append(settlement)
+            elif record.place.uidvalidity != look.state.uidvalidity:
+                renumbered.append((record.id, Place(record.place.folder, look.state.uidvalidity, None)))
             else:
                 moved.append((record.id, Place(record.settle_to or record.place.folder, 0, None)))
         for folder, records in elsewhere.items():
@@ -108,6 +113,7 @@ class Settle:
                 else:
                     moved.append((record.id, place or Place(record.settle_to or folder, 0, None)))
         self._doubtful.update(item.id for item in settlements)
+        self._messages.seen_at(renumbered)
         self._messages.settled(moved, self._clock())
         return settlements
 

@@ -1,6 +1,7 @@
 """The account of messages where things meet: what people do, what servers do, and when the worker writes it down."""
 
 import io
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -8,8 +9,10 @@ import pytest
 from tests.fakes.mailbox import ELSEWHERE, FAILED, INBOX, JUNK, PROCESSED, Server, mail
 from tests.fakes.world import World
 from worker.mailbox.errors import CommandRefused
+from worker.mailbox.folders import Layout
 from worker.observe import configure_logging
 from worker.outcome import State
+from worker.poll import Poll
 from worker.upkeep import Rebuild
 
 DAY = 86_400.0
@@ -34,6 +37,110 @@ def assert_balanced(world: World) -> None:
     balance = world.balance()
     assert (balance.unaccounted, balance.missing) == (0, 0)
     assert balance.seen == len(world.rows())
+
+
+@pytest.mark.parametrize("more_comes", [False, True])
+def test_what_is_due_and_taken_away_is_missed_once_a_poll(world: World, more_comes: bool) -> None:
+    away = world.server.deliver(mail("twice"))
+    world.tick()
+    world.server.move(away, ELSEWHERE)
+    if more_comes:
+        world.server.deliver(mail())
+    world.tick(60)
+    key = world.rows()[0].key
+    assert world.row(key).state is State.PENDING
+    assert world.told.keys_gone == []
+    world.tick(60)
+    assert world.row(key).state is State.GONE
+    assert world.told.keys_gone == [key]
+
+
+def test_a_dead_letter_that_is_retried_and_not_found_is_missed_once_a_poll(world: World) -> None:
+    away = world.server.deliver(mail("reject"))
+    world.tick()
+    (row,) = world.rows()
+    world.server.move(away, ELSEWHERE)
+    world.retry(row.key)
+    world.server.deliver(mail())
+    world.server.deliver(mail(), JUNK)
+    world.tick()
+    assert world.row(row.key).state is State.PENDING
+    world.tick()
+    assert world.row(row.key).state is State.GONE
+
+
+def test_pending_mail_that_is_older_than_a_since_set_later_is_not_said_to_be_taken_away(world: World) -> None:
+    world.server.deliver(mail("retry"))
+    world.tick()
+    world.since = datetime(2100, 1, 1, tzinfo=UTC)
+    world.start()
+    world.drain()
+    assert world.states() == {State.HANDLED: 1}
+
+
+def test_done_mail_that_is_older_than_a_since_set_later_is_moved(world: World) -> None:
+    world.server.deliver(mail("ok"))
+    world.server.deliver(mail("ok"))
+    world.server.refusing = {("move", INBOX), ("copy", INBOX)}
+    world.tick()
+    assert world.states() == {State.HANDLED: 2}
+    assert len(world.server.folders[INBOX].mails) == 2
+    world.server.refusing = set()
+    world.since = datetime(2100, 1, 1, tzinfo=UTC)
+    world.start()
+    world.drain()
+    assert len(world.server.folders[INBOX].mails) == 0
+
+
+def test_nothing_is_kept_of_what_was_in_hand_when_the_lease_was_lost(world: World) -> None:
+    """Nor is it settled from where it lay then."""
+    world.hung = {"ok"}
+    one = world.server.deliver(mail())
+    world.tick()
+    world.server.move(one, JUNK)
+    world.tick()
+    world.lease.held = False
+    world.tick()
+    world.hung = set()
+    world.server.move(one, INBOX)
+    world.lease.held = True
+    world.tick()
+    world.tick()
+    assert world.states() == {State.HANDLED: 1}
+    assert len(world.server.folders[PROCESSED].mails) == 1
+
+
+def test_a_look_writes_nothing_down(world: World) -> None:
+    """A dry run looks, too, beside a worker that is at work."""
+    world.handled = "keep"
+    world.start()
+    world.server.deliver(mail())
+    world.server.deliver(mail())
+    world.drain()
+    before = world.rows(), world.journal.last_looks()
+    validity = world.server.folders[INBOX].uidvalidity
+    world.server.replace(INBOX)
+    world.server.folders[INBOX].uidvalidity = validity
+    world.server.deliver(mail())
+    session: Any = world.server.session()
+    (look, _) = Poll(world.journal, Layout((INBOX,), JUNK), None).look(session)
+    assert len(look.displaced) == 2
+    assert (world.rows(), world.journal.last_looks()) == before
+
+
+def test_what_a_filter_moved_after_its_outcome_came_is_known_to_lie_there(world: World) -> None:
+    world.hung = {"ok"}
+    one = world.server.deliver(mail("ok"))
+    world.tick()
+    world.hands.hold = True
+    world.hung = set()
+    world.hands.end_hang()
+    world.server.move(one, JUNK)
+    world.tick()
+    (row,) = world.rows()
+    assert row.state is State.HANDLED
+    assert row.place.folder == JUNK
+    assert row.place.uid in world.server.folders[JUNK].mails
 
 
 def test_waiting_for_content_spends_no_try(world: World) -> None:
@@ -193,3 +300,19 @@ def test_gone_mail_is_compacted_after_two_walks_too(world: World) -> None:
     world.clock.now += KEEP + DAY
     assert world.compact(keep=KEEP) == 0
     assert world.compact(keep=KEEP) == 1
+
+
+def test_what_is_recorded_before_a_mailbox_is_moved_is_settled_after_it(world: World) -> None:
+    """The server is moved just then: other numbers, and sizes estimated anew."""
+    one = world.server.deliver(mail(), size=100)
+    world.server.refusing = {("move", INBOX), ("copy", INBOX)}
+    world.tick()
+    assert world.states() == {State.HANDLED: 1}
+    world.server.refusing = set()
+    world.server.renumber(INBOX)
+    one.size = 130
+    world.start()
+    world.drain()
+    assert len(set(handed(world))) == 1
+    assert world.states() == {State.HANDLED: 1}
+    assert not world.server.folders[INBOX].mails
