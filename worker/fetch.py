@@ -135,8 +135,7 @@ class Fetch:
 
         Returns those that somebody took away meanwhile, and those in whose place another message lies.
         """
-        # What was only held back has had no try, and may have had handlers.
-        done = self._messages.done_handlers([r.id for r in batch if r.tries or r.reason or r.released])
+        done = self._messages.done_handlers([record.id for record in batch])
         names = {row: {name for name, (is_done, _) in handlers.items() if is_done} for row, handlers in done.items()}
         by_uid = {record.place.uid: record for record in batch if record.place.uid is not None}
         doubtful: list[_Fetched] = []

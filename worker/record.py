@@ -203,7 +203,7 @@ class Recorder:
             done=outcome.done,
             failed_handler=outcome.failed_handler,
             waiting=state is State.PENDING and _waits_for_content(outcome),
-            untried=_waits_for_content(outcome) or (outcome.held and not outcome.done),
+            untried=outcome.held or _waits_for_content(outcome),
             path=record.verdict.path if record.verdict else Path.CLEAN,
         )
 

@@ -160,6 +160,25 @@ def test_waiting_for_content_spends_no_try(world: World) -> None:
     assert world.states() == {State.HANDLED: 1}
 
 
+def test_a_dead_letter_that_is_retried_has_all_its_tries_again(world: World) -> None:
+    world.server.deliver(mail())
+    fails = [True] * 99
+
+    def flush() -> None:
+        if fails and fails.pop():
+            raise OSError("full")
+
+    world.flush = flush
+    world.drain()
+    assert world.states() == {State.FAILED: 1}
+    fails[:] = [True]
+    world.retry(world.rows()[0].key)
+    world.tick()
+    assert world.states() == {State.PENDING: 1}
+    world.drain()
+    assert world.states() == {State.HANDLED: 1}
+
+
 def test_a_handler_that_finished_is_not_called_again_after_the_message_was_away(world: World) -> None:
     world = World(world.server, pause_after=1)
     # notify is paused by one that fails, and the next has archive done and waits

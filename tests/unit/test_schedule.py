@@ -63,11 +63,11 @@ def test_work_goes_on_when_the_clock_is_put_back(monkeypatch: pytest.MonkeyPatch
         assert beaten.wait(10)
     try:
         with time_machine.travel(datetime.now(UTC) - timedelta(hours=1), tick=True):
-            threading.Event().wait(0.5)  # what was begun before is over
-            worked.clear()
-            beaten.clear()
-            assert worked.wait(10)
-            assert beaten.wait(10)
+            for _ in range(3):  # the first may have been begun before
+                worked.clear()
+                beaten.clear()
+                assert worked.wait(10)
+                assert beaten.wait(10)
     finally:
         over.set()
         running.join()

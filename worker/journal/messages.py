@@ -397,6 +397,7 @@ class Messages:
         """
         values: dict[str, Any] = {
             "state": State.PENDING.value,
+            "tries": 0,
             "deaths": 0,
             "next_at": None,
             "reason": None,

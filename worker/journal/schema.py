@@ -15,6 +15,19 @@ fact = Table(
     comment="Single facts: whose journal this is, paused, the last poll.",
 )
 
+# What a message's row may say, beside its state:
+#
+#                                   outcome_at  settle_to  settled_at  place
+#   pending                         null        null       null        where it lies; uid null: somewhere in the folder
+#   done, still to be moved         set         a folder   null        where it lies
+#   done, and it stays              set         null       set         where it lies
+#   done, and moved                 set         a folder   set         that folder; uid null and uidvalidity 0 where the
+#                                                                      server didn't tell, or somebody else moved it
+#   done in an earlier journal      set         null       set         where it lies; reason `rebuilt`
+#   handled, and deleted by us      set         a folder   set         uid null; reason `deleted`
+#   gone                            set         null       set         where it lay last; reason `taken-away`
+#
+# `missed` counts looks in a row while the message is pending, and walks in a row once it is done.
 message = Table(
     "message",
     metadata,
