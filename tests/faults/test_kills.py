@@ -282,6 +282,7 @@ WITHOUT_MOVE = (
 )
 
 
+@pytest.mark.slow
 def test_a_sample_of_the_matrix(matrix: Matrix) -> None:
     found = matrix.enumerate()
     first = [next(run for run in found if run[1][:2] == kind) for kind in SAMPLE]

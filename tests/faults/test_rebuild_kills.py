@@ -80,6 +80,7 @@ def rebuilds(dovecot: Mailbox, make_worker: MakeWorker, handled: str) -> Rebuild
     return Rebuilds(worker, arguments)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("handled", ["Processed", "keep"])
 def test_a_rebuild_that_was_killed_is_begun_again(dovecot: Mailbox, make_worker: MakeWorker, handled: str) -> None:
     ours = rebuilds(dovecot, make_worker, handled)

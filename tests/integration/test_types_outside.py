@@ -148,6 +148,7 @@ def strict_pyright(outside: Path, *files: str) -> list[str]:
 RIGHT = ("ward_round/__init__.py", "ward_round/uses.py", "tests/test_ward_round.py", "pathology_filing.py")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("check", [mypy, strict_pyright])
 def test_a_package_from_elsewhere_is_strictly_typed(outside: Path, check: Callable[..., list[str]]) -> None:
     assert check(outside, *RIGHT) == []
