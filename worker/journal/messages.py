@@ -475,11 +475,7 @@ class Messages:
             return
         with self._write(durable=True) as connection:
             connection.execute(_RECORD, [_result_row(result, now) for result in results])
-            done = [
-                _delivery_of(result, handler) | {"tries": 0, "done_at": now, "reason": None}
-                for result in results
-                for handler in result.done
-            ]
+            done = [_delivery_of(result, handler) | {"done_at": now} for result in results for handler in result.done]
             if done:
                 statement = self._insert(delivery)
                 connection.execute(

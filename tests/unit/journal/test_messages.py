@@ -9,7 +9,7 @@ from sqlalchemy import select
 from worker.journal.database import Database, JournalUnavailable
 from worker.journal.glance import Newest, newest
 from worker.journal.messages import DELETED, SUSPECT, Looked, Messages, NewMessage, Place, Record, Result
-from worker.journal.schema import delivery, metadata
+from worker.journal.schema import delivery, known_sender, metadata
 from worker.outcome import State
 from worker.verdict import Evidence, Path, Verdict
 
@@ -233,6 +233,7 @@ def test_a_new_verdict_opens_a_message_again(messages: Messages) -> None:
     (row,) = messages.add([new(verdict=JUNK)], 1.0)
     messages.reopen(row.id, verdict=CLEAN, released_at=2.0)
     messages.record([Result(row.id, State.HANDLED, next_at=50.0, settle_to="Processed")], 3.0)
+    messages.settled([(row.id, Place("Processed", 3, 1))], 4.0)
     messages.judged([(row.id, JUNK)])
     record = only(messages)
     assert (record.state, record.verdict, record.released) == (State.PENDING, JUNK, False)
@@ -288,6 +289,27 @@ def test_a_release_is_opened_with_its_verdict_and_counts_as_one(messages: Messag
     assert (only(messages).verdict, only(messages).released, messages.counts().released) == (CLEAN, True, 1)
 
 
+def test_a_sender_is_known_once_his_mail_was_handled_as_clean(messages: Messages) -> None:
+    def by(sender: str, uid: int, verdict: Verdict = CLEAN) -> NewMessage:
+        return replace(new(sender * 26, uid, verdict=verdict), sender=sender)
+
+    rows = messages.add([by("a", 1), by("b", 2), by("c", 3, JUNK), by("d", 4)], 1.0)
+    messages.record([Result(row.id, State.HANDLED) for row in rows[:3]], 2.0)
+    messages.record([Result(rows[3].id, State.FAILED)], 2.0)
+    with messages._database.read() as connection:
+        known = connection.execute(select(known_sender.c.sender, known_sender.c.since)).all()
+    assert sorted(map(tuple, known)) == [("a", 2.0), ("b", 2.0)]
+
+
+def test_headers_that_are_waited_for_are_told_apart_by_folder_and_number(messages: Messages) -> None:
+    messages.await_headers("INBOX", {(14, 1): 5.0, (14, 2): 6.0, (15, 1): 7.0}, [])
+    messages.await_headers("Junk Email", {(14, 1): 8.0}, [])
+    messages.await_headers("INBOX", {(16, 1): 9.0}, [(14, 1)])
+    messages.await_headers("INBOX", {}, [])
+    assert messages.headerless("INBOX") == {(14, 2): 6.0, (15, 1): 7.0, (16, 1): 9.0}
+    assert messages.headerless("Junk Email") == {(14, 1): 8.0}
+
+
 def test_walks_that_miss_settled_mail_are_counted_until_one_finds_it(messages: Messages) -> None:
     here, away, other = messages.add([new(uid=1), new(uid=2), new(uid=3)], 1.0)
 
@@ -299,6 +321,8 @@ def test_walks_that_miss_settled_mail_are_counted_until_one_finds_it(messages: M
     assert missed() == [0, 2, 1]
     messages.found_or_missed([away.id], [])
     assert missed() == [0, 0, 1]
+    messages.settled([(other.id, Place("Processed", 3, 1))], 2.0)
+    assert missed() == [0, 0, 0]
 
 
 def test_what_was_settled_before_a_time(messages: Messages) -> None:
