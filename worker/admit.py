@@ -243,7 +243,7 @@ class Admission:
 
     def _is_moved_out(self, record: Record, folder: str) -> bool:
         """Whether junk left the folder for junk, and that is to count as a release."""
-        is_junk = record.verdict is not None and record.verdict.path is Path.JUNK
+        is_junk = record.verdict.path is Path.JUNK
         return self._on_moved_out is not None and is_junk and record.state in _OPEN and self._left_junk(record, folder)
 
     def _left_junk(self, record: Record, folder: str) -> bool:
@@ -252,7 +252,7 @@ class Admission:
         return record.place.folder in there and folder not in there
 
     def _release(self, record: Record) -> None:
-        evidence = () if record.verdict is None else record.verdict.evidence
+        evidence = record.verdict.evidence
         verdict = Verdict(Path.CLEAN, (*evidence, MOVED_OUT))
         self._messages.reopen(record.id, verdict=verdict, released_at=self._clock())
         log.warning("message.moved_out", key=record.key)
@@ -315,12 +315,12 @@ _NOT_DONE = (State.PENDING, State.GONE)
 
 
 def _changes_path(item: _Seen, record: Record) -> bool:
-    return record.verdict is None or record.verdict.path is not item.verdict.path
+    return record.verdict.path is not item.verdict.path
 
 
 def _by_move_alone(record: Record) -> bool:
     """Whether a move released it, and no person has."""
-    return record.verdict is not None and record.verdict.evidence[-1:] == (MOVED_OUT,)
+    return record.verdict.evidence[-1:] == (MOVED_OUT,)
 
 
 def _is_worth_a_note(item: _Seen, record: Record, *, left_junk: bool) -> bool:

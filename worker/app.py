@@ -560,7 +560,7 @@ _LIST = {State.JUNK: "junk", State.FAILED: "failed"}
 
 
 def _sources(record: Record) -> set[str]:
-    return set() if record.verdict is None else {piece.source for piece in record.verdict.evidence if piece.counts}
+    return {piece.source for piece in record.verdict.evidence if piece.counts}
 
 
 def _must_be_fit(kind: IntentKind, record: Record) -> None:

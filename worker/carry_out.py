@@ -22,7 +22,7 @@ def is_junk(record: Record) -> bool:
 
     What was handled can't, even where its path says junk: a clean handler had it when it was moved to the junk folder.
     """
-    on_the_path = record.verdict is not None and record.verdict.path is Path.JUNK
+    on_the_path = record.verdict.path is Path.JUNK
     return record.state is State.JUNK or (on_the_path and record.state is not State.HANDLED)
 
 
@@ -69,7 +69,7 @@ class CarryOut:
     def _reopen(self, intent: Intent, record: Record) -> bool:
         match intent.kind:
             case Kind.RELEASE if is_junk(record):
-                evidence = (*(record.verdict.evidence if record.verdict else ()), RELEASED)
+                evidence = (*record.verdict.evidence, RELEASED)
                 self._messages.reopen(record.id, verdict=Verdict(Path.CLEAN, evidence), released_at=self._clock())
                 log.info("message.released", key=record.key, actor=as_word(intent.actor))
                 return True

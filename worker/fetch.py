@@ -21,7 +21,7 @@ from worker.message import Limits, Message
 from worker.observe import get_logger
 from worker.outcome import STAND_IN, Outcome, State
 from worker.record import Recorder
-from worker.verdict import Path, Verdict
+from worker.verdict import Verdict
 
 log = get_logger()
 
@@ -169,7 +169,7 @@ class Fetch:
             key=MessageKey(record.key),
             folder=record.place.folder,
             received_at=_when(record.received_at),
-            verdict=record.verdict or Verdict(Path.CLEAN),
+            verdict=record.verdict,
             headers=fetched.headers,
             limits=self._limits,
         )
@@ -217,7 +217,7 @@ class Fetch:
         self, session: Session, by_uid: dict[int, Record], tops: dict[int, Top]
     ) -> Iterator[tuple[int, bytes, bool]]:
         """(UID, bytes, whole) of each message that the server shows; of some only the header is asked for."""
-        slim = [uid for uid, record in by_uid.items() if self._headers_only(record.verdict or Verdict(Path.CLEAN))]
+        slim = [uid for uid, record in by_uid.items() if self._headers_only(record.verdict)]
         full = [uid for uid in by_uid if uid not in slim]
         expected = sum(by_uid[uid].size for uid in full)
         known = {uid: tops[by_uid[uid].id].raw for uid in slim if by_uid[uid].id in tops}

@@ -251,12 +251,12 @@ class Observing(Watching):
         self._record("lease.taken" if held else "lease.lost", holder=self._replica)
 
     def outcome(self, record: Record, result: Result) -> None:
-        path = record.verdict.path if record.verdict is not None else Path.CLEAN
+        path = record.verdict.path
         word = result.state.value
         if result.state is State.PENDING:
             word = "held" if result.untried else "retry"
         self.metrics.tried(path.value, word)
-        if result.state is State.JUNK and record.verdict is not None:
+        if result.state is State.JUNK:
             for source in dict.fromkeys(piece.source for piece in record.verdict.evidence if piece.counts):
                 self.metrics.judged_junk(source)
         if result.state in _ENDS:
@@ -268,7 +268,7 @@ class Observing(Watching):
         self._record_all(disposed)
 
     def gone(self, records: Sequence[Record]) -> None:
-        paths = [(record, record.verdict.path if record.verdict is not None else Path.CLEAN) for record in records]
+        paths = [(record, record.verdict.path) for record in records]
         self._record_all([_disposition(record, State.GONE, path, None, None) for record, path in paths])
 
     def _record(self, kind: str, /, **fields: Any) -> None:

@@ -148,9 +148,7 @@ class Pipeline:
         places = self._carry_out(session, self._recorder.rejudged)
         self._recorder.relocated(places)
         self._report.opened = len(places)
-        for folder in self._settle.ask_again():
-            self._poll.look_again(folder)
-            self._fresh = True
+        self._fresh |= self._settle.ask_again()
         looks = self._poll.look(session, news=news)
         for look in looks:
             self._displace(look.displaced)

@@ -85,7 +85,7 @@ class Preview:
             if head is not None:
                 yield self._one(session, looks, look.folder, head, record)
             elif uid in there:
-                path = None if record is None or record.verdict is None else record.verdict.path
+                path = None if record is None else record.verdict.path
                 yield Foreseen("" if record is None else record.key, path, NO_HEADER)
 
     def _one(

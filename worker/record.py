@@ -204,7 +204,7 @@ class Recorder:
             failed_handler=outcome.failed_handler,
             waiting=state is State.PENDING and _waits_for_content(outcome),
             untried=outcome.held or _waits_for_content(outcome),
-            path=record.verdict.path if record.verdict else Path.CLEAN,
+            path=record.verdict.path,
         )
 
     def _wait(
@@ -231,7 +231,7 @@ class Recorder:
 
     def _announce(self, item: Finished, result: Result) -> None:
         with bound(key=item.record.key):
-            path = item.record.verdict.path if item.record.verdict else Path.CLEAN
+            path = item.record.verdict.path
             match result.state:
                 case State.HANDLED | State.JUNK:
                     log.info("message.done", outcome=result.state.value, path=path.value, route=item.outcome.route)

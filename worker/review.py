@@ -16,7 +16,7 @@ from worker.mailbox.errors import CommandRefused
 from worker.mailbox.session import Session
 from worker.message import Limits, Message, MessageError
 from worker.mime.words import readable
-from worker.verdict import Evidence, Path, Verdict
+from worker.verdict import Evidence
 
 LINE = 300
 """Characters of one line that are shown."""
@@ -106,7 +106,7 @@ class Review:
             key=MessageKey(record.key),
             folder=record.place.folder,
             received_at=datetime.fromtimestamp(record.received_at, UTC),
-            verdict=record.verdict or Verdict(Path.CLEAN),
+            verdict=record.verdict,
             limits=self._limits,
         )
         headers = message.headers
@@ -197,5 +197,5 @@ def _content(message: Message) -> tuple[str, tuple[tuple[str, str, int], ...], s
 def _reason(record: Record) -> str:
     if record.reason:
         return record.reason
-    evidence = () if record.verdict is None else record.verdict.evidence
+    evidence = record.verdict.evidence
     return ", ".join(dict.fromkeys(f"{piece.source} {piece.value}" for piece in evidence if piece.counts))

@@ -54,8 +54,8 @@ class Settle:
         self._account = account
         self._clock = clock
         self._doubtful: set[int] = set()
-        self._refused: dict[int, tuple[float, str]] = {}
-        """When each message, by its row's id, may be asked for again, and its folder."""
+        self._refused: dict[int, float] = {}
+        """When each message, by its row's id, may be asked for again."""
 
     def check(self, session: Session) -> None:
         """Refuse a server on which moving can't be done safely.
@@ -70,13 +70,13 @@ class Settle:
                 "for MOVE."
             )
 
-    def ask_again(self) -> set[str]:
-        """Folders with messages that the server refused to move, where they may be asked for again by now."""
+    def ask_again(self) -> bool:
+        """Whether there are messages that the server refused to move and may be asked for again by now."""
         now = self._clock()
-        due = {row: folder for row, (until, folder) in self._refused.items() if until <= now}
+        due = [row for row, until in self._refused.items() if until <= now]
         for row in due:
             del self._refused[row]
-        return set(due.values())
+        return bool(due)
 
     def resume(self, session: Session, looks: Sequence[Look]) -> list[Settlement]:
         """What was recorded and isn't settled: what is still there is to be settled now, and is returned.
@@ -259,7 +259,7 @@ class Settle:
             session.status(target)  # refused as well: it isn't there, and a new connection makes it anew
             log.error("mailbox.move_refused", count=len(refused), folder=folder, target=target)
             until = self._clock() + REFUSED_WAIT
-            self._refused |= {item.id: (until, folder) for item in refused}
+            self._refused |= {item.id: until for item in refused}
 
     def _move(self, session: Session, group: Sequence[Settlement], folder: str, target: str) -> None:
         if session.has("MOVE"):

@@ -107,7 +107,7 @@ class Turns:
     def _is_first(self, record: Record, first: Mapping[str, tuple[int, float | None] | None]) -> bool:
         if record.sender is None or record.key in self._free:
             return True
-        if record.verdict is not None and record.verdict.path is not Path.CLEAN:
+        if record.verdict.path is not Path.CLEAN:
             return True
         before = first.get(record.sender)
         return before is None or before[0] == record.id

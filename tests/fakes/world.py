@@ -280,6 +280,7 @@ class World:
         server: Server | None = None,
         *,
         handled: str = PROCESSED,
+        junk: str = "auto",
         database: Database | None = None,
         pause_after: int = 0,
         ordered: bool = False,
@@ -294,6 +295,7 @@ class World:
         self.clock = Clock()
         self.faults = Faults()
         self.handled = handled
+        self.junk = junk
         self.database = database or Database("sqlite://")
         metadata.create_all(self.database._engine)
         self.journal = Messages(self.database)
@@ -374,7 +376,7 @@ class World:
         recorder = Recorder(
             messages=messages,
             hands=hands,
-            targets=Targets(self.handled, FAILED, "auto"),
+            targets=Targets(self.handled, FAILED, self.junk),
             layout=layout,
             backoff=_Backoff(),
             flush=lambda: self.flush(),
@@ -465,7 +467,7 @@ class World:
         return Compact(self.journal, self._walk(), keep=keep, clock=self.clock)(session)
 
     def _walk(self) -> Walk:
-        targets = [name for name in (self.handled, FAILED) if name != "keep"]
+        targets = [name for name in (self.handled, FAILED, self.junk) if name not in {"keep", "auto"}]
         watched = [*self.watched_folders, JUNK]
         return Walk(self.journal, account=ACCOUNT, watched=watched, targets=targets, since=self.since)
 

@@ -5,11 +5,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from sqlalchemy import event
 
 from tests.fakes.mailbox import ELSEWHERE, FAILED, INBOX, JUNK, PROCESSED, Server, mail
 from tests.fakes.world import World
 from worker.mailbox.errors import CommandRefused
 from worker.mailbox.folders import Layout
+from worker.message import Message
 from worker.observe import configure_logging
 from worker.outcome import State
 from worker.poll import Poll
@@ -141,6 +143,71 @@ def test_what_a_filter_moved_after_its_outcome_came_is_known_to_lie_there(world:
     assert row.state is State.HANDLED
     assert row.place.folder == JUNK
     assert row.place.uid in world.server.folders[JUNK].mails
+    assert row.settled
+
+
+@pytest.mark.parametrize("capabilities", [("MOVE", "UIDPLUS", "IDLE"), ("UIDPLUS", "IDLE")])
+def test_what_is_done_as_its_folder_is_renumbered_is_not_settled_before_it_is_moved(capabilities: Any) -> None:
+    world = World(Server(capabilities=capabilities, folders=["Results"]))
+    world.watched_folders = (INBOX, "Results")
+    world.start()
+    world.hung = {"ok"}
+    world.server.deliver(mail("ok"), "Results")
+    world.tick()
+    world.hands.hold = True
+    world.hung = set()
+    world.hands.end_hang()
+    world.server.renumber("Results")
+    settled: list[bool] = []
+    world.server.before = lambda name: settled.extend(row.settled for row in world.rows() if name in {"move", "copy"})
+    world.tick()
+    assert settled == [False]
+    assert [(row.state, row.settled) for row in world.rows()] == [(State.HANDLED, True)]
+    assert len(world.server.folders[PROCESSED].mails) == 1
+
+
+@pytest.mark.parametrize("move_releases", [False, True])
+def test_junk_that_a_person_takes_out_before_we_moved_it_is_open_and_not_settled(move_releases: bool) -> None:
+    world = World(Server(folders=["Suspicious"]), junk="Suspicious", move_releases=move_releases)
+    world.hung = {"ok"}
+    one = world.server.deliver(mail("ok"), JUNK)
+    world.tick()
+    world.hands.hold = True
+    world.hung = set()
+    world.hands.end_hang()
+    world.server.move(one, INBOX)
+    handed_over: list[tuple[State, bool]] = []
+
+    def note(_message: Message) -> bool:
+        handed_over.extend((row.state, row.settled) for row in world.rows())
+        return False
+
+    world.poison = note
+    world.tick()
+    assert handed_over == [(State.PENDING, False)]
+
+
+def test_a_poll_that_finds_nothing_new_writes_nothing_of_the_mailbox(world: World) -> None:
+    world.server.deliver(mail())
+    world.drain()
+    written: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        if not statement.startswith(("BEGIN", "SELECT", "PRAGMA")):
+            written.append(statement)
+
+    event.listen(world.database._engine, "before_cursor_execute", note)
+    world.tick()
+    assert [statement for statement in written if " fact" not in statement] == []
+
+
+def test_a_poll_that_opened_a_message_says_so(world: World) -> None:
+    world.server.deliver(mail("reject"))
+    world.tick()
+    world.retry(world.rows()[0].key)
+    session: Any = world.server.session()
+    world.pipeline.connected()
+    assert world.pipeline.poll(session).opened == 1
 
 
 def test_waiting_for_content_spends_no_try(world: World) -> None:

@@ -336,7 +336,7 @@ class Mailbox(RuleBasedStateMachine):
     def what_is_in_junk_can_be_told_from_what_is_not(self) -> None:
         if hasattr(self, "world"):
             for row in self.world.rows():
-                is_clean = row.verdict is not None and row.verdict.path is Path.CLEAN
+                is_clean = row.verdict.path is Path.CLEAN
                 assert not (row.state is State.JUNK and is_clean), row
                 assert is_clean or not row.released, row
 

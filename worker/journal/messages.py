@@ -35,7 +35,7 @@ class Record:
     key: str
     fingerprint: str
     state: State
-    verdict: Verdict | None
+    verdict: Verdict
     place: Place
     size: int
     received_at: float
@@ -708,9 +708,6 @@ def _new_row(item: NewMessage, taken: dict[str, int], now: float) -> dict[str, A
         "size": item.size,
         "received_at": item.received_at,
         "first_seen_at": now,
-        "tries": 0,
-        "deaths": 0,
-        "missed": 0,
         "sender": item.sender,
         "sender_listed": item.sender_listed,
     }
@@ -722,7 +719,7 @@ def _record(row: Any) -> Record:
         key=row.key,
         fingerprint=row.fingerprint,
         state=State(row.state),
-        verdict=None if row.path is None else Verdict(Path(row.path), _evidence(row.evidence)),
+        verdict=Verdict(Path(row.path), _evidence(row.evidence)),
         place=Place(row.folder, row.uidvalidity, row.uid),
         size=row.size,
         received_at=row.received_at,
