@@ -1,6 +1,7 @@
 """The account of messages where things meet: what people do, what servers do, and when the worker writes it down."""
 
 import io
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -185,6 +186,25 @@ def test_junk_that_a_person_takes_out_before_we_moved_it_is_open_and_not_settled
     world.poison = note
     world.tick()
     assert handed_over == [(State.PENDING, False)]
+
+
+@pytest.mark.parametrize("comes", ["between polls", "at once", "late"])
+def test_what_came_back_is_moved_whenever_there_is_enough_of_it(
+    world: World, monkeypatch: pytest.MonkeyPatch, comes: str
+) -> None:
+    monkeypatch.setattr("worker.pipeline.SETTLE_AT_ONCE", 1)
+    world.hung = {"ok"} if comes == "between polls" else set()
+    world.hands.hold = comes == "late"
+    world.bounds = world.pipeline._bounds = replace(world.bounds, batch_bytes=500)
+    for _ in range(9):
+        world.server.deliver(mail())
+    world.tick()
+    if comes == "between polls":
+        world.hung = set()
+        world.hands.end_hang()
+        world.tick()
+    assert world.states() == {State.HANDLED: 9}
+    assert len(world.server.folders[PROCESSED].mails) == 9
 
 
 def test_a_poll_that_finds_nothing_new_writes_nothing_of_the_mailbox(world: World) -> None:
