@@ -1,0 +1,221 @@
+"""Outcomes are written down with the place, the path and the waits that hold when they are."""
+
+from datetime import timedelta
+from typing import Any, cast
+
+import pytest
+
+from worker.hands import Finished
+from worker.journal.database import Database
+from worker.journal.messages import Messages, NewMessage, Place, Record, Result
+from worker.journal.schema import metadata
+from worker.mailbox.folders import Layout
+from worker.outcome import Outcome, State
+from worker.record import KEEP, Recorder, Targets
+from worker.settle import Settlement
+from worker.verdict import Path, Verdict
+
+HANDLED = Outcome(State.HANDLED, done=("archive",))
+LATER = Place("INBOX", 15, 9)
+
+
+class Hands(dict[int, Record]):
+    """What is in hand, by row."""
+
+    def rows(self) -> list[int]:
+        return list(self)
+
+
+class Backoff:
+    """Notes what it is asked, and waits for a minute a failure, five times."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str | None, int]] = []
+
+    def after_failure(self, route: str | None, failures: int) -> timedelta | None:
+        self.asked.append((route, failures))
+        return None if failures > 5 else timedelta(minutes=failures)
+
+
+class Room:
+    """A recorder with a journal."""
+
+    def __init__(self, targets: Targets | None = None) -> None:
+        database = Database("sqlite://")
+        metadata.create_all(database._engine)
+        self.messages = Messages(database)
+        self.hands = Hands()
+        self.backoff = Backoff()
+        self.told: list[tuple[str, State]] = []
+        self.fails = False
+        self.recorder = Recorder(
+            messages=self.messages,
+            hands=cast(Any, self.hands),
+            targets=targets or Targets("Processed", "Failed", "auto"),
+            layout=Layout(("INBOX",), "Junk Email"),
+            backoff=self.backoff,
+            flush=self._flush,
+            clock=lambda: 100.0,
+            on_outcome=lambda record, result: self.told.append((record.key, result.state)),
+        )
+
+    def _flush(self) -> None:
+        if self.fails:
+            raise OSError("full")
+
+    def add(self, *uids: int, path: Path = Path.CLEAN) -> list[Record]:
+        """Messages that are in hand."""
+        new = [NewMessage(f"{uid:026}", Place("INBOX", 14, uid), 10, 5.0, Verdict(path)) for uid in uids]
+        records = self.messages.add(new, 1.0)
+        self.hands |= {record.id: record for record in records}
+        return records
+
+    def finish(self, record: Record, outcome: Outcome = HANDLED) -> None:
+        del self.hands[record.id]
+        self.recorder.add([Finished(record, outcome)])
+
+
+@pytest.fixture
+def room() -> Room:
+    return Room()
+
+
+def test_each_outcome_has_its_folder() -> None:
+    targets = Targets("Processed", "Failed", "auto")
+    folders = [targets.of(state, "Junk Email") for state in (State.HANDLED, State.FAILED, State.JUNK, State.PENDING)]
+    assert folders == ["Processed", "Failed", "Junk Email", None]
+    assert Targets(KEEP, "Failed", "Suspicious").of(State.HANDLED, "Junk Email") is None
+    assert Targets(KEEP, "Failed", "Suspicious").of(State.JUNK, "Junk Email") == "Suspicious"
+
+
+def test_what_is_recorded_is_to_be_moved_from_where_it_lies(room: Room) -> None:
+    one, other, stays = room.add(1, 2, 3)
+    room.recorder.relocated({one.id: LATER})
+    room.recorder.relocated({other.id: Place("INBOX", 15, 8)})
+    room.recorder.relocated({one.id + 100: LATER})
+    for record in (one, other, stays):
+        room.finish(record)
+    assert room.recorder.record().settlements == (
+        Settlement(one.id, one.fingerprint, LATER, "Processed"),
+        Settlement(other.id, other.fingerprint, Place("INBOX", 15, 8), "Processed"),
+        Settlement(stays.id, stays.fingerprint, stays.place, "Processed"),
+    )
+
+
+def test_a_place_holds_for_one_outcome(room: Room) -> None:
+    (one,) = room.add(1)
+    room.recorder.relocated({one.id: LATER})
+    room.finish(one, Outcome(State.PENDING, reason="paused:archive", held=True))
+    room.recorder.record()
+    room.hands[one.id] = one
+    room.finish(one)
+    (settlement,) = room.recorder.record().settlements
+    assert settlement.place == one.place
+
+
+def test_what_is_not_in_hand_is_not_relocated(room: Room) -> None:
+    (one,) = room.add(1)
+    room.finish(one)
+    room.recorder.relocated({one.id: LATER})
+    (settlement,) = room.recorder.record().settlements
+    assert settlement.place == one.place
+
+
+def test_whether_there_is_an_outcome_of_a_message(room: Room) -> None:
+    one, other = room.add(1, 2)
+    assert not room.recorder.is_due
+    assert not room.recorder.holds(one.id)
+    room.finish(one)
+    assert room.recorder.is_due
+    assert (room.recorder.holds(one.id), room.recorder.holds(other.id)) == (True, False)
+    room.recorder.record()
+    assert not room.recorder.is_due
+
+
+def test_of_what_changed_its_path_in_hand_only_that_it_was_handled_holds(room: Room) -> None:
+    failed, handled, beside = room.add(1, 2, 3)
+    room.recorder.rejudged(failed.id)
+    room.recorder.rejudged(handled.id)
+    room.finish(failed, Outcome(State.FAILED, reason="archive:Reject"))
+    room.finish(handled)
+    room.finish(beside, Outcome(State.FAILED, reason="archive:Reject"))
+    recorded = room.recorder.record()
+    assert recorded.outcomes == {State.HANDLED: 1, State.FAILED: 1}
+    assert [row.state for row in room.messages.everything()] == [State.PENDING, State.HANDLED, State.FAILED]
+    assert [key for key, _ in room.told] == [handled.key, beside.key]
+
+    room.hands[failed.id] = failed
+    room.finish(failed, Outcome(State.FAILED, reason="archive:Reject"))
+    assert room.recorder.record().outcomes == {State.FAILED: 1}
+
+
+def test_the_failures_of_each_handler_are_counted_for_each_message(room: Room) -> None:
+    first, second = room.add(1, 2)
+    room.messages.begin_tries([first.id, second.id], "run")
+    room.messages.record(
+        [Result(first.id, State.PENDING, "archive:ValueError", failed_handler="archive")] * 2
+        + [Result(second.id, State.PENDING, "archive:ValueError", failed_handler="archive")],
+        2.0,
+    )
+    failed = Outcome(State.PENDING, reason="archive:ValueError", failed_handler="archive", route="all")
+    other = Outcome(State.PENDING, reason="notify:ValueError", failed_handler="notify", route="all")
+    (first, second) = room.messages.everything()
+    room.recorder.add([Finished(first, failed), Finished(second, failed), Finished(second, other)])
+    room.recorder.record()
+    assert room.backoff.asked == [("all", 3), ("all", 2), ("all", 1)]
+
+
+def test_a_fault_before_any_handler_counts_by_the_tries(room: Room) -> None:
+    (one,) = room.add(1)
+    for _ in range(3):
+        room.messages.begin_tries([one.id], "run")
+    (one,) = room.messages.everything()
+    room.recorder.put(one, Outcome(State.PENDING, reason="routing:RuntimeError"))
+    room.recorder.record()
+    assert room.backoff.asked == [(None, 4)]
+    (row,) = room.messages.everything()
+    assert row.next_at == 100.0 + 4 * 60
+
+
+def test_what_was_not_brought_to_the_disk_is_not_done(room: Room) -> None:
+    one, in_hand, refused = room.add(1, 2, 3)
+    room.fails = True
+    room.finish(one)
+    room.finish(refused, Outcome(State.FAILED, reason="archive:Reject"))
+    assert room.recorder.record().outcomes == {State.PENDING: 1, State.FAILED: 1}
+    room.fails = False
+    room.finish(in_hand)
+    assert room.recorder.record().outcomes == {State.PENDING: 1}  # a part of it may have been lost with the others
+    assert [row.reason for row in room.messages.everything()] == ["not-flushed", "not-flushed", "archive:Reject"]
+    assert room.messages.done_handlers([one.id, in_hand.id]) == {}
+
+    room.hands[in_hand.id] = in_hand
+    room.finish(in_hand)
+    assert room.recorder.record().outcomes == {State.HANDLED: 1}
+
+
+def test_nothing_is_left_of_what_is_forgotten(room: Room) -> None:
+    one, other = room.add(1, 2)
+    room.recorder.relocated({one.id: LATER})
+    room.recorder.rejudged(one.id)
+    room.fails = True
+    room.finish(other)
+    room.recorder.record()
+    room.fails = False
+    room.recorder.forget()
+    assert not room.recorder.is_due
+    room.finish(one, Outcome(State.FAILED, reason="archive:Reject", done=("archive",)))
+    (settlement,) = room.recorder.record().settlements
+    assert (settlement.place, settlement.target) == (one.place, "Failed")
+
+
+def test_junk_in_the_junk_folder_stays_and_a_dead_letter_does_not(room: Room) -> None:
+    junk = NewMessage("j" * 26, Place("Junk Email", 7, 1), 10, 5.0, Verdict(Path.JUNK))
+    failed = NewMessage("f" * 26, Place("Junk Email", 7, 2), 10, 5.0, Verdict(Path.JUNK))
+    flagged = NewMessage("g" * 26, Place("INBOX", 14, 3), 10, 5.0, Verdict(Path.JUNK))
+    rows = room.messages.add([junk, failed, flagged], 1.0)
+    outcomes = [Outcome(State.JUNK), Outcome(State.FAILED, reason="junk:Reject"), Outcome(State.JUNK)]
+    room.recorder.add(Finished(row, outcome) for row, outcome in zip(rows, outcomes, strict=True))
+    moves = {item.id: item.target for item in room.recorder.record().settlements}
+    assert moves == {rows[1].id: "Failed", rows[2].id: "Junk Email"}
+    assert [row.settled for row in room.messages.everything()] == [True, False, False]
