@@ -1,15 +1,18 @@
 """Outcomes are written down with the place, the path and the waits that hold when they are."""
 
+import io
 from datetime import timedelta
 from typing import Any, cast
 
 import pytest
+from structlog.testing import capture_logs
 
 from worker.hands import Finished
 from worker.journal.database import Database
 from worker.journal.messages import Messages, NewMessage, Place, Record, Result
 from worker.journal.schema import metadata
 from worker.mailbox.folders import Layout
+from worker.observe import configure_logging
 from worker.outcome import Outcome, State
 from worker.record import KEEP, Recorder, Targets
 from worker.settle import Settlement
@@ -50,7 +53,7 @@ class Room:
         self.fails = False
         self.recorder = Recorder(
             messages=self.messages,
-            hands=cast(Any, self.hands),
+            hands=cast("Any", self.hands),
             targets=targets or Targets("Processed", "Failed", "auto"),
             layout=Layout(("INBOX",), "Junk Email"),
             backoff=self.backoff,
@@ -73,6 +76,11 @@ class Room:
     def finish(self, record: Record, outcome: Outcome = HANDLED) -> None:
         del self.hands[record.id]
         self.recorder.add([Finished(record, outcome)])
+
+
+@pytest.fixture(autouse=True)
+def quiet() -> None:
+    configure_logging(level="error", format="json", stream=io.StringIO(), hooks=False)
 
 
 @pytest.fixture
@@ -192,6 +200,38 @@ def test_what_was_not_brought_to_the_disk_is_not_done(room: Room) -> None:
     room.hands[in_hand.id] = in_hand
     room.finish(in_hand)
     assert room.recorder.record().outcomes == {State.HANDLED: 1}
+
+
+def test_a_handler_that_finished_is_not_done_while_what_it_wrote_is_not_on_the_disk(room: Room) -> None:
+    one, other = room.add(1, 2)
+    room.fails = True
+    failed = Outcome(State.PENDING, ("archive",), "notify:ValueError", failed_handler="notify", route="first")
+    room.finish(one, failed)
+    room.finish(other, Outcome(State.HANDLED, route="second"))
+    with capture_logs() as logs:
+        room.recorder.record()
+    assert [entry["event"] for entry in logs if entry["log_level"] == "error"] == ["handler.failed"]
+    assert room.messages.done_handlers([one.id]) == {}
+    assert [row.reason for row in room.messages.everything()] == ["not-flushed", "not-flushed"]
+    assert room.backoff.asked == [("first", 1), ("second", 1)]
+
+
+def test_what_is_held_waits_as_long_as_it_is_told_and_spends_no_try(room: Room) -> None:
+    one, other = room.add(1, 2)
+    room.messages.begin_tries([one.id, other.id], "run")
+    room.finish(one, Outcome(State.PENDING, ("archive",), "paused:notify", timedelta(seconds=30), held=True))
+    room.finish(other, Outcome(State.PENDING, reason="turn", held=True))
+    room.recorder.record()
+    assert [(row.tries, row.next_at) for row in room.messages.everything()] == [(0, 130.0), (0, 100.0)]
+    assert room.messages.done_handlers([one.id, other.id]) == {one.id: {"archive": (True, 0)}}
+    assert room.backoff.asked == []
+
+
+def test_handlers_are_done_on_the_path_of_their_message(room: Room) -> None:
+    (one,) = room.add(1, path=Path.JUNK)
+    room.finish(one, Outcome(State.PENDING, ("quarantine",), "other:ValueError", failed_handler="other"))
+    room.recorder.record()
+    assert room.messages.done_handlers([one.id])[one.id] == {"quarantine": (True, 0), "other": (False, 1)}
 
 
 def test_nothing_is_left_of_what_is_forgotten(room: Room) -> None:
