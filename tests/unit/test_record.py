@@ -1,6 +1,7 @@
 """Outcomes are written down with the place, the path and the waits that hold when they are."""
 
 import io
+import json
 from datetime import timedelta
 from typing import Any, cast
 
@@ -68,7 +69,7 @@ class Room:
 
     def add(self, *uids: int, path: Path = Path.CLEAN) -> list[Record]:
         """Messages that are in hand."""
-        new = [NewMessage(f"{uid:026}", Place("INBOX", 14, uid), 10, 5.0, Verdict(path)) for uid in uids]
+        new = [NewMessage(chr(96 + uid) * 26, Place("INBOX", 14, uid), 10, 5.0, Verdict(path)) for uid in uids]
         records = self.messages.add(new, 1.0)
         self.hands |= {record.id: record for record in records}
         return records
@@ -234,6 +235,25 @@ def test_handlers_are_done_on_the_path_of_their_message(room: Room) -> None:
     assert room.messages.done_handlers([one.id])[one.id] == {"quarantine": (True, 0), "other": (False, 1)}
 
 
+def test_each_outcome_is_told_with_its_key(room: Room) -> None:
+    configure_logging(level="debug", format="json", stream=(out := io.StringIO()), hooks=False)
+    done, held, dead, later = room.add(1, 2, 3, 4)
+    room.finish(done, Outcome(State.HANDLED, ("archive",), route="all"))
+    room.finish(held, Outcome(State.PENDING, reason="paused:archive", held=True))
+    room.finish(dead, Outcome(State.FAILED, reason="archive:Reject"))
+    room.finish(later, Outcome(State.PENDING, reason="archive:ValueError", failed_handler="archive"))
+    room.recorder.record()
+    lines = [json.loads(line) for line in out.getvalue().splitlines()]
+    told = {line["key"]: (line["event"], line["level"], line.get("route"), line.get("reason")) for line in lines}
+    assert told == {
+        done.key: ("message.done", "info", "all", None),
+        held.key: ("message.held", "debug", None, "paused:archive"),
+        dead.key: ("message.dead_letter", "error", None, "archive:Reject"),
+        later.key: ("message.retry", "warning", None, "archive:ValueError"),
+    }
+    assert [line["outcome"] for line in lines if line["event"] == "message.done"] == ["handled"]
+
+
 def test_nothing_is_left_of_what_is_forgotten(room: Room) -> None:
     one, other = room.add(1, 2)
     room.recorder.relocated({one.id: LATER})
@@ -254,8 +274,11 @@ def test_junk_in_the_junk_folder_stays_and_a_dead_letter_does_not(room: Room) ->
     failed = NewMessage("f" * 26, Place("Junk Email", 7, 2), 10, 5.0, Verdict(Path.JUNK))
     flagged = NewMessage("g" * 26, Place("INBOX", 14, 3), 10, 5.0, Verdict(Path.JUNK))
     rows = room.messages.add([junk, failed, flagged], 1.0)
+    handled = NewMessage("h" * 26, Place("Processed", 9, 1), 10, 5.0, Verdict(Path.CLEAN))
+    (there,) = room.messages.add([handled], 1.0)
+    room.recorder.add([Finished(there, HANDLED)])
     outcomes = [Outcome(State.JUNK), Outcome(State.FAILED, reason="junk:Reject"), Outcome(State.JUNK)]
     room.recorder.add(Finished(row, outcome) for row, outcome in zip(rows, outcomes, strict=True))
     moves = {item.id: item.target for item in room.recorder.record().settlements}
     assert moves == {rows[1].id: "Failed", rows[2].id: "Junk Email"}
-    assert [row.settled for row in room.messages.everything()] == [True, False, False]
+    assert [row.settled for row in room.messages.everything()] == [True, False, False, True]
