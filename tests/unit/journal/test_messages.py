@@ -367,6 +367,25 @@ def test_what_is_compacted_is_forgotten_and_still_counted(messages: Messages) ->
     assert list(messages.done_handlers([row.id for row in rows])) == [rows[4].id]
 
 
+def test_what_was_opened_again_is_not_compacted(messages: Messages) -> None:
+    opened, done = messages.add([new(uid=1), new(uid=2)], 1.0)
+    messages.record([Result(opened.id, State.FAILED), Result(done.id, State.FAILED)], 2.0)
+    messages.found_or_missed([], [opened.id, done.id])
+    messages.reopen(opened.id)
+    assert messages.compact([opened.id, done.id], missed=1) == 1
+    assert only(messages).id == opened.id
+
+
+def test_more_rows_are_compacted_than_one_statement_takes(messages: Messages) -> None:
+    rows = messages.add([new(f"{number:026}", number) for number in range(1, 502)], 1.0)
+    messages.record([Result(row.id, State.HANDLED) for row in rows], 2.0)
+    ids = [row.id for row in rows]
+    messages.found_or_missed([], ids)
+    assert messages.compact(ids, missed=1) == 501
+    assert messages.everything() == []
+    assert messages.compacted() == {State.HANDLED: 501}
+
+
 def test_what_is_rebuilt_is_never_pending(tmp_path: FilePath) -> None:
     database = Database(f"sqlite:///{tmp_path / 'journal.sqlite'}")
     metadata.create_all(database._engine)
