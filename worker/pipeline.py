@@ -169,7 +169,8 @@ class Pipeline:
                 if not self._turns.keep_order:  # else what came first may be admitted last
                     self._work(session, admitted.tops)
         self._messages.found([record.id for look in looks for record in look.found])
-        self._miss([record for look in looks for record in look.missing if record.id not in relocated])
+        missing = [record for look in looks for record in look.missing if record.id not in relocated]
+        self._miss(self._sought(session, missing) if self._poll.leaves_out else missing)
         self._work_through(session)
         if session.selected != self._poll.rest:
             session.select(self._poll.rest)
@@ -267,6 +268,12 @@ class Pipeline:
             log.warning("mailbox.header_not_shown", count=len(admitted.unread), folder=look.folder)
             self._poll.look_again(look.folder)
 
+    def _sought(self, session: Session, missing: Sequence[Record]) -> list[Record]:
+        """Those that are nowhere in their folders, when also mail is looked at that is older than `poll.since`."""
+        records = [record for record in missing if record.id not in self._hands]
+        by_folder = groupby(sorted(records, key=_folder_of), key=_folder_of)
+        return [record for folder, group in by_folder for record in self._admission.seek(session, folder, list(group))]
+
     def _miss(self, records: Sequence[Record]) -> None:
         """Found nowhere by this poll, which counts once however often it looks."""
         records = [record for record in records if record.id not in self._hands and record.id not in self._missed]
@@ -305,11 +312,11 @@ class Pipeline:
         self._work_alone(session, suspects, tops)
         others = sorted(
             (record for record in due if record.id not in {suspect.id for suspect in suspects}),
-            key=lambda record: record.place.folder,
+            key=_folder_of,
         )
         if others:  # beside these, what hangs isn't alone any more
             self._messages.not_alone([row for row in self._hands.rows() if row in self._stuck])
-        for _, group in groupby(others, key=lambda record: record.place.folder):
+        for _, group in groupby(others, key=_folder_of):
             for batch in _batches(group, self._bounds):
                 if not self._make_room(session, sum(record.size for record in batch)):
                     return False
@@ -400,6 +407,10 @@ class Pipeline:
             for folder in self._settle.settle(session, self._to_settle):
                 self._poll.look_again(folder)
             self._to_settle.clear()
+
+
+def _folder_of(record: Record) -> str:
+    return record.place.folder
 
 
 def _batches(records: Iterable[Record], bounds: Bounds) -> Iterator[list[Record]]:

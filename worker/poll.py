@@ -62,6 +62,11 @@ class Poll:
         """The folder that is selected between polls."""
         return self._layout.watched[0]
 
+    @property
+    def leaves_out(self) -> bool:
+        """Whether there may be mail that is never new."""
+        return self._since is not None
+
     def forget(self) -> None:
         """The next look lists every folder: after a new connection, or for a full reconciliation."""
         self._last.clear()

@@ -95,6 +95,37 @@ def test_done_mail_that_is_older_than_a_since_set_later_is_moved(world: World) -
     assert len(world.server.folders[INBOX].mails) == 0
 
 
+@pytest.mark.parametrize("how", ["no-copyuid", "renumbered"])
+def test_what_was_begun_and_is_older_than_since_is_found_again(world: World, how: str) -> None:
+    world.server.copyuid = how != "no-copyuid"
+    world.server.deliver(mail("twice"))
+    world.server.deliver(mail("older, and never begun"))
+    world.bounds = world.pipeline._bounds = replace(world.bounds, batch_count=1)
+    world.tick()
+    (row,) = [row for row in world.rows() if row.state is State.PENDING]
+    world.since = datetime(2100, 1, 1, tzinfo=UTC)
+    world.start()
+    world.server.renumber(INBOX)
+    world.drain()
+    assert world.row(row.key).state is State.HANDLED
+    assert world.states()[State.GONE] == 0
+
+
+def test_a_retried_dead_letter_that_is_older_than_since_is_found_again(world: World) -> None:
+    world.server.copyuid = False
+    world.server.deliver(mail("reject"))
+    world.drain()
+    assert world.states() == {State.FAILED: 1}
+    world.since = datetime(2100, 1, 1, tzinfo=UTC)
+    world.start()
+    for _ in range(3):
+        world.retry(world.rows()[0].key)
+        world.drain()
+        assert world.states() == {State.FAILED: 1}
+        assert len(world.server.folders[FAILED].mails) == 1
+    assert handed(world, "notify") == [world.rows()[0].key] * 4
+
+
 def test_nothing_is_kept_of_what_was_in_hand_when_the_lease_was_lost(world: World) -> None:
     """Nor is it settled from where it lay then."""
     world.hung = {"ok"}
