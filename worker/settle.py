@@ -73,7 +73,7 @@ class Settle:
     def ask_again(self) -> set[str]:
         """Folders with messages that the server refused to move, where they may be asked for again by now."""
         now = self._clock()
-        due = {row: folder for row, (until, folder) in self._refused.items() if until <= now}
+        due = {row: at for row, (until, at) in self._refused.items() if not now < until <= now + REFUSED_WAIT}
         for row in due:
             del self._refused[row]
         return set(due.values())

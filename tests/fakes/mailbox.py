@@ -34,6 +34,8 @@ class Mail:
     bodiless: bool = False
     breaks: bool = False
     """The server ends the connection when its body is asked for."""
+    breaks_at_head: bool = False
+    """The server ends the connection when its header is asked for."""
     refused: bool = False
     """The server says NO to a command that asks for its body."""
     veiled: bool = False
@@ -236,6 +238,8 @@ class FakeSession:
             found = {uid: self._mails[uid] for uid in sorted(wanted) if uid in self._mails}
             if any(mail.veiled for mail in found.values()):
                 raise CommandRefused("the mail server said: no")
+            if any(mail.breaks_at_head for mail in found.values()):
+                self._lose()
             return [
                 Head(
                     uid, _size(mail), mail.received_at, mail.keywords, mail.raw.partition(b"\r\n\r\n")[0] + b"\r\n\r\n"
