@@ -11,10 +11,11 @@ from typing import NamedTuple
 from worker.headers import Headers
 from worker.journal.messages import DELETED, Messages, NewMessage, Place, Record
 from worker.key import fingerprint
+from worker.mailbox import uids as uid_sets
 from worker.mailbox.errors import CommandRefused, ConnectionLost, ProtocolFault
 from worker.mailbox.folders import Layout
 from worker.mailbox.halves import shown_heads
-from worker.mailbox.session import FolderState, Head, Session
+from worker.mailbox.session import HEADS_AT_ONCE, FolderState, Head, Session
 from worker.observe import get_logger
 from worker.outcome import State
 from worker.poll import Look, list_uids
@@ -380,8 +381,9 @@ def locate(session: Session, messages: Messages, account: str, folder: str, stat
     placed = {record.place.uid for record in rows if record.place.uidvalidity == state.uidvalidity}
     strangers = list_uids(session, folder, state) - placed
     found: dict[str, list[int]] = {}
-    for head in shown_heads(session, strangers):
-        found.setdefault(fingerprint(account, Headers.from_bytes(head.header)), []).append(head.uid)
+    for uids in uid_sets.chunks(strangers, HEADS_AT_ONCE):
+        for head in shown_heads(session, uids):
+            found.setdefault(fingerprint(account, Headers.from_bytes(head.header)), []).append(head.uid)
     return found
 
 

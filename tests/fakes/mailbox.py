@@ -85,6 +85,8 @@ class Server:
         self._origins = count(1)
         self.folders = {name: self._new_folder() for name in (INBOX, JUNK, PROCESSED, FAILED, ELSEWHERE, *folders)}
         self.sessions = 0
+        self.most_heads = 0
+        """As many headers as were asked for at once, at most."""
         self.before: Hook = lambda _name: None
         """Called before each command takes effect; may raise, as a lost connection or a death would."""
         self.after: Hook = lambda _name: None
@@ -235,6 +237,8 @@ class FakeSession:
 
     def heads(self, wanted: Iterable[int]) -> list[Head]:
         with self._command("heads"):
+            wanted = list(wanted)
+            self._server.most_heads = max(self._server.most_heads, len(wanted))
             found = {uid: self._mails[uid] for uid in sorted(wanted) if uid in self._mails}
             if any(mail.veiled for mail in found.values()):
                 raise CommandRefused("the mail server said: no")

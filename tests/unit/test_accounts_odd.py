@@ -1,12 +1,14 @@
 """The account of messages where the server, the clock or the machine does what nobody expects."""
 
 import io
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from tests.fakes.mailbox import FAILED, INBOX, JUNK, PROCESSED, Server, mail
-from tests.fakes.world import World
+from tests.fakes.world import DEATHS, World
+from worker.mailbox.session import HEADS_AT_ONCE
 from worker.observe import configure_logging
 from worker.outcome import State
 
@@ -202,3 +204,28 @@ def test_known_mail_whose_header_ends_the_connection_keeps_no_other_waiting(worl
     for _ in range(3):
         world.tick()
     assert world.states() == {State.HANDLED: 2}
+
+
+def test_headers_are_read_so_many_at_a_time_as_memory_holds_in_any_case(world: World) -> None:
+    """A death while they are read is nobody's: it would come again at each start."""
+    world.bounds = replace(world.bounds, batch_count=100)
+    world.server.copyuid = False
+    world.start()
+    for _ in range(250):
+        world.server.deliver(mail(junk=True), JUNK)
+    world.drain()
+    world.server.renumber(JUNK)
+    world.drain()
+    assert world.balance().unaccounted == 0
+    assert world.server.most_heads <= HEADS_AT_ONCE
+
+
+def test_deaths_that_come_from_outside_are_shared_out_among_what_was_in_hand(world: World) -> None:
+    """Else the same innocent is alone in hand each time, and is given up for it."""
+    kills = iter(range(2 * DEATHS))
+    world.poison = lambda _message: next(kills, None) is not None
+    for _ in range(4):
+        world.server.deliver(mail())
+    world.drain()
+    assert world.deaths == 2 * DEATHS
+    assert world.states() == {State.HANDLED: 4}

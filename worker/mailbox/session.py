@@ -25,6 +25,8 @@ from worker.mailbox.wire import Client, ImapError, tls_context
 
 HEADER_CAP = MAX_HEADER_BYTES + 1
 """Bytes of a header that are fetched: one more than are read, so that what is cut is known to be."""
+HEADS_AT_ONCE = 100
+"""Headers that are asked for, and held, at once: read, those of 256 KB that Exchange lets pass take 1.5 MB each."""
 SMALL_ANSWER = 16_000_000
 """Bytes of literals that a command which fetches no message may bring."""
 EXPUNGED_TRIES = 5
@@ -257,7 +259,7 @@ class Session:
         """Size, date, flags and header of messages; those that the server doesn't show are left out."""
         items = ("RFC822.SIZE", "INTERNALDATE", "FLAGS", f"BODY.PEEK[HEADER]<0.{HEADER_CAP}>")
         heads: list[Head] = []
-        for chunk in uid_sets.chunks(wanted):
+        for chunk in uid_sets.chunks(wanted, HEADS_AT_ONCE):
             answer = self._fetch(chunk, items, cap=SMALL_ANSWER + len(chunk) * HEADER_CAP)
             for uid in chunk:
                 head = _head(uid, answer.get(uid, {}))
