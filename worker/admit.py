@@ -11,10 +11,11 @@ from typing import NamedTuple
 from worker.headers import Headers
 from worker.journal.messages import DELETED, Messages, NewMessage, Place, Record
 from worker.key import fingerprint
-from worker.mailbox.errors import CommandRefused
+from worker.mailbox import uids as uid_sets
+from worker.mailbox.errors import CommandRefused, ConnectionLost, ProtocolFault
 from worker.mailbox.folders import Layout
 from worker.mailbox.halves import shown_heads
-from worker.mailbox.session import FolderState, Head, Session
+from worker.mailbox.session import HEADS_AT_ONCE, FolderState, Head, Session
 from worker.observe import get_logger
 from worker.outcome import State
 from worker.poll import Look, list_uids
@@ -31,6 +32,9 @@ MOVED_OUT = Evidence("release", None, "moved out", "it was moved out of the junk
 
 HEADER_WAIT = 3600.0
 """Seconds for which a message is waited for that the server lists without a header; then it is a dead letter."""
+
+HEADER_AGAIN = 300.0
+"""Seconds until a header is asked for again at which the connection ended."""
 
 NO_HEADER = "header-not-shown"
 """The reason of such a dead letter."""
@@ -107,10 +111,14 @@ class Admission:
         self._clock = clock
         self._sender_of = sender_of
         self._on_moved_out = on_moved_out
+        self._alone: set[Place] = set()
+        """Where headers are asked for one at a time, as asking for these ended the connection."""
+        self._put_off: dict[Place, float | None] = {}
+        """Until when (epoch s) no header is asked for, as asking for it alone ended the connection; None: not yet."""
 
     def admit(self, session: Session, look: Look, uids: Sequence[int], looks: Iterable[Look]) -> Admitted:
         """Give each of these UIDs of the looked-at folder its row. The folder is selected again when this returns."""
-        seen = [self._see(look.folder, head) for head in shown_heads(session, uids)]
+        seen = [self._see(look.folder, head) for head in self._heads(session, look, uids)]
         unread = set(uids) - {item.head.uid for item in seen}
         since = self._waited_for(look, uids, unread)
         seen += (hopeless := self._without_header(session, look, since))
@@ -142,17 +150,51 @@ class Admission:
             headless=headless,
         )
 
+    def _heads(self, session: Session, look: Look, uids: Sequence[int]) -> list[Head]:
+        """The headers, as far as the server shows them.
+
+        Where it ends the connection instead, the next look asks for each alone; and that at which it ends even then is
+        left out for a while, as if it had no header yet: others aren't to wait for it.
+        """
+        places = {Place(look.folder, look.state.uidvalidity, uid): uid for uid in uids}
+        asked = [place for place in places if not self._is_put_off(place)]
+        together = [place for place in asked if place not in self._alone]
+        heads: list[Head] = []
+        for group in (together, *([place] for place in asked if place in self._alone)):
+            try:
+                heads += shown_heads(session, [places[place] for place in group])
+            except (ConnectionLost, ProtocolFault):
+                self._put_off |= {place: None for place in group if place in self._alone}
+                self._alone.update(group)
+                raise
+            self._alone.difference_update(group)
+        return heads
+
+    def _is_put_off(self, place: Place) -> bool:
+        """Once in any case, and then for a time: however seldom the mailbox is looked at, others come in between."""
+        if place not in self._put_off:
+            return False
+        now = self._clock()
+        until = self._put_off[place]
+        if until is None:
+            self._put_off[place] = now + HEADER_AGAIN
+        elif not now < until <= now + HEADER_AGAIN:
+            del self._put_off[place]
+            return False
+        return True
+
     def _waited_for(self, look: Look, uids: Sequence[int], unread: Collection[int]) -> dict[int, float]:
         """Since when the header of each is waited for: over restarts, which would else begin the hour anew.
 
         What was shown by now, is gone, or has its row is forgotten.
         """
-        known = self._messages.headerless(look.folder)
+        waits = self._messages.headerless(look.folder)
         validity, now = look.state.uidvalidity, self._clock()
+        known = {place: at for place, at in waits.items() if at <= now}  # else the clock was put back: begin anew
         since = {uid: known.get((validity, uid), now) for uid in unread}
         still = {(validity, uid) for uid in set(look.new) - (set(uids) - set(unread))}
         begun = {(validity, uid): at for uid, at in since.items() if (validity, uid) not in known}
-        self._messages.await_headers(look.folder, begun, known.keys() - still)
+        self._messages.await_headers(look.folder, begun, waits.keys() - (still & known.keys()))
         return since
 
     def _without_header(self, session: Session, look: Look, since: Mapping[int, float]) -> list[_Seen]:
@@ -339,8 +381,9 @@ def locate(session: Session, messages: Messages, account: str, folder: str, stat
     placed = {record.place.uid for record in rows if record.place.uidvalidity == state.uidvalidity}
     strangers = list_uids(session, folder, state) - placed
     found: dict[str, list[int]] = {}
-    for head in shown_heads(session, strangers):
-        found.setdefault(fingerprint(account, Headers.from_bytes(head.header)), []).append(head.uid)
+    for uids in uid_sets.chunks(strangers, HEADS_AT_ONCE):
+        for head in shown_heads(session, uids):
+            found.setdefault(fingerprint(account, Headers.from_bytes(head.header)), []).append(head.uid)
     return found
 
 

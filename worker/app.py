@@ -301,12 +301,13 @@ class App:
                 "what was handled. Nothing was done. Say it: --assume-handled-before DATE. Mail received on that date "
                 "or later is handled, perhaps again.",
             )
-        with self._explained():
-            damaged = self._open_or_set_aside()
-            lease = self._parts.lease
-            if not lease.acquire():
-                raise Failure(ExitCode.NOT_NOW, "A worker is running. Stop it first; nothing was done.")
+        lease = self._parts.lease
         try:
+            with self._explained():
+                damaged = self._open_or_set_aside()
+                if not lease.acquire():
+                    raise Failure(ExitCode.NOT_NOW, _RUNNING)
+                self._pause_until_rebuilt()
             with lease.kept(), self._visit() as (session, _):
                 rebuild = Rebuild(
                     self._parts.journal.messages,
@@ -335,17 +336,22 @@ class App:
         return [self._parts.layout.junk] + ([] if ours in (KEEP, "auto") else [ours])
 
     def _open_or_set_aside(self) -> Path | None:
-        """Open the journal; a damaged one is kept under another name. What isn't rebuilt yet is paused until it is."""
-        kept = None
+        """Open the journal; a damaged one is kept under another name, unless a worker has it open."""
         try:
             self._open()
         except JournalDamaged:
+            if not self._parts.lease.reserve():
+                raise Failure(ExitCode.NOT_NOW, _RUNNING) from None
             kept = self._parts.journal.replace_damaged(self.settings.account.address, REBUILD)
             self._open()
+            return kept
+        return None
+
+    def _pause_until_rebuilt(self) -> None:
+        """Whatever happens here, no worker takes a journal that isn't rebuilt yet for one of a mailbox that is new."""
         facts = self._parts.journal.facts
         if facts.last_poll() is None and facts.paused() is None:
             facts.pause(REBUILD, self._parts.clock())
-        return kept
 
     def preview(self) -> list[Foreseen]:
         """What each message would come to, were the mailbox drained now."""
@@ -556,6 +562,7 @@ class App:
         return Failure(ExitCode.HALTED if halted else ExitCode.NOT_NOW, guard.advice())
 
 
+_RUNNING = "A worker is running. Stop it first; nothing was done."
 _LIST = {State.JUNK: "junk", State.FAILED: "failed"}
 
 

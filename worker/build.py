@@ -195,7 +195,7 @@ class Parts:
             run=replica(),
         )
         cycle.pipeline = Pipeline(
-            poll=Poll(messages, self.layout, settings.poll.since),
+            poll=Poll(messages, self.layout, settings.poll.since, account=settings.account.address),
             admission=admission,
             fetch=fetch,
             hands=hands,

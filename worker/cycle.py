@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from worker.connect import Connector
+from worker.evenly import Evenly
 from worker.journal.database import JournalUnavailable
 from worker.journal.facts import Facts, LastPoll
 from worker.journal.lease import Lease, LeaseLost
@@ -128,6 +129,7 @@ class Cycle:
         self._check_age = check_age
         self._keep_watch = keep_watch
         self._delete_handled_after = delete_handled_after
+        self._evenly = Evenly(facts, clock)
         self._upkeep = upkeep
         self._watching = watching or Watching()
         self._watch: Callable[[int | None], None] = lambda _fileno: None
@@ -384,7 +386,7 @@ class Cycle:
         if self._monotonic() >= self._full_look_at:
             self.pipeline.reconcile_next()
             self._full_look_at = self._monotonic() + FULL_LOOK_EVERY
-            if self._delete_handled_after is not None:
+            if self._delete_handled_after is not None and self._evenly():
                 self.pipeline.delete_handled(session, self._delete_handled_after)
             self._upkeep(session)
         report = self.pipeline.poll(session, news=news)

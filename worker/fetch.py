@@ -143,7 +143,7 @@ class Fetch:
         for uid, raw, complete in self._contents(session, by_uid, tops):
             record = by_uid.pop(uid)
             top = tops.pop(record.id, None)
-            fetched = _Fetched(record, uid, raw, complete, Headers.from_bytes(raw) if top is None else top.headers)
+            fetched = _Fetched(record, uid, raw, complete, _headers(raw, top))
             if top is None and self._looks_otherwise(record, fetched.headers):
                 doubtful.append(fetched)
             elif record.waiting_since is not None:
@@ -284,6 +284,13 @@ class Fetch:
             return here, Missing(look_again=folder)
         elsewhere = [record for record in batch if record not in here]
         return here, Missing(tuple(self._seek(session, folder, elsewhere)), sought=len(elsewhere))
+
+
+def _headers(raw: bytes, top: Top | None) -> Headers:
+    """Those that stand above the message itself: a stand-in for it comes below its own."""
+    if top is not None and raw.startswith(top.raw.rstrip(b"\r\n")):
+        return top.headers
+    return Headers.from_bytes(raw)
 
 
 def _lies_in(record: Record, state: FolderState) -> bool:

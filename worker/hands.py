@@ -16,8 +16,11 @@ from datetime import timedelta
 from worker.journal.messages import Record
 from worker.keeper import Busy
 from worker.message import Message
-from worker.observe import bound
+from worker.observe import bound, get_logger
+from worker.observe.redact import class_of
 from worker.outcome import Outcome, State
+
+log = get_logger()
 
 ASK_AGAIN = 0.2
 """Seconds between two questions whether a message may be begun."""
@@ -97,17 +100,24 @@ class Hands:
         """What the threads gave back, waiting at most so many seconds for the first, or until `interrupt`."""
         given_back: list[tuple[InHand, Outcome] | None] = []
         with suppress(queue.Empty):
-            if self._in_hand and wait > 0:
-                given_back.append(self._finished.get(timeout=wait))
+            until = time.monotonic() + wait
+            while self._in_hand and (left := until - time.monotonic()) > 0:
+                given_back.append(given := self._finished.get(timeout=left))
+                if given is None or self._is_awaited(given[0]):
+                    break
             while True:
                 given_back.append(self._finished.get_nowait())
         finished: list[Finished] = []
         for item, outcome in filter(None, given_back):
-            if self._in_hand.get(item.record.id) is item:
+            if self._is_awaited(item):
                 del self._in_hand[item.record.id]
                 self._overdue.discard(item.record.id)
                 finished.append(Finished(item.record, outcome))
         return finished
+
+    def _is_awaited(self, item: InHand) -> bool:
+        """Whether it wasn't forgotten, and perhaps taken anew since."""
+        return self._in_hand.get(item.record.id) is item
 
     def interrupt(self) -> None:
         """End a wait in `finished`; from another thread."""
@@ -183,6 +193,9 @@ class Hands:
                 self._aside[item.record.id] = item
             busy.when_free(lambda: self._take_up(item))
             return
+        except BaseException as error:  # no memory, or a fault of ours: neither message nor thread may be lost by it
+            log.error("worker.fault", exc_info=error)
+            outcome = Outcome(State.PENDING, reason=f"fault:{class_of(error).__name__}")
         self._finished.put((item, replace(outcome, done=(*item.done, *outcome.done))))
         self.on_finished()
 

@@ -90,6 +90,9 @@ class Isolated:
         except (Ended, OSError, ValueError):
             self._end(process)
             raise Elsewhere(Came("error", "Died")) from None
+        except BaseException:
+            self._end(process)  # nobody knows what it was told, and nobody would call it again
+            raise
         if answer.get("kind") == "MemoryError":
             self._end(process)  # nobody knows what in it is still whole
         else:

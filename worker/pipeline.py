@@ -14,7 +14,7 @@ from worker.admit import NO_HEADER, Admission, Admitted, Top
 from worker.fetch import ALONE, Fetch
 from worker.hands import Hands
 from worker.journal.messages import Messages, Place, Record
-from worker.mailbox.session import Session
+from worker.mailbox.session import HEADS_AT_ONCE, Session
 from worker.observe import get_logger
 from worker.outcome import LONGEST_AFTER, Outcome, State
 from worker.poll import Look, Poll
@@ -25,8 +25,6 @@ from worker.watching import Watching
 
 log = get_logger()
 
-ADMIT_AT_ONCE = 500
-"""Messages admitted before the first of them is handed over."""
 SETTLE_AT_ONCE = 200
 """Outcomes that are moved with one command, while there are more to come."""
 GONE_AFTER = 2
@@ -158,11 +156,11 @@ class Pipeline:
             self._fresh = False
         relocated: set[int] = set()
         for look in looks:
-            for start in range(0, len(look.new), ADMIT_AT_ONCE):
+            for start in range(0, len(look.new), HEADS_AT_ONCE):
                 self._go_on()
                 if session.selected != look.folder:
                     session.select(look.folder)
-                admitted = self._admission.admit(session, look, look.new[start : start + ADMIT_AT_ONCE], looks)
+                admitted = self._admission.admit(session, look, look.new[start : start + HEADS_AT_ONCE], looks)
                 relocated |= admitted.tops.keys()
                 self._relocate(admitted)
                 self._welcome(admitted, look)
@@ -308,7 +306,8 @@ class Pipeline:
         due = self._messages.due(self._clock(), longest=self._bounds.longest_wait)
         due = [record for record in due if record.id not in self._hands]
         due, more = self._turns.of(due)
-        suspects = [record for record in due if record.id in self._fetch.suspects]
+        # A death from outside must not find the same one alone in hand each time.
+        suspects = sorted((record for record in due if record.id in self._fetch.suspects), key=lambda one: one.deaths)
         self._work_alone(session, suspects, tops)
         others = sorted(
             (record for record in due if record.id not in {suspect.id for suspect in suspects}),

@@ -4,18 +4,24 @@ A look costs one round trip a watched folder while nothing changes: NOOP for the
 Only a folder that changed is listed. Never by a high-water mark: a UID may appear late, or below others.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 
+from worker.headers import Headers
 from worker.journal.messages import Looked, Messages, Place, Record
+from worker.key import fingerprint
 from worker.mailbox import uids as uid_sets
 from worker.mailbox.folders import Layout
+from worker.mailbox.halves import shown_heads
 from worker.mailbox.session import FolderState, Session
 from worker.observe import get_logger
-from worker.outcome import State
+from worker.outcome import STAND_IN, State
 
 log = get_logger()
+
+COMPARED = 3
+"""Messages at each end of a folder whose headers tell whether it is the one of before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +56,17 @@ class Look:
 class Poll:
     """Looks at the watched folders. The first of them is the one that stays selected between polls."""
 
-    def __init__(self, messages: Messages, layout: Layout, since: datetime | None) -> None:
+    def __init__(self, messages: Messages, layout: Layout, since: datetime | None, *, account: str) -> None:
         self._messages = messages
+        self._account = account
+        self._no_header = fingerprint(account, Headers(()))
         self._layout = layout
         self._since = since
         self._last: dict[str, FolderState] = {}
         self._seen: dict[str, str] = {}
+        self._checked: set[str] = set()
+        """Folders that are known to be the ones of before."""
+        self._checking: str | None = None
 
     @property
     def rest(self) -> str:
@@ -68,8 +79,13 @@ class Poll:
         return self._since is not None
 
     def forget(self) -> None:
-        """The next look lists every folder: after a new connection, or for a full reconciliation."""
+        """The next look lists every folder: after a new connection, or for a full reconciliation.
+
+        And it makes sure that each is the one of before; save where the connection ended as it did so last.
+        """
         self._last.clear()
+        self._checked = set() if self._checking is None else {self._checking}
+        self._checking = None
 
     def look_again(self, folder: str) -> None:
         """The next look lists this folder, whatever the server says of changes."""
@@ -105,7 +121,7 @@ class Poll:
             ours &= list_uids(session, name, state, self._since.date())
         records = self._messages.in_folder(name)
         displaced: dict[int, Place] = {}
-        if self._is_another(name, state):
+        if self._is_another(session, name, state, [record for record in records if record.place.uid in present]):
             records = [replace(record, place=replace(record.place, uid=None)) for record in records]
             displaced = {record.id: record.place for record in records}
         here = {
@@ -133,12 +149,12 @@ class Poll:
             displaced=displaced,
         )
 
-    def _is_another(self, name: str, state: FolderState) -> bool:
+    def _is_another(self, session: Session, name: str, state: FolderState, here: Sequence[Record]) -> bool:
         """Whether no place that was known in this folder holds, although its UIDVALIDITY is the one of before.
 
         UIDNEXT never goes back in one and the same folder (RFC 3501, 2.3.1.1): where it did, the folder is another one
-        that happens to have the number. Its messages, as those of a folder with a new UIDVALIDITY, are matched again by
-        fingerprint.
+        that happens to have the number. It is another one, too, where the headers are others. Its messages, as those of
+        a folder with a new UIDVALIDITY, are matched again by fingerprint. here: what seems to be where its row says.
         """
         before = self._messages.last_looks().get(name)
         if before is None:
@@ -146,10 +162,37 @@ class Poll:
         if before.uidvalidity != state.uidvalidity:
             log.warning("mailbox.uidvalidity_changed", folder=name)
             return False
-        if state.uidnext < before.uidnext:
+        if state.uidnext < before.uidnext or not self._shows(session, name, state, here):
             log.warning("mailbox.folder_replaced", folder=name)
             return True
         return False
+
+    def _shows(self, session: Session, name: str, state: FolderState, here: Sequence[Record]) -> bool:
+        """Whether it shows what is known of the lowest UIDs, and of the highest: all are others where a folder was
+        replaced, and the highest where it is an old copy. One will do, as servers change a header at times.
+
+        Asked once after each `forget`. Of what has shown no header of its own yet there is nothing to compare.
+        """
+        if name in self._checked:
+            return True
+        known = {
+            record.place.uid: record.fingerprint
+            for record in here
+            if record.place.uid is not None
+            and record.place.uidvalidity == state.uidvalidity
+            and record.state is not State.GONE
+            and record.fingerprint != self._no_header
+            and not (record.reason or "").startswith(STAND_IN)
+        }
+        if not (uids := sorted(known)):
+            return True
+        ends = (uids[:COMPARED], uids[-COMPARED:])
+        self._checking = name
+        heads = {head.uid: Headers.from_bytes(head.header) for head in shown_heads(session, {*ends[0], *ends[1]})}
+        self._checking = None
+        self._checked.add(name)
+        others = {uid for uid, headers in heads.items() if fingerprint(self._account, headers) != known[uid]}
+        return not any(others.issuperset(end) for end in ends)
 
 
 def list_uids(session: Session, folder: str, state: FolderState, since: date | None = None) -> set[int]:

@@ -54,7 +54,7 @@ class Preview:
         self._classify = classify
         self._routes = routes
         self._limits = limits
-        self._poll = Poll(messages, layout, since)
+        self._poll = Poll(messages, layout, since, account=account)
         self._numbers: dict[str, int] = {}
         self._known_again: set[int] = set()
 

@@ -214,7 +214,7 @@ class Recorder:
         if outcome.held:
             return outcome.after or timedelta(0)
         if _waits_for_content(outcome):
-            since = now if record.waiting_since is None else record.waiting_since
+            since = now if record.waiting_since is None else min(record.waiting_since, now)  # the clock was put back
             return None if now - since >= NOT_READY_LIMIT.total_seconds() else outcome.after
         failures = handlers.get(outcome.failed_handler or "", (False, 0))[1] + 1
         if outcome.failed_handler is None:

@@ -14,7 +14,7 @@ from worker.key import fingerprint
 from worker.mailbox import uids as uid_sets
 from worker.mailbox.errors import CommandRefused
 from worker.mailbox.halves import by_halves
-from worker.mailbox.session import FolderState, Moved, Session
+from worker.mailbox.session import HEADS_AT_ONCE, FolderState, Moved, Session
 from worker.observe import get_logger
 from worker.outcome import State
 from worker.poll import Look, list_uids
@@ -73,7 +73,7 @@ class Settle:
     def ask_again(self) -> bool:
         """Whether there are messages that the server refused to move and may be asked for again by now."""
         now = self._clock()
-        due = [row for row, until in self._refused.items() if until <= now]
+        due = [row for row, until in self._refused.items() if not now < until <= now + REFUSED_WAIT]
         for row in due:
             del self._refused[row]
         return bool(due)
@@ -188,7 +188,7 @@ class Settle:
         }
         present = placed.keys() & list_uids(session, folder, state)
         there: dict[int, int] = {}
-        for uids in uid_sets.chunks(present):
+        for uids in uid_sets.chunks(present, HEADS_AT_ONCE):
             for head in session.heads(uids):
                 record = placed[head.uid]
                 if fingerprint(self._account, Headers.from_bytes(head.header)) == record.fingerprint:

@@ -11,10 +11,8 @@ from worker.mailbox import uids as uid_sets
 from worker.mailbox.errors import CommandRefused
 from worker.mailbox.folders import missing
 from worker.mailbox.halves import shown_heads
-from worker.mailbox.session import FolderState, Head, Session
+from worker.mailbox.session import HEADS_AT_ONCE, FolderState, Head, Session
 from worker.poll import list_uids
-
-FETCH_AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +106,8 @@ class Walk:
         ordered = sorted(uids)
         return tuple(
             self._stranger(head)
-            for start in range(0, len(ordered), FETCH_AT_ONCE)
-            for head in shown_heads(session, ordered[start : start + FETCH_AT_ONCE])
+            for start in range(0, len(ordered), HEADS_AT_ONCE)
+            for head in shown_heads(session, ordered[start : start + HEADS_AT_ONCE])
         )
 
     def _stranger(self, head: Head) -> Stranger:

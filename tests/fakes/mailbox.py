@@ -34,6 +34,8 @@ class Mail:
     bodiless: bool = False
     breaks: bool = False
     """The server ends the connection when its body is asked for."""
+    breaks_at_head: bool = False
+    """The server ends the connection when its header is asked for."""
     refused: bool = False
     """The server says NO to a command that asks for its body."""
     veiled: bool = False
@@ -83,6 +85,8 @@ class Server:
         self._origins = count(1)
         self.folders = {name: self._new_folder() for name in (INBOX, JUNK, PROCESSED, FAILED, ELSEWHERE, *folders)}
         self.sessions = 0
+        self.most_heads = 0
+        """As many headers as were asked for at once, at most."""
         self.before: Hook = lambda _name: None
         """Called before each command takes effect; may raise, as a lost connection or a death would."""
         self.after: Hook = lambda _name: None
@@ -233,9 +237,13 @@ class FakeSession:
 
     def heads(self, wanted: Iterable[int]) -> list[Head]:
         with self._command("heads"):
+            wanted = list(wanted)
+            self._server.most_heads = max(self._server.most_heads, len(wanted))
             found = {uid: self._mails[uid] for uid in sorted(wanted) if uid in self._mails}
             if any(mail.veiled for mail in found.values()):
                 raise CommandRefused("the mail server said: no")
+            if any(mail.breaks_at_head for mail in found.values()):
+                self._lose()
             return [
                 Head(
                     uid, _size(mail), mail.received_at, mail.keywords, mail.raw.partition(b"\r\n\r\n")[0] + b"\r\n\r\n"

@@ -12,6 +12,7 @@ from worker.admit import Admission
 from worker.carry_out import CarryOut
 from worker.circuit import CircuitRules
 from worker.cycle import Cycle
+from worker.evenly import CLOCK, ENOUGH
 from worker.fetch import Fetch
 from worker.handle import Try
 from worker.handler_loading import Handler
@@ -52,10 +53,16 @@ class Killed(BaseException):
 
 
 class Clock:
+    """The time. ahead: seconds by which the clock on the wall is ahead of it."""
+
     def __init__(self) -> None:
         self.now = 1_800_000_000.0
+        self.ahead = 0.0
 
     def __call__(self) -> float:
+        return self.now + self.ahead
+
+    def monotonic(self) -> float:
         return self.now
 
 
@@ -355,13 +362,13 @@ class World:
             lease=lease,
             connector=connector,
             facts=Facts(self.database),
-            pause=Pause(Facts(self.database), self.clock),
+            pause=Pause(Facts(self.database), self.clock.monotonic),
             messages=messages,
             idle=True,
             reconnect=(1.0,),
             check_age=lambda: None,
             clock=self.clock,
-            monotonic=self.clock,
+            monotonic=self.clock.monotonic,
         )
         hands: Any = self.hands
         admission = Admission(
@@ -396,7 +403,7 @@ class World:
             run=f"run-{self.runs}",
         )
         self.pipeline = self.cycle.pipeline = Pipeline(
-            poll=Poll(messages, layout, self.since),
+            poll=Poll(messages, layout, self.since, account=ACCOUNT),
             admission=admission,
             fetch=fetch,
             hands=hands,
@@ -420,6 +427,11 @@ class World:
         except Killed:
             self.deaths += 1
             self.start()
+
+    def even_clock(self) -> None:
+        """The clock is known to have gone on evenly for long enough."""
+        now = self.clock()
+        Facts(self.database).remember(CLOCK, f"{now - 2 * ENOUGH!r} {now!r}")
 
     def release(self, key: str) -> None:
         """A person says that it is clean; the next run does it."""
@@ -506,8 +518,8 @@ class World:
             circuit=CircuitRules(self.pause_after, (30.0, 120.0)),
             concurrency=None,
             time_limit=None,
-            stopwatch=Stopwatch(self.clock),
-            monotonic=self.clock,
+            stopwatch=Stopwatch(self.clock.monotonic),
+            monotonic=self.clock.monotonic,
         )
 
     def _handler(self, name: str) -> Callable[[Message], None]:

@@ -1,14 +1,14 @@
 """What the session makes of a server's oddities, each said by a script over a real socket."""
 
 from collections.abc import Callable
-from datetime import date
+from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
 
 from tests.rig.scripted import ScriptedServer, Step, answer, close, expect, greeting, send
 from worker.mailbox.errors import CommandRefused, ConnectionLost, MailboxError, ProtocolFault, Throttled
-from worker.mailbox.session import SMALL_ANSWER, Endpoint, FolderState, Moved, Session
+from worker.mailbox.session import LARGEST, SMALL_ANSWER, Endpoint, FolderState, Moved, Session
 from worker.mailbox.wire import LINE_CAP
 
 Scripted = Callable[..., ScriptedServer]
@@ -156,6 +156,19 @@ def test_what_search_misses_fetch_shows(scripted: Scripted) -> None:
 
 
 HEADER = "Subject: a\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "day", ["31-Dec-9999 23:59:59 -1400", "01-Jan-1601 00:00:00 +0000", "32-Jan-2024 00:00:00 +0000"]
+)
+def test_a_date_or_size_that_nothing_else_can_hold_is_brought_within_bounds(scripted: Scripted, day: str) -> None:
+    items = f'UID 4 RFC822.SIZE {10**25} INTERNALDATE "{day}" FLAGS () BODY[HEADER]<0> {literal(HEADER)}'
+    session = at_work(scripted, expect(r"\w+ UID FETCH 4 .*"), send(f"* 2 FETCH ({items})"), send("{tag} OK done"))
+    (head,) = session.heads([4])
+    assert head.size == LARGEST
+    for zone in (timezone(timedelta(hours=14)), timezone(timedelta(hours=-12))):
+        assert datetime.fromtimestamp(head.received_at, zone).year in (1969, 1970, 9999)
+    session.close()
 
 
 @pytest.mark.parametrize(

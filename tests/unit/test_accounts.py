@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import event
 
 from tests.fakes.mailbox import ELSEWHERE, FAILED, INBOX, JUNK, PROCESSED, Server, mail
-from tests.fakes.world import World
+from tests.fakes.world import ACCOUNT, World
 from worker.mailbox.errors import CommandRefused
 from worker.mailbox.folders import Layout
 from worker.message import Message
@@ -157,7 +157,7 @@ def test_a_look_writes_nothing_down(world: World) -> None:
     world.server.folders[INBOX].uidvalidity = validity
     world.server.deliver(mail())
     session: Any = world.server.session()
-    (look, _) = Poll(world.journal, Layout((INBOX,), JUNK), None).look(session)
+    (look, _) = Poll(world.journal, Layout((INBOX,), JUNK), None, account=ACCOUNT).look(session)
     assert len(look.displaced) == 2
     assert (world.rows(), world.journal.last_looks()) == before
 

@@ -207,3 +207,37 @@ def test_threads_that_hang_and_were_replaced_do_not_make_the_worker_ask_for_a_re
     assert all_finished(hands) == [1, 2]
     eventually(lambda: hands.replaced() == 0)
     hands.close()
+
+
+def test_whatever_a_try_raises_its_message_comes_back_and_its_thread_stays() -> None:
+    def attempt(_message: Message, _done: Collection[str]) -> Outcome:
+        raise MemoryError
+
+    hands = Hands(attempt, 1)
+    for row in (1, 2):
+        hands.take(record(row), message(), ())
+        (finished,) = hands.finished(WAIT)
+        assert finished.record.id == row
+        assert finished.outcome == Outcome(State.PENDING, reason="fault:MemoryError")
+    hands.close()
+
+
+def test_what_comes_back_and_was_forgotten_ends_no_wait() -> None:
+    old, new, begun = threading.Event(), threading.Event(), threading.Event()
+    waits = iter((old, new))
+
+    def attempt(_message: Message, _done: Collection[str]) -> Outcome:
+        wait = next(waits)
+        begun.set()
+        assert wait.wait(WAIT)
+        return Outcome(State.HANDLED)
+
+    hands = Hands(attempt, 2)
+    hands.take(record(1), message(), ())
+    assert begun.wait(WAIT)
+    hands.forget()
+    hands.take(record(1), message(), ())
+    threading.Timer(0.1, old.set).start()
+    threading.Timer(0.5, new.set).start()
+    assert len(hands.finished(WAIT)) == 1
+    hands.close()

@@ -199,6 +199,20 @@ def test_its_death_is_a_failure_and_the_next_message_has_a_new_process(
     assert len(set(flushed(tmp_path))) == 2
 
 
+def test_a_message_for_which_there_is_no_memory_leaves_no_process_over(
+    isolated: Isolated, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_memory(_message: object) -> bytes:
+        raise MemoryError
+
+    with monkeypatch.context() as patch:
+        patch.setattr("worker.isolation.pickle.dumps", no_memory)
+        with pytest.raises(MemoryError):
+            isolated(message())
+    isolated(message())
+    assert len(isolated._all) == 1
+
+
 def test_what_hangs_is_killed_with_all_that_it_started(module: Any, tmp_path: Path) -> None:
     isolated = Isolated(inside(module, tmp_path, limit=1.0))
     begun = time.monotonic()

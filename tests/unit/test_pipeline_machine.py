@@ -262,6 +262,7 @@ class Mailbox(RuleBasedStateMachine):
 
     @rule()
     def old_handled_mail_is_deleted(self) -> None:
+        self.world.even_clock()
         self.world.cycle._delete_handled_after = timedelta(hours=1)
         self.world.tick(3700)
         self.world.cycle._delete_handled_after = None

@@ -86,6 +86,17 @@ class Lease:
         with self._one_at_a_time:
             return self._take() if self._renewed_at is None else self._keep()
 
+    def reserve(self) -> bool:
+        """Keep other workers of this host from taking the lease, where the journal can't be written; False: one has it.
+
+        Between hosts nothing can be reserved without the journal.
+
+        Raises:
+            JournalUnavailable: the state folder can't be written.
+        """
+        with self._one_at_a_time:
+            return not self._database.is_sqlite or self._lock_file()
+
     def renew(self) -> None:
         """Renew the lease where we hold it; from the heartbeat's thread. May raise `JournalUnavailable`."""
         with self._one_at_a_time:

@@ -306,12 +306,14 @@ class Messages:
     def handled_before(self, then: float) -> list[Record]:
         """Handled messages that were settled before that time (epoch s), in the folder that they were settled to.
 
-        What people moved elsewhere since is theirs, and what we deleted is done with.
+        What people moved elsewhere since is theirs, and what we deleted is done with. What the server received later
+        than that was settled later, too, whatever our clock said.
         """
         return self._records(
             and_(
                 message.c.state == State.HANDLED,
                 message.c.settled_at < then,
+                message.c.received_at < then,
                 message.c.settle_to == message.c.folder,
                 message.c.reason.is_distinct_from(DELETED),
             )
@@ -642,7 +644,11 @@ _RECORD = (
         settle_to=bindparam("new_settle_to"),
         settled_at=bindparam("new_settled_at"),
         waiting_since=case(
-            (bindparam("waiting"), func.coalesce(message.c.waiting_since, bindparam("now"))), else_=None
+            (
+                bindparam("waiting"),
+                case((message.c.waiting_since < bindparam("now"), message.c.waiting_since), else_=bindparam("now")),
+            ),
+            else_=None,
         ),
         in_hand=None,
         tries=message.c.tries - bindparam("untried"),

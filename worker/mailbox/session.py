@@ -10,7 +10,7 @@ import ssl
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TypeVar
 
@@ -25,11 +25,17 @@ from worker.mailbox.wire import Client, ImapError, tls_context
 
 HEADER_CAP = MAX_HEADER_BYTES + 1
 """Bytes of a header that are fetched: one more than are read, so that what is cut is known to be."""
+HEADS_AT_ONCE = 100
+"""Headers that are asked for, and held, at once: read, those of 256 KB that Exchange lets pass take 1.5 MB each."""
 SMALL_ANSWER = 16_000_000
 """Bytes of literals that a command which fetches no message may bring."""
 EXPUNGED_TRIES = 5
 """How often a command is given while people go on expunging what it names."""
 T = TypeVar("T")
+LARGEST = 2**53
+"""No message is larger; a journal can't hold every number that a server may say."""
+LATEST = datetime(9999, 12, 30, tzinfo=UTC).timestamp()
+"""No message was received later."""
 SEARCH_WINDOW = 100_000
 """UIDs a SEARCH at most, so that one line of answer stays readable."""
 
@@ -253,7 +259,7 @@ class Session:
         """Size, date, flags and header of messages; those that the server doesn't show are left out."""
         items = ("RFC822.SIZE", "INTERNALDATE", "FLAGS", f"BODY.PEEK[HEADER]<0.{HEADER_CAP}>")
         heads: list[Head] = []
-        for chunk in uid_sets.chunks(wanted):
+        for chunk in uid_sets.chunks(wanted, HEADS_AT_ONCE):
             answer = self._fetch(chunk, items, cap=SMALL_ANSWER + len(chunk) * HEADER_CAP)
             for uid in chunk:
                 head = _head(uid, answer.get(uid, {}))
@@ -440,7 +446,12 @@ def _head(uid: int, items: dict[bytes, object]) -> Head | None:
         return None
     flags = items.get(b"FLAGS")
     keywords = frozenset(_text(flag) for flag in flags) if isinstance(flags, tuple) else frozenset[str]()
-    return Head(uid, size, received.timestamp() if hasattr(received, "timestamp") else 0.0, keywords, header)
+    return Head(uid, min(size, LARGEST), _epoch(received), keywords, header)
+
+
+def _epoch(received: object) -> float:
+    """An INTERNALDATE within what a calendar holds in any time zone: servers may show the years 1 and 9999."""
+    return min(max(received.timestamp(), 0.0), LATEST) if isinstance(received, datetime) else 0.0
 
 
 def _is_since(items: dict[bytes, object], since: date | None) -> bool:

@@ -459,7 +459,8 @@ class SettleSettings(Table):
     delete_handled_after: PositiveDuration | None = Field(
         default=None,
         description="Delete handled mail from its folder this long after it was handled; what people moved elsewhere "
-        "is left alone. Unset: never.",
+        "is left alone. After the clock was put ahead or back by more than a day, nothing is deleted for a day. "
+        "Unset: never.",
         json_schema_extra={"shown_default": "never"},
     )
     junk: Folder = Field(

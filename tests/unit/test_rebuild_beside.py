@@ -1,0 +1,84 @@
+"""`journal rebuild` beside a running worker: it refuses, and leaves everything as it is."""
+
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from worker.app import App
+from worker.exits import ExitCode, Failure
+from worker.journal.journal import FILE, Journal
+from worker.journal.lease import Lease
+
+ADDRESS = "pathology.results@nhs.net"
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Path:
+    folder = tmp_path / "state"
+    folder.mkdir(mode=0o700)
+    return folder
+
+
+@pytest.fixture
+def app(tmp_path: Path, state: Path) -> Iterator[App]:
+    config = tmp_path / "worker.toml"
+    config.write_text(
+        f"""
+[account]
+address = "{ADDRESS}"
+host = "127.0.0.1"
+port = 9
+
+[state]
+dir = "{state}"
+ephemeral = true
+
+[[route]]
+name = "all"
+handlers = ["archive"]
+
+[handler.archive]
+url = "file://{tmp_path}/archive"
+"""
+    )
+    with App.from_files(config, {"NHSMAIL_ACCOUNT__PASSWORD": "Bright-Harbour-92"}) as app:
+        yield app
+
+
+@pytest.fixture
+def running(state: Path) -> Iterator[Journal]:
+    """The journal of a worker that has just begun."""
+    journal = Journal(state, None, time.time)
+    journal.open(ADDRESS)
+    lease = Lease(journal.database, state, "worker", clock=time.time, monotonic=time.monotonic)
+    assert lease.acquire()
+    yield journal
+    journal.close()
+    os.close(lease._lock or -1)
+
+
+def refused(app: App) -> None:
+    with pytest.raises(Failure) as failure:
+        app.rebuild(None)
+    assert failure.value.code is ExitCode.NOT_NOW
+
+
+def test_a_worker_that_has_just_begun_is_not_paused(app: App, running: Journal) -> None:
+    refused(app)
+    assert running.facts.paused() is None
+
+
+def test_a_damaged_journal_stays_in_its_place_while_a_worker_has_it_open(
+    app: App, running: Journal, state: Path
+) -> None:
+    running.close()
+    for left in state.glob(f"{FILE}-*"):
+        left.unlink()
+    damaged = os.urandom(20_000)
+    (state / FILE).write_bytes(damaged)
+    refused(app)
+    assert (state / FILE).read_bytes() == damaged
+    assert [path.name for path in state.glob(f"{FILE}*")] == [FILE]
