@@ -138,34 +138,19 @@ class Pipeline:
     def poll(self, session: Session, *, news: bool | None = None) -> Report:
         """One look at the mailbox, and all the work that is due.
 
+        The order matters. What people asked for may change what is to be looked at. What was recorded before is moved
+        before a copy of it that lies in a watched target could be taken for new mail. What is new is given its row, or
+        known again, before anything counts as missed: it may have moved.
+
         news: whether the connection has told of something in the selected folder; None: it wasn't asked yet.
         """
         self._report = Report()
         self._missed.clear()
         self._collect(session, wait=0)
-        places = self._carry_out(session, self._recorder.rejudged)
-        self._recorder.relocated(places)
-        self._report.opened = len(places)
-        self._fresh |= self._settle.ask_again()
+        self._open(session)
         looks = self._poll.look(session, news=news)
-        for look in looks:
-            self._displace(look.displaced)
-        if self._fresh:
-            self._to_settle = self._settle.resume(session, looks)
-            self._settle_now(session)  # before a copy that already lies in a watched target is taken for new mail
-            self._fresh = False
-        relocated: set[int] = set()
-        for look in looks:
-            for start in range(0, len(look.new), HEADS_AT_ONCE):
-                self._go_on()
-                if session.selected != look.folder:
-                    session.select(look.folder)
-                admitted = self._admission.admit(session, look, look.new[start : start + HEADS_AT_ONCE], looks)
-                relocated |= admitted.tops.keys()
-                self._relocate(admitted)
-                self._welcome(admitted, look)
-                if not self._turns.keep_order:  # else what came first may be admitted last
-                    self._work(session, admitted.tops)
+        self._resume(session, looks)
+        relocated = self._admit(session, looks)
         self._messages.found([record.id for look in looks for record in look.found])
         missing = [record for look in looks for record in look.missing if record.id not in relocated]
         self._miss(self._sought(session, missing) if self._poll.leaves_out else missing)
@@ -226,6 +211,37 @@ class Pipeline:
             self._settle_now(session)
 
     # -- new and missing messages --------------------------------------------------------------------------------------
+
+    def _open(self, session: Session) -> None:
+        """Open again what people asked for."""
+        places = self._carry_out(session, self._recorder.rejudged)
+        self._recorder.relocated(places)
+        self._report.opened = len(places)
+
+    def _resume(self, session: Session, looks: Sequence[Look]) -> None:
+        """Settle what an earlier connection left unsettled, and what may be asked for again by now."""
+        for look in looks:
+            self._displace(look.displaced)
+        if self._settle.ask_again() or self._fresh:
+            self._to_settle = self._settle.resume(session, looks)
+            self._settle_now(session)
+            self._fresh = False
+
+    def _admit(self, session: Session, looks: Sequence[Look]) -> set[int]:
+        """Give each new message its row and hand it over, a batch at a time. Returns the rows of what was seen."""
+        seen: set[int] = set()
+        for look in looks:
+            for start in range(0, len(look.new), HEADS_AT_ONCE):
+                self._go_on()
+                if session.selected != look.folder:
+                    session.select(look.folder)
+                admitted = self._admission.admit(session, look, look.new[start : start + HEADS_AT_ONCE], looks)
+                seen |= admitted.tops.keys()
+                self._relocate(admitted)
+                self._welcome(admitted, look)
+                if not self._turns.keep_order:  # else what came first may be admitted last
+                    self._work(session, admitted.tops)
+        return seen
 
     def _displace(self, places: Mapping[int, Place]) -> None:
         """Nothing is moved any more by a place that turned out to be another message's."""
