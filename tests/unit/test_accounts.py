@@ -58,6 +58,22 @@ def test_what_is_due_and_taken_away_is_missed_once_a_poll(world: World, more_com
     assert world.told.keys_gone == [key]
 
 
+def test_only_polls_in_a_row_that_miss_a_message_make_it_gone(world: World) -> None:
+    """The server doesn't show it now and then, at the number that it has."""
+    world.server.deliver(mail("twice"))
+    world.tick()
+    inbox = world.server.folders[INBOX]
+    for _ in range(3):
+        one = inbox.take(1)
+        world.tick(1)
+        assert [(row.state, row.missed) for row in world.rows()] == [(State.PENDING, 1)]
+        inbox.put(one, 1)
+        world.tick(1)
+        assert [(row.state, row.missed) for row in world.rows()] == [(State.PENDING, 0)]
+    world.drain()
+    assert world.states() == {State.HANDLED: 1}
+
+
 def test_a_dead_letter_that_is_retried_and_not_found_is_missed_once_a_poll(world: World) -> None:
     away = world.server.deliver(mail("reject"))
     world.tick()
