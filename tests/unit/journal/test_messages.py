@@ -58,6 +58,19 @@ def test_a_key_is_not_given_again_when_a_look_alikes_row_is_compacted(messages: 
     assert again.key == f"{'a' * 26}-4"
 
 
+def test_a_key_is_not_given_again_to_what_looks_as_another_did_at_first(messages: Messages) -> None:
+    a, b = "a" * 26, "b" * 26
+    shown = messages.add([new(a, 1), new(a, 2)], 1.0)
+    messages.known_by([replace(row, fingerprint=b, size=7) for row in shown])
+    messages.known_by([])
+    assert [(row.key, row.fingerprint, row.size) for row in messages.everything()] == [(a, b, 7), (f"{a}-2", b, 7)]
+
+    added = messages.add([new(a, 3), new("c" * 26, 4), new(a, 5)], 1.0)
+    assert [row.key for row in added] == [f"{a}-3", "c" * 26, f"{a}-4"]
+    messages.add_settled([(new(b, 6), State.HANDLED)], 1.0)
+    assert messages.everything()[-1].key == f"{b}-3"
+
+
 def test_more_rows_than_one_statement_takes(messages: Messages) -> None:
     added = messages.add([new(f"{number:026}", number) for number in range(1, 1001)], 1.0)
     assert [record.place.uid for record in added] == list(range(1, 1001))
@@ -259,6 +272,7 @@ def failed_twice(messages: Messages, row: Record) -> None:
 
 def test_what_is_opened_again_begins_anew_but_for_what_is_done(messages: Messages) -> None:
     row, other = messages.add([new(uid=1), new("b" * 26, 2)], 1.0)
+    messages.begin_tries([row.id, other.id], "run")
     for record in (row, other):
         failed_twice(messages, record)
     messages.settled([(record.id, Place("Failed", 3, 1)) for record in (row, other)], 4.0)
@@ -269,7 +283,7 @@ def test_what_is_opened_again_begins_anew_but_for_what_is_done(messages: Message
 
     (opened,) = messages.with_keys([row.key])
     assert (opened.state, opened.reason, opened.deaths, opened.settle_to) == (State.PENDING, None, 0, None)
-    assert (opened.settled, opened.verdict, opened.released) == (False, CLEAN, False)
+    assert (opened.settled, opened.verdict, opened.released, opened.tries) == (False, CLEAN, False, 0)
     assert opened in messages.due(0.0, longest=0.0)
     assert messages.done_handlers([row.id, other.id]) == {
         row.id: {"archive": (True, 0), "notify": (False, 0)},
@@ -308,6 +322,8 @@ def test_headers_that_are_waited_for_are_told_apart_by_folder_and_number(message
     messages.await_headers("INBOX", {}, [])
     assert messages.headerless("INBOX") == {(14, 2): 6.0, (15, 1): 7.0, (16, 1): 9.0}
     assert messages.headerless("Junk Email") == {(14, 1): 8.0}
+    messages.await_headers("INBOX", {}, [(14, 2), (15, 1)])
+    assert messages.headerless("INBOX") == {(16, 1): 9.0}
 
 
 def test_walks_that_miss_settled_mail_are_counted_until_one_finds_it(messages: Messages) -> None:
