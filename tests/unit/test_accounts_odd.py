@@ -193,6 +193,31 @@ def test_what_is_known_of_a_folder_is_asked_for_once_an_hour(world: World) -> No
     assert counts == [1, 0, 0, 0]
 
 
+def test_a_folder_that_is_known_by_now_is_not_compared_again_when_mail_comes(world: World) -> None:
+    world.handled = "keep"
+    world.start()
+    world.server.deliver(mail())
+    world.drain()
+    world.cycle._full_look_at = 0.0
+    world.tick()
+    names: list[str] = []
+    world.server.before = names.append
+    world.server.deliver(mail())
+    world.tick()
+    assert names.count("heads") == 1, "that of the new message"
+
+
+def test_a_stand_in_that_gives_way_to_its_message_makes_no_other_folder(world: World) -> None:
+    one = world.server.deliver(STAND_IN)
+    world.tick()
+    (row,) = world.rows()
+    one.raw = mail()
+    world.pipeline.reconcile_next()
+    world.drain()
+    assert [(row.key, row.state) for row in world.rows()] == [(row.key, State.HANDLED)]
+    assert [call.raw for call in world.calls if call.handler == "archive"] == [one.raw]
+
+
 def test_known_mail_whose_header_ends_the_connection_keeps_no_other_waiting(world: World) -> None:
     world.handled = "keep"
     world.start()
