@@ -140,6 +140,7 @@ def test_no_content_of_mail_is_in_its_log_or_journal(played: Played) -> None:
     assert [word for word in content if word.encode() in written] == []
 
 
+@pytest.mark.slow
 def test_killed_half_way_it_begins_again(tmp_path: Path) -> None:
     directory = tmp_path / "state"
     with subprocess.Popen([*COMMAND, "--dir", str(directory)], stdout=subprocess.DEVNULL) as process:

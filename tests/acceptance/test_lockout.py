@@ -129,7 +129,8 @@ def checks(dovecot: Mailbox) -> int:
     return len(dovecot.history)
 
 
-@pytest.mark.parametrize("per_credential", [pytest.param(5, marks=pytest.mark.slow), 8])
+@pytest.mark.slow
+@pytest.mark.parametrize("per_credential", [5, 8])
 def test_two_replicas_in_a_crash_loop_leave_the_account_open(
     dovecot: Mailbox, make_worker: MakeWorker, per_credential: int, capsys: pytest.CaptureFixture[str]
 ) -> None:

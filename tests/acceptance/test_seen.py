@@ -132,6 +132,7 @@ def test_a_worker_that_halted_tells_once_and_goes_on_with_a_new_password(
     assert found.index("login.resumed") > found.index("login.halted")
 
 
+@pytest.mark.slow
 def test_what_was_told_is_not_told_again_after_a_restart(dovecot: Mailbox, make_worker: MakeWorker) -> None:
     dovecot.append_many("INBOX", letters(1))
     routes = [{"name": "all", "handlers": ["no"], "tries": 1}]
@@ -145,6 +146,7 @@ def test_what_was_told_is_not_told_again_after_a_restart(dovecot: Mailbox, make_
         assert received.alerts() == [("dead-letters", "firing")]
 
 
+@pytest.mark.slow
 def test_a_pause_is_shown_and_audited(dovecot: Mailbox, make_worker: MakeWorker) -> None:
     worker = make_worker()
     with running(worker) as (window, _process):

@@ -59,6 +59,7 @@ def test_on_a_full_disk_nothing_is_handed_over_or_moved(dovecot: Mailbox, make_w
     assert worker.reconcile()["handled"] == 5
 
 
+@pytest.mark.slow
 def test_what_was_in_hand_when_the_disk_became_full_stays_where_it_is(
     dovecot: Mailbox, make_worker: MakeWorker
 ) -> None:

@@ -96,6 +96,7 @@ def poisoned(mailbox: Mailbox, worker: Worker, folder: Path, *, messages: int, p
     assert reasons["poison"] >= sum(kind in DEADLY for kind in where.values())
 
 
+@pytest.mark.slow
 def test_poison_ends_as_a_dead_letter_and_its_neighbours_do_not(
     dovecot: Mailbox, make_worker: MakeWorker, tmp_path: Path
 ) -> None:

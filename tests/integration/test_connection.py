@@ -107,6 +107,7 @@ def test_without_move_a_lost_connection_leaves_no_second_copy(
     lose_connections(dovecot, proxy, make_worker(proxy, settings=PATIENT), COPYING)
 
 
+@pytest.mark.slow
 def test_cut_again_and_again_at_any_byte(dovecot: Mailbox, proxy: Proxy, make_worker: MakeWorker) -> None:
     chance = random.Random(7)
     worker = make_worker(proxy, settings=PATIENT)

@@ -270,6 +270,7 @@ def test_paused_once_hands_over_nothing(dovecot: Mailbox, make_worker: MakeWorke
     assert len(worker.handed()) == 1
 
 
+@pytest.mark.slow
 def test_a_pause_in_the_midst_of_a_backlog_holds(dovecot: Mailbox, make_worker: MakeWorker) -> None:
     dovecot.append_many("INBOX", letters(40, start=200))
     slow = {

@@ -128,6 +128,7 @@ def test_each_host_verifies_its_own_audit_trail(dovecot: Mailbox, make_replica: 
     assert two.command("audit", "verify").code == 0
 
 
+@pytest.mark.slow
 def test_people_beside_a_busy_worker_never_collide(
     dovecot: Mailbox, make_replica: MakeWorker, postgres_url: str
 ) -> None:
