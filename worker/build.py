@@ -324,7 +324,11 @@ class Parts:
 
     def compact(self, session: Session) -> int:
         return Compact(
-            self.journal.messages, self.walk(), keep=self.settings.state.keep.total_seconds(), clock=self.clock
+            self.journal.messages,
+            self.walk(),
+            account=self.settings.account.address,
+            keep=self.settings.state.keep.total_seconds(),
+            clock=self.clock,
         )(session)
 
     def _upkeep(self) -> Upkeep:

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from worker.classify import classify
+from worker.headers import Headers
 from worker.journal.facts import Facts
 from worker.journal.messages import DELETED, Messages, NewMessage, Place, Record
+from worker.key import fingerprint
 from worker.mailbox.session import Session
 from worker.observe import get_logger
 from worker.outcome import State
@@ -96,9 +98,12 @@ class Rebuild:
 class Compact:
     """Forgets rows of mail that was settled long ago and is in no folder of ours any more; keeps their number."""
 
-    def __init__(self, messages: Messages, walk: Walk, *, keep: float, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, messages: Messages, walk: Walk, *, account: str, keep: float, clock: Callable[[], float]
+    ) -> None:
         """keep: seconds for which a settled row stays, in any case."""
         self._messages = messages
+        self._no_header = fingerprint(account, Headers(()))
         self._walk = walk
         self._keep = keep
         self._clock = clock
@@ -110,9 +115,17 @@ class Compact:
             return 0
         folders = self._walk(session)
         strangers = strangers_of(folders, self._messages.everything())
-        missed = [row for row in old if found_in(folders, strangers, row) is None]
-        self._messages.found_or_missed(_others(old, missed), [row.id for row in missed])
+        lost = [row for row in old if found_in(folders, strangers, row) is None]
+        missed = [row for row in lost if not self._may_be_there(folders, row)]
+        self._messages.found_or_missed(_others(old, lost), [row.id for row in missed])
         return self._messages.compact([row.id for row in missed], missed=MISSED_ENOUGH)
+
+    def _may_be_there(self, folders: dict[str, WalkedFolder], row: Record) -> bool:
+        """Whether its folder holds mail without a row that may be its message: it shows no header, or did then."""
+        folder = folders.get(row.place.folder)
+        if folder is None:
+            return False
+        return folder.unread > 0 or (row.fingerprint == self._no_header and bool(folder.strangers))
 
 
 class Upkeep:

@@ -476,7 +476,7 @@ class World:
 
     def compact(self, *, keep: float) -> int:
         session: Any = self.server.session()
-        return Compact(self.journal, self._walk(), keep=keep, clock=self.clock)(session)
+        return Compact(self.journal, self._walk(), account=ACCOUNT, keep=keep, clock=self.clock)(session)
 
     def _walk(self) -> Walk:
         targets = [name for name in (self.handled, FAILED, self.junk) if name not in {"keep", "auto"}]

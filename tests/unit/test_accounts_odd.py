@@ -218,6 +218,18 @@ def test_a_stand_in_that_gives_way_to_its_message_makes_no_other_folder(world: W
     assert [call.raw for call in world.calls if call.handler == "archive"] == [one.raw]
 
 
+def test_a_dead_letter_without_a_header_is_not_forgotten_when_its_folder_is_renumbered(world: World) -> None:
+    one = world.server.deliver(mail(), headless=True)
+    world.drain()
+    assert [row.reason for row in world.rows()] == ["header-not-shown"]
+    world.server.renumber(FAILED)
+    world.clock.now += 2 * YEAR
+    for _ in range(3):
+        assert world.compact(keep=YEAR) == 0
+    world.server.delete(one)
+    assert [world.compact(keep=YEAR) for _ in range(2)] == [0, 1]
+
+
 def test_known_mail_whose_header_ends_the_connection_keeps_no_other_waiting(world: World) -> None:
     world.handled = "keep"
     world.start()
