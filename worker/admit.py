@@ -294,8 +294,7 @@ class Admission:
         return record.place.folder in there and folder not in there
 
     def _release(self, record: Record) -> None:
-        evidence = record.verdict.evidence
-        verdict = Verdict(Path.CLEAN, (*evidence, MOVED_OUT))
+        verdict = Verdict(Path.CLEAN, (*record.verdict.evidence, MOVED_OUT))
         self._messages.reopen(record.id, verdict=verdict, released_at=self._clock())
         log.warning("message.moved_out", key=record.key)
         if self._on_moved_out is not None:

@@ -103,11 +103,10 @@ class Walk:
         return list_uids(session, name, state, self._since.date()) & present
 
     def _strangers(self, session: Session, uids: set[int]) -> tuple[Stranger, ...]:
-        ordered = sorted(uids)
         return tuple(
             self._stranger(head)
-            for start in range(0, len(ordered), HEADS_AT_ONCE)
-            for head in shown_heads(session, ordered[start : start + HEADS_AT_ONCE])
+            for chunk in uid_sets.chunks(uids, HEADS_AT_ONCE)
+            for head in shown_heads(session, chunk)
         )
 
     def _stranger(self, head: Head) -> Stranger:
