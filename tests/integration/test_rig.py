@@ -18,7 +18,7 @@ import pytest
 from imapclient import IMAPClient
 from imapclient.exceptions import IMAPClientAbortError, IMAPClientError, LoginError
 
-from tests.rig.dovecot import Dovecot, Mailbox, Seed
+from tests.rig.dovecot import Dovecot, Kept, Mailbox, Seed
 from tests.rig.proxy import Answer, Call, Cut, Delay, Hold, Inject, Proxy, Rewrite
 from tests.rig.scripted import (
     ScriptedServer,
@@ -89,6 +89,19 @@ def test_seeds_carry_flags_and_times_into_any_folder(dovecot: Mailbox) -> None:
     assert set(message[b"FLAGS"]) >= {b"\\Seen", b"\\Flagged"}
     assert message[b"INTERNALDATE"] == arrived
     assert message[b"RFC822.SIZE"] == len(LETTER)
+
+
+def test_a_folder_is_put_back_with_its_numbers(dovecot: Mailbox) -> None:
+    arrived = datetime(2025, 6, 1, 8, 30, tzinfo=UTC)
+    seed = Seed(LETTER, flags="SF", received_at=arrived)
+    dovecot.put_back("Befunde/Ärzte", Kept(uidvalidity=1234, uidnext=78, messages={7: seed, 12: Seed(LETTER)}))
+    with dovecot.client() as client:
+        selected = client.select_folder("Befunde/Ärzte")
+        assert (selected[b"UIDVALIDITY"], selected[b"UIDNEXT"]) == (1234, 78)
+        assert client.search() == [7, 12]
+        first = client.fetch([7], ["FLAGS", "INTERNALDATE"])[7]
+    assert {b"\\Seen", b"\\Flagged"} <= set(first[b"FLAGS"])
+    assert first[b"INTERNALDATE"] == arrived
 
 
 def test_mail_seeded_while_somebody_waits_ends_idle(dovecot: Mailbox) -> None:

@@ -46,6 +46,15 @@ class Seed:
 
 
 @dataclass(frozen=True)
+class Kept:
+    """A folder as it was on another server: its numbers, and its messages by their UIDs."""
+
+    uidvalidity: int
+    uidnext: int
+    messages: Mapping[int, Seed]
+
+
+@dataclass(frozen=True)
 class Mailbox:
     """One account on a Dovecot: what a test of the worker needs to know and do."""
 
@@ -81,6 +90,9 @@ class Mailbox:
 
     def append_many(self, folder: str, messages: Iterable[bytes | Seed]) -> int:
         return self.server.append_many(folder, messages, user=self.address)
+
+    def put_back(self, folder: str, kept: Kept) -> None:
+        self.server.put_back(folder, kept, user=self.address)
 
     def stored(self, folder: str) -> list[bytes]:
         return self.server.stored(folder, user=self.address)
@@ -295,15 +307,21 @@ class Dovecot:
 
     def append_many(self, folder: str, messages: Iterable[bytes | Seed], *, user: str | None = None) -> int:
         """Put messages into a folder, in order, straight into the store; returns how many. Makes the folder."""
-        box = self._maildir(user or self._only_user(), folder)
-        for part in (box / "tmp", box / "new", box / "cur"):
-            part.mkdir(parents=True, exist_ok=True)
-        self._give_away(box.parent.parent if folder.upper() != "INBOX" else box.parent)
+        box = self._make_folder(user or self._only_user(), folder)
         count = 0
         for item in messages:
             self._deliver(box, item if isinstance(item, Seed) else Seed(item))
             count += 1
         return count
+
+    def put_back(self, folder: str, kept: Kept, *, user: str | None = None) -> None:
+        """Make a folder that the server hasn't looked at yet, with the UIDs and the UIDVALIDITY that it had."""
+        box = self._make_folder(user or self._only_user(), folder)
+        names = {uid: self._deliver(box, seed) for uid, seed in sorted(kept.messages.items())}
+        lines = [f"3 V{kept.uidvalidity} N{kept.uidnext}", *(f"{uid} :{name}" for uid, name in names.items())]
+        numbers = box / "dovecot-uidlist"
+        numbers.write_text("".join(f"{line}\n" for line in lines))
+        self._give_away(numbers)
 
     def stored(self, folder: str, *, user: str | None = None) -> list[bytes]:
         """The messages in a folder as they lie in the store, in order of arrival, those marked deleted included."""
@@ -392,7 +410,15 @@ class Dovecot:
         name: str = imap_utf7.encode(folder).decode("ascii")
         return root / ("." + name.replace("/", "."))
 
-    def _deliver(self, box: Path, seed: Seed) -> None:
+    def _make_folder(self, user: str, folder: str) -> Path:
+        box = self._maildir(user, folder)
+        for part in (box / "tmp", box / "new", box / "cur"):
+            part.mkdir(parents=True, exist_ok=True)
+        self._give_away(box.parent.parent if folder.upper() != "INBOX" else box.parent)
+        return box
+
+    def _deliver(self, box: Path, seed: Seed) -> str:
+        """Returns the file's name."""
         self._serial += 1
         # Dovecot numbers new files by the time in their names
         base = f"{1_000_000_000 + self._serial}.M0P1.rig,S={len(seed.raw)}"
@@ -402,7 +428,8 @@ class Dovecot:
             os.utime(part, (seed.received_at.timestamp(), seed.received_at.timestamp()))
         if os.geteuid() == 0:
             os.chown(part, self._owner.pw_uid, self._owner.pw_gid)
-        part.rename(box / "cur" / f"{base}:2,{''.join(sorted(seed.flags))}")
+        placed = part.rename(box / "cur" / f"{base}:2,{''.join(sorted(seed.flags))}")
+        return placed.name
 
     def _give_away(self, path: Path) -> None:
         """Root writes the files, the server's user owns them."""
