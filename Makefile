@@ -7,7 +7,7 @@ UV = $$(scripts/bootstrap uv)
 EACH_CORE = -n auto -p no:benchmark
 COMPILE = $(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
-.PHONY: help install demo test test-unit test-slow test-all soak bench lint format types docs lock wheel audit-deps clean
+.PHONY: help install demo test test-unit test-slow test-all soak bench lint format types docs capture lock wheel audit-deps clean
 
 help:
 	@echo 'make demo        the whole worker on an embedded mailbox with sample mail, in under a minute'
@@ -18,6 +18,7 @@ help:
 	@echo 'make bench       what it costs, next to the floor'
 	@echo 'make lint types  style, contracts between rooms, Dockerfile; strict types'
 	@echo 'make docs        the generated pages anew, and the documentation as a site in .tools/site'
+	@echo 'make capture     the record of what is seen from outside anew, after it was changed on purpose'
 	@echo 'make wheel       the wheel, in dist/: the same bytes from the same commit'
 	@echo 'make lock        the lock files anew from pyproject.toml'
 	@echo 'make audit-deps  known vulnerabilities of what is locked (asks a public service)'
@@ -83,6 +84,11 @@ docs: install
 	@$(PY) scripts/shipped.py licences > docs/licences.md.part
 	@mv docs/licences.md.part docs/licences.md
 	@.venv/bin/mkdocs build -q --strict
+
+capture: install
+	@scripts/bootstrap system run
+	@$(PY) scripts/capture.py > tests/data/captured.txt.part
+	@mv tests/data/captured.txt.part tests/data/captured.txt
 
 lock:
 	@$(COMPILE) --all-extras --group dev pyproject.toml -o requirements-dev.lock
