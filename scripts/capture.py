@@ -1,6 +1,6 @@
 """What must stay the same when the code is moved about, as it is seen from outside: the same text at every run.
 
-    python scripts/capture.py > tests/data/captured.txt    the whole, in about a minute
+    python scripts/capture.py > tests/data/captured.txt    the whole, in two minutes or more
     python scripts/capture.py --start-up                   milliseconds from the command to its answer: no part of it
 
 Everything is asked of the command `nhsmail-worker`, of its files and its status page; of the code, only what the
