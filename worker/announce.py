@@ -6,7 +6,7 @@ from typing import Any
 
 from worker.journal.intents import Kind
 from worker.observe import AuditTrail, get_logger
-from worker.observe.audit import AuditUnavailable
+from worker.observe.audit.trail import AuditUnavailable
 
 log = get_logger()
 

@@ -35,7 +35,7 @@ from worker.mailbox.errors import LoginFailed
 from worker.mailbox.folders import FolderInfo, find_junk, missing, require
 from worker.mailbox.session import Session
 from worker.observe import configure_logging, get_logger
-from worker.observe.audit import AuditUnavailable, Verification
+from worker.observe.audit.trail import AuditUnavailable, Verification
 from worker.observe.view import status_json
 from worker.observing import about
 from worker.outcome import State

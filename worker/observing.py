@@ -25,7 +25,7 @@ from worker.login.status import LoginStatus
 from worker.message import Message
 from worker.observe import AuditTrail, get_logger, mirror
 from worker.observe.alerts import Alerter, Limits
-from worker.observe.audit import AuditUnavailable
+from worker.observe.audit.trail import AuditUnavailable
 from worker.observe.health import Health
 from worker.observe.metrics import Metrics
 from worker.observe.redact import Secret

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.observe.test_audit import Memory
-from worker.observe.audit import AuditTrail
+from tests.unit.observe.audit.test_trail import Memory
+from worker.observe.audit.trail import AuditTrail
 from worker.observe.mirror import to_stdout, to_syslog
 
 

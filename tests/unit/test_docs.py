@@ -9,8 +9,8 @@ import pytest
 import yaml  # type: ignore[import-untyped]  # it comes without types
 
 from worker.exits import ExitCode
-from worker.observe import audit
 from worker.observe.alerts import Rule
+from worker.observe.audit import trail as audit
 from worker.observe.events import CATALOGUE, Level
 
 ROOT = Path(__file__).parents[2]

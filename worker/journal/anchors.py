@@ -6,13 +6,13 @@ from sqlalchemy import select
 
 from worker.journal.database import Database
 from worker.journal.schema import fact
-from worker.observe.audit import Head
+from worker.observe.audit.trail import Head
 
 _PREFIX = "audit.head."
 
 
 class JournalAnchors:
-    """Implements `worker.observe.audit.Anchors` in the journal. Every method may raise `JournalUnavailable`."""
+    """Implements `worker.observe.audit.trail.Anchors` in the journal. Every method may raise `JournalUnavailable`."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

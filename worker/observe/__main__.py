@@ -5,7 +5,8 @@
 
 import sys
 
-from worker.observe import audit, events
+from worker.observe import events
+from worker.observe.audit import trail as audit
 
 if __name__ == "__main__":
     sys.stdout.write(audit.markdown() if sys.argv[1:] == ["audit"] else events.markdown())

@@ -14,7 +14,7 @@ from worker.journal.intents import Intents, Kind
 from worker.journal.messages import Messages, NewMessage, Place, Result
 from worker.journal.migrate import migrate
 from worker.journal.schema import metadata
-from worker.observe.audit import Head
+from worker.observe.audit.trail import Head
 from worker.outcome import State
 from worker.verdict import Path, Verdict
 

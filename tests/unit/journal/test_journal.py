@@ -19,7 +19,7 @@ from worker.journal.journal import FILE, Journal
 from worker.journal.messages import Messages, NewMessage, Place
 from worker.journal.migrate import HEAD, JournalTooNew, is_current, migrate
 from worker.journal.schema import metadata
-from worker.observe.audit import Head
+from worker.observe.audit.trail import Head
 from worker.verdict import Path as MailPath
 from worker.verdict import Verdict
 

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.observe.conftest import NOW, Lines
-from worker.observe.audit import KINDS, AuditTrail, AuditUnavailable, Head, Verification, markdown, person
+from worker.observe.audit.trail import KINDS, AuditTrail, AuditUnavailable, Head, Verification, markdown, person
 from worker.observe.redact import FIELDS, Content
 
 KEY = "abcdefghijklmnopqrstuvwxyz"
@@ -120,7 +120,7 @@ def test_the_files_are_their_owners_alone(tmp_path: Path, anchors: Memory) -> No
     assert (tmp_path / "audit" / "audit.key").stat().st_mode & 0o777 == 0o600
 
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 TRAILS = {"audit", "_audit", "trail", "_trail"}
 
 
