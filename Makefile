@@ -77,9 +77,9 @@ types: install
 docs: install
 	@$(PY) -m worker.settings.reference > docs/configuration.md.part
 	@mv docs/configuration.md.part docs/configuration.md
-	@$(PY) -m worker.observe > docs/events.md.part
+	@$(PY) -m worker.logs > docs/events.md.part
 	@mv docs/events.md.part docs/events.md
-	@$(PY) -m worker.observe audit > docs/audit.md.part
+	@$(PY) -m worker.observe.audit > docs/audit.md.part
 	@mv docs/audit.md.part docs/audit.md
 	@$(PY) scripts/shipped.py licences > docs/licences.md.part
 	@mv docs/licences.md.part docs/licences.md

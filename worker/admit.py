@@ -11,12 +11,12 @@ from typing import NamedTuple
 from worker.headers import Headers
 from worker.journal.messages import DELETED, Messages, NewMessage, Place, Record
 from worker.key import fingerprint
+from worker.logs import get_logger
 from worker.mailbox import uids as uid_sets
 from worker.mailbox.errors import CommandRefused, ConnectionLost, ProtocolFault
 from worker.mailbox.folders import Layout
 from worker.mailbox.halves import shown_heads
 from worker.mailbox.session import HEADS_AT_ONCE, FolderState, Head, Session
-from worker.observe import get_logger
 from worker.outcome import State
 from worker.poll import Look, list_uids
 from worker.senders import Sender

@@ -5,8 +5,8 @@ from datetime import datetime
 from typing import Any
 
 from worker.journal.intents import Kind
-from worker.observe import AuditTrail, get_logger
-from worker.observe.audit.trail import AuditUnavailable
+from worker.logs import get_logger
+from worker.observe.audit.trail import AuditTrail, AuditUnavailable
 
 log = get_logger()
 

@@ -31,11 +31,13 @@ from worker.login.advice import Help, not_signed_in
 from worker.login.credential import CredentialUnavailable
 from worker.login.mutex import AttemptInProgress
 from worker.login.refusals import Cooling, LastAttempt, NoAttempt
+from worker.logs import configure_logging, get_logger
+from worker.logs.who import actor, replica
 from worker.mailbox.errors import LoginFailed
 from worker.mailbox.folders import FolderInfo, find_junk, missing, require
 from worker.mailbox.session import Session
-from worker.observe import configure_logging, get_logger
-from worker.observe.audit.trail import AuditUnavailable, Verification
+from worker.observe.audit.trail import AuditUnavailable
+from worker.observe.audit.verify import Verification
 from worker.observe.view import status_json
 from worker.observing import about
 from worker.outcome import State
@@ -48,7 +50,7 @@ from worker.review import Listed, NotThere, Review, Shown
 from worker.senders import UnusableKey
 from worker.settings import Settings, SettingsError, check_files, check_state_dir, load
 from worker.signals import ENDING_SIGNALS, Ending
-from worker.status import actor, replica, view
+from worker.status import view
 from worker.upkeep import Rebuild, Rebuilt
 
 log = get_logger()

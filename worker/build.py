@@ -33,10 +33,12 @@ from worker.login.mutex import AttemptMutex
 from worker.login.oauth import Flow, OAuthConfig, OAuthSource
 from worker.login.policy import policy_named
 from worker.login.witness import Witness
+from worker.logs import get_logger
+from worker.logs.who import actor as person
+from worker.logs.who import replica
 from worker.mailbox.folders import Layout
 from worker.mailbox.session import Endpoint, Session
 from worker.message import Limits
-from worker.observe import get_logger
 from worker.observing import Observing
 from worker.outcome import LONGEST_AFTER, State
 from worker.pause import Pause
@@ -55,8 +57,6 @@ from worker.settings import (
     read_secret,
 )
 from worker.settle import Settle
-from worker.status import actor as person
-from worker.status import replica
 from worker.turns import Turns
 from worker.upkeep import Compact, Upkeep
 from worker.verdict import Path as MailPath

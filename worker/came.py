@@ -4,8 +4,8 @@ from dataclasses import dataclass, fields
 from datetime import timedelta
 from typing import Literal, get_args
 
+from worker.logs.redaction import class_of, described
 from worker.message import Limits, MessageError, MessageOverLimit
-from worker.observe.redact import class_of, described
 from worker.outcome import LONGEST_AFTER, Reject, Retry
 
 _LIMITS = {MessageOverLimit(field.name).word for field in fields(Limits)}

@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterable
 
 from worker.journal.intents import Intent, Intents, Kind
 from worker.journal.messages import Messages, Place, Record
+from worker.logs import get_logger
+from worker.logs.redaction import as_word
 from worker.mailbox.folders import Layout
 from worker.mailbox.session import Session
-from worker.observe import get_logger
-from worker.observe.redact import as_word
 from worker.outcome import State
 from worker.settle import Settle
 from worker.verdict import Evidence, Path, Verdict

@@ -19,6 +19,7 @@ from worker.journal.messages import Messages
 from worker.login.credential import CredentialUnavailable
 from worker.login.mutex import AttemptInProgress
 from worker.login.refusals import Cooling, NoAttempt
+from worker.logs import get_logger
 from worker.mailbox.errors import (
     CommandRefused,
     ConnectionLost,
@@ -32,7 +33,6 @@ from worker.mailbox.errors import (
 )
 from worker.mailbox.folders import FolderProblem
 from worker.mailbox.session import Session
-from worker.observe import get_logger
 from worker.outcome import State
 from worker.pause import Pause
 from worker.pipeline import Pipeline, Report, Stop

@@ -13,7 +13,7 @@ from worker.journal.database import Database
 from worker.journal.facts import Facts
 from worker.journal.junk import Waiting, in_junk, released_since
 from worker.journal.lease import current_holder
-from worker.observe import get_logger
+from worker.logs import get_logger
 from worker.observe.alerts import SenderOf, sent
 from worker.observe.digest import AGES, MOST_KEYS, Digest
 

@@ -13,12 +13,12 @@ from worker.hands import Hands
 from worker.headers import Headers
 from worker.journal.messages import Messages, Record
 from worker.key import MessageKey, fingerprint
+from worker.logs import get_logger
 from worker.mailbox.errors import CommandRefused, ConnectionLost, MailboxError, ProtocolFault
 from worker.mailbox.folders import Layout
 from worker.mailbox.halves import shown_heads
 from worker.mailbox.session import Body, FolderState, Session
 from worker.message import Limits, Message
-from worker.observe import get_logger
 from worker.outcome import STAND_IN, Outcome, State
 from worker.record import Recorder
 from worker.verdict import Verdict

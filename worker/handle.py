@@ -11,9 +11,9 @@ from worker.came import Elsewhere, came_of
 from worker.guests import Guests
 from worker.handler import Handler
 from worker.keeper import PAUSED, Keeper
+from worker.logs import get_logger
+from worker.logs.redaction import class_of
 from worker.message import Message, MessageError
-from worker.observe import get_logger
-from worker.observe.redact import class_of
 from worker.outcome import STAND_IN, Outcome, State
 from worker.verdict import Path
 

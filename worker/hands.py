@@ -15,9 +15,9 @@ from datetime import timedelta
 
 from worker.journal.messages import Record
 from worker.keeper import Busy
+from worker.logs import bound, get_logger
+from worker.logs.redaction import class_of
 from worker.message import Message
-from worker.observe import bound, get_logger
-from worker.observe.redact import class_of
 from worker.outcome import Outcome, State
 
 log = get_logger()

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 
 from worker.circuit import Circuit, CircuitRules
-from worker.observe import get_logger
+from worker.logs import get_logger
 
 log = get_logger()
 

@@ -22,18 +22,20 @@ from worker.journal.facts import Facts
 from worker.journal.journal import Journal
 from worker.journal.messages import Record, Result
 from worker.login.status import LoginStatus
+from worker.logs import get_logger
+from worker.logs.redaction import Secret
+from worker.logs.who import replica as process_name
 from worker.message import Message
-from worker.observe import AuditTrail, get_logger, mirror
+from worker.observe import mirror
 from worker.observe.alerts import Alerter, Limits
-from worker.observe.audit.trail import AuditUnavailable
+from worker.observe.audit.chain_name import installation
+from worker.observe.audit.trail import AuditTrail, AuditUnavailable
 from worker.observe.health import Health
 from worker.observe.metrics import Metrics
-from worker.observe.redact import Secret
 from worker.observe.view import CircuitView, HelpView, StatusView
 from worker.outcome import Outcome, State
 from worker.settings import Settings, SettingsError, read_secret, values_by_setting
-from worker.status import About, installation, view
-from worker.status import replica as process_name
+from worker.status import About, view
 from worker.verdict import Path
 from worker.watching import Watching
 

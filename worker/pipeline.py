@@ -14,8 +14,8 @@ from worker.admit import NO_HEADER, Admission, Admitted, Top
 from worker.fetch import ALONE, Fetch
 from worker.hands import Hands
 from worker.journal.messages import Messages, Place, Record
+from worker.logs import get_logger
 from worker.mailbox.session import HEADS_AT_ONCE, Session
-from worker.observe import get_logger
 from worker.outcome import LONGEST_AFTER, Outcome, State
 from worker.poll import Look, Poll
 from worker.record import Recorder

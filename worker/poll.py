@@ -11,11 +11,11 @@ from datetime import date, datetime
 from worker.headers import Headers
 from worker.journal.messages import Looked, Messages, Place, Record
 from worker.key import fingerprint
+from worker.logs import get_logger
 from worker.mailbox import uids as uid_sets
 from worker.mailbox.folders import Layout
 from worker.mailbox.halves import shown_heads
 from worker.mailbox.session import FolderState, Session
-from worker.observe import get_logger
 from worker.outcome import STAND_IN, State
 
 log = get_logger()

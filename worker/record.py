@@ -8,8 +8,8 @@ from typing import Protocol
 
 from worker.hands import Finished, Hands
 from worker.journal.messages import Messages, Place, Record, Result
+from worker.logs import bound, get_logger
 from worker.mailbox.folders import Layout
-from worker.observe import bound, get_logger
 from worker.outcome import Outcome, State
 from worker.settle import Settlement
 from worker.verdict import Path

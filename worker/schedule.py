@@ -19,7 +19,7 @@ from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.jobstores.base import JobLookupError
 from apscheduler.schedulers.background import BackgroundScheduler
 
-from worker.observe import get_logger
+from worker.logs import get_logger
 from worker.signals import Ending
 
 log = get_logger()

@@ -11,11 +11,11 @@ from worker.admit import locate
 from worker.headers import Headers
 from worker.journal.messages import DELETED, Messages, Place, Record
 from worker.key import fingerprint
+from worker.logs import get_logger
 from worker.mailbox import uids as uid_sets
 from worker.mailbox.errors import CommandRefused
 from worker.mailbox.halves import by_halves
 from worker.mailbox.session import HEADS_AT_ONCE, FolderState, Moved, Session
-from worker.observe import get_logger
 from worker.outcome import State
 from worker.poll import Look, list_uids
 

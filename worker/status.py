@@ -1,14 +1,7 @@
 """The state of the worker, from the journal alone: what `status` prints and the status page shows."""
 
-import getpass
-import os
-import secrets
-import socket
-import tempfile
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 
 from worker import __version__
 from worker.journal.glance import last_day, newest
@@ -29,7 +22,6 @@ from worker.observe.view import (
     StatusView,
 )
 from worker.outcome import State
-from worker.ownership import owned
 
 NEWEST = 5
 """Dead letters and junk that are listed by their keys."""
@@ -129,39 +121,3 @@ def _time(epoch: float) -> datetime:
 
 def _maybe(epoch: float | None) -> datetime | None:
     return None if epoch is None else _time(epoch)
-
-
-def actor() -> str:
-    """Who acts, for the audit trail and the lease: the operating-system user, the host and the process."""
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError):  # an arbitrary user id in a container has no name
-        user = str(os.getuid())
-    return f"{user}@{socket.gethostname()}"
-
-
-def replica() -> str:
-    """This process among all that may share the journal."""
-    return f"{socket.gethostname()}:{os.getpid()}"
-
-
-def installation(state_dir: Path) -> str:
-    """The name of whatever works with this state folder, over all restarts: its audit trail is one chain."""
-    file = state_dir / "installation"
-    try:
-        return file.read_text("ascii").strip()
-    except FileNotFoundError:
-        name = f"worker-{secrets.token_hex(4)}"
-        state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        written = _written(state_dir, name)
-        with suppress(FileExistsError):  # another process was quicker: its name is the one
-            os.link(written, file)
-        written.unlink()
-        return file.read_text("ascii").strip()
-
-
-def _written(folder: Path, text: str) -> Path:
-    descriptor, path = tempfile.mkstemp(dir=folder, prefix=".installation")
-    with os.fdopen(owned(descriptor, folder), "w") as file:
-        file.write(text + "\n")
-    return Path(path)

@@ -9,8 +9,8 @@ from worker.headers import Headers
 from worker.journal.facts import Facts
 from worker.journal.messages import DELETED, Messages, NewMessage, Place, Record
 from worker.key import fingerprint
+from worker.logs import get_logger
 from worker.mailbox.session import Session
-from worker.observe import get_logger
 from worker.outcome import State
 from worker.verdict import Path, Verdict
 from worker.walk import Stranger, Walk, WalkedFolder, found_in, strangers_of

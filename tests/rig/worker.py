@@ -33,7 +33,7 @@ import structlog
 import worker.app
 from tests.rig.dovecot import Mailbox
 from worker import cli
-from worker.observe.log import configure
+from worker.logs.log import configure
 from worker.signals import Ending
 
 REPOSITORY = Path(__file__).parents[2]

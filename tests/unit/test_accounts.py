@@ -10,10 +10,10 @@ from sqlalchemy import event
 
 from tests.fakes.mailbox import ELSEWHERE, FAILED, INBOX, JUNK, PROCESSED, Server, mail
 from tests.fakes.world import ACCOUNT, World
+from worker.logs import configure_logging
 from worker.mailbox.errors import CommandRefused
 from worker.mailbox.folders import Layout
 from worker.message import Message
-from worker.observe import configure_logging
 from worker.outcome import State
 from worker.poll import Poll
 from worker.upkeep import Rebuild

@@ -8,8 +8,8 @@ import pytest
 
 from tests.fakes.mailbox import FAILED, INBOX, JUNK, PROCESSED, Server, mail
 from tests.fakes.world import DEATHS, World
+from worker.logs import configure_logging
 from worker.mailbox.session import HEADS_AT_ONCE
-from worker.observe import configure_logging
 from worker.outcome import State
 
 HOUR = 3600.0

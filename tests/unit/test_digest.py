@@ -16,9 +16,9 @@ from worker.journal.facts import Facts
 from worker.journal.junk import Waiting, in_junk, likely_mistakes, released_since, reviewed
 from worker.journal.messages import Messages, NewMessage, Place, Record, Result
 from worker.journal.schema import lease, metadata
+from worker.logs.redaction import Secret
 from worker.observe.alerts import NotSent
 from worker.observe.digest import AGES, MOST_KEYS, Digest
-from worker.observe.redact import Secret
 from worker.observe.senders import Relay, Webhook
 from worker.outcome import State
 from worker.verdict import Evidence, Path, Verdict

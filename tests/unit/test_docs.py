@@ -9,9 +9,9 @@ import pytest
 import yaml  # type: ignore[import-untyped]  # it comes without types
 
 from worker.exits import ExitCode
+from worker.logs.events import CATALOGUE, Level
 from worker.observe.alerts import Rule
-from worker.observe.audit import trail as audit
-from worker.observe.events import CATALOGUE, Level
+from worker.observe.audit import audit_kinds
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -105,7 +105,7 @@ def test_each_command_that_the_documents_name_is_there() -> None:
 
 
 def test_the_page_on_the_audit_trail_is_made_from_it() -> None:
-    assert (DOCS / "audit.md").read_text() == audit.markdown(), "python -m worker.observe audit > docs/audit.md"
+    assert (DOCS / "audit.md").read_text() == audit_kinds.markdown(), "python -m worker.observe.audit > docs/audit.md"
 
 
 def test_no_block_of_code_comes_out_as_prose(tmp_path: Path) -> None:

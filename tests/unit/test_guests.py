@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from worker.guests import THREADS_TO_TELL, Guests
-from worker.observe import configure_logging, get_logger
+from worker.logs import configure_logging, get_logger
 
 
 @pytest.fixture

@@ -15,8 +15,8 @@ from worker.handle import Try
 from worker.handler import Handler
 from worker.hands import Hands
 from worker.keeper import Busy, Keeper, Slots, Stopwatch
+from worker.logs import configure_logging
 from worker.message import Message, MessageOverLimit
-from worker.observe import configure_logging
 from worker.outcome import Outcome, Reject, Retry, State
 from worker.verdict import Path, Verdict
 

@@ -2,7 +2,7 @@
 
 import threading
 
-from tests.unit.observe.conftest import Lines, lines
+from tests.unit.conftest import Lines, lines
 from worker.observing import again_and_again
 
 __all__ = ["lines"]

@@ -22,9 +22,9 @@ from worker.journal.intents import Intents, Kind
 from worker.journal.messages import DELETED
 from worker.journal.schema import message as message_table
 from worker.key import fingerprint
+from worker.logs import configure_logging
 from worker.mailbox.errors import ConnectionLost
 from worker.message import Message
-from worker.observe import configure_logging
 from worker.outcome import Outcome, State
 from worker.pipeline import SETTLE_AT_ONCE, Bounds, _batches
 from worker.verdict import Path, Verdict

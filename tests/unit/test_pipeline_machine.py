@@ -31,8 +31,8 @@ from worker.journal.database import JournalUnavailable
 from worker.journal.facts import Facts
 from worker.journal.messages import Record
 from worker.key import fingerprint
+from worker.logs import configure_logging
 from worker.mailbox.errors import ConnectionLost
-from worker.observe import configure_logging
 from worker.outcome import State
 from worker.verdict import Path
 

@@ -12,8 +12,8 @@ from worker.hands import Finished
 from worker.journal.database import Database
 from worker.journal.messages import Messages, NewMessage, Place, Record, Result
 from worker.journal.schema import metadata
+from worker.logs import configure_logging
 from worker.mailbox.folders import Layout
-from worker.observe import configure_logging
 from worker.outcome import Outcome, State
 from worker.record import KEEP, Recorder, Targets
 from worker.settle import Settlement

@@ -15,10 +15,10 @@ from worker.journal.database import Database
 from worker.journal.messages import DELETED, Messages, NewMessage, Place, Record, Result
 from worker.journal.schema import metadata
 from worker.key import fingerprint
+from worker.logs import configure_logging
 from worker.mailbox import uids as uid_sets
 from worker.mailbox.errors import CommandRefused
 from worker.mailbox.session import FolderState
-from worker.observe import configure_logging
 from worker.outcome import State
 from worker.poll import Look
 from worker.settle import CannotMove, Settle, Settlement

@@ -6,7 +6,7 @@ import pytest
 
 from tests.fakes.mailbox import mail
 from tests.fakes.world import TRIES, World
-from worker.observe import configure_logging
+from worker.logs import configure_logging
 from worker.outcome import State
 
 

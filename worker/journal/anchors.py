@@ -1,14 +1,22 @@
 """The heads of the audit trail's chains, kept outside the trail so that a cut tail shows."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from sqlalchemy import select
 
 from worker.journal.database import Database
 from worker.journal.schema import fact
-from worker.observe.audit.trail import Head
 
 _PREFIX = "audit.head."
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """Where a chain stands: its lines so far, and the keyed hash of the last one (64 hexadecimal digits)."""
+
+    count: int
+    mac: str
 
 
 class JournalAnchors:

@@ -1,7 +1,1 @@
-"""What the worker shows of itself: log, audit trail, metrics, health, status page, alerts. Others call it."""
-
-from worker.observe.audit.trail import AuditTrail
-from worker.observe.log import bound, get_logger
-from worker.observe.log import configure as configure_logging
-
-__all__ = ["AuditTrail", "bound", "configure_logging", "get_logger"]
+"""What the worker shows of itself while it runs: status, page, metrics, health, alerts, digest, audit trail."""

@@ -14,8 +14,8 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Final, Protocol, TypeVar
 
-from worker.observe.log import get_logger
-from worker.observe.redact import WORD, rfc3339
+from worker.logs.log import get_logger
+from worker.logs.redaction import WORD, rfc3339
 from worker.observe.view import LoginState, StatusView
 from worker.observe.wording import count, has, span
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from worker.observe.redact import KEY, WORD
+from worker.logs.redaction import KEY, WORD
 from worker.observe.wording import count
 
 MOST_KEYS: Final = 20

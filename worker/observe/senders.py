@@ -9,10 +9,10 @@ from typing import Final, Literal
 
 import httpx
 
+from worker.logs.log import get_logger
+from worker.logs.redaction import Secret
 from worker.observe.alerts import Alert, NotSent, Phase, as_json
 from worker.observe.digest import Digest
-from worker.observe.log import get_logger
-from worker.observe.redact import Secret
 
 log = get_logger()
 

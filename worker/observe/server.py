@@ -24,8 +24,8 @@ import waitress  # type: ignore[import-untyped]  # it comes without types
 from prometheus_client import CONTENT_TYPE_LATEST
 from waitress import wasyncore
 
+from worker.logs.log import get_logger
 from worker.observe.health import Answer, Health
-from worker.observe.log import get_logger
 from worker.observe.metrics import Metrics
 from worker.observe.page import render, style_hash
 from worker.observe.view import StatusView

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from worker.observe.redact import rfc3339
+from worker.logs.redaction import rfc3339
 
 
 class LoginState(StrEnum):

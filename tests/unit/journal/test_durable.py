@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from worker.journal.anchors import JournalAnchors
+from worker.journal.anchors import Head, JournalAnchors
 from worker.journal.attempts import RESET, SUCCEEDED, AttemptLedger
 from worker.journal.database import Database
 from worker.journal.facts import Facts
@@ -14,7 +14,6 @@ from worker.journal.intents import Intents, Kind
 from worker.journal.messages import Messages, NewMessage, Place, Result
 from worker.journal.migrate import migrate
 from worker.journal.schema import metadata
-from worker.observe.audit.trail import Head
 from worker.outcome import State
 from worker.verdict import Path, Verdict
 

@@ -12,14 +12,13 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
 import worker.journal.migrate as migrate_module
-from worker.journal.anchors import JournalAnchors
+from worker.journal.anchors import Head, JournalAnchors
 from worker.journal.database import Database, JournalDamaged, JournalUnavailable
 from worker.journal.facts import Facts, LastPoll, OtherAccount
 from worker.journal.journal import FILE, Journal
 from worker.journal.messages import Messages, NewMessage, Place
 from worker.journal.migrate import HEAD, JournalTooNew, is_current, migrate
 from worker.journal.schema import metadata
-from worker.observe.audit.trail import Head
 from worker.verdict import Path as MailPath
 from worker.verdict import Verdict
 

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.unit.conftest import Lines
 from tests.unit.observe import views
-from tests.unit.observe.conftest import Lines
+from worker.logs.redaction import Content
 from worker.observe.alerts import Alert, Alerter, Limits, NotSent, Phase, Rule, as_json, firing
-from worker.observe.redact import Content
 from worker.observe.view import CircuitView, LeaseView, LoginView, MessagesView, PasswordView, StatusView
 
 ACCOUNT = views.WORKING.account

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.unit.observe.conftest import Lines
+from tests.unit.conftest import Lines
 from worker.content import ContentStr
+from worker.logs import get_logger
+from worker.logs.events import CATALOGUE
+from worker.logs.redaction import FIELDS, REFUSED, passed
 from worker.message import Message
-from worker.observe import get_logger
-from worker.observe.events import CATALOGUE
-from worker.observe.redact import FIELDS, REFUSED, passed
 from worker.verdict import Path, Verdict
 
 MARK = "zebedee"  # a subject of one plain word, in the form of a word of ours

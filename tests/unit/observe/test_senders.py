@@ -12,9 +12,9 @@ import pytest
 
 from tests.rig.https import HttpsServer
 from tests.rig.tls import ADDRESS, Authority
-from tests.unit.observe.conftest import Lines
+from tests.unit.conftest import Lines
+from worker.logs.redaction import Secret
 from worker.observe.alerts import Alert, NotSent, Phase, Rule
-from worker.observe.redact import Secret
 from worker.observe.senders import Form, Relay, Webhook
 
 ACCOUNT = "pathology.results@nhs.net"

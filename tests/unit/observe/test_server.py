@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from tests.unit.conftest import Lines
 from tests.unit.observe import views
-from tests.unit.observe.conftest import Lines
 from worker.observe.health import Health
 from worker.observe.metrics import Metrics
 from worker.observe.page import style_hash

@@ -15,9 +15,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.unit.observe.conftest import NOW, Lines
-from worker.observe.audit.trail import KINDS, AuditTrail, AuditUnavailable, Head, Verification, markdown, person
-from worker.observe.redact import FIELDS, Content
+from tests.unit.conftest import NOW, Lines
+from worker.journal.anchors import Head
+from worker.logs.redaction import FIELDS, Content
+from worker.observe.audit.audit_kinds import KINDS, markdown
+from worker.observe.audit.trail import AuditTrail, AuditUnavailable, person
+from worker.observe.audit.verify import Verification
 
 KEY = "abcdefghijklmnopqrstuvwxyz"
 MARK = "Patient-Zebedee"
@@ -150,7 +153,7 @@ def test_every_kind_has_fields_that_exist_and_a_meaning() -> None:
 
 
 def test_the_documentation_is_the_catalogue() -> None:
-    assert (ROOT / "docs" / "audit.md").read_text() == markdown(), "python -m worker.observe audit > docs/audit.md"
+    assert (ROOT / "docs" / "audit.md").read_text() == markdown(), "python -m worker.observe.audit > docs/audit.md"
 
 
 # Tampering. Each example starts from a rotated trail of a dozen lines, anchored in full.

@@ -21,8 +21,8 @@ import orjson
 import structlog
 from structlog.typing import EventDict, FilteringBoundLogger, Processor, WrappedLogger
 
-from worker.observe.events import CATALOGUE, Level
-from worker.observe.redact import CONTEXT, FIELDS, REFUSED, cleaned, described, passed, rfc3339
+from worker.logs.events import CATALOGUE, Level
+from worker.logs.redaction import CONTEXT, FIELDS, REFUSED, cleaned, described, passed, rfc3339
 
 Format = Literal["auto", "json", "text"]
 

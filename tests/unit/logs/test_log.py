@@ -16,9 +16,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.unit.observe.conftest import Lines
-from worker.observe.log import bound, configure, get_logger
-from worker.observe.redact import FIELDS, REFUSED, Content, Secret, described, passed
+from tests.unit.conftest import Lines
+from worker.logs.log import bound, configure, get_logger
+from worker.logs.redaction import FIELDS, REFUSED, Content, Secret, described, passed
 
 MARK = "Patient-Zebedee"
 KEY = "abcdefghijklmnopqrstuvwxyz"
@@ -164,7 +164,7 @@ def test_an_exception_is_told_by_class_place_and_cause_without_its_text(lines: L
     log.error("http.failed", exc_info=_failing(ValueError(MARK)))
     error = lines.one["error"]
     assert error["class"] == "ValueError"
-    assert error["frames"][0].startswith("tests.unit.observe.test_log:")
+    assert error["frames"][0].startswith("tests.unit.logs.test_log:")
     assert error["from"][0]["class"] == "KeyError"
     assert "text" not in error
     assert MARK not in lines.raw
@@ -288,7 +288,7 @@ def test_a_log_that_cannot_be_written_stops_nothing(lines: Lines) -> None:
 
 def test_a_log_that_nobody_configured_lets_no_more_out() -> None:
     program = (
-        "from worker.observe import get_logger\n"
+        "from worker.logs import get_logger\n"
         f"get_logger().info('http.listening', subject='{MARK}')\n"
         f"get_logger().error('http.failed', subject='{MARK}', url_path='metrics')\n"
         f"get_logger().error('{MARK}')\n"
@@ -304,7 +304,7 @@ def test_a_terminal_gets_readable_lines_with_the_frames_below(lines: Lines) -> N
     log.error("http.failed", url_path="metrics", exc_info=_failing(ValueError(MARK)))
     assert "http.failed" in lines.raw
     assert "url_path=metrics" in lines.raw
-    assert "\n    ValueError\n      at tests.unit.observe.test_log:" in lines.raw
+    assert "\n    ValueError\n      at tests.unit.logs.test_log:" in lines.raw
     assert "\n    from KeyError" in lines.raw
     assert MARK not in lines.raw
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import structlog
 
-from worker.observe.log import Format, configure
+from worker.logs.log import Format, configure
 
 NOW = 1_795_000_000.0  # 2026-11-18T11:06:40Z
 

@@ -1,7 +1,7 @@
 """The catalogue of events: every line that the log can hold, what it means, and what to do about it.
 
 It decides an event's level and the fields that may leave with it, and the documentation is made from it
-(`python -m worker.observe > docs/events.md`).
+(`python -m worker.logs > docs/events.md`).
 """
 
 import re
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from worker.observe.redact import CONTEXT, FIELDS
+from worker.logs.redaction import CONTEXT, FIELDS
 
 NAME: Final = re.compile(r"[a-z]+(_[a-z]+)*(\.[a-z]+(_[a-z]+)*)+")
 

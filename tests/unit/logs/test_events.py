@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from worker.observe.events import CATALOGUE, NAME, Event, markdown
-from worker.observe.redact import CONTEXT, FIELDS
+from worker.logs.events import CATALOGUE, NAME, Event, markdown
+from worker.logs.redaction import CONTEXT, FIELDS
 
 ROOT = Path(__file__).parents[3]
 LOGGERS = {"log", "_log", "logger", "_logger"}
@@ -70,7 +70,7 @@ EMISSIONS = tuple(_emissions())
 
 @pytest.mark.parametrize("emission", EMISSIONS, ids=lambda emission: f"{emission.place}-{emission.name}")
 def test_every_event_logged_is_in_the_catalogue(emission: Emission) -> None:
-    assert emission.name in CATALOGUE, "a logger takes a literal name from worker/observe/events.py"
+    assert emission.name in CATALOGUE, "a logger takes a literal name from worker/logs/events.py"
     event = CATALOGUE[emission.name]
     assert emission.level == event.level
     unlisted = {name for name in emission.fields if name is not None} - event.fields - CONTEXT
@@ -92,4 +92,4 @@ def test_an_event_is_whole(event: Event) -> None:
 
 
 def test_the_documentation_is_the_catalogue() -> None:
-    assert (ROOT / "docs" / "events.md").read_text() == markdown(), "python -m worker.observe > docs/events.md"
+    assert (ROOT / "docs" / "events.md").read_text() == markdown(), "python -m worker.logs > docs/events.md"

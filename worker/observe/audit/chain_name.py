@@ -1,0 +1,31 @@
+"""The name of this installation's chain of the audit trail, kept over restarts."""
+
+import os
+import secrets
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+
+from worker.ownership import owned
+
+
+def installation(state_dir: Path) -> str:
+    """The name of whatever works with this state folder, over all restarts: its audit trail is one chain."""
+    file = state_dir / "installation"
+    try:
+        return file.read_text("ascii").strip()
+    except FileNotFoundError:
+        name = f"worker-{secrets.token_hex(4)}"
+        state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        written = _written(state_dir, name)
+        with suppress(FileExistsError):  # another process was quicker: its name is the one
+            os.link(written, file)
+        written.unlink()
+        return file.read_text("ascii").strip()
+
+
+def _written(folder: Path, text: str) -> Path:
+    descriptor, path = tempfile.mkstemp(dir=folder, prefix=".installation")
+    with os.fdopen(owned(descriptor, folder), "w") as file:
+        file.write(text + "\n")
+    return Path(path)
