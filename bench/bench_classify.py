@@ -14,7 +14,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from tests.data.spam.write import INGRESS, INTERNAL, LETTER, OUTSIDE, report
 from worker.classify import classify
-from worker.verdict import Path, Verdict
+from worker.message.verdict import Path, Verdict
 
 Headers = list[tuple[str, str]]
 

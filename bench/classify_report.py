@@ -12,7 +12,7 @@ from rich.table import Table
 from tests.data.spam import Case, load
 from worker.classify import classify
 from worker.classify.policy import SOURCES
-from worker.verdict import Path, Verdict
+from worker.message.verdict import Path, Verdict
 
 Finding = tuple[str, str | None, str, bool]
 """A source, a header, the value read from it, and whether it makes junk (or speaks for it and is left out)."""

@@ -37,8 +37,8 @@ def by_message(raw: bytes) -> int:
     """Parse with the worker's own and decode the attachments; returns their bytes."""
     from datetime import UTC, datetime
 
-    from worker.message import Message
-    from worker.verdict import Path, Verdict
+    from worker.message.message import Message
+    from worker.message.verdict import Path, Verdict
 
     message = Message(raw, key="k", folder="INBOX", received_at=datetime.now(UTC), verdict=Verdict(Path.CLEAN, ()))
     return sum(len(attachment.read()) for attachment in message.attachments)

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 
 import mailparser  # type: ignore[import-untyped]  # it ships no types
 
-from worker.message import Message
-from worker.verdict import Path, Verdict
+from worker.message.message import Message
+from worker.message.verdict import Path, Verdict
 
 _RECEIVED = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from worker.message import Message
+from worker.message.message import Message
 
 
 class Stamp:

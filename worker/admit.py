@@ -8,19 +8,19 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from worker.headers import Headers
 from worker.journal.messages import DELETED, Messages, NewMessage, Place, Record
-from worker.key import fingerprint
 from worker.logs import get_logger
 from worker.mailbox import uids as uid_sets
 from worker.mailbox.errors import CommandRefused, ConnectionLost, ProtocolFault
 from worker.mailbox.folders import Layout
 from worker.mailbox.halves import shown_heads
 from worker.mailbox.session import HEADS_AT_ONCE, FolderState, Head, Session
-from worker.outcome import State
+from worker.message.headers import Headers
+from worker.message.key import fingerprint
+from worker.message.outcome import State
+from worker.message.verdict import Evidence, Path, Verdict
 from worker.poll import Look, list_uids
 from worker.senders import Sender
-from worker.verdict import Evidence, Path, Verdict
 
 log = get_logger()
 

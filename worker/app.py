@@ -36,11 +36,11 @@ from worker.logs.who import actor, replica
 from worker.mailbox.errors import LoginFailed
 from worker.mailbox.folders import FolderInfo, find_junk, missing, require
 from worker.mailbox.session import Session
+from worker.message.outcome import State
 from worker.observe.audit.trail import AuditUnavailable
 from worker.observe.audit.verify import Verification
 from worker.observe.view import status_json
 from worker.observing import about
-from worker.outcome import State
 from worker.pipeline import Stop
 from worker.preview import Foreseen, Preview
 from worker.progress import Drain

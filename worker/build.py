@@ -38,9 +38,11 @@ from worker.logs.who import actor as person
 from worker.logs.who import replica
 from worker.mailbox.folders import Layout
 from worker.mailbox.session import Endpoint, Session
-from worker.message import Limits
+from worker.message.mime.limits import Limits
+from worker.message.outcome import LONGEST_AFTER, State
+from worker.message.verdict import Path as MailPath
+from worker.message.verdict import Verdict
 from worker.observing import Observing
-from worker.outcome import LONGEST_AFTER, State
 from worker.pause import Pause
 from worker.pipeline import Bounds, Pipeline
 from worker.poll import Poll
@@ -59,8 +61,6 @@ from worker.settings import (
 from worker.settle import Settle
 from worker.turns import Turns
 from worker.upkeep import Compact, Upkeep
-from worker.verdict import Path as MailPath
-from worker.verdict import Verdict
 from worker.walk import Walk
 
 log = get_logger()

@@ -5,8 +5,8 @@ from datetime import timedelta
 from typing import Literal, get_args
 
 from worker.logs.redaction import class_of, described
-from worker.message import Limits, MessageError, MessageOverLimit
-from worker.outcome import LONGEST_AFTER, Reject, Retry
+from worker.message.mime.limits import Limits, MessageError, MessageOverLimit
+from worker.message.outcome import LONGEST_AFTER, Reject, Retry
 
 _LIMITS = {MessageOverLimit(field.name).word for field in fields(Limits)}
 """The words of those errors that say more than their class; a handler may raise them with any other word."""

@@ -8,9 +8,9 @@ from worker.logs import get_logger
 from worker.logs.redaction import as_word
 from worker.mailbox.folders import Layout
 from worker.mailbox.session import Session
-from worker.outcome import State
+from worker.message.outcome import State
+from worker.message.verdict import Evidence, Path, Verdict
 from worker.settle import Settle
-from worker.verdict import Evidence, Path, Verdict
 
 log = get_logger()
 

@@ -15,7 +15,7 @@ import orjson
 from worker import __version__
 from worker.classify.policy import SOURCES
 from worker.exits import ExitCode, Failure
-from worker.outcome import State
+from worker.message.outcome import State
 from worker.signals import catch_ending
 
 DEFAULT_CONFIG = "worker.toml"

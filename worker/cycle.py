@@ -33,7 +33,7 @@ from worker.mailbox.errors import (
 )
 from worker.mailbox.folders import FolderProblem
 from worker.mailbox.session import Session
-from worker.outcome import State
+from worker.message.outcome import State
 from worker.pause import Pause
 from worker.pipeline import Pipeline, Report, Stop
 from worker.settle import CannotMove

@@ -10,18 +10,19 @@ from datetime import UTC, datetime, timedelta
 
 from worker.admit import Top
 from worker.hands import Hands
-from worker.headers import Headers
 from worker.journal.messages import Messages, Record
-from worker.key import MessageKey, fingerprint
 from worker.logs import get_logger
 from worker.mailbox.errors import CommandRefused, ConnectionLost, MailboxError, ProtocolFault
 from worker.mailbox.folders import Layout
 from worker.mailbox.halves import shown_heads
 from worker.mailbox.session import Body, FolderState, Session
-from worker.message import Limits, Message
-from worker.outcome import STAND_IN, Outcome, State
+from worker.message.headers import Headers
+from worker.message.key import MessageKey, fingerprint
+from worker.message.message import Message
+from worker.message.mime.limits import Limits
+from worker.message.outcome import STAND_IN, Outcome, State
+from worker.message.verdict import Verdict
 from worker.record import Recorder
-from worker.verdict import Verdict
 
 log = get_logger()
 

@@ -13,9 +13,10 @@ from worker.handler import Handler
 from worker.keeper import PAUSED, Keeper
 from worker.logs import get_logger
 from worker.logs.redaction import class_of
-from worker.message import Message, MessageError
-from worker.outcome import STAND_IN, Outcome, State
-from worker.verdict import Path
+from worker.message.message import Message
+from worker.message.mime.limits import MessageError
+from worker.message.outcome import STAND_IN, Outcome, State
+from worker.message.verdict import Path
 
 log = get_logger()
 

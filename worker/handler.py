@@ -10,7 +10,7 @@ from functools import partial
 from types import FrameType
 from typing import Any, TypeVar
 
-from worker.message import Message
+from worker.message.message import Message
 
 T = TypeVar("T")
 

@@ -17,8 +17,8 @@ from worker.journal.messages import Record
 from worker.keeper import Busy
 from worker.logs import bound, get_logger
 from worker.logs.redaction import class_of
-from worker.message import Message
-from worker.outcome import Outcome, State
+from worker.message.message import Message
+from worker.message.outcome import Outcome, State
 
 log = get_logger()
 

@@ -21,8 +21,8 @@ from typing import Any
 
 from worker.came import WORDS, Came, Elsewhere
 from worker.frames import Ended, receive, send
-from worker.message import Message
-from worker.outcome import LONGEST_AFTER
+from worker.message.message import Message
+from worker.message.outcome import LONGEST_AFTER
 
 _BOOT = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from worker.isolated import main; main(int(sys.argv[2]))"

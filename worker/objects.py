@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from worker.outcome import Retry
+from worker.message.outcome import Retry
 
 SCHEMES = ("s3", "az", "gs")
 _SECRETS = {"s3": "secret_access_key", "az": "account_key", "gs": "service_account_key"}

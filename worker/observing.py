@@ -25,7 +25,9 @@ from worker.login.status import LoginStatus
 from worker.logs import get_logger
 from worker.logs.redaction import Secret
 from worker.logs.who import replica as process_name
-from worker.message import Message
+from worker.message.message import Message
+from worker.message.outcome import Outcome, State
+from worker.message.verdict import Path
 from worker.observe import mirror
 from worker.observe.alerts import Alerter, Limits
 from worker.observe.audit.chain_name import installation
@@ -33,10 +35,8 @@ from worker.observe.audit.trail import AuditTrail, AuditUnavailable
 from worker.observe.health import Health
 from worker.observe.metrics import Metrics
 from worker.observe.view import CircuitView, HelpView, StatusView
-from worker.outcome import Outcome, State
 from worker.settings import Settings, SettingsError, read_secret, values_by_setting
 from worker.status import About, view
-from worker.verdict import Path
 from worker.watching import Watching
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from worker.hands import Hands
 from worker.journal.messages import Messages, Place, Record
 from worker.logs import get_logger
 from worker.mailbox.session import HEADS_AT_ONCE, Session
-from worker.outcome import LONGEST_AFTER, Outcome, State
+from worker.message.outcome import LONGEST_AFTER, Outcome, State
 from worker.poll import Look, Poll
 from worker.record import Recorder
 from worker.settle import Settle, Settlement

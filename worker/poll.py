@@ -8,15 +8,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 
-from worker.headers import Headers
 from worker.journal.messages import Looked, Messages, Place, Record
-from worker.key import fingerprint
 from worker.logs import get_logger
 from worker.mailbox import uids as uid_sets
 from worker.mailbox.folders import Layout
 from worker.mailbox.halves import shown_heads
 from worker.mailbox.session import FolderState, Session
-from worker.outcome import STAND_IN, State
+from worker.message.headers import Headers
+from worker.message.key import fingerprint
+from worker.message.outcome import STAND_IN, State
 
 log = get_logger()
 

@@ -6,16 +6,17 @@ from datetime import UTC, datetime
 
 from worker.admit import Classify, which_of
 from worker.handle import Routes
-from worker.headers import Headers
 from worker.journal.messages import Messages, Place, Record
-from worker.key import MessageKey, fingerprint, look_alike
 from worker.mailbox.folders import Layout
 from worker.mailbox.halves import shown_heads
 from worker.mailbox.session import Head, Session
-from worker.message import Limits, Message, MessageError
-from worker.outcome import State
+from worker.message.headers import Headers
+from worker.message.key import MessageKey, fingerprint, look_alike
+from worker.message.message import Message
+from worker.message.mime.limits import Limits, MessageError
+from worker.message.outcome import State
+from worker.message.verdict import Path, Verdict
 from worker.poll import Look, Poll
-from worker.verdict import Path, Verdict
 
 AT_ONCE = 50
 NO_HEADER = "nothing yet: the server shows no header"

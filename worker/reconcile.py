@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from worker.journal.messages import DELETED, Messages
 from worker.mailbox.session import Session
-from worker.outcome import State
+from worker.message.outcome import State
 from worker.walk import Strangers, Walk, WalkedFolder, found_in, strangers_of
 
 WALKS = 3

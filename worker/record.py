@@ -10,9 +10,9 @@ from worker.hands import Finished, Hands
 from worker.journal.messages import Messages, Place, Record, Result
 from worker.logs import bound, get_logger
 from worker.mailbox.folders import Layout
-from worker.outcome import Outcome, State
+from worker.message.outcome import Outcome, State
+from worker.message.verdict import Path
 from worker.settle import Settlement
-from worker.verdict import Path
 from worker.watching import Watching
 
 log = get_logger()

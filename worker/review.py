@@ -9,14 +9,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
 
-from worker.headers import Headers
 from worker.journal.messages import Record
-from worker.key import MessageKey
 from worker.mailbox.errors import CommandRefused
 from worker.mailbox.session import Session
-from worker.message import Limits, Message, MessageError
-from worker.mime.words import readable
-from worker.verdict import Evidence
+from worker.message.headers import Headers
+from worker.message.key import MessageKey
+from worker.message.message import Message
+from worker.message.mime.limits import Limits, MessageError
+from worker.message.mime.words import readable
+from worker.message.verdict import Evidence
 
 LINE = 300
 """Characters of one line that are shown."""

@@ -12,10 +12,10 @@ from typing import Any, Protocol
 import re2  # type: ignore[import-untyped]  # it has no stubs
 
 from worker.classify.kinds import Kind, kinds
-from worker.mime.compose import composed
-from worker.mime.limits import MessageError, MessageOverLimit
+from worker.message.mime.compose import composed
+from worker.message.mime.limits import MessageError, MessageOverLimit
+from worker.message.verdict import Evidence, Path
 from worker.settings.tree import MatchSettings, Pattern, RouteSettings, SizeMatch
-from worker.verdict import Evidence, Path
 
 JUNK_ROUTE = "junk"
 """The name under which the junk path appears where a route's name is asked for."""

@@ -5,11 +5,11 @@ from collections.abc import Callable
 from worker.classify import JunkPolicy, classify
 from worker.classify.kinds import Kind
 from worker.classify.policy import PROVIDER_HOSTS, SPAM_CATEGORIES
-from worker.headers import Headers
-from worker.message import Limits
+from worker.message.headers import Headers
+from worker.message.mime.limits import Limits
+from worker.message.verdict import Verdict
 from worker.route import Router
 from worker.settings import Settings
-from worker.verdict import Verdict
 
 
 def router_of(settings: Settings) -> Router:

@@ -8,15 +8,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from worker.admit import locate
-from worker.headers import Headers
 from worker.journal.messages import DELETED, Messages, Place, Record
-from worker.key import fingerprint
 from worker.logs import get_logger
 from worker.mailbox import uids as uid_sets
 from worker.mailbox.errors import CommandRefused
 from worker.mailbox.halves import by_halves
 from worker.mailbox.session import HEADS_AT_ONCE, FolderState, Moved, Session
-from worker.outcome import State
+from worker.message.headers import Headers
+from worker.message.key import fingerprint
+from worker.message.outcome import State
 from worker.poll import Look, list_uids
 
 log = get_logger()

@@ -9,6 +9,7 @@ from worker.journal.journal import Journal
 from worker.journal.junk import likely_mistakes
 from worker.journal.lease import current_holder
 from worker.login.status import LoginStatus
+from worker.message.outcome import State
 from worker.observe.view import (
     HelpView,
     HourView,
@@ -21,7 +22,6 @@ from worker.observe.view import (
     PollView,
     StatusView,
 )
-from worker.outcome import State
 
 NEWEST = 5
 """Dead letters and junk that are listed by their keys."""

@@ -26,13 +26,14 @@ from worker.came import came_of
 from worker.classify import classify
 from worker.handler import root_of
 from worker.handler_loading import Handler, unknown, unknown_keys
-from worker.headers import Headers
-from worker.key import fingerprint
-from worker.message import Limits, Message, MessageError
-from worker.mime.filetype import detect
-from worker.outcome import Reject, Retry
-from worker.verdict import Path as Way
-from worker.verdict import Verdict
+from worker.message.headers import Headers
+from worker.message.key import fingerprint
+from worker.message.message import Message
+from worker.message.mime.filetype import detect
+from worker.message.mime.limits import Limits, MessageError
+from worker.message.outcome import Reject, Retry
+from worker.message.verdict import Path as Way
+from worker.message.verdict import Verdict
 
 __all__ = ["Result", "Runner", "load", "make_message"]
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from worker.circuit import TRIAL_WAIT, Circuit
 from worker.journal.messages import Messages, Record
 from worker.keeper import PAUSED
-from worker.verdict import Path
+from worker.message.verdict import Path
 
 LOOK_AGAIN = 30.0
 """Seconds after which it is asked again whether an earlier message is done, where nobody knows when it will be."""

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from worker.classify import classify
-from worker.headers import Headers
 from worker.journal.facts import Facts
 from worker.journal.messages import DELETED, Messages, NewMessage, Place, Record
-from worker.key import fingerprint
 from worker.logs import get_logger
 from worker.mailbox.session import Session
-from worker.outcome import State
-from worker.verdict import Path, Verdict
+from worker.message.headers import Headers
+from worker.message.key import fingerprint
+from worker.message.outcome import State
+from worker.message.verdict import Path, Verdict
 from worker.walk import Stranger, Walk, WalkedFolder, found_in, strangers_of
 
 log = get_logger()

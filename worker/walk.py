@@ -4,14 +4,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from worker.headers import Headers
 from worker.journal.messages import Messages, Record
-from worker.key import fingerprint
 from worker.mailbox import uids as uid_sets
 from worker.mailbox.errors import CommandRefused
 from worker.mailbox.folders import missing
 from worker.mailbox.halves import shown_heads
 from worker.mailbox.session import HEADS_AT_ONCE, FolderState, Head, Session
+from worker.message.headers import Headers
+from worker.message.key import fingerprint
 from worker.poll import list_uids
 
 

@@ -6,16 +6,17 @@ from pathlib import Path
 from typing import Any
 
 from worker.classify import classify
-from worker.headers import Headers
-from worker.key import fingerprint
 from worker.mailbox.folders import named_junk
-from worker.message import Limits, Message, MessageError
+from worker.message.headers import Headers
+from worker.message.key import fingerprint
+from worker.message.message import Message
+from worker.message.mime.limits import Limits, MessageError
+from worker.message.verdict import Evidence
+from worker.message.verdict import Path as MailPath
 from worker.route import Explained, Routed, Router
 from worker.rules import classify_of, limits_of, router_of
 from worker.settings import Settings
 from worker.testing import ACCOUNT, RECEIVED
-from worker.verdict import Evidence
-from worker.verdict import Path as MailPath
 
 
 class Fate(StrEnum):

@@ -17,7 +17,6 @@ from worker.fetch import Fetch
 from worker.handle import Try
 from worker.handler_loading import Handler
 from worker.hands import Finished, InHand
-from worker.headers import Headers
 from worker.journal.database import Database, JournalUnavailable
 from worker.journal.facts import Facts
 from worker.journal.intents import Intents
@@ -28,8 +27,11 @@ from worker.keeper import Keeper, Stopwatch
 from worker.mailbox.errors import ConnectionLost
 from worker.mailbox.folders import Layout
 from worker.mailbox.session import Session
-from worker.message import Limits, Message
-from worker.outcome import Outcome, Reject, Retry, State
+from worker.message.headers import Headers
+from worker.message.message import Message
+from worker.message.mime.limits import Limits
+from worker.message.outcome import Outcome, Reject, Retry, State
+from worker.message.verdict import Evidence, Path, Verdict
 from worker.pause import Pause
 from worker.pipeline import Bounds, Pipeline
 from worker.poll import Poll
@@ -39,7 +41,6 @@ from worker.senders import Sender
 from worker.settle import Settle
 from worker.turns import Turns
 from worker.upkeep import Compact
-from worker.verdict import Evidence, Path, Verdict
 from worker.walk import Walk
 from worker.watching import Watching
 

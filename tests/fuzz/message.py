@@ -15,10 +15,10 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.unit.mime import winmail
-from tests.unit.mime.mails import Maker
-from tests.unit.test_message import message, use
-from worker.message import Limits, MessageError
+from tests.unit.message.mime import winmail
+from tests.unit.message.mime.mails import Maker
+from tests.unit.message.test_message import message, use
+from worker.message.mime.limits import Limits, MessageError
 
 SECONDS = 10
 """What one message may take, at most."""

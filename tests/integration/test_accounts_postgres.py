@@ -9,7 +9,7 @@ from tests.fakes.mailbox import PROCESSED, mail
 from tests.fakes.world import World
 from worker.journal.database import Database
 from worker.logs import configure_logging
-from worker.outcome import State
+from worker.message.outcome import State
 
 
 @pytest.fixture

@@ -24,9 +24,9 @@ from worker.journal.database import Database, JournalUnavailable
 from worker.journal.journal import Journal
 from worker.journal.lease import DURATION, MARGIN, Lease, LeaseLost
 from worker.journal.messages import NewMessage, Place, Result
-from worker.outcome import State
-from worker.verdict import Path as MailPath
-from worker.verdict import Verdict
+from worker.message.outcome import State
+from worker.message.verdict import Path as MailPath
+from worker.message.verdict import Verdict
 
 MakeWorker = Callable[..., Worker]
 ROUTES = [

@@ -30,9 +30,13 @@ from datetime import datetime, timedelta
 from typing import Any, BinaryIO, assert_type
 
 from worker import Message, Reject, Retry, describe
-from worker.message import Address, Attachment, Headers, MessageError, MessageKey
+from worker.message.mime.addresses import Address
+from worker.message.headers import Headers
+from worker.message.mime.limits import MessageError
+from worker.message.key import MessageKey
+from worker.message.attachment import Attachment
 from worker.testing import Result, Runner, load, make_message
-from worker.verdict import Evidence, Path
+from worker.message.verdict import Evidence, Path
 
 
 def look(message: Message) -> None:

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from email.message import EmailMessage
 
 from worker import Message
-from worker.verdict import Evidence, Path, Verdict
+from worker.message.verdict import Evidence, Path, Verdict
 
 RECEIVED = datetime(2026, 1, 5, 10, 0, tzinfo=UTC)
 PDF = b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n1 0 obj << /Type /Catalog >> endobj\ntrailer << /Root 1 0 R >>\n%%EOF\n"

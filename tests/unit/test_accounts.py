@@ -13,8 +13,8 @@ from tests.fakes.world import ACCOUNT, World
 from worker.logs import configure_logging
 from worker.mailbox.errors import CommandRefused
 from worker.mailbox.folders import Layout
-from worker.message import Message
-from worker.outcome import State
+from worker.message.message import Message
+from worker.message.outcome import State
 from worker.poll import Poll
 from worker.upkeep import Rebuild
 

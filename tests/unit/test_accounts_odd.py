@@ -10,7 +10,7 @@ from tests.fakes.mailbox import FAILED, INBOX, JUNK, PROCESSED, Server, mail
 from tests.fakes.world import DEATHS, World
 from worker.logs import configure_logging
 from worker.mailbox.session import HEADS_AT_ONCE
-from worker.outcome import State
+from worker.message.outcome import State
 
 HOUR = 3600.0
 DAY = 86_400.0

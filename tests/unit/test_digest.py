@@ -17,11 +17,11 @@ from worker.journal.junk import Waiting, in_junk, likely_mistakes, released_sinc
 from worker.journal.messages import Messages, NewMessage, Place, Record, Result
 from worker.journal.schema import lease, metadata
 from worker.logs.redaction import Secret
+from worker.message.outcome import State
+from worker.message.verdict import Evidence, Path, Verdict
 from worker.observe.alerts import NotSent
 from worker.observe.digest import AGES, MOST_KEYS, Digest
 from worker.observe.senders import Relay, Webhook
-from worker.outcome import State
-from worker.verdict import Evidence, Path, Verdict
 
 ACCOUNT = "pathology.results@nhs.net"
 LONDON = ZoneInfo("Europe/London")

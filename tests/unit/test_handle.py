@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from worker.handle import Try
 from worker.handler_loading import Handler
-from worker.message import Message
-from worker.outcome import Reject, Retry, State
-from worker.verdict import Evidence, Path, Verdict
+from worker.message.message import Message
+from worker.message.outcome import Reject, Retry, State
+from worker.message.verdict import Evidence, Path, Verdict
 
 RAW = b"From: a@lab.nhs.uk\r\nSubject: x\r\n\r\nhello\r\n"
 

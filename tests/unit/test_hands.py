@@ -12,10 +12,10 @@ from tests.rig.worker import eventually
 from worker.hands import Hands
 from worker.journal.messages import Record
 from worker.keeper import Busy
-from worker.message import Message
+from worker.message.message import Message
+from worker.message.outcome import Outcome, State
+from worker.message.verdict import Path, Verdict
 from worker.observe.health import Health
-from worker.outcome import Outcome, State
-from worker.verdict import Path, Verdict
 
 WAIT = 10.0
 

@@ -14,9 +14,10 @@ import pytest
 
 from worker.came import Came, Elsewhere
 from worker.isolation import CannotStart, Inside, Isolated, environment
-from worker.message import Limits, Message
-from worker.verdict import Evidence, Verdict
-from worker.verdict import Path as MailPath
+from worker.message.message import Message
+from worker.message.mime.limits import Limits
+from worker.message.verdict import Evidence, Verdict
+from worker.message.verdict import Path as MailPath
 
 HANDLERS = """
 import asyncio, os, signal, subprocess, sys, threading, time

@@ -16,9 +16,10 @@ from worker.handler import Handler
 from worker.hands import Hands
 from worker.keeper import Busy, Keeper, Slots, Stopwatch
 from worker.logs import configure_logging
-from worker.message import Message, MessageOverLimit
-from worker.outcome import Outcome, Reject, Retry, State
-from worker.verdict import Path, Verdict
+from worker.message.message import Message
+from worker.message.mime.limits import MessageOverLimit
+from worker.message.outcome import Outcome, Reject, Retry, State
+from worker.message.verdict import Path, Verdict
 
 from .test_hands import WAIT, all_finished, record
 

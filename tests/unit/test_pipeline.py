@@ -15,19 +15,19 @@ from tests.fakes.world import ACCOUNT, DEATHS, TRIES, Fault, Killed, World
 from worker.carry_out import CarryOut
 from worker.cycle import Paused
 from worker.hands import Finished
-from worker.headers import Headers
 from worker.journal.database import JournalUnavailable
 from worker.journal.facts import Facts
 from worker.journal.intents import Intents, Kind
 from worker.journal.messages import DELETED
 from worker.journal.schema import message as message_table
-from worker.key import fingerprint
 from worker.logs import configure_logging
 from worker.mailbox.errors import ConnectionLost
-from worker.message import Message
-from worker.outcome import Outcome, State
+from worker.message.headers import Headers
+from worker.message.key import fingerprint
+from worker.message.message import Message
+from worker.message.outcome import Outcome, State
+from worker.message.verdict import Path, Verdict
 from worker.pipeline import SETTLE_AT_ONCE, Bounds, _batches
-from worker.verdict import Path, Verdict
 
 
 @pytest.fixture(autouse=True)

@@ -26,15 +26,15 @@ from hypothesis.stateful import (
 from tests.fakes.mailbox import ELSEWHERE, FAILED, INBOX, JUNK, PROCESSED, Mail, Server, mail
 from tests.fakes.world import ACCOUNT, Call, Fault, Killed, World, kind
 from worker.carry_out import is_junk
-from worker.headers import Headers
 from worker.journal.database import JournalUnavailable
 from worker.journal.facts import Facts
 from worker.journal.messages import Record
-from worker.key import fingerprint
 from worker.logs import configure_logging
 from worker.mailbox.errors import ConnectionLost
-from worker.outcome import State
-from worker.verdict import Path
+from worker.message.headers import Headers
+from worker.message.key import fingerprint
+from worker.message.outcome import State
+from worker.message.verdict import Path
 
 KINDS = st.sampled_from(["ok"] * 5 + ["twice", "retry", "reject", "always", "poison", "unroutable"])
 ENDS = {"reject": State.FAILED, "always": State.FAILED, "poison": State.FAILED, "unroutable": State.FAILED}

@@ -5,10 +5,10 @@ from typing import Any
 from tests.fakes.mailbox import INBOX, JUNK, mail
 from tests.fakes.world import ACCOUNT, World, _Routes, classify
 from worker.mailbox.folders import Layout
-from worker.message import Limits
-from worker.outcome import State
+from worker.message.mime.limits import Limits
+from worker.message.outcome import State
+from worker.message.verdict import Path
 from worker.preview import Foreseen, Preview
-from worker.verdict import Path
 
 
 def foreseen(world: World) -> list[Foreseen]:

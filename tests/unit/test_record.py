@@ -14,10 +14,10 @@ from worker.journal.messages import Messages, NewMessage, Place, Record, Result
 from worker.journal.schema import metadata
 from worker.logs import configure_logging
 from worker.mailbox.folders import Layout
-from worker.outcome import Outcome, State
+from worker.message.outcome import Outcome, State
+from worker.message.verdict import Path, Verdict
 from worker.record import KEEP, Recorder, Targets
 from worker.settle import Settlement
-from worker.verdict import Path, Verdict
 
 HANDLED = Outcome(State.HANDLED, done=("archive",))
 LATER = Place("INBOX", 15, 9)

@@ -18,10 +18,10 @@ from rich.cells import cell_len
 from tests.fakes.mailbox import JUNK, Server
 from worker import cli, printing
 from worker.journal.messages import Place, Record
-from worker.message import Limits
-from worker.outcome import State
+from worker.message.mime.limits import Limits
+from worker.message.outcome import State
+from worker.message.verdict import Evidence, Path, Verdict
 from worker.review import ATTACHMENTS, HEADERS, LINE, PREVIEW_LINES, NotThere, Review, Shown, plain
-from worker.verdict import Evidence, Path, Verdict
 
 MB = 1_000_000
 HEAD = b"From: x@evil.example\r\nSubject: s\r\nMIME-Version: 1.0\r\n"

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.headers import Headers
+from worker.message.headers import Headers
 from worker.route import any_pattern
 from worker.senders import Sender, Senders, UnusableKey, read_key
 from worker.settings.tree import JunkSettings

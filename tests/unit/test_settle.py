@@ -10,19 +10,19 @@ from structlog.types import EventDict
 
 from tests.fakes.mailbox import ELSEWHERE, FAILED, INBOX, JUNK, PROCESSED, Mail, Server, mail
 from tests.fakes.world import ACCOUNT, Clock
-from worker.headers import Headers
 from worker.journal.database import Database
 from worker.journal.messages import DELETED, Messages, NewMessage, Place, Record, Result
 from worker.journal.schema import metadata
-from worker.key import fingerprint
 from worker.logs import configure_logging
 from worker.mailbox import uids as uid_sets
 from worker.mailbox.errors import CommandRefused
 from worker.mailbox.session import FolderState
-from worker.outcome import State
+from worker.message.headers import Headers
+from worker.message.key import fingerprint
+from worker.message.outcome import State
+from worker.message.verdict import Path, Verdict
 from worker.poll import Look
 from worker.settle import CannotMove, Settle, Settlement
-from worker.verdict import Path, Verdict
 
 DONE = "Done"
 

@@ -7,9 +7,9 @@ import pytest
 from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
 
 from worker import Message, Reject, Retry
-from worker.message import Limits, MessageOverLimit
+from worker.message.mime.limits import Limits, MessageOverLimit
+from worker.message.verdict import Path as Way
 from worker.testing import Runner, load, make_message
-from worker.verdict import Path as Way
 
 
 def test_a_message_has_what_it_was_made_of() -> None:

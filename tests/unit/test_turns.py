@@ -7,7 +7,7 @@ import pytest
 from tests.fakes.mailbox import mail
 from tests.fakes.world import TRIES, World
 from worker.logs import configure_logging
-from worker.outcome import State
+from worker.message.outcome import State
 
 
 @pytest.fixture(autouse=True)

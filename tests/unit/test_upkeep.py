@@ -10,7 +10,7 @@ from tests.fakes.world import World
 from worker.journal.facts import Facts
 from worker.journal.intents import Intent, Intents, Kind
 from worker.journal.schema import intent
-from worker.outcome import State
+from worker.message.outcome import State
 from worker.upkeep import Upkeep
 
 DAY = 86_400.0

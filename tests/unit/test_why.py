@@ -8,7 +8,7 @@ import pytest
 
 from tests.rig.messages import UNPARSABLE, eml
 from worker import cli
-from worker.headers import MAX_HEADER_BYTES
+from worker.message.headers import MAX_HEADER_BYTES
 
 ROUTES = """
 [account]

@@ -12,7 +12,7 @@ from worker.classify.boundary import Belief, find_boundary
 from worker.classify.kinds import Kind, kinds
 from worker.classify.policy import SOURCES, JunkPolicy
 from worker.classify.reading import Reader, Reading
-from worker.verdict import Evidence, Path, Verdict
+from worker.message.verdict import Evidence, Path, Verdict
 
 __all__ = ["JunkPolicy", "classify"]
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from enum import StrEnum
 
 from worker.classify.policy import MALWARE_CATEGORIES, PHISHING_CATEGORIES
-from worker.verdict import Evidence
+from worker.message.verdict import Evidence
 
 
 class Kind(StrEnum):

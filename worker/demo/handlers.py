@@ -4,8 +4,8 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from worker.message import Message
-from worker.outcome import Reject
+from worker.message.message import Message
+from worker.message.outcome import Reject
 
 
 class Flaky:

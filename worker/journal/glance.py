@@ -7,7 +7,7 @@ from sqlalchemy import Integer, cast, func, select
 
 from worker.journal.database import Database
 from worker.journal.schema import message
-from worker.outcome import State
+from worker.message.outcome import State
 
 HOUR = 3600
 

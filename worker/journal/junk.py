@@ -7,7 +7,7 @@ from sqlalchemy import Select, func, or_, select, update
 
 from worker.journal.database import Database
 from worker.journal.schema import known_sender, message
-from worker.outcome import State
+from worker.message.outcome import State
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,9 @@ from sqlalchemy import Connection, and_, bindparam, case, delete, func, literal,
 
 from worker.journal.database import Database
 from worker.journal.schema import delivery, folder, headerless, known_sender, message, tally
-from worker.key import look_alike
-from worker.outcome import State
-from worker.verdict import Evidence, Path, Verdict
+from worker.message.key import look_alike
+from worker.message.outcome import State
+from worker.message.verdict import Evidence, Path, Verdict
 
 DELETED = "deleted"
 """The reason of a handled message that we deleted from the mailbox, as the settings say."""

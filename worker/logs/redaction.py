@@ -2,7 +2,7 @@
 
 Nothing is searched for and blotted out: a value leaves only under a field's name that is listed here, in the form that
 the field has. Whatever else is given, by mistake or in an exception, is replaced by a marker that says so. Text that a
-message brought is refused by its type, whatever its form: it is never a plain `str` (see `worker.content`).
+message brought is refused by its type, whatever its form: it is never a plain `str` (see `worker.message.text`).
 """
 
 import re

@@ -14,7 +14,6 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TypeVar
 
-from worker.headers import MAX_HEADER_BYTES
 from worker.mailbox import uids as uid_sets
 from worker.mailbox.answers import Phase, Sasl, login_failure, session_error
 from worker.mailbox.errors import CommandRefused, ConnectionLost, JustExpunged, MailboxError, ProtocolFault
@@ -22,6 +21,7 @@ from worker.mailbox.failures import Kind
 from worker.mailbox.folders import FolderInfo
 from worker.mailbox.sasl import Plain
 from worker.mailbox.wire import Client, ImapError, tls_context
+from worker.message.headers import MAX_HEADER_BYTES
 
 HEADER_CAP = MAX_HEADER_BYTES + 1
 """Bytes of a header that are fetched: one more than are read, so that what is cut is known to be."""

@@ -18,7 +18,7 @@ from tests.rig.messages import PDF, UNPARSABLE, key_of, message_of, report
 from tests.rig.moto import SECRET, Moto
 from tests.rig.tls import Authority
 from worker import Message, Retry
-from worker.message import MessageError
+from worker.message.mime.limits import MessageError
 from worker.objects import ObjectsRefused
 
 

@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from handlers.command import Command, CommandFailed
 from tests.rig.messages import UNPARSABLE, eml, message_of, report
 from worker import Message, Reject, Retry
-from worker.message import MessageError
+from worker.message.mime.limits import MessageError
 
 
 def shell(script: str, *words: str, **settings: Any) -> Command:

@@ -21,7 +21,7 @@ from tests.rig.daemon import wait_until
 from tests.rig.messages import PDF, RECEIVED, UNPARSABLE, eml, key_of, message_of, report
 from tests.rig.postgres import Postgres
 from worker import Message, Reject, Retry
-from worker.message import MessageError
+from worker.message.mime.limits import MessageError
 
 Make = Callable[..., Database]
 

@@ -18,7 +18,7 @@ from tests.rig.messages import UNPARSABLE, key_of, message_of, report
 from tests.rig.moto import KEY_ID, REGION, SECRET, Moto
 from tests.rig.redis import PASSWORD, Redis
 from worker import Reject, Retry
-from worker.message import MessageError
+from worker.message.mime.limits import MessageError
 from worker.objects import ObjectsRefused
 
 Make = Callable[..., Queue]

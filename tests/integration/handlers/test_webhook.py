@@ -24,7 +24,7 @@ from tests.rig.https import Answer, HttpsServer, Request
 from tests.rig.messages import PDF, UNPARSABLE, message_of, report
 from tests.rig.tls import ADDRESS, Authority
 from worker import Reject, Retry
-from worker.message import MessageError
+from worker.message.mime.limits import MessageError
 
 SECRET = "whsec_" + base64.b64encode(b"0123456789abcdef0123456789abcdef").decode()
 Make = Callable[..., Webhook]

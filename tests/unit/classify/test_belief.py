@@ -7,7 +7,7 @@ from worker.classify import JunkPolicy, classify
 from worker.classify.boundary import BELOW, UNTRUSTED, find_boundary, hop, is_provider
 from worker.classify.kinds import Kind, kinds
 from worker.classify.policy import PROVIDER_HOSTS
-from worker.verdict import Evidence, Path, Verdict
+from worker.message.verdict import Evidence, Path, Verdict
 
 Header = tuple[str, str]
 

@@ -6,7 +6,7 @@ import pytest
 
 from tests.data.spam import FILE, Case, load, write
 from worker.classify import classify
-from worker.verdict import Path
+from worker.message.verdict import Path
 
 CASES = load()
 

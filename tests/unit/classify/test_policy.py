@@ -6,7 +6,7 @@ import pytest
 
 from worker.classify import JunkPolicy, classify
 from worker.classify.policy import SOURCES, SPAM_CATEGORIES
-from worker.verdict import Path
+from worker.message.verdict import Path
 
 INGRESS = ("Received", "from mail.sender.example (192.0.2.31) by mail.nhs.net; Mon, 2 Nov 2026 09:00:00 +0000")
 ELSEWHERE = ("Received", "from mail.sender.example by mx.hospital.example; Mon, 2 Nov 2026 09:00:00 +0000")

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from worker.demo.handlers import Flaky, broken, refuse
-from worker.message import Message
-from worker.outcome import Reject
-from worker.verdict import Path as MailPath
-from worker.verdict import Verdict
+from worker.message.message import Message
+from worker.message.outcome import Reject
+from worker.message.verdict import Path as MailPath
+from worker.message.verdict import Verdict
 
 
 def message(key: str) -> Message:

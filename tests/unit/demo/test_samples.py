@@ -14,9 +14,9 @@ from worker.classify import classify
 from worker.demo import parts
 from worker.demo.mailbox import throw_away_password
 from worker.demo.samples import INBOX, JUNK_FOLDER, STARTED, Sample, all_samples
-from worker.headers import Headers
-from worker.message import Message
-from worker.verdict import Path
+from worker.message.headers import Headers
+from worker.message.message import Message
+from worker.message.verdict import Path
 
 SAMPLES = all_samples()
 RESERVED = re.compile(r"[\w.+-]+@(?:nhs\.net|(?:[\w-]+\.)*example\.(?:org|net|com|nhs\.uk|nhs\.net))", re.IGNORECASE)

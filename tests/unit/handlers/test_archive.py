@@ -20,9 +20,10 @@ from pydantic import ValidationError
 import handlers.archive
 from handlers.archive import Archive
 from handlers.quarantine import quarantine
-from worker.message import Limits, Message, MessageOverLimit
-from worker.verdict import Evidence, Verdict
-from worker.verdict import Path as Way
+from worker.message.message import Message
+from worker.message.mime.limits import Limits, MessageOverLimit
+from worker.message.verdict import Evidence, Verdict
+from worker.message.verdict import Path as Way
 
 RAW = (
     b"From: Lab <lab@nhs.uk>\r\nTo: a@nhs.net, b@nhs.net\r\nSubject: =?utf-8?q?R=C3=A9sultat?=\r\nMessage-ID: <1@x>\r\n"
@@ -110,7 +111,7 @@ def test_a_message_becomes_a_folder(tmp_path: Path) -> None:
 
 
 def test_without_attachments_nothing_is_parsed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("worker.mime.content.parse", None)
+    monkeypatch.setattr("worker.message.mime.content.parse", None)
     handler = archive(tmp_path, attachments=False)
     handler(message())
     handler(message("k2", b"Content-Type: multipart/report; report-type=delivery-status\r\nSubject: \xff\r\n"))

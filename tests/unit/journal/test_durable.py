@@ -14,8 +14,8 @@ from worker.journal.intents import Intents, Kind
 from worker.journal.messages import Messages, NewMessage, Place, Result
 from worker.journal.migrate import migrate
 from worker.journal.schema import metadata
-from worker.outcome import State
-from worker.verdict import Path, Verdict
+from worker.message.outcome import State
+from worker.message.verdict import Path, Verdict
 
 NEW = NewMessage("a" * 26, Place("INBOX", 1, 1), 1, 1.0, Verdict(Path.CLEAN))
 SINCE: dict[str, Any] = {"after": 0, "floor": 0, "epoch": "e", "actor": "a", "at": 1.0}

@@ -6,8 +6,8 @@ from worker.journal.database import Database
 from worker.journal.glance import HOUR, Hour, Newest, last_day, newest
 from worker.journal.messages import Messages, NewMessage, Place, Result
 from worker.journal.schema import metadata
-from worker.outcome import State
-from worker.verdict import Path, Verdict
+from worker.message.outcome import State
+from worker.message.verdict import Path, Verdict
 
 NOON = 1_780_488_000
 NOW = NOON + 1234.5

@@ -19,8 +19,8 @@ from worker.journal.journal import FILE, Journal
 from worker.journal.messages import Messages, NewMessage, Place
 from worker.journal.migrate import HEAD, JournalTooNew, is_current, migrate
 from worker.journal.schema import metadata
-from worker.verdict import Path as MailPath
-from worker.verdict import Verdict
+from worker.message.verdict import Path as MailPath
+from worker.message.verdict import Verdict
 
 ADDRESS = "pathology.results@nhs.net"
 

@@ -10,8 +10,8 @@ from worker.journal.database import Database, JournalUnavailable
 from worker.journal.glance import Newest, newest
 from worker.journal.messages import DELETED, SUSPECT, Looked, Messages, NewMessage, Place, Record, Result
 from worker.journal.schema import delivery, known_sender, metadata
-from worker.outcome import State
-from worker.verdict import Evidence, Path, Verdict
+from worker.message.outcome import State
+from worker.message.verdict import Evidence, Path, Verdict
 
 CLEAN = Verdict(Path.CLEAN)
 JUNK = Verdict(Path.JUNK, (Evidence("exchange", "X-Forefront-Antispam-Report", "SFV:SPM", "spam", True),))

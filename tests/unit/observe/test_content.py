@@ -9,12 +9,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.unit.conftest import Lines
-from worker.content import ContentStr
 from worker.logs import get_logger
 from worker.logs.events import CATALOGUE
 from worker.logs.redaction import FIELDS, REFUSED, passed
-from worker.message import Message
-from worker.verdict import Path, Verdict
+from worker.message.message import Message
+from worker.message.text import ContentStr
+from worker.message.verdict import Path, Verdict
 
 MARK = "zebedee"  # a subject of one plain word, in the form of a word of ours
 RAW = b"""From: "zebedee" <zebedee@zebedee.nhs.uk>\r

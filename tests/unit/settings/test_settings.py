@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pydantic import SecretStr, ValidationError
 
 from worker.classify.policy import COUNTING_SOURCES, SOURCES, JunkPolicy
-from worker.mime.limits import Limits
+from worker.message.mime.limits import Limits
 from worker.settings import Settings, SettingsError, has_password, load
 from worker.settings.model import places_of, secret_places
 from worker.settings.tree import JunkSettings, LimitsSettings

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from worker.mime.addresses import addresses
+from worker.message.mime.addresses import addresses
 
 LONG = 300_000
 

@@ -4,7 +4,7 @@ import mimetypes
 import re
 import unicodedata
 
-from worker.mime.compose import composed
+from worker.message.mime.compose import composed
 
 _LONGEST = 255  # bytes: the limit of nearly every file system
 _SUFFIX_LONGEST = 32

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Self
 
-from worker.content import ContentStr
-from worker.mime.mailboxes import mailboxes
-from worker.mime.words import readable
+from worker.message.mime.mailboxes import mailboxes
+from worker.message.mime.words import readable
+from worker.message.text import ContentStr
 
 
 class Address(ContentStr):

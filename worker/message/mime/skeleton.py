@@ -21,8 +21,8 @@ import re
 import secrets
 from dataclasses import dataclass, field
 
-from worker.headers import block_end
-from worker.mime.limits import Limits, MessageOverLimit
+from worker.message.headers import block_end
+from worker.message.mime.limits import Limits, MessageOverLimit
 
 _SHORTEST = 256  # bytes worth a token
 _HEADER_BLOCK = re.compile(rb"(?:(?:[!-9;-~]*+:|[\t ]|From )[^\r\n]*+(?:\r\n|\r|\n|\Z))*+")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.mime.names import Names, safe_name
+from worker.message.mime.names import Names, safe_name
 
 HOSTILE = st.text() | st.text(alphabet="a./\\:\u202e\x00 CONul1²~-é\u200d", max_size=300)
 

@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from worker.mime.signs import plain
+from worker.message.mime.signs import plain
 
 _LONGEST = 500_000  # characters: laying out more takes seconds
 _DEEPEST = 100  # elements within elements: each may indent every line in it

@@ -12,12 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import worker
-from tests.unit.mime import winmail
-from tests.unit.mime.mails import Mail, Maker
-from tests.unit.mime.test_tnef import packed_rtf, with_rtf
-from worker.message import Limits, Message, MessageError, MessageKey, MessageOverLimit, MessageUnparsable
-from worker.mime.charsets import decode
-from worker.verdict import Evidence, Path, Verdict
+from tests.unit.message.mime import winmail
+from tests.unit.message.mime.mails import Mail, Maker
+from tests.unit.message.mime.test_tnef import packed_rtf, with_rtf
+from worker.message.key import MessageKey
+from worker.message.message import Message
+from worker.message.mime.charsets import decode
+from worker.message.mime.limits import Limits, MessageError, MessageOverLimit, MessageUnparsable
+from worker.message.verdict import Evidence, Path, Verdict
 
 RECEIVED_AT = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
 JUNK = Verdict(Path.JUNK, (Evidence("placement", None, "Junk Email", "it lies there", True),))

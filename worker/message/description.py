@@ -4,7 +4,9 @@ from typing import Any
 
 import orjson
 
-from worker.message import Attachment, Message, kind_by_headers, notices_by_headers, protection_by_headers
+from worker.message.attachment import Attachment
+from worker.message.message import Message
+from worker.message.mime.signs import kind_by_headers, notices_by_headers, protection_by_headers
 
 
 def describe(message: Message, *, attachments: bool = True) -> dict[str, Any]:

@@ -9,8 +9,8 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from worker.mime.charsets import decode
-from worker.mime.limits import Limits, MessageOverLimit
+from worker.message.mime.charsets import decode
+from worker.message.mime.limits import Limits, MessageOverLimit
 
 SIGNATURE = b"\x78\x9f\x3e\x22"
 

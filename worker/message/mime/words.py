@@ -3,7 +3,7 @@
 import binascii
 import re
 
-from worker.mime.charsets import decode
+from worker.message.mime.charsets import decode
 
 _ENCODED_WORD = re.compile(r"=\?([^?\s]{1,80})\?([BbQq])\?([^?]*)\?=")
 _FOLDING = re.compile(r"[\r\n]+[ \t]*")

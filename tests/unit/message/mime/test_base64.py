@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.mime.limits import Limits
-from worker.mime.parts import parse
+from worker.message.mime.limits import Limits
+from worker.message.mime.parts import parse
 
 HEAD = b"Content-Type: application/pdf\r\nContent-Transfer-Encoding: base64\r\n\r\n"
 

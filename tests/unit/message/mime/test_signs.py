@@ -2,9 +2,9 @@
 
 import pytest
 
-from tests.unit.test_message import message, multipart
-from worker.message import Message, kind_by_headers, notices_by_headers, protection_by_headers
-from worker.mime.signs import notices_in
+from tests.unit.message.test_message import message, multipart
+from worker.message.message import Message
+from worker.message.mime.signs import kind_by_headers, notices_by_headers, notices_in, protection_by_headers
 
 TEXT = "Content-Type: text/plain\n\nhello"
 

@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
-from worker.lazy import lazy
-from worker.mime import signs, tnef
-from worker.mime.htmltext import text_of
-from worker.mime.limits import Limits, MessageOverLimit
-from worker.mime.parts import Part, parse
+from worker.message.lazy import lazy
+from worker.message.mime import signs, tnef
+from worker.message.mime.htmltext import text_of
+from worker.message.mime.limits import Limits, MessageOverLimit
+from worker.message.mime.parts import Part, parse
 
 _SIGNED_DATA = bytes.fromhex("2a864886f70d010702")  # the object identifier at the start of CMS signed data
 _DEEPEST_TNEF = 5

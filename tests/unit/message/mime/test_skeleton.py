@@ -6,11 +6,11 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from tests.unit.mime import naive
-from tests.unit.mime.mails import Maker
-from worker.mime.limits import Limits, MessageOverLimit
-from worker.mime.parts import parse
-from worker.mime.skeleton import cut
+from tests.unit.message.mime import naive
+from tests.unit.message.mime.mails import Maker
+from worker.message.mime.limits import Limits, MessageOverLimit
+from worker.message.mime.parts import parse
+from worker.message.mime.skeleton import cut
 
 MADE = range(400)
 

@@ -9,11 +9,11 @@ from email.parser import BytesParser
 from email.policy import Compat32
 from email.utils import collapse_rfc2231_value
 
-from worker.lazy import lazy
-from worker.mime.charsets import decode
-from worker.mime.limits import Limits, MessageError, MessageOverLimit, MessageUnparsable
-from worker.mime.skeleton import Skeleton, cut
-from worker.mime.words import readable
+from worker.message.lazy import lazy
+from worker.message.mime.charsets import decode
+from worker.message.mime.limits import Limits, MessageError, MessageOverLimit, MessageUnparsable
+from worker.message.mime.skeleton import Skeleton, cut
+from worker.message.mime.words import readable
 
 _ENCODING = re.compile(r'\s*"?([a-z0-9-]+)"?\s*(?:[;(].*)?', re.DOTALL)
 _NO_BASE64 = bytes(sorted(set(range(256)) - set(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")))

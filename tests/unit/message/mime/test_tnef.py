@@ -9,10 +9,10 @@ import tnefparse  # type: ignore[import-untyped]  # it ships no types
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.unit.mime import winmail
-from worker.mime.limits import Limits, MessageOverLimit
-from worker.mime.tnef import Room, TnefError, TnefFile
-from worker.mime.tnef import read as read_into
+from tests.unit.message.mime import winmail
+from worker.message.mime.limits import Limits, MessageOverLimit
+from worker.message.mime.tnef import Room, TnefError, TnefFile
+from worker.message.mime.tnef import read as read_into
 
 
 def read(data: bytes, limits: Limits = Limits()) -> list[TnefFile]:  # noqa: B008 -- frozen

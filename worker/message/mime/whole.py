@@ -3,8 +3,8 @@
 import logging
 from typing import Any
 
-from worker.mime.compose import composed
-from worker.mime.limits import Limits, MessageOverLimit, MessageUnparsable
+from worker.message.mime.compose import composed
+from worker.message.mime.limits import Limits, MessageOverLimit, MessageUnparsable
 
 
 def parsed(raw: bytes, limits: Limits) -> Any:

@@ -11,122 +11,21 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
-from worker.content import ContentStr
-from worker.headers import Headers
-from worker.key import MessageKey
-from worker.lazy import lazy
-from worker.mime import signs
-from worker.mime.addresses import Address, addresses, date_of
-from worker.mime.limits import Limits, MessageError, MessageOverLimit, MessageUnparsable
-from worker.mime.signs import kind_by_headers, notices_by_headers, protection_by_headers
-from worker.verdict import Evidence, Path, Verdict
+from worker.message.attachment import MESSAGE_TYPES, Attachment, Unchanging
+from worker.message.headers import Headers
+from worker.message.key import MessageKey
+from worker.message.lazy import lazy
+from worker.message.mime import signs
+from worker.message.mime.addresses import Address, addresses, date_of
+from worker.message.mime.limits import Limits, MessageError, MessageOverLimit
+from worker.message.mime.signs import kind_by_headers, notices_by_headers, protection_by_headers
+from worker.message.text import ContentStr
+from worker.message.verdict import Evidence, Path, Verdict
 
 if TYPE_CHECKING:
-    from worker.mime.content import Content
+    from worker.message.mime.content import Content
 
 T = TypeVar("T")
-
-__all__ = [
-    "Address",
-    "Attachment",
-    "Headers",
-    "Limits",
-    "Message",
-    "MessageError",
-    "MessageKey",
-    "MessageOverLimit",
-    "MessageUnparsable",
-    "kind_by_headers",
-    "notices_by_headers",
-    "protection_by_headers",
-]
-
-_MESSAGE_TYPES = frozenset({"message/rfc822", "message/global"})
-
-
-class Unchanging:
-    """What the next handler gets as well: once it is made, nothing in it can be set or taken away."""
-
-    def _made(self) -> None:
-        self.__dict__["_is_made"] = True
-
-    def __setattr__(self, name: str, value: object) -> None:
-        if "_is_made" in self.__dict__:
-            raise AttributeError(f"{type(self).__name__}.{name} can't be changed: the next handler gets the same")
-        super().__setattr__(name, value)
-
-    def __delattr__(self, name: str) -> None:
-        raise AttributeError(f"{type(self).__name__}.{name} can't be taken away: the next handler gets the same")
-
-
-class Attachment(Unchanging):
-    """A file that came with a message, or any other part of it that isn't its text: images, invitations, messages."""
-
-    def __init__(
-        self,
-        load: Callable[[], bytes],
-        *,
-        content_type: str,
-        filename: str | None,
-        safe_filename: str,
-        inline: bool = False,
-        content_id: str | None = None,
-        container: str | None = None,
-        unwrap: Callable[[bytes], "Message"] | None = None,
-    ) -> None:
-        self._load = load
-        self._unwrap = unwrap
-        self.content_type: str = ContentStr(content_type)
-        """The type that the sender claims, in lower case."""
-        self.filename: str | None = None if filename is None else ContentStr(filename)
-        """The name that the sender gave; None without one. Anything may be in it: write to `safe_filename`."""
-        self.safe_filename: str = ContentStr(safe_filename)
-        """A name to write to: no folder, no device, no control character, no other attachment's of this message."""
-        self.inline = inline
-        """Whether the message's HTML is meant to show it."""
-        self.content_id: str | None = None if content_id is None else ContentStr(content_id)
-        """What the message's HTML calls it by, without brackets."""
-        self.container: str | None = None if container is None else ContentStr(container)
-        """The `filename` of the winmail.dat that it came in; None where it came by itself."""
-        self._made()
-
-    def __repr__(self) -> str:
-        return f"<Attachment {self.content_type.partition('/')[0]}>"  # no name: a repr ends in logs
-
-    @lazy
-    def _data(self) -> bytes:
-        return self._load()
-
-    def read(self) -> bytes:
-        """Its bytes, decoded."""
-        return self._data
-
-    def open(self) -> BinaryIO:
-        """Its bytes as a file."""
-        return io.BytesIO(self._data)
-
-    @property
-    def size(self) -> int:
-        """Its size in bytes, decoded."""
-        return len(self._data)
-
-    @lazy
-    def detected_type(self) -> str:
-        """What its bytes are, whatever the sender claims: a MIME type; `application/octet-stream` for unknown."""
-        from worker.mime.filetype import detect
-
-        return detect(self._data)
-
-    @property
-    def mismatched(self) -> bool:
-        """Whether its bytes are plainly something else than its claimed type: a program that says it is a PDF."""
-        from worker.mime.filetype import contradicts
-
-        return contradicts(self.content_type, self.detected_type)
-
-    def message(self) -> "Message | None":
-        """An attached message as a `Message`, its key that of the one it came in; None for any other."""
-        return self._unwrap(self._data) if self._unwrap else None
 
 
 class Message(Unchanging):
@@ -232,7 +131,7 @@ class Message(Unchanging):
 
     @lazy
     def _content(self) -> "Content":
-        from worker.mime.content import Content
+        from worker.message.mime.content import Content
 
         if self.headers.truncated:  # a limit was raised above what is ever read
             raise MessageOverLimit("header_bytes")
@@ -263,8 +162,8 @@ class Message(Unchanging):
         A winmail.dat is opened: the files in it are here in its place; one that can't be opened is here itself.
         Raises: MessageUnparsable, MessageOverLimit.
         """
-        from worker.mime.content import files
-        from worker.mime.names import Names
+        from worker.message.mime.content import files
+        from worker.message.mime.names import Names
 
         names = Names()
         return tuple(
@@ -276,7 +175,7 @@ class Message(Unchanging):
                 inline=file.inline,
                 content_id=file.content_id,
                 container=file.container,
-                unwrap=self._attached if file.content_type in _MESSAGE_TYPES else None,
+                unwrap=self._attached if file.content_type in MESSAGE_TYPES else None,
             )
             for file in files(self._content, self._limits)
         )
@@ -296,7 +195,7 @@ class Message(Unchanging):
 
         Raises: MessageUnparsable, MessageOverLimit.
         """
-        from worker.mime.whole import parsed
+        from worker.message.mime.whole import parsed
 
         _ = self._content  # its structure is within the limits, or this raises
         return parsed(self._raw, self._limits)

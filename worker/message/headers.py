@@ -8,8 +8,8 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import overload
 
-from worker.content import ContentStr
-from worker.mime.words import readable
+from worker.message.mime.words import readable
+from worker.message.text import ContentStr
 
 MAX_HEADER_BYTES = 1_000_000
 """How much of a header block is read. Exchange Online refuses more than 256 KB; what lies beyond is hostile."""

@@ -6,10 +6,10 @@ import unicodedata
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.mime.compose import composed
-from worker.mime.limits import Limits
-from worker.mime.names import safe_name
-from worker.mime.whole import parsed
+from worker.message.mime.compose import composed
+from worker.message.mime.limits import Limits
+from worker.message.mime.names import safe_name
+from worker.message.mime.whole import parsed
 from worker.route import any_pattern
 from worker.settings.tree import Pattern
 

@@ -1,0 +1,1 @@
+"""What lies behind `worker.message.message`: MIME, from bytes to parts."""

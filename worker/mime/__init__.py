@@ -1,1 +1,0 @@
-"""What lies behind `worker.message`: MIME, from bytes to parts."""
