@@ -25,8 +25,9 @@ from worker.isolation import Inside, Isolated
 from worker.settings import SettingsError
 from worker.settings.disk import secret_file_faults
 from worker.settings.model import is_secret, is_text
+from worker.settings.routes import HandlerRules, HandlerSettings
 from worker.settings.secrets import read_secret
-from worker.settings.tree import HandlerRules, HandlerSettings, Settings
+from worker.settings.tree import Settings
 from worker.settings.units import format_duration, parse_duration, parse_size
 from worker.settings.wording import of, title, variable
 

@@ -15,7 +15,7 @@ from worker.classify.kinds import Kind, kinds
 from worker.message.mime.compose import composed
 from worker.message.mime.limits import MessageError, MessageOverLimit
 from worker.message.verdict import Evidence, Path
-from worker.settings.tree import MatchSettings, Pattern, RouteSettings, SizeMatch
+from worker.settings.routes import MatchSettings, Pattern, RouteSettings, SizeMatch
 
 JUNK_ROUTE = "junk"
 """The name under which the junk path appears where a route's name is asked for."""

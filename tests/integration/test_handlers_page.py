@@ -19,7 +19,7 @@ from handlers.queue import Queue
 from tests.rig.messages import report
 from tests.rig.moto import KEY_ID, REGION, SECRET, Moto
 from tests.rig.redis import PASSWORD, Redis
-from worker.settings.tree import RouteSettings
+from worker.settings.routes import RouteSettings
 
 PAGE = Path(__file__).parents[2] / "docs" / "handlers.md"
 FENCE = re.compile(

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from worker.message.headers import Headers
 from worker.route import any_pattern
 from worker.senders import Sender, Senders, UnusableKey, read_key
-from worker.settings.tree import JunkSettings
+from worker.settings.junk_settings import JunkSettings
 
 KEY = bytes(32)
 

@@ -7,30 +7,27 @@ secrets out of the file, `rules` says what must hold between settings, `disk` wh
 """
 
 from worker.settings.disk import check_files, check_state_dir, secret_file_faults
+from worker.settings.junk_settings import JunkSettings
 from worker.settings.load import Check, SettingsError, load
+from worker.settings.observing import (
+    AlertsSettings,
+    AuditSettings,
+    HealthSettings,
+    HelpSettings,
+    LogSettings,
+    RelaySettings,
+)
+from worker.settings.routes import HandlerRules, HandlerSettings, MatchSettings, Pattern, RouteSettings, SizeMatch
 from worker.settings.secrets import has_password, read_secret
 from worker.settings.tree import (
     AccountSettings,
-    AlertsSettings,
-    AuditSettings,
-    HandlerRules,
-    HandlerSettings,
-    HealthSettings,
-    HelpSettings,
-    JunkSettings,
     LimitsSettings,
     LockoutSettings,
-    LogSettings,
-    MatchSettings,
     OAuthSettings,
     PasswordSettings,
-    Pattern,
     PollSettings,
-    RelaySettings,
-    RouteSettings,
     Settings,
     SettleSettings,
-    SizeMatch,
     StateSettings,
     WorkSettings,
 )

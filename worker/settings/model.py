@@ -7,7 +7,8 @@ from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, SecretStr
 
-from worker.settings.tree import Settings, Url
+from worker.settings.tree import Settings
+from worker.settings.types import Url
 
 Place = tuple[str, ...]
 """Where a setting is: ("account", "address")."""

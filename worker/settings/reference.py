@@ -13,7 +13,9 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from worker.settings.model import Place, table_in
-from worker.settings.tree import HandlerRules, MatchSettings, Pattern, RouteSettings, Settings, SizeMatch, Table
+from worker.settings.routes import HandlerRules, MatchSettings, Pattern, RouteSettings, SizeMatch
+from worker.settings.tree import Settings
+from worker.settings.types import Table, read_list, read_size
 from worker.settings.units import format_duration, format_size
 from worker.settings.wording import variable
 
@@ -120,7 +122,7 @@ def _named(annotation: Any, field: FieldInfo | None = None) -> str:
     if origin is dict:
         return "patterns by header"
     if hasattr(annotation, "__metadata__"):
-        one_will_do = "one or a " if "_listed" in _readers(annotation.__metadata__) else ""
+        one_will_do = "one or a " if read_list in _readers(annotation.__metadata__) else ""
         return _special(annotation.__metadata__) or one_will_do + _named(arguments[0])
     return _special(field.metadata if field else ()) or _SIMPLE.get(annotation, "text")
 
@@ -141,12 +143,12 @@ _SIMPLE: dict[Any, str] = {
 
 def _special(metadata: Any) -> str | None:
     """A size is a number to Python: what reads it gives it away."""
-    return "size" if "_size" in _readers(metadata) else None
+    return "size" if read_size in _readers(metadata) else None
 
 
-def _readers(metadata: Any) -> set[str]:
-    """The names of the functions that read a setting."""
-    return {getattr(getattr(mark, "func", None), "__name__", "") for mark in metadata}
+def _readers(metadata: Any) -> set[Any]:
+    """The functions that read a setting."""
+    return {getattr(mark, "func", None) for mark in metadata}
 
 
 def _default(field: FieldInfo) -> str:

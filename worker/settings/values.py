@@ -6,7 +6,8 @@ from typing import Any
 
 from pydantic import BaseModel, SecretStr
 
-from worker.settings.tree import HandlerRules, HandlerSettings, Settings
+from worker.settings.routes import HandlerRules, HandlerSettings
+from worker.settings.tree import Settings
 
 
 def values_by_setting(settings: Settings) -> dict[str, str]:

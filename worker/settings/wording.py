@@ -8,8 +8,9 @@ from typing import Any
 from pydantic_core import ErrorDetails
 
 from worker.settings.model import Place, keys_of, places_of, tables_of
+from worker.settings.routes import RouteSettings
 from worker.settings.sources import ENVIRONMENT_PREFIX, SEPARATOR
-from worker.settings.tree import RouteSettings, Settings
+from worker.settings.tree import Settings
 from worker.settings.units import format_duration
 
 _UNKNOWN_KEY = "extra_forbidden"

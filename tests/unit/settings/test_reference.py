@@ -6,7 +6,8 @@ from pathlib import Path
 from worker.settings import load
 from worker.settings.model import keys_of, places_of
 from worker.settings.reference import reference
-from worker.settings.tree import MatchSettings, RouteSettings, Settings
+from worker.settings.routes import MatchSettings, RouteSettings
+from worker.settings.tree import Settings
 from worker.settings.wording import variable
 
 PAGE = Path(__file__).parents[3] / "docs" / "configuration.md"

@@ -15,8 +15,9 @@ from pydantic import SecretStr, ValidationError
 from worker.classify.policy import COUNTING_SOURCES, SOURCES, JunkPolicy
 from worker.message.mime.limits import Limits
 from worker.settings import Settings, SettingsError, has_password, load
+from worker.settings.junk_settings import JunkSettings
 from worker.settings.model import places_of, secret_places
-from worker.settings.tree import JunkSettings, LimitsSettings
+from worker.settings.tree import LimitsSettings
 from worker.settings.wording import variable
 
 PASSWORD = "Correct-Horse-7"

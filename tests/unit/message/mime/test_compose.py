@@ -11,7 +11,7 @@ from worker.message.mime.limits import Limits
 from worker.message.mime.names import safe_name
 from worker.message.mime.whole import parsed
 from worker.route import any_pattern
-from worker.settings.tree import Pattern
+from worker.settings.routes import Pattern
 
 MARKS = "a" + "\u0301\u0327" * 120_000
 """240 kB whose marks are in the wrong order."""

@@ -1,0 +1,101 @@
+"""The junk path's settings."""
+
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field, StringConstraints
+
+from worker.settings.routes import Patterns
+from worker.settings.types import (
+    TRY_WAITS,
+    Count,
+    Folder,
+    HandlerNames,
+    Table,
+    Waits,
+    read_digest,
+    read_level,
+    read_zone,
+)
+
+Source = Literal["placement", "exchange", "trend", "spamassassin", "rspamd", "keyword", "authentication"]
+
+
+Category = Annotated[str, StringConstraints(pattern=r"^[A-Z]{1,16}$")]
+
+
+ProviderHost = Annotated[
+    str, StringConstraints(pattern=r"^(?:\*\.)?[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,252}[A-Za-z0-9_])?$")
+]
+
+
+class JunkKindsSettings(Table):
+    """Handlers of their own for kinds of junk."""
+
+    about = (
+        "Handlers for a kind of junk, in the place of `[junk] handlers`. Of a message's kinds the first of these "
+        "decides: malware, phishing, bulk, spam."
+    )
+
+    malware: HandlerNames | None = Field(default=None, description="For junk in which Exchange found malware.")
+    phishing: HandlerNames | None = Field(default=None, description="For phishing, spoofing and impersonation.")
+    bulk: HandlerNames | None = Field(default=None, description="For mass mailings.")
+    spam: HandlerNames | None = Field(default=None, description="For whatever else is junk.")
+
+
+class JunkSettings(Table):
+    """What counts as junk, where it lies, and which handlers see it."""
+
+    about = "What counts as junk, and which handlers see it. No handler of a `[[route]]` ever does."
+
+    folder: Folder = Field(default="auto", description='The junk folder; `"auto"` finds it by attribute, then by name.')
+    handlers: HandlerNames = Field(default=("quarantine",), description="The handlers for junk, in order.")
+    kinds: JunkKindsSettings = Field(default_factory=JunkKindsSettings)
+    moved_out: Literal["judge", "release"] = Field(
+        default="judge",
+        description="When a person, or the server itself, moves junk out of the junk folder: it is judged anew by its "
+        "headers, or it counts as released.",
+    )
+    tries: Count = Field(default=10, description="How many tries before a junk message is a dead letter.")
+    waits: Waits = Field(default=TRY_WAITS, description="Waits after the 1st, 2nd, … failed try; the last one repeats.")
+    sources: tuple[Source, ...] = Field(
+        default=("placement", "exchange", "trend", "spamassassin", "rspamd", "keyword"),
+        description="Whose evidence makes junk; there is `authentication` too. The junk folder always counts.",
+    )
+    categories: tuple[Category, ...] | None = Field(
+        default=None,
+        description="Exchange's categories (`CAT:`) that make junk.",
+        json_schema_extra={"shown_default": "those of spam, phishing and malware"},
+    )
+    scl: Annotated[Annotated[int, Field(ge=-1, le=9)] | None, BeforeValidator(read_level)] = Field(
+        default=5,
+        description='Junk from this spam confidence level of Exchange\'s on; `"off"`: recorded only.',
+        json_schema_extra={"shown_type": 'whole number from -1 to 9, or "off"'},
+    )
+    bcl: Annotated[Annotated[int, Field(ge=0, le=9)] | None, BeforeValidator(read_level)] = Field(
+        default=7,
+        description='Junk from this bulk complaint level of Exchange\'s on; `"off"`: recorded only.',
+        json_schema_extra={"shown_type": 'whole number from 0 to 9, or "off"'},
+    )
+    provider_hosts: tuple[ProviderHost, ...] | None = Field(
+        default=None,
+        description="Names of the provider's own servers, below which a header may be the sender's invention; "
+        "`*.example.net` covers every host of a domain.",
+        json_schema_extra={"shown_default": "NHSmail's and Exchange Online's"},
+    )
+    believe_without_provider: bool = Field(
+        default=True,
+        description="Believe every spam header of a message on which no server of the provider is recognised.",
+    )
+    known_senders: Patterns | None = Field(
+        default=None,
+        description="Senders whose mail in junk is likely there by mistake: the digest names it first. Senders whose "
+        "mail was handled before are known anyway.",
+    )
+    digest: Annotated[str, BeforeValidator(read_digest)] = Field(
+        default="weekdays 07:00",
+        description='When to tell of junk: `"daily 07:00"`, `"weekdays 07:00"`, `"monday 07:00"`; `"off"`.',
+    )
+    digest_zone: Annotated[str, BeforeValidator(read_zone)] = Field(
+        default="Europe/London",
+        description="The time zone of that time; UTC where the machine doesn't know the default.",
+    )

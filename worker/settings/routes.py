@@ -1,0 +1,198 @@
+"""Routes and handlers: what a rule may match, and what every handler's table has."""
+
+from datetime import timedelta
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field
+
+from worker.settings.types import (
+    TRY_WAITS,
+    Count,
+    HandlerNames,
+    Name,
+    PositiveDuration,
+    Size,
+    Table,
+    Waits,
+    read_header_name,
+    read_json,
+    read_list,
+)
+
+
+class Pattern(Table):
+    """A glob, or a regular expression in RE2's syntax, which can't run away. One of the two is set."""
+
+    glob: str | None = None
+    regex: str | None = None
+
+
+def _pattern(value: Any) -> Any:
+    if isinstance(value, Pattern):
+        return value
+    if isinstance(value, str):
+        if not value:
+            raise ValueError('is an empty pattern, which nothing matches: write "*" for anything')
+        return {"glob": value}
+    if not isinstance(value, dict) or set(value) != {"regex"} or not isinstance(value["regex"], str):
+        raise ValueError('must be a pattern, such as "*@lab.nhs.uk", or { regex = "…" }')
+    _must_compile(value["regex"])
+    return value
+
+
+def _must_compile(regex: str) -> None:
+    import re2  # type: ignore[import-untyped]  # it has no stubs; loaded only where a pattern needs it
+
+    options = re2.Options()
+    options.log_errors = False
+    try:
+        re2.compile(regex, options)
+    except re2.error:
+        raise ValueError(
+            "isn't a regular expression that RE2 takes: it has no backreferences and no look-around"
+        ) from None
+
+
+Patterns = Annotated[
+    tuple[Annotated[Pattern, BeforeValidator(_pattern)], ...], BeforeValidator(read_list), Field(min_length=1)
+]
+
+
+HeaderName = Annotated[str, BeforeValidator(read_header_name)]
+
+
+class SizeMatch(Table):
+    """A range of sizes, both ends left out."""
+
+    over: Size | None = None
+    under: Size | None = None
+
+
+Kind = Literal["mail", "auto-reply", "bounce", "receipt", "calendar"]
+
+
+Protection = Literal["none", "smime-encrypted", "smime-signed", "rpmsg", "pgp"]
+
+
+class MatchSettings(Table):
+    """The conditions of a route: all must hold. A list of patterns: one of them must."""
+
+    about = (
+        "All conditions of a `match` must hold; where one is a list, one of its items must. A pattern is a glob "
+        "(`*` anything, `?` one character), held against the whole text without regard to case, or "
+        '`{ regex = "…" }` in RE2\'s syntax, looked for anywhere in it, as written.'
+    )
+
+    from_: Patterns | None = Field(default=None, alias="from", description="The sender's address.")
+    to: Patterns | None = Field(
+        default=None, description="An address in To or Cc. `lab@nhs.net` also takes `lab+anything@nhs.net`."
+    )
+    subject: Patterns | None = Field(default=None, description="The subject.")
+    header: dict[HeaderName, Patterns] | None = Field(
+        default=None, description='Any header by its name: `header.X-Department = "path*"`.'
+    )
+    attachment: Patterns | None = Field(default=None, description="The file name of an attachment.")
+    attachment_type: Patterns | None = Field(
+        default=None,
+        description="The type of an attachment, as claimed or as its bytes say: `application/pdf`, `image/*`.",
+    )
+    mismatched: bool | None = Field(
+        default=None,
+        description="`true`: an attachment's bytes are plainly something else than its claimed type, such as a program "
+        "that says it is a PDF. `attachment`, `attachment_type` and this must hold for one and the same attachment.",
+    )
+    size: SizeMatch | None = Field(
+        default=None, description='Size of the message: `{ over = "10MB" }`, `{ under = "1MB" }`.'
+    )
+    kind: Annotated[tuple[Kind, ...], BeforeValidator(read_list), Field(min_length=1)] | None = Field(
+        default=None, description="What sort of message it is."
+    )
+    notice: Patterns | None = Field(
+        default=None, description="What the provider removed or changed, such as `attachment-removed`."
+    )
+    protection: Annotated[tuple[Protection, ...], BeforeValidator(read_list), Field(min_length=1)] | None = Field(
+        default=None, description="How the message is encrypted or signed; `none`: not at all."
+    )
+    path: Annotated[tuple[Literal["clean", "junk"], ...], BeforeValidator(read_list), Field(min_length=1)] | None = (
+        Field(default=None, description="The message's path; routes only ever see `clean`.")
+    )
+
+
+class RouteSettings(Table):
+    """A rule from a clean message to its handlers. The first that matches takes it."""
+
+    about = (
+        "Rules from clean messages to handlers. The first that matches takes it; the last must have no `match`, "
+        "so that no message is left without one."
+    )
+
+    name: Name = Field(description="The rule's name, in logs and metrics.")
+    match: MatchSettings | None = Field(default=None, description="The conditions; left out: every message.")
+    handlers: HandlerNames = Field(
+        description="The handlers, in order; each is called after the one before it succeeded."
+    )
+    continue_: bool = Field(
+        default=False, alias="continue", description="Go on to the rules after this one, and add theirs."
+    )
+    tries: Count = Field(default=10, description="How many tries before the message is a dead letter.")
+    waits: Waits = Field(
+        default=TRY_WAITS,
+        description="Waits after the 1st, 2nd, … failed try; the last one repeats.",
+    )
+    order: Literal["none", "sender"] = Field(
+        default="none",
+        description="`sender`: the mail of one sender one at a time, in order of arrival; one that waits for another "
+        "try holds the sender's later mail.",
+    )
+
+    @property
+    def takes_all(self) -> bool:
+        """Whether every message matches: there is no condition."""
+        return self.match is None or self.match == MatchSettings()
+
+
+class HandlerRules(Table):
+    """What the worker itself minds about a handler, whatever it does. These keys are no handler's own."""
+
+    about = (
+        "What the worker itself minds about each handler. A handler that no table names has the defaults. What a "
+        "handler can do to the worker, and what `isolate` keeps it from: [handlers](handlers.md#what-a-handler-can-do)."
+    )
+
+    isolate: bool = Field(
+        default=False,
+        description="Call it in a process of its own, one for each call at a time, which can be ended.",
+    )
+    time_limit: PositiveDuration = Field(
+        default=timedelta(minutes=10),
+        description="How long one message may take. With `isolate` the process is then killed and the message tried "
+        "again; otherwise it is reported, and the message waits until the call returns.",
+    )
+    memory: Size = Field(
+        default=2_000_000_000, description="With `isolate`: how much memory its process may take for data."
+    )
+    concurrency: Annotated[int, Field(ge=1, le=256)] | None = Field(
+        default=None,
+        description="How many messages it is given at once.",
+        json_schema_extra={"shown_default": "`[work] threads`"},
+    )
+    pause_after: Annotated[int, Field(ge=0)] = Field(
+        default=10,
+        description="So many different messages failed, or took too long, with no success between: the handler is "
+        "paused. Its mail waits, and no try is spent; other handlers' mail goes on. 0: it never is.",
+    )
+    pauses: Annotated[Waits, BeforeValidator(read_json)] = Field(
+        default=tuple(timedelta(seconds=seconds) for seconds in (30, 60, 300, 900)),
+        description="The 1st, 2nd, … pause; after each, one message is tried. The last one repeats.",
+    )
+
+
+class HandlerSettings(HandlerRules):
+    """The table of one handler: what to run, and options that the handler itself checks."""
+
+    use: str | None = None
+    """An entry point, or `module:name`; None: the table's own name."""
+    options: dict[str, Any] = Field(default_factory=dict, repr=False)
+    """The rest of the table, as written: the handler's own `Settings` knows what it means."""
+    from_file: frozenset[str] = frozenset()
+    """The options that came from the file, where no secret belongs."""

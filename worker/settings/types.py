@@ -1,0 +1,192 @@
+"""The kinds of value that settings take, each with its check."""
+
+import json
+import re
+from datetime import UTC, date, datetime, timedelta
+from typing import Annotated, Any, ClassVar
+from zoneinfo import ZoneInfo
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, StringConstraints
+
+from worker.settings.units import parse_duration, parse_size
+
+
+class Url:
+    """Marks a secret that is a URL: in the file it is welcome, as long as it holds no password."""
+
+
+def read_duration(value: Any) -> Any:
+    if isinstance(value, str):
+        return parse_duration(value)
+    if isinstance(value, timedelta):
+        return value
+    raise ValueError('must be text: a number and a unit (ms s m h d), such as "60s"')
+
+
+def read_size(value: Any) -> Any:
+    if isinstance(value, str):
+        return parse_size(value)
+    raise ValueError('must be text: a number and a unit (B kB MB GB KiB MiB GiB), such as "40MB"')
+
+
+def read_since(value: Any) -> datetime | None:
+    return (
+        None if value == "all" or value is None else read_moment(value, 'must be "all" or a date, such as "2026-01-31"')
+    )
+
+
+def read_changed(value: Any) -> datetime | None:
+    return None if value is None else read_moment(value, 'must be a date, such as "2026-01-31"')
+
+
+def read_moment(value: Any, wrong: str) -> datetime:
+    try:
+        if isinstance(value, str):
+            value = datetime.fromisoformat(value) if len(value) > len("2026-01-31") else date.fromisoformat(value)
+    except ValueError:
+        raise ValueError(wrong) from None
+    if isinstance(value, datetime):
+        if value.tzinfo is None:
+            raise ValueError('has a time without a zone: write "2026-01-31" or "2026-01-31T08:00:00Z"')
+        return value
+    if isinstance(value, date):
+        return datetime(value.year, value.month, value.day, tzinfo=UTC)
+    raise ValueError(wrong)
+
+
+_ADDRESS = re.compile(
+    r"[^\s@,;<>\"()\x00-\x1f\x7f]+@[^\s@,;<>\"()\[\]\x00-\x1f\x7f]+\.[^\s@,;<>\"()\[\]\x00-\x1f\x7f]+"
+)
+
+
+def read_address(value: Any) -> Any:
+    if isinstance(value, str) and not _ADDRESS.fullmatch(value):
+        raise ValueError(
+            "must be the full address of the mailbox, such as pathology.results@nhs.net: "
+            "NHSmail takes it, not a short name, as the user name"
+        )
+    return value
+
+
+def read_recipient(value: Any) -> Any:
+    if isinstance(value, str) and not _ADDRESS.fullmatch(value):
+        raise ValueError("must be a full address, such as duty.team@nhs.net")
+    return value
+
+
+_HOST = re.compile(r"[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63})*\.?|[0-9A-Fa-f.]*:[0-9A-Fa-f:.]+")
+
+
+def read_host(value: Any) -> Any:
+    if isinstance(value, str) and not (_HOST.fullmatch(value) and len(value) < 255):
+        raise ValueError("must be a bare host name, such as outlook.office365.com, without a scheme or a port")
+    return value
+
+
+def read_folder(value: Any) -> Any:
+    if isinstance(value, str) and (not value.strip() or any(ord(c) < 32 or ord(c) == 127 for c in value)):
+        raise ValueError("must be the name of a folder, not empty and without control characters")
+    return value
+
+
+def read_header_name(value: Any) -> Any:
+    if isinstance(value, str) and not re.fullmatch(r"[!-9;-~]+", value):
+        raise ValueError("must be the name of a header, such as X-Department, without the colon")
+    return value
+
+
+def read_level(value: Any) -> Any:
+    return None if value == "off" else value
+
+
+def read_listen(value: Any) -> Any:
+    return "" if value == "off" else value
+
+
+_DIGEST = re.compile(
+    r"off|(?:daily|weekdays|monday|tuesday|wednesday|thursday|friday|saturday|sunday) (?:[01]\d|2[0-3]):[0-5]\d"
+)
+
+
+def read_digest(value: Any) -> Any:
+    if isinstance(value, str) and not _DIGEST.fullmatch(value):
+        raise ValueError('must be "off", or days and a time: "weekdays 07:00", "daily 07:00", "monday 07:00"')
+    return value
+
+
+def read_zone(value: Any) -> Any:
+    if isinstance(value, str):
+        try:
+            ZoneInfo(value)
+        except (OSError, ValueError, KeyError):
+            raise ValueError("must be a time zone that this machine knows, such as Europe/London") from None
+    return value
+
+
+def read_json(value: Any) -> Any:
+    """A list out of the environment, where the table it is in doesn't say what is one."""
+    if isinstance(value, str):
+        try:
+            return json.loads(value)
+        except (ValueError, RecursionError):
+            return value
+    return value
+
+
+def read_list(value: Any) -> Any:
+    return value if isinstance(value, list | tuple) else (value,)
+
+
+Duration = Annotated[timedelta, BeforeValidator(read_duration)]
+
+
+PositiveDuration = Annotated[Duration, Field(gt=timedelta(0))]
+
+
+Size = Annotated[int, BeforeValidator(read_size), Field(ge=1)]
+
+
+Count = Annotated[int, Field(ge=1)]
+
+
+Address = Annotated[str, BeforeValidator(read_address)]
+
+
+Recipient = Annotated[str, BeforeValidator(read_recipient)]
+
+
+Host = Annotated[str, BeforeValidator(read_host)]
+
+
+Folder = Annotated[str, BeforeValidator(read_folder)]
+
+
+NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
+
+
+Name = Annotated[str, StringConstraints(pattern=NAME)]
+
+
+HANDLER_NAME = r"^[A-Za-z0-9_][A-Za-z0-9_.:-]{0,127}$"
+
+
+HandlerName = Annotated[str, StringConstraints(pattern=HANDLER_NAME)]
+
+
+SecretUrl = Annotated[SecretStr, Url]
+
+
+Waits = Annotated[tuple[PositiveDuration, ...], Field(min_length=1)]
+
+
+HandlerNames = Annotated[tuple[HandlerName, ...], Field(min_length=1)]
+
+
+TRY_WAITS = tuple(timedelta(seconds=seconds) for seconds in (10, 60, 300, 1800, 7200))
+
+
+class Table(BaseModel):
+    """A table of the configuration: unknown keys are faults, values can't be changed, and no fault quotes a value."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, str_max_length=10_000)
+    about: ClassVar[str] = ""
