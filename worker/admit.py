@@ -8,7 +8,8 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from worker.journal.messages import DELETED, Messages, NewMessage, Place, Record
+from worker.journal.messages import Messages
+from worker.journal.records import DELETED, NewMessage, Place, Record
 from worker.logs import get_logger
 from worker.mailbox import uids as uid_sets
 from worker.mailbox.errors import CommandRefused, ConnectionLost, ProtocolFault

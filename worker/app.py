@@ -24,9 +24,9 @@ from worker.handler_loading import check_handlers, load_handlers
 from worker.journal.database import JournalDamaged
 from worker.journal.intents import Intents
 from worker.journal.intents import Kind as IntentKind
-from worker.journal.junk import in_junk, reviewed
+from worker.journal.junk_review import in_junk, reviewed
 from worker.journal.lease import HEARTBEAT
-from worker.journal.messages import Record
+from worker.journal.records import Record
 from worker.login.advice import Help, not_signed_in
 from worker.login.credential import CredentialUnavailable
 from worker.login.mutex import AttemptInProgress

@@ -23,7 +23,7 @@ from worker.journal.attempts import AttemptLedger
 from worker.journal.intents import Intents
 from worker.journal.journal import Journal
 from worker.journal.lease import Lease
-from worker.journal.messages import Record, Result
+from worker.journal.records import Record, Result
 from worker.keeper import Keeper, Stopwatch
 from worker.login.advice import Help
 from worker.login.backoff import Lockout

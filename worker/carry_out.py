@@ -3,7 +3,8 @@
 from collections.abc import Callable, Iterable
 
 from worker.journal.intents import Intent, Intents, Kind
-from worker.journal.messages import Messages, Place, Record
+from worker.journal.messages import Messages
+from worker.journal.records import Place, Record
 from worker.logs import get_logger
 from worker.logs.redaction import as_word
 from worker.mailbox.folders import Layout

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from worker.classify.policy import SOURCES
 from worker.journal.database import Database
 from worker.journal.facts import Facts
-from worker.journal.junk import Waiting, in_junk, released_since
+from worker.journal.junk_review import Waiting, in_junk, released_since
 from worker.journal.lease import current_holder
 from worker.logs import get_logger
 from worker.observe.alerts import SenderOf, sent

@@ -10,7 +10,8 @@ from datetime import UTC, datetime, timedelta
 
 from worker.admit import Top
 from worker.hands import Hands
-from worker.journal.messages import Messages, Record
+from worker.journal.messages import Messages
+from worker.journal.records import Record
 from worker.logs import get_logger
 from worker.mailbox.errors import CommandRefused, ConnectionLost, MailboxError, ProtocolFault
 from worker.mailbox.folders import Layout

@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
-from worker.journal.messages import Record
+from worker.journal.records import Record
 from worker.keeper import Busy
 from worker.logs import bound, get_logger
 from worker.logs.redaction import class_of

@@ -20,7 +20,7 @@ from worker.journal.anchors import JournalAnchors
 from worker.journal.database import JournalUnavailable
 from worker.journal.facts import Facts
 from worker.journal.journal import Journal
-from worker.journal.messages import Record, Result
+from worker.journal.records import Record, Result
 from worker.login.status import LoginStatus
 from worker.logs import get_logger
 from worker.logs.redaction import Secret

@@ -13,7 +13,8 @@ from itertools import groupby
 from worker.admit import NO_HEADER, Admission, Admitted, Top
 from worker.fetch import ALONE, Fetch
 from worker.hands import Hands
-from worker.journal.messages import Messages, Place, Record
+from worker.journal.messages import Messages
+from worker.journal.records import Place, Record
 from worker.logs import get_logger
 from worker.mailbox.session import HEADS_AT_ONCE, Session
 from worker.message.outcome import LONGEST_AFTER, Outcome, State

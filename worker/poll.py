@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 
-from worker.journal.messages import Looked, Messages, Place, Record
+from worker.journal.messages import Messages
+from worker.journal.records import Looked, Place, Record
 from worker.logs import get_logger
 from worker.mailbox import uids as uid_sets
 from worker.mailbox.folders import Layout

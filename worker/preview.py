@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 
 from worker.admit import Classify, which_of
 from worker.handle import Routes
-from worker.journal.messages import Messages, Place, Record
+from worker.journal.messages import Messages
+from worker.journal.records import Place, Record
 from worker.mailbox.folders import Layout
 from worker.mailbox.halves import shown_heads
 from worker.mailbox.session import Head, Session

@@ -6,7 +6,8 @@ Reads only, and runs beside a working worker. What is in no state that holds is 
 from collections import Counter
 from dataclasses import dataclass
 
-from worker.journal.messages import DELETED, Messages
+from worker.journal.messages import Messages
+from worker.journal.records import DELETED
 from worker.mailbox.session import Session
 from worker.message.outcome import State
 from worker.walk import Strangers, Walk, WalkedFolder, found_in, strangers_of

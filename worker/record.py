@@ -7,7 +7,8 @@ from datetime import timedelta
 from typing import Protocol
 
 from worker.hands import Finished, Hands
-from worker.journal.messages import Messages, Place, Record, Result
+from worker.journal.messages import Messages
+from worker.journal.records import Place, Record, Result
 from worker.logs import bound, get_logger
 from worker.mailbox.folders import Layout
 from worker.message.outcome import Outcome, State

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
 
-from worker.journal.messages import Record
+from worker.journal.records import Record
 from worker.mailbox.errors import CommandRefused
 from worker.mailbox.session import Session
 from worker.message.headers import Headers

@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from worker.admit import locate
-from worker.journal.messages import DELETED, Messages, Place, Record
+from worker.journal.messages import Messages
+from worker.journal.records import DELETED, Place, Record
 from worker.logs import get_logger
 from worker.mailbox import uids as uid_sets
 from worker.mailbox.errors import CommandRefused

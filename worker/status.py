@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from worker import __version__
 from worker.journal.glance import last_day, newest
 from worker.journal.journal import Journal
-from worker.journal.junk import likely_mistakes
+from worker.journal.junk_review import likely_mistakes
 from worker.journal.lease import current_holder
 from worker.login.status import LoginStatus
 from worker.message.outcome import State

@@ -7,7 +7,8 @@ trial. Or its route asks for the order of its sender's mail, and an earlier mess
 from collections.abc import Callable, Collection, Mapping, Sequence
 
 from worker.circuit import TRIAL_WAIT, Circuit
-from worker.journal.messages import Messages, Record
+from worker.journal.messages import Messages
+from worker.journal.records import Record
 from worker.keeper import PAUSED
 from worker.message.verdict import Path
 

@@ -6,7 +6,8 @@ from datetime import datetime
 
 from worker.classify import classify
 from worker.journal.facts import Facts
-from worker.journal.messages import DELETED, Messages, NewMessage, Place, Record
+from worker.journal.messages import Messages
+from worker.journal.records import DELETED, NewMessage, Place, Record
 from worker.logs import get_logger
 from worker.mailbox.session import Session
 from worker.message.headers import Headers

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from worker.journal.messages import Messages, Record
+from worker.journal.messages import Messages
+from worker.journal.records import Record
 from worker.mailbox import uids as uid_sets
 from worker.mailbox.errors import CommandRefused
 from worker.mailbox.folders import missing

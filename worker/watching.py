@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from worker.journal.messages import Record, Result
+from worker.journal.records import Record, Result
 
 
 class Watching:

@@ -21,7 +21,8 @@ from worker.journal.database import Database, JournalUnavailable
 from worker.journal.facts import Facts
 from worker.journal.intents import Intents
 from worker.journal.intents import Kind as IntentKind
-from worker.journal.messages import Messages, Place, Record, Result
+from worker.journal.messages import Messages
+from worker.journal.records import Place, Record, Result
 from worker.journal.schema import metadata
 from worker.keeper import Keeper, Stopwatch
 from worker.mailbox.errors import ConnectionLost

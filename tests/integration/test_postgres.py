@@ -23,7 +23,7 @@ from tests.rig.worker import Worker, eventually
 from worker.journal.database import Database, JournalUnavailable
 from worker.journal.journal import Journal
 from worker.journal.lease import DURATION, MARGIN, Lease, LeaseLost
-from worker.journal.messages import NewMessage, Place, Result
+from worker.journal.records import NewMessage, Place, Result
 from worker.message.outcome import State
 from worker.message.verdict import Path as MailPath
 from worker.message.verdict import Verdict

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from worker.digest import DigestJob, digest, latest_due, zone_named
 from worker.journal.database import Database
 from worker.journal.facts import Facts
-from worker.journal.junk import Waiting, in_junk, likely_mistakes, released_since, reviewed
-from worker.journal.messages import Messages, NewMessage, Place, Record, Result
+from worker.journal.junk_review import Waiting, in_junk, likely_mistakes, released_since, reviewed
+from worker.journal.messages import Messages
+from worker.journal.records import NewMessage, Place, Record, Result
 from worker.journal.schema import lease, metadata
 from worker.logs.redaction import Secret
 from worker.message.outcome import State

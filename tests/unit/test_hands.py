@@ -10,7 +10,7 @@ import pytest
 from tests.fakes.mailbox import mail
 from tests.rig.worker import eventually
 from worker.hands import Hands
-from worker.journal.messages import Record
+from worker.journal.records import Record
 from worker.keeper import Busy
 from worker.message.message import Message
 from worker.message.outcome import Outcome, State

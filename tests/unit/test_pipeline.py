@@ -18,7 +18,7 @@ from worker.hands import Finished
 from worker.journal.database import JournalUnavailable
 from worker.journal.facts import Facts
 from worker.journal.intents import Intents, Kind
-from worker.journal.messages import DELETED
+from worker.journal.records import DELETED
 from worker.journal.schema import message as message_table
 from worker.logs import configure_logging
 from worker.mailbox.errors import ConnectionLost

@@ -28,7 +28,7 @@ from tests.fakes.world import ACCOUNT, Call, Fault, Killed, World, kind
 from worker.carry_out import is_junk
 from worker.journal.database import JournalUnavailable
 from worker.journal.facts import Facts
-from worker.journal.messages import Record
+from worker.journal.records import Record
 from worker.logs import configure_logging
 from worker.mailbox.errors import ConnectionLost
 from worker.message.headers import Headers

@@ -10,7 +10,8 @@ from structlog.testing import capture_logs
 
 from worker.hands import Finished
 from worker.journal.database import Database
-from worker.journal.messages import Messages, NewMessage, Place, Record, Result
+from worker.journal.messages import Messages
+from worker.journal.records import NewMessage, Place, Record, Result
 from worker.journal.schema import metadata
 from worker.logs import configure_logging
 from worker.mailbox.folders import Layout

@@ -17,7 +17,7 @@ from rich.cells import cell_len
 
 from tests.fakes.mailbox import JUNK, Server
 from worker import cli, printing
-from worker.journal.messages import Place, Record
+from worker.journal.records import Place, Record
 from worker.message.mime.limits import Limits
 from worker.message.outcome import State
 from worker.message.verdict import Evidence, Path, Verdict

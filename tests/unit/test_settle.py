@@ -11,7 +11,8 @@ from structlog.types import EventDict
 from tests.fakes.mailbox import ELSEWHERE, FAILED, INBOX, JUNK, PROCESSED, Mail, Server, mail
 from tests.fakes.world import ACCOUNT, Clock
 from worker.journal.database import Database
-from worker.journal.messages import DELETED, Messages, NewMessage, Place, Record, Result
+from worker.journal.messages import Messages
+from worker.journal.records import DELETED, NewMessage, Place, Record, Result
 from worker.journal.schema import metadata
 from worker.logs import configure_logging
 from worker.mailbox import uids as uid_sets

@@ -10,7 +10,7 @@ from worker.journal.database import Database, JournalUnavailable
 from worker.journal.facts import Facts
 from worker.journal.messages import Messages
 from worker.journal.migrate import is_current, migrate
-from worker.journal.reading import readable
+from worker.journal.read_only import readable
 from worker.ownership import owned
 
 FILE = "journal.sqlite"

@@ -3,109 +3,28 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 from sqlalchemy import Connection, and_, bindparam, case, delete, func, literal, or_, select, update
 
 from worker.journal.database import Database
+from worker.journal.records import (
+    DELETED,
+    SUSPECT,
+    Counts,
+    Looked,
+    NewMessage,
+    Place,
+    Record,
+    Result,
+    evidence_json,
+    record_of,
+)
 from worker.journal.schema import delivery, folder, headerless, known_sender, message, tally
 from worker.message.key import look_alike
 from worker.message.outcome import State
-from worker.message.verdict import Evidence, Path, Verdict
-
-DELETED = "deleted"
-"""The reason of a handled message that we deleted from the mailbox, as the settings say."""
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a message lies. uid None: somewhere in the folder."""
-
-    folder: str
-    uidvalidity: int
-    uid: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """A message as the journal knows it."""
-
-    id: int
-    key: str
-    fingerprint: str
-    state: State
-    verdict: Verdict
-    place: Place
-    size: int
-    received_at: float
-    first_seen_at: float
-    tries: int
-    deaths: int
-    in_hand: str | None
-    next_at: float | None
-    settle_to: str | None
-    settled: bool
-    missed: int
-    released: bool
-    reason: str | None = None
-    waiting_since: float | None = None
-    sender: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class NewMessage:
-    """A message that the journal hasn't seen. sender: a keyed hash; sender_listed: the settings name it as known."""
-
-    fingerprint: str
-    place: Place
-    size: int
-    received_at: float
-    verdict: Verdict
-    sender: str | None = None
-    sender_listed: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """What is recorded of a try. next_at: epoch s; settle_to: the folder to move it to, None to leave it.
-
-    path: the one that the try went by; handlers that are done on the one still are to be called on the other.
-    waiting: for the content, which the server doesn't show yet. untried: this was no try, and isn't counted as one.
-    """
-
-    id: int
-    state: State
-    reason: str | None = None
-    next_at: float | None = None
-    settle_to: str | None = None
-    done: tuple[str, ...] = ()
-    failed_handler: str | None = None
-    waiting: bool = False
-    untried: bool = False
-    path: Path = Path.CLEAN
-
-
-@dataclass(frozen=True, slots=True)
-class Looked:
-    """What a folder was like when it was looked at. seen: a mark of the UIDs that it showed; empty: it isn't known."""
-
-    uidvalidity: int
-    uidnext: int
-    seen: str
-
-
-@dataclass(frozen=True, slots=True)
-class Counts:
-    """How many messages are in each state; oldest_pending_at: epoch s of the oldest that is pending."""
-
-    by_state: Mapping[State, int]
-    released: int
-    oldest_pending_at: float | None
-
-
-SUSPECT = "suspect"
-"""In hand of no run any more; not cleared before it was tried again, as the next run may die with another one first."""
+from worker.message.verdict import Path, Verdict
 
 
 class Messages:
@@ -375,7 +294,7 @@ class Messages:
                 released_at=None,
             ),
             [
-                {"row": id_, "new_path": verdict.path.value, "new_evidence": _evidence_json(verdict)}
+                {"row": id_, "new_path": verdict.path.value, "new_evidence": evidence_json(verdict)}
                 for id_, verdict in verdicts
             ],
         )
@@ -387,7 +306,7 @@ class Messages:
             .where(message.c.id == bindparam("row"))
             .values(path=bindparam("new_path"), evidence=bindparam("new_evidence")),
             [
-                {"row": id_, "new_path": verdict.path.value, "new_evidence": _evidence_json(verdict)}
+                {"row": id_, "new_path": verdict.path.value, "new_evidence": evidence_json(verdict)}
                 for id_, verdict in verdicts
             ],
         )
@@ -408,7 +327,7 @@ class Messages:
             "settled_at": None,
         }
         if verdict is not None:
-            values |= {"path": verdict.path.value, "evidence": _evidence_json(verdict), "released_at": released_at}
+            values |= {"path": verdict.path.value, "evidence": evidence_json(verdict), "released_at": released_at}
         with self._write(durable=True) as connection:
             connection.execute(update(message).where(message.c.id == row).values(**values))
             connection.execute(update(delivery).where(delivery.c.message_id == row).values(tries=0, reason=None))
@@ -618,7 +537,7 @@ class Messages:
 
     def _records(self, where: Any) -> list[Record]:
         with self._database.read() as connection:
-            return [_record(row) for row in connection.execute(select(message).where(where).order_by(message.c.id))]
+            return [record_of(row) for row in connection.execute(select(message).where(where).order_by(message.c.id))]
 
     @contextmanager
     def _write(self, *, durable: bool = False) -> Iterator[Connection]:
@@ -707,7 +626,7 @@ def _new_row(item: NewMessage, taken: dict[str, int], now: float) -> dict[str, A
         "fingerprint": item.fingerprint,
         "state": State.PENDING.value,
         "path": item.verdict.path.value,
-        "evidence": _evidence_json(item.verdict),
+        "evidence": evidence_json(item.verdict),
         "folder": item.place.folder,
         "uidvalidity": item.place.uidvalidity,
         "uid": item.place.uid,
@@ -717,39 +636,6 @@ def _new_row(item: NewMessage, taken: dict[str, int], now: float) -> dict[str, A
         "sender": item.sender,
         "sender_listed": item.sender_listed,
     }
-
-
-def _record(row: Any) -> Record:
-    return Record(
-        id=row.id,
-        key=row.key,
-        fingerprint=row.fingerprint,
-        state=State(row.state),
-        verdict=Verdict(Path(row.path), _evidence(row.evidence)),
-        place=Place(row.folder, row.uidvalidity, row.uid),
-        size=row.size,
-        received_at=row.received_at,
-        first_seen_at=row.first_seen_at,
-        tries=row.tries,
-        deaths=row.deaths,
-        in_hand=row.in_hand,
-        next_at=row.next_at,
-        settle_to=row.settle_to,
-        settled=row.settled_at is not None,
-        missed=row.missed,
-        released=row.released_at is not None,
-        reason=row.reason,
-        waiting_since=row.waiting_since,
-        sender=row.sender,
-    )
-
-
-def _evidence_json(verdict: Verdict) -> list[list[Any]]:
-    return [[e.source, e.header, e.value, e.reason, e.counts] for e in verdict.evidence]
-
-
-def _evidence(stored: Any) -> tuple[Evidence, ...]:
-    return tuple(Evidence(*fields) for fields in stored or ())
 
 
 def _chunks(items: list[Any], size: int = 400) -> Iterable[list[Any]]:

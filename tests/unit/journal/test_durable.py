@@ -11,8 +11,9 @@ from worker.journal.attempts import RESET, SUCCEEDED, AttemptLedger
 from worker.journal.database import Database
 from worker.journal.facts import Facts
 from worker.journal.intents import Intents, Kind
-from worker.journal.messages import Messages, NewMessage, Place, Result
+from worker.journal.messages import Messages
 from worker.journal.migrate import migrate
+from worker.journal.records import NewMessage, Place, Result
 from worker.journal.schema import metadata
 from worker.message.outcome import State
 from worker.message.verdict import Path, Verdict

@@ -4,7 +4,8 @@ import pytest
 
 from worker.journal.database import Database
 from worker.journal.glance import HOUR, Hour, Newest, last_day, newest
-from worker.journal.messages import Messages, NewMessage, Place, Result
+from worker.journal.messages import Messages
+from worker.journal.records import NewMessage, Place, Result
 from worker.journal.schema import metadata
 from worker.message.outcome import State
 from worker.message.verdict import Path, Verdict

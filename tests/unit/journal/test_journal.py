@@ -16,8 +16,9 @@ from worker.journal.anchors import Head, JournalAnchors
 from worker.journal.database import Database, JournalDamaged, JournalUnavailable
 from worker.journal.facts import Facts, LastPoll, OtherAccount
 from worker.journal.journal import FILE, Journal
-from worker.journal.messages import Messages, NewMessage, Place
+from worker.journal.messages import Messages
 from worker.journal.migrate import HEAD, JournalTooNew, is_current, migrate
+from worker.journal.records import NewMessage, Place
 from worker.journal.schema import metadata
 from worker.message.verdict import Path as MailPath
 from worker.message.verdict import Verdict

@@ -8,7 +8,8 @@ from sqlalchemy import select
 
 from worker.journal.database import Database, JournalUnavailable
 from worker.journal.glance import Newest, newest
-from worker.journal.messages import DELETED, SUSPECT, Looked, Messages, NewMessage, Place, Record, Result
+from worker.journal.messages import Messages
+from worker.journal.records import DELETED, SUSPECT, Looked, NewMessage, Place, Record, Result
 from worker.journal.schema import delivery, known_sender, metadata
 from worker.message.outcome import State
 from worker.message.verdict import Evidence, Path, Verdict

@@ -1,0 +1,134 @@
+"""What the journal says of a message, as values: its row, its place, what a try came to."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from worker.message.outcome import State
+from worker.message.verdict import Evidence, Path, Verdict
+
+DELETED = "deleted"
+"""The reason of a handled message that we deleted from the mailbox, as the settings say."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a message lies. uid None: somewhere in the folder."""
+
+    folder: str
+    uidvalidity: int
+    uid: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A message as the journal knows it."""
+
+    id: int
+    key: str
+    fingerprint: str
+    state: State
+    verdict: Verdict
+    place: Place
+    size: int
+    received_at: float
+    first_seen_at: float
+    tries: int
+    deaths: int
+    in_hand: str | None
+    next_at: float | None
+    settle_to: str | None
+    settled: bool
+    missed: int
+    released: bool
+    reason: str | None = None
+    waiting_since: float | None = None
+    sender: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NewMessage:
+    """A message that the journal hasn't seen. sender: a keyed hash; sender_listed: the settings name it as known."""
+
+    fingerprint: str
+    place: Place
+    size: int
+    received_at: float
+    verdict: Verdict
+    sender: str | None = None
+    sender_listed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What is recorded of a try. next_at: epoch s; settle_to: the folder to move it to, None to leave it.
+
+    path: the one that the try went by; handlers that are done on the one still are to be called on the other.
+    waiting: for the content, which the server doesn't show yet. untried: this was no try, and isn't counted as one.
+    """
+
+    id: int
+    state: State
+    reason: str | None = None
+    next_at: float | None = None
+    settle_to: str | None = None
+    done: tuple[str, ...] = ()
+    failed_handler: str | None = None
+    waiting: bool = False
+    untried: bool = False
+    path: Path = Path.CLEAN
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What a folder was like when it was looked at. seen: a mark of the UIDs that it showed; empty: it isn't known."""
+
+    uidvalidity: int
+    uidnext: int
+    seen: str
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many messages are in each state; oldest_pending_at: epoch s of the oldest that is pending."""
+
+    by_state: Mapping[State, int]
+    released: int
+    oldest_pending_at: float | None
+
+
+SUSPECT = "suspect"
+"""In hand of no run any more; not cleared before it was tried again, as the next run may die with another one first."""
+
+
+def record_of(row: Any) -> Record:
+    return Record(
+        id=row.id,
+        key=row.key,
+        fingerprint=row.fingerprint,
+        state=State(row.state),
+        verdict=Verdict(Path(row.path), _evidence(row.evidence)),
+        place=Place(row.folder, row.uidvalidity, row.uid),
+        size=row.size,
+        received_at=row.received_at,
+        first_seen_at=row.first_seen_at,
+        tries=row.tries,
+        deaths=row.deaths,
+        in_hand=row.in_hand,
+        next_at=row.next_at,
+        settle_to=row.settle_to,
+        settled=row.settled_at is not None,
+        missed=row.missed,
+        released=row.released_at is not None,
+        reason=row.reason,
+        waiting_since=row.waiting_since,
+        sender=row.sender,
+    )
+
+
+def evidence_json(verdict: Verdict) -> list[list[Any]]:
+    return [[e.source, e.header, e.value, e.reason, e.counts] for e in verdict.evidence]
+
+
+def _evidence(stored: Any) -> tuple[Evidence, ...]:
+    return tuple(Evidence(*fields) for fields in stored or ())
