@@ -31,7 +31,7 @@ from worker.login.credential import CredentialSource, PasswordSource
 from worker.login.guard import Guard, Notify, Rules
 from worker.login.mutex import AttemptMutex
 from worker.login.oauth import Flow, OAuthConfig, OAuthSource
-from worker.login.policy import policy_named
+from worker.login.password_policy import policy_named
 from worker.login.witness import Witness
 from worker.logs import get_logger
 from worker.logs.who import actor as person

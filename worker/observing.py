@@ -21,7 +21,7 @@ from worker.journal.database import JournalUnavailable
 from worker.journal.facts import Facts
 from worker.journal.journal import Journal
 from worker.journal.records import Record, Result
-from worker.login.status import LoginStatus
+from worker.login.login_status import LoginStatus
 from worker.logs import get_logger
 from worker.logs.redaction import Secret
 from worker.logs.who import replica as process_name

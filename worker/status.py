@@ -8,7 +8,7 @@ from worker.journal.glance import last_day, newest
 from worker.journal.journal import Journal
 from worker.journal.junk_review import likely_mistakes
 from worker.journal.lease import current_holder
-from worker.login.status import LoginStatus
+from worker.login.login_status import LoginStatus
 from worker.message.outcome import State
 from worker.observe.view import (
     HelpView,

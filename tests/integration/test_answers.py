@@ -20,7 +20,7 @@ from worker.mailbox.errors import (
     TlsRefused,
     TokenExpired,
 )
-from worker.mailbox.failures import FailureClass, LoginFailure
+from worker.mailbox.login_failures import FailureClass, LoginFailure
 from worker.mailbox.sasl import XOAuth2
 from worker.mailbox.session import Endpoint, Session
 

@@ -37,7 +37,7 @@ from worker.login.mutex import AttemptMutex
 from worker.login.refusals import Halted
 from worker.login.witness import Witness
 from worker.mailbox.errors import LoginFailed
-from worker.mailbox.failures import FailureClass, failure
+from worker.mailbox.login_failures import FailureClass, failure
 
 ROW = {"number": 1, "at": 1.0, "cools_from": 1.0, "kind": "password", "actor": "r", "counts": True, "jitter": 0.0}
 

@@ -23,7 +23,7 @@ from worker.login.credential import CredentialUnavailable, PasswordSource, Token
 from worker.login.oauth import OAuthConfig, OAuthSource, _Wire
 from worker.login.token_cache import NAME
 from worker.mailbox.errors import LoginFailed
-from worker.mailbox.failures import FailureClass
+from worker.mailbox.login_failures import FailureClass
 
 ACCOUNT = "pathology.results@nhs.net"
 PASSWORD = "Bright-Harbour-92"

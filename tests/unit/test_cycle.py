@@ -12,7 +12,7 @@ from worker.journal.database import JournalUnavailable
 from worker.login.refusals import Cooling, Halted
 from worker.login.standing import Standing, State
 from worker.mailbox.errors import LoginFailed
-from worker.mailbox.failures import FailureClass, failure
+from worker.mailbox.login_failures import FailureClass, failure
 from worker.pause import Pause
 
 HALTED = Halted("change the password", Standing(State.HALTED, 1, 7, 4, None, FailureClass.EXPIRED))

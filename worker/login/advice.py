@@ -12,7 +12,7 @@ from worker.exits import ExitCode
 from worker.login.backoff import Lockout
 from worker.login.credential import Auth
 from worker.login.standing import Reason, Standing, State
-from worker.mailbox.failures import FailureClass, Kind, LoginFailure
+from worker.mailbox.login_failures import FailureClass, Kind, LoginFailure
 
 
 @dataclass(frozen=True, slots=True)

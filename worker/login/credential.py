@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal, Protocol
 
-from worker.mailbox.failures import Kind
+from worker.mailbox.login_failures import Kind
 from worker.mailbox.sasl import Sasl, XOAuth2
 
 FileMode = Literal["private", "group", "any"]

@@ -27,11 +27,11 @@ from worker.login.advice import Help
 from worker.login.backoff import Lockout
 from worker.login.credential import Candidate, Credential, CredentialSource, Token
 from worker.login.fingerprint import COST, Fingerprinter
+from worker.login.login_status import POLICY, LoginStatus, kind_of, login_status, password_age
 from worker.login.mutex import AttemptInProgress, AttemptMutex
-from worker.login.policy import DAY, PasswordPolicy, is_previous, policy_named, warning_stage
+from worker.login.password_policy import DAY, PasswordPolicy, is_previous, policy_named, warning_stage
 from worker.login.refusals import Cooling, CredentialRefused, Halted, LastAttempt, ReasonMissing, ResetNeedsAgain
 from worker.login.standing import Standing, State, stand
-from worker.login.status import POLICY, LoginStatus, kind_of, login_status, password_age
 from worker.login.witness import Testimony, Untrusted, Witness, doubt
 from worker.mailbox.errors import (
     ConnectionLost,
@@ -43,7 +43,7 @@ from worker.mailbox.errors import (
     TlsRefused,
     TokenExpired,
 )
-from worker.mailbox.failures import FailureClass, Kind, LoginFailure, failure
+from worker.mailbox.login_failures import FailureClass, Kind, LoginFailure, failure
 
 Notify = Callable[[str, Mapping[str, object]], None]
 """Told of every event (`login.attempt`, …) with its fields, none of them secret; must not raise."""

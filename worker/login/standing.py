@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from worker.journal.attempts import CONNECTION, DOUBT, History, Record
 from worker.login.backoff import Lockout
-from worker.mailbox.failures import HALTING, TRANSIENT, FailureClass, Kind
+from worker.mailbox.login_failures import HALTING, TRANSIENT, FailureClass, Kind
 
 
 class State(StrEnum):

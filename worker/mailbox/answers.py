@@ -34,7 +34,7 @@ from worker.mailbox.errors import (
     TlsRefused,
     TokenExpired,
 )
-from worker.mailbox.failures import TRANSIENT, FailureClass, Kind, LoginFailure, Phase, failure
+from worker.mailbox.login_failures import TRANSIENT, FailureClass, Kind, LoginFailure, Phase, failure
 from worker.mailbox.sasl import Sasl
 from worker.mailbox.snippet import snippet
 

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from worker.mailbox.failures import LoginFailure
+from worker.mailbox.login_failures import LoginFailure
 
 
 class MailboxError(Exception):

@@ -17,8 +17,8 @@ from typing import TypeVar
 from worker.mailbox import uids as uid_sets
 from worker.mailbox.answers import Phase, Sasl, login_failure, session_error
 from worker.mailbox.errors import CommandRefused, ConnectionLost, JustExpunged, MailboxError, ProtocolFault
-from worker.mailbox.failures import Kind
 from worker.mailbox.folders import FolderInfo
+from worker.mailbox.login_failures import Kind
 from worker.mailbox.sasl import Plain
 from worker.mailbox.wire import Client, ImapError, tls_context
 from worker.message.headers import MAX_HEADER_BYTES

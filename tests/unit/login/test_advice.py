@@ -7,7 +7,7 @@ import pytest
 from tests.unit.login.world import ACCOUNT
 from worker.login.advice import DECLINED, RAN_OUT, Help, last_attempt, not_signed_in, refusal, reset_again
 from worker.login.standing import Standing, State
-from worker.mailbox.failures import FailureClass, LoginFailure, failure
+from worker.mailbox.login_failures import FailureClass, LoginFailure, failure
 
 F = FailureClass
 HOST = "login.example"

@@ -17,7 +17,7 @@ from worker.login.advice import Help, advise, moment, what_happened
 from worker.login.backoff import Lockout
 from worker.login.credential import Auth, Credential, Password, Token
 from worker.login.guard import Rules
-from worker.login.policy import DAY, policy_named
+from worker.login.password_policy import DAY, policy_named
 from worker.login.refusals import (
     Cooling,
     CredentialRefused,
@@ -40,7 +40,7 @@ from worker.mailbox.errors import (
     TlsRefused,
     TokenExpired,
 )
-from worker.mailbox.failures import HALTING, FailureClass, Kind, Phase, failure
+from worker.mailbox.login_failures import HALTING, FailureClass, Kind, Phase, failure
 
 F = FailureClass
 

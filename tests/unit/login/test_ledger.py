@@ -20,7 +20,7 @@ from worker.journal.schema import metadata
 from worker.login.mutex import AttemptInProgress, AttemptMutex
 from worker.login.refusals import NoAttempt
 from worker.mailbox.errors import MailboxError
-from worker.mailbox.failures import FailureClass
+from worker.mailbox.login_failures import FailureClass
 
 
 @pytest.fixture

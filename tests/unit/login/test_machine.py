@@ -23,10 +23,10 @@ from tests.unit.login.world import (
 )
 from worker.journal.attempts import SUCCEEDED
 from worker.journal.database import JournalUnavailable
+from worker.login.login_status import POLICY
 from worker.login.mutex import AttemptInProgress
 from worker.login.refusals import Cooling, CredentialRefused, Halted, NoAttempt, ResetNeedsAgain
 from worker.login.standing import Reason, State
-from worker.login.status import POLICY
 from worker.mailbox.errors import LoginFailed, MailboxError
 
 PASSWORDS = tuple(f"Right-Password-{number}" for number in range(5))

@@ -26,7 +26,7 @@ from worker.login.guard import Guard, Rules
 from worker.login.mutex import AttemptInProgress, AttemptMutex
 from worker.login.witness import Testimony, Untrusted, Witness
 from worker.mailbox.errors import ConnectionLost, LoginFailed, NotConnected, ServerUnavailable, Throttled
-from worker.mailbox.failures import FailureClass, Kind, Phase, failure
+from worker.mailbox.login_failures import FailureClass, Kind, Phase, failure
 
 ACCOUNT = "pathology.results@nhs.net"
 LIMIT = 12

@@ -15,7 +15,7 @@ from worker.mailbox.answers import (
     classify_token_failure,
     code_of,
 )
-from worker.mailbox.failures import HALTING, TRANSIENT, FailureClass, LoginFailure, Phase
+from worker.mailbox.login_failures import HALTING, TRANSIENT, FailureClass, LoginFailure, Phase
 from worker.mailbox.snippet import snippet
 
 F = FailureClass

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.login.policy import DAY, Age, age_of, is_previous, policy_named, warning_stage
+from worker.login.password_policy import DAY, Age, age_of, is_previous, policy_named, warning_stage
 
 ADDRESS = "pathology.results@nhs.net"
 

@@ -6,10 +6,10 @@ from tests.unit.login.world import ACCOUNT, MemoryLedger, Process, Store
 from worker.journal.attempts import SUCCEEDED
 from worker.login.backoff import Lockout
 from worker.login.credential import Token
-from worker.login.policy import DAY
+from worker.login.login_status import POLICY, LoginStatus, kind_of, login_status
+from worker.login.password_policy import DAY
 from worker.login.standing import State
-from worker.login.status import POLICY, LoginStatus, kind_of, login_status
-from worker.mailbox.failures import FailureClass
+from worker.mailbox.login_failures import FailureClass
 
 NOW = 1_800_000_000.0
 

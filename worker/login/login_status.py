@@ -7,9 +7,9 @@ from typing import Any
 from worker.journal.attempts import AttemptLedger, History, KnownCredential
 from worker.login.advice import moment
 from worker.login.backoff import Lockout
-from worker.login.policy import Age, age_of
+from worker.login.password_policy import Age, age_of
 from worker.login.standing import Standing, State, stand
-from worker.mailbox.failures import Kind
+from worker.mailbox.login_failures import Kind
 
 POLICY = "policy"
 """The reason when the password breaks the policy."""
