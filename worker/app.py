@@ -20,7 +20,7 @@ from worker.connect import log_in
 from worker.cycle import Cycle, Drained, LeaseHeld, Paused
 from worker.exits import ExitCode, Failure
 from worker.explain import KNOWN, failure_of, faulty
-from worker.handler_loading import check_handlers, load_handlers
+from worker.handling.loading import check_handlers, load_handlers
 from worker.journal.database import JournalDamaged
 from worker.journal.intents import Intents
 from worker.journal.intents import Kind as IntentKind

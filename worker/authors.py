@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from worker.handler import lines_of, root_of, words_of
-from worker.handler_loading import ENTRY_POINTS, Handler, load_handler
+from worker.handling.loading import ENTRY_POINTS, Handler, load_handler
 from worker.settings.routes import HandlerSettings
 from worker.settings.tree import Settings
 from worker.testing import Result, Runner

@@ -17,7 +17,8 @@ from worker.fetch import Fetch
 from worker.guests import Guests
 from worker.handle import Try
 from worker.handler import Handler, in_time
-from worker.handler_loading import junk_handlers, load_handlers
+from worker.handling.loading import junk_handlers, load_handlers
+from worker.handling.routing.router import JUNK_ROUTE, Router, any_pattern
 from worker.hands import Hands
 from worker.journal.attempts import AttemptLedger
 from worker.journal.intents import Intents
@@ -48,7 +49,6 @@ from worker.pipeline import Bounds, Pipeline
 from worker.poll import Poll
 from worker.progress import Drain
 from worker.record import KEEP, Recorder, Targets
-from worker.route import JUNK_ROUTE, Router, any_pattern
 from worker.rules import classify_of, limits_of, router_of
 from worker.senders import Senders, read_key
 from worker.settings import (

@@ -311,7 +311,7 @@ def route() -> None:
 @JsonOption
 def route_explain(config: Path | None, eml: Path, folder: str | None, *, as_json: bool) -> int:
     """Which route takes the message in a file, and why; end with 1 if it would be a dead letter. No connection."""
-    from worker.handler_loading import missing_handlers
+    from worker.handling.loading import missing_handlers
     from worker.printing import print_explanation
     from worker.why import Fate, explain, read_message
 

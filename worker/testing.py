@@ -25,7 +25,7 @@ from pydantic import BaseModel
 from worker.came import came_of
 from worker.classify import classify
 from worker.handler import root_of
-from worker.handler_loading import Handler, unknown, unknown_keys
+from worker.handling.loading import Handler, unknown, unknown_keys
 from worker.message.headers import Headers
 from worker.message.key import fingerprint
 from worker.message.message import Message

@@ -15,7 +15,7 @@ from worker.cycle import Cycle
 from worker.evenly import CLOCK, ENOUGH
 from worker.fetch import Fetch
 from worker.handle import Try
-from worker.handler_loading import Handler
+from worker.handling.loading import Handler
 from worker.hands import Finished, InHand
 from worker.journal.database import Database, JournalUnavailable
 from worker.journal.facts import Facts

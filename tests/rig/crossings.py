@@ -22,7 +22,7 @@ from typing import Any
 
 import handlers.archive
 from handlers.archive import Archive
-from worker.handler_loading import Handler
+from worker.handling.loading import Handler
 from worker.journal.database import Database
 from worker.mailbox.wire import Client, Wire
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from worker.handle import Try
-from worker.handler_loading import Handler
+from worker.handling.loading import Handler
 from worker.message.message import Message
 from worker.message.outcome import Reject, Retry, State
 from worker.message.verdict import Evidence, Path, Verdict

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from worker.handler_loading import Handler, check_handlers, load_handler, load_handlers
+from worker.handling.loading import Handler, check_handlers, load_handler, load_handlers
 from worker.settings import Settings, SettingsError, load
 from worker.testing import make_message
 

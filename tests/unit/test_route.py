@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from worker.classify.kinds import Kind
+from worker.handling.routing.router import Router
 from worker.message.message import Message
 from worker.message.mime.limits import MessageError, MessageOverLimit, MessageUnparsable
 from worker.message.verdict import Evidence, Path, Verdict
-from worker.route import Router
 from worker.settings import RouteSettings
 
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from worker.handling.routing.router import any_pattern
 from worker.message.headers import Headers
-from worker.route import any_pattern
 from worker.senders import Sender, Senders, UnusableKey, read_key
 from worker.settings.junk_settings import JunkSettings
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from worker.handler_loading import load_handlers
+from worker.handling.loading import load_handlers
 from worker.settings import SettingsError, load
 
 TABLES = """

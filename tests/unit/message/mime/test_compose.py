@@ -6,11 +6,11 @@ import unicodedata
 from hypothesis import given
 from hypothesis import strategies as st
 
+from worker.handling.routing.router import any_pattern
 from worker.message.mime.compose import composed
 from worker.message.mime.limits import Limits
 from worker.message.mime.names import safe_name
 from worker.message.mime.whole import parsed
-from worker.route import any_pattern
 from worker.settings.routes import Pattern
 
 MARKS = "a" + "\u0301\u0327" * 120_000
