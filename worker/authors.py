@@ -12,7 +12,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
-from worker.handler import lines_of, root_of, words_of
+from worker.handling.handler import lines_of, root_of, words_of
 from worker.handling.loading import ENTRY_POINTS, Handler, load_handler
 from worker.settings.routes import HandlerSettings
 from worker.settings.tree import Settings

@@ -10,22 +10,24 @@ from typing import Any
 from worker.admit import Admission, Classify
 from worker.announce import Announcer
 from worker.carry_out import CarryOut
-from worker.circuit import CircuitRules
 from worker.connect import Connector
 from worker.cycle import Cycle
 from worker.fetch import Fetch
-from worker.guests import Guests
-from worker.handle import Try
-from worker.handler import Handler, in_time
+from worker.handling.call import Try
+from worker.handling.circuit import CircuitRules
+from worker.handling.gate import Keeper
+from worker.handling.handler import Handler, in_time
 from worker.handling.loading import junk_handlers, load_handlers
-from worker.handling.routing.router import JUNK_ROUTE, Router, any_pattern
-from worker.hands import Hands
+from worker.handling.output import Guests
+from worker.handling.pool import Hands
+from worker.handling.routing.conditions import any_pattern
+from worker.handling.routing.router import JUNK_ROUTE, Router
+from worker.handling.stopwatch import Stopwatch
 from worker.journal.attempts import AttemptLedger
 from worker.journal.intents import Intents
 from worker.journal.journal import Journal
 from worker.journal.lease import Lease
 from worker.journal.records import Record, Result
-from worker.keeper import Keeper, Stopwatch
 from worker.login.advice import Help
 from worker.login.backoff import Lockout
 from worker.login.credential import CredentialSource, PasswordSource

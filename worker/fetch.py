@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from worker.admit import Top
-from worker.hands import Hands
+from worker.handling.pool import Hands
 from worker.journal.messages import Messages
 from worker.journal.records import Record
 from worker.logs import get_logger

@@ -14,8 +14,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from worker import __version__
-from worker.circuit import Circuit
 from worker.digest import DigestJob, zone_named
+from worker.handling.circuit import Circuit
 from worker.journal.anchors import JournalAnchors
 from worker.journal.database import JournalUnavailable
 from worker.journal.facts import Facts

@@ -12,7 +12,7 @@ from itertools import groupby
 
 from worker.admit import NO_HEADER, Admission, Admitted, Top
 from worker.fetch import ALONE, Fetch
-from worker.hands import Hands
+from worker.handling.pool import Hands
 from worker.journal.messages import Messages
 from worker.journal.records import Place, Record
 from worker.logs import get_logger

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from worker.admit import Classify, which_of
-from worker.handle import Routes
+from worker.handling.call import Routes
 from worker.journal.messages import Messages
 from worker.journal.records import Place, Record
 from worker.mailbox.folders import Layout

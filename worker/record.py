@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Protocol
 
-from worker.hands import Finished, Hands
+from worker.handling.pool import Finished, Hands
 from worker.journal.messages import Messages
 from worker.journal.records import Place, Record, Result
 from worker.logs import bound, get_logger

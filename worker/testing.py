@@ -22,10 +22,11 @@ from typing import Any, Literal, Self, TypeVar
 
 from pydantic import BaseModel
 
-from worker.came import came_of
 from worker.classify import classify
-from worker.handler import root_of
-from worker.handling.loading import Handler, unknown, unknown_keys
+from worker.handling.failure import came_of
+from worker.handling.handler import root_of
+from worker.handling.loading import Handler
+from worker.handling.own_settings import unknown, unknown_keys
 from worker.message.headers import Headers
 from worker.message.key import fingerprint
 from worker.message.message import Message

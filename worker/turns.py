@@ -6,10 +6,10 @@ trial. Or its route asks for the order of its sender's mail, and an earlier mess
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 
-from worker.circuit import TRIAL_WAIT, Circuit
+from worker.handling.circuit import TRIAL_WAIT, Circuit
+from worker.handling.gate import PAUSED
 from worker.journal.messages import Messages
 from worker.journal.records import Record
-from worker.keeper import PAUSED
 from worker.message.verdict import Path
 
 LOOK_AGAIN = 30.0

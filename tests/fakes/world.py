@@ -10,13 +10,15 @@ from typing import Any
 from tests.fakes.mailbox import FAILED, INBOX, JUNK, PROCESSED, FakeSession, Server
 from worker.admit import Admission
 from worker.carry_out import CarryOut
-from worker.circuit import CircuitRules
 from worker.cycle import Cycle
 from worker.evenly import CLOCK, ENOUGH
 from worker.fetch import Fetch
-from worker.handle import Try
+from worker.handling.call import Try
+from worker.handling.circuit import CircuitRules
+from worker.handling.gate import Keeper
 from worker.handling.loading import Handler
-from worker.hands import Finished, InHand
+from worker.handling.pool import Finished, InHand
+from worker.handling.stopwatch import Stopwatch
 from worker.journal.database import Database, JournalUnavailable
 from worker.journal.facts import Facts
 from worker.journal.intents import Intents
@@ -24,7 +26,6 @@ from worker.journal.intents import Kind as IntentKind
 from worker.journal.messages import Messages
 from worker.journal.records import Place, Record, Result
 from worker.journal.schema import metadata
-from worker.keeper import Keeper, Stopwatch
 from worker.mailbox.errors import ConnectionLost
 from worker.mailbox.folders import Layout
 from worker.mailbox.session import Session
@@ -126,7 +127,10 @@ class FaultyMessages:
 
 
 class SlowHands:
-    """`worker.hands.Hands` without threads. `hold`: messages given back only when somebody waits; or never (`hung`)."""
+    """`worker.handling.pool.Hands` without threads.
+
+    `hold`: messages are given back only when somebody waits; `hung`: never.
+    """
 
     def __init__(self, attempt: Callable[[Message, Collection[str]], Outcome]) -> None:
         self._attempt = attempt

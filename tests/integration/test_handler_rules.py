@@ -57,7 +57,7 @@ def test_an_isolated_handler_ends_with_a_worker_that_is_killed(dovecot: Mailbox,
     worker.hold.touch()
     process = worker.process("run")
     eventually(lambda: worker.begun() == 1)
-    own = [pid for pid in children(process.pid) if "worker.isolated" in command(pid)]
+    own = [pid for pid in children(process.pid) if "worker.handling.isolate.child" in command(pid)]
     assert own
 
     process.send_signal(signal.SIGKILL)

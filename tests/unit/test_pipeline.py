@@ -14,7 +14,7 @@ from tests.fakes.mailbox import ELSEWHERE, FAILED, INBOX, JUNK, PROCESSED, Mail,
 from tests.fakes.world import ACCOUNT, DEATHS, TRIES, Fault, Killed, World
 from worker.carry_out import CarryOut
 from worker.cycle import Paused
-from worker.hands import Finished
+from worker.handling.pool import Finished
 from worker.journal.database import JournalUnavailable
 from worker.journal.facts import Facts
 from worker.journal.intents import Intents, Kind

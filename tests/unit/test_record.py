@@ -8,7 +8,7 @@ from typing import Any, cast
 import pytest
 from structlog.testing import capture_logs
 
-from worker.hands import Finished
+from worker.handling.pool import Finished
 from worker.journal.database import Database
 from worker.journal.messages import Messages
 from worker.journal.records import NewMessage, Place, Record, Result

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.handling.routing.router import any_pattern
+from worker.handling.routing.conditions import any_pattern
 from worker.message.headers import Headers
 from worker.senders import Sender, Senders, UnusableKey, read_key
 from worker.settings.junk_settings import JunkSettings

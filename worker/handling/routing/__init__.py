@@ -1,0 +1,1 @@
+"""Routes: which handlers take a message, and why."""

@@ -6,7 +6,7 @@ import unicodedata
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.handling.routing.router import any_pattern
+from worker.handling.routing.conditions import any_pattern
 from worker.message.mime.compose import composed
 from worker.message.mime.limits import Limits
 from worker.message.mime.names import safe_name

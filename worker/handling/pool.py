@@ -13,8 +13,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
+from worker.handling.gate import Busy
 from worker.journal.records import Record
-from worker.keeper import Busy
 from worker.logs import bound, get_logger
 from worker.logs.redaction import class_of
 from worker.message.message import Message

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from worker.came import Came, Elsewhere
-from worker.isolation import CannotStart, Inside, Isolated, environment
+from worker.handling.failure import Came, Elsewhere
+from worker.handling.isolate.parent import CannotStart, Inside, Isolated, environment
 from worker.message.message import Message
 from worker.message.mime.limits import Limits
 from worker.message.verdict import Evidence, Verdict
@@ -207,7 +207,7 @@ def test_a_message_for_which_there_is_no_memory_leaves_no_process_over(
         raise MemoryError
 
     with monkeypatch.context() as patch:
-        patch.setattr("worker.isolation.pickle.dumps", no_memory)
+        patch.setattr("worker.handling.isolate.parent.pickle.dumps", no_memory)
         with pytest.raises(MemoryError):
             isolated(message())
     isolated(message())

@@ -10,18 +10,18 @@ from typing import Any
 
 import pytest
 
-from worker.circuit import CircuitRules
-from worker.handle import Try
-from worker.handler import Handler
-from worker.hands import Hands
-from worker.keeper import Busy, Keeper, Slots, Stopwatch
+from tests.unit.handling.test_pool import WAIT, all_finished, record
+from worker.handling.call import Try
+from worker.handling.circuit import CircuitRules
+from worker.handling.gate import Busy, Keeper, Slots
+from worker.handling.handler import Handler
+from worker.handling.pool import Hands
+from worker.handling.stopwatch import Stopwatch
 from worker.logs import configure_logging
 from worker.message.message import Message
 from worker.message.mime.limits import MessageOverLimit
 from worker.message.outcome import Outcome, Reject, Retry, State
 from worker.message.verdict import Path, Verdict
-
-from .test_hands import WAIT, all_finished, record
 
 NEVER = CircuitRules(after=0, pauses=(1.0,))
 

@@ -9,9 +9,9 @@ import pytest
 
 from tests.fakes.mailbox import mail
 from tests.rig.worker import eventually
-from worker.hands import Hands
+from worker.handling.gate import Busy
+from worker.handling.pool import Hands
 from worker.journal.records import Record
-from worker.keeper import Busy
 from worker.message.message import Message
 from worker.message.outcome import Outcome, State
 from worker.message.verdict import Path, Verdict

@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 
-from worker.circuit import Circuit, CircuitRules
+from worker.handling.circuit import Circuit, CircuitRules
+from worker.handling.stopwatch import Stopwatch
 from worker.logs import get_logger
 
 log = get_logger()
@@ -69,55 +70,6 @@ class Slots:
     def _next(self) -> Callable[[], bool] | None:
         with self._lock:
             return self._waiting.popleft() if self._waiting else None
-
-
-class Stopwatch:
-    """Tells of calls that take longer than they may. Has a thread of its own from the first call on."""
-
-    def __init__(self, monotonic: Callable[[], float]) -> None:
-        self._monotonic = monotonic
-        self._changed = threading.Condition()
-        self._calls: dict[object, tuple[float, int, Callable[[], None]]] = {}
-        self._wakes_at = 0.0
-        self._thread: threading.Thread | None = None
-        self._ended = False
-        self.on_overdue: Callable[[int], None] = lambda _thread: None
-        """Told of the thread, by its identifier, in which a call is overdue."""
-
-    @contextmanager
-    def watch(self, limit: float, overdue: Callable[[], None]) -> Iterator[None]:
-        """A call in this thread, for as long as the block lasts; after so many seconds `overdue` is called, once."""
-        ticket, deadline = object(), self._monotonic() + limit
-        with self._changed:
-            self._calls[ticket] = (deadline, threading.get_ident(), overdue)
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="time-limits", daemon=True)
-                self._thread.start()
-            elif deadline < self._wakes_at:
-                self._changed.notify()
-        try:
-            yield
-        finally:
-            with self._changed:
-                self._calls.pop(ticket, None)
-
-    def close(self) -> None:
-        """Watch no more."""
-        with self._changed:
-            self._ended = True
-            self._changed.notify()
-
-    def _run(self) -> None:
-        with self._changed:
-            while not self._ended:
-                now = self._monotonic()
-                for ticket, (deadline, thread, overdue) in list(self._calls.items()):
-                    if deadline <= now:
-                        del self._calls[ticket]
-                        overdue()
-                        self.on_overdue(thread)
-                self._wakes_at = min((deadline for deadline, _, _ in self._calls.values()), default=now + 3600)
-                self._changed.wait(max(0.0, self._wakes_at - now))
 
 
 class Keeper:

@@ -19,13 +19,14 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from worker.came import WORDS, Came, Elsewhere
-from worker.frames import Ended, receive, send
+from worker.handling.failure import WORDS, Came, Elsewhere
+from worker.handling.isolate.frames import Ended, receive, send
 from worker.message.message import Message
 from worker.message.outcome import LONGEST_AFTER
 
 _BOOT = (
-    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from worker.isolated import main; main(int(sys.argv[2]))"
+    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
+    "from worker.handling.isolate.child import main; main(int(sys.argv[2]))"
 )
 _KEPT = re.compile(r"PATH|HOME|LANG|LANGUAGE|LC_\w+|TZ|TMPDIR|LD_LIBRARY_PATH|SSL_CERT_FILE|SSL_CERT_DIR")
 _PROXY = re.compile(r"(?i)(https?|no|all)_proxy")

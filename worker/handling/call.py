@@ -7,10 +7,10 @@ from collections.abc import Callable, Collection, Mapping
 from datetime import timedelta
 from typing import Protocol
 
-from worker.came import Elsewhere, came_of
-from worker.guests import Guests
-from worker.handler import Handler
-from worker.keeper import PAUSED, Keeper
+from worker.handling.failure import Elsewhere, came_of
+from worker.handling.gate import PAUSED, Keeper
+from worker.handling.handler import Handler
+from worker.handling.output import Guests
 from worker.logs import get_logger
 from worker.logs.redaction import class_of
 from worker.message.message import Message

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from worker.guests import THREADS_TO_TELL, Guests
+from worker.handling.output import THREADS_TO_TELL, Guests
 from worker.logs import configure_logging, get_logger
 
 

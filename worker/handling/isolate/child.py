@@ -18,9 +18,9 @@ import threading
 from pathlib import Path
 from typing import Any, NoReturn
 
-from worker.came import came_of
-from worker.frames import receive, send
-from worker.handler import Handler, built, imported, words_of
+from worker.handling.failure import came_of
+from worker.handling.handler import Handler, built, imported, words_of
+from worker.handling.isolate.frames import receive, send
 
 MARGIN = 200_000_000
 """Bytes that an interpreter with its libraries takes before any message."""

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.handle import Try
+from worker.handling.call import Try
 from worker.handling.loading import Handler
 from worker.message.message import Message
 from worker.message.outcome import Reject, Retry, State

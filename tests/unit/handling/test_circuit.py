@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from worker.circuit import TRIAL_WAIT, Circuit, CircuitRules
+from worker.handling.circuit import TRIAL_WAIT, Circuit, CircuitRules
 
 
 class Clock:

@@ -1,0 +1,157 @@
+"""A handler's own table of the configuration, read by the model that the handler brings."""
+
+import difflib
+import json
+from collections.abc import Iterable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+
+from worker.handling.found import Found, raised_at, started, words_about
+from worker.handling.handler import Handler as Handler  # its name here is what others know it by
+from worker.handling.signature import own_model
+from worker.settings.disk import secret_file_faults
+from worker.settings.model import is_secret, is_text
+from worker.settings.routes import HandlerRules, HandlerSettings
+from worker.settings.secrets import read_secret
+from worker.settings.units import parse_duration, parse_size
+from worker.settings.wording import of, title, variable
+
+
+def read_own_settings(found: Found, table: HandlerSettings, file_mode: str, start: timedelta) -> None:
+    """Holds the handler's table against its own `Settings`, unknown keys and misplaced secrets included."""
+    model = own_model(found.target)
+    options = dict(table.options)
+    if model is None:
+        for key in options:
+            found.faults.append(fault_text(found.name, key, "this handler has no settings. Remove it."))
+        return
+    for key in sorted(HandlerRules.model_fields.keys() & _keys(model).keys()):
+        found.faults.append(
+            fault_text(found.name, key, "is the worker's own: no handler can have a setting of that name.")
+        )
+    secrets = _Secrets(found, model, table, file_mode)
+    options = secrets.resolved(options)
+    for key in unknown_keys(options, model):
+        found.faults.append(fault_text(found.name, key, unknown(key, model)))
+        del options[key]
+    for key, value in options.items():
+        options[key] = _as_meant(value, _keys(model).get(key), from_environment=key not in table.from_file)
+    try:
+        found.own = started(lambda: model.model_validate(options), start)
+    except ValidationError as error:
+        if ":" in found.name and not table.options:
+            found.faults.append(fault_text(found.name, "", _needs_a_table(found.name, error)))
+            return
+        for fault in error.errors(include_url=False, include_input=False):
+            place = tuple(str(part) for part in fault["loc"])
+            if not place or place[0] not in secrets.faulty:
+                found.faults.append(fault_text(found.name, ".".join(place), of(fault, ("handler", found.name, *place))))
+    except Exception as error:  # noqa: BLE001 -- other people's code
+        found.faults.append(
+            fault_text(
+                found.name,
+                "",
+                f"its settings can't be checked: {words_about(error, found.secrets)}{raised_at(error, found.place)}",
+            )
+        )
+
+
+class _Secrets:
+    """A handler's secrets: none in the file, each from its own setting or from the file that its twin names."""
+
+    def __init__(self, found: Found, model: type[BaseModel], table: HandlerSettings, file_mode: str) -> None:
+        self._found, self._table, self._mode = found, table, file_mode
+        self._keys = [key for key, annotation in _keys(model).items() if is_secret(annotation)]
+        self._declared = set(_keys(model))
+        self.faulty: set[str] = set()
+
+    def resolved(self, options: dict[str, Any]) -> dict[str, Any]:
+        for key in self._keys:
+            twin = f"{key}_file"
+            if key in options and key in self._table.from_file:
+                variable_name = variable(("handler", self._found.name, key))
+                self._refuse(
+                    key,
+                    key,
+                    "a secret doesn't belong in this file. It is now in a file: change it, and give the new one in "
+                    f"{variable_name}, or in a file that {twin} names.",
+                )
+                del options[key]
+            if twin in options and twin not in self._declared:
+                self._from_file(key, twin, options)
+            if key in options:
+                self._found.secrets += (str(options[key]),)
+        return options
+
+    def _from_file(self, key: str, twin: str, options: dict[str, Any]) -> None:
+        named = options.pop(twin)
+        if key in options and twin not in self._table.from_file:
+            self._refuse(key, twin, f"and {key} are both set. Keep one of them.")
+        elif key in options:
+            return  # the environment beats the file
+        elif not isinstance(named, str):
+            self._refuse(key, twin, 'must be a path, in quotation marks: "/…".')
+        elif faults := secret_file_faults(Path(named), self._mode):
+            for fault in faults:
+                self._refuse(key, twin, fault)
+        else:
+            secret = read_secret(None, Path(named))
+            options[key] = secret.get_secret_value() if secret else ""
+
+    def _refuse(self, key: str, place: str, text: str) -> None:
+        self.faulty.add(key)
+        self._found.faults.append(fault_text(self._found.name, place, text))
+
+
+def _keys(model: type[BaseModel]) -> dict[str, Any]:
+    return {field.alias or name: field.annotation for name, field in model.model_fields.items()}
+
+
+def fault_text(name: str, key: str, text: str) -> str:
+    return f"{title(('handler', name, key) if key else ('handler', name))}: {text}"
+
+
+def _needs_a_table(name: str, error: ValidationError) -> str:
+    """A route can name a class directly, and no table can have that name."""
+    missing = [".".join(map(str, fault["loc"])) for fault in error.errors() if fault["type"] == "missing"]
+    lacks = f" ({', '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing)" if missing else ""
+    return (
+        f"it has settings{lacks}, so it needs a table with a name of its own: [handler.NAME] with use = "
+        f'"{name}" and its settings. Routes name it NAME, then.'
+    )
+
+
+def unknown_keys(options: Iterable[str], model: type[BaseModel]) -> list[str]:
+    """Those that a handler with these settings doesn't know, and would ignore."""
+    if model.model_config.get("extra") == "allow":
+        return []
+    return [key for key in options if key not in _keys(model)]
+
+
+def unknown(key: str, model: type[BaseModel]) -> str:
+    """What is said of such a key."""
+    near = difflib.get_close_matches(key, _keys(model), n=1, cutoff=0)
+    nearest = f"; the nearest is {near[0]}" if near else ""
+    return f"isn't a setting of this handler{nearest}. Correct it or remove it."
+
+
+def _as_meant(value: Any, annotation: Any, *, from_environment: bool) -> Any:
+    """Lists and tables in the environment are JSON; durations and sizes are written as in the rest of the file."""
+    if not isinstance(value, str) or is_text(annotation):
+        return value
+    if from_environment and value.lstrip()[:1] in ("[", "{"):
+        try:
+            return json.loads(value)
+        except (ValueError, RecursionError):
+            return value
+    kinds = (annotation, *get_args(annotation))
+    for kind, read in ((timedelta, parse_duration), (int, parse_size)):
+        if kind in kinds and value.strip()[-1:].isalpha():
+            try:
+                return read(value)
+            except ValueError:
+                return value
+    return value

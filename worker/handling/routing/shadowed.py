@@ -1,0 +1,84 @@
+"""Which routes can never take a message, as an earlier one takes all that they would."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from worker.handling.routing.conditions import as_plain, tester_of
+from worker.settings.routes import MatchSettings, Pattern, RouteSettings, SizeMatch
+
+
+@dataclass(frozen=True, slots=True)
+class Unreachable:
+    """A rule that no message can come to, and why, in words."""
+
+    route: str
+    reason: str
+
+
+def shadows(earlier: RouteSettings, later: RouteSettings) -> bool:
+    """Whether the earlier rule ends the search for every message that the later one could take."""
+    if earlier.continue_:
+        return False
+    if earlier.takes_all:
+        return True
+    if earlier.match is None or later.match is None:
+        return False
+    return _covers(earlier.match, later.match)
+
+
+def _covers(wide: MatchSettings, narrow: MatchSettings) -> bool:
+    """Whether each condition of the one follows from a condition of the other."""
+    texts = ("from_", "to", "subject", "attachment", "attachment_type", "notice")
+    if not all(_patterns_cover(getattr(wide, key), getattr(narrow, key)) for key in texts):
+        return False
+    # Name and type must be those of one attachment: neither condition follows from the other alone.
+    if (
+        wide.attachment is not None
+        and wide.attachment_type is not None
+        and None
+        in (
+            narrow.attachment,
+            narrow.attachment_type,
+        )
+    ):
+        return False
+    if wide.mismatched not in (None, narrow.mismatched):
+        return False
+    narrow_headers = {name.lower(): patterns for name, patterns in (narrow.header or {}).items()}
+    return (
+        all(
+            _patterns_cover(patterns, narrow_headers.get(name.lower()))
+            for name, patterns in (wide.header or {}).items()
+        )
+        and all(_set_covers(getattr(wide, key), getattr(narrow, key)) for key in ("kind", "protection"))
+        and _set_covers(wide.path, narrow.path or ("clean",))
+        and _range_covers(wide.size, narrow.size)
+    )
+
+
+def _patterns_cover(wide: Sequence[Pattern] | None, narrow: Sequence[Pattern] | None) -> bool:
+    if wide is None:
+        return True
+    return narrow is not None and all(any(_pattern_covers(one, other) for one in wide) for other in narrow)
+
+
+def _pattern_covers(wide: Pattern, narrow: Pattern) -> bool:
+    if wide == narrow:
+        return True
+    if wide.glob is None or narrow.glob is None or "?" in wide.glob:
+        return False
+    # What a `*` of the wide glob takes may hold any wildcard of the narrow one; its letters can't.
+    return bool(tester_of(wide)(as_plain(narrow.glob)))
+
+
+def _set_covers(wide: Sequence[str] | None, narrow: Sequence[str] | None) -> bool:
+    return wide is None or (narrow is not None and set(narrow) <= set(wide))
+
+
+def _range_covers(wide: SizeMatch | None, narrow: SizeMatch | None) -> bool:
+    if wide is None:
+        return True
+    if narrow is None:
+        return wide.over is None and wide.under is None
+    over = wide.over is None or (narrow.over is not None and narrow.over >= wide.over)
+    return over and (wide.under is None or (narrow.under is not None and narrow.under <= wide.under))
