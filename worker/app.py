@@ -13,9 +13,7 @@ from typing import Any, Self
 from urllib.parse import urlsplit
 
 from worker import __version__
-from worker.admit import NO_HEADER
 from worker.build import Parts
-from worker.carry_out import is_junk
 from worker.connect import log_in
 from worker.cycle import Cycle, Drained, LeaseHeld, Paused
 from worker.exits import ExitCode, Failure
@@ -41,13 +39,15 @@ from worker.observe.audit.trail import AuditUnavailable
 from worker.observe.audit.verify import Verification
 from worker.observe.view import status_json
 from worker.observing import about
-from worker.pipeline import Stop
-from worker.preview import Foreseen, Preview
+from worker.pipeline.admit import NO_HEADER
+from worker.pipeline.known_senders import UnusableKey
+from worker.pipeline.preview import Foreseen, Preview
+from worker.pipeline.record import KEEP
+from worker.pipeline.report import Stop
+from worker.pipeline.requests import is_junk
 from worker.progress import Drain
 from worker.reconcile import Balance, Reconcile
-from worker.record import KEEP
 from worker.review import Listed, NotThere, Review, Shown
-from worker.senders import UnusableKey
 from worker.settings import Settings, SettingsError, check_files, check_state_dir, load
 from worker.signals import ENDING_SIGNALS, Ending
 from worker.status import view

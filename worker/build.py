@@ -7,12 +7,9 @@ from datetime import timedelta
 from functools import cached_property
 from typing import Any
 
-from worker.admit import Admission, Classify
 from worker.announce import Announcer
-from worker.carry_out import CarryOut
 from worker.connect import Connector
 from worker.cycle import Cycle
-from worker.fetch import Fetch
 from worker.handling.call import Try
 from worker.handling.circuit import CircuitRules
 from worker.handling.gate import Keeper
@@ -47,12 +44,17 @@ from worker.message.verdict import Path as MailPath
 from worker.message.verdict import Verdict
 from worker.observing import Observing
 from worker.pause import Pause
-from worker.pipeline import Bounds, Pipeline
-from worker.poll import Poll
+from worker.pipeline.admit import Admission, Classify
+from worker.pipeline.fetch import Fetch
+from worker.pipeline.known_senders import Senders, read_key
+from worker.pipeline.pipeline import Bounds, Pipeline
+from worker.pipeline.poll import Poll
+from worker.pipeline.record import KEEP, Recorder, Targets
+from worker.pipeline.requests import CarryOut
+from worker.pipeline.settle import Settle
+from worker.pipeline.turns import Turns
 from worker.progress import Drain
-from worker.record import KEEP, Recorder, Targets
 from worker.rules import classify_of, limits_of, router_of
-from worker.senders import Senders, read_key
 from worker.settings import (
     HandlerSettings,
     JunkSettings,
@@ -60,8 +62,6 @@ from worker.settings import (
     Settings,
     read_secret,
 )
-from worker.settle import Settle
-from worker.turns import Turns
 from worker.upkeep import Compact, Upkeep
 from worker.walk import Walk
 

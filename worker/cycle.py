@@ -35,9 +35,10 @@ from worker.mailbox.folders import FolderProblem
 from worker.mailbox.session import Session
 from worker.message.outcome import State
 from worker.pause import Pause
-from worker.pipeline import Pipeline, Report, Stop
-from worker.settle import CannotMove
-from worker.watching import Watching
+from worker.pipeline.observer import Watching
+from worker.pipeline.pipeline import Pipeline
+from worker.pipeline.report import Report, Stop
+from worker.pipeline.settle import CannotMove
 
 log = get_logger()
 

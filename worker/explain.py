@@ -14,8 +14,8 @@ from worker.mailbox.errors import (
     TlsRefused,
 )
 from worker.mailbox.folders import FolderProblem
+from worker.pipeline.settle import CannotMove
 from worker.settings import SettingsError
-from worker.settle import CannotMove
 
 KNOWN = (MailboxError, JournalUnavailable, JournalTooNew, OtherAccount, FolderProblem, CannotMove)
 """What `failure_of` has words for."""

@@ -35,9 +35,9 @@ from worker.observe.audit.trail import AuditTrail, AuditUnavailable
 from worker.observe.health import Health
 from worker.observe.metrics import Metrics
 from worker.observe.view import CircuitView, HelpView, StatusView
+from worker.pipeline.observer import Watching
 from worker.settings import Settings, SettingsError, read_secret, values_by_setting
 from worker.status import About, view
-from worker.watching import Watching
 
 if TYPE_CHECKING:
     from worker.observe.senders import Form, Relay, Webhook

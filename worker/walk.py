@@ -13,7 +13,7 @@ from worker.mailbox.halves import shown_heads
 from worker.mailbox.session import HEADS_AT_ONCE, FolderState, Head, Session
 from worker.message.headers import Headers
 from worker.message.key import fingerprint
-from worker.poll import list_uids
+from worker.pipeline.whereabouts import list_uids
 
 
 @dataclass(frozen=True, slots=True)

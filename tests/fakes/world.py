@@ -8,11 +8,8 @@ from datetime import timedelta
 from typing import Any
 
 from tests.fakes.mailbox import FAILED, INBOX, JUNK, PROCESSED, FakeSession, Server
-from worker.admit import Admission
-from worker.carry_out import CarryOut
 from worker.cycle import Cycle
 from worker.evenly import CLOCK, ENOUGH
-from worker.fetch import Fetch
 from worker.handling.call import Try
 from worker.handling.circuit import CircuitRules
 from worker.handling.gate import Keeper
@@ -35,16 +32,19 @@ from worker.message.mime.limits import Limits
 from worker.message.outcome import Outcome, Reject, Retry, State
 from worker.message.verdict import Evidence, Path, Verdict
 from worker.pause import Pause
-from worker.pipeline import Bounds, Pipeline
-from worker.poll import Poll
+from worker.pipeline.admit import Admission
+from worker.pipeline.fetch import Fetch
+from worker.pipeline.known_senders import Sender
+from worker.pipeline.observer import Watching
+from worker.pipeline.pipeline import Bounds, Pipeline
+from worker.pipeline.poll import Poll
+from worker.pipeline.record import Recorder, Targets
+from worker.pipeline.requests import CarryOut
+from worker.pipeline.settle import Settle
+from worker.pipeline.turns import Turns
 from worker.reconcile import Balance, Reconcile
-from worker.record import Recorder, Targets
-from worker.senders import Sender
-from worker.settle import Settle
-from worker.turns import Turns
 from worker.upkeep import Compact
 from worker.walk import Walk
-from worker.watching import Watching
 
 ACCOUNT = "pathology.results@nhs.net"
 DEATHS = 8

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from worker.handling.routing.conditions import any_pattern
 from worker.message.headers import Headers
-from worker.senders import Sender, Senders, UnusableKey, read_key
+from worker.pipeline.known_senders import Sender, Senders, UnusableKey, read_key
 from worker.settings.junk_settings import JunkSettings
 
 KEY = bytes(32)

@@ -13,8 +13,8 @@ from worker.logs import bound, get_logger
 from worker.mailbox.folders import Layout
 from worker.message.outcome import Outcome, State
 from worker.message.verdict import Path
-from worker.settle import Settlement
-from worker.watching import Watching
+from worker.pipeline.observer import Watching
+from worker.pipeline.settle import Settlement
 
 log = get_logger()
 

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-from worker.admit import Top
 from worker.handling.pool import Hands
 from worker.journal.messages import Messages
 from worker.journal.records import Record
@@ -23,7 +22,8 @@ from worker.message.message import Message
 from worker.message.mime.limits import Limits
 from worker.message.outcome import STAND_IN, Outcome, State
 from worker.message.verdict import Verdict
-from worker.record import Recorder
+from worker.pipeline.admit import Top
+from worker.pipeline.record import Recorder
 
 log = get_logger()
 

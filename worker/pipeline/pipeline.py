@@ -4,25 +4,26 @@ Its stages are passed in. It runs in the one thread that owns the connection; wh
 meanwhile. An error of the connection or of the journal ends the poll, and everything unsettled stays where it is.
 """
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from itertools import groupby
 
-from worker.admit import NO_HEADER, Admission, Admitted, Top
-from worker.fetch import ALONE, Fetch
 from worker.handling.pool import Hands
 from worker.journal.messages import Messages
 from worker.journal.records import Place, Record
 from worker.logs import get_logger
 from worker.mailbox.session import HEADS_AT_ONCE, Session
 from worker.message.outcome import LONGEST_AFTER, Outcome, State
-from worker.poll import Look, Poll
-from worker.record import Recorder
-from worker.settle import Settle, Settlement
-from worker.turns import Turns
-from worker.watching import Watching
+from worker.pipeline.admit import NO_HEADER, Admission, Admitted, Top
+from worker.pipeline.fetch import ALONE, Fetch
+from worker.pipeline.observer import Watching
+from worker.pipeline.poll import Poll
+from worker.pipeline.record import Recorder
+from worker.pipeline.report import Report
+from worker.pipeline.settle import Settle, Settlement
+from worker.pipeline.turns import Turns
+from worker.pipeline.whereabouts import Look
 
 log = get_logger()
 
@@ -43,28 +44,6 @@ class Bounds:
     batch_count: int
     patience: float
     longest_wait: float = LONGEST_AFTER.total_seconds()
-
-
-@dataclass
-class Report:
-    """What a poll came to. unread: messages of which the server showed no header yet."""
-
-    new: int = 0
-    gone: int = 0
-    missed: int = 0
-    moved_back: int = 0
-    opened: int = 0
-    unread: int = 0
-    outcomes: Counter[State] = field(default_factory=Counter)
-
-    @property
-    def anything(self) -> bool:
-        """Whether another poll right away may find more to do."""
-        return bool(self.new or self.gone or self.missed or self.moved_back or self.opened or self.outcomes)
-
-
-class Stop(Exception):
-    """Stop before the next command: the lease is lost, a person has paused, or the process was asked to end."""
 
 
 class Pipeline:

@@ -11,7 +11,7 @@ from worker.mailbox.folders import Layout
 from worker.mailbox.session import Session
 from worker.message.outcome import State
 from worker.message.verdict import Evidence, Path, Verdict
-from worker.settle import Settle
+from worker.pipeline.settle import Settle
 
 log = get_logger()
 

@@ -11,17 +11,16 @@ from typing import NamedTuple
 from worker.journal.messages import Messages
 from worker.journal.records import DELETED, NewMessage, Place, Record
 from worker.logs import get_logger
-from worker.mailbox import uids as uid_sets
 from worker.mailbox.errors import CommandRefused, ConnectionLost, ProtocolFault
 from worker.mailbox.folders import Layout
 from worker.mailbox.halves import shown_heads
-from worker.mailbox.session import HEADS_AT_ONCE, FolderState, Head, Session
+from worker.mailbox.session import Head, Session
 from worker.message.headers import Headers
 from worker.message.key import fingerprint
 from worker.message.outcome import State
 from worker.message.verdict import Evidence, Path, Verdict
-from worker.poll import Look, list_uids
-from worker.senders import Sender
+from worker.pipeline.known_senders import Sender
+from worker.pipeline.whereabouts import OPEN, Look, claim, locate, which_of
 
 log = get_logger()
 
@@ -259,7 +258,7 @@ class Admission:
             for item, record in known
             if record.id not in again
             and (not record.released or (look.folder == self._layout.junk and _by_move_alone(record)))
-            and record.state in _OPEN
+            and record.state in OPEN
             and (self._left_junk(record, look.folder) or _changes_path(item, record))
         ]
         self._messages.judged([(record.id, verdict) for record, verdict in rejudged])
@@ -287,7 +286,7 @@ class Admission:
     def _is_moved_out(self, record: Record, folder: str) -> bool:
         """Whether junk left the folder for junk, and that is to count as a release."""
         is_junk = record.verdict.path is Path.JUNK
-        return self._on_moved_out is not None and is_junk and record.state in _OPEN and self._left_junk(record, folder)
+        return self._on_moved_out is not None and is_junk and record.state in OPEN and self._left_junk(record, folder)
 
     def _left_junk(self, record: Record, folder: str) -> bool:
         """Whether it lay in the junk folder, or where we had put it, and lies elsewhere now."""
@@ -345,12 +344,8 @@ class Admission:
         lost = [record for uid, record in placed.items() if uid not in there]
         if unplaced:
             found = locate(session, self._messages, self._account, folder, state)
-            lost += [record for record in unplaced if not _claim(found, record)]
+            lost += [record for record in unplaced if not claim(found, record)]
         return lost
-
-
-_OPEN = (State.PENDING, State.GONE, State.JUNK)
-"""What a new place can still change: a message that is done as clean, or given up on, is not begun anew by a move."""
 
 
 _NOT_DONE = (State.PENDING, State.GONE)
@@ -372,61 +367,4 @@ def _is_worth_a_note(item: _Seen, record: Record, *, left_junk: bool) -> bool:
     """
     if record.released or record.verdict == item.verdict:
         return False
-    return record.state in _OPEN or (record.state is State.FAILED and (left_junk or item.verdict.path is Path.JUNK))
-
-
-def locate(session: Session, messages: Messages, account: str, folder: str, state: FolderState) -> dict[str, list[int]]:
-    """Messages of the selected folder that no row places there: their UIDs by fingerprint."""
-    rows = messages.in_folder(folder)
-    placed = {record.place.uid for record in rows if record.place.uidvalidity == state.uidvalidity}
-    strangers = list_uids(session, folder, state) - placed
-    found: dict[str, list[int]] = {}
-    for uids in uid_sets.chunks(strangers, HEADS_AT_ONCE):
-        for head in shown_heads(session, uids):
-            found.setdefault(fingerprint(account, Headers.from_bytes(head.header)), []).append(head.uid)
-    return found
-
-
-def _claim(found: dict[str, list[int]], record: Record) -> bool:
-    uids = found.get(record.fingerprint)
-    if not uids:
-        return False
-    uids.pop(0)
-    return True
-
-
-def which_of(candidates: list[Record], size: int, place: Place) -> Record | None:
-    """The best of those that a message in this place may be, taken from them: the one of this place first, the same
-    size, and what isn't done.
-
-    What is done and had another size isn't taken: it would swallow mail with other content that nobody has handled.
-    Exchange only estimates sizes. Where it estimates a message anew that a person has moved back, the price is that it
-    is handed over once more, as a look-alike; lost is worse. A folder that was renumbered is another matter: there all
-    sizes may be estimated anew, and its messages are where they were.
-    """
-    if not candidates:
-        return None
-    best = min(
-        candidates,
-        key=lambda record: (
-            record.place != place,
-            record.size != size,
-            record.state not in (State.PENDING, State.GONE),
-            record.id,
-        ),
-    )
-    if best.size != size and _is_done(best, place.folder) and not _was_renumbered(best, place):
-        return None
-    candidates.remove(best)
-    return best
-
-
-def _is_done(record: Record, folder: str) -> bool:
-    """Whether it wouldn't be handed over again from this folder: junk that left its folder may be."""
-    return record.state not in _OPEN or (record.state is State.JUNK and record.place.folder == folder)
-
-
-def _was_renumbered(record: Record, place: Place) -> bool:
-    """Whether its own folder is the one where something was seen, and has other numbers than its row knows."""
-    here = record.place
-    return here.folder == place.folder and (here.uidvalidity != place.uidvalidity or here.uid is None)
+    return record.state in OPEN or (record.state is State.FAILED and (left_junk or item.verdict.path is Path.JUNK))

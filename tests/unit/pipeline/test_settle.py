@@ -22,8 +22,8 @@ from worker.message.headers import Headers
 from worker.message.key import fingerprint
 from worker.message.outcome import State
 from worker.message.verdict import Path, Verdict
-from worker.poll import Look
-from worker.settle import CannotMove, Settle, Settlement
+from worker.pipeline.settle import CannotMove, Settle, Settlement
+from worker.pipeline.whereabouts import Look
 
 DONE = "Done"
 

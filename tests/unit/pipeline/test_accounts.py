@@ -15,7 +15,7 @@ from worker.mailbox.errors import CommandRefused
 from worker.mailbox.folders import Layout
 from worker.message.message import Message
 from worker.message.outcome import State
-from worker.poll import Poll
+from worker.pipeline.poll import Poll
 from worker.upkeep import Rebuild
 
 DAY = 86_400.0
@@ -239,7 +239,7 @@ def test_junk_that_a_person_takes_out_before_we_moved_it_is_open_and_not_settled
 def test_what_came_back_is_moved_whenever_there_is_enough_of_it(
     world: World, monkeypatch: pytest.MonkeyPatch, comes: str
 ) -> None:
-    monkeypatch.setattr("worker.pipeline.SETTLE_AT_ONCE", 1)
+    monkeypatch.setattr("worker.pipeline.pipeline.SETTLE_AT_ONCE", 1)
     world.hung = {"ok"} if comes == "between polls" else set()
     world.hands.hold = comes == "late"
     world.bounds = world.pipeline._bounds = replace(world.bounds, batch_bytes=500)

@@ -4,7 +4,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from worker.admit import Classify, which_of
 from worker.handling.call import Routes
 from worker.journal.messages import Messages
 from worker.journal.records import Place, Record
@@ -17,7 +16,9 @@ from worker.message.message import Message
 from worker.message.mime.limits import Limits, MessageError
 from worker.message.outcome import State
 from worker.message.verdict import Path, Verdict
-from worker.poll import Look, Poll
+from worker.pipeline.admit import Classify
+from worker.pipeline.poll import Poll
+from worker.pipeline.whereabouts import Look, which_of
 
 AT_ONCE = 50
 NO_HEADER = "nothing yet: the server shows no header"

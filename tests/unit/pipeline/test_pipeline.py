@@ -12,7 +12,6 @@ from structlog.types import EventDict
 
 from tests.fakes.mailbox import ELSEWHERE, FAILED, INBOX, JUNK, PROCESSED, Mail, Server, mail
 from tests.fakes.world import ACCOUNT, DEATHS, TRIES, Fault, Killed, World
-from worker.carry_out import CarryOut
 from worker.cycle import Paused
 from worker.handling.pool import Finished
 from worker.journal.database import JournalUnavailable
@@ -27,7 +26,8 @@ from worker.message.key import fingerprint
 from worker.message.message import Message
 from worker.message.outcome import Outcome, State
 from worker.message.verdict import Path, Verdict
-from worker.pipeline import SETTLE_AT_ONCE, Bounds, _batches
+from worker.pipeline.pipeline import SETTLE_AT_ONCE, Bounds, _batches
+from worker.pipeline.requests import CarryOut
 
 
 @pytest.fixture(autouse=True)

@@ -7,7 +7,6 @@ the server refuses to move stays unsettled, and stops no other.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from worker.admit import locate
 from worker.journal.messages import Messages
 from worker.journal.records import DELETED, Place, Record
 from worker.logs import get_logger
@@ -18,7 +17,7 @@ from worker.mailbox.session import HEADS_AT_ONCE, FolderState, Moved, Session
 from worker.message.headers import Headers
 from worker.message.key import fingerprint
 from worker.message.outcome import State
-from worker.poll import Look, list_uids
+from worker.pipeline.whereabouts import Look, list_uids, locate
 
 log = get_logger()
 

@@ -17,8 +17,8 @@ from worker.logs import configure_logging
 from worker.mailbox.folders import Layout
 from worker.message.outcome import Outcome, State
 from worker.message.verdict import Path, Verdict
-from worker.record import KEEP, Recorder, Targets
-from worker.settle import Settlement
+from worker.pipeline.record import KEEP, Recorder, Targets
+from worker.pipeline.settle import Settlement
 
 HANDLED = Outcome(State.HANDLED, done=("archive",))
 LATER = Place("INBOX", 15, 9)

@@ -4,9 +4,9 @@ A look costs one round trip a watched folder while nothing changes: NOOP for the
 Only a folder that changed is listed. Never by a high-water mark: a UID may appear late, or below others.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import date, datetime
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
 
 from worker.journal.messages import Messages
 from worker.journal.records import Looked, Place, Record
@@ -18,40 +18,12 @@ from worker.mailbox.session import FolderState, Session
 from worker.message.headers import Headers
 from worker.message.key import fingerprint
 from worker.message.outcome import STAND_IN, State
+from worker.pipeline.whereabouts import Look, list_uids
 
 log = get_logger()
 
 COMPARED = 3
 """Messages at each end of a folder whose headers tell whether it is the one of before."""
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """A folder that changed, or that was looked at for the first time.
-
-    present: all UIDs. new: those that no row places here, or whose row says gone, ascending, without mail that is older
-    than `poll.since`. missing: pending messages whose place this was, and isn't now. found: pending messages that the
-    last walk missed, and that are here. displaced: where messages are now as far as we know, by their rows' ids, as the
-    folder turned out to be another one with the same UIDVALIDITY; the journal isn't told of it yet.
-    """
-
-    folder: str
-    state: FolderState
-    present: frozenset[int]
-    new: tuple[int, ...]
-    missing: tuple[Record, ...]
-    found: tuple[Record, ...]
-    displaced: Mapping[int, Place] = field(default_factory=dict)
-
-    def holds(self, record: Record) -> bool:
-        """Whether the message is still where its row says, in this folder."""
-        place = record.place
-        return (
-            place.folder == self.folder
-            and place.uidvalidity == self.state.uidvalidity
-            and place.uid is not None
-            and place.uid in self.present
-        )
 
 
 class Poll:
@@ -194,20 +166,3 @@ class Poll:
         self._checked.add(name)
         others = {uid for uid, headers in heads.items() if fingerprint(self._account, headers) != known[uid]}
         return not any(others.issuperset(end) for end in ends)
-
-
-def list_uids(session: Session, folder: str, state: FolderState, since: date | None = None) -> set[int]:
-    """The UIDs of the selected folder; `since` leaves older mail out.
-
-    SEARCH can miss messages that the server counts (seen with Exchange Online): where it shows fewer than SELECT said,
-    the messages themselves are asked for their UIDs.
-    """
-    if state.messages == 0:
-        return set()
-    found = session.search(uidnext=state.uidnext)
-    if len(found) >= state.messages:
-        return found if since is None else session.search(uidnext=state.uidnext, since=since)
-    listed = session.fetch_uids(since=since)
-    if listed - found:
-        log.warning("mailbox.search_incomplete", folder=folder, count=len(listed - found))
-    return listed | (found if since is None else session.search(uidnext=state.uidnext, since=since))

@@ -8,7 +8,7 @@ from worker.mailbox.folders import Layout
 from worker.message.mime.limits import Limits
 from worker.message.outcome import State
 from worker.message.verdict import Path
-from worker.preview import Foreseen, Preview
+from worker.pipeline.preview import Foreseen, Preview
 
 
 def foreseen(world: World) -> list[Foreseen]:

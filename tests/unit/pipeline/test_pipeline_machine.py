@@ -25,7 +25,6 @@ from hypothesis.stateful import (
 
 from tests.fakes.mailbox import ELSEWHERE, FAILED, INBOX, JUNK, PROCESSED, Mail, Server, mail
 from tests.fakes.world import ACCOUNT, Call, Fault, Killed, World, kind
-from worker.carry_out import is_junk
 from worker.journal.database import JournalUnavailable
 from worker.journal.facts import Facts
 from worker.journal.records import Record
@@ -35,6 +34,7 @@ from worker.message.headers import Headers
 from worker.message.key import fingerprint
 from worker.message.outcome import State
 from worker.message.verdict import Path
+from worker.pipeline.requests import is_junk
 
 KINDS = st.sampled_from(["ok"] * 5 + ["twice", "retry", "reject", "always", "poison", "unroutable"])
 ENDS = {"reject": State.FAILED, "always": State.FAILED, "poison": State.FAILED, "unroutable": State.FAILED}
