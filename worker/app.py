@@ -46,12 +46,12 @@ from worker.pipeline.record import KEEP
 from worker.pipeline.report import Stop
 from worker.pipeline.requests import is_junk
 from worker.progress import Drain
-from worker.reconcile import Balance, Reconcile
+from worker.reconcile.balance import Balance, Reconcile
+from worker.reconcile.rebuild import Rebuild, Rebuilt
 from worker.review import Listed, NotThere, Review, Shown
 from worker.settings import Settings, SettingsError, check_files, check_state_dir, load
 from worker.signals import ENDING_SIGNALS, Ending
 from worker.status import view
-from worker.upkeep import Rebuild, Rebuilt
 
 log = get_logger()
 

@@ -36,6 +36,7 @@ from worker.login.witness import Witness
 from worker.logs import get_logger
 from worker.logs.who import actor as person
 from worker.logs.who import replica
+from worker.loop.housekeeping import Upkeep
 from worker.mailbox.folders import Layout
 from worker.mailbox.session import Endpoint, Session
 from worker.message.mime.limits import Limits
@@ -54,6 +55,8 @@ from worker.pipeline.requests import CarryOut
 from worker.pipeline.settle import Settle
 from worker.pipeline.turns import Turns
 from worker.progress import Drain
+from worker.reconcile.compact import Compact
+from worker.reconcile.walk import Walk
 from worker.rules import classify_of, limits_of, router_of
 from worker.settings import (
     HandlerSettings,
@@ -62,8 +65,6 @@ from worker.settings import (
     Settings,
     read_secret,
 )
-from worker.upkeep import Compact, Upkeep
-from worker.walk import Walk
 
 log = get_logger()
 

@@ -42,9 +42,9 @@ from worker.pipeline.record import Recorder, Targets
 from worker.pipeline.requests import CarryOut
 from worker.pipeline.settle import Settle
 from worker.pipeline.turns import Turns
-from worker.reconcile import Balance, Reconcile
-from worker.upkeep import Compact
-from worker.walk import Walk
+from worker.reconcile.balance import Balance, Reconcile
+from worker.reconcile.compact import Compact
+from worker.reconcile.walk import Walk
 
 ACCOUNT = "pathology.results@nhs.net"
 DEATHS = 8

@@ -10,8 +10,8 @@ from tests.fakes.world import World
 from worker.journal.facts import Facts
 from worker.journal.intents import Intent, Intents, Kind
 from worker.journal.schema import intent
+from worker.loop.housekeeping import Upkeep
 from worker.message.outcome import State
-from worker.upkeep import Upkeep
 
 DAY = 86_400.0
 KEEP = 400 * DAY

@@ -16,7 +16,7 @@ from worker.mailbox.folders import Layout
 from worker.message.message import Message
 from worker.message.outcome import State
 from worker.pipeline.poll import Poll
-from worker.upkeep import Rebuild
+from worker.reconcile.rebuild import Rebuild
 
 DAY = 86_400.0
 KEEP = 400 * DAY

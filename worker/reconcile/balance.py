@@ -10,7 +10,7 @@ from worker.journal.messages import Messages
 from worker.journal.records import DELETED
 from worker.mailbox.session import Session
 from worker.message.outcome import State
-from worker.walk import Strangers, Walk, WalkedFolder, found_in, strangers_of
+from worker.reconcile.walk import Strangers, Walk, WalkedFolder, found_in, strangers_of
 
 WALKS = 3
 """A working worker moves mail while we walk: what seems to be wrong is looked at again before it is said."""
