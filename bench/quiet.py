@@ -9,7 +9,7 @@ from statistics import median
 from bench.site import Workplace
 from tests.rig.proxy import Proxy
 from worker.build import Parts
-from worker.cycle import Cycle
+from worker.loop.cycle import Cycle
 from worker.progress import Drain
 from worker.settings import load
 

@@ -14,8 +14,6 @@ from urllib.parse import urlsplit
 
 from worker import __version__
 from worker.build import Parts
-from worker.connect import log_in
-from worker.cycle import Cycle, Drained, LeaseHeld, Paused
 from worker.exits import ExitCode, Failure
 from worker.explain import KNOWN, failure_of, faulty
 from worker.handling.loading import check_handlers, load_handlers
@@ -31,6 +29,10 @@ from worker.login.mutex import AttemptInProgress
 from worker.login.refusals import Cooling, LastAttempt, NoAttempt
 from worker.logs import configure_logging, get_logger
 from worker.logs.who import actor, replica
+from worker.loop.connection import log_in
+from worker.loop.cycle import Cycle
+from worker.loop.drain import Drained, LeaseHeld, Paused
+from worker.loop.signals import ENDING_SIGNALS, Ending
 from worker.mailbox.errors import LoginFailed
 from worker.mailbox.folders import FolderInfo, find_junk, missing, require
 from worker.mailbox.session import Session
@@ -50,7 +52,6 @@ from worker.reconcile.balance import Balance, Reconcile
 from worker.reconcile.rebuild import Rebuild, Rebuilt
 from worker.review import Listed, NotThere, Review, Shown
 from worker.settings import Settings, SettingsError, check_files, check_state_dir, load
-from worker.signals import ENDING_SIGNALS, Ending
 from worker.status import view
 
 log = get_logger()
@@ -142,7 +143,8 @@ class App:
             observing = self._parts.observing("run")
             cycle, hands = self._parts.cycle(Drain(), observing)
             observing.open()
-        from worker.schedule import Schedule, Watcher  # `once` needs no scheduler, and needn't wait for it
+        from worker.loop.idle import Watcher  # `once` needs no scheduler, and needn't wait for it
+        from worker.loop.schedule import Schedule  # `once` needs no scheduler, and needn't wait for it
 
         settings = self.settings
         schedule = Schedule(cycle, settings.poll.every, cycle.heartbeat, HEARTBEAT)

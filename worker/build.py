@@ -8,8 +8,6 @@ from functools import cached_property
 from typing import Any
 
 from worker.announce import Announcer
-from worker.connect import Connector
-from worker.cycle import Cycle
 from worker.handling.call import Try
 from worker.handling.circuit import CircuitRules
 from worker.handling.gate import Keeper
@@ -36,7 +34,10 @@ from worker.login.witness import Witness
 from worker.logs import get_logger
 from worker.logs.who import actor as person
 from worker.logs.who import replica
+from worker.loop.connection import Connector
+from worker.loop.cycle import Cycle
 from worker.loop.housekeeping import Upkeep
+from worker.loop.pause import Pause
 from worker.mailbox.folders import Layout
 from worker.mailbox.session import Endpoint, Session
 from worker.message.mime.limits import Limits
@@ -44,7 +45,6 @@ from worker.message.outcome import LONGEST_AFTER, State
 from worker.message.verdict import Path as MailPath
 from worker.message.verdict import Verdict
 from worker.observing import Observing
-from worker.pause import Pause
 from worker.pipeline.admit import Admission, Classify
 from worker.pipeline.fetch import Fetch
 from worker.pipeline.known_senders import Senders, read_key

@@ -15,8 +15,8 @@ import orjson
 from worker import __version__
 from worker.classify.policy import SOURCES
 from worker.exits import ExitCode, Failure
+from worker.loop.signals import catch_ending
 from worker.message.outcome import State
-from worker.signals import catch_ending
 
 DEFAULT_CONFIG = "worker.toml"
 CONFIG_HELP = "The configuration file (default: worker.toml, or what NHSMAIL_CONFIG names)."

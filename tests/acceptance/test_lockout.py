@@ -33,7 +33,7 @@ AT_WORK = re.compile(r'"login\.|not_ready|held_elsewhere|Logging in once')
 SHORT_LEASE = (
     "import worker.journal.lease as lease, worker.app as app; "
     "lease.DURATION, lease.MARGIN, lease.HEARTBEAT, app.HEARTBEAT = 0.4, 0.1, 0.1, 0.1; "
-    "import worker.cycle as cycle; cycle.STANDBY = 0.05"
+    "import worker.loop.cycle as cycle; cycle.STANDBY = 0.05"
 )
 """Between hosts, a killed worker's lease lasts for 20 seconds: too long for a loop that is to be tight."""
 

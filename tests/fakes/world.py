@@ -8,8 +8,6 @@ from datetime import timedelta
 from typing import Any
 
 from tests.fakes.mailbox import FAILED, INBOX, JUNK, PROCESSED, FakeSession, Server
-from worker.cycle import Cycle
-from worker.evenly import CLOCK, ENOUGH
 from worker.handling.call import Try
 from worker.handling.circuit import CircuitRules
 from worker.handling.gate import Keeper
@@ -23,6 +21,9 @@ from worker.journal.intents import Kind as IntentKind
 from worker.journal.messages import Messages
 from worker.journal.records import Place, Record, Result
 from worker.journal.schema import metadata
+from worker.loop.cycle import Cycle
+from worker.loop.pause import Pause
+from worker.loop.steady_clock import CLOCK, ENOUGH
 from worker.mailbox.errors import ConnectionLost
 from worker.mailbox.folders import Layout
 from worker.mailbox.session import Session
@@ -31,7 +32,6 @@ from worker.message.message import Message
 from worker.message.mime.limits import Limits
 from worker.message.outcome import Outcome, Reject, Retry, State
 from worker.message.verdict import Evidence, Path, Verdict
-from worker.pause import Pause
 from worker.pipeline.admit import Admission
 from worker.pipeline.fetch import Fetch
 from worker.pipeline.known_senders import Sender

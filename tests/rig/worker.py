@@ -34,7 +34,7 @@ import worker.app
 from tests.rig.dovecot import Mailbox
 from worker import cli
 from worker.logs.log import configure
-from worker.signals import Ending
+from worker.loop.signals import Ending
 
 REPOSITORY = Path(__file__).parents[2]
 COMMAND = Path(sys.executable).parent / "nhsmail-worker"

@@ -12,7 +12,6 @@ from structlog.types import EventDict
 
 from tests.fakes.mailbox import ELSEWHERE, FAILED, INBOX, JUNK, PROCESSED, Mail, Server, mail
 from tests.fakes.world import ACCOUNT, DEATHS, TRIES, Fault, Killed, World
-from worker.cycle import Paused
 from worker.handling.pool import Finished
 from worker.journal.database import JournalUnavailable
 from worker.journal.facts import Facts
@@ -20,6 +19,7 @@ from worker.journal.intents import Intents, Kind
 from worker.journal.records import DELETED
 from worker.journal.schema import message as message_table
 from worker.logs import configure_logging
+from worker.loop.drain import Paused
 from worker.mailbox.errors import ConnectionLost
 from worker.message.headers import Headers
 from worker.message.key import fingerprint

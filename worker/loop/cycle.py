@@ -5,13 +5,9 @@ is, and the process goes on.
 """
 
 import threading
-from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from datetime import timedelta
 
-from worker.connect import Connector
-from worker.evenly import Evenly
 from worker.journal.database import JournalUnavailable
 from worker.journal.facts import Facts, LastPoll
 from worker.journal.lease import Lease, LeaseLost
@@ -20,6 +16,12 @@ from worker.login.credential import CredentialUnavailable
 from worker.login.mutex import AttemptInProgress
 from worker.login.refusals import Cooling, NoAttempt
 from worker.logs import get_logger
+from worker.loop.connection import Connector
+from worker.loop.drain import MOST_PATIENCE, Drained, LeaseHeld, Paused
+from worker.loop.hold import STANDBY, Condition
+from worker.loop.pause import Pause
+from worker.loop.steady_clock import Evenly
+from worker.loop.troubles import is_about_the_login, trouble_of
 from worker.mailbox.errors import (
     CommandRefused,
     ConnectionLost,
@@ -28,13 +30,11 @@ from worker.mailbox.errors import (
     ProtocolFault,
     ServerUnavailable,
     Throttled,
-    TlsRefused,
     TokenExpired,
 )
 from worker.mailbox.folders import FolderProblem
 from worker.mailbox.session import Session
 from worker.message.outcome import State
-from worker.pause import Pause
 from worker.pipeline.observer import Watching
 from worker.pipeline.pipeline import Pipeline
 from worker.pipeline.report import Report, Stop
@@ -44,53 +44,8 @@ log = get_logger()
 
 NEWS_AT_ONCE = 0.5
 """Seconds until news is looked at that came together with the server's word that it idles: never in a spin."""
-STANDBY = 5.0
-"""Seconds between two looks at whether the lease is free, or the pause over."""
-MOST_PATIENCE = 2.0
-"""`once` waits for a server that asks for a pause, unless it asks for more than so many of our longest waits."""
 FULL_LOOK_EVERY = 3600.0
 """Seconds between two looks at every folder, whatever the server says of changes, and at the password's age."""
-
-
-class LeaseHeld(Exception):
-    """Another worker holds the work lease."""
-
-
-class Paused(Exception):
-    """A person has paused the worker."""
-
-
-@dataclass
-class Drained:
-    """What a drain came to. due: messages that are to be tried again later."""
-
-    new: int = 0
-    outcomes: Counter[State] = field(default_factory=Counter)
-    due: int = 0
-
-    def add(self, report: Report) -> None:
-        """Count what a poll came to."""
-        self.new += report.new
-        self.outcomes.update(report.outcomes)
-        self.outcomes[State.GONE] += report.gone
-
-    def __bool__(self) -> bool:
-        """Whether anything was done."""
-        return bool(self.new or self.outcomes.total())
-
-
-@dataclass
-class Condition:
-    """What the worker is doing, for health and page: read from other threads, written by the cycle.
-
-    trouble: a word of ours; None: all is well. next_at: epoch s of the next login or connection, where one is awaited.
-    """
-
-    trouble: str | None = None
-    advice: str = ""
-    last_good_poll: float | None = None
-    holds_lease: bool = False
-    runs: int = field(default=0)
 
 
 class Cycle:
@@ -241,7 +196,7 @@ class Cycle:
         except (LeaseHeld, Paused, Stop, LeaseLost):
             raise
         except Exception as error:
-            self._remember(_kind(error), new=self.drained.new)
+            self._remember(trouble_of(error), new=self.drained.new)
             raise
         finally:
             self._look_at_age()
@@ -299,7 +254,7 @@ class Cycle:
             self._losses = 0
         asked = self._asked(error)
         used_up = self._losses >= len(self._reconnect)
-        if used_up or asked > MOST_PATIENCE * max(self._reconnect) or _is_about_the_login(error):
+        if used_up or asked > MOST_PATIENCE * max(self._reconnect) or is_about_the_login(error):
             raise error
         wait = max(self._reconnect[self._losses], asked)
         self._losses += 1
@@ -435,14 +390,14 @@ class Cycle:
 
     def _no_login(self, refusal: NoAttempt) -> float | None:
         """Cooling and halted are states, not ends: the process stays alive and says what to do."""
-        kind = _kind(refusal)
+        kind = trouble_of(refusal)
         if self.condition.trouble != kind:
             log.error("worker.not_ready", state=kind, advice=refusal.advice)
         self._trouble(kind, refusal.advice)
         return max(0.0, refusal.until - self._clock()) if isinstance(refusal, Cooling) else None
 
     def _no_credential(self, problem: Exception) -> float | None:
-        kind = _kind(problem)
+        kind = trouble_of(problem)
         if self.condition.trouble != kind:
             log.error("worker.not_ready", state=kind, advice=str(problem))
         self._trouble(kind, str(problem))
@@ -453,7 +408,7 @@ class Cycle:
         wait = max(self._reconnect[min(self._losses, len(self._reconnect) - 1)], self._asked(error))
         self._losses += 1
         self._not_before = self._monotonic() + wait
-        kind = _kind(error)
+        kind = trouble_of(error)
         if kind == "mailbox":
             if self.condition.trouble != kind:
                 log.error("worker.not_ready", state=kind, advice=str(error))
@@ -513,33 +468,3 @@ class Cycle:
 
     def _tell(self, outcome: str) -> None:
         self._watching.polled(outcome, self._monotonic() - self._run_began)
-
-
-def _is_about_the_login(error: Exception) -> bool:
-    """Whether an attempt has failed that may count at the server: that is waited for by people, not by `once`."""
-    return isinstance(error, Cooling) and error.standing.failures > 0
-
-
-def _kind(error: Exception) -> str:
-    """The trouble in a word, as the status page and the metrics have it."""
-    match error:
-        case NoAttempt():
-            return type(error).__name__.lower()
-        case LoginFailed():
-            return "login"
-        case CredentialUnavailable():
-            return "no-credential"
-        case AttemptInProgress():
-            return "attempt-in-progress"
-        case JournalUnavailable():
-            return "journal"
-        case FolderProblem() | CannotMove():
-            return "mailbox"
-        case TlsRefused():
-            return "certificate"
-        case Throttled():
-            return "throttled"
-        case MailboxError():
-            return "unreachable"
-        case _:
-            return "fault"

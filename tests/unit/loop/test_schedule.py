@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import time_machine
 
-from worker.schedule import Schedule
-from worker.signals import catch_ending
+from worker.loop.schedule import Schedule
+from worker.loop.signals import catch_ending
 
 
 def stop_while_work_is_busy() -> None:
@@ -48,7 +48,7 @@ def test_a_stop_while_work_is_busy_waits_for_it_and_ends() -> None:
 
 def test_work_goes_on_when_the_clock_is_put_back(monkeypatch: pytest.MonkeyPatch) -> None:
     """The scheduler goes by the clock: what was to be next was an hour away."""
-    monkeypatch.setattr("worker.schedule.CLOCK_EVERY", 0.05)
+    monkeypatch.setattr("worker.loop.schedule.CLOCK_EVERY", 0.05)
     worked, beaten, over = threading.Event(), threading.Event(), threading.Event()
     schedule = Schedule(worked.set, timedelta(seconds=0.1), beaten.set, 0.1)
 

@@ -7,13 +7,14 @@ from typing import Any, cast
 import pytest
 from structlog.testing import capture_logs
 
-from worker.cycle import FULL_LOOK_EVERY, Cycle, LeaseHeld, Paused
 from worker.journal.database import JournalUnavailable
 from worker.login.refusals import Cooling, Halted
 from worker.login.standing import Standing, State
+from worker.loop.cycle import FULL_LOOK_EVERY, Cycle
+from worker.loop.drain import LeaseHeld, Paused
+from worker.loop.pause import Pause
 from worker.mailbox.errors import LoginFailed
 from worker.mailbox.login_failures import FailureClass, failure
-from worker.pause import Pause
 
 HALTED = Halted("change the password", Standing(State.HALTED, 1, 7, 4, None, FailureClass.EXPIRED))
 COOLING = Cooling("wait", Standing(State.COOLING, 1, 7, 4, 100.0, FailureClass.REJECTED))
