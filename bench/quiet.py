@@ -10,7 +10,7 @@ from bench.site import Workplace
 from tests.rig.proxy import Proxy
 from worker.build import Parts
 from worker.loop.cycle import Cycle
-from worker.progress import Drain
+from worker.observe.progress import Drain
 from worker.settings import load
 
 POLLS = 20

@@ -39,20 +39,20 @@ from worker.mailbox.session import Session
 from worker.message.outcome import State
 from worker.observe.audit.trail import AuditUnavailable
 from worker.observe.audit.verify import Verification
+from worker.observe.background import about
+from worker.observe.progress import Drain
+from worker.observe.status import view
 from worker.observe.view import status_json
-from worker.observing import about
 from worker.pipeline.admit import NO_HEADER
 from worker.pipeline.known_senders import UnusableKey
 from worker.pipeline.preview import Foreseen, Preview
 from worker.pipeline.record import KEEP
 from worker.pipeline.report import Stop
 from worker.pipeline.requests import is_junk
-from worker.progress import Drain
 from worker.reconcile.balance import Balance, Reconcile
 from worker.reconcile.rebuild import Rebuild, Rebuilt
 from worker.review import Listed, NotThere, Review, Shown
 from worker.settings import Settings, SettingsError, check_files, check_state_dir, load
-from worker.status import view
 
 log = get_logger()
 

@@ -7,7 +7,6 @@ from datetime import timedelta
 from functools import cached_property
 from typing import Any
 
-from worker.announce import Announcer
 from worker.handling.call import Try
 from worker.handling.circuit import CircuitRules
 from worker.handling.gate import Keeper
@@ -44,7 +43,9 @@ from worker.message.mime.limits import Limits
 from worker.message.outcome import LONGEST_AFTER, State
 from worker.message.verdict import Path as MailPath
 from worker.message.verdict import Verdict
-from worker.observing import Observing
+from worker.observe.announcer import Announcer
+from worker.observe.background import Observing
+from worker.observe.progress import Drain
 from worker.pipeline.admit import Admission, Classify
 from worker.pipeline.fetch import Fetch
 from worker.pipeline.known_senders import Senders, read_key
@@ -54,7 +55,6 @@ from worker.pipeline.record import KEEP, Recorder, Targets
 from worker.pipeline.requests import CarryOut
 from worker.pipeline.settle import Settle
 from worker.pipeline.turns import Turns
-from worker.progress import Drain
 from worker.reconcile.compact import Compact
 from worker.reconcile.walk import Walk
 from worker.rules import classify_of, limits_of, router_of

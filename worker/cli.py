@@ -551,6 +551,6 @@ def _print_json(value: object) -> None:
 
 
 def _progress() -> Any:
-    from worker.progress import progress
+    from worker.observe.progress import progress
 
     return progress(sys.stderr)

@@ -29,7 +29,7 @@ from tests.unit.journal.test_messages import (  # noqa: F401
     test_what_is_entered_is_read_again,
     test_what_is_opened_again_begins_anew_but_for_what_is_done,
 )
-from tests.unit.test_digest import test_a_sender_is_known_once_mail_of_his_was_handled_as_clean  # noqa: F401
+from tests.unit.observe.test_digest_job import test_a_sender_is_known_once_mail_of_his_was_handled_as_clean  # noqa: F401
 from worker.journal.database import Database
 from worker.journal.messages import Messages
 from worker.journal.migrate import migrate

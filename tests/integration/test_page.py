@@ -11,9 +11,9 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from tests.unit.observe import views
 from worker.observe.health import Health
 from worker.observe.metrics import Metrics
+from worker.observe.phrases import headline
 from worker.observe.server import Server
 from worker.observe.view import StatusView
-from worker.observe.wording import headline
 
 pytestmark = pytest.mark.slow
 

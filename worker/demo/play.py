@@ -23,7 +23,7 @@ from worker.demo.config import DemoDirectory, NotOursError
 from worker.demo.mailbox import EmbeddedMailbox
 from worker.demo.report import Report
 from worker.demo.samples import ACCOUNT, all_samples
-from worker.progress import progress
+from worker.observe.progress import progress
 
 NEXT = (("status",), ("reconcile",), ("check", "--connect"), ("run",))
 DONE, FINDING, USAGE, NOT_NOW, CONFIGURATION, STOPPED = 0, 1, 64, 75, 78, 130

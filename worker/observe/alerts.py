@@ -16,8 +16,8 @@ from typing import Final, Protocol, TypeVar
 
 from worker.logs.log import get_logger
 from worker.logs.redaction import WORD, rfc3339
+from worker.observe.phrases import count, has, span
 from worker.observe.view import LoginState, StatusView
-from worker.observe.wording import count, has, span
 
 log = get_logger()
 

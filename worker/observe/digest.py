@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Final
 
 from worker.logs.redaction import KEY, WORD
-from worker.observe.wording import count
+from worker.observe.phrases import count
 
 MOST_KEYS: Final = 20
 AGES: Final = ("under a day", "under a week", "under a month", "older")

@@ -11,8 +11,8 @@ from typing import Final
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from worker.observe.phrases import Tone, clock, count, headline, span, thousands
 from worker.observe.view import HourView, LoginState, StatusView
-from worker.observe.wording import Tone, clock, count, headline, span, thousands
 
 _MARKS: Final = {Tone.GOOD: "✓", Tone.ATTENTION: "!", Tone.BAD: "✕"}
 _CELL = 24

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from tests.unit.observe import views
 from worker.observe.page import render, style, style_hash
+from worker.observe.phrases import headline
 from worker.observe.view import ListedView, StatusView
-from worker.observe.wording import headline
 
 
 def parsed(view: StatusView) -> Element:

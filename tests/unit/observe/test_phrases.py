@@ -7,8 +7,8 @@ import pytest
 from tests.unit.observe import views
 from worker.login.standing import Reason
 from worker.mailbox.login_failures import HALTING
+from worker.observe.phrases import Tone, headline, span
 from worker.observe.view import HelpView, LoginState, LoginView, PasswordView, StatusView, status_json
-from worker.observe.wording import Tone, headline, span
 
 
 @pytest.mark.parametrize(

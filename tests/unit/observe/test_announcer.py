@@ -4,9 +4,9 @@ from contextlib import suppress
 from typing import Any, cast
 
 from tests.unit.login.world import World
-from worker.announce import Announcer
 from worker.login.refusals import CredentialRefused
 from worker.mailbox.errors import LoginFailed
+from worker.observe.announcer import Announcer
 
 
 class Trail:

@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.digest import DigestJob, digest, latest_due, zone_named
 from worker.journal.database import Database
 from worker.journal.facts import Facts
 from worker.journal.junk_review import Waiting, in_junk, likely_mistakes, released_since, reviewed
@@ -21,8 +20,9 @@ from worker.logs.redaction import Secret
 from worker.message.outcome import State
 from worker.message.verdict import Evidence, Path, Verdict
 from worker.observe.alerts import NotSent
+from worker.observe.channels import Relay, Webhook
 from worker.observe.digest import AGES, MOST_KEYS, Digest
-from worker.observe.senders import Relay, Webhook
+from worker.observe.digest_job import DigestJob, digest, latest_due, zone_named
 
 ACCOUNT = "pathology.results@nhs.net"
 LONDON = ZoneInfo("Europe/London")

@@ -3,7 +3,7 @@
 import threading
 
 from tests.unit.conftest import Lines, lines
-from worker.observing import again_and_again
+from worker.observe.background import again_and_again
 
 __all__ = ["lines"]
 

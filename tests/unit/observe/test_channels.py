@@ -15,7 +15,7 @@ from tests.rig.tls import ADDRESS, Authority
 from tests.unit.conftest import Lines
 from worker.logs.redaction import Secret
 from worker.observe.alerts import Alert, NotSent, Phase, Rule
-from worker.observe.senders import Form, Relay, Webhook
+from worker.observe.channels import Form, Relay, Webhook
 
 ACCOUNT = "pathology.results@nhs.net"
 FIRING = Alert(Rule.HALTED, Phase.FIRING, ACCOUNT, datetime(2026, 11, 23, 14, 5, tzinfo=UTC), 5)

@@ -14,7 +14,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from worker import __version__
-from worker.digest import DigestJob, zone_named
 from worker.handling.circuit import Circuit
 from worker.journal.anchors import JournalAnchors
 from worker.journal.database import JournalUnavailable
@@ -32,15 +31,16 @@ from worker.observe import mirror
 from worker.observe.alerts import Alerter, Limits
 from worker.observe.audit.chain_name import installation
 from worker.observe.audit.trail import AuditTrail, AuditUnavailable
+from worker.observe.digest_job import DigestJob, zone_named
 from worker.observe.health import Health
 from worker.observe.metrics import Metrics
+from worker.observe.status import About, view
 from worker.observe.view import CircuitView, HelpView, StatusView
 from worker.pipeline.observer import Watching
 from worker.settings import Settings, SettingsError, read_secret, values_by_setting
-from worker.status import About, view
 
 if TYPE_CHECKING:
-    from worker.observe.senders import Form, Relay, Webhook
+    from worker.observe.channels import Form, Relay, Webhook
     from worker.observe.server import Server
 
 # Server and senders are imported where they are wanted: `once` has neither, and needn't wait for their libraries.
@@ -363,7 +363,7 @@ def _mirror(settings: Settings, *, stdout: bool) -> Callable[[bytes], None] | No
 def _senders(settings: Settings) -> Iterator["Webhook | Relay"]:
     from httpx import InvalidURL
 
-    from worker.observe.senders import Relay, Webhook
+    from worker.observe.channels import Relay, Webhook
 
     alerts = settings.alerts
     forms: tuple[Form, ...] = ("teams", "slack", "json")
