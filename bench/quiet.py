@@ -8,7 +8,7 @@ from statistics import median
 
 from bench.site import Workplace
 from tests.rig.proxy import Proxy
-from worker.build import Parts
+from worker.commands.wiring.shared import Parts
 from worker.loop.cycle import Cycle
 from worker.observe.progress import Drain
 from worker.settings import load

@@ -14,7 +14,7 @@ import orjson
 
 from worker import __version__
 from worker.classify.policy import SOURCES
-from worker.exits import ExitCode, Failure
+from worker.commands.exits import ExitCode, Failure
 from worker.loop.signals import catch_ending
 from worker.message.outcome import State
 
@@ -311,9 +311,9 @@ def route() -> None:
 @JsonOption
 def route_explain(config: Path | None, eml: Path, folder: str | None, *, as_json: bool) -> int:
     """Which route takes the message in a file, and why; end with 1 if it would be a dead letter. No connection."""
+    from worker.commands.explain import Fate, explain, read_message
     from worker.handling.loading import missing_handlers
     from worker.printing import print_explanation
-    from worker.why import Fate, explain, read_message
 
     settings = _settings(config)
     with _readable(eml):
@@ -342,8 +342,8 @@ def handler_try(config: Path | None, name: str, eml: Path, options: tuple[str, .
 
     Ends with 1 if the message would be tried again or be a dead letter.
     """
-    from worker.authors import try_handler
-    from worker.explain import faulty
+    from worker.commands.authors import try_handler
+    from worker.commands.failures import faulty
     from worker.settings import SettingsError
 
     path = _config_path(config)
@@ -362,7 +362,7 @@ def handler_try(config: Path | None, name: str, eml: Path, options: tuple[str, .
 @click.argument("name")
 def handler_new(name: str) -> int:
     """Write the skeleton of a handler's package, with its test."""
-    from worker.authors import CannotBegin, new_handler
+    from worker.commands.authors import CannotBegin, new_handler
 
     try:
         paths = new_handler(name, Path())
@@ -387,7 +387,7 @@ def _key_and_value(option: str) -> tuple[str, str]:
 @contextmanager
 def _readable(path: Path) -> Iterator[None]:
     """Turn what may be wrong with a message's file into a text."""
-    from worker.why import NotAMessage
+    from worker.commands.explain import NotAMessage
 
     try:
         yield
@@ -520,7 +520,7 @@ def _app(config: Path | None, *, logs: bool = False, quiet: bool = False, readin
     # What is made while we start stays until the end: the collector looks at none of it, now or ever after.
     gc.disable()
     try:
-        from worker.app import App
+        from worker.commands.context import App
 
         return App.from_files(path, os.environ, logs=logs, quiet=quiet, reading=reading)
     finally:
@@ -537,7 +537,7 @@ def _config_path(config: Path | None) -> Path | None:
 
 def _settings(config: Path | None) -> Any:
     """The settings alone: no file that they name, no handler and no state folder is looked at."""
-    from worker.explain import faulty
+    from worker.commands.failures import faulty
     from worker.settings import SettingsError, load
 
     try:

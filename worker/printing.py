@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
-from worker.exits import ExitCode
+from worker.commands.exits import ExitCode
 
 
 def print_status(found: dict[str, Any]) -> None:

@@ -14,7 +14,7 @@ import pyright
 import pytest
 
 from tests.integration.test_handlers_page import blocks
-from worker.authors import new_handler
+from worker.commands.authors import new_handler
 
 ROOT = Path(__file__).parents[2]
 # Playwright brings a Node.js with it, so that pyright's own launcher needn't look for one, or fetch it.

@@ -30,7 +30,7 @@ _LOADED_LATE = (
     "psycopg",
     "sqlalchemy.dialects.postgresql",
     "tests.rig.handlers",
-    "worker.app",
+    "worker.commands.context",
     "worker.cli",
 )
 

@@ -80,7 +80,7 @@ def _serve() -> None:
     """The parent: one thread, everything imported, nothing opened."""
     from worker import cli
 
-    importlib.import_module("worker.app")  # so that no fork has to: `cli` imports it late
+    importlib.import_module("worker.commands.context")  # so that no fork has to: `cli` imports it late
     for line in sys.stdin:
         word, *arguments = json.loads(line)
         if word == "wait":

@@ -30,7 +30,7 @@ from typing import Any, Protocol
 import pytest
 import structlog
 
-import worker.app
+import worker.commands.context
 from tests.rig.dovecot import Mailbox
 from worker import cli
 from worker.logs.log import configure
@@ -326,7 +326,7 @@ def keep_logs_apart(patch: pytest.MonkeyPatch, folder: Path) -> contextlib.Abstr
             def configured(**_options: object) -> None:
                 configure(format="json", level="debug", stream=stream, hooks=False)
 
-            patch.setattr(worker.app, "configure_logging", configured)
+            patch.setattr(worker.commands.context, "configure_logging", configured)
             patch.setattr(cli, "catch_ending", _end_of_this_thread)
             yield
             structlog.reset_defaults()

@@ -10,7 +10,7 @@ import yaml  # type: ignore[import-untyped]  # it comes without types
 from click.testing import CliRunner
 
 from worker.cli import commands
-from worker.exits import ExitCode
+from worker.commands.exits import ExitCode
 
 ROOT = Path(__file__).parents[2]
 COMPOSE = (ROOT / "compose.yaml").read_text()

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml  # type: ignore[import-untyped]  # it comes without types
 
-from worker.exits import ExitCode
+from worker.commands.exits import ExitCode
 from worker.logs.events import CATALOGUE, Level
 from worker.observe.alerts import Rule
 from worker.observe.audit import audit_kinds

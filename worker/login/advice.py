@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-from worker.exits import ExitCode
+from worker.commands.exits import ExitCode
 from worker.login.backoff import Lockout
 from worker.login.credential import Auth
 from worker.login.standing import Reason, Standing, State

@@ -1,6 +1,6 @@
 """The guard's ways of saying no. Nothing was sent, nothing is spent; each says why, and what to do."""
 
-from worker.exits import ExitCode, Failure
+from worker.commands.exits import ExitCode, Failure
 from worker.login.standing import Standing
 
 

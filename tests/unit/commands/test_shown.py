@@ -17,11 +17,11 @@ from rich.cells import cell_len
 
 from tests.fakes.mailbox import JUNK, Server
 from worker import cli, printing
+from worker.commands.shown import ATTACHMENTS, HEADERS, LINE, PREVIEW_LINES, NotThere, Review, Shown, plain
 from worker.journal.records import Place, Record
 from worker.message.mime.limits import Limits
 from worker.message.outcome import State
 from worker.message.verdict import Evidence, Path, Verdict
-from worker.review import ATTACHMENTS, HEADERS, LINE, PREVIEW_LINES, NotThere, Review, Shown, plain
 
 MB = 1_000_000
 HEAD = b"From: x@evil.example\r\nSubject: s\r\nMIME-Version: 1.0\r\n"

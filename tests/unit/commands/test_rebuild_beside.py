@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from worker.app import App
-from worker.exits import ExitCode, Failure
+from worker.commands.context import App
+from worker.commands.exits import ExitCode, Failure
 from worker.journal.journal import FILE, Journal
 from worker.journal.lease import Lease
 

@@ -1,6 +1,6 @@
 """What went wrong, for a person: what happened, what it means for the account or the mail, what to do next."""
 
-from worker.exits import ExitCode, Failure
+from worker.commands.exits import ExitCode, Failure
 from worker.journal.database import JournalDamaged, JournalUnavailable
 from worker.journal.facts import OtherAccount
 from worker.journal.migrate import JournalTooNew

@@ -13,9 +13,10 @@ from typing import Any, Self
 from urllib.parse import urlsplit
 
 from worker import __version__
-from worker.build import Parts
-from worker.exits import ExitCode, Failure
-from worker.explain import KNOWN, failure_of, faulty
+from worker.commands.exits import ExitCode, Failure
+from worker.commands.failures import KNOWN, failure_of, faulty
+from worker.commands.shown import Listed, NotThere, Review, Shown
+from worker.commands.wiring.shared import Parts
 from worker.handling.loading import check_handlers, load_handlers
 from worker.journal.database import JournalDamaged
 from worker.journal.intents import Intents
@@ -51,7 +52,6 @@ from worker.pipeline.report import Stop
 from worker.pipeline.requests import is_junk
 from worker.reconcile.balance import Balance, Reconcile
 from worker.reconcile.rebuild import Rebuild, Rebuilt
-from worker.review import Listed, NotThere, Review, Shown
 from worker.settings import Settings, SettingsError, check_files, check_state_dir, load
 
 log = get_logger()

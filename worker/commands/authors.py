@@ -12,12 +12,12 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
+from worker.commands.explain import read_message
 from worker.handling.handler import lines_of, root_of, words_of
 from worker.handling.loading import ENTRY_POINTS, Handler, load_handler
 from worker.settings.routes import HandlerSettings
 from worker.settings.tree import Settings
 from worker.testing import Result, Runner
-from worker.why import read_message
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(?:[-_][a-z0-9]+)*")
 _LONGEST = 40

@@ -5,8 +5,9 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from functools import cached_property
-from typing import Any
 
+from worker.commands.wiring.engine import Backoff, counting
+from worker.commands.wiring.from_settings import classify_of, limits_of, router_of
 from worker.handling.call import Try
 from worker.handling.circuit import CircuitRules
 from worker.handling.gate import Keeper
@@ -15,13 +16,13 @@ from worker.handling.loading import junk_handlers, load_handlers
 from worker.handling.output import Guests
 from worker.handling.pool import Hands
 from worker.handling.routing.conditions import any_pattern
-from worker.handling.routing.router import JUNK_ROUTE, Router
+from worker.handling.routing.router import Router
 from worker.handling.stopwatch import Stopwatch
 from worker.journal.attempts import AttemptLedger
 from worker.journal.intents import Intents
 from worker.journal.journal import Journal
 from worker.journal.lease import Lease
-from worker.journal.records import Record, Result
+from worker.journal.records import Record
 from worker.login.advice import Help
 from worker.login.backoff import Lockout
 from worker.login.credential import CredentialSource, PasswordSource
@@ -40,7 +41,7 @@ from worker.loop.pause import Pause
 from worker.mailbox.folders import Layout
 from worker.mailbox.session import Endpoint, Session
 from worker.message.mime.limits import Limits
-from worker.message.outcome import LONGEST_AFTER, State
+from worker.message.outcome import LONGEST_AFTER
 from worker.message.verdict import Path as MailPath
 from worker.message.verdict import Verdict
 from worker.observe.announcer import Announcer
@@ -57,11 +58,8 @@ from worker.pipeline.settle import Settle
 from worker.pipeline.turns import Turns
 from worker.reconcile.compact import Compact
 from worker.reconcile.walk import Walk
-from worker.rules import classify_of, limits_of, router_of
 from worker.settings import (
     HandlerSettings,
-    JunkSettings,
-    RouteSettings,
     Settings,
     read_secret,
 )
@@ -179,10 +177,10 @@ class Parts:
             hands=hands,
             targets=Targets(settings.settle.handled, settings.settle.failed, settings.settle.junk),
             layout=self.layout,
-            backoff=_Backoff(settings),
+            backoff=Backoff(settings),
             flush=self._flush,
             clock=self.clock,
-            on_outcome=_counting(drain),
+            on_outcome=counting(drain),
             watching=observing,
         )
         fetch = Fetch(
@@ -409,28 +407,3 @@ class Parts:
             return None
         announcer = self.announcer()
         return lambda record: announcer.moved_out(record.key)
-
-
-class _Backoff:
-    """The routes' tries and waits, and those of the junk path; for what comes to no route, the last route's."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._routes: dict[str, RouteSettings | JunkSettings] = {route.name: route for route in settings.routes}
-        self._routes[JUNK_ROUTE] = settings.junk
-        self._last = settings.routes[-1]
-
-    def after_failure(self, route: str | None, failures: int) -> timedelta | None:
-        """The wait before the next try; None: that was the last."""
-        rule = self._routes.get(route or "", self._last)
-        if failures >= rule.tries:
-            return None
-        return rule.waits[min(failures, len(rule.waits)) - 1]
-
-
-def _counting(drain: Drain) -> Any:
-    def count(record: Record, result: Result) -> None:
-        del record
-        if result.state is not State.PENDING:
-            drain.finished()
-
-    return count

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from worker.classify import classify
+from worker.commands.wiring.from_settings import classify_of, limits_of, router_of
 from worker.handling.routing.router import Explained, Routed, Router
 from worker.mailbox.folders import named_junk
 from worker.message.headers import Headers
@@ -14,7 +15,6 @@ from worker.message.message import Message
 from worker.message.mime.limits import Limits, MessageError
 from worker.message.verdict import Evidence
 from worker.message.verdict import Path as MailPath
-from worker.rules import classify_of, limits_of, router_of
 from worker.settings import Settings
 from worker.testing import ACCOUNT, RECEIVED
 

@@ -10,7 +10,7 @@ import pytest
 
 from tests.rig.messages import UNPARSABLE, eml
 from worker import cli
-from worker.authors import CannotBegin, new_handler, try_handler
+from worker.commands.authors import CannotBegin, new_handler, try_handler
 from worker.settings import SettingsError, load
 
 MODULE = """
