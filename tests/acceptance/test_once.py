@@ -12,7 +12,7 @@ from tests.rig.dovecot import JUNK, Mailbox
 from tests.rig.letters import letter, letters, spam
 from tests.rig.proxy import Proxy
 from tests.rig.worker import Answer, Worker, eventually
-from worker import cli
+from worker.cli import main as cli
 
 MakeWorker = Callable[..., Worker]
 TO_ARCHIVE = [{"name": "everything-else", "handlers": ["archive"]}]

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import time_machine
 
-from worker import cli
+from worker.cli import main as cli
 
 
 def _watch(file: Path, shift: Callable[[float], None]) -> None:

@@ -31,7 +31,7 @@ _LOADED_LATE = (
     "sqlalchemy.dialects.postgresql",
     "tests.rig.handlers",
     "worker.commands.context",
-    "worker.cli",
+    "worker.cli.main",
 )
 
 
@@ -110,7 +110,7 @@ def _hash_quickly() -> None:
 
 
 def _child(folder: Path, job: dict[str, Any]) -> None:
-    from worker import cli
+    from worker.cli import main as cli
 
     code = 99
     try:

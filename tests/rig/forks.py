@@ -78,7 +78,7 @@ class Forks:
 
 def _serve() -> None:
     """The parent: one thread, everything imported, nothing opened."""
-    from worker import cli
+    from worker.cli import main as cli
 
     importlib.import_module("worker.commands.context")  # so that no fork has to: `cli` imports it late
     for line in sys.stdin:

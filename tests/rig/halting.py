@@ -12,7 +12,7 @@ from tests.rig import crossings
 
 def main(point: str, arguments: list[str]) -> int:
     """Run a command with the points around the product's code."""
-    from worker import cli
+    from worker.cli import main as cli
 
     crossings.install()
     place, side, number = json.loads(point)

@@ -21,9 +21,9 @@ REPOSITORY = Path(__file__).parents[2]
 # Killed children stay as zombies until they are asked for, so that no number is ever another process's.
 _PARENT = """
 import json, os, signal, sys
-import worker.cli
+import worker.cli.main
 exec(sys.argv[1])
-worker.cli.run(["status", "--config", sys.argv[2]])  # imports what is only imported on the way
+worker.cli.main.run(["status", "--config", sys.argv[2]])  # imports what is only imported on the way
 print("ready", flush=True)
 for line in sys.stdin:
     order = json.loads(line)
@@ -39,7 +39,7 @@ for line in sys.stdin:
     nothing, log = os.open(os.devnull, os.O_RDWR), os.open(order["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     for target, source in ((0, nothing), (1, log), (2, log)):
         os.dup2(source, target)
-    worker.cli.main(order["arguments"])
+    worker.cli.main.main(order["arguments"])
 """
 
 

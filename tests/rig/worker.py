@@ -32,7 +32,8 @@ import structlog
 
 import worker.commands.context
 from tests.rig.dovecot import Mailbox
-from worker import cli
+from worker.cli import main as cli
+from worker.cli import work
 from worker.logs.log import configure
 from worker.loop.signals import Ending
 
@@ -327,7 +328,7 @@ def keep_logs_apart(patch: pytest.MonkeyPatch, folder: Path) -> contextlib.Abstr
                 configure(format="json", level="debug", stream=stream, hooks=False)
 
             patch.setattr(worker.commands.context, "configure_logging", configured)
-            patch.setattr(cli, "catch_ending", _end_of_this_thread)
+            patch.setattr(work, "catch_ending", _end_of_this_thread)
             yield
             structlog.reset_defaults()
             root.handlers[:] = kept

@@ -9,7 +9,7 @@ import pytest
 import yaml  # type: ignore[import-untyped]  # it comes without types
 from click.testing import CliRunner
 
-from worker.cli import commands
+from worker.cli.main import commands
 from worker.commands.exits import ExitCode
 
 ROOT = Path(__file__).parents[2]

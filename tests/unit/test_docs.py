@@ -88,7 +88,7 @@ def test_each_hazard_was_rated_before_its_mitigation_too_and_every_risk_is_the_t
 
 
 def test_each_command_that_the_documents_name_is_there() -> None:
-    from worker.cli import commands
+    from worker.cli.main import commands
 
     pages = [*DOCS.glob("*.md"), ROOT / "README.md"]
     named = {

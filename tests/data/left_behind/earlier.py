@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 import time_machine
 
 from tests.rig import crossings
-from worker import cli
+from worker.cli import main as cli
 
 HOST = "worker-1"
 USER = "worker"

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.rig.messages import UNPARSABLE, eml
-from worker import cli
+from worker.cli import main as cli
 from worker.commands.authors import CannotBegin, new_handler, try_handler
 from worker.settings import SettingsError, load
 
@@ -301,7 +301,7 @@ def test_a_new_handler_from_the_command(
     assert command("new", "ward-round") == 64
     assert "there already" in capsys.readouterr().err
     (tmp_path / "file").write_text("")
-    monkeypatch.setattr("worker.cli.Path", lambda *_: tmp_path / "file")
+    monkeypatch.setattr("worker.cli.authors.Path", lambda *_: tmp_path / "file")
     assert command("new", "other") == 64
     assert "can't be written: Not a directory" in capsys.readouterr().err
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.rig.messages import UNPARSABLE, eml
-from worker import cli
+from worker.cli import main as cli
 from worker.message.headers import MAX_HEADER_BYTES
 
 ROUTES = """

@@ -16,7 +16,9 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from tests.fakes.mailbox import JUNK, Server
-from worker import cli, printing
+from worker.cli import main as cli
+from worker.cli import review
+from worker.cli import tables as printing
 from worker.commands.shown import ATTACHMENTS, HEADERS, LINE, PREVIEW_LINES, NotThere, Review, Shown, plain
 from worker.journal.records import Place, Record
 from worker.message.mime.limits import Limits
@@ -252,7 +254,7 @@ def printed(raw: bytes, monkeypatch: pytest.MonkeyPatch) -> list[str]:
         def show(self, _key: str) -> Shown:
             return shown(raw)
 
-    monkeypatch.setattr(cli, "_app", lambda *_args, **_more: App())
+    monkeypatch.setattr(review, "open_app", lambda *_args, **_more: App())
     return CliRunner().invoke(cli.commands, ["junk", "show", "k1"]).output.splitlines()
 
 

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import click
 import pytest
 
-from worker import cli
 from worker import demo as demonstration
+from worker.cli import main as cli
 
 
 def every_command(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command]]:

@@ -1,0 +1,118 @@
+"""The commands for those who write routes and handlers."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+from worker.cli.options import (
+    DEFAULT_CONFIG,
+    ConfigOption,
+    JsonOption,
+    UnusedConfigOption,
+    config_path,
+    print_json,
+    settings_alone,
+)
+from worker.commands.exits import ExitCode, Failure
+
+MessageFile = click.argument("eml", metavar="FILE.eml", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+
+
+@click.group()
+def route() -> None:
+    """For those who write routes."""
+
+
+@route.command("explain")
+@ConfigOption
+@MessageFile
+@click.option("--folder", help="The folder that the message lies in (default: the first that is watched).")
+@JsonOption
+def route_explain(config: Path | None, eml: Path, folder: str | None, *, as_json: bool) -> int:
+    """Which route takes the message in a file, and why; end with 1 if it would be a dead letter. No connection."""
+    from worker.cli.tables import print_explanation
+    from worker.commands.explain import Fate, explain, read_message
+    from worker.handling.loading import missing_handlers
+
+    settings = settings_alone(config)
+    with _readable(eml):
+        found = explain(read_message(eml, settings, folder), settings)
+    if as_json:
+        print_json(found.as_json())
+    else:
+        print_explanation(found)
+    for fault in missing_handlers(found.handlers, settings.handlers):
+        click.echo(f"The worker won't start so: {fault}", err=True)
+    return ExitCode.FINDING if found.fate is Fate.DEAD_LETTER else ExitCode.DONE
+
+
+@click.group()
+def handler() -> None:
+    """For handler authors."""
+
+
+@handler.command("try")
+@ConfigOption
+@click.argument("name")
+@MessageFile
+@click.option("--set", "options", multiple=True, metavar="KEY=VALUE", help="A setting of the handler; may be repeated.")
+def handler_try(config: Path | None, name: str, eml: Path, options: tuple[str, ...]) -> int:
+    """Give one handler one message from a file, without a mailbox; what it does, it really does.
+
+    Ends with 1 if the message would be tried again or be a dead letter.
+    """
+    from worker.commands.authors import try_handler
+    from worker.commands.failures import faulty
+    from worker.settings import SettingsError
+
+    path = config_path(config)
+    settings = None if path == Path(DEFAULT_CONFIG) and not path.exists() else settings_alone(config)
+    with _readable(eml):
+        try:
+            tried = try_handler(name, eml, settings=settings, options=dict(map(_key_and_value, options)))
+        except SettingsError as error:
+            raise faulty(error) from error
+    click.echo(tried.text)
+    return ExitCode.DONE if tried.result.done else ExitCode.FINDING
+
+
+@handler.command("new")
+@UnusedConfigOption
+@click.argument("name")
+def handler_new(name: str) -> int:
+    """Write the skeleton of a handler's package, with its test."""
+    from worker.commands.authors import CannotBegin, new_handler
+
+    try:
+        paths = new_handler(name, Path())
+    except CannotBegin as problem:
+        raise Failure(ExitCode.USAGE, str(problem)) from problem
+    except OSError as problem:
+        text = f"{problem.filename} can't be written: {problem.strerror}. Go to a folder of your own, and try again."
+        raise Failure(ExitCode.USAGE, text) from problem
+    for path in paths:
+        click.echo(str(path))
+    click.echo(f"Next: pip install -e './{name}[test]' && python -m pytest {name}/tests", err=True)
+    return ExitCode.DONE
+
+
+def _key_and_value(option: str) -> tuple[str, str]:
+    key, is_given, value = option.partition("=")
+    if not key or not is_given:
+        raise Failure(ExitCode.USAGE, f"--set {option}: write it as KEY=VALUE, such as --set folder=filed.")
+    return key, value
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """Turn what may be wrong with a message's file into a text."""
+    from worker.commands.explain import NotAMessage
+
+    try:
+        yield
+    except NotAMessage as problem:
+        raise Failure(ExitCode.USAGE, str(problem)) from problem
+    except OSError as problem:
+        raise Failure(ExitCode.USAGE, f"{path} can't be read: {problem.strerror}.") from problem

@@ -1,0 +1,80 @@
+"""What the commands share: their options, the application that they open, JSON."""
+
+import gc
+import os
+from pathlib import Path
+from typing import Any
+
+import click
+import orjson
+
+DEFAULT_CONFIG = "worker.toml"
+
+
+CONFIG_HELP = "The configuration file (default: worker.toml, or what NHSMAIL_CONFIG names)."
+
+
+ConfigOption = click.option(
+    "--config", "config", type=click.Path(dir_okay=False, path_type=Path), envvar="NHSMAIL_CONFIG", help=CONFIG_HELP
+)
+
+
+UnusedConfigOption = click.option(
+    "--config", type=click.Path(dir_okay=False), expose_value=False, help="Taken by every command; this one needs none."
+)
+
+
+JsonOption = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+
+
+LimitOption = click.option(
+    "--limit", type=click.IntRange(1), default=100, show_default=True, help="Show so many at most, the newest first."
+)
+
+
+def as_utf8(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
+    """What was typed, in characters that can be written down: a terminal may have sent bytes that are no UTF-8."""
+    return value.encode("utf-8", "replace").decode()
+
+
+def words(context: click.Context, parameter: click.Parameter, value: str) -> str:
+    """A reason that says something: somebody will read it in the audit trail."""
+    if not value.strip():
+        raise click.BadParameter("say why, in words: it goes into the audit trail. Nothing was done.")
+    return as_utf8(context, parameter, value)
+
+
+def open_app(config: Path | None, *, logs: bool = False, quiet: bool = False, reading: bool = False) -> Any:
+    """The application, built from the settings. Imported here: `--help` and usage errors needn't wait for it."""
+    path = config_path(config)
+    # What is made while we start stays until the end: the collector looks at none of it, now or ever after.
+    gc.disable()
+    try:
+        from worker.commands.context import App
+
+        return App.from_files(path, os.environ, logs=logs, quiet=quiet, reading=reading)
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
+def config_path(config: Path | None) -> Path | None:
+    """The configuration file; None where there is none, and the environment has it all."""
+    if config is not None or Path(DEFAULT_CONFIG).exists():
+        return config or Path(DEFAULT_CONFIG)
+    return None if any(name.startswith("NHSMAIL_ACCOUNT__") for name in os.environ) else Path(DEFAULT_CONFIG)
+
+
+def settings_alone(config: Path | None) -> Any:
+    """The settings alone: no file that they name, no handler and no state folder is looked at."""
+    from worker.commands.failures import faulty
+    from worker.settings import SettingsError, load
+
+    try:
+        return load(config_path(config), os.environ, [])
+    except SettingsError as error:
+        raise faulty(error) from error
+
+
+def print_json(value: object) -> None:
+    click.echo(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode())
