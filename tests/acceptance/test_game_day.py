@@ -24,7 +24,7 @@ from tests.rig.proxy import Answer, Proxy
 from tests.rig.tls import Authority
 from tests.rig.token_endpoint import TokenEndpoint, refusal, tokens
 from tests.rig.worker import Worker, eventually
-from tests.unit.test_docs import SECTIONS
+from tests.unit.project.test_docs import SECTIONS
 
 pytestmark = pytest.mark.slow
 

@@ -8,7 +8,7 @@ import pytest
 
 from tests.rig.worker import Worker
 from worker.login.token_cache import TokenCache
-from worker.ownership import owned, owned_folder
+from worker.private_files import owned, owned_folder
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root makes files that others can't have")
 

@@ -21,7 +21,7 @@ from rich.console import Console
 import worker
 from worker.demo.config import DemoDirectory, NotOursError
 from worker.demo.mailbox import EmbeddedMailbox
-from worker.demo.report import Report
+from worker.demo.outcome_report import Report
 from worker.demo.samples import ACCOUNT, all_samples
 from worker.observe.progress import progress
 

@@ -11,7 +11,7 @@ from worker.journal.facts import Facts
 from worker.journal.messages import Messages
 from worker.journal.migrate import is_current, migrate
 from worker.journal.read_only import readable
-from worker.ownership import owned
+from worker.private_files import owned
 
 FILE = "journal.sqlite"
 

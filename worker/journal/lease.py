@@ -22,7 +22,7 @@ from sqlalchemy import Connection, delete, extract, func, literal, select, updat
 
 from worker.journal.database import Database, JournalUnavailable
 from worker.journal.schema import lease
-from worker.ownership import owned
+from worker.private_files import owned
 
 DURATION = 20.0
 """Seconds for which a lease holds without being renewed: a killed holder is followed within 30."""

@@ -16,7 +16,7 @@ from typing import Final
 from sqlalchemy import text
 
 from worker.journal.database import Database, JournalUnavailable
-from worker.ownership import owned
+from worker.private_files import owned
 
 NAME: Final = "login.lock"
 _ADVISORY: Final = 0x6E68736D  # 'nhsm': one key for the journal's database

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from worker.login.credential import CredentialUnavailable
-from worker.ownership import owned
+from worker.private_files import owned
 
 NAME: Final = "oauth.json"
 

@@ -30,7 +30,7 @@ from typing import Final
 
 from worker.journal.attempts import History
 from worker.journal.database import JournalUnavailable
-from worker.ownership import owned
+from worker.private_files import owned
 
 NAME: Final = "login.witness"
 MARK: Final = "user.nhsmail-worker.login"

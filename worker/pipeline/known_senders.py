@@ -16,7 +16,7 @@ from pathlib import Path
 
 from worker.message.headers import Headers
 from worker.message.mime.addresses import addresses
-from worker.ownership import owned
+from worker.private_files import owned
 
 KEY_FILE = "senders.key"
 _KEY_BYTES = 32

@@ -11,7 +11,7 @@ import pytest
 import tnefparse  # type: ignore[import-untyped]  # it ships no types
 
 from worker.classify import classify
-from worker.demo import parts
+from worker.demo import sample_parts as parts
 from worker.demo.mailbox import throw_away_password
 from worker.demo.samples import INBOX, JUNK_FOLDER, STARTED, Sample, all_samples
 from worker.message.headers import Headers

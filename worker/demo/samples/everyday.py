@@ -5,7 +5,7 @@ from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import SMTP
 
-from worker.demo import parts
+from worker.demo import sample_parts as parts
 from worker.demo.samples.letter import INSIDE, LAB, Letter, Sample, attach, content, crlf, write, write_raw
 
 DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from email.message import EmailMessage
 from email.policy import SMTP
 
-from worker.demo import parts
+from worker.demo import sample_parts as parts
 from worker.demo.samples.letter import LAB, OUTSIDE, Letter, Sample, attach, content, write
 
 NOTICES = {

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from worker.demo import parts
+from worker.demo import sample_parts as parts
 from worker.demo.samples.letter import ACCOUNT, LAB, Letter, Sample, attach, content, write
 
 OVERSIZE = 900_000

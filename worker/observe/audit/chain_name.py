@@ -6,7 +6,7 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
-from worker.ownership import owned
+from worker.private_files import owned
 
 
 def installation(state_dir: Path) -> str:

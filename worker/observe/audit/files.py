@@ -9,7 +9,7 @@ from pathlib import Path
 
 from worker.journal.anchors import Head
 from worker.observe.audit.lines import LONGEST_LINE, MARK, TAIL, mac_of, number_of, sealed_part
-from worker.ownership import owned
+from worker.private_files import owned
 
 
 def chain_name(replica: str) -> str:

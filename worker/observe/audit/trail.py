@@ -43,7 +43,7 @@ from worker.observe.audit.files import (
 )
 from worker.observe.audit.lines import MARK, TAIL, chained_mac, genesis, sealed_part
 from worker.observe.audit.verify import Finding, Verification, Walk
-from worker.ownership import owned, owned_folder
+from worker.private_files import owned, owned_folder
 
 log = get_logger()
 

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from worker.cli.main import commands
 from worker.commands.exits import ExitCode
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 COMPOSE = (ROOT / "compose.yaml").read_text()
 KUBERNETES: list[dict[str, Any]] = list(
     yaml.safe_load_all((ROOT / "deploy" / "kubernetes" / "worker.yaml").read_text())

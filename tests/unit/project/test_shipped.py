@@ -14,7 +14,7 @@ from cyclonedx.validation.json import JsonStrictValidator
 
 from scripts import shipped
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 def test_the_page_of_licences_is_what_is_locked() -> None:

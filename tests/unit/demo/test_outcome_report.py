@@ -8,7 +8,7 @@ from typing import Any
 
 from rich.console import Console
 
-from worker.demo.report import Report
+from worker.demo.outcome_report import Report
 from worker.demo.samples import Sample, all_samples
 
 SAMPLES = tuple(all_samples())

@@ -13,7 +13,7 @@ from worker.logs.events import CATALOGUE, Level
 from worker.observe.alerts import Rule
 from worker.observe.audit import audit_kinds
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 DOCS = ROOT / "docs"
 RUNBOOK = (DOCS / "runbook.md").read_text()
 SECTIONS = {part.partition("\n")[0]: part for part in re.split(r"^### ", RUNBOOK, flags=re.MULTILINE)[1:]}
