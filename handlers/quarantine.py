@@ -1,6 +1,6 @@
 """`quarantine`: leave the mail in the junk folder, for people to look at."""
 
-from worker.message.message import Message
+from worker import Message
 
 
 def quarantine(message: Message) -> None:

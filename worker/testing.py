@@ -27,10 +27,10 @@ from worker.handling.failure import came_of
 from worker.handling.handler import root_of
 from worker.handling.loading import Handler
 from worker.handling.own_settings import unknown, unknown_keys
-from worker.message.headers import Headers
 from worker.message.key import fingerprint
 from worker.message.message import Message
 from worker.message.mime.filetype import detect
+from worker.message.mime.headers import Headers
 from worker.message.mime.limits import Limits, MessageError
 from worker.message.outcome import Reject, Retry
 from worker.message.verdict import Path as Way

@@ -27,8 +27,8 @@ from worker.loop.steady_clock import CLOCK, ENOUGH
 from worker.mailbox.errors import ConnectionLost
 from worker.mailbox.folders import Layout
 from worker.mailbox.session import Session
-from worker.message.headers import Headers
 from worker.message.message import Message
+from worker.message.mime.headers import Headers
 from worker.message.mime.limits import Limits
 from worker.message.outcome import Outcome, Reject, Retry, State
 from worker.message.verdict import Evidence, Path, Verdict

@@ -8,7 +8,7 @@ import pytest
 
 from tests.rig.dovecot import Mailbox
 from tests.rig.worker import Worker
-from worker.message.headers import MAX_HEADER_BYTES
+from worker.message.mime.headers import MAX_HEADER_BYTES
 
 MakeWorker = Callable[..., Worker]
 

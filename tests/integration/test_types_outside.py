@@ -31,7 +31,7 @@ from typing import Any, BinaryIO, assert_type
 
 from worker import Message, Reject, Retry, describe
 from worker.message.mime.addresses import Address
-from worker.message.headers import Headers
+from worker.message.mime.headers import Headers
 from worker.message.mime.limits import MessageError
 from worker.message.key import MessageKey
 from worker.message.attachment import Attachment

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from worker import __version__
 from worker.commands.exits import ExitCode, Failure
-from worker.commands.failures import KNOWN, failure_of, faulty
+from worker.commands.failures import KNOWN, failure_of, faulty, sign_in_code
 from worker.commands.shown import Listed, NotThere, Review, Shown
 from worker.commands.wiring.shared import Parts
 from worker.handling.loading import check_handlers, load_handlers
@@ -27,7 +27,7 @@ from worker.journal.records import Record
 from worker.login.advice import Help, not_signed_in
 from worker.login.credential import CredentialUnavailable
 from worker.login.mutex import AttemptInProgress
-from worker.login.refusals import Cooling, LastAttempt, NoAttempt
+from worker.login.refusals import Cooling, LastAttempt, NoAttempt, ReasonMissing
 from worker.logs import configure_logging, get_logger
 from worker.logs.who import actor, replica
 from worker.loop.connection import log_in
@@ -396,13 +396,13 @@ class App:
                 self._parts.oauth_source("oauth2-device").authorise(tell)
             except LoginFailed as failed:
                 account, help_ = self.settings.account, self.settings.help
-                code, text = not_signed_in(
+                text = not_signed_in(
                     failed.failure,
                     Help(help_.local_administrator, help_.helpdesk),
                     account=account.address,
                     authority=urlsplit(account.oauth.authority).hostname or account.oauth.authority,
                 )
-                raise Failure(code, text) from failed
+                raise Failure(sign_in_code(failed.failure), text) from failed
             self._parts.announcer().authorised(actor())
 
     def review(
@@ -547,6 +547,8 @@ class App:
             raise failure_of(error, host=self.settings.account.host) from error
         except (LeaseHeld, Paused) as problem:
             raise Failure(ExitCode.NOT_NOW, str(problem)) from problem
+        except ReasonMissing as missing:
+            raise Failure(ExitCode.USAGE, str(missing)) from missing
         except (Cooling, LastAttempt) as refusal:
             raise Failure(ExitCode.NOT_NOW, refusal.advice) from refusal
         except NoAttempt as refusal:

@@ -9,9 +9,9 @@ from worker.classify import classify
 from worker.commands.wiring.from_settings import classify_of, limits_of, router_of
 from worker.handling.routing.router import Explained, Routed, Router
 from worker.mailbox.folders import named_junk
-from worker.message.headers import Headers
 from worker.message.key import fingerprint
 from worker.message.message import Message
+from worker.message.mime.headers import Headers
 from worker.message.mime.limits import Limits, MessageError
 from worker.message.verdict import Evidence
 from worker.message.verdict import Path as MailPath

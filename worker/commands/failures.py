@@ -4,6 +4,7 @@ from worker.commands.exits import ExitCode, Failure
 from worker.journal.database import JournalDamaged, JournalUnavailable
 from worker.journal.facts import OtherAccount
 from worker.journal.migrate import JournalTooNew
+from worker.login.advice import DECLINED, RAN_OUT, UNREACHABLE
 from worker.mailbox.errors import (
     CommandRefused,
     ConnectionLost,
@@ -14,6 +15,7 @@ from worker.mailbox.errors import (
     TlsRefused,
 )
 from worker.mailbox.folders import FolderProblem
+from worker.mailbox.login_failures import FailureClass, LoginFailure
 from worker.pipeline.settle import CannotMove
 from worker.settings import SettingsError
 
@@ -32,6 +34,15 @@ def faulty(error: SettingsError) -> Failure:
     count = len(error.faults)
     lines = [f"The configuration has {count} fault{'s' if count != 1 else ''}; no connection was made."]
     return Failure(ExitCode.CONFIGURATION, "\n".join([*lines, *(f"  - {fault}" for fault in error.faults)]))
+
+
+def sign_in_code(failure: LoginFailure) -> ExitCode:
+    """The exit code of a sign-in with a browser that wasn't made."""
+    if failure.said in (DECLINED, RAN_OUT):
+        return ExitCode.NOT_NOW
+    if failure.cls in UNREACHABLE:
+        return ExitCode.UNREACHABLE
+    return ExitCode.CONFIGURATION if failure.cls is FailureClass.CONFIGURATION else ExitCode.NOT_NOW
 
 
 def _answer(error: Exception, host: str) -> tuple[ExitCode, str]:

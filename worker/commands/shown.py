@@ -12,9 +12,9 @@ from itertools import islice
 from worker.journal.records import Record
 from worker.mailbox.errors import CommandRefused
 from worker.mailbox.session import Session
-from worker.message.headers import Headers
 from worker.message.key import MessageKey
 from worker.message.message import Message
+from worker.message.mime.headers import Headers
 from worker.message.mime.limits import Limits, MessageError
 from worker.message.mime.words import readable
 from worker.message.verdict import Evidence

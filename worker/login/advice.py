@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-from worker.commands.exits import ExitCode
 from worker.login.backoff import Lockout
 from worker.login.credential import Auth
 from worker.login.standing import Reason, Standing, State
@@ -106,28 +105,26 @@ def refusal(faults: list[str], account: str, *, needs_restart: bool) -> str:
 
 DECLINED: Final = "declined"
 RAN_OUT: Final = "ran out"
-_UNREACHABLE: Final = frozenset(
+UNREACHABLE: Final = frozenset(
     {FailureClass.LOST_BEFORE_SENDING, FailureClass.LOST_AFTER_SENDING, FailureClass.UNAVAILABLE}
 )
+"""Of the failures of a sign-in: that the service wasn't reached, or gave no answer."""
 
 
-def not_signed_in(found: LoginFailure, help_: Help, *, account: str, authority: str) -> tuple[ExitCode, str]:
-    """How a sign-in with a browser ends that wasn't made, and the message. authority: the sign-in service's host."""
+def not_signed_in(found: LoginFailure, help_: Help, *, account: str, authority: str) -> str:
+    """The message for a sign-in with a browser that wasn't made. authority: the sign-in service's host."""
     said = f" ({found.said})" if found.said else ""
     again = "Run it again: `nhsmail-worker login authorise`"
-    code = ExitCode.NOT_NOW
     if found.said in (DECLINED, RAN_OUT):
         how = "was declined in the browser" if found.said == DECLINED else "didn't come before its code ran out"
         what, do = f"The sign-in {how}.", f"{again}, and sign in as {account}."
-    elif found.cls in _UNREACHABLE:
-        code = ExitCode.UNREACHABLE
+    elif found.cls in UNREACHABLE:
         what = f"The sign-in service {authority} can't be reached, or gave no answer{said}."
         do = f"Check `authority` under `[account.oauth]` and the network. {again} later."
     elif found.cls is FailureClass.THROTTLED:
         wait = 0 if found.retry_after is None else int(found.retry_after.total_seconds())
         what, do = f"The sign-in service {authority} asks for a pause of {wait} s.", f"{again} after that."
     elif found.cls is FailureClass.CONFIGURATION:
-        code = ExitCode.CONFIGURATION
         what = f"The sign-in service {authority} doesn't let this application sign anybody in{said}."
         if found.said in _SETTLED_ELSEWHERE:
             do = f"It asks for a consent or a second factor: ask {help_.local_administrator} to have it put right."
@@ -137,7 +134,7 @@ def not_signed_in(found: LoginFailure, help_: Help, *, account: str, authority: 
     else:
         what = f"{what_happened(found.cls, kind='token')} The sign-in service {authority} said so{said}."
         do = f"{again}; if it ends so again, ask {help_.local_administrator} about the account."
-    return code, f"{what} Nothing was kept, and no attempt was spent. {do}"
+    return f"{what} Nothing was kept, and no attempt was spent. {do}"
 
 
 def last_attempt(standing: Standing) -> str:

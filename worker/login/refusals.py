@@ -1,6 +1,5 @@
 """The guard's ways of saying no. Nothing was sent, nothing is spent; each says why, and what to do."""
 
-from worker.commands.exits import ExitCode, Failure
 from worker.login.standing import Standing
 
 
@@ -41,12 +40,11 @@ class LastAttempt(NoAttempt):
     """A command that asked for it isn't given the last attempt of the budget: that one is the worker's."""
 
 
-class ReasonMissing(Failure):
+class ReasonMissing(Exception):
     """A reset without a reason that says anything: the audit trail asks why."""
 
     def __init__(self) -> None:
         super().__init__(
-            ExitCode.USAGE,
             "A reset needs a reason: who unlocked the account, and when. It is kept in the audit trail. Nothing was "
             'done; repeat the command with --reason "unlocked by …".',
         )

@@ -21,7 +21,7 @@ from worker.mailbox.folders import FolderInfo
 from worker.mailbox.login_failures import Kind
 from worker.mailbox.sasl import Plain
 from worker.mailbox.wire import Client, ImapError, tls_context
-from worker.message.headers import MAX_HEADER_BYTES
+from worker.message.mime.headers import MAX_HEADER_BYTES
 
 HEADER_CAP = MAX_HEADER_BYTES + 1
 """Bytes of a header that are fetched: one more than are read, so that what is cut is known to be."""

@@ -4,7 +4,7 @@ import base64
 import hashlib
 from typing import NewType
 
-from worker.message.headers import Headers
+from worker.message.mime.headers import Headers
 
 MessageKey = NewType("MessageKey", str)
 """26 lower-case base32 characters; look-alikes have `-2`, `-3` after them. Every handler's idempotency key."""

@@ -12,11 +12,11 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 from worker.message.attachment import MESSAGE_TYPES, Attachment, Unchanging
-from worker.message.headers import Headers
 from worker.message.key import MessageKey
 from worker.message.lazy import lazy
 from worker.message.mime import signs
 from worker.message.mime.addresses import Address, addresses, date_of
+from worker.message.mime.headers import Headers
 from worker.message.mime.limits import Limits, MessageError, MessageOverLimit
 from worker.message.mime.signs import kind_by_headers, notices_by_headers, protection_by_headers
 from worker.message.text import ContentStr

@@ -15,8 +15,8 @@ from worker.mailbox.errors import CommandRefused, ConnectionLost, ProtocolFault
 from worker.mailbox.folders import Layout
 from worker.mailbox.halves import shown_heads
 from worker.mailbox.session import Head, Session
-from worker.message.headers import Headers
 from worker.message.key import fingerprint
+from worker.message.mime.headers import Headers
 from worker.message.outcome import State
 from worker.message.verdict import Evidence, Path, Verdict
 from worker.pipeline.known_senders import Sender

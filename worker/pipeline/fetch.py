@@ -16,9 +16,9 @@ from worker.mailbox.errors import CommandRefused, ConnectionLost, MailboxError, 
 from worker.mailbox.folders import Layout
 from worker.mailbox.halves import shown_heads
 from worker.mailbox.session import Body, FolderState, Session
-from worker.message.headers import Headers
 from worker.message.key import MessageKey, fingerprint
 from worker.message.message import Message
+from worker.message.mime.headers import Headers
 from worker.message.mime.limits import Limits
 from worker.message.outcome import STAND_IN, Outcome, State
 from worker.message.verdict import Verdict

@@ -14,8 +14,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from worker.message.headers import Headers
 from worker.message.mime.addresses import addresses
+from worker.message.mime.headers import Headers
 from worker.private_files import owned
 
 KEY_FILE = "senders.key"

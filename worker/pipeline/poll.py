@@ -15,8 +15,8 @@ from worker.mailbox import uids as uid_sets
 from worker.mailbox.folders import Layout
 from worker.mailbox.halves import shown_heads
 from worker.mailbox.session import FolderState, Session
-from worker.message.headers import Headers
 from worker.message.key import fingerprint
+from worker.message.mime.headers import Headers
 from worker.message.outcome import STAND_IN, State
 from worker.pipeline.whereabouts import Look, list_uids
 

@@ -10,9 +10,9 @@ from worker.journal.records import Place, Record
 from worker.mailbox.folders import Layout
 from worker.mailbox.halves import shown_heads
 from worker.mailbox.session import Head, Session
-from worker.message.headers import Headers
 from worker.message.key import MessageKey, fingerprint, look_alike
 from worker.message.message import Message
+from worker.message.mime.headers import Headers
 from worker.message.mime.limits import Limits, MessageError
 from worker.message.outcome import State
 from worker.message.verdict import Path, Verdict

@@ -14,8 +14,8 @@ from worker.mailbox import uids as uid_sets
 from worker.mailbox.errors import CommandRefused
 from worker.mailbox.halves import by_halves
 from worker.mailbox.session import HEADS_AT_ONCE, FolderState, Moved, Session
-from worker.message.headers import Headers
 from worker.message.key import fingerprint
+from worker.message.mime.headers import Headers
 from worker.message.outcome import State
 from worker.pipeline.whereabouts import Look, list_uids, locate
 

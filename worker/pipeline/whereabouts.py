@@ -10,8 +10,8 @@ from worker.logs import get_logger
 from worker.mailbox import uids as uid_sets
 from worker.mailbox.halves import shown_heads
 from worker.mailbox.session import HEADS_AT_ONCE, FolderState, Session
-from worker.message.headers import Headers
 from worker.message.key import fingerprint
+from worker.message.mime.headers import Headers
 from worker.message.outcome import State
 
 log = get_logger()

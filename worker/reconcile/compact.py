@@ -5,8 +5,8 @@ from collections.abc import Callable
 from worker.journal.messages import Messages
 from worker.journal.records import Record
 from worker.mailbox.session import Session
-from worker.message.headers import Headers
 from worker.message.key import fingerprint
+from worker.message.mime.headers import Headers
 from worker.reconcile.walk import Walk, WalkedFolder, found_in, strangers_of
 
 MISSED_ENOUGH = 2

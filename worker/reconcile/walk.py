@@ -11,8 +11,8 @@ from worker.mailbox.errors import CommandRefused
 from worker.mailbox.folders import missing
 from worker.mailbox.halves import shown_heads
 from worker.mailbox.session import HEADS_AT_ONCE, FolderState, Head, Session
-from worker.message.headers import Headers
 from worker.message.key import fingerprint
+from worker.message.mime.headers import Headers
 from worker.pipeline.whereabouts import list_uids
 
 

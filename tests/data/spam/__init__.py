@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 
-from worker.message.headers import Headers
+from worker.message.mime.headers import Headers
 
 FILE = Path(__file__).with_name("labelled.jsonl")
 

@@ -8,7 +8,7 @@ import pytest
 
 from tests.rig.messages import UNPARSABLE, eml
 from worker.cli import main as cli
-from worker.message.headers import MAX_HEADER_BYTES
+from worker.message.mime.headers import MAX_HEADER_BYTES
 
 ROUTES = """
 [account]

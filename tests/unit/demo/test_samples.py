@@ -14,8 +14,8 @@ from worker.classify import classify
 from worker.demo import sample_parts as parts
 from worker.demo.mailbox import throw_away_password
 from worker.demo.samples import INBOX, JUNK_FOLDER, STARTED, Sample, all_samples
-from worker.message.headers import Headers
 from worker.message.message import Message
+from worker.message.mime.headers import Headers
 from worker.message.verdict import Path
 
 SAMPLES = all_samples()

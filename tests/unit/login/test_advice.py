@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from tests.unit.login.world import ACCOUNT
+from worker.commands.failures import sign_in_code
 from worker.login.advice import DECLINED, RAN_OUT, Help, last_attempt, not_signed_in, refusal, reset_again
 from worker.login.standing import Standing, State
 from worker.mailbox.login_failures import FailureClass, LoginFailure, failure
@@ -76,10 +77,10 @@ def token(cls: F, said: str = "", wait: float | None = None) -> LoginFailure:
 def test_why_nobody_has_signed_in_and_what_to_do(
     found: LoginFailure, code: int, said: tuple[str, ...], unsaid: str
 ) -> None:
-    answer = not_signed_in(found, Help("the LA on 1234", "5678"), account=ACCOUNT, authority=HOST)
-    assert answer[0] == code
-    assert [part for part in said if part not in answer[1]] == []
-    assert unsaid not in answer[1]
+    text = not_signed_in(found, Help("the LA on 1234", "5678"), account=ACCOUNT, authority=HOST)
+    assert sign_in_code(found) == code
+    assert [part for part in said if part not in text] == []
+    assert unsaid not in text
 
 
 @pytest.mark.parametrize(

@@ -525,9 +525,8 @@ def test_a_first_row_that_cant_be_written_leaves_a_witness_that_has_a_name(
 def test_a_reset_without_a_reason_isnt_made(reason: str) -> None:
     world = World()
     fail(world, "locked")
-    with pytest.raises(ReasonMissing, match=r'^A reset needs a reason.* repeat the command with --reason "') as caught:
+    with pytest.raises(ReasonMissing, match=r'^A reset needs a reason.* repeat the command with --reason "'):
         world.processes[0][1].reset(reason, actor="person", again=True)
-    assert caught.value.code == 64
     assert "login.reset" not in names(world)
     assert (standing(world).state, standing(world).said) == (State.HALTED, "")
 

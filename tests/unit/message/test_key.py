@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.message.headers import Headers
 from worker.message.key import fingerprint
+from worker.message.mime.headers import Headers
 
 ITEMS = st.lists(
     st.tuples(st.sampled_from(["Received", "Message-ID", "Date", "From", "Subject"]), st.text(max_size=5)), max_size=6

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from worker.handling.routing.conditions import any_pattern
-from worker.message.headers import Headers
+from worker.message.mime.headers import Headers
 from worker.pipeline.known_senders import Sender, Senders, UnusableKey, read_key
 from worker.settings.junk_settings import JunkSettings
 

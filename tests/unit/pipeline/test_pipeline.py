@@ -21,9 +21,9 @@ from worker.journal.schema import message as message_table
 from worker.logs import configure_logging
 from worker.loop.drain import Paused
 from worker.mailbox.errors import ConnectionLost
-from worker.message.headers import Headers
 from worker.message.key import fingerprint
 from worker.message.message import Message
+from worker.message.mime.headers import Headers
 from worker.message.outcome import Outcome, State
 from worker.message.verdict import Path, Verdict
 from worker.pipeline.pipeline import SETTLE_AT_ONCE, Bounds, _batches

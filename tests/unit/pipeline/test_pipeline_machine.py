@@ -30,8 +30,8 @@ from worker.journal.facts import Facts
 from worker.journal.records import Record
 from worker.logs import configure_logging
 from worker.mailbox.errors import ConnectionLost
-from worker.message.headers import Headers
 from worker.message.key import fingerprint
+from worker.message.mime.headers import Headers
 from worker.message.outcome import State
 from worker.message.verdict import Path
 from worker.pipeline.requests import is_junk

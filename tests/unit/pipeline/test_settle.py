@@ -18,8 +18,8 @@ from worker.logs import configure_logging
 from worker.mailbox import uids as uid_sets
 from worker.mailbox.errors import CommandRefused
 from worker.mailbox.session import FolderState
-from worker.message.headers import Headers
 from worker.message.key import fingerprint
+from worker.message.mime.headers import Headers
 from worker.message.outcome import State
 from worker.message.verdict import Path, Verdict
 from worker.pipeline.settle import CannotMove, Settle, Settlement

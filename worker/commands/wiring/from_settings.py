@@ -6,7 +6,7 @@ from worker.classify import JunkPolicy, classify
 from worker.classify.kinds import Kind
 from worker.classify.policy import PROVIDER_HOSTS, SPAM_CATEGORIES
 from worker.handling.routing.router import Router
-from worker.message.headers import Headers
+from worker.message.mime.headers import Headers
 from worker.message.mime.limits import Limits
 from worker.message.verdict import Verdict
 from worker.settings import Settings

@@ -8,7 +8,7 @@ import html
 import re
 from collections.abc import Iterable
 
-from worker.message.headers import Headers
+from worker.message.mime.headers import Headers
 
 _TAG = re.compile(r"<[^<>]*>")
 _WORD = re.compile(r"[\w-]+")

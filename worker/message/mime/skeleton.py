@@ -21,7 +21,7 @@ import re
 import secrets
 from dataclasses import dataclass, field
 
-from worker.message.headers import block_end
+from worker.message.mime.headers import block_end
 from worker.message.mime.limits import Limits, MessageOverLimit
 
 _SHORTEST = 256  # bytes worth a token

@@ -6,7 +6,7 @@ import email.parser
 import re
 from email.policy import compat32
 
-from worker.message.headers import block_end
+from worker.message.mime.headers import block_end
 
 
 def hides_content_headers(raw: bytes) -> bool:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.message.headers import MAX_HEADER_BYTES, Headers
+from worker.message.mime.headers import MAX_HEADER_BYTES, Headers
 
 BLOCKS = st.lists(
     st.tuples(
