@@ -19,8 +19,10 @@ from worker.journal.facts import Facts
 from worker.journal.intents import Intents
 from worker.journal.intents import Kind as IntentKind
 from worker.journal.messages import Messages
+from worker.journal.places import Places
 from worker.journal.records import Place, Record, Result
 from worker.journal.schema import metadata
+from worker.journal.tries import Tries
 from worker.loop.cycle import Cycle
 from worker.loop.pause import Pause
 from worker.loop.steady_clock import CLOCK, ENOUGH
@@ -104,10 +106,12 @@ class Faults:
             raise fault.what(f"at {name}")
 
 
-class FaultyMessages:
-    """The journal's messages, with calls that may be the last."""
+class FaultyRows:
+    """The journal's messages, tries or places, with calls that may be the last."""
 
-    def __init__(self, real: Messages, faults: Faults, on_record: Callable[[list[Result]], None]) -> None:
+    def __init__(
+        self, real: Messages | Tries | Places, faults: Faults, on_record: Callable[[list[Result]], None]
+    ) -> None:
         self._real = real
         self._faults = faults
         self._on_record = on_record
@@ -312,6 +316,8 @@ class World:
         self.database = database or Database("sqlite://")
         metadata.create_all(self.database._engine)
         self.journal = Messages(self.database)
+        self.tries = Tries(self.database)
+        self.places = Places(self.database)
         self.watched_folders: tuple[str, ...] = (INBOX,)
         self.calls: list[Call] = []
         self.finished: list[Call] = []
@@ -348,10 +354,13 @@ class World:
     def start(self) -> None:
         """A new process: everything in memory is made anew."""
         self.runs += 1
-        messages: Any = FaultyMessages(self.journal, self.faults, self._note)
+        messages: Any = FaultyRows(self.journal, self.faults, self._note)
+        tries: Any = FaultyRows(self.tries, self.faults, self._note)
+        places: Any = FaultyRows(self.places, self.faults, self._note)
         self.keepers = {name: self._keeper(name) for name in ("archive", "notify")} if self.pause_after else {}
         self.turns = Turns(
             messages,
+            tries,
             self.clock,
             circuits={name: keeper.circuit for name, keeper in self.keepers.items()},
             ordered=["all"] if self.ordered else [],
@@ -360,7 +369,7 @@ class World:
         self.hands = SlowHands(self._attempt_of())
         self.hands.hold = self.hold
         self.hands.hung = lambda message: kind(message.raw) in self.hung
-        settle = Settle(messages, account=ACCOUNT, clock=self.clock)
+        settle = Settle(messages, places, account=ACCOUNT, clock=self.clock)
         self.lease = _Lease()
         connector: Any = _Connector(self.server, settle, layout)
         lease: Any = self.lease
@@ -370,6 +379,7 @@ class World:
             facts=Facts(self.database),
             pause=Pause(Facts(self.database), self.clock.monotonic),
             messages=messages,
+            tries=tries,
             idle=True,
             reconnect=(1.0,),
             check_age=lambda: None,
@@ -379,6 +389,7 @@ class World:
         hands: Any = self.hands
         admission = Admission(
             messages,
+            places,
             account=ACCOUNT,
             layout=layout,
             classify=classify,
@@ -388,6 +399,7 @@ class World:
         )
         recorder = Recorder(
             messages=messages,
+            tries=tries,
             hands=hands,
             targets=Targets(self.handled, FAILED, self.junk),
             layout=layout,
@@ -398,6 +410,8 @@ class World:
         )
         fetch = Fetch(
             messages=messages,
+            tries=tries,
+            places=places,
             account=ACCOUNT,
             hands=hands,
             recorder=recorder,
@@ -409,7 +423,7 @@ class World:
             run=f"run-{self.runs}",
         )
         self.pipeline = self.cycle.pipeline = Pipeline(
-            poll=Poll(messages, layout, self.since, account=ACCOUNT),
+            poll=Poll(messages, places, layout, self.since, account=ACCOUNT),
             admission=admission,
             fetch=fetch,
             hands=hands,
@@ -417,6 +431,8 @@ class World:
             settle=settle,
             carry_out=self._carry_out(CarryOut(self.intents, messages, settle, layout, self.clock)),
             messages=messages,
+            tries=tries,
+            places=places,
             bounds=self.bounds,
             go_on=self.cycle.go_on,
             clock=self.clock,
@@ -487,7 +503,7 @@ class World:
     def _walk(self) -> Walk:
         targets = [name for name in (self.handled, FAILED, self.junk) if name not in {"keep", "auto"}]
         watched = [*self.watched_folders, JUNK]
-        return Walk(self.journal, account=ACCOUNT, watched=watched, targets=targets, since=self.since)
+        return Walk(self.journal, self.places, account=ACCOUNT, watched=watched, targets=targets, since=self.since)
 
     @contextmanager
     def undisturbed(self) -> Iterator[None]:

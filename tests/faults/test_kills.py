@@ -267,8 +267,8 @@ def _in_the_state_folder() -> None:
 SAMPLE = (
     ("imap UID MOVE", "sent"),
     ("imap UID MOVE", "after"),
-    ("journal Messages.record", "before"),
-    ("journal Messages.record", "after"),
+    ("journal Tries.record", "before"),
+    ("journal Tries.record", "after"),
     ("archive place", "after"),
     ("imap LOGIN", "sent"),
 )
@@ -277,8 +277,8 @@ WITHOUT_MOVE = (
     "imap UID COPY",
     "imap UID STORE",
     "imap UID EXPUNGE",
-    "journal Messages.record",
-    "journal Messages.settled",
+    "journal Tries.record",
+    "journal Places.settled",
 )
 
 

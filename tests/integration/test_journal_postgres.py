@@ -15,25 +15,31 @@ from tests.unit.journal.test_glance import (  # noqa: F401
 from tests.unit.journal.test_journal import test_anchors_never_go_back, test_facts  # noqa: F401
 from tests.unit.journal.test_messages import (  # noqa: F401
     test_counts,
-    test_gone_is_what_walks_in_a_row_missed_and_only_what_is_pending,
-    test_gone_mail_that_is_seen_again_is_pending_and_nothing_of_its_end_is_left,
-    test_handlers_that_are_done_stay_done_and_failures_are_counted,
     test_more_rows_than_one_statement_takes,
-    test_the_last_look_at_each_folder,
-    test_the_time_of_the_next_try_decides_what_is_due,
-    test_waiting_for_content_counts_from_its_beginning_and_ends_when_content_came,
     test_walks_that_miss_settled_mail_are_counted_until_one_finds_it,
     test_what_each_sender_waits_for_in_the_order_of_its_arrival,
     test_what_is_compacted_is_forgotten_and_still_counted,
-    test_what_is_done_on_one_path_is_not_done_on_the_other,
     test_what_is_entered_is_read_again,
     test_what_is_opened_again_begins_anew_but_for_what_is_done,
+)
+from tests.unit.journal.test_places import (  # noqa: F401
+    test_gone_is_what_walks_in_a_row_missed_and_only_what_is_pending,
+    test_gone_mail_that_is_seen_again_is_pending_and_nothing_of_its_end_is_left,
+    test_the_last_look_at_each_folder,
+)
+from tests.unit.journal.test_tries import (  # noqa: F401
+    test_handlers_that_are_done_stay_done_and_failures_are_counted,
+    test_the_time_of_the_next_try_decides_what_is_due,
+    test_waiting_for_content_counts_from_its_beginning_and_ends_when_content_came,
+    test_what_is_done_on_one_path_is_not_done_on_the_other,
 )
 from tests.unit.observe.test_digest_job import test_a_sender_is_known_once_mail_of_his_was_handled_as_clean  # noqa: F401
 from worker.journal.database import Database
 from worker.journal.messages import Messages
 from worker.journal.migrate import migrate
+from worker.journal.places import Places
 from worker.journal.schema import metadata
+from worker.journal.tries import Tries
 
 
 @pytest.fixture(scope="module")
@@ -58,3 +64,13 @@ def database(url: str) -> Iterator[Database]:
 @pytest.fixture
 def messages(database: Database) -> Messages:
     return Messages(database)
+
+
+@pytest.fixture
+def tries(database: Database) -> Tries:
+    return Tries(database)
+
+
+@pytest.fixture
+def places(database: Database) -> Places:
+    return Places(database)

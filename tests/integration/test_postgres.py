@@ -150,14 +150,14 @@ def test_people_beside_a_busy_worker_never_collide(
 def test_two_that_change_one_row_do_so_one_after_the_other(postgres_url: str, tmp_path: Path) -> None:
     one, two = journals(postgres_url, tmp_path)
     [record] = one.messages.add([new(1)], 0.0)
-    one.messages.begin_tries([record.id], "run")
+    one.tries.begin_tries([record.id], "run")
     stop = threading.Event()
     errors: list[BaseException] = []
 
     def review() -> None:
         try:
             while not stop.is_set():
-                two.messages.not_alone([record.id])
+                two.tries.not_alone([record.id])
                 two.facts.pause("somebody", 1.0)
                 two.facts.resume()
         except BaseException as error:  # noqa: BLE001 -- told below
@@ -166,12 +166,12 @@ def test_two_that_change_one_row_do_so_one_after_the_other(postgres_url: str, tm
     thread = threading.Thread(target=review)
     thread.start()
     for number in range(100):
-        one.messages.record([Result(record.id, State.PENDING, next_at=1.0, failed_handler="x")], float(number))
+        one.tries.record([Result(record.id, State.PENDING, next_at=1.0, failed_handler="x")], float(number))
         one.facts.paused()
     stop.set()
     thread.join()
     assert not errors
-    assert one.messages.done_handlers([record.id]) == {record.id: {"x": (False, 100)}}
+    assert one.tries.done_handlers([record.id]) == {record.id: {"x": (False, 100)}}
     for journal in (one, two):
         journal.close()
 
@@ -282,8 +282,8 @@ def test_what_a_former_holder_writes_is_refused(
 ) -> None:
     one, two = journals(postgres_url, tmp_path)
     first, second = lease_on(one, tmp_path), lease_on(two, tmp_path)
-    one.messages.fenced_by(first.fence)
-    two.messages.fenced_by(second.fence)
+    one.fenced_by(first.fence)
+    two.fenced_by(second.fence)
     monkeypatch.setattr(lease_module, "DURATION", 0.2)
     assert first.acquire()
     [record] = one.messages.add([new(1)], 0.0)
@@ -291,9 +291,9 @@ def test_what_a_former_holder_writes_is_refused(
     assert second.acquire()
 
     with pytest.raises(LeaseLost, match=r"^another worker has taken over$"):
-        one.messages.record([Result(record.id, State.HANDLED, settle_to="Processed")], 1.0)
+        one.tries.record([Result(record.id, State.HANDLED, settle_to="Processed")], 1.0)
     with pytest.raises(LeaseLost):
-        one.messages.begin_tries([record.id], "run")
+        one.tries.begin_tries([record.id], "run")
     assert [row.state for row in two.messages.everything()] == [State.PENDING]
 
     term = first.term
@@ -470,12 +470,12 @@ def test_another_follows_and_nothing_is_lost_or_done_twice(
 
 
 STOPS: list[Point] = [
-    ("journal Messages.record", "before", 0),
-    ("journal Messages.record", "after", 0),
+    ("journal Tries.record", "before", 0),
+    ("journal Tries.record", "after", 0),
     ("imap UID MOVE", "before", 0),
     ("imap UID MOVE", "sent", 0),
     ("imap UID MOVE", "after", 0),
-    ("journal Messages.settled", "before", 0),
+    ("journal Places.settled", "before", 0),
 ]
 """Between the handler's return and the record, the record and the move, the move and what is written of it."""
 

@@ -2,7 +2,7 @@
 the server, call of a handler, and step onto the disk.
 
 Loaded only by the test's own process (`tests.rig.doomed`), around the product's code; the product knows nothing of it.
-A point is a place, a side of it, and how many times it was passed before: ("journal Messages.record", "after", 1).
+A point is a place, a side of it, and how many times it was passed before: ("journal Tries.record", "after", 1).
 """
 
 import functools

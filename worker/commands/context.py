@@ -362,6 +362,7 @@ class App:
         with self._visit() as (session, _):
             preview = Preview(
                 self._parts.journal.messages,
+                self._parts.journal.places,
                 account=self.settings.account.address,
                 layout=self._parts.layout,
                 classify=self._parts.classify(),

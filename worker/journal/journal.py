@@ -6,11 +6,15 @@ from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
+from sqlalchemy import Connection
+
 from worker.journal.database import Database, JournalUnavailable
 from worker.journal.facts import Facts
 from worker.journal.messages import Messages
 from worker.journal.migrate import is_current, migrate
+from worker.journal.places import Places
 from worker.journal.read_only import readable
+from worker.journal.tries import Tries
 from worker.private_files import owned
 
 FILE = "journal.sqlite"
@@ -28,7 +32,14 @@ class Journal:
         self.path = None if url is not None else state_dir / FILE
         self.database = database or Database(url if url is not None else f"sqlite:///{state_dir / FILE}")
         self.messages = Messages(self.database)
+        self.tries = Tries(self.database)
+        self.places = Places(self.database)
         self.facts = Facts(self.database)
+
+    def fenced_by(self, fence: Callable[[Connection], None]) -> None:
+        """Ask this within each transaction that writes of messages: it raises where the journal is another worker's."""
+        for rows in (self.messages, self.tries, self.places):
+            rows.fenced_by(fence)
 
     @property
     def exists(self) -> bool:

@@ -12,6 +12,7 @@ from worker.journal.database import JournalUnavailable
 from worker.journal.facts import Facts, LastPoll
 from worker.journal.lease import Lease, LeaseLost
 from worker.journal.messages import Messages
+from worker.journal.tries import Tries
 from worker.login.credential import CredentialUnavailable
 from worker.login.mutex import AttemptInProgress
 from worker.login.refusals import Cooling, NoAttempt
@@ -59,6 +60,7 @@ class Cycle:
         facts: Facts,
         pause: Pause,
         messages: Messages,
+        tries: Tries,
         idle: bool,
         reconnect: Sequence[float],
         check_age: Callable[[], None],
@@ -78,6 +80,7 @@ class Cycle:
         self._facts = facts
         self._pause = pause
         self._messages = messages
+        self._tries = tries
         self._idle = idle
         self._reconnect = reconnect
         self._clock = clock
@@ -362,7 +365,7 @@ class Cycle:
                     raise
         if self._pause.now():
             return STANDBY
-        due = self._messages.next_due_at()
+        due = self._tries.next_due_at()
         return None if due is None else max(0.0, due - self._clock())
 
     def _well(self, report: Report | None) -> bool:

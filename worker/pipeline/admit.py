@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from worker.journal.messages import Messages
+from worker.journal.places import Places
 from worker.journal.records import DELETED, NewMessage, Place, Record
 from worker.logs import get_logger
 from worker.mailbox.errors import CommandRefused, ConnectionLost, ProtocolFault
@@ -94,6 +95,7 @@ class Admission:
     def __init__(
         self,
         messages: Messages,
+        places: Places,
         *,
         account: str,
         layout: Layout,
@@ -104,6 +106,7 @@ class Admission:
     ) -> None:
         """on_moved_out: told of junk that a move out of the junk folder has released; None: a move releases nothing."""
         self._messages = messages
+        self._places = places
         self._account = account
         self._no_header = fingerprint(account, Headers(()))
         self._layout = layout
@@ -188,13 +191,13 @@ class Admission:
 
         What was shown by now, is gone, or has its row is forgotten.
         """
-        waits = self._messages.headerless(look.folder)
+        waits = self._places.headerless(look.folder)
         validity, now = look.state.uidvalidity, self._clock()
         known = {place: at for place, at in waits.items() if at <= now}  # else the clock was put back: begin anew
         since = {uid: known.get((validity, uid), now) for uid in unread}
         still = {(validity, uid) for uid in set(look.new) - (set(uids) - set(unread))}
         begun = {(validity, uid): at for uid, at in since.items() if (validity, uid) not in known}
-        self._messages.await_headers(look.folder, begun, waits.keys() - (still & known.keys()))
+        self._places.await_headers(look.folder, begun, waits.keys() - (still & known.keys()))
         return since
 
     def _without_header(self, session: Session, look: Look, since: Mapping[int, float]) -> list[_Seen]:
@@ -219,7 +222,7 @@ class Admission:
             for record in records
             if (uids := found.get(record.fingerprint))
         ]
-        self._messages.seen_at(places)
+        self._places.seen_at(places)
         there = {row for row, _ in places}
         return [record for record in records if record.id not in there]
 
@@ -279,8 +282,8 @@ class Admission:
             and record.state in (State.HANDLED, State.JUNK, State.FAILED)
             and not self._may_stay(record, look.folder)
         ]
-        self._messages.settle_again([record.id for record, _ in moved_back])
-        self._messages.seen_at(list(places.items()))
+        self._places.settle_again([record.id for record, _ in moved_back])
+        self._places.seen_at(list(places.items()))
         return _KnownAgain(moved_back, [record for record, _ in rejudged], released)
 
     def _is_moved_out(self, record: Record, folder: str) -> bool:

@@ -10,7 +10,9 @@ from datetime import UTC, datetime, timedelta
 
 from worker.handling.pool import Hands
 from worker.journal.messages import Messages
+from worker.journal.places import Places
 from worker.journal.records import Record
+from worker.journal.tries import Tries
 from worker.logs import get_logger
 from worker.mailbox.errors import CommandRefused, ConnectionLost, MailboxError, ProtocolFault
 from worker.mailbox.folders import Layout
@@ -63,6 +65,8 @@ class Fetch:
         self,
         *,
         messages: Messages,
+        tries: Tries,
+        places: Places,
         account: str,
         hands: Hands,
         recorder: Recorder,
@@ -78,6 +82,8 @@ class Fetch:
         run: names this run in the journal.
         """
         self._messages = messages
+        self._tries = tries
+        self._places = places
         self._account = account
         self._hands = hands
         self._recorder = recorder
@@ -102,7 +108,7 @@ class Fetch:
         missing = replace(missing, records=(*missing.records, *absent))
         if not here:
             return missing
-        self._messages.begin_tries([record.id for record in here], f"{ALONE if alone else ''}{self._run}")
+        self._tries.begin_tries([record.id for record in here], f"{ALONE if alone else ''}{self._run}")
         try:
             taken, astray = self._touch(session, here, tops)
         except MailboxError as error:
@@ -122,12 +128,12 @@ class Fetch:
         put off, so that others go on.
         """
         if not at_fetch:
-            self._messages.put_back([record.id for record in records])
+            self._tries.put_back([record.id for record in records])
         elif alone:
             for record in records:
                 self._recorder.put(record, Outcome(State.PENDING, reason="fetch-broken", after=NOT_READY_WAIT))
         else:
-            self._messages.suspect([record.id for record in records])
+            self._tries.suspect([record.id for record in records])
             self.suspects += [record.id for record in records if record.id not in self.suspects]
 
     def _touch(
@@ -137,7 +143,7 @@ class Fetch:
 
         Returns those that somebody took away meanwhile, and those in whose place another message lies.
         """
-        done = self._messages.done_handlers([record.id for record in batch])
+        done = self._tries.done_handlers([record.id for record in batch])
         names = {row: {name for name, (is_done, _) in handlers.items() if is_done} for row, handlers in done.items()}
         by_uid = {record.place.uid: record for record in batch if record.place.uid is not None}
         doubtful: list[_Fetched] = []
@@ -211,8 +217,8 @@ class Fetch:
         astray = [fetched for fetched in doubtful if shown.get(fetched.uid) != fetched.record.fingerprint]
         if astray:
             log.warning("mailbox.folder_replaced", folder=astray[0].record.place.folder)
-            self._messages.put_back([fetched.record.id for fetched in astray])
-            self._messages.misplaced([fetched.record.id for fetched in astray])
+            self._tries.put_back([fetched.record.id for fetched in astray])
+            self._places.misplaced([fetched.record.id for fetched in astray])
         return {fetched.uid for fetched in astray}
 
     def _contents(
@@ -264,7 +270,7 @@ class Fetch:
         """Messages that the server listed and doesn't show: taken away meanwhile, or not ready yet."""
         there = session.present([record.place.uid for record in records if record.place.uid is not None])
         taken = [record for record in records if record.place.uid not in there]
-        self._messages.put_back([record.id for record in taken])
+        self._tries.put_back([record.id for record in taken])
         for record in records:
             if record.place.uid in there:
                 self._recorder.put(record, Outcome(State.PENDING, reason="not-ready", after=NOT_READY_WAIT))

@@ -11,7 +11,9 @@ from itertools import groupby
 
 from worker.handling.pool import Hands
 from worker.journal.messages import Messages
+from worker.journal.places import Places
 from worker.journal.records import Place, Record
+from worker.journal.tries import Tries
 from worker.logs import get_logger
 from worker.mailbox.session import HEADS_AT_ONCE, Session
 from worker.message.outcome import LONGEST_AFTER, Outcome, State
@@ -60,6 +62,8 @@ class Pipeline:
         settle: Settle,
         carry_out: Callable[[Session, Callable[[int], None]], Mapping[int, Place]],
         messages: Messages,
+        tries: Tries,
+        places: Places,
         bounds: Bounds,
         go_on: Callable[[], None],
         clock: Callable[[], float],
@@ -80,6 +84,8 @@ class Pipeline:
         self._settle = settle
         self._carry_out = carry_out
         self._messages = messages
+        self._tries = tries
+        self._places = places
         self._bounds = bounds
         self._go_on = go_on
         self._clock = clock
@@ -97,10 +103,10 @@ class Pipeline:
     def begin(self) -> None:
         """At the start of a run: what another run had in hand when it ended is suspect, and is tried alone."""
         self._turns.begin()
-        suspects = self._messages.suspects()
+        suspects = self._tries.suspects()
         alone = [record for record in suspects if (record.in_hand or "").startswith(ALONE)]
         for record in alone:
-            self._messages.died_with(record, alone=True)
+            self._tries.died_with(record, alone=True)
         self._fetch.suspects = [record.id for record in suspects]
         if suspects:
             log.warning("message.suspects", count=len(suspects), alone=len(alone))
@@ -131,13 +137,13 @@ class Pipeline:
         looks = self._poll.look(session, news=news)
         self._resume(session, looks)
         relocated = self._admit(session, looks)
-        self._messages.found([record.id for look in looks for record in look.found])
+        self._places.found([record.id for look in looks for record in look.found])
         missing = [record for look in looks for record in look.missing if record.id not in relocated]
         self._miss(self._sought(session, missing) if self._poll.leaves_out else missing)
         self._work_through(session)
         if session.selected != self._poll.rest:
             session.select(self._poll.rest)
-        self._messages.looked_at(self._poll.looked() if looks else {})
+        self._places.looked_at(self._poll.looked() if looks else {})
         return self.take_report()
 
     def take_report(self) -> Report:
@@ -179,14 +185,14 @@ class Pipeline:
 
     def stop(self, grace: float, monotonic: Callable[[], float], session: Session | None) -> None:
         """Let what a thread has begun end within the grace period (s); take the rest back, untouched."""
-        self._messages.put_back(self._hands.drop_waiting())
+        self._tries.put_back(self._hands.drop_waiting())
         until = monotonic() + grace
         while self._hands and (left := until - monotonic()) > 0:
             self._recorder.add(self._hands.finished(left))
         self._record()
         if self._hands:
             log.error("worker.left_in_hand", count=len(self._hands))
-            self._messages.not_alone(self._hands.rows())  # it is ended from outside: no death of theirs
+            self._tries.not_alone(self._hands.rows())  # it is ended from outside: no death of theirs
         if session is not None:
             self._settle_now(session)
 
@@ -225,7 +231,7 @@ class Pipeline:
 
     def _displace(self, places: Mapping[int, Place]) -> None:
         """Nothing is moved any more by a place that turned out to be another message's."""
-        self._messages.misplaced(list(places))
+        self._places.misplaced(list(places))
         self._forget_places(places)
 
     def _relocate(self, admitted: Admitted) -> None:
@@ -233,7 +239,7 @@ class Pipeline:
         again = {record.id for record, _ in admitted.moved_back}
         again |= {record.id for record in (*admitted.rejudged, *admitted.released)}
         stays = {item.id for item in self._to_settle if item.id not in again} & admitted.places.keys()
-        self._messages.settled([(row, admitted.places[row]) for row in sorted(stays)], self._clock())
+        self._places.settled([(row, admitted.places[row]) for row in sorted(stays)], self._clock())
         self._forget_places(admitted.places)
 
     def _forget_places(self, places: Mapping[int, Place]) -> None:
@@ -274,7 +280,7 @@ class Pipeline:
         if not records:
             return
         self._missed.update(record.id for record in records)
-        gone = self._messages.missed([record.id for record in records], gone_after=GONE_AFTER, now=self._clock())
+        gone = self._places.missed([record.id for record in records], gone_after=GONE_AFTER, now=self._clock())
         self._report.gone += gone
         self._report.missed += len(records) - gone
         if gone:
@@ -299,7 +305,7 @@ class Pipeline:
 
         Returns whether there may be more once these are done.
         """
-        due = self._messages.due(self._clock(), longest=self._bounds.longest_wait)
+        due = self._tries.due(self._clock(), longest=self._bounds.longest_wait)
         due = [record for record in due if record.id not in self._hands]
         due, more = self._turns.of(due)
         # A death from outside must not find the same one alone in hand each time.
@@ -310,7 +316,7 @@ class Pipeline:
             key=_folder_of,
         )
         if others:  # beside these, what hangs isn't alone any more
-            self._messages.not_alone([row for row in self._hands.rows() if row in self._stuck])
+            self._tries.not_alone([row for row in self._hands.rows() if row in self._stuck])
         for _, group in groupby(others, key=_folder_of):
             for batch in _batches(group, self._bounds):
                 if not self._make_room(session, sum(record.size for record in batch)):
@@ -328,7 +334,7 @@ class Pipeline:
         if suspects:
             self._finish(session)
         for record in suspects:
-            self._messages.not_alone(self._hands.rows())
+            self._tries.not_alone(self._hands.rows())
             self._hand_over(session, [record], tops, alone=True)
             self._finish(session, record.id)
             self._fetch.suspects.remove(record.id)

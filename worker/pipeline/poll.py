@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from worker.journal.messages import Messages
+from worker.journal.places import Places
 from worker.journal.records import Looked, Place, Record
 from worker.logs import get_logger
 from worker.mailbox import uids as uid_sets
@@ -29,8 +30,11 @@ COMPARED = 3
 class Poll:
     """Looks at the watched folders. The first of them is the one that stays selected between polls."""
 
-    def __init__(self, messages: Messages, layout: Layout, since: datetime | None, *, account: str) -> None:
+    def __init__(
+        self, messages: Messages, places: Places, layout: Layout, since: datetime | None, *, account: str
+    ) -> None:
         self._messages = messages
+        self._places = places
         self._account = account
         self._no_header = fingerprint(account, Headers(()))
         self._layout = layout
@@ -129,7 +133,7 @@ class Poll:
         that happens to have the number. It is another one, too, where the headers are others. Its messages, as those of
         a folder with a new UIDVALIDITY, are matched again by fingerprint. here: what seems to be where its row says.
         """
-        before = self._messages.last_looks().get(name)
+        before = self._places.last_looks().get(name)
         if before is None:
             return False
         if before.uidvalidity != state.uidvalidity:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from worker.handling.call import Routes
 from worker.journal.messages import Messages
+from worker.journal.places import Places
 from worker.journal.records import Place, Record
 from worker.mailbox.folders import Layout
 from worker.mailbox.halves import shown_heads
@@ -43,6 +44,7 @@ class Preview:
     def __init__(
         self,
         messages: Messages,
+        places: Places,
         *,
         account: str,
         layout: Layout,
@@ -57,7 +59,7 @@ class Preview:
         self._classify = classify
         self._routes = routes
         self._limits = limits
-        self._poll = Poll(messages, layout, since, account=account)
+        self._poll = Poll(messages, places, layout, since, account=account)
         self._numbers: dict[str, int] = {}
         self._known_again: set[int] = set()
 

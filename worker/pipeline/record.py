@@ -9,6 +9,7 @@ from typing import Protocol
 from worker.handling.pool import Finished, Hands
 from worker.journal.messages import Messages
 from worker.journal.records import Place, Record, Result
+from worker.journal.tries import Tries
 from worker.logs import bound, get_logger
 from worker.mailbox.folders import Layout
 from worker.message.outcome import Outcome, State
@@ -61,6 +62,7 @@ class Recorder:
         self,
         *,
         messages: Messages,
+        tries: Tries,
         hands: Hands,
         targets: Targets,
         layout: Layout,
@@ -72,6 +74,7 @@ class Recorder:
     ) -> None:
         """flush: brings all that handlers wrote to the disk."""
         self._messages = messages
+        self._tries = tries
         self._hands = hands
         self._targets = targets
         self._layout = layout
@@ -130,9 +133,9 @@ class Recorder:
         flushed = self._flushed()
         self._finished = [self._as_it_is(item, flushed=flushed) for item in self._finished]
         now = self._clock()
-        failures = self._messages.done_handlers([item.record.id for item in self._finished if item.record.tries])
+        failures = self._tries.done_handlers([item.record.id for item in self._finished if item.record.tries])
         results = [self._result(item, failures.get(item.record.id, {}), now) for item in self._finished]
-        self._messages.record(results, now)
+        self._tries.record(results, now)
         finished, self._finished = self._finished, []
         for item in finished:
             self._moved.pop(item.record.id, None)
@@ -161,7 +164,7 @@ class Recorder:
             for item in self._finished
             if item.record.id in outdated and item.outcome.state is not State.HANDLED
         }
-        self._messages.give_back(list(dropped))
+        self._tries.give_back(list(dropped))
         self._finished = [item for item in self._finished if item.record.id not in dropped]
         self._outdated -= held
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from worker.journal.messages import Messages
+from worker.journal.places import Places
 from worker.journal.records import DELETED, Place, Record
 from worker.logs import get_logger
 from worker.mailbox import uids as uid_sets
@@ -49,8 +50,9 @@ class Settlement:
 class Settle:
     """Moves messages."""
 
-    def __init__(self, messages: Messages, *, account: str, clock: Callable[[], float]) -> None:
+    def __init__(self, messages: Messages, places: Places, *, account: str, clock: Callable[[], float]) -> None:
         self._messages = messages
+        self._places = places
         self._account = account
         self._clock = clock
         self._doubtful: set[int] = set()
@@ -90,7 +92,7 @@ class Settle:
         moved: list[tuple[int, Place]] = []
         renumbered: list[tuple[int, Place]] = []
         elsewhere: dict[str, list[Record]] = {}
-        for record in self._messages.unsettled():
+        for record in self._places.unsettled():
             look = by_folder.get(record.place.folder)
             settlement = Settlement.of(record)
             if look is None:
@@ -102,7 +104,7 @@ class Settle:
             else:
                 moved.append((record.id, Place(record.settle_to or record.place.folder, 0, None)))
         for folder, records in elsewhere.items():
-            places = self._places(session, folder, records)
+            places = self._lying_in(session, folder, records)
             if places is None:
                 continue
             for record in records:
@@ -113,11 +115,11 @@ class Settle:
                 else:
                     moved.append((record.id, place or Place(record.settle_to or folder, 0, None)))
         self._doubtful.update(item.id for item in settlements)
-        self._messages.seen_at(renumbered)
-        self._messages.settled(moved, self._clock())
+        self._places.seen_at(renumbered)
+        self._places.settled(moved, self._clock())
         return settlements
 
-    def _places(self, session: Session, folder: str, records: Sequence[Record]) -> dict[int, Place] | None:
+    def _lying_in(self, session: Session, folder: str, records: Sequence[Record]) -> dict[int, Place] | None:
         """Where those that are still in this folder lie, by their rows' ids; None: it can't be seen now."""
         try:
             state = session.select(folder)
@@ -137,7 +139,7 @@ class Settle:
                 for record in unplaced
                 if found.get(record.fingerprint)
             }
-            self._messages.seen_at(list(again.items()))
+            self._places.seen_at(list(again.items()))
             places |= again
         return places
 
@@ -209,7 +211,7 @@ class Settle:
             for record in lost
             if (uids := found.get(record.fingerprint))
         ]
-        self._messages.seen_at([(record.id, record.place) for record in again])
+        self._places.seen_at([(record.id, record.place) for record in again])
         return valid + again
 
     def bring_back(self, session: Session, records: Sequence[Record], folder: str) -> list[Record]:
@@ -240,7 +242,7 @@ class Settle:
         def move(part: Sequence[Record]) -> None:
             uids = {record.id: record.place.uid for record in part if record.place.uid is not None}
             moved = session.move(list(uids.values()), folder)
-            self._messages.seen_at(
+            self._places.seen_at(
                 [(row, Place(folder, moved.uidvalidity or 0, moved.uids.get(uid))) for row, uid in uids.items()]
             )
 
@@ -266,7 +268,7 @@ class Settle:
             moved = session.move([_uid(item) for item in group], target)
         else:
             moved = self._copy_and_delete(session, group, folder, target)
-        self._messages.settled(
+        self._places.settled(
             [(item.id, Place(target, moved.uidvalidity or 0, moved.uids.get(_uid(item)))) for item in group],
             self._clock(),
         )

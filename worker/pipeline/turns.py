@@ -10,6 +10,7 @@ from worker.handling.circuit import TRIAL_WAIT, Circuit
 from worker.handling.gate import PAUSED
 from worker.journal.messages import Messages
 from worker.journal.records import Record
+from worker.journal.tries import Tries
 from worker.message.verdict import Path
 
 LOOK_AGAIN = 30.0
@@ -24,6 +25,7 @@ class Turns:
     def __init__(
         self,
         messages: Messages,
+        tries: Tries,
         clock: Callable[[], float],
         *,
         circuits: Mapping[str, Circuit] | None = None,
@@ -31,6 +33,7 @@ class Turns:
     ) -> None:
         """circuits: by the handlers' names. ordered: the routes that ask for order."""
         self._messages = messages
+        self._tries = tries
         self._clock = clock
         self._circuits = circuits or {}
         self._ordered = frozenset(ordered)
@@ -50,14 +53,14 @@ class Turns:
     def begin(self) -> None:
         """At the start of a run: what waits for a handler that an earlier run had paused may be tried."""
         for name in self._circuits:
-            self._messages.postpone_all(f"{PAUSED}{name}", None)
+            self._tries.postpone_all(f"{PAUSED}{name}", None)
 
     def resume(self) -> None:
         """What waits for handlers that aren't paused any more may be tried."""
         for name, circuit in self._circuits.items():
             opened = circuit.times_opened
             if circuit.wait is None and opened != self._resumed.get(name, 0):
-                self._messages.postpone_all(f"{PAUSED}{name}", None)
+                self._tries.postpone_all(f"{PAUSED}{name}", None)
                 self._resumed[name] = opened
 
     def of(self, due: Sequence[Record]) -> tuple[list[Record], bool]:
@@ -76,7 +79,7 @@ class Turns:
             if wait is None:
                 continue
             kept_back |= {record.id for record in (records[1:] if wait == 0 else records)}
-            self._messages.postpone_all(f"{PAUSED}{name}", self._clock() + (wait or TRIAL_WAIT))
+            self._tries.postpone_all(f"{PAUSED}{name}", self._clock() + (wait or TRIAL_WAIT))
         return [record for record in due if record.id not in kept_back]
 
     def _in_order(self, due: list[Record]) -> tuple[list[Record], bool]:
@@ -102,7 +105,7 @@ class Turns:
                 now = self._clock()
                 known = before[1] is not None and before[1] > now
                 later[record.id] = min(before[1] or 0.0, now + LONGEST) if known else now + LOOK_AGAIN
-        self._messages.postpone(later)
+        self._tries.postpone(later)
         return go, more
 
     def _is_first(self, record: Record, first: Mapping[str, tuple[int, float | None] | None]) -> bool:

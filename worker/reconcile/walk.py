@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from worker.journal.messages import Messages
+from worker.journal.places import Places
 from worker.journal.records import Record
 from worker.mailbox import uids as uid_sets
 from worker.mailbox.errors import CommandRefused
@@ -49,6 +50,7 @@ class Walk:
     def __init__(
         self,
         messages: Messages,
+        places: Places,
         *,
         account: str,
         watched: Sequence[str],
@@ -56,6 +58,7 @@ class Walk:
         since: datetime | None,
     ) -> None:
         self._messages = messages
+        self._places = places
         self._account = account
         self._watched = frozenset(watched)
         self._folders = list(dict.fromkeys([*watched, *targets]))
@@ -67,7 +70,7 @@ class Walk:
         Raises:
             CommandRefused: a folder is there and can't be looked into now, so nobody knows what it holds.
         """
-        looks = self._messages.last_looks()
+        looks = self._places.last_looks()
         folders: dict[str, WalkedFolder] = {}
         for name in self._folders:
             try:

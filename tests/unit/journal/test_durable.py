@@ -15,6 +15,7 @@ from worker.journal.messages import Messages
 from worker.journal.migrate import migrate
 from worker.journal.records import NewMessage, Place, Result
 from worker.journal.schema import metadata
+from worker.journal.tries import Tries
 from worker.message.outcome import State
 from worker.message.verdict import Path, Verdict
 
@@ -52,7 +53,7 @@ WRITES: dict[str, Callable[[Database], object]] = {
     "resume": lambda database: Facts(database).resume(),
     "ask": lambda database: Intents(database).ask(Kind.RETRY, ["a"], reason="r", actor="a", now=1.0),
     "done": lambda database: Intents(database).done([1], 1.0),
-    "record": lambda database: Messages(database).record([Result(1, State.HANDLED)], 1.0),
+    "record": lambda database: Tries(database).record([Result(1, State.HANDLED)], 1.0),
     "reopen": lambda database: Messages(database).reopen(1),
     "rebuild": lambda database: Messages(database).add_settled([(NEW, State.HANDLED)], 1.0),
     "compact": lambda database: Messages(database).compact([1], missed=0),

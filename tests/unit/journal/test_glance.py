@@ -7,6 +7,7 @@ from worker.journal.glance import HOUR, Hour, Newest, last_day, newest
 from worker.journal.messages import Messages
 from worker.journal.records import NewMessage, Place, Result
 from worker.journal.schema import metadata
+from worker.journal.tries import Tries
 from worker.message.outcome import State
 from worker.message.verdict import Path, Verdict
 
@@ -23,10 +24,10 @@ def database() -> Database:
 
 def ended(database: Database, state: State, *times: float) -> None:
     """A message that came to this state at each of these times; its key tells of its time."""
-    messages = Messages(database)
+    messages, tries = Messages(database), Tries(database)
     for at in times:
         (record,) = messages.add([NewMessage(f"{state}-{at}", Place("INBOX", 1, 1), 1, 0.0, Verdict(Path.CLEAN))], 0.0)
-        messages.record([Result(record.id, state, reason=f"for {state}")], at)
+        tries.record([Result(record.id, state, reason=f"for {state}")], at)
 
 
 def test_a_day_is_24_hours_with_this_one_the_oldest_first(database: Database) -> None:

@@ -78,6 +78,7 @@ def cycle_of(parts: Parts) -> Cycle:
         facts=given,
         pause=Pause(given, lambda: parts.now),
         messages=given,
+        tries=given,
         idle=False,
         reconnect=(5.0,),
         check_age=parts.look,

@@ -16,6 +16,7 @@ from worker.journal.junk_review import Waiting, in_junk, likely_mistakes, releas
 from worker.journal.messages import Messages
 from worker.journal.records import NewMessage, Place, Record, Result
 from worker.journal.schema import lease, metadata
+from worker.journal.tries import Tries
 from worker.logs.redaction import Secret
 from worker.message.outcome import State
 from worker.message.verdict import Evidence, Path, Verdict
@@ -167,7 +168,7 @@ def add(
     verdict = JUNK if state is State.JUNK else Verdict(Path.CLEAN)
     new = NewMessage(key(number), Place("INBOX", 1, number), 1, number if at is None else at, verdict, sender, **more)
     (record,) = messages.add([new], 0.0)
-    messages.record([Result(record.id, state, path=verdict.path)], 5.0)
+    Tries(database).record([Result(record.id, state, path=verdict.path)], 5.0)
     return record
 
 

@@ -167,15 +167,15 @@ def test_a_look_writes_nothing_down(world: World) -> None:
     world.server.deliver(mail())
     world.server.deliver(mail())
     world.drain()
-    before = world.rows(), world.journal.last_looks()
+    before = world.rows(), world.places.last_looks()
     validity = world.server.folders[INBOX].uidvalidity
     world.server.replace(INBOX)
     world.server.folders[INBOX].uidvalidity = validity
     world.server.deliver(mail())
     session: Any = world.server.session()
-    (look, _) = Poll(world.journal, Layout((INBOX,), JUNK), None, account=ACCOUNT).look(session)
+    (look, _) = Poll(world.journal, world.places, Layout((INBOX,), JUNK), None, account=ACCOUNT).look(session)
     assert len(look.displaced) == 2
-    assert (world.rows(), world.journal.last_looks()) == before
+    assert (world.rows(), world.places.last_looks()) == before
 
 
 def test_what_a_filter_moved_after_its_outcome_came_is_known_to_lie_there(world: World) -> None:

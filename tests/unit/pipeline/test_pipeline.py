@@ -430,7 +430,7 @@ def test_a_restart_does_not_begin_the_hour_of_waiting_for_a_header_anew(world: W
     assert world.states() == {State.FAILED: 1, State.HANDLED: 1}
     world.server.deliver(mail())
     world.drain()
-    assert world.journal.headerless(INBOX) == {}
+    assert world.places.headerless(INBOX) == {}
 
 
 def test_a_header_that_never_comes_of_a_message_that_is_taken_away_is_nothing(world: World) -> None:
@@ -496,7 +496,7 @@ def test_poison_that_was_taken_away_and_is_retried_is_gone(world: World) -> None
     (row,) = world.rows()
     world.journal.reopen(row.id)
     for _ in range(DEATHS):
-        world.journal.died_with(row, alone=True)
+        world.tries.died_with(row, alone=True)
     world.drain()
     assert world.states() == {State.GONE: 1}
 
@@ -1182,7 +1182,7 @@ def test_a_dead_letter_that_lies_where_it_is_said_to_be_gone_from_is_a_finding(w
     world.drain()
     (dead,) = [row for row in world.rows() if row.state is State.FAILED]
     world.journal.reopen(dead.id)
-    world.journal.missed([dead.id], gone_after=1, now=world.clock())
+    world.places.missed([dead.id], gone_after=1, now=world.clock())
     balance = world.balance()
     assert (balance.unaccounted_keys, balance.gone, balance.seen) == ((dead.key,), 0, 2)
 

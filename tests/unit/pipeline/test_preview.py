@@ -15,6 +15,7 @@ def foreseen(world: World) -> list[Foreseen]:
     session: Any = world.server.session()
     preview = Preview(
         world.journal,
+        world.places,
         account=ACCOUNT,
         layout=Layout(world.watched_folders, JUNK),
         classify=classify,

@@ -13,6 +13,7 @@ from worker.journal.database import Database
 from worker.journal.messages import Messages
 from worker.journal.records import NewMessage, Place, Record, Result
 from worker.journal.schema import metadata
+from worker.journal.tries import Tries
 from worker.logs import configure_logging
 from worker.mailbox.folders import Layout
 from worker.message.outcome import Outcome, State
@@ -49,12 +50,14 @@ class Room:
         database = Database("sqlite://")
         metadata.create_all(database._engine)
         self.messages = Messages(database)
+        self.tries = Tries(database)
         self.hands = Hands()
         self.backoff = Backoff()
         self.told: list[tuple[str, State]] = []
         self.fails = False
         self.recorder = Recorder(
             messages=self.messages,
+            tries=self.tries,
             hands=cast("Any", self.hands),
             targets=targets or Targets("Processed", "Failed", "auto"),
             layout=Layout(("INBOX",), "Junk Email"),
@@ -161,8 +164,8 @@ def test_of_what_changed_its_path_in_hand_only_that_it_was_handled_holds(room: R
 
 def test_the_failures_of_each_handler_are_counted_for_each_message(room: Room) -> None:
     first, second = room.add(1, 2)
-    room.messages.begin_tries([first.id, second.id], "run")
-    room.messages.record(
+    room.tries.begin_tries([first.id, second.id], "run")
+    room.tries.record(
         [Result(first.id, State.PENDING, "archive:ValueError", failed_handler="archive")] * 2
         + [Result(second.id, State.PENDING, "archive:ValueError", failed_handler="archive")],
         2.0,
@@ -178,7 +181,7 @@ def test_the_failures_of_each_handler_are_counted_for_each_message(room: Room) -
 def test_a_fault_before_any_handler_counts_by_the_tries(room: Room) -> None:
     (one,) = room.add(1)
     for _ in range(3):
-        room.messages.begin_tries([one.id], "run")
+        room.tries.begin_tries([one.id], "run")
     (one,) = room.messages.everything()
     room.recorder.put(one, Outcome(State.PENDING, reason="routing:RuntimeError"))
     room.recorder.record()
@@ -197,7 +200,7 @@ def test_what_was_not_brought_to_the_disk_is_not_done(room: Room) -> None:
     room.finish(in_hand)
     assert room.recorder.record().outcomes == {State.PENDING: 1}  # a part of it may have been lost with the others
     assert [row.reason for row in room.messages.everything()] == ["not-flushed", "not-flushed", "archive:Reject"]
-    assert room.messages.done_handlers([one.id, in_hand.id]) == {}
+    assert room.tries.done_handlers([one.id, in_hand.id]) == {}
 
     room.hands[in_hand.id] = in_hand
     room.finish(in_hand)
@@ -213,19 +216,19 @@ def test_a_handler_that_finished_is_not_done_while_what_it_wrote_is_not_on_the_d
     with capture_logs() as logs:
         room.recorder.record()
     assert [entry["event"] for entry in logs if entry["log_level"] == "error"] == ["handler.failed"]
-    assert room.messages.done_handlers([one.id]) == {}
+    assert room.tries.done_handlers([one.id]) == {}
     assert [row.reason for row in room.messages.everything()] == ["not-flushed", "not-flushed"]
     assert room.backoff.asked == [("first", 1), ("second", 1)]
 
 
 def test_what_is_held_waits_as_long_as_it_is_told_and_spends_no_try(room: Room) -> None:
     one, other = room.add(1, 2)
-    room.messages.begin_tries([one.id, other.id], "run")
+    room.tries.begin_tries([one.id, other.id], "run")
     room.finish(one, Outcome(State.PENDING, ("archive",), "paused:notify", timedelta(seconds=30), held=True))
     room.finish(other, Outcome(State.PENDING, reason="turn", held=True))
     room.recorder.record()
     assert [(row.tries, row.next_at) for row in room.messages.everything()] == [(0, 130.0), (0, 100.0)]
-    assert room.messages.done_handlers([one.id, other.id]) == {one.id: {"archive": (True, 0)}}
+    assert room.tries.done_handlers([one.id, other.id]) == {one.id: {"archive": (True, 0)}}
     assert room.backoff.asked == []
 
 
@@ -233,7 +236,7 @@ def test_handlers_are_done_on_the_path_of_their_message(room: Room) -> None:
     (one,) = room.add(1, path=Path.JUNK)
     room.finish(one, Outcome(State.PENDING, ("quarantine",), "other:ValueError", failed_handler="other"))
     room.recorder.record()
-    assert room.messages.done_handlers([one.id])[one.id] == {"quarantine": (True, 0), "other": (False, 1)}
+    assert room.tries.done_handlers([one.id])[one.id] == {"quarantine": (True, 0), "other": (False, 1)}
 
 
 def test_each_outcome_is_told_with_its_key(room: Room) -> None:

@@ -12,8 +12,10 @@ from tests.fakes.mailbox import ELSEWHERE, FAILED, INBOX, JUNK, PROCESSED, Mail,
 from tests.fakes.world import ACCOUNT, Clock
 from worker.journal.database import Database
 from worker.journal.messages import Messages
+from worker.journal.places import Places
 from worker.journal.records import DELETED, NewMessage, Place, Record, Result
 from worker.journal.schema import metadata
+from worker.journal.tries import Tries
 from worker.logs import configure_logging
 from worker.mailbox import uids as uid_sets
 from worker.mailbox.errors import CommandRefused
@@ -36,8 +38,10 @@ class Box:
         database = Database("sqlite://")
         metadata.create_all(database._engine)
         self.messages = Messages(database)
+        self.tries = Tries(database)
+        self.journal_places = Places(database)
         self.clock = Clock()
-        self.settle = Settle(self.messages, account=ACCOUNT, clock=self.clock)
+        self.settle = Settle(self.messages, self.journal_places, account=ACCOUNT, clock=self.clock)
         self.session: Any = self.server.session()
         self.removed: list[tuple[str, list[int]]] = []
         """Each removal: from which folder, which UIDs."""
@@ -58,13 +62,13 @@ class Box:
     def unsettled(self, *mails: Mail, to: str = PROCESSED, place: Place | None = None) -> list[Record]:
         """Rows of what was handled and isn't moved yet."""
         rows = [record.id for record in self.pending(*mails, place=place)]
-        self.messages.record([Result(row, State.HANDLED, settle_to=to) for row in rows], self.clock())
+        self.tries.record([Result(row, State.HANDLED, settle_to=to) for row in rows], self.clock())
         return self.rows(*rows)
 
     def settled(self, *mails: Mail, place: Place | None = None) -> list[Record]:
         """Rows of what was handled and moved to where it lies."""
         rows = self.unsettled(*mails, to=(place or self.place(mails[0])).folder, place=place)
-        self.messages.settled([(record.id, record.place) for record in rows], self.clock())
+        self.journal_places.settled([(record.id, record.place) for record in rows], self.clock())
         return self.rows(*(record.id for record in rows))
 
     def rows(self, *ids: int) -> list[Record]:
@@ -341,7 +345,7 @@ def test_mail_is_not_taken_for_a_look_alike_that_is_not_settled_there(box: Box, 
             box.messages.deleted([before.id])
         case "gone":
             (before,) = box.pending(one, place=nowhere)
-            box.messages.missed([before.id], gone_after=1, now=box.clock())
+            box.journal_places.missed([before.id], gone_after=1, now=box.clock())
         case _:
             (before,) = box.unsettled(one, to=DONE, place=nowhere)
     (before,) = box.rows(before.id)

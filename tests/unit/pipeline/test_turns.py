@@ -61,7 +61,7 @@ def test_after_a_pause_one_message_is_tried_and_the_rest_not_even_fetched() -> N
 
 
 def next_due(world: World) -> float:
-    due = world.journal.next_due_at()
+    due = world.tries.next_due_at()
     assert due is not None
     return max(due, world.clock.now + 0.001)
 

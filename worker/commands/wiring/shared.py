@@ -113,14 +113,15 @@ class Parts:
         return self._observing
 
     def cycle(self, drain: Drain, observing: Observing) -> tuple[Cycle, Hands]:
-        settings, messages = self.settings, self.journal.messages
+        settings = self.settings
+        messages, tries, places = self.journal.messages, self.journal.tries, self.journal.places
         self._guests.install()
         self._handlers = load_handlers(settings, self._guests)
         keepers = self._keepers(observing)
         circuits = {name: keeper.circuit for name, keeper in keepers.items()}
         observing.circuits = circuits
         ordered = [route.name for route in settings.routes if route.order == "sender"]
-        turns = Turns(messages, self.clock, circuits=circuits, ordered=ordered)
+        turns = Turns(messages, tries, self.clock, circuits=circuits, ordered=ordered)
         attempt = Try(
             self.router(),
             self._handlers_by_path(),
@@ -157,6 +158,7 @@ class Parts:
             clock=self.clock,
             monotonic=self.monotonic,
             messages=messages,
+            tries=tries,
             check_age=guard.check_age,
             keep_watch=guard.keep_watch,
             watching=observing,
@@ -165,6 +167,7 @@ class Parts:
         )
         admission = Admission(
             messages,
+            places,
             account=settings.account.address,
             layout=self.layout,
             classify=self.classify(),
@@ -174,6 +177,7 @@ class Parts:
         )
         recorder = Recorder(
             messages=messages,
+            tries=tries,
             hands=hands,
             targets=Targets(settings.settle.handled, settings.settle.failed, settings.settle.junk),
             layout=self.layout,
@@ -185,6 +189,8 @@ class Parts:
         )
         fetch = Fetch(
             messages=messages,
+            tries=tries,
+            places=places,
             account=settings.account.address,
             hands=hands,
             recorder=recorder,
@@ -196,7 +202,7 @@ class Parts:
             run=replica(),
         )
         cycle.pipeline = Pipeline(
-            poll=Poll(messages, self.layout, settings.poll.since, account=settings.account.address),
+            poll=Poll(messages, places, self.layout, settings.poll.since, account=settings.account.address),
             admission=admission,
             fetch=fetch,
             hands=hands,
@@ -204,6 +210,8 @@ class Parts:
             settle=settle,
             carry_out=self.carry_out(),
             messages=messages,
+            tries=tries,
+            places=places,
             bounds=Bounds(
                 batch_bytes=settings.poll.batch_bytes,
                 batch_count=settings.poll.batch_count,
@@ -224,7 +232,7 @@ class Parts:
         lease = Lease(
             self.journal.database, self.settings.state.dir, replica(), clock=self.clock, monotonic=self.monotonic
         )
-        self.journal.messages.fenced_by(lease.fence)
+        self.journal.fenced_by(lease.fence)
         return lease
 
     def reading_guard(self) -> Guard:
@@ -308,7 +316,9 @@ class Parts:
         )
 
     def settle(self) -> Settle:
-        return Settle(self.journal.messages, account=self.settings.account.address, clock=self.clock)
+        return Settle(
+            self.journal.messages, self.journal.places, account=self.settings.account.address, clock=self.clock
+        )
 
     def carry_out(self) -> CarryOut:
         intents = Intents(self.journal.database)
@@ -317,6 +327,7 @@ class Parts:
     def walk(self) -> Walk:
         return Walk(
             self.journal.messages,
+            self.journal.places,
             account=self.settings.account.address,
             watched=self.layout.watched,
             targets=self.targets(),

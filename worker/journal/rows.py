@@ -1,0 +1,44 @@
+"""What `Messages`, `Tries` and `Places` share: rows are read as `Record`s, and written behind the lease's fence."""
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from worker.journal.database import Database
+from worker.journal.records import Record, record_of
+from worker.journal.schema import message
+
+
+class Rows:
+    """The rows of messages. Every method may raise `JournalUnavailable`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._insert: Any = database.insert
+        self._fence: Callable[[Connection], None] = lambda _connection: None
+
+    def fenced_by(self, fence: Callable[[Connection], None]) -> None:
+        """Ask this within each transaction that writes: it raises where the account is another worker's by now."""
+        self._fence = fence
+
+    def _records(self, where: Any) -> list[Record]:
+        with self._database.read() as connection:
+            return [record_of(row) for row in connection.execute(select(message).where(where).order_by(message.c.id))]
+
+    @contextmanager
+    def _write(self, *, durable: bool = False) -> Iterator[Connection]:
+        with self._database.write(durable=durable) as connection:
+            self._fence(connection)
+            yield connection
+
+    def _update_many(self, statement: Any, rows: list[dict[str, Any]]) -> None:
+        if not rows:
+            return
+        with self._write() as connection:
+            connection.execute(statement, rows)
+
+
+def chunks(items: list[Any], size: int = 400) -> Iterable[list[Any]]:
+    return (items[start : start + size] for start in range(0, len(items), size))

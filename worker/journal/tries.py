@@ -1,0 +1,188 @@
+"""Tries at messages: which are due, which are in hand, and what each try came to."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, and_, bindparam, case, func, literal, or_, select, update
+
+from worker.journal.records import SUSPECT, Record, Result
+from worker.journal.rows import Rows, chunks
+from worker.journal.schema import delivery, known_sender, message
+from worker.message.outcome import State
+from worker.message.verdict import Path
+
+
+class Tries(Rows):
+    """Reads and writes the tries at messages. Every method may raise `JournalUnavailable`."""
+
+    def due(self, now: float, *, longest: float) -> list[Record]:
+        """Messages that aren't done and whose time has come.
+
+        longest: seconds that anything waits at most; what would wait for longer was put off by a clock that was ahead.
+        """
+        has_come = or_(message.c.next_at.is_(None), message.c.next_at <= now, message.c.next_at > now + longest)
+        return self._records(and_(message.c.state == State.PENDING, has_come))
+
+    def next_due_at(self) -> float | None:
+        """When the next message that waits is due (epoch s); None when none waits."""
+        with self._database.read() as connection:
+            query = select(func.min(func.coalesce(message.c.next_at, 0.0))).where(message.c.state == State.PENDING)
+            value: float | None = connection.execute(query).scalar()
+            return value
+
+    def suspects(self) -> list[Record]:
+        """Messages that some run had in hand and never gave back."""
+        return self._records(message.c.in_hand.is_not(None))
+
+    def done_handlers(self, ids: Sequence[int]) -> dict[int, dict[str, tuple[bool, int]]]:
+        """For each message the handlers that it had on its path: whether they are done, and how often they failed."""
+        found: dict[int, dict[str, tuple[bool, int]]] = {}
+        on_its_path = and_(message.c.id == delivery.c.message_id, message.c.path == delivery.c.path)
+        with self._database.read() as connection:
+            for chunk in chunks(list(ids)):
+                query = select(delivery).join(message, on_its_path).where(message.c.id.in_(chunk))
+                for row in connection.execute(query):
+                    found.setdefault(row.message_id, {})[row.handler] = (row.done_at is not None, row.tries)
+        return found
+
+    def postpone(self, untils: Mapping[int, float]) -> None:
+        """These aren't to be tried before that time (epoch s): it isn't their turn."""
+        self._update_many(
+            update(message).where(message.c.id == bindparam("row")).values(next_at=bindparam("until")),
+            [{"row": row, "until": until} for row, until in untils.items()],
+        )
+
+    def postpone_all(self, reason: str, until: float | None) -> None:
+        """The messages that wait for this reason aren't to be tried before that time (epoch s); None: they may be."""
+        waits = and_(message.c.state == State.PENDING, message.c.reason == reason, message.c.in_hand.is_(None))
+        with self._write() as connection:
+            connection.execute(update(message).where(waits).values(next_at=until))
+
+    def begin_tries(self, ids: Sequence[int], run: str) -> None:
+        """Count a try of each and mark them as in hand, before their content is touched."""
+        self._update_many(
+            update(message)
+            .where(message.c.id == bindparam("row"))
+            .values(tries=message.c.tries + 1, in_hand=bindparam("run")),
+            [{"row": id_, "run": run} for id_ in ids],
+        )
+
+    def put_back(self, ids: Sequence[int]) -> None:
+        """Messages that were in hand and that nobody touched: their try didn't happen."""
+        self._update_many(
+            update(message).where(message.c.id == bindparam("row")).values(tries=message.c.tries - 1, in_hand=None),
+            [{"row": id_} for id_ in ids],
+        )
+
+    def give_back(self, ids: Sequence[int]) -> None:
+        """Messages that are in hand no more, and of which nothing is recorded: they are due again."""
+        self._update_many(
+            update(message).where(message.c.id == bindparam("row")).values(in_hand=None), [{"row": id_} for id_ in ids]
+        )
+
+    def suspect(self, ids: Sequence[int]) -> None:
+        """Messages at whose fetch something broke: that try didn't happen, and the next is one at a time."""
+        self._update_many(
+            update(message).where(message.c.id == bindparam("row")).values(tries=message.c.tries - 1, in_hand=SUSPECT),
+            [{"row": id_} for id_ in ids],
+        )
+
+    def not_alone(self, ids: Sequence[int]) -> None:
+        """Messages in hand beside which another is tried: should the process die now, they are suspect, no more."""
+        self._update_many(
+            update(message).where(message.c.id == bindparam("row")).values(in_hand=SUSPECT),
+            [{"row": id_} for id_ in ids],
+        )
+
+    def died_with(self, record: Record, *, alone: bool) -> None:
+        """A run ended with this message in hand, and when it was alone, that death counts; it stays suspect."""
+        with self._write() as connection:
+            connection.execute(
+                update(message)
+                .where(message.c.id == record.id)
+                .values(in_hand=SUSPECT, deaths=message.c.deaths + (1 if alone else 0))
+            )
+
+    def record(self, results: Sequence[Result], now: float) -> None:
+        """What tries came to, all in one transaction, on the disk when this returns."""
+        if not results:
+            return
+        with self._write(durable=True) as connection:
+            connection.execute(_RECORD, [_result_row(result, now) for result in results])
+            done = [_delivery_of(result, handler) | {"done_at": now} for result in results for handler in result.done]
+            if done:
+                statement = self._insert(delivery)
+                connection.execute(
+                    statement.on_conflict_do_update(
+                        index_elements=["message_id", "path", "handler"], set_={"done_at": now, "reason": None}
+                    ),
+                    done,
+                )
+            failed = [
+                _delivery_of(result, result.failed_handler) | {"tries": 1, "reason": result.reason}
+                for result in results
+                if result.failed_handler is not None
+            ]
+            if failed:
+                statement = self._insert(delivery)
+                connection.execute(
+                    statement.on_conflict_do_update(
+                        index_elements=["message_id", "path", "handler"],
+                        set_={"tries": delivery.c.tries + 1, "reason": statement.excluded.reason},
+                    ),
+                    failed,
+                )
+            handled = [result.id for result in results if result.state is State.HANDLED]
+            if handled:
+                self._know_senders(connection, handled, now)
+
+    def _know_senders(self, connection: Connection, ids: Sequence[int], now: float) -> None:
+        for chunk in chunks(list(ids)):
+            senders = select(message.c.sender, literal(now)).where(
+                message.c.id.in_(chunk), message.c.path == Path.CLEAN.value, message.c.sender.is_not(None)
+            )
+            statement = self._insert(known_sender).from_select(["sender", "since"], senders.distinct())
+            connection.execute(statement.on_conflict_do_nothing())
+
+
+_RECORD = (
+    update(message)
+    .where(message.c.id == bindparam("row"))
+    .values(
+        state=bindparam("new_state"),
+        reason=bindparam("new_reason"),
+        next_at=bindparam("new_next_at"),
+        outcome_at=bindparam("new_outcome_at"),
+        settle_to=bindparam("new_settle_to"),
+        settled_at=bindparam("new_settled_at"),
+        waiting_since=case(
+            (
+                bindparam("waiting"),
+                case((message.c.waiting_since < bindparam("now"), message.c.waiting_since), else_=bindparam("now")),
+            ),
+            else_=None,
+        ),
+        in_hand=None,
+        tries=message.c.tries - bindparam("untried"),
+    )
+)
+
+
+def _result_row(result: Result, now: float) -> dict[str, Any]:
+    done = result.state is not State.PENDING
+    return {
+        "row": result.id,
+        "new_state": result.state.value,
+        "new_reason": result.reason,
+        "new_next_at": result.next_at,
+        "new_outcome_at": now if done else None,
+        "new_settle_to": result.settle_to,
+        "new_settled_at": now if done and result.settle_to is None else None,
+        "waiting": result.waiting,
+        "untried": int(result.untried),
+        "now": now,
+    }
+
+
+def _delivery_of(result: Result, handler: str) -> dict[str, Any]:
+    return {"message_id": result.id, "path": result.path.value, "handler": handler}
