@@ -125,11 +125,9 @@ class Review:
             except CommandRefused:
                 continue
             here: dict[int, Record] = {
-                record.place.uid: record
+                uid: record
                 for record in records
-                if record.place.folder == folder
-                and record.place.uidvalidity == state.uidvalidity
-                and record.place.uid is not None
+                if record.place.folder == folder and (uid := record.place.uid_in(state)) is not None
             }
             for head in session.heads(here):
                 found[here[head.uid].id] = Headers.from_bytes(head.header)
@@ -141,8 +139,9 @@ class Review:
             state = session.select(record.place.folder)
         except CommandRefused:
             state = None
-        if state is not None and state.uidvalidity == record.place.uidvalidity and record.place.uid is not None:
-            for body in session.bodies([record.place.uid], cap=self._limits.message, expected=record.size):
+        uid = None if state is None else record.place.uid_in(state)
+        if uid is not None:
+            for body in session.bodies([uid], cap=self._limits.message, expected=record.size):
                 return body.raw, body.complete
         raise NotThere(
             f"The message {record.key} isn't where it lay in '{record.place.folder}'. Somebody moved or deleted it, "

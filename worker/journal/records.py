@@ -2,13 +2,20 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from worker.message.outcome import State
 from worker.message.verdict import Evidence, Path, Verdict
 
 DELETED = "deleted"
 """The reason of a handled message that we deleted from the mailbox, as the settings say."""
+
+
+class Numbered(Protocol):
+    """What has a UIDVALIDITY: UIDs of one numbering mean nothing in another."""
+
+    @property
+    def uidvalidity(self) -> int: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +25,14 @@ class Place:
     folder: str
     uidvalidity: int
     uid: int | None
+
+    def uid_in(self, state: Numbered) -> int | None:
+        """The UID, where it is known and of this state's numbering. Looks at no folder's name."""
+        return self.uid if self.uidvalidity == state.uidvalidity else None
+
+    def holds_in(self, state: Numbered) -> bool:
+        """Whether the UID is known, and of this state's numbering."""
+        return self.uid_in(state) is not None
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,11 +80,7 @@ class Walk:
                     raise
                 continue
             present = list_uids(session, name, state)
-            placed = {
-                record.place.uid
-                for record in self._messages.in_folder(name)
-                if record.place.uidvalidity == state.uidvalidity
-            }
+            placed = {record.place.uid_in(state) for record in self._messages.in_folder(name)}
             ours = self._ours(session, name, state, present)
             unknown = ours - placed
             looked = looks.get(name)
@@ -136,7 +132,7 @@ def strangers_of(folders: dict[str, WalkedFolder], rows: Sequence[Record]) -> St
 def found_in(folders: dict[str, WalkedFolder], strangers: Strangers, row: Record) -> str | None:
     """The folder in which the message lies: where its row says, or as one of the strangers, which is then taken."""
     folder = folders.get(row.place.folder)
-    if folder is not None and row.place.uidvalidity == folder.state.uidvalidity and row.place.uid in folder.present:
+    if folder is not None and row.place.uid_in(folder.state) in folder.present:
         return row.place.folder
     places = strangers.get(row.fingerprint)
     if not places:
