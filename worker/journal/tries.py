@@ -94,13 +94,11 @@ class Tries(Rows):
             [{"row": id_} for id_ in ids],
         )
 
-    def died_with(self, record: Record, *, alone: bool) -> None:
-        """A run ended with this message in hand, and when it was alone, that death counts; it stays suspect."""
+    def died_with(self, record: Record) -> None:
+        """A run ended with this message alone in hand: that death counts, and the message stays suspect."""
         with self._write() as connection:
             connection.execute(
-                update(message)
-                .where(message.c.id == record.id)
-                .values(in_hand=SUSPECT, deaths=message.c.deaths + (1 if alone else 0))
+                update(message).where(message.c.id == record.id).values(in_hand=SUSPECT, deaths=message.c.deaths + 1)
             )
 
     def record(self, results: Sequence[Result], now: float) -> None:

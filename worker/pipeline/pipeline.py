@@ -106,7 +106,7 @@ class Pipeline:
         suspects = self._tries.suspects()
         alone = [record for record in suspects if (record.in_hand or "").startswith(ALONE)]
         for record in alone:
-            self._tries.died_with(record, alone=True)
+            self._tries.died_with(record)
         self._fetch.suspects = [record.id for record in suspects]
         if suspects:
             log.warning("message.suspects", count=len(suspects), alone=len(alone))

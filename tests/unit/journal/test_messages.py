@@ -106,7 +106,7 @@ def test_what_is_opened_again_begins_anew_but_for_what_is_done(
     for record in (row, other):
         failed_twice(tries, record)
     places.settled([(record.id, Place("Failed", 3, 1)) for record in (row, other)], 4.0)
-    tries.died_with(row, alone=True)
+    tries.died_with(row)
     before = messages.with_keys([other.key])
 
     messages.reopen(row.id)

@@ -47,8 +47,8 @@ def test_a_try_is_counted_before_and_taken_back_when_it_did_not_happen(messages:
 def test_a_death_counts_only_alone_and_its_message_stays_suspect(messages: Messages, tries: Tries) -> None:
     alone, beside = messages.add([new(uid=1), new(uid=2)], 1.0)
     tries.begin_tries([alone.id, beside.id], "run-1")
-    tries.died_with(alone, alone=True)
-    tries.died_with(beside, alone=False)
+    tries.died_with(alone)
+    tries.not_alone([beside.id])
     assert [(record.deaths, record.in_hand) for record in messages.everything()] == [(1, SUSPECT), (0, SUSPECT)]
     assert len(tries.suspects()) == 2
 

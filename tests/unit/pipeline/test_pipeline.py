@@ -496,7 +496,7 @@ def test_poison_that_was_taken_away_and_is_retried_is_gone(world: World) -> None
     (row,) = world.rows()
     world.journal.reopen(row.id)
     for _ in range(DEATHS):
-        world.tries.died_with(row, alone=True)
+        world.tries.died_with(row)
     world.drain()
     assert world.states() == {State.GONE: 1}
 
