@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import Select, func, or_, select, update
 
 from worker.journal.database import Database
+from worker.journal.rows import evidence_of
 from worker.journal.schema import known_sender, message
 from worker.message.outcome import State
 
@@ -66,5 +67,4 @@ def _is_known() -> Any:
 
 
 def _sources(evidence: list[list[Any]] | None) -> tuple[str, ...]:
-    """As `worker.journal.messages` stores it: source, header, value, reason, whether it counts."""
-    return tuple(dict.fromkeys(piece[0] for piece in evidence or () if piece[4]))
+    return tuple(dict.fromkeys(piece.source for piece in evidence_of(evidence) if piece.counts))

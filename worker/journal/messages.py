@@ -6,8 +6,8 @@ from typing import Any
 
 from sqlalchemy import Connection, and_, bindparam, case, delete, func, select, update
 
-from worker.journal.records import DELETED, Counts, NewMessage, Record, evidence_json
-from worker.journal.rows import Rows, chunks
+from worker.journal.records import DELETED, Counts, NewMessage, Record
+from worker.journal.rows import Rows, chunks, evidence_json
 from worker.journal.schema import delivery, message, tally
 from worker.message.key import look_alike
 from worker.message.outcome import State

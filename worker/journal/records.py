@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 from worker.message.outcome import State
-from worker.message.verdict import Evidence, Path, Verdict
+from worker.message.verdict import Path, Verdict
 
 DELETED = "deleted"
 """The reason of a handled message that we deleted from the mailbox, as the settings say."""
@@ -114,36 +114,3 @@ class Counts:
 
 SUSPECT = "suspect"
 """In hand of no run any more; not cleared before it was tried again, as the next run may die with another one first."""
-
-
-def record_of(row: Any) -> Record:
-    return Record(
-        id=row.id,
-        key=row.key,
-        fingerprint=row.fingerprint,
-        state=State(row.state),
-        verdict=Verdict(Path(row.path), _evidence(row.evidence)),
-        place=Place(row.folder, row.uidvalidity, row.uid),
-        size=row.size,
-        received_at=row.received_at,
-        first_seen_at=row.first_seen_at,
-        tries=row.tries,
-        deaths=row.deaths,
-        in_hand=row.in_hand,
-        next_at=row.next_at,
-        settle_to=row.settle_to,
-        settled=row.settled_at is not None,
-        missed=row.missed,
-        released=row.released_at is not None,
-        reason=row.reason,
-        waiting_since=row.waiting_since,
-        sender=row.sender,
-    )
-
-
-def evidence_json(verdict: Verdict) -> list[list[Any]]:
-    return [[e.source, e.header, e.value, e.reason, e.counts] for e in verdict.evidence]
-
-
-def _evidence(stored: Any) -> tuple[Evidence, ...]:
-    return tuple(Evidence(*fields) for fields in stored or ())

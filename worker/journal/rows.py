@@ -7,8 +7,10 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from worker.journal.database import Database
-from worker.journal.records import Record, record_of
+from worker.journal.records import Place, Record
 from worker.journal.schema import message
+from worker.message.outcome import State
+from worker.message.verdict import Evidence, Path, Verdict
 
 
 class Rows:
@@ -25,7 +27,7 @@ class Rows:
 
     def _records(self, where: Any) -> list[Record]:
         with self._database.read() as connection:
-            return [record_of(row) for row in connection.execute(select(message).where(where).order_by(message.c.id))]
+            return [_record_of(row) for row in connection.execute(select(message).where(where).order_by(message.c.id))]
 
     @contextmanager
     def _write(self, *, durable: bool = False) -> Iterator[Connection]:
@@ -42,3 +44,36 @@ class Rows:
 
 def chunks(items: list[Any], size: int = 400) -> Iterable[list[Any]]:
     return (items[start : start + size] for start in range(0, len(items), size))
+
+
+def evidence_json(verdict: Verdict) -> list[list[Any]]:
+    return [[e.source, e.header, e.value, e.reason, e.counts] for e in verdict.evidence]
+
+
+def evidence_of(stored: Any) -> tuple[Evidence, ...]:
+    return tuple(Evidence(*fields) for fields in stored or ())
+
+
+def _record_of(row: Any) -> Record:
+    return Record(
+        id=row.id,
+        key=row.key,
+        fingerprint=row.fingerprint,
+        state=State(row.state),
+        verdict=Verdict(Path(row.path), evidence_of(row.evidence)),
+        place=Place(row.folder, row.uidvalidity, row.uid),
+        size=row.size,
+        received_at=row.received_at,
+        first_seen_at=row.first_seen_at,
+        tries=row.tries,
+        deaths=row.deaths,
+        in_hand=row.in_hand,
+        next_at=row.next_at,
+        settle_to=row.settle_to,
+        settled=row.settled_at is not None,
+        missed=row.missed,
+        released=row.released_at is not None,
+        reason=row.reason,
+        waiting_since=row.waiting_since,
+        sender=row.sender,
+    )
