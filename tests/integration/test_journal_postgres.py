@@ -8,11 +8,12 @@ from sqlalchemy import text
 from tests.rig.postgres import Postgres
 
 # The very same tests, on the database of this module's fixtures.
+from tests.unit.journal.test_anchors import test_anchors_never_go_back  # noqa: F401
+from tests.unit.journal.test_facts import test_facts  # noqa: F401
 from tests.unit.journal.test_glance import (  # noqa: F401
     test_a_day_is_24_hours_with_this_one_the_oldest_first,
     test_the_newest_are_those_that_came_to_their_state_last,
 )
-from tests.unit.journal.test_journal import test_anchors_never_go_back, test_facts  # noqa: F401
 from tests.unit.journal.test_messages import (  # noqa: F401
     test_counts,
     test_more_rows_than_one_statement_takes,

@@ -1,9 +1,14 @@
-"""An empty journal in memory, and what reads and writes its messages."""
+"""Empty journals, in memory and on a disk, and what reads and writes messages."""
+
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from worker.journal.database import Database
+from worker.journal.journal import FILE
 from worker.journal.messages import Messages
+from worker.journal.migrate import migrate
 from worker.journal.places import Places
 from worker.journal.schema import metadata
 from worker.journal.tries import Tries
@@ -14,6 +19,14 @@ def database() -> Database:
     database = Database("sqlite://")
     metadata.create_all(database._engine)
     return database
+
+
+@pytest.fixture
+def on_file(tmp_path: Path) -> Iterator[Database]:
+    database = Database(f"sqlite:///{tmp_path / FILE}")
+    migrate(database)
+    yield database
+    database.close()
 
 
 @pytest.fixture

@@ -1,25 +1,15 @@
 """What the status page shows of the messages: the last day by the hour, and the newest few of a state."""
 
-import pytest
-
 from worker.journal.database import Database
 from worker.journal.glance import HOUR, Hour, Newest, last_day, newest
 from worker.journal.messages import Messages
 from worker.journal.records import NewMessage, Place, Result
-from worker.journal.schema import metadata
 from worker.journal.tries import Tries
 from worker.message.outcome import State
 from worker.message.verdict import Path, Verdict
 
 NOON = 1_780_488_000
 NOW = NOON + 1234.5
-
-
-@pytest.fixture
-def database() -> Database:
-    database = Database("sqlite://")
-    metadata.create_all(database._engine)
-    return database
 
 
 def ended(database: Database, state: State, *times: float) -> None:

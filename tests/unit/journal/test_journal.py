@@ -8,65 +8,22 @@ from zoneinfo import ZoneInfo
 
 import pytest
 import time_machine
-from alembic.autogenerate import compare_metadata
-from alembic.migration import MigrationContext
 
-import worker.journal.migrate as migrate_module
-from worker.journal.anchors import Head, JournalAnchors
 from worker.journal.database import Database, JournalDamaged, JournalUnavailable
-from worker.journal.facts import Facts, LastPoll, OtherAccount
+from worker.journal.facts import Facts, OtherAccount
 from worker.journal.journal import FILE, Journal
-from worker.journal.messages import Messages
-from worker.journal.migrate import HEAD, JournalTooNew, is_current, migrate
+from worker.journal.migrate import HEAD, JournalTooNew
 from worker.journal.records import NewMessage, Place
-from worker.journal.schema import metadata
 from worker.message.verdict import Path as MailPath
 from worker.message.verdict import Verdict
 
 ADDRESS = "pathology.results@nhs.net"
 
 
-@pytest.fixture
-def database(tmp_path: Path) -> Database:
-    database = Database(f"sqlite:///{tmp_path / FILE}")
-    migrate(database)
-    return database
-
-
 def opened(folder: Path) -> Journal:
     journal = Journal(folder, None, lambda: 1.0)
     journal.open(ADDRESS)
     return journal
-
-
-def test_the_migrations_come_to_the_schema_that_the_code_speaks(database: Database) -> None:
-    with database.read() as connection:
-        context = MigrationContext.configure(connection, opts={"compare_type": True})
-        assert compare_metadata(context, metadata) == []
-
-
-def test_migrating_twice_changes_nothing(database: Database) -> None:
-    migrate(database)
-    with database.read() as connection:
-        assert connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar() == HEAD
-
-
-def test_a_journal_of_an_older_program_is_upgraded_with_what_is_in_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    database = Database(f"sqlite:///{tmp_path / FILE}")
-    monkeypatch.setattr(migrate_module, "HEAD", "0001")
-    migrate(database)
-    Facts(database).remember("note", "of before")
-    monkeypatch.undo()
-    assert not is_current(database)
-
-    migrate(database)
-
-    assert is_current(database)
-    assert Facts(database).recall("note") == "of before"
-    with database.read() as connection:
-        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
 
 
 def test_a_journal_of_a_newer_program_is_refused_and_left_alone(tmp_path: Path) -> None:
@@ -239,59 +196,3 @@ def test_a_lost_file_is_unavailable_not_a_crash(tmp_path: Path) -> None:
     (tmp_path / FILE).mkdir()
     with pytest.raises(JournalUnavailable):
         journal.messages.everything()
-
-
-def test_an_exception_in_a_transaction_undoes_it(database: Database) -> None:
-    facts = Facts(database)
-    with pytest.raises(RuntimeError):
-        write_and_fail(database)
-    assert facts.paused() is None
-
-
-def write_and_fail(database: Database) -> None:
-    with database.write() as connection:
-        connection.exec_driver_sql("INSERT INTO fact VALUES ('paused', 'x')")
-        raise RuntimeError
-
-
-def test_writers_of_two_processes_wait_for_each_other(database: Database) -> None:
-    other = Messages(Database(database.url))
-    mine = Messages(database)
-    for number in range(20):
-        writer = (mine, other)[number % 2]
-        writer.add([NewMessage("a" * 26, Place("INBOX", 1, number + 1), 1, 1.0, Verdict(MailPath.CLEAN))], 1.0)
-    assert len({row.key for row in mine.everything()}) == 20
-
-
-def test_facts(database: Database) -> None:
-    facts = Facts(database)
-    assert facts.last_poll() is None
-    facts.polled(LastPoll(5.0, ok=True, new=3))
-    facts.polled(LastPoll(6.5, ok=False, new=0))
-    assert facts.last_poll() == LastPoll(6.5, ok=False, new=0)
-    facts.pause("someone", 0.0)
-    assert facts.paused() == "1970-01-01T00:00:00+00:00 by someone"
-    facts.resume("some")
-    facts.resume("so%")
-    assert facts.paused() is not None, "that pause is another's"
-    facts.resume("someone")
-    assert facts.paused() is None
-    facts.pause("someone", 0.0)
-    facts.resume()
-    facts.resume()
-    assert facts.paused() is None
-    facts.remember("note", "left by someone")
-    facts.resume("someone")
-    assert facts.recall("note") == "left by someone"
-
-
-def test_anchors_never_go_back(database: Database) -> None:
-    anchors = JournalAnchors(database)
-    anchors.store("a", Head(5, "five"))
-    anchors.store("a", Head(4, "four"))
-    anchors.store("b_", Head(1, "one"))
-    assert anchors.heads() == {"a": Head(5, "five"), "b_": Head(1, "one")}
-    anchors.store("a", Head(6, "six"))
-    assert anchors.heads()["a"] == Head(6, "six")
-    anchors.store("a", Head(6, "six, anew"))
-    assert anchors.heads()["a"] == Head(6, "six, anew")

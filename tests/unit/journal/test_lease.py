@@ -2,14 +2,12 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from worker.journal.database import Database, JournalUnavailable
 from worker.journal.lease import DURATION, Lease, current_holder
-from worker.journal.migrate import migrate
 
 HOLD = """
 import sys, time
@@ -32,11 +30,8 @@ class Time:
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    database = Database(f"sqlite:///{tmp_path / 'journal.sqlite'}")
-    migrate(database)
-    yield database
-    database.close()
+def database(on_file: Database) -> Database:
+    return on_file
 
 
 def lease_of(database: Database, folder: Path, holder: str = "me", time: Time | None = None) -> Lease:

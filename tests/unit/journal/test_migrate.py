@@ -1,0 +1,44 @@
+"""The schema that this program speaks, and journals of older programs."""
+
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+
+import worker.journal.migrate as migrate_module
+from worker.journal.database import Database
+from worker.journal.facts import Facts
+from worker.journal.journal import FILE
+from worker.journal.migrate import HEAD, is_current, migrate
+from worker.journal.schema import metadata
+
+
+def test_the_migrations_come_to_the_schema_that_the_code_speaks(on_file: Database) -> None:
+    with on_file.read() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, metadata) == []
+
+
+def test_migrating_twice_changes_nothing(on_file: Database) -> None:
+    migrate(on_file)
+    with on_file.read() as connection:
+        assert connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar() == HEAD
+
+
+def test_a_journal_of_an_older_program_is_upgraded_with_what_is_in_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = Database(f"sqlite:///{tmp_path / FILE}")
+    monkeypatch.setattr(migrate_module, "HEAD", "0001")
+    migrate(database)
+    Facts(database).remember("note", "of before")
+    monkeypatch.undo()
+    assert not is_current(database)
+
+    migrate(database)
+
+    assert is_current(database)
+    assert Facts(database).recall("note") == "of before"
+    with database.read() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
