@@ -1,4 +1,4 @@
-"""The heads of the audit trail's chains, kept outside the trail so that a cut tail shows."""
+"""The heads of the audit trail's chains, kept outside the trail so that a truncated trail is noticed."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ _PREFIX = "audit.head."
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """Where a chain stands: its lines so far, and the keyed hash of the last one (64 hexadecimal digits)."""
+    """The head of a chain: the number of its lines, and the keyed hash of the last one (64 hexadecimal digits)."""
 
     count: int
     mac: str
@@ -26,13 +26,13 @@ class JournalAnchors:
         self._database = database
 
     def heads(self) -> Mapping[str, Head]:
-        """All anchored chains."""
+        """The head of each anchored chain."""
         with self._database.read() as connection:
             rows = connection.execute(select(fact).where(fact.c.name.startswith(_PREFIX)))
             return {row.name.removeprefix(_PREFIX): _head(row.value) for row in rows}
 
     def store(self, chain: str, head: Head) -> None:
-        """Keep this head, durably, unless the one kept has a higher count."""
+        """Store this head durably, unless the stored one has a higher count."""
         name = _PREFIX + chain
         with self._database.write(durable=True) as connection:
             kept = connection.execute(select(fact.c.value).where(fact.c.name == name)).scalar()

@@ -1,7 +1,7 @@
-"""The durable ledger of login attempts: each is a row on the disk before its credential leaves the process.
+"""The durable ledger of login attempts: each attempt is on the disk before its credential leaves the process.
 
-It stores and tells; what follows from it is decided in `worker.login`. Rows are ordered by `number`, never by time: the
-clock may jump, the number only counts up, over restarts, resets and restored journals alike.
+The ledger only stores; `worker.login` decides what follows from it. Rows are ordered by `number`, never by time: the
+clock can jump, but the number only increases, across restarts, resets and restored journals.
 """
 
 import secrets
@@ -30,12 +30,12 @@ _WARNED: Final = "login.warned"
 
 
 class Overtaken(JournalUnavailable):
-    """Another process wrote an attempt since the ledger was read: what was decided from it no longer holds."""
+    """Another process has written an attempt since the ledger was read, so decisions made from it no longer hold."""
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One row. Times in epoch seconds; `outcome` None: no answer was recorded. See the table for the columns."""
+    """One row of the table `attempt`. Times are epoch seconds. outcome: None if no answer was recorded."""
 
     number: int
     at: float
@@ -54,7 +54,7 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class KnownCredential:
-    """A password's fingerprint. accepted: the number of the attempt that it last succeeded in; None: never."""
+    """A password's fingerprint. accepted: the number of the last attempt that succeeded with it; None if none did."""
 
     fingerprint: str
     first_seen_at: float
@@ -63,16 +63,16 @@ class KnownCredential:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """What the journal knows of the login, in one consistent view.
+    """What the journal knows of the login, read in one transaction.
 
-    epoch: which journal this is; None: it has never seen an attempt. head: the highest number, 0 without rows.
-    records: in order, password rows since the last password success or reset, token rows and waits without a credential
-    since the last success of either kind or reset: a password that got in has led to a new token.
-    reset_unproven: the last reset has had no success since; where it was about a password, none of a password.
-    current: the fingerprint of the credential that would have been sent last. password: that of the account's password,
-    where one was read; None: there was none. refused: why it wasn't sent, where it wasn't fit.
-    way: how the settings said to log in then. settled: the number of the last success of either kind, or reset.
-    moved: the rows were written in another database than they lie in now: restored, or moved.
+    epoch: identifies this journal; None if it has no attempts yet. head: the highest number, or 0.
+    records: in order. Password rows since the last reset or success with a password; token rows, and waits without a
+    credential, since the last reset or success of either kind, because a password that got in leads to a new token.
+    reset_unproven: no login has succeeded since the last reset; if that was about a password, none with a password.
+    current: the fingerprint of the credential that was to be sent last. password: the fingerprint of the account's
+    password; None if none was read. refused: why the credential wasn't sent, if it wasn't fit.
+    way: how the settings said to log in. settled: the number of the last reset or success of either kind.
+    moved: the rows were written in a database other than this one, so the journal was restored or moved.
     """
 
     epoch: str | None = None
@@ -88,20 +88,18 @@ class History:
 
 
 class AttemptLedger:
-    """Reads and writes the ledger. Every method may raise `JournalUnavailable`; then nothing was recorded."""
+    """Reads and writes the ledger. Every method may raise `JournalUnavailable`, and has then recorded nothing."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     @property
     def shared(self) -> bool:
-        """Whether workers on other hosts write here too."""
+        """Whether workers on other hosts may write to this ledger."""
         return not self._database.is_sqlite
 
-    # -- reading -------------------------------------------------------------------------------------------------------
-
     def history(self) -> History:
-        """All that decides about the next attempt."""
+        """Everything that decides whether the next attempt is made."""
         with self._database.read() as connection:
             reset = _last(connection, attempt.c.kind == RESET)
             password = max(reset, _last(connection, _success("password")))
@@ -123,25 +121,23 @@ class AttemptLedger:
             )
 
     def head(self) -> int:
-        """The highest number, 0 without rows: what to look at to see whether anything was written since."""
+        """The highest number, or 0. It changes whenever a row is added."""
         with self._database.read() as connection:
             return _last(connection, None)
 
     def credentials(self) -> Sequence[KnownCredential]:
-        """Every password that was ever read, the last accepted first, those never accepted at the end."""
+        """Every password that was ever read: the one accepted last comes first, those never accepted come last."""
         with self._database.read() as connection:
             rows = connection.execute(select(credential)).mappings()
             return sorted((KnownCredential(**row) for row in rows), key=lambda known: -(known.accepted or 0))
 
     def warned(self) -> str | None:
-        """The mark that `warn` left last."""
+        """The mark that `warn` stored last."""
         with self._database.read() as connection:
             return _fact(connection, _WARNED)
 
-    # -- writing -------------------------------------------------------------------------------------------------------
-
     def salt(self) -> bytes:
-        """The salt of this journal's fingerprints, made at first use."""
+        """The salt of this journal's fingerprints, created on first use."""
         with self._database.read() as connection:
             stored = _fact(connection, _SALT)
         return bytes.fromhex(stored or self._new_salt())
@@ -165,16 +161,18 @@ class AttemptLedger:
         jitter: float,
         note: str | None = None,
     ) -> int:
-        """Write an attempt that has no answer yet, on the disk when this returns. A password counts until one is known.
+        """Record an attempt before its answer is known, on the disk when this returns.
 
-        after: the head that the decision was made from. floor: the number to be higher than, where the journal's own
-        head isn't known to be the highest. epoch: what this journal is called from now on. note: the way of logging in.
+        A password counts against the budget until its answer is known.
+
+        after: the head that the decision was based on. floor: the new number is higher than this, because a restored
+        journal's own head may be too low. epoch: identifies this journal from now on. note: the way of logging in.
 
         Returns:
             The attempt's number.
 
         Raises:
-            Overtaken: the head is another one by now.
+            Overtaken: the head has changed.
         """
         row = {"kind": kind, "credential": credential, "actor": actor, "counts": kind == "password", "jitter": jitter}
         row["note"] = note
@@ -195,9 +193,9 @@ class AttemptLedger:
         said: str | None = None,
         note: str | None = None,
     ) -> int:
-        """Write a row that is no attempt, whole: a reset, a doubt, or a wait with nothing sent. Else as `begin`.
+        """Record a row that isn't an attempt: a reset, a doubt, or a wait with nothing sent. Otherwise as `begin`.
 
-        outcome: of a wait, its class; of a reset, what it is about, `password` or `token`.
+        outcome: the class of the failure that a wait follows; or what a reset is about, `password` or `token`.
         """
         row = {"kind": kind, "actor": actor, "counts": False, "jitter": jitter, "outcome": outcome}
         row |= {"retry_after": retry_after, "said": said, "note": note, "finished_at": at}
@@ -206,7 +204,7 @@ class AttemptLedger:
     def finish(
         self, number: int, *, outcome: str, counts: bool, at: float, retry_after: float | None = None, said: str = ""
     ) -> None:
-        """Write what an attempt came to, on the disk when this returns."""
+        """Record the result of an attempt, on the disk when this returns."""
         values = {"outcome": outcome, "counts": counts, "retry_after": retry_after, "said": said, "finished_at": at}
         with self._database.write(durable=True) as connection:
             connection.execute(update(attempt).where(attempt.c.number == number).values(**values))
@@ -217,7 +215,7 @@ class AttemptLedger:
                 )
 
     def cool_from(self, numbers: Sequence[int], at: float) -> None:
-        """Let the waits of these rows run from this time on: the clock went back behind them."""
+        """Let the waits of these rows start at this time, because the clock was set back to before they began."""
         with self._database.write(durable=True) as connection:
             connection.execute(update(attempt).where(attempt.c.number.in_(numbers)).values(cools_from=at))
 
@@ -231,10 +229,10 @@ class AttemptLedger:
         sends: str | None = None,
         way: str | None = None,
     ) -> None:
-        """A credential was read; the first time that a password is seen is when its age begins.
+        """Record that a credential was read. A password's age begins when it is first seen.
 
-        refused: why it won't be sent. sends: the fingerprint of what would be sent, where it is something else: a token
-        that the password has led to. way: how the settings say to log in.
+        refused: why it won't be sent. sends: the fingerprint of what would be sent instead, such as a token that the
+        password led to. way: how the settings say to log in.
         """
         facts = {_CURRENT: sends or fingerprint, _PASSWORD: fingerprint if password else None}
         facts |= {_REFUSED: refused, _WAY: way}
@@ -251,12 +249,12 @@ class AttemptLedger:
                 connection.execute(insert(credential).values(fingerprint=fingerprint, first_seen_at=at))
 
     def warn(self, mark: str) -> None:
-        """Remember that a warning was given, so that a restart doesn't give it again."""
+        """Remember that a warning was given, so that it isn't given again after a restart."""
         with self._database.write() as connection:
             _set_fact(connection, _WARNED, mark)
 
     def compact(self, before: float) -> int:
-        """Remove rows that finished before a time and no longer decide anything; how many."""
+        """Delete rows that finished before that time (epoch s) and no longer decide anything. Returns how many."""
         keep = {record.number for record in self.history().records}
         with self._database.write() as connection:
             reset = _last(connection, attempt.c.kind == RESET)
@@ -267,7 +265,7 @@ class AttemptLedger:
 
     def _append(self, after: int, floor: int, epoch: str, at: float, row: dict[str, Any]) -> int:
         with self._database.write(durable=True) as connection:
-            if self.shared:  # with SQLite, writers come one after the other anyway
+            if self.shared:  # SQLite has one writer at a time anyway
                 connection.execute(text("LOCK TABLE attempt IN SHARE ROW EXCLUSIVE MODE"))
             head = _last(connection, None)
             if head != after:
@@ -298,9 +296,9 @@ def _about(connection: Connection, reset: int) -> str | None:
 
 
 def _database(connection: Connection) -> str | None:
-    """Which database this is, as `CLUSTER OID`; None for a file, which its witness knows by its inode.
+    """Identifies this database as `CLUSTER OID`; None for a file, which the login's witness identifies by its inode.
 
-    The cluster's own number isn't everybody's to read: then it is `-`.
+    CLUSTER is `-` if we aren't allowed to read it.
     """
     if connection.dialect.name == "sqlite":
         return None
@@ -313,7 +311,7 @@ def _database(connection: Connection) -> str | None:
 
 
 def _moved(stored: str | None, database: str | None) -> bool:
-    """Whether the rows come from another database, by what is known of both."""
+    """Whether the rows come from another database, as far as both are known."""
     pairs = zip((stored or "").split(), (database or "").split(), strict=False)
     return any(before != now for before, now in pairs if "-" not in (before, now))
 

@@ -1,8 +1,8 @@
-"""The journal's database: one engine, reads and writes, and what it means when it can't be used.
+"""The journal's database: its engine, its transactions, and its errors.
 
-SQLite in the state folder, or PostgreSQL between hosts; the rest of the journal speaks SQLAlchemy Core and doesn't know
-which. A commit survives the death of the process at once. It survives the death of the machine after a `durable` write,
-which waits for the disk, for itself and for every commit before it.
+It is SQLite in the state folder, or PostgreSQL where several hosts share a journal. The rest of the journal uses
+SQLAlchemy Core and doesn't know which. Every commit survives a crash of the process. A commit survives a crash of the
+machine once a `durable` write has returned, which waits until it and every commit before it are on the disk.
 """
 
 import sqlite3
@@ -16,28 +16,28 @@ from sqlalchemy.exc import DatabaseError, SQLAlchemyError
 
 BUSY_TIMEOUT_MS = 10_000
 CONNECT_TIMEOUT_S = 5
-"""Seconds until a database server that doesn't answer counts as lost; what its URL says of these is kept."""
+"""Seconds until a database server that doesn't answer counts as lost. Its URL may override all of `_PATIENCE`."""
 _PATIENCE = {"connect_timeout": CONNECT_TIMEOUT_S, "tcp_user_timeout": 10_000, "keepalives_idle": 10}
 _FOR_THIS_WRITE = (
     "SELECT set_config('synchronous_commit', '{wait}', true), set_config('lock_timeout', '10s', true),"
-    # a process that is stopped in the midst of a write must not keep the others waiting for its locks
+    # so that a process that is suspended during a write doesn't block the others with its locks
     " set_config('idle_in_transaction_session_timeout', '5s', true)"
 )
 
 
 class JournalUnavailable(Exception):
-    """The journal can't be read or written now: a full disk, a lost database. No login, no hand-over, no move."""
+    """The journal can't be read or written now, perhaps because the disk is full. No login, no handling, no move."""
 
 
 class JournalDamaged(JournalUnavailable):
-    """The journal is there, and isn't a whole journal any more. It takes a person: `journal rebuild`."""
+    """The journal exists but is damaged. A person has to run `journal rebuild`."""
 
 
 class Database:
-    """Gives connections to the journal. Safe to use from several threads; each call has a connection of its own."""
+    """Transactions on the journal. Thread-safe: each transaction has a connection of its own."""
 
     def __init__(self, url: str | URL, *, reading: bool = False) -> None:
-        """reading: of a file, no more is asked than that it can be read."""
+        """reading: a file needs to be readable only."""
         self.url = make_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self._engine = _sqlite_engine(self.url, reading=reading) if self.is_sqlite else _server_engine(self.url)
@@ -45,7 +45,7 @@ class Database:
 
     @property
     def insert(self) -> Any:
-        """SQLAlchemy's `insert` of this database's dialect, which has `on_conflict_do_…`; the other isn't loaded."""
+        """The `insert` of this database's dialect, which has `on_conflict_do_…`. The other dialect isn't imported."""
         if self.is_sqlite:
             from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
@@ -56,7 +56,7 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """One consistent view of the journal.
+        """A transaction that sees one consistent state of the journal.
 
         Raises:
             JournalUnavailable: the database can't be reached or read.
@@ -66,9 +66,10 @@ class Database:
 
     @contextmanager
     def write(self, *, durable: bool = False) -> Iterator[Connection]:
-        """One transaction, committed when the block ends without an exception.
+        """A transaction that is committed when the block ends without an exception.
 
-        durable: on return it, and every commit before it, is on the disk, not only in the operating system's memory.
+        durable: when the block has ended, this commit and every earlier one are on the disk, not only in the operating
+        system's memory.
 
         Raises:
             JournalUnavailable: nothing of this transaction was recorded.
@@ -76,7 +77,7 @@ class Database:
         with _translated(), self._engine.connect() as connection:
             if self.is_sqlite:
                 connection.info["write"] = True
-                # NORMAL commits survive the process; FULL waits for the disk as well.
+                # With NORMAL, a commit survives a crash of the process. FULL also waits for the disk.
                 _pragma(connection, f"synchronous = {'FULL' if durable else 'NORMAL'}")
             try:
                 with connection.begin():
@@ -87,11 +88,11 @@ class Database:
                 connection.info.pop("write", None)
 
     def check_whole(self) -> None:
-        """Look at the pages of a database that is a file.
+        """Check the pages of an SQLite file.
 
         Raises:
             JournalUnavailable: it can't be read.
-            JournalDamaged: it can, and isn't a whole database any more.
+            JournalDamaged: it can be read, but is damaged.
         """
         with self.read() as connection:
             found = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar()
@@ -99,12 +100,12 @@ class Database:
             raise JournalDamaged("the journal's file is damaged")
 
     def close(self) -> None:
-        """Give all connections back."""
+        """Close all connections."""
         self._engine.dispose()
 
 
 def _pragma(connection: Connection, text: str) -> None:
-    cursor = connection.connection.cursor()  # outside any transaction, where SQLAlchemy would begin one
+    cursor = connection.connection.cursor()  # SQLAlchemy would begin a transaction, where the pragma has no effect
     cursor.execute(f"PRAGMA {text}")
     cursor.close()
 
@@ -119,19 +120,19 @@ def _sqlite_engine(url: URL, *, reading: bool) -> Engine:
             for pragma in (*mode, "foreign_keys = ON", f"busy_timeout = {BUSY_TIMEOUT_MS}"):
                 connection.execute(f"PRAGMA {pragma}")
         except sqlite3.Error:
-            connection.close()  # a connection that was refused is nobody's to give back
+            connection.close()  # SQLAlchemy doesn't close a connection whose preparation fails
             raise
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
-        # IMMEDIATE: a writer that starts as a reader could fail half-way with 'database is locked'.
+        # IMMEDIATE, because a writer that begins as a reader can fail half-way with 'database is locked'.
         connection.exec_driver_sql("BEGIN IMMEDIATE" if connection.info.get("write") else "BEGIN")
 
     return engine
 
 
 def _server_engine(url: URL) -> Engine:
-    """Writes see what others have committed: a row that two want to change is changed by one after the other."""
+    """READ COMMITTED: two transactions that change the same row do so one after the other, and neither fails."""
     patience = {name: value for name, value in _PATIENCE.items() if name not in url.query}
     engine = create_engine(url, pool_pre_ping=True, isolation_level="READ COMMITTED", connect_args=patience)
 
@@ -139,8 +140,11 @@ def _server_engine(url: URL) -> Engine:
     def end_pipeline(
         connection: Connection, _cursor: object, _said: str, _values: object, _context: object, many: bool
     ) -> None:
-        """Many rows go in a pipeline, after which PostgreSQL 15 doesn't count how long a transaction idles: a process
-        that is stopped right there would hold its locks, and keep its follower waiting, until it goes on."""
+        """Make the timeout for idle transactions work after `executemany`.
+
+        `executemany` uses a pipeline, after which PostgreSQL 15 doesn't time how long the transaction idles. A process
+        that is suspended right there would keep its locks, and block its successor, until it is resumed.
+        """
         if many:
             cursor = connection.connection.cursor()
             cursor.execute("SELECT 1")
@@ -150,7 +154,7 @@ def _server_engine(url: URL) -> Engine:
 
 
 def _read_only(engine: Engine) -> Engine:
-    """One snapshot for all of a transaction; as it changes nothing, nobody's change can make it fail."""
+    """One snapshot for a whole transaction. It changes nothing, so it can't fail on a conflict."""
     return engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
 
 

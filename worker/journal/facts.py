@@ -17,9 +17,9 @@ class OtherAccount(Exception):
 
 @dataclass(frozen=True, slots=True)
 class LastPoll:
-    """How the last poll went. at, good_at: epoch s, of it and of the last good one; new: messages not seen before.
+    """How the last poll went. at: when it was. good_at: when the last successful one was (both epoch s).
 
-    trouble: a word of ours for what was in its way; None: nothing, or it isn't known.
+    new: how many messages were new. trouble: our word for what went wrong; None if nothing did, or it isn't known.
     """
 
     at: float
@@ -37,19 +37,19 @@ class Facts:
         self._insert: Any = database.insert
 
     def belongs_to(self, address: str) -> None:
-        """Make this the journal of this account, or find that it already is.
+        """Make this the journal of this account, unless it is already.
 
         Raises:
-            OtherAccount: it is another's.
+            OtherAccount: it belongs to another account.
         """
         if self.refuse_others(address) is None:
             self._set("account", address.lower())
 
     def refuse_others(self, address: str) -> str | None:
-        """Whose journal this is; None: nobody's yet.
+        """The account that this journal belongs to; None if it belongs to none yet.
 
         Raises:
-            OtherAccount: it is another's.
+            OtherAccount: it belongs to another account.
         """
         owner, address = self._get("account"), address.lower()
         if owner not in (None, address):
@@ -64,16 +64,16 @@ class Facts:
         self._set("last_poll", orjson.dumps(asdict(poll)).decode())
 
     def last_poll(self) -> LastPoll | None:
-        """How the last poll went; None before any."""
+        """How the last poll went; None if there hasn't been one."""
         stored = self._get("last_poll")
         return None if stored is None else LastPoll(**orjson.loads(stored))
 
     def pause(self, actor: str, now: float) -> None:
-        """No hand-over and no settling until resumed."""
+        """Pause work: no message is handled or settled until `resume`."""
         self._set("paused", f"{datetime.fromtimestamp(now, UTC).isoformat()} by {actor}")
 
     def resume(self, paused_by: str | None = None) -> None:
-        """Work goes on; with `paused_by` only where it was paused by that actor."""
+        """Resume work. With `paused_by`, only if that actor paused it."""
         mine = fact.c.name == "paused"
         if paused_by is not None:
             mine = and_(mine, fact.c.value.endswith(f" by {paused_by}", autoescape=True))
@@ -81,15 +81,15 @@ class Facts:
             connection.execute(delete(fact).where(mine))
 
     def paused(self) -> str | None:
-        """Since when and by whom work is paused; None: it isn't."""
+        """Since when and by whom work is paused; None if it isn't."""
         return self._get("paused")
 
     def remember(self, name: str, text: str) -> None:
-        """Keep a short text of another room's under this name, instead of what was kept before."""
+        """Store a short text for another part of the worker under this name, replacing what was there."""
         self._set(f"kept.{name}", text)
 
     def recall(self, name: str) -> str | None:
-        """What was kept last under this name."""
+        """The text that was last stored under this name."""
         return self._get(f"kept.{name}")
 
     def _get(self, name: str) -> str | None:

@@ -1,4 +1,4 @@
-"""What the status page shows of the messages besides their counts: the last day by the hour, and the newest few."""
+"""What the status page shows of messages besides their counts: the last day by the hour, and the newest few."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ HOUR = 3600
 
 @dataclass(frozen=True, slots=True)
 class Hour:
-    """What came to its outcome in one hour. at: epoch s of its start."""
+    """How many messages reached each outcome in one hour. at: when the hour began (epoch s)."""
 
     at: int
     handled: int
@@ -24,7 +24,7 @@ class Hour:
 
 @dataclass(frozen=True, slots=True)
 class Newest:
-    """A message that came to its outcome lately. at: epoch s."""
+    """A message that reached its outcome lately. at: when it did (epoch s)."""
 
     key: str
     at: float
@@ -32,7 +32,7 @@ class Newest:
 
 
 def last_day(database: Database, now: float) -> list[Hour]:
-    """The last 24 hours, this one included, oldest first."""
+    """The last 24 hours including the present one, oldest first."""
     this_hour = int(now) // HOUR * HOUR
     first = this_hour - 23 * HOUR
     hour = cast(func.floor((message.c.outcome_at - first) / HOUR), Integer)
@@ -50,7 +50,7 @@ def last_day(database: Database, now: float) -> list[Hour]:
 
 
 def newest(database: Database, state: State, count: int) -> Sequence[Newest]:
-    """The newest few of a state, by when they came to it."""
+    """The messages that reached this state last, newest first; at most `count`."""
     query = (
         select(message.c.key, message.c.outcome_at, message.c.reason)
         .where(message.c.state == state.value, message.c.outcome_at.is_not(None))

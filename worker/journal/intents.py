@@ -1,4 +1,4 @@
-"""What a person asked for: a message to be released, or tried again. The lease holder carries it out."""
+"""Requests by people: to release a message, or to try it again. The worker that holds the lease carries them out."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,17 +11,17 @@ from worker.journal.schema import intent
 
 
 class Kind(StrEnum):
-    """What is asked for."""
+    """What a person asks for."""
 
     RELEASE = "release"
-    """A person's word that junk is clean."""
+    """Junk is clean."""
     RETRY = "retry"
-    """A dead letter is to be tried again."""
+    """Try a dead letter again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """One message, what is asked for it, and by whom."""
+    """A request about one message, and who made it."""
 
     id: int
     kind: Kind
@@ -30,13 +30,13 @@ class Intent:
 
 
 class Intents:
-    """Reads and writes what people asked for. Every method may raise `JournalUnavailable`."""
+    """Reads and writes requests. Every method may raise `JournalUnavailable`."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def ask(self, kind: Kind, keys: Sequence[str], *, reason: str, actor: str, now: float) -> None:
-        """Write down what is asked for these messages, on the disk when this returns."""
+        """Record a request for each of these messages, on the disk when this returns."""
         with self._database.write(durable=True) as connection:
             connection.execute(
                 intent.insert(),
@@ -44,17 +44,17 @@ class Intents:
             )
 
     def open(self) -> list[Intent]:
-        """What isn't carried out yet, in the order it was asked for."""
+        """Requests that aren't carried out yet, oldest first."""
         with self._database.read() as connection:
             rows = connection.execute(select(intent).where(intent.c.done_at.is_(None)).order_by(intent.c.id))
             return [Intent(row.id, Kind(row.kind), row.key, row.actor) for row in rows]
 
     def done(self, ids: Sequence[int], now: float) -> None:
-        """These are carried out."""
+        """Record that these requests have been carried out."""
         with self._database.write(durable=True) as connection:
             connection.execute(update(intent).where(intent.c.id.in_(list(ids))).values(done_at=now))
 
     def forget(self, before: float) -> None:
-        """Remove what was carried out before that time (epoch s); the audit trail still tells of it."""
+        """Delete requests that were carried out before that time (epoch s). The audit trail keeps them."""
         with self._database.write() as connection:
             connection.execute(delete(intent).where(intent.c.done_at < before))

@@ -1,4 +1,4 @@
-"""The journal, opened: its parts, and the checks before anything relies on it."""
+"""The journal as a whole: its parts, and the checks made before anything relies on it."""
 
 import os
 from collections.abc import Callable
@@ -21,12 +21,12 @@ FILE = "journal.sqlite"
 
 
 class Journal:
-    """What outlives the process. `url` None: SQLite in the state folder."""
+    """Everything that outlives the process."""
 
     def __init__(
         self, state_dir: Path, url: str | None, clock: Callable[[], float], *, database: Database | None = None
     ) -> None:
-        """database: what is at the URL, where it is open already."""
+        """url: of the database; None for SQLite in the state folder. database: this database, if it is open already."""
         self.state_dir = state_dir
         self.clock = clock
         self.path = None if url is not None else state_dir / FILE
@@ -37,16 +37,16 @@ class Journal:
         self.facts = Facts(self.database)
 
     def fenced_by(self, fence: Callable[[Connection], None]) -> None:
-        """Ask this within each transaction that writes of messages: it raises where the journal is another worker's."""
+        """Call `fence` in every transaction that writes messages. It raises if another worker has taken over."""
         for rows in (self.messages, self.tries, self.places):
             rows.fenced_by(fence)
 
     @property
     def exists(self) -> bool:
-        """Whether there is a journal already; a journal on a server counts as one.
+        """Whether there is a journal already. On a database server there always is.
 
         Raises:
-            JournalUnavailable: that can't be seen.
+            JournalUnavailable: the state folder can't be read.
         """
         if self.path is None:
             return True
@@ -59,11 +59,11 @@ class Journal:
         return True
 
     def open(self, address: str) -> None:
-        """Create or upgrade the journal, and make sure that it is whole and this account's.
+        """Create or upgrade the journal, and check that it is intact and belongs to this account.
 
         Raises:
             JournalUnavailable: it can't be reached or written.
-            JournalDamaged: it isn't a whole journal any more.
+            JournalDamaged: it is damaged.
             JournalTooNew: a newer program has written it.
             OtherAccount: it belongs to another account.
         """
@@ -73,11 +73,11 @@ class Journal:
         self.facts.belongs_to(address)
 
     def to_read(self, address: str) -> "Journal":
-        """The journal for those who only look: an empty one before any run, and one that needn't be writable after.
+        """The journal for commands that only read. It needn't be writable. Before the first run it is an empty one.
 
         Raises:
             JournalUnavailable: it can't be read.
-            JournalDamaged, JournalTooNew, OtherAccount: as `open`.
+            JournalDamaged, JournalTooNew, OtherAccount: as for `open`.
         """
         if not self.exists:
             empty = Journal(self.state_dir, "sqlite://", self.clock)
@@ -96,13 +96,13 @@ class Journal:
         return self
 
     def replace_damaged(self, address: str, paused_by: str) -> Path:
-        """Put a new journal in the place of a damaged one, which is kept. Returns the path of that one.
+        """Replace a damaged journal with a new one. Returns the path under which the damaged one is kept.
 
-        The new one is made under another name, and is paused before it gets this one: whatever the process dies at,
-        no worker finds an empty journal that isn't paused, and hands over again what is done.
+        The new journal is created under another name and paused before it is renamed. So wherever the process crashes,
+        no worker finds an empty journal that isn't paused, and handles every message again.
 
         Raises:
-            JournalUnavailable: it can't be put there; or it isn't a file, and so isn't ours to repair.
+            JournalUnavailable: the file can't be replaced; or the journal is on a server, and isn't ours to repair.
         """
         if self.path is None:
             raise JournalUnavailable("a journal on a database server is repaired there")
@@ -117,7 +117,7 @@ class Journal:
             try:
                 kept.hardlink_to(self.path)
             except OSError:
-                self.path.rename(kept)  # a file system without links
+                self.path.rename(kept)  # the file system has no hard links
             new.replace(self.path)
         except OSError as error:
             raise JournalUnavailable(f"the damaged journal can't be replaced: {error.strerror}") from error
@@ -125,7 +125,7 @@ class Journal:
 
     def _new_beside(self, path: Path, address: str, paused_by: str) -> Path:
         new = path.with_name(f"{FILE}.new")
-        new.unlink(missing_ok=True)  # of a process that died here; beside an empty file SQLite reads no log of before
+        new.unlink(missing_ok=True)  # left by a crash here; SQLite ignores a stale log beside an empty file
         _create(new)
         journal = Journal(self.state_dir, f"sqlite:///{new}", self.clock)
         try:
@@ -136,11 +136,11 @@ class Journal:
         return new
 
     def close(self) -> None:
-        """Give the connections back."""
+        """Close all connections."""
         self.database.close()
 
     def _prepare_file(self, path: Path) -> None:
-        """A file that only its owner can read, and whose pages are whole."""
+        """Create the file, readable by its owner alone, or check that it is intact."""
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             _create(path)

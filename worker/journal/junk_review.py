@@ -1,4 +1,4 @@
-"""What lies in junk and waits for a person's look, for the digest and the status page; and that somebody has looked."""
+"""Junk that waits for a person to review it, for the digest and the status page; and which of it has been reviewed."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -13,9 +13,10 @@ from worker.message.outcome import State
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A message in junk. received_at: epoch s. sources: of the evidence that counts, in its order.
+    """A message in junk. received_at: epoch s. sources: of the evidence that counts, in order.
 
-    known: the settings name its sender, or mail of his was handled as clean. reviewed: a person has looked at it.
+    known: the settings list its sender, or mail from the same sender was handled as clean. reviewed: a person has
+    looked at it.
     """
 
     key: str
@@ -39,20 +40,20 @@ def in_junk(database: Database) -> list[Waiting]:
 
 
 def likely_mistakes(database: Database) -> int:
-    """How many messages in junk are of known senders, and nobody has looked at. May raise `JournalUnavailable`."""
+    """How many unreviewed messages in junk are from known senders. May raise `JournalUnavailable`."""
     query = _junk(select(func.count())).where(_is_known(), message.c.reviewed_at.is_(None))
     with database.read() as connection:
         return int(connection.execute(query).scalar_one())
 
 
 def released_since(database: Database, then: float) -> int:
-    """How many messages were released since that time (epoch s). May raise `JournalUnavailable`."""
+    """How many messages were released since `then` (epoch s). May raise `JournalUnavailable`."""
     with database.read() as connection:
         return int(connection.execute(select(func.count()).where(message.c.released_at >= then)).scalar_one())
 
 
 def reviewed(database: Database, key: str, now: float) -> None:
-    """A person has looked at this message. Needs no lease. May raise `JournalUnavailable`."""
+    """Record that a person has looked at this message. Needs no lease. May raise `JournalUnavailable`."""
     with database.write() as connection:
         connection.execute(update(message).where(message.c.key == key).values(reviewed_at=now))
 

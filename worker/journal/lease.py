@@ -1,11 +1,11 @@
-"""The work lease: the one worker that may hand over and settle.
+"""The work lease: only the worker that holds it may handle and settle messages.
 
-With SQLite, on one host, it is a lock on a file in the state folder: the kernel gives it up the moment that its holder
-is dead, and no clock is asked. Between hosts, with PostgreSQL, it is a row that expires by the database's own clock.
-Either way the row says who holds it, for `status`.
+With SQLite, on one host, the lease is a lock on a file in the state folder. The kernel releases it as soon as its
+holder is dead, so no clock is involved. With PostgreSQL, between hosts, the lease is a row that expires by the
+database's own clock. Either way, the row tells `status` who holds it.
 
-A process may be stopped at any point for longer than its lease lasts, and go on. So what a holder writes of messages is
-fenced: the same transaction makes sure, and keeps it so until its end, that the lease is still its own.
+A process can be suspended at any point for longer than its lease lasts, and then be resumed. So every write of messages
+is fenced: its transaction checks that the lease is still ours, and locks the lease's row until it ends.
 """
 
 import fcntl
@@ -25,16 +25,16 @@ from worker.journal.schema import lease
 from worker.private_files import owned
 
 DURATION = 20.0
-"""Seconds for which a lease holds without being renewed: a killed holder is followed within 30."""
+"""Seconds that a lease lasts without renewal: a killed holder is replaced within 30."""
 MARGIN = 5.0
-"""Seconds before the end of the lease from which its holder doesn't rely on it any more."""
+"""The holder stops relying on the lease this many seconds before it ends."""
 HEARTBEAT = 5.0
-"""Seconds between two renewals."""
+"""Seconds between renewals."""
 NAME = "work"
 
 
 class LeaseLost(JournalUnavailable):
-    """Another worker has taken the lease over: what was to be written is its business now, and wasn't written."""
+    """Another worker has taken over the lease, so nothing was written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +46,9 @@ class Holder:
 
 
 class Lease:
-    """Take, renew and give back the lease. One object a process.
+    """Takes, renews and releases the lease. One object per process.
 
-    term: counts how often it was taken anew; while it is the same, nobody else had the lease in between.
+    term: how often the lease was taken. While it stays the same, nobody else has had the lease in between.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class Lease:
     ) -> None:
         self._database = database
         self._path = state_dir / "work.lock"
-        # Two containers may have the same host name, and the same process id in it: the fence must tell them apart.
+        # Two containers can have the same host name and process ID, and the fence must tell them apart.
         self._holder = f"{holder}:{secrets.token_hex(3)}"
         self._clock = clock
         self._monotonic = monotonic
@@ -74,22 +74,22 @@ class Lease:
 
     @property
     def name(self) -> str:
-        """What this replica is called while it holds the lease."""
+        """The name that this replica holds the lease under."""
         return self._holder
 
     def acquire(self) -> bool:
-        """Take the lease, or renew it where it is ours; False while another worker holds it, or when it was lost.
+        """Take the lease, or renew it if it is ours. False if another worker holds it, or has taken it from us.
 
         Raises:
-            JournalUnavailable: the journal, or the state folder with its lock file, can't be written.
+            JournalUnavailable: the journal or the lock file in the state folder can't be written.
         """
         with self._one_at_a_time:
             return self._take() if self._renewed_at is None else self._keep()
 
     def reserve(self) -> bool:
-        """Keep other workers of this host from taking the lease, where the journal can't be written; False: one has it.
+        """Keep other workers on this host from taking the lease, without writing the journal. False if one holds it.
 
-        Between hosts nothing can be reserved without the journal.
+        With PostgreSQL nothing can be reserved without the journal.
 
         Raises:
             JournalUnavailable: the state folder can't be written.
@@ -98,19 +98,19 @@ class Lease:
             return not self._database.is_sqlite or self._lock_file()
 
     def renew(self) -> None:
-        """Renew the lease where we hold it; from the heartbeat's thread. May raise `JournalUnavailable`."""
+        """Renew the lease if we hold it. The heartbeat's thread calls this. May raise `JournalUnavailable`."""
         with self._one_at_a_time:
             if self._renewed_at is not None:
                 self._keep()
 
     @contextmanager
     def kept(self) -> Iterator[None]:
-        """Renew the lease for as long as the block takes, in a thread of its own."""
+        """Renew the lease from a thread of its own until the block ends."""
         ended = threading.Event()
 
         def beat() -> None:
             while not ended.wait(HEARTBEAT):
-                with suppress(JournalUnavailable):  # it runs out, and the next step finds that out
+                with suppress(JournalUnavailable):  # the lease runs out, and the next step notices
                     self.renew()
 
         thread = threading.Thread(target=beat, name="lease", daemon=True)
@@ -122,9 +122,9 @@ class Lease:
             thread.join()
 
     def is_held(self) -> bool:
-        """Whether the lease is certainly ours at this moment. Asks nobody.
+        """Whether the lease is certainly ours now. Reads no database.
 
-        A process that was stopped for longer than the lease lasts finds out here, before its next command.
+        A process that was suspended for longer than the lease lasts learns it here, before its next command.
         """
         renewed_at = self._renewed_at
         if renewed_at is None:
@@ -132,19 +132,19 @@ class Lease:
         return self._database.is_sqlite or self._monotonic() - renewed_at < DURATION - MARGIN
 
     def fence(self, connection: Connection) -> None:
-        """Make sure, within this transaction and until its end, that the lease is ours.
+        """Ensure that the lease is ours until this transaction ends.
 
         Raises:
-            LeaseLost: it isn't; the transaction is to be given up.
+            LeaseLost: it isn't ours; roll the transaction back.
         """
         if self._database.is_sqlite:
-            return  # the kernel keeps the lock for as long as we live
+            return  # the kernel keeps the lock while this process lives
         query = select(lease.c.holder).where(lease.c.name == NAME).with_for_update(read=True)
         if connection.execute(query).scalar() != self._holder:
             raise LeaseLost("another worker has taken over")
 
     def release(self) -> None:
-        """Give the lease back, so that another worker can follow at once. Never raises."""
+        """Release the lease, so that another worker can take over at once. Never raises."""
         self._renewed_at = None
         with suppress(JournalUnavailable), self._database.write() as connection:
             connection.execute(delete(lease).where(lease.c.name == NAME, lease.c.holder == self._holder))
@@ -176,7 +176,7 @@ class Lease:
         return held
 
     def _keep(self) -> bool:
-        """Renew what nobody has taken over; a lease that has expired and was left alone is still ours."""
+        """Renew the lease unless another worker has taken it. If it has expired but nobody took it, it is ours."""
         asked_at = self._monotonic()
         self._renewed_at = asked_at if self._write_renewal() else None
         return self._renewed_at is not None
@@ -189,7 +189,7 @@ class Lease:
             return connection.execute(ours.values(expires_at=self._now() + DURATION)).rowcount == 1
 
     def _write_row(self) -> bool:
-        """Write our name, unless another's is there that hasn't expired; with SQLite the file has decided already."""
+        """Write our name, unless another worker's lease hasn't expired. With SQLite the file lock has decided that."""
         with self._database.write() as connection:
             now = self._now()
             statement = self._insert(lease).values(name=NAME, holder=self._holder, expires_at=now + DURATION)
@@ -210,7 +210,7 @@ class Lease:
 
 
 def current_holder(database: Database, now: float) -> Holder | None:
-    """Who holds the lease, as the journal says; None when nobody does, or when it has run out."""
+    """Who holds the lease according to the journal; None if nobody does, or it has expired."""
     with database.read() as connection:
         row = connection.execute(select(lease).where(lease.c.name == NAME, lease.c.expires_at >= now)).first()
         return None if row is None else Holder(row.holder, row.expires_at)

@@ -1,4 +1,4 @@
-"""The account of messages: one row for each message that the server ever showed, with its state and its verdict."""
+"""Messages: one row for each message that the server has ever shown, with its state and its verdict."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -15,14 +15,14 @@ from worker.message.verdict import Path, Verdict
 
 
 class Messages(Rows):
-    """Reads and writes the account of messages. Every method may raise `JournalUnavailable`."""
+    """Reads and writes the rows of messages. Every method may raise `JournalUnavailable`."""
 
     def in_folder(self, name: str) -> list[Record]:
         """Every message whose last known place is this folder."""
         return self._records(message.c.folder == name)
 
     def with_fingerprints(self, fingerprints: Iterable[str]) -> dict[str, list[Record]]:
-        """The messages that look like these, oldest first."""
+        """The messages with these fingerprints, oldest first."""
         found: dict[str, list[Record]] = {}
         for chunk in chunks(list(dict.fromkeys(fingerprints))):
             for record in self._records(message.c.fingerprint.in_(chunk)):
@@ -30,22 +30,22 @@ class Messages(Rows):
         return found
 
     def look_alikes(self, fingerprints: Iterable[str]) -> dict[str, int]:
-        """The highest look-alike's number of each of these that was ever seen; the next one's key has one more."""
+        """The highest look-alike number in use for each fingerprint; the next look-alike gets the number after it."""
         with self._database.read() as connection:
             return _taken(connection, list(fingerprints))
 
     def with_keys(self, keys: Sequence[str]) -> list[Record]:
-        """The messages with these keys; keys that no message has are passed over."""
+        """The messages with these keys. Unknown keys are ignored."""
         unique = list(dict.fromkeys(keys))
         return [record for chunk in chunks(unique) for record in self._records(message.c.key.in_(chunk))]
 
     def in_state(self, state: State, *, since: float = float("-inf")) -> list[Record]:
-        """The messages in a state that were received at that time (epoch s) or later, newest first."""
+        """The messages in this state that were received at or after `since` (epoch s), newest first."""
         found = self._records(and_(message.c.state == state, message.c.received_at >= since))
         return sorted(found, key=lambda record: (-record.received_at, -record.id))
 
     def on_path(self, path: Path, ids: Sequence[int]) -> set[int]:
-        """Those of these messages that are on this path."""
+        """Which of these messages are on this path."""
         found: set[int] = set()
         if not ids:
             return found
@@ -56,7 +56,7 @@ class Messages(Rows):
         return found
 
     def pending_by_sender(self) -> dict[str, list[tuple[int, str, float | None]]]:
-        """Of each sender (a keyed hash) the clean messages that aren't done, in order of arrival: id, key, next try."""
+        """The pending clean messages of each sender (a keyed hash), in order of arrival: id, key, time of next try."""
         query = (
             select(message.c.sender, message.c.id, message.c.key, message.c.next_at)
             .where(message.c.state == State.PENDING, message.c.path == Path.CLEAN.value, message.c.sender.is_not(None))
@@ -69,11 +69,11 @@ class Messages(Rows):
         return found
 
     def everything(self) -> list[Record]:
-        """Every row, for the walk of `reconcile`."""
+        """Every row."""
         return self._records(message.c.id.is_not(None))
 
     def counts(self) -> Counts:
-        """How many messages are in each state."""
+        """How many messages are in each state, those without a row included."""
         with self._database.read() as connection:
             states = connection.execute(select(message.c.state, func.count()).group_by(message.c.state))
             by_state = {State(state): count for state, count in states}
@@ -87,12 +87,12 @@ class Messages(Rows):
         return Counts({state: by_state.get(state, 0) + compacted.get(state, 0) for state in State}, released, oldest)
 
     def compacted(self) -> dict[State, int]:
-        """How many messages of each state have no row any more."""
+        """How many messages of each state no longer have a row."""
         with self._database.read() as connection:
             return {State(row.state): row.messages for row in connection.execute(select(tally))}
 
     def add(self, new: Sequence[NewMessage], now: float) -> list[Record]:
-        """Enter messages for the first time, each with a key of its own: look-alikes get `-2`, `-3`."""
+        """Add messages that are new to us. Each gets a key of its own: look-alikes get `-2`, `-3` and so on."""
         if not new:
             return []
         with self._write() as connection:
@@ -103,7 +103,7 @@ class Messages(Rows):
         return [by_key[key] for key in keys]
 
     def known_by(self, records: Sequence[Record]) -> None:
-        """Messages of which something else was shown at first: by this fingerprint and size they are known again."""
+        """Store the fingerprint and size of messages that the server first showed differently. Their keys stay."""
         self._update_many(
             update(message)
             .where(message.c.id == bindparam("row"))
@@ -112,9 +112,10 @@ class Messages(Rows):
         )
 
     def add_settled(self, found: Sequence[tuple[NewMessage, State]], now: float) -> None:
-        """Enter messages that an earlier journal has settled: they lie where they are to lie.
+        """Add messages that were settled under an earlier journal, and so already lie where they should.
 
-        All of them or none, and never as pending: whatever the process dies at, nothing that is done is handed over.
+        All are added or none, and never as pending: wherever the process crashes, no message that is done is handled
+        again.
         """
         if not found:
             return
@@ -127,14 +128,14 @@ class Messages(Rows):
             )
 
     def settled_before(self, then: float) -> list[Record]:
-        """Messages that were settled before that time (epoch s)."""
+        """Messages that were settled before `then` (epoch s)."""
         return self._records(message.c.settled_at < then)
 
     def handled_before(self, then: float) -> list[Record]:
-        """Handled messages that were settled before that time (epoch s), in the folder that they were settled to.
+        """Handled messages that were settled before `then` (epoch s) and still lie in the folder that we moved them to.
 
-        What people moved elsewhere since is theirs, and what we deleted is done with. What the server received later
-        than that was settled later, too, whatever our clock said.
+        A message that a person moved since is left to that person, and one that we deleted is finished. A message that
+        the server received after `then` was also settled after it, whatever our clock said.
         """
         return self._records(
             and_(
@@ -147,14 +148,14 @@ class Messages(Rows):
         )
 
     def deleted(self, ids: Sequence[int]) -> None:
-        """We deleted these from the mailbox, as the settings say."""
+        """Record that we deleted these messages from the mailbox, as the settings say."""
         self._update_many(
             update(message).where(message.c.id == bindparam("row")).values(uid=None, reason=DELETED),
             [{"row": row} for row in ids],
         )
 
     def found_or_missed(self, found: Sequence[int], missed: Sequence[int]) -> None:
-        """Settled messages that a walk over the mailbox found, and those that it missed."""
+        """Record which settled messages a walk over the mailbox found, and which it missed."""
         with self._write() as connection:
             for chunk in chunks(list(found)):
                 connection.execute(update(message).where(message.c.id.in_(chunk)).values(missed=0))
@@ -162,10 +163,10 @@ class Messages(Rows):
                 connection.execute(update(message).where(message.c.id.in_(chunk)).values(missed=message.c.missed + 1))
 
     def compact(self, ids: Sequence[int], *, missed: int) -> int:
-        """Forget these rows and keep their number, which is returned.
+        """Delete these rows, and keep count of them. Returns how many were deleted.
 
-        Those stay whose message was seen again meanwhile, so that fewer walks than `missed` missed it in a row, or was
-        opened again.
+        A row stays if its message was opened again meanwhile, or was found again, so that fewer than `missed` walks in
+        a row have missed it.
         """
         if not ids:
             return 0
@@ -183,11 +184,11 @@ class Messages(Rows):
                     )
                 )
             for chunk in chunks(list(found)):
-                connection.execute(delete(message).where(message.c.id.in_(chunk)))  # and its rows in `delivery` with it
+                connection.execute(delete(message).where(message.c.id.in_(chunk)))  # cascades to `delivery`
             return len(found)
 
     def judged(self, verdicts: Sequence[tuple[int, Verdict]]) -> None:
-        """Messages whose verdict is new: because of it they are pending, whatever they were, and released no more."""
+        """Store new verdicts. They make their messages pending, whatever their state was, and undo a release."""
         self._update_many(
             update(message)
             .where(message.c.id == bindparam("row"))
@@ -208,7 +209,7 @@ class Messages(Rows):
         )
 
     def noted(self, verdicts: Sequence[tuple[int, Verdict]]) -> None:
-        """Messages whose evidence is new, and whose state is not changed by it."""
+        """Store new verdicts that change no message's state."""
         self._update_many(
             update(message)
             .where(message.c.id == bindparam("row"))
@@ -220,9 +221,9 @@ class Messages(Rows):
         )
 
     def reopen(self, row: int, *, verdict: Verdict | None = None, released_at: float | None = None) -> None:
-        """A message that was done is to be handled anew: handlers that finished stay finished, failures are forgotten.
+        """Make a message that was done pending again. Handlers that finished stay finished; failures are forgotten.
 
-        verdict, released_at: a person's release; None leaves the verdict as it is.
+        verdict, released_at: of a person's release. Without a verdict, the message keeps the one that it has.
         """
         values: dict[str, Any] = {
             "state": State.PENDING.value,
@@ -242,7 +243,7 @@ class Messages(Rows):
 
 
 def _taken(connection: Connection, fingerprints: list[str]) -> dict[str, int]:
-    """The highest look-alike's number of each fingerprint: not their count, as a key is never given twice."""
+    """The highest look-alike number of each fingerprint. Not a count of rows, because no key may be given twice."""
     taken: dict[str, int] = {}
     for chunk in chunks(list(dict.fromkeys(fingerprints))):
         query = select(message.c.fingerprint, message.c.key).where(message.c.fingerprint.in_(chunk))
@@ -252,7 +253,7 @@ def _taken(connection: Connection, fingerprints: list[str]) -> dict[str, int]:
 
 
 def _new_rows(connection: Connection, items: Sequence[NewMessage], now: float) -> list[dict[str, Any]]:
-    """Rows with keys that nobody has: not even a message that got its key by another header (see `known_by`)."""
+    """New rows with unused keys. A key may also be in use by a message whose fingerprint has changed (`known_by`)."""
     taken = Counter(_taken(connection, [item.fingerprint for item in items]))
     while True:
         numbers = dict(taken)

@@ -1,4 +1,4 @@
-"""Bring a journal to this program's schema, or refuse one that a newer program has written."""
+"""Upgrades a journal to this program's schema, or refuses one that a newer program has written."""
 
 import threading
 from importlib import resources
@@ -9,23 +9,23 @@ from sqlalchemy import Connection, inspect, select, text
 from worker.journal.database import Database
 
 HEAD = "0002"
-"""The schema's version that this program reads and writes."""
-_ADVISORY = 0x6E68736E  # 'nhsn': replicas that start together upgrade one after the other
+"""The version of the schema that this program reads and writes."""
+_ADVISORY = 0x6E68736E  # 'nhsn': replicas that start together upgrade in turn
 
 
 _one_at_a_time = threading.Lock()
-"""Alembic keeps the context of an upgrade in a module of its own: there can be one at a time in a process."""
+"""Alembic keeps the context of an upgrade in a module, so a process can run only one at a time."""
 
 
 class JournalTooNew(Exception):
-    """The journal was written by a newer program. Nothing was changed."""
+    """A newer program has written the journal. Nothing was changed."""
 
 
 def migrate(database: Database) -> None:
-    """Create the journal's tables, or bring them up to date, in one transaction. Does nothing where they are.
+    """Create or upgrade the journal's tables in one transaction. Does nothing if they are up to date.
 
     Raises:
-        JournalTooNew: an older program must not write what it doesn't understand.
+        JournalTooNew: this program doesn't know the schema, so it must not write.
         JournalUnavailable: the database can't be reached or written.
     """
     version = _version_of(database)
@@ -38,7 +38,7 @@ def migrate(database: Database) -> None:
             "the upgrade."
         )
     with _one_at_a_time, database.write(durable=True) as connection:
-        if not database.is_sqlite:  # where a writer has the whole file for itself
+        if not database.is_sqlite:  # SQLite has one writer at a time
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY})
         _upgrade(connection)
 
@@ -49,7 +49,7 @@ def is_current(database: Database) -> bool:
 
 
 def _upgrade(connection: Connection) -> None:
-    # alembic costs a fifth of a second to import, at each start, and is needed once
+    # importing alembic takes a fifth of a second, and only a new or old journal needs it
     from alembic import command
     from alembic.config import Config
 

@@ -1,4 +1,4 @@
-"""Places of messages: where each lies and is to lie, what the folders were like, and which headers are waited for."""
+"""Places: where each message lies, what each folder was like when last polled, and which headers are still awaited."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
@@ -15,21 +15,23 @@ class Places(Rows):
     """Reads and writes the places of messages. Every method may raise `JournalUnavailable`."""
 
     def unsettled(self) -> list[Record]:
-        """Messages with an outcome that the mailbox doesn't show yet."""
+        """Messages whose outcome is recorded but not yet shown in the mailbox."""
         return self._records(and_(message.c.settled_at.is_(None), message.c.outcome_at.is_not(None)))
 
     def misplaced(self, ids: Sequence[int]) -> None:
-        """These don't lie where we thought: the number there is another message's. Somewhere in the folder, perhaps."""
+        """Forget the UIDs of these messages: they are other messages' UIDs. The messages may still be in the folder."""
         if not ids:
             return
         with self._write() as connection:
             for chunk in chunks(list(ids)):
                 there = select(message.c.folder).where(message.c.id.in_(chunk))
-                connection.execute(update(folder).where(folder.c.name.in_(there)).values(seen=""))  # it saw another one
+                connection.execute(
+                    update(folder).where(folder.c.name.in_(there)).values(seen="")
+                )  # the last poll mistook one for another
                 connection.execute(update(message).where(message.c.id.in_(chunk)).values(uid=None))
 
     def seen_at(self, moves: Sequence[tuple[int, Place]]) -> None:
-        """Messages that were known lie elsewhere than we thought; what was gone is pending again."""
+        """Record where known messages were found. Those that were gone are pending again."""
         is_gone = message.c.state == State.GONE
         self._update_many(
             update(message)
@@ -51,13 +53,13 @@ class Places(Rows):
         )
 
     def settle_again(self, ids: Sequence[int]) -> None:
-        """Messages that are done, and whose mail came back: it is to be moved once more."""
+        """Have these messages moved again: they are done, but lie in a watched folder again."""
         self._update_many(
             update(message).where(message.c.id == bindparam("row")).values(settled_at=None), [{"row": i} for i in ids]
         )
 
     def settled(self, places: Sequence[tuple[int, Place]], now: float) -> None:
-        """The mailbox shows the outcome of these; they lie there now."""
+        """Record that the mailbox shows the outcome of these messages, and where they now lie."""
         self._update_many(
             update(message)
             .where(message.c.id == bindparam("row"))
@@ -75,9 +77,9 @@ class Places(Rows):
         )
 
     def missed(self, ids: Sequence[int], *, gone_after: int, now: float) -> int:
-        """Pending messages that a walk over the mailbox didn't find; after so many walks they are gone.
+        """Count a look at the mailbox that didn't find these pending messages. Returns how many are now gone.
 
-        Returns how many became gone.
+        gone_after: the number of looks in a row after which a message is gone.
         """
         if not ids:
             return 0
@@ -94,13 +96,13 @@ class Places(Rows):
         return int(gone.rowcount)
 
     def found(self, ids: Sequence[int]) -> None:
-        """Messages that a walk missed and the next one found: only walks in a row make a message gone."""
+        """Start the count of misses again for messages that were found: only misses in a row make a message gone."""
         self._update_many(
             update(message).where(message.c.id == bindparam("row")).values(missed=0), [{"row": id_} for id_ in ids]
         )
 
     def looked_at(self, looks: Mapping[str, Looked]) -> None:
-        """Remember what the folders were like at a good poll."""
+        """Remember what the folders were like at a successful poll."""
         if not looks:
             return
         with self._write() as connection:
@@ -114,13 +116,13 @@ class Places(Rows):
             )
 
     def last_looks(self) -> dict[str, Looked]:
-        """What each folder was like at the last good poll."""
+        """What each folder was like at the last successful poll."""
         with self._database.read() as connection:
             rows = connection.execute(select(folder))
             return {row.name: Looked(row.uidvalidity, row.uidnext, row.seen) for row in rows}
 
     def headerless(self, name: str) -> dict[tuple[int, int], float]:
-        """Since when (epoch s) the server has listed messages of this folder without a header, by UIDVALIDITY, UID."""
+        """Since when (epoch s) the server has listed messages here without a header; by UIDVALIDITY and UID."""
         with self._database.read() as connection:
             rows = connection.execute(select(headerless).where(headerless.c.folder == name))
             return {(row.uidvalidity, row.uid): row.since for row in rows}
@@ -128,7 +130,10 @@ class Places(Rows):
     def await_headers(
         self, name: str, begun: Mapping[tuple[int, int], float], ended: Iterable[tuple[int, int]]
     ) -> None:
-        """Headers of this folder's messages are waited for from then on (epoch s); for those of others no more."""
+        """Record which messages of this folder we await a header for.
+
+        begun: since when (epoch s), by UIDVALIDITY and UID. ended: those that we no longer wait for.
+        """
         ended = list(ended)
         if not begun and not ended:
             return

@@ -1,7 +1,8 @@
-"""The journal's file for those who only look at it, which works too where nothing can be written.
+"""Opens the journal's file for reading, even where nothing can be written.
 
-SQLite reads the log beside the file by an index, a file that it may have to make. In a read-only folder or on a full
-disk it can't; where it can't, no process is at work on the journal, for that one would have made it.
+To read the write-ahead log beside the file, SQLite needs an index file, which it may have to create. It can't in a
+read-only folder or on a full disk. But then no process is using the journal, because that process would have created
+the index.
 """
 
 import shutil
@@ -15,15 +16,15 @@ from sqlalchemy.engine import URL
 
 from worker.journal.database import Database, JournalDamaged, JournalUnavailable
 
-MEMORY = "/dev/shm"  # noqa: S108 -- for a folder of our own, where no disk has room for it
+MEMORY = "/dev/shm"  # noqa: S108 -- for a folder of our own, if no disk has room for it
 
 
 def readable(path: Path) -> Database:
-    """The whole journal in this file, as it is; nothing is created in it or upgraded.
+    """The journal in this file, complete and as it is. Creates and upgrades nothing in it.
 
     Raises:
         JournalUnavailable: it can't be read.
-        JournalDamaged: it isn't a whole journal any more.
+        JournalDamaged: it is damaged.
     """
     first: JournalUnavailable | None = None
     for database in _ways(path):
@@ -41,7 +42,7 @@ def readable(path: Path) -> Database:
 
 
 def _ways(path: Path) -> Iterator[Database]:
-    """The file itself; then, where there is no log to be read with it, without an index; then a copy of both."""
+    """The file itself; then, if there is no log to read with it, the file without an index; then a copy of both."""
     yield Database(_url(path, mode="ro"), reading=True)
     log = path.with_name(f"{path.name}-wal")
     with suppress(OSError):
@@ -57,7 +58,7 @@ def _url(path: Path, **query: str) -> URL:
 
 
 class _Copy(Database):
-    """A private copy of the files, the first of which is the database; it goes when this is closed."""
+    """A private copy of the files, of which the first is the database. `close` deletes it."""
 
     def __init__(self, paths: list[Path], folder: str | None) -> None:
         self._folder = tempfile.TemporaryDirectory(dir=folder, prefix="nhsmail-journal-")

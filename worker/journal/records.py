@@ -1,4 +1,4 @@
-"""What the journal says of a message, as values: its row, its place, what a try came to."""
+"""What the journal knows of a message, as values: its row, its place, the result of a try."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,11 +8,11 @@ from worker.message.outcome import State
 from worker.message.verdict import Path, Verdict
 
 DELETED = "deleted"
-"""The reason of a handled message that we deleted from the mailbox, as the settings say."""
+"""The reason stored for a handled message that we deleted from the mailbox, as the settings say."""
 
 
 class Numbered(Protocol):
-    """What has a UIDVALIDITY: UIDs of one numbering mean nothing in another."""
+    """Anything with a UIDVALIDITY. A UID means nothing under another one."""
 
     @property
     def uidvalidity(self) -> int: ...
@@ -20,18 +20,18 @@ class Numbered(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a message lies. uid None: somewhere in the folder."""
+    """Where a message lies. uid: None if it is somewhere in the folder, and we don't know where."""
 
     folder: str
     uidvalidity: int
     uid: int | None
 
     def uid_in(self, state: Numbered) -> int | None:
-        """The UID, where it is known and of this state's numbering. Looks at no folder's name."""
+        """The UID, if it is known and valid under this UIDVALIDITY. Doesn't compare the folder's name."""
         return self.uid if self.uidvalidity == state.uidvalidity else None
 
     def holds_in(self, state: Numbered) -> bool:
-        """Whether the UID is known, and of this state's numbering."""
+        """Whether the UID is known and valid under this UIDVALIDITY. Doesn't compare the folder's name."""
         return self.uid_in(state) is not None
 
 
@@ -63,7 +63,7 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class NewMessage:
-    """A message that the journal hasn't seen. sender: a keyed hash; sender_listed: the settings name it as known."""
+    """A message that is new to the journal. sender: a keyed hash. sender_listed: the settings name it as known."""
 
     fingerprint: str
     place: Place
@@ -76,10 +76,11 @@ class NewMessage:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What is recorded of a try. next_at: epoch s; settle_to: the folder to move it to, None to leave it.
+    """The result of a try. next_at: epoch s. settle_to: the folder to move the message to; None to leave it.
 
-    path: the one that the try went by; handlers that are done on the one still are to be called on the other.
-    waiting: for the content, which the server doesn't show yet. untried: this was no try, and isn't counted as one.
+    path: the path that the message took; a handler that is done on one path is still called on the other.
+    waiting: the server doesn't show the content yet. untried: the message was held back or isn't
+    all there, so this doesn't count as a try.
     """
 
     id: int
@@ -96,7 +97,7 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """What a folder was like when it was looked at. seen: a mark of the UIDs that it showed; empty: it isn't known."""
+    """What a folder was like at a poll. seen: a hash of the UIDs that it listed; empty if that isn't known."""
 
     uidvalidity: int
     uidnext: int
@@ -105,7 +106,7 @@ class Looked:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How many messages are in each state; oldest_pending_at: epoch s of the oldest that is pending."""
+    """How many messages are in each state. oldest_pending_at: when the oldest pending one was first seen (epoch s)."""
 
     by_state: Mapping[State, int]
     released: int
@@ -113,4 +114,4 @@ class Counts:
 
 
 SUSPECT = "suspect"
-"""In hand of no run any more; not cleared before it was tried again, as the next run may die with another one first."""
+"""Was being handled when a run crashed. Kept until the retry, because the next crash may be another message's."""

@@ -1,4 +1,4 @@
-"""What `Messages`, `Tries` and `Places` share: rows are read as `Record`s, and written behind the lease's fence."""
+"""What `Messages`, `Tries` and `Places` share: reading rows as `Record`s, and writing them behind the lease's fence."""
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -14,7 +14,7 @@ from worker.message.verdict import Evidence, Path, Verdict
 
 
 class Rows:
-    """The rows of messages. Every method may raise `JournalUnavailable`."""
+    """The table of messages, one row each. Every method may raise `JournalUnavailable`."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -22,7 +22,7 @@ class Rows:
         self._fence: Callable[[Connection], None] = lambda _connection: None
 
     def fenced_by(self, fence: Callable[[Connection], None]) -> None:
-        """Ask this within each transaction that writes: it raises where the account is another worker's by now."""
+        """Call `fence` in every transaction that writes. It raises if another worker has taken over."""
         self._fence = fence
 
     def _records(self, where: Any) -> list[Record]:
@@ -43,14 +43,17 @@ class Rows:
 
 
 def chunks(items: list[Any], size: int = 400) -> Iterable[list[Any]]:
+    """Split a list that may hold more values than one SQL statement takes."""
     return (items[start : start + size] for start in range(0, len(items), size))
 
 
 def evidence_json(verdict: Verdict) -> list[list[Any]]:
+    """The evidence as it is stored; `evidence_of` reads it back."""
     return [[e.source, e.header, e.value, e.reason, e.counts] for e in verdict.evidence]
 
 
 def evidence_of(stored: Any) -> tuple[Evidence, ...]:
+    """The evidence that `evidence_json` stored."""
     return tuple(Evidence(*fields) for fields in stored or ())
 
 

@@ -1,6 +1,6 @@
-"""The journal's tables. No content of any message: keys, places, states, counts and times (promise 7).
+"""The journal's tables. They hold keys, places, states, counts and times, never the content of a message (promise 7).
 
-Times are seconds since the epoch, UTC, as floats: the same in SQLite and PostgreSQL.
+Times are seconds since the epoch as floats, which are the same in SQLite and PostgreSQL.
 """
 
 from sqlalchemy import JSON, BigInteger, Boolean, Column, Double, ForeignKey, Index, Integer, MetaData, String, Table
@@ -15,19 +15,19 @@ fact = Table(
     comment="Single facts: whose journal this is, paused, the last poll.",
 )
 
-# What a message's row may say, beside its state:
+# The combinations that a message's row may have:
 #
 #                                   outcome_at  settle_to  settled_at  place
 #   pending                         null        null       null        where it lies; uid null: somewhere in the folder
-#   done, still to be moved         set         a folder   null        where it lies
-#   done, and it stays              set         null       set         where it lies
-#   done, and moved                 set         a folder   set         that folder; uid null and uidvalidity 0 where the
-#                                                                      server didn't tell, or somebody else moved it
+#   done, not moved yet             set         a folder   null        where it lies
+#   done, and stays                 set         null       set         where it lies
+#   done, and moved                 set         a folder   set         that folder; uid null and uidvalidity 0 if the
+#                                                                      server didn't say, or somebody else moved it
 #   done in an earlier journal      set         null       set         where it lies; reason `rebuilt`
 #   handled, and deleted by us      set         a folder   set         uid null; reason `deleted`
 #   gone                            set         null       set         where it lay last; reason `taken-away`
 #
-# `missed` counts looks in a row while the message is pending, and walks in a row once it is done.
+# `missed` counts the polls in a row that missed a pending message, or the walks in a row that missed a done one.
 message = Table(
     "message",
     metadata,

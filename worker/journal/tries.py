@@ -1,4 +1,4 @@
-"""Tries at messages: which are due, which are in hand, and what each try came to."""
+"""Tries: which messages are due, which are being handled, and the result of each try."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -13,29 +13,30 @@ from worker.message.verdict import Path
 
 
 class Tries(Rows):
-    """Reads and writes the tries at messages. Every method may raise `JournalUnavailable`."""
+    """Reads and writes the tries of messages. Every method may raise `JournalUnavailable`."""
 
     def due(self, now: float, *, longest: float) -> list[Record]:
-        """Messages that aren't done and whose time has come.
+        """Pending messages whose next try is due.
 
-        longest: seconds that anything waits at most; what would wait for longer was put off by a clock that was ahead.
+        longest: the longest wait there is, in seconds. A message that would wait longer was postponed while the clock
+        was ahead, so it is due.
         """
         has_come = or_(message.c.next_at.is_(None), message.c.next_at <= now, message.c.next_at > now + longest)
         return self._records(and_(message.c.state == State.PENDING, has_come))
 
     def next_due_at(self) -> float | None:
-        """When the next message that waits is due (epoch s); None when none waits."""
+        """When the next pending message is due (epoch s); None if no message is pending."""
         with self._database.read() as connection:
             query = select(func.min(func.coalesce(message.c.next_at, 0.0))).where(message.c.state == State.PENDING)
             value: float | None = connection.execute(query).scalar()
             return value
 
     def suspects(self) -> list[Record]:
-        """Messages that some run had in hand and never gave back."""
+        """Messages that a run began to handle and never finished or gave back."""
         return self._records(message.c.in_hand.is_not(None))
 
     def done_handlers(self, ids: Sequence[int]) -> dict[int, dict[str, tuple[bool, int]]]:
-        """For each message the handlers that it had on its path: whether they are done, and how often they failed."""
+        """For each message, the handlers called on its present path: whether each is done, and how often it failed."""
         found: dict[int, dict[str, tuple[bool, int]]] = {}
         on_its_path = and_(message.c.id == delivery.c.message_id, message.c.path == delivery.c.path)
         with self._database.read() as connection:
@@ -46,20 +47,20 @@ class Tries(Rows):
         return found
 
     def postpone(self, untils: Mapping[int, float]) -> None:
-        """These aren't to be tried before that time (epoch s): it isn't their turn."""
+        """Don't try these messages before the given times (epoch s), because others come first."""
         self._update_many(
             update(message).where(message.c.id == bindparam("row")).values(next_at=bindparam("until")),
             [{"row": row, "until": until} for row, until in untils.items()],
         )
 
     def postpone_all(self, reason: str, until: float | None) -> None:
-        """The messages that wait for this reason aren't to be tried before that time (epoch s); None: they may be."""
+        """Don't try the messages that wait for this reason before that time (epoch s). None: they are due now."""
         waits = and_(message.c.state == State.PENDING, message.c.reason == reason, message.c.in_hand.is_(None))
         with self._write() as connection:
             connection.execute(update(message).where(waits).values(next_at=until))
 
     def begin_tries(self, ids: Sequence[int], run: str) -> None:
-        """Count a try of each and mark them as in hand, before their content is touched."""
+        """Count a try of each message and mark it as in hand. Call this before touching its content."""
         self._update_many(
             update(message)
             .where(message.c.id == bindparam("row"))
@@ -68,41 +69,41 @@ class Tries(Rows):
         )
 
     def put_back(self, ids: Sequence[int]) -> None:
-        """Messages that were in hand and that nobody touched: their try didn't happen."""
+        """Uncount the try of messages that were in hand but never reached a handler."""
         self._update_many(
             update(message).where(message.c.id == bindparam("row")).values(tries=message.c.tries - 1, in_hand=None),
             [{"row": id_} for id_ in ids],
         )
 
     def give_back(self, ids: Sequence[int]) -> None:
-        """Messages that are in hand no more, and of which nothing is recorded: they are due again."""
+        """Take messages out of hand without a result. Their try counts, and they are due again."""
         self._update_many(
             update(message).where(message.c.id == bindparam("row")).values(in_hand=None), [{"row": id_} for id_ in ids]
         )
 
     def suspect(self, ids: Sequence[int]) -> None:
-        """Messages at whose fetch something broke: that try didn't happen, and the next is one at a time."""
+        """Uncount the try of messages whose fetch failed, and mark them as suspect: each is tried alone next."""
         self._update_many(
             update(message).where(message.c.id == bindparam("row")).values(tries=message.c.tries - 1, in_hand=SUSPECT),
             [{"row": id_} for id_ in ids],
         )
 
     def not_alone(self, ids: Sequence[int]) -> None:
-        """Messages in hand beside which another is tried: should the process die now, they are suspect, no more."""
+        """Mark messages as suspect because they are no longer handled alone: a crash now isn't counted against them."""
         self._update_many(
             update(message).where(message.c.id == bindparam("row")).values(in_hand=SUSPECT),
             [{"row": id_} for id_ in ids],
         )
 
     def died_with(self, record: Record) -> None:
-        """A run ended with this message alone in hand: that death counts, and the message stays suspect."""
+        """Count a crash of a run that was handling this message alone. The message stays suspect."""
         with self._write() as connection:
             connection.execute(
                 update(message).where(message.c.id == record.id).values(in_hand=SUSPECT, deaths=message.c.deaths + 1)
             )
 
     def record(self, results: Sequence[Result], now: float) -> None:
-        """What tries came to, all in one transaction, on the disk when this returns."""
+        """Record the results of tries in one transaction, which is on the disk when this returns."""
         if not results:
             return
         with self._write(durable=True) as connection:

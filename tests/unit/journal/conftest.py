@@ -17,7 +17,8 @@ from worker.journal.tries import Tries
 @pytest.fixture
 def database() -> Database:
     database = Database("sqlite://")
-    metadata.create_all(database._engine)
+    with database.write() as connection:
+        metadata.create_all(connection)
     return database
 
 

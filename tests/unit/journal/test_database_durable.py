@@ -1,4 +1,4 @@
-"""What must not be forgotten, whatever becomes of the machine, is on the disk before anything relies on it."""
+"""What must survive a crash of the machine is on the disk before anything relies on it."""
 
 from collections.abc import Callable
 from pathlib import Path as FilePath
@@ -24,7 +24,7 @@ SINCE: dict[str, Any] = {"after": 0, "floor": 0, "epoch": "e", "actor": "a", "at
 
 
 class Watched(Database):
-    """Remembers of each write whether it was to wait for the disk."""
+    """Remembers which writes were to wait for the disk."""
 
     waited: list[bool]
 

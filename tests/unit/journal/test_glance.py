@@ -13,7 +13,7 @@ NOW = NOON + 1234.5
 
 
 def ended(database: Database, state: State, *times: float) -> None:
-    """A message that came to this state at each of these times; its key tells of its time."""
+    """Add a message that reached this state at each of these times; its key contains the time."""
     messages, tries = Messages(database), Tries(database)
     for at in times:
         (record,) = messages.add([NewMessage(f"{state}-{at}", Place("INBOX", 1, 1), 1, 0.0, Verdict(Path.CLEAN))], 0.0)

@@ -93,7 +93,7 @@ def damaged(folder: Path) -> Journal:
 
 
 def leave_half_made(folder: Path) -> None:
-    """What is left of a process that died while it made a journal: its log, too, which SQLite would read."""
+    """Leave what a crash while creating a journal leaves, including a log that SQLite would read."""
     new = folder / f"{FILE}.new"
     other = Journal(folder, f"sqlite:///{new}", lambda: 1.0)
     other.open("another@nhs.net")
@@ -105,7 +105,7 @@ def leave_half_made(folder: Path) -> None:
 
 
 def contents(folder: Path) -> dict[str, str]:
-    """What was kept of a damaged journal, by the end of each file's name."""
+    """The files kept of a damaged journal, by the suffix of their names."""
     return {path.name.partition("Z")[2]: path.read_text() for path in folder.glob(f"{FILE}.damaged-*Z*")}
 
 
@@ -183,7 +183,7 @@ def test_a_full_disk_is_told_and_recovered_from(tmp_path: Path) -> None:
 
 
 def write_much(database: Database, *, room: int) -> None:
-    """room: pages that the disk has."""
+    """room: how many pages the disk has."""
     with database.write(durable=True) as connection:
         connection.exec_driver_sql(f"PRAGMA max_page_count = {room}")
         connection.exec_driver_sql("INSERT INTO fact VALUES ('big', ?)", ("x" * 100_000,))

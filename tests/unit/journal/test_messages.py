@@ -1,4 +1,4 @@
-"""The account of messages, row by row."""
+"""Messages, row by row."""
 
 from dataclasses import replace
 from pathlib import Path as FilePath
@@ -92,7 +92,7 @@ def test_new_evidence_alone_opens_nothing(messages: Messages, tries: Tries) -> N
 
 
 def failed_twice(tries: Tries, row: Record) -> None:
-    """A dead letter, of whose two handlers one is done."""
+    """Make the message a dead letter; one of its two handlers is done."""
     tries.begin_tries([row.id], "run")
     tries.record([Result(row.id, State.PENDING, "notify:OSError", 5.0, None, ("archive",), "notify")], 2.0)
     tries.record([Result(row.id, State.FAILED, "notify:OSError", None, "Failed", (), "notify")], 3.0)

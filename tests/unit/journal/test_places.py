@@ -1,4 +1,4 @@
-"""Places of messages and of what the folders showed."""
+"""Where messages lie, and what their folders were like."""
 
 from tests.unit.journal.world import new, only
 from worker.journal.database import Database

@@ -1,4 +1,4 @@
-"""The journal for those who only look: also where nothing can be written, and never a change to what lies there."""
+"""Reading the journal, even where nothing can be written, and never changing it."""
 
 import os
 import resource
@@ -22,7 +22,7 @@ NOBODY = 65534
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """A state folder that others than its owner can reach."""
+    """A state folder that other users can reach."""
     with tempfile.TemporaryDirectory() as above:
         Path(above).chmod(0o755)
         yield Path(above) / "state"
@@ -49,7 +49,7 @@ def written(folder: Path, new: int) -> None:
 
 
 def killed(folder: Path, new: int) -> None:
-    """What a killed process leaves: the log isn't written back into the file, and says more than the file does."""
+    """Leave what a killed process leaves: a log that isn't written back, and is newer than the file."""
     written(folder, new - 1)
     own = journal(folder)
     own.open(ADDRESS)
@@ -65,7 +65,7 @@ def killed(folder: Path, new: int) -> None:
 
 @contextmanager
 def read_only(folder: Path, mode: int = 0o500) -> Iterator[None]:
-    """Within the block the folder has this mode, and this process no more rights than any."""
+    """During the block the folder has this mode, and this process has no special rights."""
     if os.geteuid() != 0:
         folder.chmod(mode)
         yield
@@ -82,7 +82,7 @@ def read_only(folder: Path, mode: int = 0o500) -> Iterator[None]:
 
 @contextmanager
 def full_disk() -> Iterator[None]:
-    """Within the block no file grows."""
+    """During the block no file can grow."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
     try:
@@ -114,7 +114,7 @@ def test_beside_a_process_that_writes(folder: Path) -> None:
 
 
 def test_a_restored_journal_is_looked_at_in_its_place(folder: Path) -> None:
-    """A backup has no log beside it, and isn't made to have one by those who only look."""
+    """A backup has no log beside it, and reading doesn't create one."""
     written(folder, 3)
     with closing(sqlite3.connect(folder / FILE)) as raw:
         assert raw.execute("PRAGMA journal_mode = DELETE").fetchone() == ("delete",)

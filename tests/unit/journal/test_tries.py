@@ -1,4 +1,4 @@
-"""Tries at messages, and what they came to."""
+"""Tries of messages, and their results."""
 
 from dataclasses import replace
 from pathlib import Path as FilePath
@@ -147,7 +147,7 @@ def test_a_batch_of_outcomes_is_recorded_whole_or_not_at_all(tmp_path: FilePath)
 
 
 def fill(database: Database, pages: int) -> None:
-    """A disk with room for so many pages."""
+    """Give the disk room for this many pages."""
     from sqlalchemy import event
 
     database.close()

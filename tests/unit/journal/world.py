@@ -1,4 +1,4 @@
-"""Messages as tests of the journal enter them."""
+"""Messages that tests of the journal add."""
 
 from worker.journal.messages import Messages
 from worker.journal.records import NewMessage, Place, Record

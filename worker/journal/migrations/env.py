@@ -1,4 +1,4 @@
-"""Run by alembic: applies the versions through the connection that `worker.journal.migrate` hands over."""
+"""Alembic's entry point: applies the migrations on the connection that `worker.journal.migrate` passes in."""
 
 from alembic import context
 
@@ -7,6 +7,6 @@ from worker.journal.schema import metadata
 context.configure(
     connection=context.config.attributes["connection"],
     target_metadata=metadata,
-    transactional_ddl=False,  # the caller's transaction is the only one: all of a migration, or nothing
+    transactional_ddl=False,  # all in the caller's transaction, so that an upgrade happens completely or not at all
 )
 context.run_migrations()

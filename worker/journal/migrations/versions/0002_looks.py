@@ -1,4 +1,4 @@
-"""What each look saw, and since when headers are waited for."""
+"""What each poll saw of a folder, and since when headers have been awaited."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,7 +8,7 @@ down_revision = "0001"
 
 
 def upgrade() -> None:
-    """Add what a restart must not forget, and what `reconcile` holds the mailbox against."""
+    """Add what must survive a restart, and what `reconcile` compares the mailbox with."""
     op.add_column(
         "folder",
         sa.Column("seen", sa.String(), nullable=False, server_default="", comment="a mark of the UIDs that it showed"),

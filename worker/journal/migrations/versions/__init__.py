@@ -1,1 +1,1 @@
-"""One file a version of the schema; each begins where the one before ended."""
+"""One file per version of the schema, each upgrading from the one before."""
