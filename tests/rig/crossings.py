@@ -24,7 +24,7 @@ import handlers.archive
 from handlers.archive import Archive
 from worker.handling.loading import Handler
 from worker.journal.database import Database
-from worker.mailbox.wire import Client, Wire
+from worker.mailbox.imap_client import Client, Wire
 
 Point = tuple[str, str, int]
 

@@ -35,8 +35,8 @@ from worker.mailbox.errors import (
     TokenExpired,
 )
 from worker.mailbox.login_failures import TRANSIENT, FailureClass, Kind, LoginFailure, Phase, failure
+from worker.mailbox.safe_text import safe_text
 from worker.mailbox.sasl import Sasl
-from worker.mailbox.snippet import snippet
 
 __all__ = [
     "Phase",
@@ -112,7 +112,7 @@ def classify_login_failure(
     wait = backoff_of(text)
     if wait is None and cls is FailureClass.THROTTLED:
         wait = THROTTLED_WAIT
-    found = failure(cls, kind, retry_after=wait, said=snippet(text), phase=phase)
+    found = failure(cls, kind, retry_after=wait, said=safe_text(text), phase=phase)
     if kind == "password" and status == "BYE" and phase is not Phase.CONNECT:
         return replace(found, counts=True)
     return found
@@ -266,7 +266,7 @@ def classify_session_fault(*, status: Status | None, text: str, code: str | None
     wait = backoff_of(text)
     if wait is None and cls is SessionClass.THROTTLED:
         wait = THROTTLED_WAIT
-    return SessionFault(cls, wait, snippet(text))
+    return SessionFault(cls, wait, safe_text(text))
 
 
 def _session_class(status: Status | None, text: str, code: str | None) -> SessionClass:
@@ -362,7 +362,7 @@ def _not_sent(kind: Kind, status: Status | None, text: str) -> LoginFailure:
     if status in {"NO", "BAD"}:
         cls = _class_of(kind, Phase.SENT, status, text, code_of(text))
         if cls in {FailureClass.CONFIGURATION, FailureClass.PROTOCOL}:
-            return failure(cls, kind, said=snippet(text), phase=Phase.CONNECT)
+            return failure(cls, kind, said=safe_text(text), phase=Phase.CONNECT)
     return classify_login_failure(kind=kind, phase=Phase.CONNECT, status=status, text=text)
 
 
@@ -371,7 +371,7 @@ def _with_hints(found: LoginFailure, untagged: Untagged, mechanism: Sasl | None)
     around = " ".join(_decoded(line) for name in ("NO", "BAD") for line in untagged.get(name, ()))
     named = _first(_NAMED_CAUSES, around)
     if named in {FailureClass.LOCKED, FailureClass.DISABLED} and not found.halts and not found.transient:
-        return failure(named, found.kind, said=snippet(around))
+        return failure(named, found.kind, said=safe_text(around))
     if found.cls is FailureClass.AMBIGUOUS and mechanism is not None and mechanism.refusal is not None:
         return failure(FailureClass.TOKEN_REJECTED, found.kind, said=found.said)
     return found

@@ -1,4 +1,4 @@
-"""What can go wrong between us and the mail server, in our own words. No server text beyond `answers.snippet`."""
+"""What can go wrong between us and the mail server, in our own words. No server text beyond `safe_text`."""
 
 from datetime import timedelta
 

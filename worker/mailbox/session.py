@@ -14,13 +14,13 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TypeVar
 
-from worker.mailbox import uids as uid_sets
+from worker.mailbox import uid_sets
 from worker.mailbox.answers import Phase, Sasl, login_failure, session_error
 from worker.mailbox.errors import CommandRefused, ConnectionLost, JustExpunged, MailboxError, ProtocolFault
 from worker.mailbox.folders import FolderInfo
+from worker.mailbox.imap_client import Client, ImapError, tls_context
 from worker.mailbox.login_failures import Kind
 from worker.mailbox.sasl import Plain
-from worker.mailbox.wire import Client, ImapError, tls_context
 from worker.message.mime.headers import MAX_HEADER_BYTES
 
 HEADER_CAP = MAX_HEADER_BYTES + 1

@@ -12,9 +12,9 @@ from worker.journal.messages import Messages
 from worker.journal.places import Places
 from worker.journal.records import DELETED, NewMessage, Place, Record
 from worker.logs import get_logger
+from worker.mailbox.bisection import shown_heads
 from worker.mailbox.errors import CommandRefused, ConnectionLost, ProtocolFault
 from worker.mailbox.folders import Layout
-from worker.mailbox.halves import shown_heads
 from worker.mailbox.session import Head, Session
 from worker.message.key import fingerprint
 from worker.message.mime.headers import Headers

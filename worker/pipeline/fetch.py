@@ -14,9 +14,9 @@ from worker.journal.places import Places
 from worker.journal.records import Record
 from worker.journal.tries import Tries
 from worker.logs import get_logger
+from worker.mailbox.bisection import shown_heads
 from worker.mailbox.errors import CommandRefused, ConnectionLost, MailboxError, ProtocolFault
 from worker.mailbox.folders import Layout
-from worker.mailbox.halves import shown_heads
 from worker.mailbox.session import Body, FolderState, Session
 from worker.message.key import MessageKey, fingerprint
 from worker.message.message import Message

@@ -12,9 +12,9 @@ from worker.journal.messages import Messages
 from worker.journal.places import Places
 from worker.journal.records import Looked, Place, Record
 from worker.logs import get_logger
-from worker.mailbox import uids as uid_sets
+from worker.mailbox import uid_sets
+from worker.mailbox.bisection import shown_heads
 from worker.mailbox.folders import Layout
-from worker.mailbox.halves import shown_heads
 from worker.mailbox.session import FolderState, Session
 from worker.message.key import fingerprint
 from worker.message.mime.headers import Headers
@@ -106,7 +106,7 @@ class Poll:
             for record in records
             if record.place.uidvalidity == state.uidvalidity and record.place.uid is not None
         }
-        self._last[name], self._seen[name] = state, uid_sets.mark(ours)
+        self._last[name], self._seen[name] = state, uid_sets.checksum(ours)
         return Look(
             folder=name,
             state=state,

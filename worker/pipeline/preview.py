@@ -8,8 +8,8 @@ from worker.handling.call import Routes
 from worker.journal.messages import Messages
 from worker.journal.places import Places
 from worker.journal.records import Place, Record
+from worker.mailbox.bisection import shown_heads
 from worker.mailbox.folders import Layout
-from worker.mailbox.halves import shown_heads
 from worker.mailbox.session import Head, Session
 from worker.message.key import MessageKey, fingerprint, look_alike
 from worker.message.message import Message

@@ -11,9 +11,9 @@ from worker.journal.messages import Messages
 from worker.journal.places import Places
 from worker.journal.records import DELETED, Place, Record
 from worker.logs import get_logger
-from worker.mailbox import uids as uid_sets
+from worker.mailbox import uid_sets
+from worker.mailbox.bisection import bisect
 from worker.mailbox.errors import CommandRefused
-from worker.mailbox.halves import by_halves
 from worker.mailbox.session import HEADS_AT_ONCE, FolderState, Moved, Session
 from worker.message.key import fingerprint
 from worker.message.mime.headers import Headers
@@ -246,7 +246,7 @@ class Settle:
                 [(row, Place(folder, moved.uidvalidity or 0, moved.uids.get(uid))) for row, uid in uids.items()]
             )
 
-        if refused := by_halves(move, group):
+        if refused := bisect(move, group):
             log.error("mailbox.move_refused", count=len(refused), folder=source, target=folder)
 
     def _move_what_goes(self, session: Session, group: Sequence[Settlement], folder: str, target: str) -> None:
@@ -257,7 +257,7 @@ class Settle:
                 session.select(folder)
             self._move(session, part, folder, target)
 
-        if refused := by_halves(move, group):
+        if refused := bisect(move, group):
             session.status(target)  # refused as well: it isn't there, and a new connection makes it anew
             log.error("mailbox.move_refused", count=len(refused), folder=folder, target=target)
             until = self._clock() + REFUSED_WAIT

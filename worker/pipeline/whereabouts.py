@@ -7,8 +7,8 @@ from datetime import date
 from worker.journal.messages import Messages
 from worker.journal.records import Place, Record
 from worker.logs import get_logger
-from worker.mailbox import uids as uid_sets
-from worker.mailbox.halves import shown_heads
+from worker.mailbox import uid_sets
+from worker.mailbox.bisection import shown_heads
 from worker.mailbox.session import HEADS_AT_ONCE, FolderState, Session
 from worker.message.key import fingerprint
 from worker.message.mime.headers import Headers

@@ -7,10 +7,10 @@ from datetime import datetime
 from worker.journal.messages import Messages
 from worker.journal.places import Places
 from worker.journal.records import Record
-from worker.mailbox import uids as uid_sets
+from worker.mailbox import uid_sets
+from worker.mailbox.bisection import shown_heads
 from worker.mailbox.errors import CommandRefused
 from worker.mailbox.folders import missing
-from worker.mailbox.halves import shown_heads
 from worker.mailbox.session import HEADS_AT_ONCE, FolderState, Head, Session
 from worker.message.key import fingerprint
 from worker.message.mime.headers import Headers
@@ -92,7 +92,9 @@ class Walk:
                 strangers,
                 len(unknown) - len(strangers),
                 name in self._watched,
-                looked is not None and looked.uidvalidity == state.uidvalidity and looked.seen == uid_sets.mark(ours),
+                looked is not None
+                and looked.uidvalidity == state.uidvalidity
+                and looked.seen == uid_sets.checksum(ours),
             )
         return folders
 

@@ -16,7 +16,7 @@ from worker.mailbox.answers import (
     code_of,
 )
 from worker.mailbox.login_failures import HALTING, TRANSIENT, FailureClass, LoginFailure, Phase
-from worker.mailbox.snippet import snippet
+from worker.mailbox.safe_text import safe_text
 
 F = FailureClass
 
@@ -257,8 +257,8 @@ def test_the_token_endpoints_pause_is_kept_to() -> None:
 
 
 @given(st.text())
-def test_a_snippet_is_words_of_ours(text: str) -> None:
-    found = snippet(text)
+def test_safe_text_is_words_of_ours(text: str) -> None:
+    found = safe_text(text)
     assert len(found.split()) <= 24
     assert found.isprintable()
     assert found == found.lower() or "[" in found
@@ -277,11 +277,11 @@ def test_a_snippet_is_words_of_ours(text: str) -> None:
 @given(
     before=st.sampled_from(["LOGIN failed: ", "b'", '"', "user=", ""]), after=st.sampled_from(["", "'", '"', " x", "."])
 )
-def test_a_snippet_never_quotes_a_credential(secret: str, before: str, after: str) -> None:
-    assert secret not in snippet(f"{before}{secret}{after}")
+def test_safe_text_never_quotes_a_credential(secret: str, before: str, after: str) -> None:
+    assert secret not in safe_text(f"{before}{secret}{after}")
 
 
-def test_a_snippet_says_what_is_known() -> None:
-    assert snippet("[AUTHENTICATIONFAILED] LOGIN failed. 13 secret") == "[AUTHENTICATIONFAILED] login failed 13 …"
-    assert snippet("[NOTKNOWN] foo bar LOGIN") == "… login"
-    assert snippet("b'LOGIN failed.'") == "login failed"
+def test_safe_text_says_what_is_known() -> None:
+    assert safe_text("[AUTHENTICATIONFAILED] LOGIN failed. 13 secret") == "[AUTHENTICATIONFAILED] login failed 13 …"
+    assert safe_text("[NOTKNOWN] foo bar LOGIN") == "… login"
+    assert safe_text("b'LOGIN failed.'") == "login failed"

@@ -17,7 +17,7 @@ from worker.journal.records import DELETED, NewMessage, Place, Record, Result
 from worker.journal.schema import metadata
 from worker.journal.tries import Tries
 from worker.logs import configure_logging
-from worker.mailbox import uids as uid_sets
+from worker.mailbox import uid_sets
 from worker.mailbox.errors import CommandRefused
 from worker.mailbox.session import FolderState
 from worker.message.key import fingerprint

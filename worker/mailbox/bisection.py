@@ -11,7 +11,7 @@ MOST_REFUSED = 8
 T = TypeVar("T")
 
 
-def by_halves(command: Callable[[Sequence[T]], None], items: Sequence[T]) -> list[T]:
+def bisect(command: Callable[[Sequence[T]], None], items: Sequence[T]) -> list[T]:
     """Give a command on these; where the server refuses it, on each half of them. Returns those that it refuses.
 
     What isn't tried any more, after too many in a row, counts as refused.
@@ -41,7 +41,7 @@ def shown_heads(session: Session, wanted: Iterable[int]) -> list[Head]:
         CommandRefused: it shows none at all of many, so it isn't about the messages.
     """
     shown: list[Head] = []
-    refused = by_halves(lambda uids: shown.extend(session.heads(uids)), sorted(wanted))
+    refused = bisect(lambda uids: shown.extend(session.heads(uids)), sorted(wanted))
     if len(refused) >= MOST_REFUSED and not shown:
         raise CommandRefused("the mail server shows no headers")
     return shown

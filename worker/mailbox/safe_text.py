@@ -37,22 +37,22 @@ _SAFE_CODES: Final = frozenset(
         "NONEXISTENT",
     }
 )
-_SNIPPET_WORDS: Final = 24
-_SNIPPET_READ: Final = 1000
+_MAX_WORDS: Final = 24
+_MAX_READ: Final = 1000
 
 
-def snippet(text: str) -> str:
+def safe_text(text: str) -> str:
     """The words of a server's answer that are fit for a log: those of a fixed list, short numbers, known codes.
 
     A server may echo what it was sent, whole or encoded. Only words that we chose come through; everything else
     becomes `…`, so that neither a credential nor mail can.
     """
-    words = [_fit_word(piece) for piece in text[:_SNIPPET_READ].split()]
+    words = [_fit_word(piece) for piece in text[:_MAX_READ].split()]
     kept: list[str] = []
     for word in words:
         if word != "…" or kept[-1:] != ["…"]:
             kept.append(word)
-    return " ".join(kept[:_SNIPPET_WORDS])
+    return " ".join(kept[:_MAX_WORDS])
 
 
 _DECORATED: Final = re.compile(r"(?:\[?b['\"])?(\[?)([A-Za-z]+|\d{1,2})(\]?)[.,:;]?['\"]?\]?\Z")

@@ -23,7 +23,7 @@ def compress(uids: Iterable[int]) -> str:
     return ",".join(parts)
 
 
-def mark(uids: Iterable[int]) -> str:
+def checksum(uids: Iterable[int]) -> str:
     """A mark of exactly these UIDs: short, however many they are."""
     return hashlib.sha256(compress(uids).encode()).hexdigest()[:32]
 
