@@ -9,7 +9,9 @@ import pytest
 from tests.rig.scripted import ScriptedServer, Step, answer, close, expect, greeting, send
 from worker.mailbox.errors import CommandRefused, ConnectionLost, MailboxError, ProtocolFault, Throttled
 from worker.mailbox.imap_client import LINE_CAP
-from worker.mailbox.session import LARGEST, SMALL_ANSWER, Endpoint, FolderState, Moved, Session
+from worker.mailbox.imap_connection import SMALL_ANSWER
+from worker.mailbox.message_reader import LARGEST
+from worker.mailbox.session import Endpoint, FolderState, Moved, Session
 
 Scripted = Callable[..., ScriptedServer]
 CAPABILITIES = "IMAP4rev1 MOVE UIDPLUS IDLE"

@@ -11,7 +11,8 @@ import imaplib
 import io
 import socket
 import ssl
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from imapclient import IMAPClient, SocketTimeout
@@ -87,6 +88,24 @@ class Wire(IMAP4_TLS):  # type: ignore[misc]  # IMAPClient ships no types
         finally:
             self.sock.settimeout(timeout)
 
+    def begin_idle(self) -> bytes:
+        """Begin IDLE and return its tag. IMAPClient's own `idle` fails on news before the `+`.
+
+        Raises:
+            ImapError: the server refuses it.
+        """
+        tag: bytes = self._command("IDLE")
+        while self._get_response() is not None:
+            if self.tagged_commands[tag] is not None:
+                _, lines = self.tagged_commands.pop(tag)
+                raise self.error(f"IDLE: {lines!r}")
+        return tag
+
+    def end_idle(self, tag: bytes) -> None:
+        """End the IDLE of this tag, and read what the server says until it has ended."""
+        self.send(b"DONE\r\n")
+        self._command_complete("IDLE", tag)
+
 
 class Client(IMAPClient):  # type: ignore[misc]  # IMAPClient ships no types
     """IMAPClient over `Wire`."""
@@ -118,6 +137,19 @@ class Client(IMAPClient):  # type: ignore[misc]  # IMAPClient ships no types
         answer: dict[int, dict[bytes, object]] = parse_fetch_response(data, self.normalise_times)
         return answer
 
+    @contextmanager
+    def literals_up_to(self, cap: int) -> Iterator[None]:
+        """Let the literals of a command come to as many bytes."""
+        self.wire.literal_cap = cap
+        try:
+            yield
+        finally:
+            self.wire.literal_cap = self._literal_cap
+
+    def forget_capabilities(self) -> None:
+        """Capabilities may change with the login: they are asked anew where the server didn't say them."""
+        self._cached_capabilities = None
+
     def untagged(self, name: str) -> list[Any]:
         """Take what the server said untagged, or as a response code, under this name; each thing once."""
         responses: list[Any] = self.wire.untagged_responses.pop(name, [])
@@ -136,6 +168,11 @@ def tls_context(ca_file: str | None) -> ssl.SSLContext:
     if ca_file is not None:
         context.load_verify_locations(ca_file)
     return context
+
+
+def text_of(value: object) -> str:
+    """A name or flag as IMAPClient gives it: bytes or text."""
+    return value.decode("ascii", "replace") if isinstance(value, bytes) else str(value)
 
 
 ImapError = imaplib.IMAP4.error

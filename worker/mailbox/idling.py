@@ -1,0 +1,35 @@
+"""IDLE (RFC 2177): the server tells of news by itself, until it is told to stop."""
+
+from worker.mailbox.imap_connection import ImapConnection
+
+
+class Idling:
+    """Whether the connection is in IDLE, and what was told while it began."""
+
+    def __init__(self, connection: ImapConnection) -> None:
+        self._connection = connection
+        self._tag: bytes | None = None
+        self._news = False
+
+    @property
+    def active(self) -> bool:
+        """Whether the server has been asked to tell of news by itself."""
+        return self._tag is not None and self._connection.is_open
+
+    def begin(self) -> bool:
+        """Begin IDLE. True: there is news already."""
+        with self._connection.translated():
+            wire = self._connection.client.wire
+            self._tag = wire.begin_idle()
+            self._news = self._connection.take_news()
+            return self._news or wire.buffered()
+
+    def end(self) -> bool:
+        """End IDLE. True: something came or went meanwhile."""
+        active, tag = self.active, self._tag
+        self._tag = None
+        if tag is None or not active:
+            return False
+        with self._connection.translated():
+            self._connection.client.wire.end_idle(tag)
+            return self._connection.take_news() or self._news
