@@ -26,9 +26,9 @@ from worker.login.credential import (
     read_secret,
 )
 from worker.login.token_cache import SignIn, TokenCache
-from worker.mailbox.answers import classify_token_failure
 from worker.mailbox.errors import LoginFailed
 from worker.mailbox.login_failures import FailureClass, Kind, failure
+from worker.mailbox.token_answers import classify_token_failure
 
 Flow = Literal["oauth2-client", "oauth2-device", "oauth2-password"]
 

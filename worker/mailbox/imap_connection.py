@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from worker.mailbox.answers import login_failure, session_error
 from worker.mailbox.errors import CommandRefused, ConnectionLost, JustExpunged, MailboxError, ProtocolFault
 from worker.mailbox.imap_client import Client, ImapError, text_of, tls_context
+from worker.mailbox.imap_exceptions import login_failure, session_error
 from worker.mailbox.login_failures import Kind, Phase
 from worker.mailbox.sasl import Plain, Sasl
 

@@ -120,3 +120,8 @@ def failure(
     sent = phase is not Phase.CONNECT
     counting = cls in _COUNTS_FOR_TOKEN if kind == "token" else cls not in _NEVER_COUNTS
     return LoginFailure(cls, kind, counts=sent and counting, retry_after=retry_after, said=said)
+
+
+def for_kind(cls: FailureClass, kind: Kind) -> FailureClass:
+    """The class, where a plain rejection of a token is about the token."""
+    return FailureClass.TOKEN_REJECTED if kind == "token" and cls is FailureClass.REJECTED else cls

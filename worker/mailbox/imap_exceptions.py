@@ -1,0 +1,147 @@
+"""What the exceptions of IMAPClient, imaplib and the socket mean: the one place that reads them."""
+
+import imaplib
+import re
+import socket
+import ssl
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from imapclient.exceptions import CapabilityError, IllegalStateError, ProtocolError
+
+from worker.mailbox.errors import (
+    CommandRefused,
+    ConnectionLost,
+    JustExpunged,
+    LoginFailed,
+    MailboxError,
+    NotConnected,
+    ProtocolFault,
+    ServerUnavailable,
+    Throttled,
+    TlsRefused,
+    TokenExpired,
+)
+from worker.mailbox.login_answers import classify_login_failure, classify_unsent
+from worker.mailbox.login_failures import FailureClass, Kind, LoginFailure, Phase, failure
+from worker.mailbox.response_text import THROTTLED_WAIT, Status, named_cause
+from worker.mailbox.safe_text import safe_text
+from worker.mailbox.sasl import Sasl
+from worker.mailbox.session_answers import SessionClass, SessionFault, classify_session_fault
+
+# Every failed login is a LoginError, whatever the cause; only its context tells an answer (imaplib's `error`) from the
+# transport (`abort`, which also stands for BYE). Response codes that imaplib keeps are left alone: they may be those of
+# an earlier answer, and the text of each answer begins with its own.
+
+Untagged = Mapping[str, Sequence[object]]
+_BAD: Final = re.compile(r"\A\w+ command error: BAD (.*)\Z", re.DOTALL)
+_REFUSED: Final = re.compile(r"\A\w+ failed: (.*)\Z", re.DOTALL)
+_GREETING: Final = re.compile(r"\A\* (BYE|NO|BAD) ?(.*)\Z", re.DOTALL)
+_REPR: Final = re.compile(r"\[?b(['\"])(.*)\1\]?\Z", re.DOTALL)
+_UNREACHABLE: Final = (ConnectionRefusedError, socket.gaierror, socket.herror)
+_LOCAL: Final = re.compile(r"illegal in state|not IMAP4 compliant")
+
+
+def login_failure(
+    error: BaseException, untagged: Untagged, *, kind: Kind, phase: Phase, mechanism: Sasl | None = None
+) -> LoginFailed:
+    """What an exception out of a login means; to be raised in its place.
+
+    untagged: imaplib's `untagged_responses` at that moment. mechanism: the SASL mechanism that was used; it knows
+    whether the credential was sent at all.
+    """
+    status, text = _read(error, untagged)
+    if mechanism is not None and not mechanism.sent:
+        return LoginFailed(classify_unsent(kind=kind, status=status, text=text))
+    found = classify_login_failure(kind=kind, phase=phase, status=status, text=text)
+    if phase is not Phase.CONNECT:
+        found = _with_hints(found, untagged, mechanism)
+    return LoginFailed(found)
+
+
+def session_error(error: BaseException, untagged: Untagged) -> MailboxError:
+    """What an exception out of any other command, or out of connecting, means; to be raised in its place."""
+    if isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
+        return TlsRefused(f"TLS with the mail server failed ({error.reason or type(error).__name__})")
+    if isinstance(error, OSError):
+        name = type(error).__name__
+        if isinstance(error, _UNREACHABLE):
+            return ServerUnavailable(f"the mail server can't be reached ({name})")
+        return ConnectionLost(f"the connection to the mail server was lost ({name})")
+    if isinstance(error, ProtocolError):
+        return ProtocolFault("an answer of the mail server that can't be understood")
+    if isinstance(error, CapabilityError | IllegalStateError) or _LOCAL.search(str(error)):
+        return ProtocolFault(f"the mail server can't do what we need ({type(error).__name__})")
+    status, text = _read(error, untagged)
+    if _GREETING.match(_plain(error)):
+        return _refused_greeting(text)
+    return _as_error(classify_session_fault(status=status, text=text))
+
+
+def _read(error: BaseException, untagged: Untagged) -> tuple[Status | None, str]:
+    """Status and text of the answer that an exception stands for; None where there was no answer."""
+    cause = error.__context__ if type(error).__name__ == "LoginError" and error.__context__ else error
+    if isinstance(cause, imaplib.IMAP4.abort):
+        bye = [_decoded(line) for line in untagged.get("BYE", ())]
+        return ("BYE" if bye else None), " ".join([*bye, _plain(cause)])
+    if not isinstance(cause, imaplib.IMAP4.error):
+        return None, ""
+    text = _plain(cause)
+    if greeting := _GREETING.match(text):
+        return ("BAD" if greeting[1] == "BAD" else "NO" if greeting[1] == "NO" else "BYE"), greeting[2]
+    if bad := _BAD.match(text):
+        return "BAD", _unquoted(bad[1])
+    if refused := _REFUSED.match(text):
+        return "NO", _unquoted(refused[1])
+    return "NO", text
+
+
+def _with_hints(found: LoginFailure, untagged: Untagged, mechanism: Sasl | None) -> LoginFailure:
+    """Words around the answer, taken only to the safe side: they can halt or name a cause, never make it free."""
+    around = " ".join(_decoded(line) for name in ("NO", "BAD") for line in untagged.get(name, ()))
+    named = named_cause(around)
+    if named in {FailureClass.LOCKED, FailureClass.DISABLED} and not found.halts and not found.transient:
+        return failure(named, found.kind, said=safe_text(around))
+    if found.cls is FailureClass.AMBIGUOUS and mechanism is not None and mechanism.refusal is not None:
+        return failure(FailureClass.TOKEN_REJECTED, found.kind, said=found.said)
+    return found
+
+
+def _refused_greeting(text: str) -> MailboxError:
+    fault = classify_session_fault(status="BYE", text=text)
+    if fault.cls is SessionClass.THROTTLED:
+        return _as_error(fault)
+    return ServerUnavailable(f"the mail server turned us away: {fault.said}", after=fault.retry_after)
+
+
+def _as_error(fault: SessionFault) -> MailboxError:
+    said = f"the mail server said: {fault.said}"
+    match fault.cls:
+        case SessionClass.THROTTLED:
+            return Throttled(said, after=fault.retry_after or THROTTLED_WAIT)
+        case SessionClass.UNAVAILABLE:
+            return ServerUnavailable(said, after=fault.retry_after)
+        case SessionClass.PROTOCOL:
+            return ProtocolFault(said, by_server=True)
+    plain: dict[SessionClass, type[MailboxError]] = {
+        SessionClass.TOKEN_EXPIRED: TokenExpired,
+        SessionClass.CLOSED: ConnectionLost,
+        SessionClass.NOT_CONNECTED: NotConnected,
+        SessionClass.EXPUNGED: JustExpunged,
+        SessionClass.REFUSED: CommandRefused,
+    }
+    return plain[fault.cls](said)
+
+
+def _plain(error: BaseException) -> str:
+    return _decoded(error.args[0]) if error.args else ""
+
+
+def _decoded(value: object) -> str:
+    return _unquoted(value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value))
+
+
+def _unquoted(text: str) -> str:
+    """imaplib formats bytes with their `b'…'`; the answer is what lies within."""
+    found = _REPR.match(text)
+    return found[2] if found else text

@@ -1,0 +1,75 @@
+"""What an answer to a command on a logged-in connection means."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+
+from worker.mailbox.login_failures import FailureClass
+from worker.mailbox.response_text import (
+    THROTTLED_WAIT,
+    Status,
+    backoff_of,
+    code_of,
+    is_not_connected,
+    is_our_fault,
+    named_cause,
+    passing_cause,
+    passing_code,
+)
+from worker.mailbox.safe_text import safe_text
+
+
+class SessionClass(StrEnum):
+    """What an answer to a command on a logged-in connection means."""
+
+    THROTTLED = "throttled"
+    TOKEN_EXPIRED = "token_expired"  # noqa: S105 -- the name of a class of answers
+    UNAVAILABLE = "unavailable"
+    CLOSED = "closed"
+    """The server closed the connection, or it was lost: connect anew."""
+    NOT_CONNECTED = "not_connected"
+    """`User is authenticated but not connected`: the login was answered, the mailbox isn't there."""
+    PROTOCOL = "protocol"
+    """Our fault, or an extension that the server lacks: never again in a loop."""
+    EXPUNGED = "expunged"
+    """Some of the messages were expunged by somebody else at this moment (RFC 5530, EXPUNGEISSUED)."""
+    REFUSED = "refused"
+    """The command was refused for a reason of its own; the connection is well."""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionFault:
+    """A fault on a logged-in connection; `said` as in `LoginFailure`."""
+
+    cls: SessionClass
+    retry_after: timedelta | None = None
+    said: str = ""
+
+
+def classify_session_fault(*, status: Status | None, text: str, code: str | None = None) -> SessionFault:
+    """What an answer other than OK, or the loss of the connection, means outside a login."""
+    cls = _session_class(status, text, code or code_of(text))
+    wait = backoff_of(text)
+    if wait is None and cls is SessionClass.THROTTLED:
+        wait = THROTTLED_WAIT
+    return SessionFault(cls, wait, safe_text(text))
+
+
+def _session_class(status: Status | None, text: str, code: str | None) -> SessionClass:
+    if status == "NO" and code == "EXPUNGEISSUED":
+        return SessionClass.EXPUNGED
+    if named_cause(text) is FailureClass.TOKEN_EXPIRED:
+        return SessionClass.TOKEN_EXPIRED
+    cause = passing_cause(text) or passing_code(code)
+    if cause is FailureClass.THROTTLED:
+        return SessionClass.THROTTLED
+    if cause is FailureClass.UNAVAILABLE:
+        return SessionClass.UNAVAILABLE
+    if status is None or status == "BYE":
+        return SessionClass.CLOSED
+    if is_not_connected(text):
+        return SessionClass.NOT_CONNECTED
+    # BAD is a protocol error by definition (RFC 3501, 7.1.3).
+    if status == "BAD" or is_our_fault(text):
+        return SessionClass.PROTOCOL
+    return SessionClass.REFUSED
