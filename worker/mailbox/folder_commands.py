@@ -38,8 +38,7 @@ class FolderCommands:
         with self._connection.translated():
             listed = self._connection.client.list_folders()
             return [
-                FolderInfo(str(name), frozenset(text_of(flag).lower() for flag in flags), text_of(delimiter or b""))
-                for flags, delimiter, name in listed
+                FolderInfo(str(name), frozenset(text_of(flag).lower() for flag in flags)) for flags, _, name in listed
             ]
 
     def create(self, folder: str) -> None:

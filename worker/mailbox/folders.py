@@ -9,11 +9,10 @@ JUNK_NAMES = ("Junk Email", "Junk E-mail", "Junk E-Mail", "Junk", "Spam", "Bulk 
 
 @dataclass(frozen=True, slots=True)
 class FolderInfo:
-    """A folder as LIST shows it. flags are lower case, such as `\\junk`; delimiter may be empty."""
+    """A folder as LIST shows it. flags are lower case, such as `\\junk`."""
 
     name: str
     flags: frozenset[str]
-    delimiter: str = "/"
 
 
 class FolderProblem(Exception):

@@ -1,7 +1,6 @@
 """One connection to the mail server, from opening to end. What IMAPClient raises on it becomes an error of ours."""
 
 import socket
-import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from typing import TypeVar
 from worker.mailbox.errors import CommandRefused, ConnectionLost, JustExpunged, MailboxError, ProtocolFault
 from worker.mailbox.imap_client import Client, ImapError, text_of, tls_context
 from worker.mailbox.imap_exceptions import login_failure, session_error
-from worker.mailbox.login_failures import Kind, Phase
+from worker.mailbox.login_failures import Kind
 from worker.mailbox.sasl import Plain, Sasl
 
 SMALL_ANSWER = 16_000_000
@@ -142,7 +141,7 @@ class ImapConnection:
         except MailboxError as error:
             self._end_unless_usable(error)
             raise
-        except (ImapError, OSError, ssl.SSLError) as error:
+        except (ImapError, OSError) as error:
             translated = session_error(error, self._untagged())
             self._end_unless_usable(translated)
             raise translated from error
@@ -157,7 +156,7 @@ class ImapConnection:
         try:
             yield
         except (ImapError, OSError, ValueError, TypeError, LookupError) as error:
-            failure = login_failure(error, self._untagged(), kind=kind, phase=Phase.SENT, mechanism=mechanism)
+            failure = login_failure(error, self._untagged(), kind=kind, mechanism=mechanism)
             self._drop()
             raise failure from error
 

@@ -43,7 +43,7 @@ _LOCAL: Final = re.compile(r"illegal in state|not IMAP4 compliant")
 
 
 def login_failure(
-    error: BaseException, untagged: Untagged, *, kind: Kind, phase: Phase, mechanism: Sasl | None = None
+    error: BaseException, untagged: Untagged, *, kind: Kind, mechanism: Sasl | None = None
 ) -> LoginFailed:
     """What an exception out of a login means; to be raised in its place.
 
@@ -53,10 +53,8 @@ def login_failure(
     status, text = _read(error, untagged)
     if mechanism is not None and not mechanism.sent:
         return LoginFailed(classify_unsent(kind=kind, status=status, text=text))
-    found = classify_login_failure(kind=kind, phase=phase, status=status, text=text)
-    if phase is not Phase.CONNECT:
-        found = _with_hints(found, untagged, mechanism)
-    return LoginFailed(found)
+    found = classify_login_failure(kind=kind, phase=Phase.SENT, status=status, text=text)
+    return LoginFailed(_with_hints(found, untagged, mechanism))
 
 
 def session_error(error: BaseException, untagged: Untagged) -> MailboxError:

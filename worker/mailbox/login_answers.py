@@ -29,15 +29,12 @@ from worker.mailbox.safe_text import safe_text
 _REJECTIONS: Final = re.compile(r"\b(login|authenticate) failed\b", re.IGNORECASE)
 
 
-def classify_login_failure(
-    *, kind: Kind, phase: Phase, status: Status | None, text: str, code: str | None = None
-) -> LoginFailure:
+def classify_login_failure(*, kind: Kind, phase: Phase, status: Status | None, text: str) -> LoginFailure:
     """What an answer to a login, or the lack of one, means.
 
     status: of the answer; None: no answer came, or a line that is no answer; `text` is then what there was instead.
-    code: the response code, where it isn't at the beginning of the text.
     """
-    cls = _class_of(kind, phase, status, text, code or code_of(text))
+    cls = _class_of(kind, phase, status, text)
     wait = backoff_of(text)
     if wait is None and cls is FailureClass.THROTTLED:
         wait = THROTTLED_WAIT
@@ -50,22 +47,21 @@ def classify_login_failure(
 def classify_unsent(*, kind: Kind, status: Status | None, text: str) -> LoginFailure:
     """A mechanism that was refused before it was given the credential: about the way of logging in, or passing."""
     if status in {"NO", "BAD"}:
-        cls = _class_of(kind, Phase.SENT, status, text, code_of(text))
+        cls = _class_of(kind, Phase.SENT, status, text)
         if cls in {FailureClass.CONFIGURATION, FailureClass.PROTOCOL}:
             return failure(cls, kind, said=safe_text(text), phase=Phase.CONNECT)
     return classify_login_failure(kind=kind, phase=Phase.CONNECT, status=status, text=text)
 
 
-def _class_of(kind: Kind, phase: Phase, status: Status | None, text: str, code: str | None) -> FailureClass:
-    passing = passing_cause(text)
+def _class_of(kind: Kind, phase: Phase, status: Status | None, text: str) -> FailureClass:
+    code, passing = code_of(text), passing_cause(text)
     if phase is Phase.CONNECT:
         # Nothing was sent, so nothing that was said can be about the credential.
         return passing or passing_code(code) or FailureClass.LOST_BEFORE_SENDING
     named = named_cause(text)
     if named is FailureClass.TOKEN_EXPIRED and kind == "password":
         named = None  # can't be about a password: read on, to the side that counts
-    by_code = coded_cause(code)
-    cause = named or by_code or passing
+    cause = named or coded_cause(code) or passing
     unanswered = status is None or status == "BYE"
     if unanswered and kind == "password" and cause in TRANSIENT:
         bare_line = status is None and cause is FailureClass.UNAVAILABLE

@@ -82,8 +82,6 @@ class Phase(StrEnum):
     """No part of the credential has left the process."""
     SENT = "sent"
     """The credential may have left, and the server hasn't said OK."""
-    FIRST_COMMAND = "first_command"
-    """The server said OK to the login; the first mailbox command failed."""
 
 
 @dataclass(frozen=True, slots=True)

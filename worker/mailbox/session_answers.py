@@ -46,16 +46,17 @@ class SessionFault:
     said: str = ""
 
 
-def classify_session_fault(*, status: Status | None, text: str, code: str | None = None) -> SessionFault:
+def classify_session_fault(*, status: Status | None, text: str) -> SessionFault:
     """What an answer other than OK, or the loss of the connection, means outside a login."""
-    cls = _session_class(status, text, code or code_of(text))
+    cls = _session_class(status, text)
     wait = backoff_of(text)
     if wait is None and cls is SessionClass.THROTTLED:
         wait = THROTTLED_WAIT
     return SessionFault(cls, wait, safe_text(text))
 
 
-def _session_class(status: Status | None, text: str, code: str | None) -> SessionClass:
+def _session_class(status: Status | None, text: str) -> SessionClass:
+    code = code_of(text)
     if status == "NO" and code == "EXPUNGEISSUED":
         return SessionClass.EXPUNGED
     if named_cause(text) is FailureClass.TOKEN_EXPIRED:
