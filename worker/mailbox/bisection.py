@@ -1,4 +1,4 @@
-"""A command on many messages that the server refuses because of one: on halves of them, until it is known which."""
+"""When the server refuses a command on many messages because of one of them, bisection finds which one."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
@@ -7,14 +7,14 @@ from worker.mailbox.errors import CommandRefused
 from worker.mailbox.session import Head, Session
 
 MOST_REFUSED = 8
-"""Messages refused one by one, in a row, after which it isn't about the messages: no more are tried."""
+"""After this many single messages refused in a row, the cause isn't the messages, and no more are tried."""
 T = TypeVar("T")
 
 
 def bisect(command: Callable[[Sequence[T]], None], items: Sequence[T]) -> list[T]:
-    """Give a command on these; where the server refuses it, on each half of them. Returns those that it refuses.
+    """Run a command on these items, and on each half of them where the server refuses. Returns the refused items.
 
-    What isn't tried any more, after too many in a row, counts as refused.
+    After `MOST_REFUSED` refusals in a row the rest isn't tried and counts as refused.
     """
     parts: list[Sequence[T]] = [items]
     refused: list[T] = []
@@ -35,10 +35,10 @@ def bisect(command: Callable[[Sequence[T]], None], items: Sequence[T]) -> list[T
 
 
 def shown_heads(session: Session, wanted: Iterable[int]) -> list[Head]:
-    """As `Session.heads`, and those are left out, too, of which the server refuses to show one.
+    """Like `Session.heads`, but also leaves out messages whose header the server refuses to show.
 
     Raises:
-        CommandRefused: it shows none at all of many, so it isn't about the messages.
+        CommandRefused: the server showed none of many headers, so the messages aren't the cause.
     """
     shown: list[Head] = []
     refused = bisect(lambda uids: shown.extend(session.heads(uids)), sorted(wanted))

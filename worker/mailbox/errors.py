@@ -1,4 +1,4 @@
-"""What can go wrong between us and the mail server, in our own words. No server text beyond `safe_text`."""
+"""The errors of this room. Of what the server said they hold only what `safe_text` lets through."""
 
 from datetime import timedelta
 
@@ -6,11 +6,11 @@ from worker.mailbox.login_failures import LoginFailure
 
 
 class MailboxError(Exception):
-    """Base of everything that the mailbox room raises on purpose. The mail stays where it is."""
+    """Base of every error that `worker.mailbox` raises on purpose. The mail stays where it is."""
 
 
 class LoginFailed(MailboxError):
-    """A login didn't end in the server's OK to it and to the first command. The guard decides what comes next."""
+    """The login, or the first command after it, failed. The guard decides what comes next."""
 
     def __init__(self, failure: LoginFailure) -> None:
         super().__init__(f"login failed: {failure.cls}" + (f" ({failure.said})" if failure.said else ""))
@@ -18,7 +18,7 @@ class LoginFailed(MailboxError):
 
 
 class ConnectionLost(MailboxError):
-    """The connection ended: reconnect. Nothing is known about the command in flight."""
+    """The connection ended, so reconnect. The command in flight may or may not have taken effect."""
 
 
 class Throttled(MailboxError):
@@ -33,7 +33,7 @@ class Throttled(MailboxError):
 
 
 class ServerUnavailable(MailboxError):
-    """The server can't be reached, or says that it can't answer now."""
+    """The server can't be reached, or says that it can't serve us now."""
 
     def __init__(self, message: str, *, after: timedelta | None = None) -> None:
         super().__init__(message)
@@ -41,21 +41,21 @@ class ServerUnavailable(MailboxError):
 
 
 class TlsRefused(MailboxError):
-    """No trusted, encrypted connection came about; nothing was sent."""
+    """The TLS handshake failed or the certificate isn't trusted. No credential was sent."""
 
 
 class TokenExpired(MailboxError):
-    """The server closed the session since its OAuth token ran out: refresh it and reconnect."""
+    """The server ended the session because its OAuth token expired. Refresh the token and reconnect."""
 
 
 class NotConnected(MailboxError):
-    """`User is authenticated but not connected`: the login was answered, but the mailbox isn't there for us."""
+    """`User is authenticated but not connected`: the server accepted the login but doesn't open the mailbox."""
 
 
 class ProtocolFault(MailboxError):
-    """The server didn't understand us, or we not it. Not to be repeated in a loop.
+    """The server didn't understand our command, or we didn't understand its answer. Never retry this in a loop.
 
-    by_server: the server said so; otherwise we couldn't read its answer.
+    by_server: true if the server rejected the command, false if we couldn't read its answer.
     """
 
     def __init__(self, message: str, *, by_server: bool = False) -> None:
@@ -64,8 +64,8 @@ class ProtocolFault(MailboxError):
 
 
 class CommandRefused(MailboxError):
-    """The server said NO to a command; the connection is well."""
+    """The server answered NO to a command. The connection is still usable."""
 
 
 class JustExpunged(CommandRefused):
-    """Somebody has expunged some of the messages that the command named; for the others it can be repeated."""
+    """Somebody else has just expunged some of the messages that the command named. It can be repeated for the rest."""

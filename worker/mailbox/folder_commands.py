@@ -1,4 +1,4 @@
-"""Commands on folders: list, create, select, and what has changed in one."""
+"""The IMAP commands on folders: LIST, CREATE, SELECT, STATUS and NOOP."""
 
 from dataclasses import dataclass
 
@@ -10,9 +10,10 @@ from worker.mailbox.imap_connection import ImapConnection
 
 @dataclass(frozen=True, slots=True)
 class FolderState:
-    """What SELECT or STATUS says of a folder.
+    """What SELECT or STATUS reports about a folder.
 
-    Two equal states: nothing has come or gone in between, unless as many went as came late, below the highest UID.
+    If two states are equal, nothing came or went between them. The one exception: the server shows a message late,
+    below the highest UID, while another leaves.
     """
 
     uidvalidity: int
@@ -21,7 +22,7 @@ class FolderState:
 
 
 class FolderCommands:
-    """Knows which folder is selected on the connection."""
+    """Runs folder commands on one connection and remembers which folder is selected."""
 
     def __init__(self, connection: ImapConnection) -> None:
         self._connection = connection
@@ -30,11 +31,11 @@ class FolderCommands:
 
     @property
     def selected(self) -> str | None:
-        """The selected folder; None where there is none, or no connection any more."""
+        """The selected folder; None if no folder is selected or the connection has ended."""
         return self._selected if self._connection.is_open else None
 
     def folders(self) -> list[FolderInfo]:
-        """All folders of the mailbox."""
+        """List all folders of the mailbox."""
         with self._connection.translated():
             listed = self._connection.client.list_folders()
             return [
@@ -42,7 +43,7 @@ class FolderCommands:
             ]
 
     def create(self, folder: str) -> None:
-        """Create a folder, also where somebody else has done so at the same moment."""
+        """Create a folder. It is no error if the folder exists by now, as somebody else may have created it."""
         try:
             with self._connection.translated():
                 self._connection.client.create_folder(folder)
@@ -51,7 +52,7 @@ class FolderCommands:
                 raise
 
     def select(self, folder: str) -> FolderState:
-        """Open a folder for the commands that follow."""
+        """Select a folder, and discard what the server had still to report about the last one."""
         with self._connection.translated():
             self._selected = self.selected_state = None
             answer = self._connection.client.select_folder(folder)
@@ -61,13 +62,13 @@ class FolderCommands:
             return self.selected_state
 
     def status(self, folder: str) -> FolderState:
-        """What STATUS says of a folder."""
+        """Ask for the state of a folder without selecting it."""
         with self._connection.translated():
             answer = self._connection.client.folder_status(folder, ("MESSAGES", "UIDNEXT", "UIDVALIDITY"))
             return _folder_state(answer)
 
     def noop(self) -> bool:
-        """Whether anything came to or went from the selected folder since it was last asked."""
+        """Give the server a chance to report changes of the selected folder. Returns whether it reported any."""
         with self._connection.translated():
             self._connection.client.noop()
             return self._connection.take_news()

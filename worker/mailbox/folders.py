@@ -1,52 +1,52 @@
-"""Folders: which one is the junk folder, and which of those that we need are missing. Pure."""
+"""Which folder is the junk folder, and which of the folders we need are missing. Pure: no I/O."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 JUNK_NAMES = ("Junk Email", "Junk E-mail", "Junk E-Mail", "Junk", "Spam", "Bulk Mail")
-"""What the junk folder is called where the server doesn't mark it; Exchange's own names first."""
+"""Usual names of the junk folder, for servers that don't mark it with an attribute. Exchange's own come first."""
 
 
 @dataclass(frozen=True, slots=True)
 class FolderInfo:
-    """A folder as LIST shows it. flags are lower case, such as `\\junk`."""
+    """A folder as LIST shows it. `flags` are in lower case, such as `\\junk`."""
 
     name: str
     flags: frozenset[str]
 
 
 class FolderProblem(Exception):
-    """A folder that the worker relies on isn't there. The text says which setting to correct."""
+    """A folder that the worker relies on is missing. The message says which setting to correct."""
 
 
 class NoJunkFolder(FolderProblem):
-    """The mailbox has no folder that is known to be the junk folder, or not the one that the setting names."""
+    """The mailbox has no recognisable junk folder, or lacks the one that the setting names."""
 
 
 class NoSuchFolder(FolderProblem):
-    """A folder that is to be watched isn't there."""
+    """A folder that should be watched is missing."""
 
 
 @dataclass
 class Layout:
-    """Which folders there are for us. `junk` is found anew at each connection; empty before the first."""
+    """The folders that the worker watches. `junk` is looked up at each connection and is empty before the first."""
 
     folders: tuple[str, ...]
     junk: str = ""
 
     @property
     def watched(self) -> list[str]:
-        """The folders that are looked at; the first is the one that stays selected between polls."""
+        """The folders to poll. The first one stays selected between polls."""
         return list(dict.fromkeys([*self.folders, self.junk]))
 
 
 def find_junk(folders: Sequence[FolderInfo], setting: str) -> str:
-    """The junk folder's name: by attribute (RFC 6154), then by known names, or the one that the setting names.
+    """Find the junk folder: the one with the attribute (RFC 6154), else the one with a usual name.
 
-    setting: `auto`, or a folder's name.
+    setting: `auto`, or the name of the folder to use instead.
 
     Raises:
-        NoJunkFolder: there is none; the text names the folders' setting to change.
+        NoJunkFolder: there is no such folder.
     """
     selectable = [folder for folder in folders if "\\noselect" not in folder.flags]
     if setting != "auto":
@@ -67,15 +67,15 @@ def find_junk(folders: Sequence[FolderInfo], setting: str) -> str:
 
 
 def named_junk(name: str, setting: str) -> bool:
-    """Whether a folder is the junk folder as far as its name alone tells, the mailbox not being at hand."""
+    """Whether a folder would be the junk folder by its name alone, for when the mailbox can't be asked."""
     return _same(name, setting) if setting != "auto" else name.casefold() in {known.casefold() for known in JUNK_NAMES}
 
 
 def require(folders: Iterable[FolderInfo], watched: Iterable[str]) -> None:
-    """Make sure that the folders to be watched are there.
+    """Check that the folders to watch exist.
 
     Raises:
-        NoSuchFolder: naming those that aren't.
+        NoSuchFolder: at least one is missing.
     """
     absent = missing(folders, watched)
     if absent:
@@ -84,7 +84,7 @@ def require(folders: Iterable[FolderInfo], watched: Iterable[str]) -> None:
 
 
 def missing(folders: Iterable[FolderInfo], wanted: Iterable[str]) -> list[str]:
-    """The wanted folders that aren't there, in order, each once."""
+    """The wanted folders that don't exist, in order and without repetition. INBOX always exists."""
     there = {folder.name for folder in folders}
     return [name for name in dict.fromkeys(wanted) if name not in there and name.upper() != "INBOX"]
 

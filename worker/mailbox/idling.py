@@ -1,10 +1,10 @@
-"""IDLE (RFC 2177): the server tells of news by itself, until it is told to stop."""
+"""IDLE (RFC 2177): the server reports changes of the selected folder without being asked."""
 
 from worker.mailbox.imap_connection import ImapConnection
 
 
 class Idling:
-    """Whether the connection is in IDLE, and what was told while it began."""
+    """Puts one connection into IDLE and takes it out again."""
 
     def __init__(self, connection: ImapConnection) -> None:
         self._connection = connection
@@ -13,11 +13,11 @@ class Idling:
 
     @property
     def active(self) -> bool:
-        """Whether the server has been asked to tell of news by itself."""
+        """Whether the connection is in IDLE."""
         return self._tag is not None and self._connection.is_open
 
     def begin(self) -> bool:
-        """Begin IDLE. True: there is news already."""
+        """Begin IDLE. Returns whether the server has already reported, or sent, something."""
         with self._connection.translated():
             wire = self._connection.client.wire
             self._tag = wire.begin_idle()
@@ -25,7 +25,7 @@ class Idling:
             return self._news or wire.buffered()
 
     def end(self) -> bool:
-        """End IDLE. True: something came or went meanwhile."""
+        """End IDLE. Returns whether the server reported a change before or during it."""
         active, tag = self.active, self._tag
         self._tag = None
         if tag is None or not active:

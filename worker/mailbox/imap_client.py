@@ -1,10 +1,10 @@
-"""IMAPClient's connection, with the few things changed that a worker left alone for a year needs.
+"""IMAPClient, changed where a worker that runs unattended for a year needs more of it.
 
-- What the server may make us hold in memory is bounded, whatever length it announces.
-- Nothing that is received is ever formatted for a logger: IMAPClient does so for every body at debug level, which costs
-  more than half of the speed and would be content in a log.
-- Whether something is already read and waiting can be asked, so that news that came together with another answer is
-  not slept over.
+- The memory that an answer can take is bounded, whatever length the server announces.
+- Nothing received is ever formatted for a logger. IMAPClient does that for every body at debug level, which costs more
+  than half of the speed and would put content into a log.
+- `Wire.buffered` tells whether something has been read from the socket and not used yet. Without it, a change reported
+  together with another answer would go unnoticed until the socket is readable again.
 """
 
 import imaplib
@@ -20,22 +20,22 @@ from imapclient.response_parser import parse_fetch_response
 from imapclient.tls import IMAP4_TLS, wrap_socket
 
 LINE_CAP = 8_000_000
-"""Bytes of one line of an answer: `SEARCH ALL` of a million messages is one line."""
+"""Bytes that one line of an answer may have. The answer to SEARCH in a folder of a million messages is one line."""
 BUFFER = 1 << 16
 
 
 class Wire(IMAP4_TLS):  # type: ignore[misc]  # IMAPClient ships no types
-    """The protocol's lower half: reads lines and literals within a bound."""
+    """imaplib's half of the client: reads lines and literals, and bounds both."""
 
     literal_cap: int
-    """Bytes that literals of one command may add up to; set before each command that fetches."""
+    """Bytes that literals may still add up to. `Client.literals_up_to` sets it for one command."""
 
     def __init__(self, host: str, port: int, context: ssl.SSLContext, timeout: float | None, literal_cap: int) -> None:
         self.literal_cap = literal_cap
         super().__init__(host, port, context, timeout)
 
     def open(self, host: str = "", port: int = 993, timeout: float | None = None) -> None:
-        """Connect, verify the certificate, and read through a buffer of our own."""
+        """Connect, verify the certificate, and set up a read buffer of our own."""
         self.host, self.port = host, port
         self.sock = self._create_socket(timeout)
         self._reader = io.BufferedReader(self.sock.makefile("rb", 0), BUFFER)
@@ -51,7 +51,7 @@ class Wire(IMAP4_TLS):  # type: ignore[misc]  # IMAPClient ships no types
         return secured
 
     def read(self, size: int) -> bytes:
-        """One literal."""
+        """Read one literal. imaplib calls this."""
         self.literal_cap -= size
         if self.literal_cap < 0:
             raise self.abort("literal over the bound")
@@ -61,14 +61,14 @@ class Wire(IMAP4_TLS):  # type: ignore[misc]  # IMAPClient ships no types
         return data
 
     def readline(self) -> bytes:
-        """One line of an answer."""
+        """Read one line. imaplib calls this."""
         line = self._reader.readline(LINE_CAP + 1)
         if len(line) > LINE_CAP:
             raise self.abort("line over the bound")
         return line
 
     def shutdown(self) -> None:
-        """Close the connection, whatever state it is in."""
+        """Close the connection in whatever state it is."""
         self._reader.close()
         try:
             self.sock.shutdown(socket.SHUT_RDWR)
@@ -78,7 +78,7 @@ class Wire(IMAP4_TLS):  # type: ignore[misc]  # IMAPClient ships no types
             self.sock.close()
 
     def buffered(self) -> bool:
-        """Whether bytes of the server wait in our memory, where waiting on the socket wouldn't see them."""
+        """Whether the buffer holds unread bytes, which waiting for the socket wouldn't reveal."""
         timeout = self.sock.gettimeout()
         self.sock.settimeout(0)
         try:
@@ -89,10 +89,10 @@ class Wire(IMAP4_TLS):  # type: ignore[misc]  # IMAPClient ships no types
             self.sock.settimeout(timeout)
 
     def begin_idle(self) -> bytes:
-        """Begin IDLE and return its tag. IMAPClient's own `idle` fails on news before the `+`.
+        """Begin IDLE and return its tag. IMAPClient's own `idle` fails if a report comes before the `+`.
 
         Raises:
-            ImapError: the server refuses it.
+            ImapError: the server refused.
         """
         tag: bytes = self._command("IDLE")
         while self._get_response() is not None:
@@ -102,20 +102,20 @@ class Wire(IMAP4_TLS):  # type: ignore[misc]  # IMAPClient ships no types
         return tag
 
     def end_idle(self, tag: bytes) -> None:
-        """End the IDLE of this tag, and read what the server says until it has ended."""
+        """End the IDLE with this tag and read everything up to its tagged answer."""
         self.send(b"DONE\r\n")
         self._command_complete("IDLE", tag)
 
 
 class Client(IMAPClient):  # type: ignore[misc]  # IMAPClient ships no types
-    """IMAPClient over `Wire`."""
+    """IMAPClient on top of `Wire`."""
 
     def __init__(
         self, host: str, port: int, context: ssl.SSLContext, *, connect: float, read: float, literal_cap: int
     ) -> None:
         self._literal_cap = literal_cap
         super().__init__(host, port, ssl_context=context, timeout=SocketTimeout(connect=connect, read=read))
-        self.wire.debug = 0  # see the module's docstring
+        self.wire.debug = 0  # nothing received may be formatted; see above
         self.normalise_times = False
 
     def _create_IMAP4(self) -> Wire:  # noqa: N802 -- IMAPClient's name
@@ -123,12 +123,12 @@ class Client(IMAPClient):  # type: ignore[misc]  # IMAPClient ships no types
 
     @property
     def wire(self) -> Wire:
-        """The lower half."""
+        """imaplib's half of this client."""
         wire: Wire = self._imap
         return wire
 
     def fetch_all(self, items: Sequence[str]) -> dict[int, dict[bytes, object]]:
-        """These items of every message in the folder, by UID: IMAPClient's own `fetch` can't name a range."""
+        """Fetch these items of every message in the folder, by UID. IMAPClient's own `fetch` takes no range."""
         wire = self.wire
         tag = wire._command("UID", "FETCH", "1:*", f"({' '.join(items)})")  # noqa: SLF001 -- as IMAPClient's fetch does
         status, data = wire._command_complete("FETCH", tag)  # noqa: SLF001 -- likewise
@@ -139,7 +139,7 @@ class Client(IMAPClient):  # type: ignore[misc]  # IMAPClient ships no types
 
     @contextmanager
     def literals_up_to(self, cap: int) -> Iterator[None]:
-        """Let the literals of a command come to as many bytes."""
+        """Let the literals of one command add up to `cap` bytes; afterwards the usual limit applies again."""
         self.wire.literal_cap = cap
         try:
             yield
@@ -147,21 +147,21 @@ class Client(IMAPClient):  # type: ignore[misc]  # IMAPClient ships no types
             self.wire.literal_cap = self._literal_cap
 
     def forget_capabilities(self) -> None:
-        """Capabilities may change with the login: they are asked anew where the server didn't say them."""
+        """Drop the cached capabilities, since a login may change them."""
         self._cached_capabilities = None
 
     def untagged(self, name: str) -> list[Any]:
-        """Take what the server said untagged, or as a response code, under this name; each thing once."""
+        """Return and forget the untagged responses, or response codes, of this name."""
         responses: list[Any] = self.wire.untagged_responses.pop(name, [])
         return responses
 
 
 def tls_context(ca_file: str | None) -> ssl.SSLContext:
-    """A context that verifies the certificate and the host name, TLS 1.2 or newer. There is no way to turn it off.
+    """A context that verifies certificate and host name and needs TLS 1.2 or newer. This can't be turned off.
 
     Raises:
         OSError: the CA file can't be read.
-        ssl.SSLError: it holds no certificate.
+        ssl.SSLError: the CA file holds no certificate.
     """
     context = ssl.create_default_context()
     context.minimum_version = ssl.TLSVersion.TLSv1_2
@@ -171,9 +171,9 @@ def tls_context(ca_file: str | None) -> ssl.SSLContext:
 
 
 def text_of(value: object) -> str:
-    """A name or flag as IMAPClient gives it: bytes or text."""
+    """A name or flag as text; IMAPClient returns some as bytes."""
     return value.decode("ascii", "replace") if isinstance(value, bytes) else str(value)
 
 
 ImapError = imaplib.IMAP4.error
-"""What IMAPClient raises: an answer that isn't OK, one that can't be understood, or the end of the connection."""
+"""Base of what IMAPClient raises when an answer isn't OK or can't be parsed, or the connection ends."""

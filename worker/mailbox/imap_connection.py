@@ -1,4 +1,4 @@
-"""One connection to the mail server, from opening to end. What IMAPClient raises on it becomes an error of ours."""
+"""One connection to the mail server, from opening to end. It turns what IMAPClient raises into our own errors."""
 
 import socket
 from collections.abc import Callable, Iterator
@@ -14,15 +14,15 @@ from worker.mailbox.login_failures import Kind
 from worker.mailbox.sasl import Plain, Sasl
 
 SMALL_ANSWER = 16_000_000
-"""Bytes of literals that a command which fetches no message may bring."""
+"""Bytes that the literals in the answer to a command may add up to, unless it fetches headers or bodies."""
 EXPUNGED_TRIES = 5
-"""How often a command is given while people go on expunging what it names."""
+"""How often a command is tried while other people keep expunging messages that it names."""
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where the mailbox is. Times in seconds."""
+    """Where to find the mailbox. Timeouts are in seconds."""
 
     host: str
     port: int
@@ -32,14 +32,14 @@ class Endpoint:
 
 
 class ImapConnection:
-    """One connection, and the one owner of its IMAPClient. What works on it asks for `client` at each command."""
+    """Owns the IMAPClient of one connection. The room's other classes use `client` within `translated`."""
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
         self._client: Client | None = None
 
     def connect(self) -> None:
-        """Open the connection and verify the server."""
+        """Open the connection and verify the server's certificate."""
         context = tls_context(None if self._endpoint.ca_file is None else str(self._endpoint.ca_file))
         with self.translated():
             self._client = Client(
@@ -52,7 +52,7 @@ class ImapConnection:
             )
 
     def login(self, address: str, password: str) -> None:
-        """LOGIN where it can carry the password and the server allows it, else PLAIN; once, whatever the answer."""
+        """Log in once: with LOGIN, or with PLAIN if the server disables LOGIN or the password isn't ASCII."""
         client = self.client
         if self.has("LOGINDISABLED") or not password.isascii():
             mechanism = Plain(address, password)
@@ -64,13 +64,13 @@ class ImapConnection:
         self.client.forget_capabilities()
 
     def login_token(self, mechanism: Sasl) -> None:
-        """XOAUTH2, once."""
+        """Log in once, by XOAUTH2."""
         with self._login_translated("token", mechanism):
             self.client.sasl_login("XOAUTH2", mechanism)
         self.client.forget_capabilities()
 
     def close(self, *, log_out: bool) -> None:
-        """Close, after a LOGOUT if one is wanted. Never raises."""
+        """Close the connection, with or without a LOGOUT first. Never raises."""
         client, self._client = self._client, None
         if client is None:
             return
@@ -82,7 +82,7 @@ class ImapConnection:
             client.shutdown()
 
     def abort(self) -> None:
-        """Shut the socket down. May be called from another thread than the owner's."""
+        """Shut the socket down. The only method that other threads may call."""
         client = self._client
         if client is not None:
             with suppress(OSError):
@@ -90,31 +90,31 @@ class ImapConnection:
 
     @property
     def is_open(self) -> bool:
-        """Whether there is a connection that no error has ended."""
+        """Whether the connection was opened and neither closed nor ended by an error."""
         return self._client is not None
 
     @property
     def client(self) -> Client:
-        """The client, for one command within `translated`.
+        """The IMAPClient.
 
         Raises:
-            ConnectionLost: there is no connection, or none any more.
+            ConnectionLost: the connection isn't open.
         """
         if self._client is None:
             raise ConnectionLost("not connected")
         return self._client
 
     def fileno(self) -> int:
-        """The socket, for a thread that waits until it is readable and doesn't read it."""
+        """The socket's descriptor, for a thread that waits until there is something to read but doesn't read it."""
         return int(self.client.wire.sock.fileno())
 
     def has(self, capability: str) -> bool:
-        """Whether the server says that it has this capability."""
+        """Whether the server announces this capability."""
         with self.translated():
             return capability in {text_of(name).upper() for name in self.client.capabilities()}
 
     def take_news(self) -> bool:
-        """Take what the server said unasked about the selected folder; true where mail came or went."""
+        """Return whether the server reported that mail came or went, and forget all it reported about the folder."""
         client = self.client
         kinds = [kind for kind in ("EXISTS", "EXPUNGE", "VANISHED") if client.untagged(kind)]
         for kind in ("RECENT", "FETCH", "OK", "FLAGS"):
@@ -122,20 +122,23 @@ class ImapConnection:
         return bool(kinds)
 
     def on_those_left(self, command: Callable[[], T]) -> T:
-        """Give a command on messages, again where others have expunged some of them just before."""
+        """Run a command on messages, and repeat it if somebody else has just expunged some of them."""
         for _ in range(EXPUNGED_TRIES - 1):
             try:
                 with self.translated():
                     return command()
             except JustExpunged:
                 with self.translated():
-                    self.client.noop()  # the server names them now; for us that stays news
+                    self.client.noop()  # makes the server report them; `take_news` still returns the report
         with self.translated():
             return command()
 
     @contextmanager
     def translated(self) -> Iterator[None]:
-        """Turn whatever IMAPClient, imaplib and the socket raise into an error of this room."""
+        """Turn whatever IMAPClient, imaplib and the socket raise into a `MailboxError`.
+
+        Ends the connection unless the error was a mere refusal.
+        """
         try:
             yield
         except MailboxError as error:
@@ -146,7 +149,7 @@ class ImapConnection:
             self._end_unless_usable(translated)
             raise translated from error
         except (ValueError, TypeError, LookupError, AttributeError, AssertionError, MemoryError) as error:
-            # IMAPClient's parser on an answer that it doesn't understand; what follows in the stream can't be trusted
+            # IMAPClient's parser failed on an answer, so nothing that follows in the stream can be trusted
             fault = ProtocolFault(f"an answer that can't be understood ({type(error).__name__})")
             self._end_unless_usable(fault)
             raise fault from error

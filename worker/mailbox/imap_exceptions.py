@@ -1,4 +1,4 @@
-"""What the exceptions of IMAPClient, imaplib and the socket mean: the one place that reads them."""
+"""Translates the exceptions of IMAPClient, imaplib and the socket into errors of our own. Only this file reads them."""
 
 import imaplib
 import re
@@ -29,9 +29,9 @@ from worker.mailbox.safe_text import safe_text
 from worker.mailbox.sasl import Sasl
 from worker.mailbox.session_answers import SessionClass, SessionFault, classify_session_fault
 
-# Every failed login is a LoginError, whatever the cause; only its context tells an answer (imaplib's `error`) from the
-# transport (`abort`, which also stands for BYE). Response codes that imaplib keeps are left alone: they may be those of
-# an earlier answer, and the text of each answer begins with its own.
+# IMAPClient raises a LoginError for every failed login, whatever the cause. Only its context tells whether the server
+# answered (imaplib's `error`) or the connection failed (`abort`, which also stands for BYE). The response codes that
+# imaplib keeps are ignored: they may belong to an earlier answer, and an answer's text begins with its own code.
 
 Untagged = Mapping[str, Sequence[object]]
 _BAD: Final = re.compile(r"\A\w+ command error: BAD (.*)\Z", re.DOTALL)
@@ -45,9 +45,9 @@ _LOCAL: Final = re.compile(r"illegal in state|not IMAP4 compliant")
 def login_failure(
     error: BaseException, untagged: Untagged, *, kind: Kind, mechanism: Sasl | None = None
 ) -> LoginFailed:
-    """What an exception out of a login means; to be raised in its place.
+    """The error to raise in place of an exception that a login raised.
 
-    untagged: imaplib's `untagged_responses` at that moment. mechanism: the SASL mechanism that was used; it knows
+    untagged: imaplib's `untagged_responses` when it was raised. mechanism: the SASL mechanism in use, which knows
     whether the credential was sent at all.
     """
     status, text = _read(error, untagged)
@@ -58,7 +58,7 @@ def login_failure(
 
 
 def session_error(error: BaseException, untagged: Untagged) -> MailboxError:
-    """What an exception out of any other command, or out of connecting, means; to be raised in its place."""
+    """The error to raise in place of an exception that connecting, or any command but a login, raised."""
     if isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
         return TlsRefused(f"TLS with the mail server failed ({error.reason or type(error).__name__})")
     if isinstance(error, OSError):
@@ -77,7 +77,7 @@ def session_error(error: BaseException, untagged: Untagged) -> MailboxError:
 
 
 def _read(error: BaseException, untagged: Untagged) -> tuple[Status | None, str]:
-    """Status and text of the answer that an exception stands for; None where there was no answer."""
+    """Status and text of the answer behind an exception. The status is None if there was no answer."""
     cause = error.__context__ if type(error).__name__ == "LoginError" and error.__context__ else error
     if isinstance(cause, imaplib.IMAP4.abort):
         bye = [_decoded(line) for line in untagged.get("BYE", ())]
@@ -95,7 +95,10 @@ def _read(error: BaseException, untagged: Untagged) -> tuple[Status | None, str]
 
 
 def _with_hints(found: LoginFailure, untagged: Untagged, mechanism: Sasl | None) -> LoginFailure:
-    """Words around the answer, taken only to the safe side: they can halt or name a cause, never make it free."""
+    """Refine a failure by the untagged lines that came with the answer. This never makes an attempt free.
+
+    The lines can turn the failure into one that halts, or name its cause.
+    """
     around = " ".join(_decoded(line) for name in ("NO", "BAD") for line in untagged.get(name, ()))
     named = named_cause(around)
     if named in {FailureClass.LOCKED, FailureClass.DISABLED} and not found.halts and not found.transient:
@@ -140,6 +143,6 @@ def _decoded(value: object) -> str:
 
 
 def _unquoted(text: str) -> str:
-    """imaplib formats bytes with their `b'…'`; the answer is what lies within."""
+    """Strip the `b'…'` that imaplib leaves around an answer when it formats bytes."""
     found = _REPR.match(text)
     return found[2] if found else text

@@ -1,10 +1,8 @@
-"""What an answer to a login means for the account's lockout.
+"""Classifies the server's answer to a login, and decides whether the attempt counts towards the account's lockout.
 
-Text in, class out. "Counts" means that the
-server may have counted the attempt against the account's lockout, so that it spends our budget. Where the server's
-words leave it open, it counts: a BYE between the password and the tagged answer counts whatever it says, of throttling
-and outages too, since the password may have been checked before the server went. Only a tagged answer that names them,
-or Exchange's bare line `Server Unavailable. 15`, is an explicit one, and spends nothing.
+Whenever the answer leaves that open, the attempt counts. A BYE between the password and the tagged answer counts even
+if it names throttling or an outage, because the server may have checked the password before it closed the connection.
+Throttling and outages are free only if a tagged answer names them, or Exchange's bare line `Server Unavailable. 15`.
 """
 
 import re
@@ -30,9 +28,9 @@ _REJECTIONS: Final = re.compile(r"\b(login|authenticate) failed\b", re.IGNORECAS
 
 
 def classify_login_failure(*, kind: Kind, phase: Phase, status: Status | None, text: str) -> LoginFailure:
-    """What an answer to a login, or the lack of one, means.
+    """Classify the answer to a login, or the lack of one.
 
-    status: of the answer; None: no answer came, or a line that is no answer; `text` is then what there was instead.
+    status: the answer's status; None if no proper answer came, and `text` is whatever came instead.
     """
     cls = _class_of(kind, phase, status, text)
     wait = backoff_of(text)
@@ -45,7 +43,7 @@ def classify_login_failure(*, kind: Kind, phase: Phase, status: Status | None, t
 
 
 def classify_unsent(*, kind: Kind, status: Status | None, text: str) -> LoginFailure:
-    """A mechanism that was refused before it was given the credential: about the way of logging in, or passing."""
+    """Classify a refusal that came before the credential was sent: misconfiguration, or a passing trouble."""
     if status in {"NO", "BAD"}:
         cls = _class_of(kind, Phase.SENT, status, text)
         if cls in {FailureClass.CONFIGURATION, FailureClass.PROTOCOL}:
@@ -56,11 +54,12 @@ def classify_unsent(*, kind: Kind, status: Status | None, text: str) -> LoginFai
 def _class_of(kind: Kind, phase: Phase, status: Status | None, text: str) -> FailureClass:
     code, passing = code_of(text), passing_cause(text)
     if phase is Phase.CONNECT:
-        # Nothing was sent, so nothing that was said can be about the credential.
+        # Nothing was sent yet, so the answer can't be about the credential.
         return passing or passing_code(code) or FailureClass.LOST_BEFORE_SENDING
     named = named_cause(text)
     if named is FailureClass.TOKEN_EXPIRED and kind == "password":
-        named = None  # can't be about a password: read on, to the side that counts
+        named = None  # can't be about a password, so go on to the other signs
+    # a named cause beats a code; a code beats words about throttling, an outage or plain failure
     cause = named or coded_cause(code) or passing
     unanswered = status is None or status == "BYE"
     if unanswered and kind == "password" and cause in TRANSIENT:

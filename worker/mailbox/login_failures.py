@@ -1,6 +1,6 @@
-"""What a failed login can be: the words that the mailbox room and the login guard share. No behaviour.
+"""The kinds of login failure: the vocabulary that `worker.mailbox` and the login guard share.
 
-"Counts" means that the server may have counted the attempt against the account's lockout, so that it spends our budget.
+A failure *counts* if the server may have counted the attempt towards the account's lockout. It then spends our budget.
 """
 
 from dataclasses import dataclass
@@ -12,36 +12,36 @@ Kind = Literal["password", "token"]
 
 
 class FailureClass(StrEnum):
-    """What a login that didn't succeed came to."""
+    """Why a login failed."""
 
     REJECTED = "rejected"
-    """Wrong user name or password, as far as the server says."""
+    """The server says that the user name or password is wrong."""
     LOCKED = "locked"
     """The account is locked, or blocked from signing in."""
     DISABLED = "disabled"
-    """The account is disabled, or an administrator must act."""
+    """The account is disabled, or needs an administrator for another reason."""
     EXPIRED = "expired"
     """The password has expired."""
     CONFIGURATION = "configuration"
-    """This way of signing in can't work, whatever the credential."""
+    """This way of signing in can't work with any credential."""
     PROTOCOL = "protocol"
-    """The server doesn't understand what we sent: our fault, or an extension it lacks."""
+    """The server doesn't understand what we sent: our fault, or it lacks an extension."""
     THROTTLED = "throttled"
     """The server asked for a pause."""
     UNAVAILABLE = "unavailable"
-    """The server can't answer now, and says so."""
+    """The server says that it can't serve us now."""
     LOST_AFTER_SENDING = "lost_after_sending"
-    """The credential was sent, and no answer came."""
+    """The credential was sent, but no answer came."""
     LOST_BEFORE_SENDING = "lost_before_sending"
     """The login ended before the credential was sent."""
     AMBIGUOUS = "ambiguous"
-    """An answer that may mean anything."""
+    """The server's answer may mean anything."""
     TOKEN_REJECTED = "token_rejected"  # noqa: S105 -- the name of a class of answers
-    """The OAuth token wasn't accepted; no password was sent."""
+    """The server didn't accept the OAuth token. No password was sent."""
     TOKEN_EXPIRED = "token_expired"  # noqa: S105 -- the name of a class of answers
-    """The OAuth token has run out; a fresh one puts it right."""
+    """The OAuth token has expired, so a fresh one will do."""
     SIGN_IN_AGAIN = "sign_in_again"
-    """The OAuth sign-in is no longer valid: a person must sign in again."""
+    """The OAuth sign-in is no longer valid, and a person must sign in again."""
 
 
 HALTING: Final = frozenset(
@@ -54,7 +54,7 @@ HALTING: Final = frozenset(
         FailureClass.SIGN_IN_AGAIN,
     }
 )
-"""After these the same credential isn't tried again: a person, or another credential, must change things."""
+"""After one of these, the same credential isn't tried again: a person must act, or supply another one."""
 
 TRANSIENT: Final = frozenset(
     {
@@ -64,7 +64,7 @@ TRANSIENT: Final = frozenset(
         FailureClass.TOKEN_EXPIRED,
     }
 )
-"""These pass by themselves, spend nothing, and never lead to a halt however long they last."""
+"""These pass by themselves. They spend nothing and never halt the worker, however long they last."""
 
 _NEVER_COUNTS: Final = TRANSIENT | {
     FailureClass.CONFIGURATION,
@@ -76,22 +76,23 @@ _COUNTS_FOR_TOKEN: Final = frozenset({FailureClass.TOKEN_REJECTED, FailureClass.
 
 
 class Phase(StrEnum):
-    """How far a login had come when it failed."""
+    """How far a login had got when it failed."""
 
     CONNECT = "connect"
-    """No part of the credential has left the process."""
+    """No part of the credential had left the process."""
     SENT = "sent"
-    """The credential may have left, and the server hasn't said OK."""
+    """The credential may have been sent."""
 
 
 @dataclass(frozen=True, slots=True)
 class LoginFailure:
-    """A failed login, as the guard needs to know it.
+    """What the guard needs to know about a failed login.
 
-    kind: what was sent, or would have been.
-    counts: for a password, that it spends the account's budget; for a token, that it counts towards `token_attempts`.
-    retry_after: how long the server asked us to wait; None: it didn't say.
-    said: the server's words, reduced to words that we know (never a credential, never content).
+    kind: the kind of credential that was sent, or would have been.
+    counts: for a password, whether it spends the account's budget; for a token, whether it counts towards
+    `token_attempts`.
+    retry_after: how long the server asked us to wait; None if it didn't say.
+    said: the server's answer, reduced by `safe_text`, so that it holds no credential and no content.
     """
 
     cls: FailureClass
@@ -102,24 +103,24 @@ class LoginFailure:
 
     @property
     def halts(self) -> bool:
-        """Whether the same credential may not be tried again without a person."""
+        """Whether a person must act before the same credential may be tried again."""
         return self.cls in HALTING
 
     @property
     def transient(self) -> bool:
-        """Whether it passes by itself."""
+        """Whether the trouble passes by itself."""
         return self.cls in TRANSIENT
 
 
 def failure(
     cls: FailureClass, kind: Kind, *, retry_after: timedelta | None = None, said: str = "", phase: Phase = Phase.SENT
 ) -> LoginFailure:
-    """A failure of a class, with what the class says about counting filled in."""
+    """Make a failure of this class; the class, kind and phase decide whether it counts."""
     sent = phase is not Phase.CONNECT
     counting = cls in _COUNTS_FOR_TOKEN if kind == "token" else cls not in _NEVER_COUNTS
     return LoginFailure(cls, kind, counts=sent and counting, retry_after=retry_after, said=said)
 
 
 def for_kind(cls: FailureClass, kind: Kind) -> FailureClass:
-    """The class, where a plain rejection of a token is about the token."""
+    """The class of a failure with this kind of credential: a rejected token is never a rejected password."""
     return FailureClass.TOKEN_REJECTED if kind == "token" and cls is FailureClass.REJECTED else cls

@@ -11,36 +11,36 @@ from worker.mailbox.imap_connection import ImapConnection
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """Where messages went: their UIDs in the target by their old ones, as far as the server told."""
+    """Where messages went. `uids` maps old UIDs to those in the target, as far as the server reported them."""
 
     uidvalidity: int | None
     uids: dict[int, int]
 
 
 class MessageMover:
-    """MOVE, COPY and UID EXPUNGE on the selected folder."""
+    """Runs MOVE, COPY and UID EXPUNGE on one connection."""
 
     def __init__(self, connection: ImapConnection) -> None:
         self._connection = connection
 
     def move(self, wanted: Sequence[int], target: str) -> Moved:
-        """MOVE messages of the selected folder (RFC 6851). UIDs that aren't there any more are passed over."""
+        """Move messages to another folder with MOVE (RFC 6851)."""
         client = self._connection.client
         client.untagged("COPYUID")
         self._connection.on_those_left(lambda: client.move(uid_sets.compress(wanted), target))
-        client.untagged("EXPUNGE")  # our own doing is no news
+        client.untagged("EXPUNGE")  # reports of our own moves aren't news
         client.untagged("VANISHED")
         return _moved(client.untagged("COPYUID"))
 
     def copy(self, wanted: Sequence[int], target: str) -> Moved:
-        """COPY messages of the selected folder."""
+        """Copy messages to another folder."""
         client = self._connection.client
         client.untagged("COPYUID")
         self._connection.on_those_left(lambda: client.copy(uid_sets.compress(wanted), target))
         return _moved(client.untagged("COPYUID"))
 
     def delete(self, wanted: Sequence[int]) -> None:
-        """Remove messages of the selected folder, these alone: `\\Deleted` and UID EXPUNGE (UIDPLUS, RFC 4315)."""
+        """Set `\\Deleted` and expunge exactly these messages with UID EXPUNGE (UIDPLUS, RFC 4315)."""
         client = self._connection.client
         self._connection.on_those_left(lambda: client.add_flags(uid_sets.compress(wanted), [b"\\Deleted"], silent=True))
         self._connection.on_those_left(lambda: client.uid_expunge(uid_sets.compress(wanted)))
@@ -52,7 +52,7 @@ _COPYUID = re.compile(rb"(\d+) ([\d:,]+) ([\d:,]+)")
 
 
 def _moved(copyuid: list[object]) -> Moved:
-    """COPYUID (RFC 4315), which Exchange can malform: then we don't know, and look for the messages when needed."""
+    """Read COPYUID (RFC 4315). Exchange can send it malformed; the new UIDs are then unknown until we look for them."""
     uidvalidity: int | None = None
     pairs: dict[int, int] = {}
     for line in copyuid:

@@ -1,4 +1,4 @@
-"""Reading the messages of the selected folder: which there are, their headers, their bytes. Marks nothing as read."""
+"""Reads the messages of the selected folder: their UIDs, headers and bytes. It never marks a message as read."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -10,20 +10,23 @@ from worker.mailbox.imap_connection import SMALL_ANSWER, ImapConnection
 from worker.message.mime.headers import MAX_HEADER_BYTES
 
 HEADER_CAP = MAX_HEADER_BYTES + 1
-"""Bytes of a header that are fetched: one more than are read, so that what is cut is known to be."""
+"""Bytes to fetch of a header: one more than we read, so that we can tell when it was cut."""
 HEADS_AT_ONCE = 100
-"""Headers that are asked for, and held, at once: read, those of 256 KB that Exchange lets pass take 1.5 MB each."""
+"""Headers to fetch and hold at once. Exchange allows headers of 256 KB; parsed, each takes 1.5 MB of memory."""
 LARGEST = 2**53
-"""No message is larger; a journal can't hold every number that a server may say."""
+"""Cap for the size of a message: the server may report a number that the journal can't hold."""
 LATEST = datetime(9999, 12, 30, tzinfo=UTC).timestamp()
-"""No message was received later."""
+"""Cap for the time when a message was received, so that every time zone can show it."""
 SEARCH_WINDOW = 100_000
-"""UIDs a SEARCH at most, so that one line of answer stays readable."""
+"""UIDs that one SEARCH covers at most. The answer is a single line, and `LINE_CAP` bounds lines."""
 
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """A message as it looks before its body is fetched. size: bytes, the server's estimate; received_at: epoch s."""
+    """What we know of a message before its body is fetched.
+
+    size: the server's estimate, in bytes. received_at: epoch seconds.
+    """
 
     uid: int
     size: int
@@ -34,7 +37,7 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """A message's bytes. complete is false where the message is longer than the cap that was given."""
+    """A message's bytes. `complete` is false if the message is longer than the given cap."""
 
     uid: int
     raw: bytes
@@ -42,13 +45,13 @@ class Body:
 
 
 class MessageReader:
-    """SEARCH and FETCH on the selected folder."""
+    """Runs SEARCH and FETCH on one connection."""
 
     def __init__(self, connection: ImapConnection) -> None:
         self._connection = connection
 
     def search(self, *, uidnext: int, since: date | None = None) -> set[int]:
-        """The UIDs in the selected folder; with `since`, of mail received on that day or later (server's time zone)."""
+        """All UIDs, by SEARCH; with `since`, those of mail received on that day or later, in the server's time zone."""
         client, found = self._connection.client, set[int]()
         with self._connection.translated():
             for first in range(1, max(uidnext, 2), SEARCH_WINDOW):
@@ -62,13 +65,13 @@ class MessageReader:
         return found
 
     def fetch_uids(self, *, since: date | None = None) -> set[int]:
-        """The UIDs in the selected folder as FETCH shows them: slower than SEARCH, and it shows what SEARCH misses."""
+        """All UIDs, by FETCH, which is slower than SEARCH but shows messages that SEARCH misses."""
         client = self._connection.client
         answer = self._connection.on_those_left(lambda: client.fetch_all(("INTERNALDATE",)))
         return {uid for uid, items in answer.items() if b"INTERNALDATE" in items and _is_since(items, since)}
 
     def present(self, wanted: Iterable[int]) -> set[int]:
-        """Which of these UIDs are in the selected folder now: what SEARCH shows, or FETCH, as each may miss some."""
+        """Which of these UIDs exist now: those that SEARCH or FETCH shows, since either may miss some."""
         client, found = self._connection.client, set[int]()
         for chunk in uid_sets.chunks(wanted):
             with self._connection.translated():
@@ -80,7 +83,7 @@ class MessageReader:
         return found
 
     def heads(self, wanted: Iterable[int]) -> list[Head]:
-        """Size, date, flags and header of messages; those that the server doesn't show are left out."""
+        """Fetch size, date, flags and header. Messages without a header in the answer are left out."""
         items = ("RFC822.SIZE", "INTERNALDATE", "FLAGS", f"BODY.PEEK[HEADER]<0.{HEADER_CAP}>")
         heads: list[Head] = []
         for chunk in uid_sets.chunks(wanted, HEADS_AT_ONCE):
@@ -92,11 +95,7 @@ class MessageReader:
         return heads
 
     def bodies(self, wanted: Sequence[int], *, cap: int, expected: int) -> Iterator[Body]:
-        """Messages in one command, marked as nothing (PEEK); those that the server doesn't show are left out.
-
-        cap: bytes of one message that are asked for at most. expected: bytes that these messages should come to, by
-        the server's estimate; an answer far beyond it ends the connection instead of the process's memory.
-        """
+        """Fetch messages in one command; see `Session.bodies`."""
         if not wanted:
             return
         answer = self._fetch(
@@ -129,7 +128,7 @@ def _head(uid: int, items: dict[bytes, object]) -> Head | None:
 
 
 def _epoch(received: object) -> float:
-    """An INTERNALDATE within what a calendar holds in any time zone: servers may show the years 1 and 9999."""
+    """An INTERNALDATE in epoch seconds, capped because servers may report the years 1 and 9999."""
     return min(max(received.timestamp(), 0.0), LATEST) if isinstance(received, datetime) else 0.0
 
 

@@ -1,6 +1,6 @@
-"""What the text of an IMAP answer says by itself: its response code, how long to wait, and causes that have a name.
+"""Reads the text of an IMAP answer: its response code, the wait it asks for, and the causes it names.
 
-Sources: what Exchange Online is known to say, RFC 3501, RFC 5530 (response codes).
+Sources: what Exchange Online is known to say, RFC 3501, and RFC 5530 for response codes.
 """
 
 import re
@@ -12,12 +12,12 @@ from worker.mailbox.login_failures import TRANSIENT, FailureClass
 Status = Literal["NO", "BAD", "BYE"]
 
 LONGEST_BACKOFF: Final = timedelta(days=1)
-"""A server that asks for more than this is held to this."""
+"""The longest wait that we grant a server, however long it asks for."""
 THROTTLED_WAIT: Final = timedelta(minutes=5)
-"""Where throttling comes without a time: the longest that Exchange Online was seen to ask for."""
+"""How long to wait when throttled without being told how long. Exchange Online was never seen to ask for more."""
 
-# RFC 5530's codes (and PRIVACYREQUIRED's kin), for an answer to a login. A code that isn't here says nothing about the
-# password: the answer is then read by its words, and is ambiguous when they are unknown too.
+# What RFC 5530's response codes mean in the answer to a login. Codes that aren't listed say nothing about the password;
+# the words decide then, and if they are unknown as well, the answer is ambiguous.
 _CODES: Final = {
     "AUTHENTICATIONFAILED": FailureClass.REJECTED,
     "AUTHORIZATIONFAILED": FailureClass.DISABLED,
@@ -29,7 +29,6 @@ _CODES: Final = {
     "LIMIT": FailureClass.THROTTLED,
 }
 
-# In this order: words that name a cause beat a code, and a code beats words that only say 'failed'.
 _NAMED_CAUSES: Final = (
     (re.compile(r"basic authentication is disabled|BasicAuthBlocked", re.IGNORECASE), FailureClass.CONFIGURATION),
     (re.compile(r"account (?:is |has been )?(?:blocked|locked)", re.IGNORECASE), FailureClass.LOCKED),
@@ -49,45 +48,45 @@ _CODE: Final = re.compile(r"\s*\[([A-Z][A-Z0-9-]*)", re.IGNORECASE)
 
 
 def code_of(text: str) -> str | None:
-    """The response code that an answer begins with (RFC 3501, `resp-text-code`), in capitals; None without one."""
+    """The response code that an answer begins with (RFC 3501, `resp-text-code`), in capitals; None if it has none."""
     found = _CODE.match(text)
     return found[1].upper() if found else None
 
 
 def backoff_of(text: str) -> timedelta | None:
-    """How long the server asked us to wait, at most `LONGEST_BACKOFF`; None when it named no time."""
+    """How long the server asked us to wait, at most `LONGEST_BACKOFF`; None if it named no time."""
     found = _BACKOFF.search(text)
     return min(timedelta(milliseconds=int(found[1])), LONGEST_BACKOFF) if found else None
 
 
 def named_cause(text: str) -> FailureClass | None:
-    """The cause that the text names: one that stays until somebody acts, or a token that ran out."""
+    """The cause that the text names, if somebody must act on it or the token has expired."""
     return _first(_NAMED_CAUSES, text)
 
 
 def passing_cause(text: str) -> FailureClass | None:
-    """The cause that the text names, of those that pass by themselves."""
+    """The cause that the text names, if it passes by itself."""
     return _first(_PASSING_CAUSES, text)
 
 
 def coded_cause(code: str | None) -> FailureClass | None:
-    """What a response code says about the login."""
+    """What a response code says about a login."""
     return _CODES.get(code or "")
 
 
 def passing_code(code: str | None) -> FailureClass | None:
-    """As `coded_cause`, of causes that pass by themselves."""
+    """Like `coded_cause`, but only for causes that pass by themselves."""
     found = coded_cause(code)
     return found if found in TRANSIENT else None
 
 
 def is_our_fault(text: str) -> bool:
-    """Whether the server says that it can't do what we sent."""
+    """Whether the server blames the command that we sent."""
     return _OUR_FAULTS.search(text) is not None
 
 
 def is_not_connected(text: str) -> bool:
-    """Whether the login was answered, and the mailbox isn't there."""
+    """Whether the server accepted the login but doesn't open the mailbox."""
     return _NOT_CONNECTED.search(text) is not None
 
 

@@ -1,4 +1,4 @@
-"""The words of a server's answer that are fit for a log."""
+"""Reduces a server's answer to words that may appear in a log."""
 
 import re
 from typing import Final
@@ -42,10 +42,10 @@ _MAX_READ: Final = 1000
 
 
 def safe_text(text: str) -> str:
-    """The words of a server's answer that are fit for a log: those of a fixed list, short numbers, known codes.
+    """Reduce an answer to listed words, numbers of one or two digits, and known response codes.
 
-    A server may echo what it was sent, whole or encoded. Only words that we chose come through; everything else
-    becomes `…`, so that neither a credential nor mail can.
+    A server may echo what it was sent, in clear or encoded. Everything that isn't listed becomes `…`, so neither a
+    credential nor content can get through.
     """
     words = [_fit_word(piece) for piece in text[:_MAX_READ].split()]
     kept: list[str] = []
@@ -59,7 +59,7 @@ _DECORATED: Final = re.compile(r"(?:\[?b['\"])?(\[?)([A-Za-z]+|\d{1,2})(\]?)[.,:
 
 
 def _fit_word(word: str) -> str:
-    """The word as we would write it: small, without marks, so that not even a password made of such words is quoted."""
+    """The word in lower case and without punctuation, so that not even a password made of listed words is quoted."""
     found = _DECORATED.match(word)
     if not found:
         return "…"

@@ -1,33 +1,33 @@
-"""SASL mechanisms for `IMAPClient.sasl_login`: they know what was sent, and keep the server's refusal."""
+"""SASL mechanisms for `IMAPClient.sasl_login`. They record whether the credential was sent, and how it was refused."""
 
 import imaplib
 import json
 from typing import Final, Protocol
 
 MOST_CHALLENGES: Final = 8
-"""A server that goes on asking after so many answers is left."""
+"""After this many challenges in one login we give up on the server."""
 
 
 class Sasl(Protocol):
-    """A client-first SASL mechanism that is used for one login."""
+    """A client-first SASL mechanism, used for one login only."""
 
     sent: bool
-    """Whether the credential was handed over to be sent."""
+    """Whether the credential was handed to IMAPClient for sending."""
     refusal: str | None
-    """The status that the server's challenge named in refusing (`401`); None: there was no such challenge."""
+    """The status in the challenge with which the server refused, such as `401`; None if there was no such challenge."""
 
     def __call__(self, challenge: bytes, /) -> bytes:
-        """The response to a challenge; the first challenge is empty.
+        """Answer a challenge. The first one is empty.
 
         Raises:
-            imaplib.IMAP4.abort: the server asks without end.
+            imaplib.IMAP4.abort: the server keeps sending challenges.
         """
 
 
 class XOAuth2:
-    """XOAUTH2 with a bearer token: the token first; the server's error, which comes as a challenge, is kept.
+    """XOAUTH2 with a bearer token. Keeps the error that the server sends as a second challenge.
 
-    IMAPClient's own `oauth2_login` answers that challenge with the token a second time, and loses what it said.
+    IMAPClient's own `oauth2_login` answers that challenge by sending the token again, and loses the error.
     """
 
     def __init__(self, user: str, token: str) -> None:
@@ -41,7 +41,7 @@ class XOAuth2:
         return "XOAuth2(…)"
 
     def __call__(self, challenge: bytes) -> bytes:
-        """The token, then empty answers: the server says NO after the first of those."""
+        """Answer with the token, then with nothing, whereupon the server says NO."""
         self._asked = _asked_again(self._asked)
         if self.sent:
             self.refusal = _status(challenge)
@@ -51,9 +51,9 @@ class XOAuth2:
 
 
 class Plain:
-    """PLAIN (RFC 4616), in UTF-8, which IMAP's LOGIN command can't carry.
+    """PLAIN (RFC 4616), which can carry a password in UTF-8; IMAP's LOGIN can't.
 
-    IMAPClient's own `plain_login` answers every challenge with the password: several attempts at it in one login.
+    IMAPClient's own `plain_login` answers every challenge with the password: several attempts in one login.
     """
 
     def __init__(self, user: str, password: str) -> None:
@@ -67,7 +67,7 @@ class Plain:
         return "Plain(…)"
 
     def __call__(self, _challenge: bytes) -> bytes:
-        """The password at the first challenge, never a second time."""
+        """Answer the first challenge with the password, and any other with nothing."""
         self._asked = _asked_again(self._asked)
         if self.sent:
             return b""
@@ -82,7 +82,7 @@ def _asked_again(before: int) -> int:
 
 
 def _status(challenge: bytes) -> str:
-    """The challenge is JSON such as `{"status":"401","schemes":"bearer","scope":"…"}`."""
+    """Read the status from a challenge such as `{"status":"401","schemes":"bearer","scope":"…"}`."""
     try:
         said = json.loads(challenge)
     except ValueError:

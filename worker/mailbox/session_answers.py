@@ -1,4 +1,4 @@
-"""What an answer to a command on a logged-in connection means."""
+"""Classifies answers to commands other than a login."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -20,26 +20,26 @@ from worker.mailbox.safe_text import safe_text
 
 
 class SessionClass(StrEnum):
-    """What an answer to a command on a logged-in connection means."""
+    """What is wrong with a session."""
 
     THROTTLED = "throttled"
     TOKEN_EXPIRED = "token_expired"  # noqa: S105 -- the name of a class of answers
     UNAVAILABLE = "unavailable"
     CLOSED = "closed"
-    """The server closed the connection, or it was lost: connect anew."""
+    """The server closed the connection, or it was lost. Reconnect."""
     NOT_CONNECTED = "not_connected"
-    """`User is authenticated but not connected`: the login was answered, the mailbox isn't there."""
+    """`User is authenticated but not connected`: the server accepted the login but doesn't open the mailbox."""
     PROTOCOL = "protocol"
-    """Our fault, or an extension that the server lacks: never again in a loop."""
+    """Our fault, or the server lacks an extension. Never retry this in a loop."""
     EXPUNGED = "expunged"
-    """Some of the messages were expunged by somebody else at this moment (RFC 5530, EXPUNGEISSUED)."""
+    """Somebody else has just expunged some of the messages (RFC 5530, EXPUNGEISSUED)."""
     REFUSED = "refused"
-    """The command was refused for a reason of its own; the connection is well."""
+    """The server refused this command. The connection is still usable."""
 
 
 @dataclass(frozen=True, slots=True)
 class SessionFault:
-    """A fault on a logged-in connection; `said` as in `LoginFailure`."""
+    """A fault outside a login. `said` is reduced by `safe_text`."""
 
     cls: SessionClass
     retry_after: timedelta | None = None
@@ -47,7 +47,7 @@ class SessionFault:
 
 
 def classify_session_fault(*, status: Status | None, text: str) -> SessionFault:
-    """What an answer other than OK, or the loss of the connection, means outside a login."""
+    """Classify an answer that isn't OK, or the loss of the connection if `status` is None."""
     cls = _session_class(status, text)
     wait = backoff_of(text)
     if wait is None and cls is SessionClass.THROTTLED:
@@ -70,7 +70,7 @@ def _session_class(status: Status | None, text: str) -> SessionClass:
         return SessionClass.CLOSED
     if is_not_connected(text):
         return SessionClass.NOT_CONNECTED
-    # BAD is a protocol error by definition (RFC 3501, 7.1.3).
+    # BAD is a protocol error by definition (RFC 3501, 7.1.3)
     if status == "BAD" or is_our_fault(text):
         return SessionClass.PROTOCOL
     return SessionClass.REFUSED

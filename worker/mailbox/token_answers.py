@@ -1,6 +1,6 @@
-"""What the answers of Microsoft's token endpoint mean for the login, and for the account's lockout.
+"""Classifies refusals of Microsoft's token endpoint, and decides whether they count towards the account's lockout.
 
-Source: Microsoft's AADSTS error list.
+Source: Microsoft's list of AADSTS error codes.
 """
 
 import re
@@ -10,7 +10,7 @@ from typing import Final
 from worker.mailbox.login_failures import FailureClass, Kind, LoginFailure, Phase, failure, for_kind
 from worker.mailbox.response_text import LONGEST_BACKOFF, THROTTLED_WAIT
 
-# AADSTS numbers that Microsoft's token endpoint answers with. A number that isn't here is ambiguous.
+# AADSTS numbers in the endpoint's answers. A number that isn't listed is ambiguous.
 _AADSTS: Final = {
     **dict.fromkeys((50126,), FailureClass.REJECTED),
     **dict.fromkeys((50053,), FailureClass.LOCKED),
@@ -20,7 +20,7 @@ _AADSTS: Final = {
     **dict.fromkeys((50173, 70000, 70008, 700082), FailureClass.SIGN_IN_AGAIN),
     **dict.fromkeys((90006, 90024, 90033, 50033, 50087, 50196), FailureClass.UNAVAILABLE),
 }
-# Of several numbers the first of these is meant: a lock above all, and what may have counted before what didn't.
+# If an answer has several numbers, the gravest decides: a lock above all, then failures that count, then the others.
 _GRAVEST_FIRST: Final = (
     FailureClass.LOCKED,
     FailureClass.DISABLED,
@@ -45,10 +45,11 @@ def classify_token_failure(
     retry_after: timedelta | None = None,
     sent: bool = True,
 ) -> LoginFailure:
-    """What the token endpoint's refusal, or its silence, means.
+    """Classify a refusal of the token endpoint, or the lack of an answer.
 
-    kind: `password` where the account's password is in the request.
-    numbers: the answer's `error_codes`. status: of the HTTP answer, None without one. sent: the request may have left.
+    kind: `password` if the request held the account's password.
+    numbers: the answer's `error_codes`. status: the HTTP status, None without an answer.
+    sent: whether the request may have been sent.
     """
     found = [*numbers, *(int(number) for number in _AADSTS_NUMBER.findall(description))]
     known = sorted((number for number in found if number in _AADSTS), key=_gravity)
@@ -76,7 +77,7 @@ def _token_class(kind: Kind, known: FailureClass | None, status: int | None, *, 
         return FailureClass.THROTTLED
     if status == _HTTP_UNAVAILABLE:
         return FailureClass.UNAVAILABLE
-    # A gateway's other 5xx may come after the password was checked: for a password, only a named outage is free.
+    # a gateway may send another 5xx after the password was checked, so with a password only a named outage is free
     if status >= _HTTP_SERVER_FAULT:
         return FailureClass.UNAVAILABLE if kind == "token" else FailureClass.AMBIGUOUS
     return FailureClass.AMBIGUOUS

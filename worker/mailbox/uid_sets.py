@@ -1,14 +1,14 @@
-"""Sets of UIDs as the protocol writes them (RFC 3501 `sequence-set`)."""
+"""Sets of UIDs in the notation of the protocol (RFC 3501, `sequence-set`)."""
 
 import hashlib
 from collections.abc import Iterable, Iterator
 
 MAX_COMMAND_UIDS = 500
-"""UIDs a command at most: Exchange answers `BAD Too long argument` to very long sets."""
+"""UIDs that one command may name. Exchange answers `BAD Too long argument` to very long sets."""
 
 
 def compress(uids: Iterable[int]) -> str:
-    """`[1, 2, 3, 7]` as `1:3,7`."""
+    """Write `[1, 2, 3, 7]` as `1:3,7`."""
     parts: list[str] = []
     first = last = None
     for uid in sorted(uids):
@@ -24,15 +24,15 @@ def compress(uids: Iterable[int]) -> str:
 
 
 def checksum(uids: Iterable[int]) -> str:
-    """A mark of exactly these UIDs: short, however many they are."""
+    """A short hash that identifies exactly this set of UIDs."""
     return hashlib.sha256(compress(uids).encode()).hexdigest()[:32]
 
 
 def expand(text: str, *, limit: int = 1_000_000) -> list[int]:
-    """`1:3,7` as `[1, 2, 3, 7]`, in the order written, as COPYUID pairs its two sets by position (RFC 4315).
+    """Read `1:3,7` as `[1, 2, 3, 7]`. Keeps the order, because COPYUID pairs its two sets by position (RFC 4315).
 
     Raises:
-        ValueError: the text is no UID set, or names more than `limit` UIDs.
+        ValueError: the text isn't a UID set, or names more than `limit` UIDs.
     """
     uids: list[int] = []
     for part in text.split(","):
@@ -46,7 +46,7 @@ def expand(text: str, *, limit: int = 1_000_000) -> list[int]:
 
 
 def chunks(uids: Iterable[int], size: int = MAX_COMMAND_UIDS) -> Iterator[list[int]]:
-    """The UIDs in ascending order, at most `size` at a time."""
+    """Yield the UIDs in ascending order, at most `size` at a time."""
     ordered = sorted(uids)
     for start in range(0, len(ordered), size):
         yield ordered[start : start + size]
