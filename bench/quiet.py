@@ -8,6 +8,7 @@ from statistics import median
 
 from bench.site import Workplace
 from tests.rig.proxy import Proxy
+from worker.commands.wiring.engine import Engine
 from worker.commands.wiring.shared import Parts
 from worker.loop.cycle import Cycle
 from worker.observe.progress import Drain
@@ -51,8 +52,9 @@ def quiet_polls(through_proxy: Workplace, direct: Workplace, proxy: Proxy) -> Qu
 def _polling(place: Workplace) -> Iterator[Cycle]:
     """The cycle of a worker that has looked at everything once."""
     with closing(Parts(load(place.config, {}))) as parts:  # what `run` does, without the schedule and its own times
-        parts.journal.open(parts.settings.account.address)
-        cycle, hands = parts.cycle(Drain(), parts.observing("bench"))
+        parts.open_journal()
+        engine = Engine(parts, Drain(), parts.observing("bench"))
+        cycle = engine.cycle
         try:
             for _ in range(2):
                 if cycle() is not None or cycle.condition.trouble:
@@ -60,4 +62,4 @@ def _polling(place: Workplace) -> Iterator[Cycle]:
             yield cycle
         finally:
             cycle.end(1.0)
-            hands.close()
+            engine.hands.close()

@@ -31,8 +31,8 @@ AT_ONCE = {"waits": ["10ms"], "jitter": 0.0}
 AT_WORK = re.compile(r'"login\.|not_ready|held_elsewhere|Logging in once')
 """What a worker says when it has an attempt written down, or has found out that it may not make one."""
 SHORT_LEASE = (
-    "import worker.journal.lease as lease, worker.commands.context as app; "
-    "lease.DURATION, lease.MARGIN, lease.HEARTBEAT, app.HEARTBEAT = 0.4, 0.1, 0.1, 0.1; "
+    "import worker.journal.lease as lease, worker.commands.work as work; "
+    "lease.DURATION, lease.MARGIN, lease.HEARTBEAT, work.HEARTBEAT = 0.4, 0.1, 0.1, 0.1; "
     "import worker.loop.cycle as cycle; cycle.STANDBY = 0.05"
 )
 """Between hosts, a killed worker's lease lasts for 20 seconds: too long for a loop that is to be tight."""

@@ -30,8 +30,13 @@ _LOADED_LATE = (
     "psycopg",
     "sqlalchemy.dialects.postgresql",
     "tests.rig.handlers",
-    "worker.commands.context",
     "worker.cli.main",
+    "worker.commands.audit",
+    "worker.commands.check",
+    "worker.commands.journal",
+    "worker.commands.login",
+    "worker.commands.review",
+    "worker.commands.work",
 )
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Self
 
 REPOSITORY = Path(__file__).parents[2]
+COMMANDS = ("audit", "check", "journal", "login", "review", "work")
 
 
 class Forks:
@@ -80,7 +81,8 @@ def _serve() -> None:
     """The parent: one thread, everything imported, nothing opened."""
     from worker.cli import main as cli
 
-    importlib.import_module("worker.commands.context")  # so that no fork has to: `cli` imports it late
+    for name in COMMANDS:
+        importlib.import_module(f"worker.commands.{name}")  # so that no fork has to: `cli` imports them late
     for line in sys.stdin:
         word, *arguments = json.loads(line)
         if word == "wait":

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 import orjson
 
-from worker.cli.options import ConfigOption, open_app
+from worker.cli.options import ConfigOption, open_context
 from worker.commands.exits import ExitCode
 
 
@@ -20,8 +20,10 @@ def audit() -> None:
 @click.option("--all", "every", is_flag=True, help="Also miss chains that lie in other hosts' state folders.")
 def audit_verify(config: Path | None, *, every: bool) -> int:
     """Check every line and every chain; end with 1 if anything was changed, cut or put in."""
-    with open_app(config, reading=True) as app:
-        found = app.audit_verify(every=every)
+    with open_context(config, reading=True) as context:
+        from worker.commands import audit as commands
+
+        found = commands.audit_verify(context, every=every)
     for finding in found.findings:
         click.echo(str(finding))
     for chain in found.elsewhere:
@@ -47,8 +49,10 @@ def audit_verify(config: Path | None, *, every: bool) -> int:
 def audit_show(config: Path | None, kind: str, key: str | None, since: datetime | None) -> int:
     """The trail's lines as JSON, one each, oldest first."""
     start = "" if since is None else since.strftime("%Y-%m-%d")
-    with open_app(config, reading=True) as app:
-        for entry in app.audit_entries():
+    with open_context(config, reading=True) as context:
+        from worker.commands import audit as commands
+
+        for entry in commands.audit_entries(context):
             if entry["kind"].startswith(kind) and key in (None, entry.get("key")) and entry["at"] >= start:
                 click.echo(orjson.dumps(entry).decode())
     return ExitCode.DONE

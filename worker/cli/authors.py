@@ -64,7 +64,6 @@ def handler_try(config: Path | None, name: str, eml: Path, options: tuple[str, .
     Ends with 1 if the message would be tried again or be a dead letter.
     """
     from worker.commands.authors import try_handler
-    from worker.commands.failures import faulty
     from worker.settings import SettingsError
 
     path = config_path(config)
@@ -73,6 +72,8 @@ def handler_try(config: Path | None, name: str, eml: Path, options: tuple[str, .
         try:
             tried = try_handler(name, eml, settings=settings, options=dict(map(_key_and_value, options)))
         except SettingsError as error:
+            from worker.commands.failures import faulty
+
             raise faulty(error) from error
     click.echo(tried.text)
     return ExitCode.DONE if tried.result.done else ExitCode.FINDING

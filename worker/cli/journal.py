@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from worker.cli.options import ConfigOption, JsonOption, open_app, print_json
+from worker.cli.options import ConfigOption, JsonOption, open_context, print_json
 from worker.commands.exits import ExitCode
 
 
@@ -16,8 +16,10 @@ def reconcile(config: Path | None, *, as_json: bool) -> int:
     """Hold every message against the journal; end with 1 if one is unaccounted for."""
     from worker.cli.tables import print_balance
 
-    with open_app(config) as app:
-        balance = app.reconcile()
+    with open_context(config) as context:
+        from worker.commands import journal as commands
+
+        balance = commands.reconcile(context)
     if as_json:
         print_json(balance.as_json())
     else:
@@ -40,9 +42,12 @@ def journal() -> None:
 def journal_rebuild(config: Path | None, assume_handled_before: datetime | None) -> int:
     """Make the journal anew from what the mailbox shows; a damaged one is kept under another name."""
     before = None if assume_handled_before is None else assume_handled_before.replace(tzinfo=UTC)
-    with open_app(config) as app:
-        rebuilt, damaged = app.rebuild(before)
-        paused = app.is_paused
+    with open_context(config) as context:
+        from worker.commands import journal as commands
+        from worker.commands.work import is_paused
+
+        rebuilt, damaged = commands.rebuild(context, before)
+        paused = is_paused(context)
     if damaged is not None:
         click.echo(f"The damaged journal was kept as {damaged}.")
     click.echo(
@@ -58,7 +63,9 @@ def journal_rebuild(config: Path | None, assume_handled_before: datetime | None)
 @ConfigOption
 def journal_compact(config: Path | None) -> int:
     """Reduce rows of mail that was settled long ago, and is in no folder any more, to their number."""
-    with open_app(config) as app:
-        count = app.compact()
+    with open_context(config) as context:
+        from worker.commands import journal as commands
+
+        count = commands.compact(context)
     click.echo(f"{count} row(s) compacted. A row goes when two walks missed its message: a day's, or this command's.")
     return ExitCode.DONE

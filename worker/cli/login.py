@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from worker.cli.options import ConfigOption, JsonOption, open_app, print_json, words
+from worker.cli.options import ConfigOption, JsonOption, open_context, print_json, words
 from worker.commands.exits import ExitCode
 
 
@@ -18,8 +18,10 @@ def login() -> None:
 @JsonOption
 def login_status(config: Path | None, *, as_json: bool) -> int:
     """How the login stands, and what to do about it."""
-    with open_app(config, reading=True) as app:
-        found, advice = app.login_status()
+    with open_context(config, reading=True) as context:
+        from worker.commands import login as commands
+
+        found, advice = commands.login_status(context)
     if as_json:
         print_json(found)
     else:
@@ -42,8 +44,10 @@ def login_status(config: Path | None, *, as_json: bool) -> int:
 @click.option("--again", is_flag=True, help="Reset although the last reset has had no success since.")
 def login_reset(config: Path | None, reason: str, *, again: bool) -> int:
     """Forget all failed attempts, once the Local Administrator has unlocked the account."""
-    with open_app(config) as app:
-        app.login_reset(reason, again=again)
+    with open_context(config) as context:
+        from worker.commands import login as commands
+
+        commands.login_reset(context, reason, again=again)
     click.echo("Reset: the worker may use its attempts anew, and makes the next one at its next look.")
     return ExitCode.DONE
 
@@ -52,7 +56,9 @@ def login_reset(config: Path | None, reason: str, *, again: bool) -> int:
 @ConfigOption
 def login_authorise(config: Path | None) -> int:
     """Sign in with a browser, once, for auth = "oauth2-device"."""
-    with open_app(config) as app:
-        app.login_authorise(click.echo)
+    with open_context(config) as context:
+        from worker.commands import login as commands
+
+        commands.login_authorise(context, click.echo)
     click.echo("Signed in. The worker uses it at its next look.")
     return ExitCode.DONE

@@ -1,12 +1,16 @@
-"""What the commands share: their options, the application that they open, JSON."""
+"""What the commands share: their options, the context that they open, JSON."""
 
 import gc
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 import orjson
+
+if TYPE_CHECKING:
+    from worker.commands.context import Context
+    from worker.settings import Settings
 
 DEFAULT_CONFIG = "worker.toml"
 
@@ -44,15 +48,15 @@ def words(context: click.Context, parameter: click.Parameter, value: str) -> str
     return as_utf8(context, parameter, value)
 
 
-def open_app(config: Path | None, *, logs: bool = False, quiet: bool = False, reading: bool = False) -> Any:
-    """The application, built from the settings. Imported here: `--help` and usage errors needn't wait for it."""
+def open_context(config: Path | None, *, logs: bool = False, quiet: bool = False, reading: bool = False) -> "Context":
+    """What a command works with. Imported here, so that `--help` and usage errors needn't wait for it."""
     path = config_path(config)
     # What is made while we start stays until the end: the collector looks at none of it, now or ever after.
     gc.disable()
     try:
-        from worker.commands.context import App
+        from worker.commands.context import Context
 
-        return App.from_files(path, os.environ, logs=logs, quiet=quiet, reading=reading)
+        return Context.from_files(path, os.environ, logs=logs, quiet=quiet, reading=reading)
     finally:
         gc.freeze()
         gc.enable()
@@ -65,14 +69,15 @@ def config_path(config: Path | None) -> Path | None:
     return None if any(name.startswith("NHSMAIL_ACCOUNT__") for name in os.environ) else Path(DEFAULT_CONFIG)
 
 
-def settings_alone(config: Path | None) -> Any:
+def settings_alone(config: Path | None) -> "Settings":
     """The settings alone: no file that they name, no handler and no state folder is looked at."""
-    from worker.commands.failures import faulty
     from worker.settings import SettingsError, load
 
     try:
         return load(config_path(config), os.environ, [])
     except SettingsError as error:
+        from worker.commands.failures import faulty
+
         raise faulty(error) from error
 
 

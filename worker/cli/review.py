@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from worker.classify.policy import SOURCES
-from worker.cli.options import ConfigOption, LimitOption, as_utf8, open_app, words
+from worker.cli.options import ConfigOption, LimitOption, as_utf8, open_context, words
 from worker.commands.exits import ExitCode
 from worker.message.outcome import State
 
@@ -28,9 +28,11 @@ def junk_list(config: Path | None, since: datetime | None, limit: int, **filters
     """Junk, newest first, read from the mailbox at this moment; `*` marks known senders."""
     from worker.cli.tables import print_list
 
-    earliest = {} if since is None else {"since": since.replace(tzinfo=UTC).timestamp()}
-    with open_app(config) as app:
-        listed = app.review(State.JUNK, limit=limit, **earliest, **filters)
+    earliest = float("-inf") if since is None else since.replace(tzinfo=UTC).timestamp()
+    with open_context(config) as context:
+        from worker.commands import review as commands
+
+        listed = commands.review(context, State.JUNK, limit=limit, since=earliest, **filters)
     return print_list(listed, limit)
 
 
@@ -41,8 +43,10 @@ def junk_show(config: Path | None, key: str) -> int:
     """One message: its headers, the evidence, a plain preview, its attachments by name and type."""
     from worker.cli.tables import print_shown
 
-    with open_app(config) as app:
-        return print_shown(app.show(key))
+    with open_context(config) as context:
+        from worker.commands import review as commands
+
+        return print_shown(commands.show(context, key))
 
 
 @junk.command("release")
@@ -53,8 +57,10 @@ def junk_release(config: Path | None, keys: tuple[str, ...], reason: str) -> int
     """Say that messages are clean: they are handled as such, and never junked again."""
     from worker.journal.intents import Kind
 
-    with open_app(config) as app:
-        click.echo(app.ask(Kind.RELEASE, keys, reason))
+    with open_context(config) as context:
+        from worker.commands import review as commands
+
+        click.echo(commands.ask(context, Kind.RELEASE, keys, reason))
     return ExitCode.DONE
 
 
@@ -70,8 +76,10 @@ def failed_list(config: Path | None, limit: int) -> int:
     """Dead letters, newest first, read from the mailbox at this moment."""
     from worker.cli.tables import print_list
 
-    with open_app(config) as app:
-        return print_list(app.review(State.FAILED, limit=limit), limit)
+    with open_context(config) as context:
+        from worker.commands import review as commands
+
+        return print_list(commands.review(context, State.FAILED, limit=limit), limit)
 
 
 @failed.command("show")
@@ -81,8 +89,10 @@ def failed_show(config: Path | None, key: str) -> int:
     """One dead letter, as for `junk show`."""
     from worker.cli.tables import print_shown
 
-    with open_app(config) as app:
-        return print_shown(app.show(key))
+    with open_context(config) as context:
+        from worker.commands import review as commands
+
+        return print_shown(commands.show(context, key))
 
 
 @failed.command("retry")
@@ -93,6 +103,8 @@ def failed_retry(config: Path | None, keys: tuple[str, ...], reason: str) -> int
     """Try dead letters again, with the same key; handlers that finished aren't called again."""
     from worker.journal.intents import Kind
 
-    with open_app(config) as app:
-        click.echo(app.ask(Kind.RETRY, keys, reason))
+    with open_context(config) as context:
+        from worker.commands import review as commands
+
+        click.echo(commands.ask(context, Kind.RETRY, keys, reason))
     return ExitCode.DONE

@@ -5,6 +5,11 @@ from worker.journal.database import JournalDamaged, JournalUnavailable
 from worker.journal.facts import OtherAccount
 from worker.journal.migrate import JournalTooNew
 from worker.login.advice import DECLINED, RAN_OUT, UNREACHABLE
+from worker.login.credential import CredentialUnavailable
+from worker.login.mutex import AttemptInProgress
+from worker.login.refusals import Cooling, LastAttempt, NoAttempt, ReasonMissing
+from worker.login.standing import State
+from worker.loop.drain import LeaseHeld, Paused
 from worker.mailbox.errors import (
     CommandRefused,
     ConnectionLost,
@@ -16,17 +21,22 @@ from worker.mailbox.errors import (
 )
 from worker.mailbox.folders import FolderProblem
 from worker.mailbox.login_failures import FailureClass, LoginFailure
+from worker.observe.audit.trail import AuditUnavailable
+from worker.pipeline.known_senders import UnusableKey
+from worker.pipeline.report import Stop
 from worker.pipeline.settle import CannotMove
 from worker.settings import SettingsError
 
-KNOWN = (MailboxError, JournalUnavailable, JournalTooNew, OtherAccount, FolderProblem, CannotMove)
-"""What `failure_of` has words for."""
 
+def failure_of(error: Exception, *, host: str) -> Failure | None:
+    """The failure that ends a command for an error, with its text and its exit code.
 
-def failure_of(error: Exception, *, host: str = "") -> Failure:
-    """The failure that ends a command for one of `KNOWN`."""
-    code, text = _answer(error, host)
-    return Failure(code, text)
+    None: nobody has words for it, so that it is a fault of ours. A rejected login is `not_logged_in`.
+    """
+    if isinstance(error, SettingsError):
+        return faulty(error)
+    answer = _mailbox(error, host) if isinstance(error, MailboxError) else _journal(error) or _refused(error)
+    return None if answer is None else Failure(*answer)
 
 
 def faulty(error: SettingsError) -> Failure:
@@ -34,6 +44,11 @@ def faulty(error: SettingsError) -> Failure:
     count = len(error.faults)
     lines = [f"The configuration has {count} fault{'s' if count != 1 else ''}; no connection was made."]
     return Failure(ExitCode.CONFIGURATION, "\n".join([*lines, *(f"  - {fault}" for fault in error.faults)]))
+
+
+def not_logged_in(state: State, advice: str) -> Failure:
+    """The failure that ends a command whose login was rejected. state: how the login stands since."""
+    return Failure(ExitCode.HALTED if state is State.HALTED else ExitCode.NOT_NOW, advice)
 
 
 def sign_in_code(failure: LoginFailure) -> ExitCode:
@@ -45,7 +60,7 @@ def sign_in_code(failure: LoginFailure) -> ExitCode:
     return ExitCode.CONFIGURATION if failure.cls is FailureClass.CONFIGURATION else ExitCode.NOT_NOW
 
 
-def _answer(error: Exception, host: str) -> tuple[ExitCode, str]:
+def _journal(error: Exception) -> tuple[ExitCode, str] | None:
     match error:
         case JournalDamaged():
             return ExitCode.CONFIGURATION, (
@@ -59,8 +74,33 @@ def _answer(error: Exception, host: str) -> tuple[ExitCode, str]:
                 "was attempted; all mail is where it was. Check the disk's space, the folder's owner and mode, and "
                 "[state] dir."
             )
+        case _:
+            return None
+
+
+def _refused(error: Exception) -> tuple[ExitCode, str] | None:
+    """What says itself what a person needs to know."""
+    match error:
         case JournalTooNew() | OtherAccount() | FolderProblem() | CannotMove():
             return ExitCode.CONFIGURATION, str(error)
+        case CredentialUnavailable() | AuditUnavailable() | UnusableKey():
+            return ExitCode.CONFIGURATION, str(error)
+        case LeaseHeld() | Paused() | AttemptInProgress():
+            return ExitCode.NOT_NOW, str(error)
+        case Cooling() | LastAttempt():
+            return ExitCode.NOT_NOW, error.advice
+        case NoAttempt():
+            return ExitCode.HALTED, error.advice
+        case ReasonMissing():
+            return ExitCode.USAGE, str(error)
+        case Stop():
+            return ExitCode.NOT_NOW, "Stopped before the mailbox was drained; nothing is lost."
+        case _:
+            return None
+
+
+def _mailbox(error: MailboxError, host: str) -> tuple[ExitCode, str]:
+    match error:
         case TlsRefused():
             return ExitCode.UNREACHABLE, (
                 f"No trusted connection to {host}: {error}. Nothing was sent, and no login attempt was spent. Check "

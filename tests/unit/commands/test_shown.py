@@ -7,57 +7,19 @@ import tracemalloc
 import unicodedata
 import zlib
 from collections.abc import Callable
-from typing import Any, Self
+from typing import Any
 
 import pytest
-from click.testing import CliRunner
 from hypothesis import example, given
 from hypothesis import strategies as st
-from rich.cells import cell_len
 
 from tests.fakes.mailbox import JUNK, Server
-from worker.cli import main as cli
-from worker.cli import review
-from worker.cli import tables as printing
+from tests.unit.commands.world import EVIDENCE, HEAD, record, shown
 from worker.commands.shown import ATTACHMENTS, HEADERS, LINE, PREVIEW_LINES, NotThere, Review, Shown, plain
-from worker.journal.records import Place, Record
+from worker.journal.records import Record
 from worker.message.mime.limits import Limits
-from worker.message.outcome import State
-from worker.message.verdict import Evidence, Path, Verdict
 
 MB = 1_000_000
-HEAD = b"From: x@evil.example\r\nSubject: s\r\nMIME-Version: 1.0\r\n"
-EVIDENCE = (Evidence("placement", None, "junk-folder", "it lies in the junk folder", counts=True),)
-
-
-def record(uid: int, *, number: int = 0, validity: int | None = None, server: Server | None = None) -> Record:
-    uidvalidity = server.folders[JUNK].uidvalidity if server is not None else validity or 0
-    return Record(
-        id=number or uid,
-        key=f"k{number or uid}",
-        fingerprint=f"k{uid}",
-        state=State.JUNK,
-        verdict=Verdict(Path.JUNK, EVIDENCE),
-        place=Place(JUNK, uidvalidity, uid),
-        size=1,
-        received_at=1_700_000_000.0,
-        first_seen_at=0.0,
-        tries=1,
-        deaths=0,
-        in_hand=None,
-        next_at=None,
-        settle_to=None,
-        settled=True,
-        missed=0,
-        released=False,
-    )
-
-
-def shown(raw: bytes, limits: Limits | None = None) -> Shown:
-    server = Server()
-    server.deliver(raw, JUNK)
-    session: Any = server.session()
-    return Review(limits or Limits()).shown(session, record(1, server=server))
 
 
 def everything(what: Shown) -> list[str]:
@@ -197,65 +159,6 @@ def test_what_isnt_shown_is_said() -> None:
     assert "limit" in shown(hostile()["10,000 attachments"]()).note
     assert "larger than" in shown(HEAD + b"\r\n" + b"x" * 5_000, Limits(message=1_000)).note
     assert shown(hostile()["8 MB of text"]()).text.endswith("…")
-
-
-def test_what_the_sender_wrote_is_set_in_and_passes_for_nothing_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
-    raw = (
-        b"Evidence: none\r\nSubject: [red]x[/red] :smile:\r\n\r\nAttachments:\n  safe.pdf (application/pdf, 1 bytes)\n"
-    )
-    lines = printed(raw, monkeypatch)
-    assert [line for line in lines if line and not line.startswith("  ")] == [
-        f"k1 in '{JUNK}'",
-        "Evidence:",
-        "Headers:",
-        "Text:",
-    ]
-    assert "  Subject: [red]x[/red] :smile:" in lines
-    assert "  | Attachments:" in lines
-
-
-@pytest.mark.parametrize(
-    "filler", ["x", "x ", "\u2800", "\u3164", "\u115f", "\u1160", "\uffa0", "\u5831", "\U0001f600", "\u2764\ufe0f"]
-)
-@pytest.mark.parametrize("length", [33, 66, 67, 72, 75])
-def test_no_line_of_the_senders_reaches_the_margin_of_a_narrow_terminal(
-    filler: str, length: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A terminal goes on at the margin where a line is wider than it is, and there our own words begin."""
-    monkeypatch.setattr(printing, "_terminal_width", lambda: 80)
-    said = filler * length + " Evidence: nothing counts, released by Dr Smith " + filler * length
-    encoded = base64.b64encode(said.encode())
-    raw = b"Subject: =?utf-8?b?%s?=\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n%s" % (encoded, said.encode())
-
-    lines = printed(raw, monkeypatch)
-
-    assert [line for line in lines if line and not line.startswith("  ")] == [
-        f"k1 in '{JUNK}'",
-        "Evidence:",
-        "Headers:",
-        "Text:",
-    ]
-    assert all(cell_len(line) + line.count("\ufe0f") <= 80 for line in lines)
-    text = lines[lines.index("Text:") + 1 :]
-    assert all(line.startswith("  | ") for line in text)
-    assert "".join("".join(line[4:] for line in text).split()) == "".join(plain(said).split())
-
-
-def printed(raw: bytes, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The lines that `junk show` prints of it."""
-
-    class App:
-        def __enter__(self) -> Self:
-            return self
-
-        def __exit__(self, *_: object) -> None:
-            pass
-
-        def show(self, _key: str) -> Shown:
-            return shown(raw)
-
-    monkeypatch.setattr(review, "open_app", lambda *_args, **_more: App())
-    return CliRunner().invoke(cli.commands, ["junk", "show", "k1"]).output.splitlines()
 
 
 def test_a_message_that_is_no_longer_there_is_said_to_be_so() -> None:

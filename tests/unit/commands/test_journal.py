@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from worker.commands.context import App
+from worker.commands import journal as commands
+from worker.commands.context import Context
 from worker.commands.exits import ExitCode, Failure
 from worker.journal.journal import FILE, Journal
 from worker.journal.lease import Lease
@@ -23,7 +24,7 @@ def state(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def app(tmp_path: Path, state: Path) -> Iterator[App]:
+def context(tmp_path: Path, state: Path) -> Iterator[Context]:
     config = tmp_path / "worker.toml"
     config.write_text(
         f"""
@@ -44,8 +45,8 @@ handlers = ["archive"]
 url = "file://{tmp_path}/archive"
 """
     )
-    with App.from_files(config, {"NHSMAIL_ACCOUNT__PASSWORD": "Bright-Harbour-92"}) as app:
-        yield app
+    with Context.from_files(config, {"NHSMAIL_ACCOUNT__PASSWORD": "Bright-Harbour-92"}) as context:
+        yield context
 
 
 @pytest.fixture
@@ -60,25 +61,25 @@ def running(state: Path) -> Iterator[Journal]:
     os.close(lease._lock or -1)
 
 
-def refused(app: App) -> None:
+def refused(context: Context) -> None:
     with pytest.raises(Failure) as failure:
-        app.rebuild(None)
+        commands.rebuild(context, None)
     assert failure.value.code is ExitCode.NOT_NOW
 
 
-def test_a_worker_that_has_just_begun_is_not_paused(app: App, running: Journal) -> None:
-    refused(app)
+def test_a_worker_that_has_just_begun_is_not_paused(context: Context, running: Journal) -> None:
+    refused(context)
     assert running.facts.paused() is None
 
 
 def test_a_damaged_journal_stays_in_its_place_while_a_worker_has_it_open(
-    app: App, running: Journal, state: Path
+    context: Context, running: Journal, state: Path
 ) -> None:
     running.close()
     for left in state.glob(f"{FILE}-*"):
         left.unlink()
     damaged = os.urandom(20_000)
     (state / FILE).write_bytes(damaged)
-    refused(app)
+    refused(context)
     assert (state / FILE).read_bytes() == damaged
     assert [path.name for path in state.glob(f"{FILE}*")] == [FILE]

@@ -1,0 +1,127 @@
+"""The commands for people who look at junk and dead letters, and have messages released or tried again."""
+
+from collections.abc import Sequence
+from itertools import islice
+
+from worker.commands.context import Context
+from worker.commands.exits import ExitCode, Failure
+from worker.commands.shown import Listed, NotThere, Review, Shown
+from worker.commands.wiring.from_settings import limits_of
+from worker.journal.intents import Intents, Kind
+from worker.journal.junk_review import in_junk, reviewed
+from worker.journal.records import Record
+from worker.logs.who import actor
+from worker.message.outcome import State
+from worker.pipeline.admit import NO_HEADER
+from worker.pipeline.requests import is_junk
+
+_LIST = {State.JUNK: "junk", State.FAILED: "failed"}
+
+
+def review(
+    context: Context,
+    state: State,
+    *,
+    limit: int,
+    since: float = float("-inf"),
+    sender: str | None = None,
+    evidence: str | None = None,
+    known: bool = False,
+) -> list[Listed]:
+    """The messages of a state, newest first, with what the mailbox says of them at this moment.
+
+    limit: of them at most so many. since: received at that time (epoch s) or later. sender: with this in the
+    sender's name or address. evidence: a source whose evidence counts. known: only those of known senders.
+    """
+    parts = context.parts
+    with context.visit() as (session, _):
+        parts.announcer().shown(actor(), f"{_LIST[state]} list")
+        of_known = {waiting.key for waiting in in_junk(parts.journal.database) if waiting.known}
+        records = [
+            record
+            for record in parts.journal.messages.in_state(state, since=since)
+            if (not known or record.key in of_known) and (evidence is None or evidence in _sources(record))
+        ]
+        if sender is None:
+            records = records[:limit]
+        found = Review(limits_of(context.settings)).listed(session, records, known=of_known, sender=sender)
+        return list(islice(found, limit))
+
+
+def show(context: Context, key: str) -> Shown:
+    """One message, read from the mailbox at this moment."""
+    parts = context.parts
+    with context.visit() as (session, _):
+        record = _known(context, [key])[0]
+        parts.announcer().shown(actor(), f"{_LIST.get(record.state, 'message')} show", key)
+        try:
+            shown = Review(limits_of(context.settings)).shown(session, record)
+        except NotThere as problem:
+            raise Failure(ExitCode.FINDING, str(problem)) from problem
+        reviewed(parts.journal.database, key, parts.clock())
+        return shown
+
+
+def ask(context: Context, kind: Kind, keys: Sequence[str], reason: str) -> str:
+    """Have messages released or tried again: by the running worker, or here when there is none.
+
+    Returns what happens now, for a person.
+    """
+    parts = context.parts
+    with context.opened():
+        for record in _known(context, keys):
+            _must_be_fit(kind, record)
+        parts.announcer().asked(actor(), kind, keys, reason)
+        Intents(parts.journal.database).ask(kind, keys, reason=reason, actor=actor(), now=parts.clock())
+        if parts.journal.facts.paused() is not None:
+            return "Written down. The worker is paused: it is done after `nhsmail-worker resume`."
+        lease = parts.lease
+        if not lease.acquire():
+            return "Written down: the running worker does it with its next poll."
+    carry_out = parts.carry_out()
+    try:
+        with lease.kept(), context.visit() as (session, _):
+            carry_out(session)
+    except Failure as failure:
+        raise Failure(failure.code, f"Written down, and done when the worker logs in next. {failure}") from failure
+    finally:
+        lease.release()
+    if absent := [key for key in keys if key in carry_out.absent]:
+        raise Failure(
+            ExitCode.FINDING,
+            f"Not where it lay: {', '.join(absent)}. Somebody has moved or deleted it, or the mailbox was moved. "
+            "It is handled if the next `nhsmail-worker run` or `once` finds it in a watched folder, and `gone` "
+            "otherwise.",
+        )
+    return "Back in the mailbox: the next `nhsmail-worker run` or `once` handles it."
+
+
+def _known(context: Context, keys: Sequence[str]) -> list[Record]:
+    found = {record.key: record for record in context.parts.journal.messages.with_keys(keys)}
+    unknown = [key for key in keys if key not in found]
+    if unknown:
+        raise Failure(
+            ExitCode.USAGE,
+            f"No message has the key {', '.join(unknown)}. Nothing was done. `nhsmail-worker junk list` and "
+            "`nhsmail-worker failed list` show the keys.",
+        )
+    return [found[key] for key in keys]
+
+
+def _sources(record: Record) -> set[str]:
+    return {piece.source for piece in record.verdict.evidence if piece.counts}
+
+
+def _must_be_fit(kind: Kind, record: Record) -> None:
+    """Refuse what can't be meant: to release what isn't junk, to retry what hasn't failed."""
+    if kind is Kind.RELEASE and not is_junk(record):
+        raise Failure(ExitCode.USAGE, f"The message {record.key} isn't junk but {record.state}. Nothing was done.")
+    if kind is Kind.RETRY and record.state is not State.FAILED:
+        text = f"The message {record.key} is no dead letter but {record.state}. Nothing was done."
+        raise Failure(ExitCode.USAGE, text)
+    if kind is Kind.RETRY and record.reason == NO_HEADER:
+        raise Failure(
+            ExitCode.USAGE,
+            f"Of the message {record.key} the server never showed a header. Nothing was done. Once a mail program "
+            "shows it, move it from there into the inbox: it is then taken as new mail.",
+        )

@@ -1,0 +1,109 @@
+"""Puts the login together: the guard, and where the credential comes from."""
+
+import random
+from collections.abc import Callable
+
+from worker.journal.attempts import AttemptLedger
+from worker.journal.journal import Journal
+from worker.login.advice import Help
+from worker.login.backoff import Lockout
+from worker.login.credential import CredentialSource, PasswordSource
+from worker.login.guard import Guard, Notify, Rules
+from worker.login.mutex import AttemptMutex
+from worker.login.oauth import Flow, OAuthConfig, OAuthSource
+from worker.login.password_policy import policy_named
+from worker.login.witness import Witness
+from worker.logs.who import actor as person
+from worker.observe.announcer import Announcer
+from worker.observe.background import Observing
+from worker.settings import Settings
+
+
+def guard_of(
+    settings: Settings, journal: Journal, clock: Callable[[], float], *, notify: Notify, actor: str | None = None
+) -> Guard:
+    """actor: the replica that works; None: the person whose command this is."""
+    return Guard(
+        ledger=AttemptLedger(journal.database),
+        witness=Witness(settings.state.dir),
+        mutex=AttemptMutex(journal.database, settings.state.dir),
+        source=_source(settings),
+        rules=_rules(settings),
+        clock=clock,
+        random=random.SystemRandom(),
+        actor=person() if actor is None else actor,
+        notify=notify,
+    )
+
+
+def reading_guard(settings: Settings, journal: Journal, clock: Callable[[], float]) -> Guard:
+    """A guard that is only asked how the login stands: it has nothing to tell, and needs no audit trail."""
+    return guard_of(settings, journal, clock, notify=lambda _event, _fields: None)
+
+
+def announcer_of(observing: Observing) -> Announcer:
+    """Who is told of what the guard does."""
+    return Announcer(observing.audit, observing.metrics.attempted)
+
+
+def help_of(settings: Settings) -> Help:
+    """Whom a person is to ring."""
+    return Help(settings.help.local_administrator, settings.help.helpdesk)
+
+
+def oauth_source(settings: Settings, flow: Flow) -> OAuthSource:
+    """Tokens by one of the flows."""
+    account, oauth = settings.account, settings.account.oauth
+    config = OAuthConfig(
+        tenant=oauth.tenant,
+        client_id=oauth.client_id,
+        authority=oauth.authority,
+        scopes=oauth.scopes,
+        client_secret=None if oauth.client_secret is None else oauth.client_secret.get_secret_value(),
+        client_secret_file=oauth.client_secret_file,
+        certificate_file=oauth.certificate_file,
+        file_mode=account.password_file_mode,
+        refresh_ahead=oauth.refresh_ahead.total_seconds(),
+        timeout=account.read_timeout.total_seconds(),
+        ca_file=account.ca_file,
+    )
+    password = _password_source(settings) if flow == "oauth2-password" else None
+    return OAuthSource(flow, account.address, config, state_dir=settings.state.dir, password=password)
+
+
+def _source(settings: Settings) -> CredentialSource:
+    """Where the credential comes from: the password itself, or one of the OAuth flows."""
+    auth = settings.account.auth
+    return _password_source(settings) if auth == "password" else oauth_source(settings, auth)
+
+
+def _password_source(settings: Settings) -> PasswordSource:
+    account = settings.account
+    value = None if account.password is None else account.password.get_secret_value()
+    return PasswordSource(account.address, file=account.password_file, value=value, mode=account.password_file_mode)
+
+
+def _rules(settings: Settings) -> Rules:
+    password = settings.password
+    return Rules(
+        account=settings.account.address,
+        lockout=_lockout(settings),
+        policy=policy_named(password.policy),
+        max_age=password.max_age.total_seconds(),
+        warn=password.warn.total_seconds(),
+        changed=None if password.changed is None else password.changed.timestamp(),
+        help=help_of(settings),
+    )
+
+
+def _lockout(settings: Settings) -> Lockout:
+    lockout = settings.lockout
+    return Lockout(
+        threshold=lockout.threshold,
+        reserve=lockout.reserve,
+        per_credential=lockout.per_credential,
+        waits=tuple(wait.total_seconds() for wait in lockout.waits),
+        jitter=lockout.jitter,
+        token_attempts=lockout.token_attempts,
+        reconnect=tuple(wait.total_seconds() for wait in settings.poll.reconnect),
+    )

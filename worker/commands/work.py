@@ -1,0 +1,201 @@
+"""The commands of everyday work: run, once, pause, resume, and what they have done or would do."""
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from worker import __version__
+from worker.commands.context import Context
+from worker.commands.exits import ExitCode, Failure
+from worker.commands.wiring.engine import Engine
+from worker.commands.wiring.from_settings import classify_of, limits_of, router_of
+from worker.journal.lease import HEARTBEAT
+from worker.logs import get_logger
+from worker.logs.who import actor, replica
+from worker.loop.cycle import Cycle
+from worker.loop.drain import Drained
+from worker.loop.signals import ENDING_SIGNALS, Ending
+from worker.message.outcome import State
+from worker.observe.background import about
+from worker.observe.progress import Drain
+from worker.observe.status import view
+from worker.observe.view import status_json
+from worker.pipeline.preview import Foreseen, Preview
+
+log = get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What `once` came to, for a person and for a script. failed: the folder of the dead letters."""
+
+    drained: Drained
+    failed: str
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """As the contract's table says."""
+        if self.drained.outcomes[State.FAILED]:
+            return ExitCode.FINDING
+        return ExitCode.NOT_NOW if self.drained.due else ExitCode.DONE
+
+    def text(self) -> str:
+        """For a person."""
+        drained = self.drained
+        done = ", ".join(f"{drained.outcomes[state]} {state.value}" for state in _ENDS)
+        text = f"{drained.new} new; {done}."
+        if drained.due:
+            text += f" {drained.due} to be tried again later: run this again, or leave `nhsmail-worker run` running."
+        if drained.outcomes[State.FAILED]:
+            text += f" The dead letters lie in the mailbox's folder '{self.failed}'."
+        return text
+
+
+_ENDS = (State.HANDLED, State.JUNK, State.FAILED, State.GONE)
+
+
+def run(context: Context, end: Ending) -> ExitCode:
+    """Poll until `end` returns."""
+    with context.opened():
+        observing = context.parts.observing("run")
+        engine = Engine(context.parts, Drain(), observing)
+        observing.open()
+    from worker.loop.idle import Watcher  # `once` needs no scheduler, and needn't wait for it
+    from worker.loop.schedule import Schedule  # `once` needs no scheduler, and needn't wait for it
+
+    settings, cycle, hands = context.settings, engine.cycle, engine.hands
+    schedule = Schedule(cycle, settings.poll.every, cycle.heartbeat, HEARTBEAT)
+    observing.health.watch(schedule.alive)
+    watcher = Watcher(schedule.wake)
+    cycle.watch_with(watcher.watch)
+    hands.on_finished = schedule.wake
+    log.info("worker.started", account=settings.account.address, replica=replica(), version=__version__)
+    observing.started()
+    with _ended(cycle, _grace(context)) as stop:
+
+        def ending() -> None:
+            observing.health.stopping()
+            stop()
+
+        received = schedule.run(end, ending=ending)
+    watcher.close()
+    hands.close()
+    observing.stopped(code=ExitCode.DONE, reason=received.name)
+    observing.close()
+    log.info("worker.stopped")
+    return ExitCode.DONE
+
+
+def once(context: Context, drain: Drain) -> Summary:
+    """Drain the mailbox and end.
+
+    Raises:
+        Failure: the mailbox could not be drained; it says what was done before that.
+    """
+    drained = Drained()
+    try:
+        return _once(context, drain, drained)
+    except Failure as failure:
+        if not drained:
+            raise
+        done = Summary(drained, context.settings.settle.failed).text()
+        raise Failure(failure.code, f"{failure}\nDone before that: {done}") from failure
+
+
+def _once(context: Context, drain: Drain, drained: Drained) -> Summary:
+    """As `once`; in `drained` is what was done, also where it failed."""
+    with context.opened():
+        observing = context.parts.observing("once")
+        engine = Engine(context.parts, drain, observing)
+        engine.cycle.drained = drained
+        observing.started()
+    code, reason = ExitCode.FAULT, "failed"
+    try:
+        with context.explained(), _ended(engine.cycle, _grace(context)) as stop:
+            for ending in ENDING_SIGNALS:
+                signal.signal(ending, lambda _number, _frame: stop())
+            with context.parts.lease.kept():
+                summary = Summary(engine.cycle.drain(), context.settings.settle.failed)
+        code, reason = summary.exit_code, "drained"
+    except Failure as failure:
+        code, reason = failure.code, type(failure.__context__ or failure).__name__
+        raise
+    except Exception as error:
+        reason = type(error).__name__
+        raise
+    else:
+        return summary
+    finally:
+        engine.hands.close()
+        observing.stopped(code=code, reason=reason)
+
+
+@contextmanager
+def _ended(cycle: Cycle, grace: float) -> Iterator[Callable[[], None]]:
+    """End the cycle after the block. Gives what to call, any number of times, when the process is to end: what
+    isn't over within the grace period is then broken off."""
+    impatience = threading.Timer(grace, cycle.abort)
+    impatience.daemon = True
+
+    def stop() -> None:
+        cycle.stop()
+        if impatience.ident is None:
+            impatience.start()
+
+    try:
+        yield stop
+    finally:
+        cycle.end(grace)
+        impatience.cancel()
+
+
+def _grace(context: Context) -> float:
+    return context.settings.work.grace.total_seconds()
+
+
+def pause(context: Context) -> None:
+    """Hand over and settle nothing until resumed."""
+    with context.opened():
+        context.parts.journal.facts.pause(actor(), context.parts.clock())
+        context.parts.announcer().paused(actor())
+
+
+def resume(context: Context) -> None:
+    """Let the work go on."""
+    with context.opened():
+        context.parts.journal.facts.resume()
+        context.parts.announcer().resumed(actor())
+
+
+def is_paused(context: Context) -> bool:
+    """Whether somebody has paused the work, and nobody ended that."""
+    return context.parts.journal.facts.paused() is not None
+
+
+def preview(context: Context) -> list[Foreseen]:
+    """What each message would come to, were the mailbox drained now."""
+    settings, parts = context.settings, context.parts
+    with context.visit() as (session, _):
+        found = Preview(
+            parts.journal.messages,
+            parts.journal.places,
+            account=settings.account.address,
+            layout=parts.layout,
+            classify=classify_of(settings),
+            routes=router_of(settings),
+            limits=limits_of(settings),
+            since=settings.poll.since,
+        )
+        return list(found.foresee(session))
+
+
+def status(context: Context) -> dict[str, Any]:
+    """The contract's `status --json`."""
+    parts = context.parts
+    with context.explained():
+        parts.open_journal_to_read()
+        login = parts.reading_guard().status()
+        return status_json(view(parts.journal, about(context.settings), login, parts.clock()))
