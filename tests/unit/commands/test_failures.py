@@ -1,0 +1,92 @@
+"""Which exit code an error ends a command with, and what a person is told."""
+
+from datetime import timedelta
+
+import pytest
+
+from worker.commands.exits import ExitCode
+from worker.commands.failures import failure_of, not_logged_in
+from worker.journal.database import JournalDamaged, JournalUnavailable
+from worker.journal.facts import OtherAccount
+from worker.journal.migrate import JournalTooNew
+from worker.login.credential import CredentialUnavailable
+from worker.login.mutex import AttemptInProgress
+from worker.login.refusals import CredentialRefused, LastAttempt, NoAttempt, ReasonMissing, ResetNeedsAgain
+from worker.login.standing import State
+from worker.loop.drain import LeaseHeld, Paused
+from worker.mailbox.errors import (
+    CommandRefused,
+    ConnectionLost,
+    NotConnected,
+    ProtocolFault,
+    ServerUnavailable,
+    Throttled,
+    TlsRefused,
+    TokenExpired,
+)
+from worker.mailbox.folders import NoJunkFolder
+from worker.observe.audit.trail import AuditUnavailable
+from worker.pipeline.known_senders import UnusableKey
+from worker.pipeline.report import Stop
+from worker.pipeline.settle import CannotMove
+from worker.settings import SettingsError
+
+HOST = "mail.example"
+CODES = [
+    (SettingsError(["x"]), ExitCode.CONFIGURATION),
+    (JournalDamaged("x"), ExitCode.CONFIGURATION),
+    (JournalUnavailable("x"), ExitCode.CONFIGURATION),
+    (JournalTooNew("x"), ExitCode.CONFIGURATION),
+    (OtherAccount("x"), ExitCode.CONFIGURATION),
+    (NoJunkFolder("x"), ExitCode.CONFIGURATION),
+    (CannotMove("x"), ExitCode.CONFIGURATION),
+    (CredentialUnavailable("x"), ExitCode.CONFIGURATION),
+    (AuditUnavailable("x"), ExitCode.CONFIGURATION),
+    (UnusableKey("x"), ExitCode.CONFIGURATION),
+    (LeaseHeld("x"), ExitCode.NOT_NOW),
+    (Paused("x"), ExitCode.NOT_NOW),
+    (AttemptInProgress("x"), ExitCode.NOT_NOW),
+    (LastAttempt("x"), ExitCode.NOT_NOW),
+    (Throttled("x", after=timedelta(seconds=5)), ExitCode.NOT_NOW),
+    (Stop(), ExitCode.NOT_NOW),
+    (NoAttempt("x"), ExitCode.HALTED),
+    (ResetNeedsAgain("x"), ExitCode.HALTED),
+    (CredentialRefused("x", []), ExitCode.HALTED),
+    (ReasonMissing(), ExitCode.USAGE),
+    (TlsRefused("x"), ExitCode.UNREACHABLE),
+    (ConnectionLost("x"), ExitCode.UNREACHABLE),
+    (ServerUnavailable("x"), ExitCode.UNREACHABLE),
+    (TokenExpired("x"), ExitCode.UNREACHABLE),
+    (NotConnected("x"), ExitCode.UNREACHABLE),
+    (ProtocolFault("x"), ExitCode.FAULT),
+    (CommandRefused("x"), ExitCode.FAULT),
+]
+
+
+@pytest.mark.parametrize(("error", "code"), CODES, ids=[type(error).__name__ for error, _ in CODES])
+def test_each_error_has_its_exit_code(error: Exception, code: ExitCode) -> None:
+    failure = failure_of(error, host=HOST)
+    assert failure is not None
+    assert failure.code is code
+    assert str(failure)
+
+
+def test_an_error_that_nobody_raises_on_purpose_is_a_fault_of_ours() -> None:
+    assert failure_of(ValueError("x"), host=HOST) is None
+    assert failure_of(OSError("x"), host=HOST) is None
+
+
+def test_the_server_is_named_where_it_is_to_blame() -> None:
+    assert str(failure_of(ConnectionLost("it hung up"), host=HOST)).startswith(f"{HOST} can't be reached: it hung up.")
+    assert f"{HOST} asks for a pause of 90 s." in str(
+        failure_of(Throttled("x", after=timedelta(seconds=90)), host=HOST)
+    )
+
+
+@pytest.mark.parametrize(
+    ("state", "code"),
+    [(State.READY, ExitCode.NOT_NOW), (State.COOLING, ExitCode.NOT_NOW), (State.HALTED, ExitCode.HALTED)],
+)
+def test_a_rejected_login_ends_with_how_the_login_stands_since(state: State, code: ExitCode) -> None:
+    failure = not_logged_in(state, "Ring somebody.")
+    assert (failure.code, str(failure)) == (code, "Ring somebody.")
