@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from worker.commands.context import Context
-from worker.observe.audit.verify import Verification
+from worker.observe.audit.verify import Verification, verify
 
 
 def audit_verify(context: Context, *, every: bool = False) -> Verification:
@@ -12,10 +12,10 @@ def audit_verify(context: Context, *, every: bool = False) -> Verification:
     state = context.settings.state
     shared = (state.journal is not None or state.journal_file is not None) and not every
     with context.opened():
-        return context.parts.observing().audit.verify(shared=shared)
+        return verify(context.parts.observing().audit, shared=shared)
 
 
 def audit_entries(context: Context) -> Iterator[dict[str, Any]]:
     """Every line of the audit trail, one chain after another, oldest first."""
     with context.opened():
-        yield from context.parts.observing().audit.entries()
+        yield from context.parts.observing().audit.folder.entries()

@@ -20,7 +20,7 @@ class Head:
 
 
 class JournalAnchors:
-    """Implements `worker.observe.audit.trail.Anchors` in the journal. Every method may raise `JournalUnavailable`."""
+    """Implements `worker.observe.audit.chain.Anchors` in the journal. Every method may raise `JournalUnavailable`."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

@@ -27,13 +27,13 @@ from worker.logs.who import replica as process_name
 from worker.message.message import Message
 from worker.message.outcome import Outcome, State
 from worker.message.verdict import Path
-from worker.observe import mirror
 from worker.observe.alerts import Alerter, Limits
 from worker.observe.audit.chain_name import installation
-from worker.observe.audit.trail import AuditTrail, AuditUnavailable
+from worker.observe.audit.trail import AuditTrail, AuditUnavailable, Mirror
 from worker.observe.digest_job import DigestJob, zone_named
 from worker.observe.health import Health
 from worker.observe.metrics import Metrics
+from worker.observe.mirror import StandardOutput, Syslog
 from worker.observe.status import About, view
 from worker.observe.view import CircuitView, HelpView, StatusView
 from worker.pipeline.observer import Watching
@@ -347,15 +347,15 @@ def _without_journal(last: StatusView | None, about: About, now: float) -> Statu
     return replace(last, now=at, journal_ok=False)
 
 
-def _mirror(settings: Settings, *, stdout: bool) -> Callable[[bytes], None] | None:
+def _mirror(settings: Settings, *, stdout: bool) -> Mirror | None:
     match settings.audit.mirror:
         case "stdout":
-            return mirror.to_stdout if stdout else None
+            return StandardOutput() if stdout else None
         case "syslog":
             from worker.observe.server import address
 
             where = settings.audit.syslog
-            return mirror.to_syslog(where if where.startswith("/") else address(where))
+            return Syslog(where if where.startswith("/") else address(where))
         case _:
             return None
 

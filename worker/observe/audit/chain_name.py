@@ -1,6 +1,8 @@
-"""The name of this installation's chain of the audit trail, kept over restarts."""
+"""The name of a replica's chain: kept over restarts, and fit for the name of a file."""
 
+import hashlib
 import os
+import re
 import secrets
 import tempfile
 from contextlib import suppress
@@ -29,3 +31,10 @@ def _written(folder: Path, text: str) -> Path:
     with os.fdopen(owned(descriptor, folder), "w") as file:
         file.write(text + "\n")
     return Path(path)
+
+
+def chain_name(replica: str) -> str:
+    """The chain of the replica of this name."""
+    name = re.sub(r"[^A-Za-z0-9._-]", "_", replica).lstrip(".")[:80] or "replica"
+    # Two replicas must not share a chain because their names were tidied alike.
+    return name if name == replica else f"{name}-{hashlib.sha256(replica.encode()).hexdigest()[:8]}"

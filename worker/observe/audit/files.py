@@ -1,34 +1,10 @@
-"""The trail's files: their names and order, how they are written to the disk, and the key beside them."""
+"""What is done with one file of the trail: its end is found, a line looked for, half a line cut off, lines written."""
 
-import hashlib
 import os
-import re
-import secrets
-from collections.abc import Iterable
 from pathlib import Path
 
 from worker.journal.anchors import Head
 from worker.observe.audit.lines import LONGEST_LINE, MARK, TAIL, mac_of, number_of, sealed_part
-from worker.private_files import owned
-
-
-def chain_name(replica: str) -> str:
-    name = re.sub(r"[^A-Za-z0-9._-]", "_", replica).lstrip(".")[:80] or "replica"
-    # Two replicas must not share a chain because their names were tidied alike.
-    return name if name == replica else f"{name}-{hashlib.sha256(replica.encode()).hexdigest()[:8]}"
-
-
-def chain_files(directory: Path) -> Iterable[tuple[str, Path]]:
-    for file in directory.glob("*.jsonl"):
-        yield file.name.removesuffix(".jsonl").partition("~")[0], file
-
-
-def age(file: Path) -> tuple[bool, str]:
-    return "~" not in file.name, file.name  # the current one last
-
-
-def order(item: tuple[str, Path]) -> tuple[str, bool, str]:
-    return item[0], *age(item[1])
 
 
 def identity(file: Path) -> tuple[int, int] | None:
@@ -101,23 +77,3 @@ def sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def load_key(file: Path) -> tuple[bytes, bool]:
-    """The key, and whether it was made just now."""
-    try:
-        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-    except FileExistsError:
-        # A volume's owner may have been changed by whoever mounted it: ours alone again, where we may.
-        if file.stat().st_uid == os.getuid():
-            file.chmod(0o600)
-        key = bytes.fromhex(file.read_text())
-        if len(key) != 32:
-            raise ValueError("not 32 bytes") from None
-        return key, False
-    key = secrets.token_bytes(32)
-    with os.fdopen(owned(descriptor, file.parent), "w") as opened:
-        opened.write(key.hex())
-        opened.flush()
-        os.fsync(opened.fileno())
-    return key, True

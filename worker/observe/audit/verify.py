@@ -1,4 +1,4 @@
-"""What verifying the trail finds."""
+"""The check of the trail: every line against its hash, every chain against the journal."""
 
 import hmac
 from dataclasses import dataclass
@@ -6,6 +6,8 @@ from typing import Final
 
 from worker.journal.anchors import Head
 from worker.observe.audit.lines import chained_mac, genesis, mac_of, number_of, sealed_part
+from worker.observe.audit.trail import AuditTrail, unavailable
+from worker.observe.audit.trail_folder import TrailFolder
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,40 @@ class Verification:
         return not self.findings
 
 
+def verify(trail: AuditTrail, *, shared: bool = False) -> Verification:
+    """Check every chain of the trail's folder against itself and against the journal.
+
+    shared: the journal serves other state folders too. A chain of which nothing lies here is then another folder's,
+    to be verified there; not so this folder's own, which is missed.
+
+    Raises:
+        AuditUnavailable: a file can't be read. What `anchors.heads()` raises comes through.
+    """
+    anchored = dict(trail.anchors.heads())  # before the files: what is anchored later isn't missed now
+    here = trail.folder.chains()
+    elsewhere = anchored.keys() - here - {trail.chain} if shared else set[str]()
+    chains = sorted((here | anchored.keys()) - elsewhere)
+    results = [_verify_chain(trail.folder, chain, anchored.get(chain)) for chain in chains]
+    return Verification(
+        chains=len(chains),
+        records=sum(walk.records for walk in results),
+        unanchored=sum(walk.unanchored for walk in results),
+        findings=tuple(finding for walk in results for finding in walk.findings),
+        elsewhere=tuple(sorted(elsewhere)),
+    )
+
+
+def _verify_chain(folder: TrailFolder, chain: str, anchored: Head | None) -> "Walk":
+    walk = Walk(folder.key, chain, anchored)
+    with unavailable(), folder.locked_to_read():
+        for file in folder.files(chain):
+            with file.open("rb") as lines:
+                for number, line in enumerate(lines, 1):
+                    walk.step(file.name, number, line)
+    walk.end()
+    return walk
+
+
 class Walk:
     """Goes along one chain, and notes what is wrong."""
 
@@ -81,6 +117,11 @@ class Walk:
         self.head = Head(count, mac)
         if self._anchored is not None and self.head == self._anchored:
             self._vouched = True
+
+    @property
+    def unanchored(self) -> int:
+        """The lines at the end that the journal doesn't vouch for yet."""
+        return max(0, self.head.count - (self._anchored.count if self._anchored else 0))
 
     def end(self) -> None:
         if self._vouched or self._anchored is None:
