@@ -6,7 +6,7 @@ The mail goes on without any of it: what can't be written, served or sent is sai
 import json
 import platform
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -22,12 +22,12 @@ from worker.journal.journal import Journal
 from worker.journal.records import Record, Result
 from worker.login.login_status import LoginStatus
 from worker.logs import get_logger
-from worker.logs.redaction import Secret
 from worker.logs.who import replica as process_name
 from worker.message.message import Message
 from worker.message.outcome import Outcome, State
 from worker.message.verdict import Path
-from worker.observe.alerts import Alerter, Limits
+from worker.observe.alert_rules import Limits
+from worker.observe.alerter import Alerter
 from worker.observe.audit.chain_name import installation
 from worker.observe.audit.trail import AuditTrail, AuditUnavailable, Mirror
 from worker.observe.digest_job import DigestJob, zone_named
@@ -37,13 +37,12 @@ from worker.observe.mirror import StandardOutput, Syslog
 from worker.observe.status import About, view
 from worker.observe.view import CircuitView, HelpView, StatusView
 from worker.pipeline.observer import Watching
-from worker.settings import Settings, SettingsError, read_secret, values_by_setting
+from worker.settings import Settings, SettingsError, values_by_setting
 
 if TYPE_CHECKING:
-    from worker.observe.channels import Form, Relay, Webhook
     from worker.observe.server import Server
 
-# Server and senders are imported where they are wanted: `once` has neither, and needn't wait for their libraries.
+# Server and channels are imported where they are wanted: `once` has neither, and needn't wait for their libraries.
 
 log = get_logger()
 
@@ -208,10 +207,12 @@ class Observing(Watching):
             job.check()
 
     def _digest(self) -> DigestJob:
+        from worker.observe.channels import channels_of
+
         junk = self._settings.junk
         return DigestJob(
             self._journal.database,
-            list(_senders(self._settings)),
+            channels_of(self._settings),
             schedule=junk.digest,
             zone=zone_named(junk.digest_zone),
             account=self._settings.account.address,
@@ -220,8 +221,10 @@ class Observing(Watching):
         )
 
     def _alerter(self) -> Alerter | None:
+        from worker.observe.channels import channels_of
+
         alerts = self._settings.alerts
-        found = list(_senders(self._settings))
+        found = channels_of(self._settings)
         limits = Limits(
             oldest_message=alerts.oldest_message.total_seconds(), again_after=alerts.again_after.total_seconds()
         )
@@ -358,23 +361,3 @@ def _mirror(settings: Settings, *, stdout: bool) -> Mirror | None:
             return Syslog(where if where.startswith("/") else address(where))
         case _:
             return None
-
-
-def _senders(settings: Settings) -> Iterator["Webhook | Relay"]:
-    from httpx import InvalidURL
-
-    from worker.observe.channels import Relay, Webhook
-
-    alerts = settings.alerts
-    forms: tuple[Form, ...] = ("teams", "slack", "json")
-    for form in forms:
-        url = read_secret(getattr(alerts, f"{form}_webhook"), getattr(alerts, f"{form}_webhook_file"))
-        if url is None:
-            continue
-        try:
-            yield Webhook(f"{form}-webhook", Secret(url.get_secret_value()), form)
-        except (ValueError, InvalidURL) as problem:
-            raise SettingsError([f"[alerts] {form}_webhook: must be a URL that begins with https://."]) from problem
-    if alerts.relay.host is not None:
-        relay = alerts.relay
-        yield Relay("relay", alerts.relay.host, relay.port, sender=settings.account.address, to=relay.to)

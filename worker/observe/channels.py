@@ -1,4 +1,4 @@
-"""The ways out for alerts: a webhook (Teams, Slack or plain JSON), and mail through the relay, which takes no login."""
+"""The alert channels: a webhook (Teams, Slack or plain JSON), and mail through the relay, which takes no login."""
 
 import ssl
 from collections.abc import Callable, Mapping, Sequence
@@ -11,8 +11,10 @@ import httpx
 
 from worker.logs.log import get_logger
 from worker.logs.redaction import Secret
-from worker.observe.alerts import Alert, NotSent, Phase, as_json
+from worker.observe.alerts import Alert, Phase, as_json
+from worker.observe.delivery import NotSent
 from worker.observe.digest import Digest
+from worker.settings import Settings, SettingsError, read_secret
 
 log = get_logger()
 
@@ -153,6 +155,29 @@ class Relay:
         lines = (alert.text, alert.do, f"Mailbox: {alert.account}")
         mail.set_content("\n\n".join(line for line in lines if line) + "\n")
         return mail
+
+
+def channels_of(settings: Settings) -> list[Webhook | Relay]:
+    """The channels that the settings name.
+
+    Raises:
+        SettingsError: a webhook's URL can't be one.
+    """
+    found: list[Webhook | Relay] = []
+    alerts = settings.alerts
+    forms: tuple[Form, ...] = ("teams", "slack", "json")
+    for form in forms:
+        url = read_secret(getattr(alerts, f"{form}_webhook"), getattr(alerts, f"{form}_webhook_file"))
+        if url is None:
+            continue
+        try:
+            found.append(Webhook(f"{form}-webhook", Secret(url.get_secret_value()), form))
+        except (ValueError, httpx.InvalidURL) as problem:
+            raise SettingsError([f"[alerts] {form}_webhook: must be a URL that begins with https://."]) from problem
+    if alerts.relay.host is not None:
+        relay = alerts.relay
+        found.append(Relay("relay", alerts.relay.host, relay.port, sender=settings.account.address, to=relay.to))
+    return found
 
 
 def _code(error: SMTPException) -> int | None:

@@ -14,21 +14,18 @@ from worker.journal.facts import Facts
 from worker.journal.junk_review import Waiting, in_junk, released_since
 from worker.journal.lease import current_holder
 from worker.logs import get_logger
-from worker.observe.alerts import SenderOf, sent
+from worker.observe.delivery import Channel, delivered
 from worker.observe.digest import AGES, MOST_KEYS, Digest
 
 log = get_logger()
 
 _FACT = "digest"
 _LOG = ""
-"""Among the ways out: the log has it."""
+"""Among the names of channels: the log has it."""
 _DAY = 86_400.0
 _AGE_ENDS = (_DAY, 7 * _DAY, 30 * _DAY, float("inf"))
 _DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _SCHEDULE = re.compile(r"([a-z]+) (\d\d):(\d\d)")
-
-
-Sender = SenderOf[Digest]
 
 
 def digest(waiting: Sequence[Waiting], *, account: str, now: float, since: float, released: int) -> Digest:
@@ -82,7 +79,7 @@ def zone_named(name: str) -> tzinfo:
 
 @dataclass
 class _Told:
-    """The last digest. due, made: epoch s. since: when the one before was made. sent: which ways it has gone."""
+    """The last digest. due, made: epoch s. since: when the one before was made. sent: the channels that took it."""
 
     due: float
     made: float
@@ -91,12 +88,12 @@ class _Told:
 
 
 class DigestJob:
-    """Sends the digest when it is due. `check` belongs in a thread of its own: senders take seconds."""
+    """Sends the digest when it is due. `check` belongs in a thread of its own: channels take seconds."""
 
     def __init__(
         self,
         database: Database,
-        senders: Sequence[Sender],
+        channels: Sequence[Channel[Digest]],
         *,
         schedule: str,
         zone: tzinfo,
@@ -106,7 +103,7 @@ class DigestJob:
     ) -> None:
         self._database = database
         self._facts = Facts(database)
-        self._senders = senders
+        self._channels = channels
         self._schedule = schedule
         self._zone = zone
         self._account = account
@@ -116,7 +113,7 @@ class DigestJob:
     def check(self) -> None:
         """Tell what is due and hasn't been told; only where this replica works on the mailbox.
 
-        One that was due while no worker ran is told late. A way out that failed is tried again at the next check.
+        One that was due while no worker ran is told late. A channel that failed is tried again at the next check.
 
         Raises:
             JournalUnavailable
@@ -128,24 +125,24 @@ class DigestJob:
             return
         told = self._recalled()
         if told is None:  # the first start: there is nothing to tell since
-            self._remember(_Told(due.timestamp(), now, now, [_LOG] + [sender.name for sender in self._senders]))
+            self._remember(_Told(due.timestamp(), now, now, [_LOG] + [channel.name for channel in self._channels]))
             return
         if due.timestamp() > told.due:
             told = _Told(due.timestamp(), now, told.made, [])
-        left = [sender for sender in self._senders if sender.name not in told.sent]
+        left = [channel for channel in self._channels if channel.name not in told.sent]
         if _LOG in told.sent and not left:
             return
         self._tell(told, left, now)
 
-    def _tell(self, told: _Told, left: Sequence[Sender], now: float) -> None:
+    def _tell(self, told: _Told, left: Sequence[Channel[Digest]], now: float) -> None:
         released = released_since(self._database, told.since)
         found = digest(in_junk(self._database), account=self._account, now=now, since=told.since, released=released)
         if _LOG not in told.sent:
             log.info("junk.digest", junk=found.junk, new=found.new, released=found.released, known=found.known_count)
             told.sent.append(_LOG)
-        for sender in left:
-            if found.is_empty or sent(sender, found, rule="junk-digest", state="report"):
-                told.sent.append(sender.name)
+        for channel in left:
+            if found.is_empty or delivered(channel, found, rule="junk-digest", state="report"):
+                told.sent.append(channel.name)
         self._remember(told)
 
     def _recalled(self) -> _Told | None:

@@ -1,4 +1,4 @@
-"""The ways out for alerts: what is sent, in whose name, and what becomes of refusals."""
+"""The alert channels: what is sent, in whose name, and what becomes of refusals."""
 
 import json
 import smtplib
@@ -14,8 +14,9 @@ from tests.rig.https import HttpsServer
 from tests.rig.tls import ADDRESS, Authority
 from tests.unit.conftest import Lines
 from worker.logs.redaction import Secret
-from worker.observe.alerts import Alert, NotSent, Phase, Rule
+from worker.observe.alerts import Alert, Phase, Rule
 from worker.observe.channels import Form, Relay, Webhook
+from worker.observe.delivery import NotSent
 
 ACCOUNT = "pathology.results@nhs.net"
 FIRING = Alert(Rule.HALTED, Phase.FIRING, ACCOUNT, datetime(2026, 11, 23, 14, 5, tzinfo=UTC), 5)

@@ -20,8 +20,8 @@ from worker.journal.tries import Tries
 from worker.logs.redaction import Secret
 from worker.message.outcome import State
 from worker.message.verdict import Evidence, Path, Verdict
-from worker.observe.alerts import NotSent
 from worker.observe.channels import Relay, Webhook
+from worker.observe.delivery import NotSent
 from worker.observe.digest import AGES, MOST_KEYS, Digest
 from worker.observe.digest_job import DigestJob, digest, latest_due, zone_named
 
@@ -212,8 +212,8 @@ def test_releases_since_a_time(database: Database) -> None:
 # -- once
 
 
-class Way:
-    """A way out that keeps what it is sent, and fails on request."""
+class Box:
+    """A channel that keeps what it is sent, and fails on request."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -232,7 +232,7 @@ class Office:
     def __init__(self, database: Database) -> None:
         self.database = database
         self.now = NOON.timestamp()
-        self.ways = [Way("teams-webhook"), Way("relay")]
+        self.channels = [Box("teams-webhook"), Box("relay")]
         self.hold("here")
 
     def hold(self, name: str) -> None:
@@ -244,7 +244,7 @@ class Office:
         """By a job that remembers nothing itself: as after a restart."""
         DigestJob(
             self.database,
-            self.ways,
+            self.channels,
             schedule="daily 07:00",
             zone=LONDON,
             account=ACCOUNT,
@@ -254,7 +254,7 @@ class Office:
 
     @property
     def sent(self) -> list[int]:
-        return [len(way.sent) for way in self.ways]
+        return [len(channel.sent) for channel in self.channels]
 
 
 @pytest.fixture
@@ -272,7 +272,7 @@ def test_each_is_sent_once_and_the_first_start_sends_none(place: Office) -> None
         place.check()
         place.check()
         assert place.sent == [day, day]
-    assert [found.at.day for found in place.ways[0].sent] == [4, 5, 6]
+    assert [found.at.day for found in place.channels[0].sent] == [4, 5, 6]
 
 
 def test_one_that_fell_due_while_nobody_ran_is_told_late_and_only_once(place: Office) -> None:
@@ -282,14 +282,14 @@ def test_one_that_fell_due_while_nobody_ran_is_told_late_and_only_once(place: Of
     assert place.sent == [1, 1]
 
 
-def test_a_way_out_that_fails_is_tried_again_and_the_others_are_not(place: Office) -> None:
+def test_a_channel_that_fails_is_tried_again_and_the_others_are_not(place: Office) -> None:
     place.check()
     place.now += DAY
-    place.ways[0].fails = True
+    place.channels[0].fails = True
     place.check()
     place.check()
     assert place.sent == [0, 1]
-    place.ways[0].fails = False
+    place.channels[0].fails = False
     place.check()
     place.check()
     assert place.sent == [1, 1]
@@ -314,7 +314,7 @@ def test_releases_since_the_last_digest_are_counted(place: Office) -> None:
         place.now += DAY
         messages.reopen(record.id, verdict=Verdict(Path.CLEAN), released_at=NOON.timestamp() + DAY - 60)
         place.check()
-    assert [found.released for found in place.ways[0].sent] == [1]  # the others had nothing to tell
+    assert [found.released for found in place.channels[0].sent] == [1]  # the others had nothing to tell
 
 
 def test_what_can_not_be_read_of_the_last_one_counts_as_none(place: Office) -> None:
@@ -325,7 +325,7 @@ def test_what_can_not_be_read_of_the_last_one_counts_as_none(place: Office) -> N
     assert place.sent == [1, 1]
 
 
-# -- the ways out
+# -- the channels
 
 
 @pytest.mark.parametrize("form", ["teams", "slack", "json"])

@@ -96,3 +96,8 @@ ALL = {
     "throttled": THROTTLED,
     "no-journal": NO_JOURNAL,
 }
+
+
+def messages(**numbers: int) -> StatusView:
+    """The working state, with these numbers of messages."""
+    return replace(WORKING, messages=MessagesView(**numbers))
