@@ -32,7 +32,8 @@ from worker.journal.migrate import migrate
 from worker.journal.schema import attempt, metadata
 from worker.login.backoff import Lockout
 from worker.login.credential import PasswordSource
-from worker.login.guard import Guard, Rules
+from worker.login.guard import Guard
+from worker.login.history import Rules
 from worker.login.mutex import AttemptMutex
 from worker.login.refusals import Halted
 from worker.login.witness import Witness

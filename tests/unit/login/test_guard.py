@@ -5,18 +5,17 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.unit.login.world import ACCOUNT, LIMIT, Beside, Killed, MemoryLedger, Process, Store, World
+from tests.unit.login.world import ACCOUNT, LIMIT, START, Beside, Killed, MemoryLedger, Process, Store, World
 from worker.journal.database import JournalUnavailable
 from worker.login.advice import Help, advise, moment, what_happened
 from worker.login.backoff import Lockout
 from worker.login.credential import Auth, Credential, Password, Token
-from worker.login.guard import Rules
 from worker.login.password_policy import DAY, policy_named
 from worker.login.refusals import (
     Cooling,
@@ -533,12 +532,12 @@ def test_a_reset_without_a_reason_isnt_made(reason: str) -> None:
 
 def test_a_tokens_success_doesnt_prove_a_reset_that_was_about_the_password() -> None:
     world = World()
-    guard = world.processes[0][1]
+    process, guard = world.processes[0]
     fail(world, "locked")
     guard.reset("unlocked", actor="person")
-    guard._source = cast("Any", Tokens())
+    process.source = Tokens()
     send(world)
-    guard._source = world
+    process.source = world
     with pytest.raises(LoginFailed):
         world.login(0, "rejected")
     with pytest.raises(ResetNeedsAgain):
@@ -561,11 +560,11 @@ def test_a_tokens_success_proves_a_reset_that_was_about_tokens() -> None:
 
 
 def test_a_reset_that_forgets_a_password_is_about_it_whatever_is_sent_now() -> None:
-    world, _ = token_world()
-    tokens, guard = world.processes[0][1]._source, world.processes[0][1]
-    guard._source = world
+    world, tokens = token_world()
+    process, guard = world.processes[0]
+    process.source = world
     fail(world)
-    guard._source = tokens
+    process.source = tokens
     send(world)
     guard.reset("unlocked", actor="person")
     assert world.store.records[-1].outcome == "password"
@@ -665,14 +664,8 @@ def test_only_passwords_that_were_accepted_are_history() -> None:
             world.login(0)
 
 
-def rules_of(world: World, **given: Any) -> None:
-    for _, guard in world.processes:
-        guard._rules = Rules(ACCOUNT, lockout=world.lockout, **given)
-
-
 def test_without_a_policy_anything_is_sent() -> None:
-    world = World()
-    rules_of(world, policy=policy_named("off"))
+    world = World(policy=policy_named("off"))
     for number in range(3):
         world.server.password = world.configured = f"pw {number}"
         world.login(0)
@@ -702,8 +695,7 @@ def test_a_passwords_age_runs_from_when_it_was_first_seen() -> None:
 
 
 def test_a_passwords_age_may_be_set() -> None:
-    world = World()
-    rules_of(world, changed=world.now - 5 * DAY, max_age=30 * DAY)
+    world = World(changed=START - 5 * DAY, max_age=30 * DAY)
     guard = world.processes[0][1]
     assert guard.status().password()["days_left"] == 25
     world.now += 20 * DAY
@@ -803,12 +795,11 @@ def test_whoever_acts_is_told_of_every_event() -> None:
 def test_a_success_and_a_reset_say_how_many_are_left() -> None:
     world = World()
     fail(world, times=2)
-    own = world.processes[0][1]._source
-    world.processes[0][1]._source = cast("Any", Tokens())
+    world.processes[0][0].source = Tokens()
     send(world)
     told = world.events[-1][1]
     assert (told["failures"], told["remaining"]) == (2, 6)  # a token that gets in says nothing of the password
-    world.processes[0][1]._source = own
+    world.processes[0][0].source = world
     world.processes[0][1].reset("unlocked", actor="person")
     told = world.events[-1][1]
     assert (told["failures"], told["remaining"]) == (2, 8)
@@ -1051,8 +1042,8 @@ class Tokens:
 
 def token_world(**given: Any) -> tuple[World, Tokens]:
     world, tokens = World(Lockout(jitter=0.0)), Tokens(**given)
-    for _, guard in world.processes:
-        guard._source = cast("Any", tokens)
+    for process, _ in world.processes:
+        process.source = tokens
     return world, tokens
 
 
@@ -1174,19 +1165,17 @@ def test_an_expired_token_is_refreshed() -> None:
 def test_a_tokens_success_doesnt_forget_the_passwords_failures() -> None:
     world = World()
     fail(world, times=3)
-    own = world.processes[0][1]._source
-    world.processes[0][1]._source = cast("Any", Tokens())
+    world.processes[0][0].source = Tokens()
     send(world)
-    world.processes[0][1]._source = own
+    world.processes[0][0].source = world
     with pytest.raises(LoginFailed):
         world.login(0, "rejected")
     assert standing(world).failures == 4
 
 
 def test_a_doubted_journal_doesnt_keep_tokens_out() -> None:
-    world, _ = token_world()
-    own = world.processes[1][1]._source
-    world.processes[1][1]._source = world
+    world, tokens = token_world()
+    world.processes[1][0].source = world
     with pytest.raises(LoginFailed):
         world.login(1, "rejected")
     world.store.records.clear()
@@ -1195,22 +1184,21 @@ def test_a_doubted_journal_doesnt_keep_tokens_out() -> None:
     with pytest.raises(Halted) as caught:
         world.login(1)
     assert caught.value.reason == Reason.JOURNAL
-    assert own is not world
+    assert world.processes[0][0].source is tokens
 
 
 @pytest.mark.parametrize("again", [False, True])
 def test_a_token_on_a_doubted_journal_doesnt_end_the_doubt(*, again: bool) -> None:
-    world, _ = token_world()
-    tokens, guard = world.processes[0][1]._source, world.processes[0][1]
-    guard._source = world
+    world, tokens = token_world()
+    world.processes[0][0].source = world
     fail(world, times=5)
     world.put_back(Store())
-    guard = world.processes[0][1]
+    process = world.processes[0][0]
     with pytest.raises(Halted):
         world.login(0)
-    guard._source = tokens
+    process.source = tokens
     send(world)
-    guard._source = world
+    process.source = world
     if again:  # forgotten once more: the witness mustn't have learnt that there is nothing to forget
         world.put_back(Store())
     with pytest.raises(Halted) as caught:
@@ -1450,7 +1438,7 @@ def test_an_attempt_that_the_witness_cant_hear_of_isnt_made_and_spends_nothing(
     world = World()
     world.login(0)
     with monkeypatch.context() as patch:
-        patch.setattr(world.processes[0][1]._witness, "write", unavailable)
+        patch.setattr(world.processes[0][0].witness, "write", unavailable)
         for _ in range(LIMIT):
             with pytest.raises(JournalUnavailable), world.processes[0][1].attempt() as attempt:
                 attempt.credential()
@@ -1477,7 +1465,7 @@ def test_a_witness_that_cant_hear_of_the_end_goes_on_saying_the_worst(monkeypatc
     with world.processes[0][1].attempt() as attempt:
         attempt.credential()
         attempt.logged_in()
-        monkeypatch.setattr(world.processes[0][1]._witness, "write", unavailable)
+        monkeypatch.setattr(world.processes[0][0].witness, "write", unavailable)
         attempt.first_command_ok()
     assert world.beside.testimony is not None
     assert world.beside.testimony.failures == 1
@@ -1495,7 +1483,7 @@ def test_a_later_testimony_is_left_alone() -> None:
 def test_a_rejection_is_told_though_the_journal_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
     world = World()
     with pytest.raises(LoginFailed):
-        rejected_after(world, lambda: monkeypatch.setattr(world.processes[0][1]._ledger, "history", unavailable))
+        rejected_after(world, lambda: monkeypatch.setattr(world.processes[0][0].ledger, "history", unavailable))
     [told] = [fields for name, fields in world.events if name == "login.rejected"]
     assert told == {
         "kind": "password",

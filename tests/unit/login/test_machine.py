@@ -174,10 +174,10 @@ class GuardMachine(RuleBasedStateMachine):
     @rule(which=REPLICAS, answer=st.sampled_from(TOKEN_ANSWERS), kept=st.booleans(), dies=st.integers(0, 60))
     def log_in_with_a_token(self, which: int, answer: str, *, kept: bool, dies: int) -> None:
         """No token is an attempt at the password, whatever comes of it; it has halts and a limit of its own."""
-        process, guard = self.world.processes[which]
+        process = self.world.processes[which][0]
         token = TokenCandidate(APPLICATION, kept)
         sent, counted = self.world.server.sent, self._counted()
-        is_due = guard._unrecorded is not None  # what a password came to, which couldn't be written then, may be now
+        is_due = process.unrecorded  # what a password came to, which couldn't be written then, may be now
         process.kill_at = dies if dies < 20 else None
         try:
             self.world.login_by_token(which, answer, token)

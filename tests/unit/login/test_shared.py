@@ -86,20 +86,20 @@ def test_a_running_host_finds_out_by_itself(world: World) -> None:
 def test_a_look_raises_the_witness_and_writes_nothing_while_nothing_has_changed(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    guard = world.processes[1][1]
+    process, guard = world.processes[1]
     guard.keep_watch()
     assert world.other.testimony is None
     try_out(world, 0, 2)
     guard.keep_watch()
     assert world.other.testimony == Seen(world.store.facts["epoch"], 2, 2) == world.beside.testimony
     with monkeypatch.context() as patch:
-        patch.setattr(guard._witness, "write", fail)
-        patch.setattr(guard._ledger, "history", fail)
+        patch.setattr(process.witness, "write", fail)
+        patch.setattr(process.ledger, "history", fail)
         guard.keep_watch()
         patch.undo()
-    restarted = world.start(1)[1]
+    process, restarted = world.start(1)
     with monkeypatch.context() as patch:
-        patch.setattr(restarted._witness, "write", fail)
+        patch.setattr(process.witness, "write", fail)
         restarted.keep_watch()
     world.server.password = world.configured
     world.login(0)
@@ -108,9 +108,9 @@ def test_a_look_raises_the_witness_and_writes_nothing_while_nothing_has_changed(
 
 
 def test_a_look_at_an_empty_journal_is_one_read(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    guard = world.processes[1][1]
+    process, guard = world.processes[1]
     guard.keep_watch()
-    monkeypatch.setattr(guard._ledger, "history", fail)
+    monkeypatch.setattr(process.ledger, "history", fail)
     guard.keep_watch()
 
 
@@ -174,6 +174,6 @@ def test_one_hosts_witness_sees_everything_anyway() -> None:
     world = World()
     with suppress(LoginFailed):
         world.login(0, "rejected")
-    guard = world.processes[1][1]
-    guard._ledger.head = fail  # type: ignore[method-assign,assignment] # nothing is read
+    process, guard = world.processes[1]
+    process.ledger.head = fail  # nothing is read
     guard.keep_watch()

@@ -22,7 +22,8 @@ from worker.journal.attempts import (
 from worker.journal.database import JournalUnavailable
 from worker.login.backoff import Lockout
 from worker.login.credential import Auth, Credential, PasswordSource, Token
-from worker.login.guard import Guard, Rules
+from worker.login.guard import Guard
+from worker.login.history import Rules
 from worker.login.mutex import AttemptInProgress, AttemptMutex
 from worker.login.witness import Testimony, Untrusted, Witness
 from worker.mailbox.errors import ConnectionLost, LoginFailed, NotConnected, ServerUnavailable, Throttled
@@ -30,6 +31,7 @@ from worker.mailbox.login_failures import FailureClass, Kind, Phase, failure
 
 ACCOUNT = "pathology.results@nhs.net"
 LIMIT = 12
+START = 1_800_000_000.0
 
 
 class Killed(BaseException):
@@ -38,12 +40,19 @@ class Killed(BaseException):
 
 @dataclass
 class Process:
-    """One process, which may be killed, or find its journal failing, at any step."""
+    """One process, which may be killed, or find its journal failing, at any step.
+
+    ledger, witness, source: those of its guard. unrecorded: it couldn't write a result, and hasn't done so since.
+    """
 
     kill_at: int | None = None
     fail_at: int | None = None
     fail_after: bool = False
     dead: bool = False
+    ledger: Any = None
+    witness: Any = None
+    source: Any = None
+    unrecorded: bool = False
 
     def step(self, effect: Callable[[], Any], *, journal: bool = True) -> Any:
         """One step with an effect outside the process; death may come before or after it."""
@@ -163,7 +172,9 @@ class MemoryLedger:
                     if one and outcome == SUCCEEDED:
                         self.store.known[one.fingerprint] = replace(one, accepted=number)
 
+        self._process.unrecorded = True
         self._process.step(effect)
+        self._process.unrecorded = False
 
     def cool_from(self, numbers: Sequence[int], at: float) -> None:
         def effect() -> None:
@@ -314,6 +325,28 @@ class TokenCandidate:
         return Token(ACCOUNT, "token", kept=self.kept)
 
 
+@dataclass
+class ProcessSource:
+    """Where a process's guard gets its credentials: from whatever is its source at that moment."""
+
+    process: Process
+
+    @property
+    def needs_restart(self) -> bool:
+        return bool(self.process.source.needs_restart)
+
+    @property
+    def auth(self) -> Auth:
+        return cast("Auth", self.process.source.auth)
+
+    @property
+    def way(self) -> str:
+        return str(self.process.source.way)
+
+    def candidate(self) -> Any:
+        return self.process.source.candidate()
+
+
 class World:
     """Processes on one journal, before one server, at one (jumping) time."""
 
@@ -323,10 +356,12 @@ class World:
         make_ledger: Callable[[Process], Any] | None = None,
         *,
         shared: bool = False,
+        **rules: Any,
     ) -> None:
-        """shared: the processes are on two hosts, each with a witness of its own."""
-        self.now = 1_800_000_000.0
+        """shared: the processes are on two hosts, each with a witness of its own. rules: the others of `Rules`."""
+        self.now = START
         self.lockout = lockout or Lockout()
+        self.rules = Rules(ACCOUNT, lockout=self.lockout, **rules)
         self.store = Store()
         self.beside = Beside()
         self.other = Beside()
@@ -345,15 +380,16 @@ class World:
 
     def start(self, which: int = 0) -> tuple[Process, Guard]:
         """A process, new or restarted."""
-        process = Process()
-        ledger = self._make_ledger(process)
-        ledger.shared = ledger.shared or self.shared
+        process = Process(source=self)
+        process.ledger = self._make_ledger(process)
+        process.ledger.shared = process.ledger.shared or self.shared
+        process.witness = MemoryWitness(self.beside_of(which), process)
         guard = Guard(
-            ledger=cast("AttemptLedger", ledger),
-            witness=cast("Witness", MemoryWitness(self.beside_of(which), process)),
+            ledger=cast("AttemptLedger", process.ledger),
+            witness=cast("Witness", process.witness),
             mutex=cast("AttemptMutex", self.mutex),
-            source=self,
-            rules=Rules(ACCOUNT, lockout=self.lockout),
+            source=ProcessSource(process),
+            rules=self.rules,
             clock=lambda: self.now,
             random=self.random,
             actor="replica",

@@ -8,10 +8,12 @@ from worker.journal.journal import Journal
 from worker.login.advice import Help
 from worker.login.backoff import Lockout
 from worker.login.credential import CredentialSource, PasswordSource
-from worker.login.guard import Guard, Notify, Rules
+from worker.login.guard import Guard
+from worker.login.history import Rules
 from worker.login.mutex import AttemptMutex
 from worker.login.oauth import Flow, OAuthConfig, OAuthSource
 from worker.login.password_policy import policy_named
+from worker.login.telling import Notify
 from worker.login.witness import Witness
 from worker.logs.who import actor as person
 from worker.observe.announcer import Announcer

@@ -1,0 +1,291 @@
+"""One login attempt: the credential that it hands out, and what it came to.
+
+A credential leaves only once the attempt's row and its witness are on the disk. Whatever happens next, short of the
+server's OK to the login and to the first mailbox command, is written down, and counts where the server may have counted
+it.
+"""
+
+import random as random_module
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Literal, Self
+
+from worker.journal.attempts import CONNECTION, SUCCEEDED
+from worker.journal.database import JournalUnavailable
+from worker.login.credential import Candidate, Credential, Token
+from worker.login.history import Look, WitnessedLedger
+from worker.login.standing import Standing
+from worker.login.telling import Telling
+from worker.login.witness import Testimony
+from worker.mailbox.errors import (
+    ConnectionLost,
+    LoginFailed,
+    MailboxError,
+    ProtocolFault,
+    ServerUnavailable,
+    Throttled,
+    TlsRefused,
+    TokenExpired,
+)
+from worker.mailbox.login_failures import FailureClass, Kind, LoginFailure, failure
+
+Stage = Literal["granted", "sent", "logged in", "done"]
+
+
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """What an attempt was granted on.
+
+    fingerprint and way: of the candidate, and how it is sent. look: the ledger then. failures: at most so many count.
+    """
+
+    candidate: Candidate
+    fingerprint: str
+    way: str
+    standing: Standing
+    look: Look
+    failures: int
+
+    @property
+    def kind(self) -> Kind:
+        """What would be sent."""
+        return self.candidate.kind
+
+
+class Attempt:
+    """One attempt that may be made. As a context, it ends with the block, and the block's exception says how.
+
+    number: its row's, once there is one.
+    """
+
+    def __init__(self, granted: Granted, recorder: "AttemptRecorder") -> None:
+        self.number: int | None = None
+        self._granted = granted
+        self._recorder = recorder
+        self._stage: Stage = "granted"
+        self._token_was_kept = False
+        self._password_was_taken = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, _class: object, error: BaseException | None, _traceback: object) -> None:
+        if self._stage == "done":
+            return
+        if error is None:
+            self._ended()
+        else:
+            self._fell(error)
+
+    @property
+    def kind(self) -> Kind:
+        """What would be sent."""
+        return self._granted.kind
+
+    def credential(self) -> Credential:
+        """The credential, once the attempt is on the disk. To be had once: one attempt sends one credential.
+
+        Raises:
+            JournalUnavailable: the attempt can't be written down, so there is no credential.
+            LoginFailed: there is no token to be had.
+        """
+        if self._stage != "granted":
+            raise RuntimeError("an attempt has one credential, once")
+        self._stage = "sent"
+        granted = self._granted
+        self.number = self._recorder.begin(granted)
+        credential = granted.candidate.obtain(refresh=self._recorder.wants_fresh_token(granted))
+        self._recorder.obtained()
+        if isinstance(credential, Token):
+            self._token_was_kept = credential.kept
+            if granted.kind == "password":
+                self._password_was_taken = True
+                self._recorder.password_taken(self.number)
+        return credential
+
+    def logged_in(self) -> None:
+        """The server said its tagged OK to the login. Half of a success."""
+        if self._stage != "sent":
+            raise RuntimeError("no credential was sent")
+        self._stage = "logged in"
+
+    def first_command_ok(self) -> None:
+        """The server said OK to the first mailbox command too: a success, and the count is 0 again.
+
+        Where the journal can't be written at this moment, it is written before the next attempt.
+        """
+        if self._stage != "logged in":
+            raise RuntimeError("the login has had no OK")
+        self._stage = "done"
+        if self.number is None:  # can't be: a credential has a row
+            raise RuntimeError("an attempt without its row")
+        self._recorder.came_to(self._granted, self.number, Result(SUCCEEDED, counts=False))
+
+    @property
+    def _in_flight(self) -> Kind:
+        """What an answer, or the lack of one, is about."""
+        return "token" if self._password_was_taken else self._granted.kind
+
+    def _fell(self, error: BaseException) -> None:
+        """The block raised: write down what that means."""
+        granted = self._granted
+        if self.number is None:
+            self._recorder.waited(granted, _failure_of(error, granted.kind))
+            return
+        found = _with_password_behind(_failure_of(error, self._in_flight), granted.candidate)
+        counts = found.counts and found.kind == granted.kind
+        if self._token_was_kept and found.cls is FailureClass.TOKEN_REJECTED:
+            counts = False  # a token kept from before: a fresh one is tried first
+        after = found.retry_after.total_seconds() if found.retry_after is not None else None
+        result = Result(found.cls, counts=counts, retry_after=after, said=found.said)
+        self._recorder.came_to(granted, self.number, result)
+
+    def _ended(self) -> None:
+        """The block ended by itself, but nobody called the attempt a success: then it isn't one."""
+        if self.number is not None:
+            unclear = Result(FailureClass.AMBIGUOUS, counts=self._in_flight == "password")
+            self._recorder.came_to(self._granted, self.number, unclear)
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What an attempt came to. retry_after: seconds that the server asked us to wait. said: its words, reduced."""
+
+    outcome: str
+    counts: bool
+    retry_after: float | None = None
+    said: str = ""
+
+
+class AttemptRecorder:
+    """Writes down one process's attempts, one at a time, and remembers what has to outlast an attempt.
+
+    That is a result that couldn't be written when it was known, and whether the last token has run out.
+    """
+
+    def __init__(self, ledger: WitnessedLedger, telling: Telling, random: random_module.Random) -> None:
+        self._ledger = ledger
+        self._telling = telling
+        self._random = random
+        self._unrecorded: tuple[int, Result] | None = None
+        self._token_is_over = False
+
+    def token_expired(self) -> None:
+        """The server ended a session because its token had run out: the next attempt gets a fresh one."""
+        self._token_is_over = True
+
+    def wants_fresh_token(self, granted: Granted) -> bool:
+        """Whether a token that was kept from before won't do."""
+        return granted.standing.refresh or self._token_is_over
+
+    def record_what_is_due(self) -> None:
+        """Write the result that couldn't be written when it was known.
+
+        Raises:
+            JournalUnavailable: it still can't be.
+        """
+        if self._unrecorded is not None:
+            self._record(*self._unrecorded)
+            self._unrecorded = None
+
+    def begin(self, granted: Granted) -> int:
+        """Put the attempt on the disk: its row, then the witness. Only then may the credential leave. Returns its
+        number.
+
+        Raises:
+            JournalUnavailable: it isn't on the disk, or not both of it.
+        """
+        look, kind = granted.look, granted.kind
+        number = self._ledger.begin(
+            look, kind=kind, credential=granted.fingerprint, jitter=self._random.random(), note=granted.way
+        )
+        worst = granted.failures + (1 if kind == "password" else 0)
+        try:
+            self._ledger.attest(Testimony(look.epoch, number, worst))
+        except JournalUnavailable:
+            self._finish(number, Result(FailureClass.LOST_BEFORE_SENDING, counts=False))
+            raise
+        self._telling.attempt(kind, granted.standing.remaining)
+        return number
+
+    def obtained(self) -> None:
+        """The credential is at hand: a fresh token, where one was wanted."""
+        self._token_is_over = False
+
+    def password_taken(self, number: int) -> None:
+        """The token endpoint took the password. Whatever comes of the token, even the end of this process, the password
+        isn't to blame; the row says so before the token leaves."""
+        with suppress(JournalUnavailable):  # then the row counts until the attempt has ended
+            self._record(number, Result(FailureClass.LOST_AFTER_SENDING, counts=False))
+
+    def waited(self, granted: Granted, found: LoginFailure) -> None:
+        """Nothing was sent. If the server asked for a pause, restarts and other replicas must keep to it too."""
+        if found.retry_after is None or not found.transient:
+            return
+        with suppress(JournalUnavailable):
+            self._ledger.append(
+                granted.look,
+                kind=CONNECTION,
+                outcome=found.cls,
+                retry_after=found.retry_after.total_seconds(),
+                jitter=self._random.random(),
+                said=found.said,
+            )
+
+    def came_to(self, granted: Granted, number: int, result: Result) -> None:
+        """Write what an attempt came to, and tell of it."""
+        self._finish(number, result)
+        failures = granted.failures
+        if granted.kind == "password" and result.outcome == SUCCEEDED:
+            failures = 0
+        elif result.counts and granted.kind == "password":
+            failures += 1
+        if self._unrecorded is None:
+            self._ledger.attest_end(Testimony(granted.look.epoch, number, failures))
+        self._tell(granted, result)
+
+    def _finish(self, number: int, result: Result) -> None:
+        """Write the result; where that can't be done now, it is written before the next attempt."""
+        try:
+            self._record(number, result)
+        except JournalUnavailable:
+            self._unrecorded = (number, result)
+
+    def _record(self, number: int, result: Result) -> None:
+        self._ledger.finish(
+            number, outcome=result.outcome, counts=result.counts, retry_after=result.retry_after, said=result.said
+        )
+
+    def _tell(self, granted: Granted, result: Result) -> None:
+        kind, outcome = granted.kind, str(result.outcome)
+        if result.outcome == SUCCEEDED:
+            self._telling.succeeded(kind, outcome, before=granted.standing.failures)
+            return
+        standing = None
+        with suppress(JournalUnavailable):
+            standing = self._ledger.standing_now(kind, granted.fingerprint, granted.way)
+        self._telling.rejected(kind, outcome, counts=result.counts, said=result.said, standing=standing)
+
+
+def _failure_of(error: BaseException, kind: Kind) -> LoginFailure:
+    """What an exception out of an attempt means for the count. What we don't know may have counted."""
+    if isinstance(error, LoginFailed):
+        return error.failure
+    if isinstance(error, Throttled):
+        return failure(FailureClass.THROTTLED, kind, retry_after=error.after)
+    if isinstance(error, ServerUnavailable):
+        return failure(FailureClass.UNAVAILABLE, kind, retry_after=error.after)
+    if isinstance(error, TokenExpired) and kind == "token":
+        return failure(FailureClass.TOKEN_EXPIRED, kind)
+    if isinstance(error, ProtocolFault) and error.by_server:
+        return failure(FailureClass.PROTOCOL, kind)
+    if isinstance(error, MailboxError) and not isinstance(error, ConnectionLost | TlsRefused):
+        return failure(FailureClass.AMBIGUOUS, kind)
+    return failure(FailureClass.LOST_AFTER_SENDING, kind)
+
+
+def _with_password_behind(found: LoginFailure, candidate: Candidate) -> LoginFailure:
+    """A sign-in that is over needs no person where the account's password makes a new one: its token has run out."""
+    if found.cls is FailureClass.SIGN_IN_AGAIN and candidate.kind == "token" and candidate.password is not None:
+        return failure(FailureClass.TOKEN_EXPIRED, "token", said=found.said)
+    return found

@@ -1,0 +1,276 @@
+"""The ledger of login attempts, checked against its witness.
+
+The ledger is the journal's table of attempts; the witness is a small file beside it that knows how far the ledger had
+come. Everything that the guard reads of past attempts, and every row that it writes, goes through here, so that a
+ledger that forgot attempts is noticed before it is relied on.
+"""
+
+import uuid
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from worker.journal.attempts import DOUBT, RESET, AttemptLedger, History
+from worker.journal.database import JournalUnavailable
+from worker.login.advice import Help
+from worker.login.backoff import Lockout
+from worker.login.login_status import kind_of
+from worker.login.password_policy import DAY, PasswordPolicy, policy_named
+from worker.login.standing import Standing, stand
+from worker.login.witness import Testimony, Untrusted, Witness, doubt
+from worker.mailbox.login_failures import Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The settings that the guard follows.
+
+    max_age and warn are in seconds. changed: when the password was last changed, in epoch seconds; None: not known.
+    """
+
+    account: str
+    lockout: Lockout = field(default_factory=Lockout)
+    policy: PasswordPolicy = field(default_factory=lambda: policy_named("nhsmail"))
+    max_age: float = 90 * DAY
+    warn: float = 14 * DAY
+    changed: float | None = None
+    help: Help = field(default_factory=Help)
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """The ledger at one moment, and what the witness said then.
+
+    epoch: the journal's name, or the one that its first row will give it.
+    """
+
+    history: History
+    seen: Testimony | Untrusted | None
+    epoch: str
+
+    @property
+    def floor(self) -> int:
+        """The highest number that the witness knows: the next row's must be higher, also in a restored journal."""
+        return self.seen.number if isinstance(self.seen, Testimony) else 0
+
+    @property
+    def failures(self) -> int:
+        """Failures of the account's password that count."""
+        return _failures(self.history)
+
+
+class WitnessedLedger:
+    """The ledger and its witness as one. Whatever writes runs under the attempt mutex.
+
+    actor: who the rows are by, unless a method is told otherwise.
+    """
+
+    def __init__(
+        self,
+        ledger: AttemptLedger,
+        witness: Witness,
+        *,
+        lockout: Lockout,
+        actor: str,
+        clock: Callable[[], float],
+    ) -> None:
+        self._ledger = ledger
+        self._witness = witness
+        self._lockout = lockout
+        self._actor = actor
+        self._clock = clock
+        self._watched: int | None = None
+
+    # -- reading -------------------------------------------------------------------------------------------------------
+
+    def compare(self, history: History) -> Look:
+        """Put what the witness says beside a reading of the ledger. Writes nothing."""
+        seen = self._testimony()
+        return Look(history, seen, history.epoch or _epoch(seen))
+
+    def doubt(self, look: Look) -> str | None:
+        """Why the ledger may have forgotten attempts; None: it hasn't, or what it forgot can't matter."""
+        return doubt(look.history, look.seen, shared=self._ledger.shared)
+
+    def read(self) -> Look:
+        """Read the ledger and check it. A doubt is written as a row, so that every replica halts on it."""
+        look, now = self.compare(self._ledger.history()), self._clock()
+        why = self.doubt(look)
+        if why is not None:
+            number = self._ledger.append(
+                after=look.history.head,
+                floor=look.floor,
+                epoch=look.epoch,
+                kind=DOUBT,
+                actor=self._actor,
+                at=now,
+                note=why,
+            )
+            history = self._ledger.history()
+            seen = Testimony(look.epoch, number, self.at_most(history))
+            self._witness.write(seen)
+            look = Look(history, seen, look.epoch)
+        ahead = [record.number for record in look.history.records if record.cools_from > now]
+        if ahead:
+            self._ledger.cool_from(ahead, now)
+        return look
+
+    def at_most(self, history: History) -> int:
+        """How many failures may count: as many as the ledger has, or the whole budget where it may have forgotten."""
+        in_doubt = any(record.kind == DOUBT for record in history.records)
+        return max(1, self._lockout.budget) if in_doubt else _failures(history)
+
+    def standing(self, history: History, kind: Kind, fingerprint: str, way: str) -> Standing:
+        """Where the login stands for one credential, by a reading of the ledger."""
+        return stand(history, self._lockout, kind=kind, credential=fingerprint, now=self._clock(), way=way)
+
+    def standing_now(self, kind: Kind, fingerprint: str, way: str) -> Standing:
+        """The same by the ledger as it is now.
+
+        Raises:
+            JournalUnavailable
+        """
+        return self.standing(self._ledger.history(), kind, fingerprint, way)
+
+    # -- writing -------------------------------------------------------------------------------------------------------
+
+    def begin(self, look: Look, *, kind: Kind, credential: str, jitter: float, note: str) -> int:
+        """Write an attempt's row. Returns its number.
+
+        Raises:
+            JournalUnavailable: there may be no row.
+        """
+        self._ensure_witness(look)
+        return self._ledger.begin(
+            after=look.history.head,
+            floor=look.floor,
+            epoch=look.epoch,
+            kind=kind,
+            credential=credential,
+            actor=self._actor,
+            at=self._clock(),
+            jitter=jitter,
+            note=note,
+        )
+
+    def finish(self, number: int, *, outcome: str, counts: bool, retry_after: float | None, said: str) -> None:
+        """Write what an attempt came to.
+
+        Raises:
+            JournalUnavailable: it may not be written.
+        """
+        self._ledger.finish(
+            number, outcome=outcome, counts=counts, at=self._clock(), retry_after=retry_after, said=said
+        )
+
+    def append(
+        self,
+        look: Look,
+        *,
+        kind: str,
+        outcome: str,
+        actor: str | None = None,
+        retry_after: float | None = None,
+        jitter: float = 0.0,
+        said: str | None = None,
+        note: str | None = None,
+    ) -> int:
+        """Write a row that is no attempt. Returns its number.
+
+        Raises:
+            JournalUnavailable: there may be no row.
+        """
+        self._ensure_witness(look)
+        return self._ledger.append(
+            after=look.history.head,
+            floor=look.floor,
+            epoch=look.epoch,
+            kind=kind,
+            actor=self._actor if actor is None else actor,
+            at=self._clock(),
+            outcome=outcome,
+            retry_after=retry_after,
+            jitter=jitter,
+            said=said,
+            note=note,
+        )
+
+    def reset(self, history: History, *, actor: str, reason: str) -> int:
+        """Write that a person has had the account unlocked: no failure before this row counts any more. Returns how
+        many did.
+
+        Raises:
+            JournalUnavailable: there may be no row.
+        """
+        look = self.compare(history)
+        number = self.append(look, kind=RESET, actor=actor, outcome=_about(history), note=reason)
+        self._witness.write(Testimony(look.epoch, number, failures=0))
+        return look.failures
+
+    def attest(self, testimony: Testimony) -> None:
+        """Let the witness know of a row, on the disk when this returns.
+
+        Raises:
+            JournalUnavailable
+        """
+        self._witness.write(testimony)
+
+    def attest_end(self, after: Testimony) -> None:
+        """Let the witness know how its latest attempt ended. If it can't be told, it errs on the safe side: it goes on
+        saying more failures than there are."""
+        with suppress(JournalUnavailable):
+            seen = self._testimony()
+            if isinstance(seen, Testimony) and (seen.epoch, seen.number) == (after.epoch, after.number):
+                self._witness.write(after)
+
+    # -- other hosts' attempts -----------------------------------------------------------------------------------------
+
+    def is_up_to_date(self) -> bool:
+        """Whether this host's witness knows of every attempt so far, as it always does where there is one host.
+
+        Raises:
+            JournalUnavailable
+        """
+        if not self._ledger.shared:
+            return True
+        head, seen = self._ledger.head(), self._testimony()
+        is_known = head == 0 or (isinstance(seen, Testimony) and seen.number >= head)
+        return head == self._watched and is_known
+
+    def catch_up(self) -> None:
+        """Let this host's witness know of every host's attempts.
+
+        Raises:
+            JournalUnavailable
+        """
+        look = self.read()
+        history = look.history
+        if history.epoch is not None and (look.seen is None or look.floor < history.head):
+            self._witness.write(Testimony(history.epoch, history.head, self.at_most(history)))
+        self._watched = history.head
+
+    def _testimony(self) -> Testimony | Untrusted | None:
+        try:
+            return self._witness.read()
+        except Untrusted as untrusted:
+            return untrusted
+
+    def _ensure_witness(self, look: Look) -> None:
+        """Make the witness before the first row, so that a row without a witness always means that it was lost."""
+        if look.seen is None:
+            self._witness.begin(look.epoch)
+
+
+def _failures(history: History) -> int:
+    return sum(record.kind == "password" and record.counts for record in history.records)
+
+
+def _about(history: History) -> Kind:
+    """What a reset is about: the password, unless it forgets nothing of one, and none would be sent."""
+    forgets = any(record.kind in {"password", DOUBT} for record in history.records)
+    return "password" if forgets else kind_of(history.current)
+
+
+def _epoch(seen: Testimony | Untrusted | None) -> str:
+    """A name for a journal that has none: the witness's, where nothing speaks against it."""
+    return seen.epoch if isinstance(seen, Testimony) else uuid.uuid4().hex

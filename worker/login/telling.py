@@ -1,0 +1,135 @@
+"""What the guard tells: events to whoever listens, and advice to a person.
+
+A state that lasts is announced once, and again when an attempt or a reset has come between, or by a new process.
+"""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from worker.login import advice
+from worker.login.credential import CredentialSource
+from worker.login.history import Rules
+from worker.login.password_policy import Age
+from worker.login.standing import Standing, State
+from worker.mailbox.login_failures import Kind
+
+
+class Notify(Protocol):
+    """Whoever listens to the guard's events."""
+
+    def __call__(self, event: str, fields: Mapping[str, object], /) -> None:
+        """Take an event (`login.attempt`, …) with its fields, none of them secret. Must not raise."""
+
+
+class Telling:
+    """Tells of one guard's attempts.
+
+    source: how to log in decides what a person is advised to do. actor: who acts, as each event says.
+    """
+
+    def __init__(self, notify: Notify, rules: Rules, source: CredentialSource, *, actor: str) -> None:
+        self._notify = notify
+        self._rules = rules
+        self._source = source
+        self._actor = actor
+        self._announced: tuple[object, ...] | None = None
+
+    # -- events --------------------------------------------------------------------------------------------------------
+
+    def attempt(self, kind: Kind, remaining: int) -> None:
+        """An attempt begins. What comes of it is announced even if it is the same as before."""
+        self._announced = None
+        self._notify("login.attempt", {"kind": kind, "actor": self._actor, "remaining": remaining})
+
+    def succeeded(self, kind: Kind, outcome: str, *, before: int) -> None:
+        """An attempt was a success. before: the failures that counted until then."""
+        self._announced = None
+        failures = 0 if kind == "password" else before
+        self._notify(
+            "login.succeeded",
+            {
+                "kind": kind,
+                "actor": self._actor,
+                "outcome": outcome,
+                "failures_before": before,
+                "failures": failures,
+                "remaining": self._remaining(failures),
+            },
+        )
+
+    def rejected(self, kind: Kind, outcome: str, *, counts: bool, said: str, standing: Standing | None) -> None:
+        """An attempt wasn't a success. standing: after it; None: the journal can't say."""
+        fields: dict[str, object] = {
+            "kind": kind,
+            "actor": self._actor,
+            "outcome": outcome,
+            "counts": counts,
+            "said": said,
+        }
+        if standing is None:
+            self._notify("login.rejected", fields)
+            return
+        self._notify("login.rejected", fields | {"remaining": standing.remaining, "failures": standing.failures})
+        self.stands(standing)
+
+    def stands(self, standing: Standing) -> None:
+        """The login cools or is halted. Does nothing where it is ready."""
+        if standing.state is State.READY:
+            return
+        fields = {
+            "reason": str(standing.reason),
+            "failures": standing.failures,
+            "remaining": standing.remaining,
+            "remaining_for_credential": standing.remaining_for_credential,
+            "next_attempt_at": None if standing.next_at is None else advice.moment(standing.next_at),
+            "advice": self.advice(standing),
+        }
+        what = (standing.state, standing.reason, standing.failures, standing.remaining_for_credential, standing.next_at)
+        self._announce_once(what, f"login.{standing.state}", fields)
+
+    def refused(self, fingerprint: str, faults: list[str], *, failures: int) -> None:
+        """A password wasn't sent, because it breaks the policy."""
+        fields = {
+            "faults": len(faults),
+            "advice": self.refusal(faults),
+            "failures": failures,
+            "remaining": self._remaining(failures),
+        }
+        self._announce_once(("refused", fingerprint, *faults), "login.refused", fields)
+
+    def reset(self, *, actor: str, reason: str, again: bool, failures: int) -> None:
+        """A person has reset the count. failures: those that it forgot."""
+        self._announced = None
+        counts = {"failures": failures, "remaining": self._rules.lockout.budget}
+        self._notify("login.reset", {"actor": actor, "reason": reason, "again": again} | counts)
+
+    def expiring(self, age: Age) -> None:
+        """The password's end is near."""
+        fields = {"days_left": age.days_left, "expires_at": advice.moment(age.expires_at)}
+        self._notify("password.expiring", fields)
+
+    def _announce_once(self, what: tuple[object, ...], event: str, fields: Mapping[str, object]) -> None:
+        if self._announced != what:
+            self._announced = what
+            self._notify(event, {**fields, "actor": self._actor})
+
+    def _remaining(self, failures: int) -> int:
+        return max(0, self._rules.lockout.budget - failures)
+
+    # -- for a person --------------------------------------------------------------------------------------------------
+
+    def advice(self, standing: Standing) -> str:
+        """What happened, and what to do about it."""
+        rules, source = self._rules, self._source
+        return advice.advise(
+            standing,
+            rules.lockout,
+            rules.help,
+            account=rules.account,
+            needs_restart=source.needs_restart,
+            auth=source.auth,
+        )
+
+    def refusal(self, faults: list[str]) -> str:
+        """The same of a password that breaks the policy."""
+        return advice.refusal(faults, self._rules.account, needs_restart=self._source.needs_restart)
