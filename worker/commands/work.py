@@ -12,6 +12,7 @@ from worker.commands.context import Context
 from worker.commands.exits import ExitCode, Failure
 from worker.commands.wiring.engine import Engine
 from worker.commands.wiring.from_settings import classify_of, limits_of, router_of
+from worker.commands.wiring.observe_wiring import background_of
 from worker.journal.lease import HEARTBEAT
 from worker.logs import get_logger
 from worker.logs.who import actor, replica
@@ -19,9 +20,8 @@ from worker.loop.cycle import Cycle
 from worker.loop.drain import Drained
 from worker.loop.signals import ENDING_SIGNALS, Ending
 from worker.message.outcome import State
-from worker.observe.background import about
 from worker.observe.progress import Drain
-from worker.observe.status import view
+from worker.observe.status import about, view
 from worker.observe.view import status_json
 from worker.pipeline.preview import Foreseen, Preview
 
@@ -62,7 +62,15 @@ def run(context: Context, end: Ending) -> ExitCode:
     with context.opened():
         observing = context.parts.observing("run")
         engine = Engine(context.parts, Drain(), observing)
-        observing.open()
+        background = background_of(
+            context.settings,
+            context.parts.journal,
+            observing,
+            context.parts.clock,
+            login=context.parts.reading_guard(),
+            circuits=engine.circuits,
+        )
+        background.open()
     from worker.loop.idle import Watcher  # `once` needs no scheduler, and needn't wait for it
     from worker.loop.schedule import Schedule  # `once` needs no scheduler, and needn't wait for it
 
@@ -84,7 +92,7 @@ def run(context: Context, end: Ending) -> ExitCode:
     watcher.close()
     hands.close()
     observing.stopped(code=ExitCode.DONE, reason=received.name)
-    observing.close()
+    background.close()
     log.info("worker.stopped")
     return ExitCode.DONE
 

@@ -1,43 +1,27 @@
-"""What the process shows of itself, put together from the settings: audit trail, metrics, health, page, alerts.
+"""What the process does beside the mail, each in a thread of its own: it serves the page, sends alerts and the digest.
 
-The mail goes on without any of it: what can't be written, served or sent is said in the log.
+The mail goes on without any of it: what can't be served or sent is said in the log.
 """
 
-import json
-import platform
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from worker import __version__
-from worker.handling.circuit import Circuit
-from worker.journal.anchors import JournalAnchors
 from worker.journal.database import JournalUnavailable
 from worker.journal.facts import Facts
 from worker.journal.journal import Journal
-from worker.journal.records import Record, Result
-from worker.login.login_status import LoginStatus
 from worker.logs import get_logger
-from worker.logs.who import replica as process_name
-from worker.message.message import Message
-from worker.message.outcome import Outcome, State
-from worker.message.verdict import Path
 from worker.observe.alert_rules import Limits
 from worker.observe.alerter import Alerter
-from worker.observe.audit.chain_name import installation
-from worker.observe.audit.trail import AuditTrail, AuditUnavailable, Mirror
 from worker.observe.digest_job import DigestJob, zone_named
-from worker.observe.health import Health
-from worker.observe.metrics import Metrics
-from worker.observe.mirror import StandardOutput, Syslog
-from worker.observe.status import About, view
-from worker.observe.view import CircuitView, HelpView, StatusView
-from worker.pipeline.observer import Watching
-from worker.settings import Settings, SettingsError, values_by_setting
+from worker.observe.listener import Listener
+from worker.observe.live_status import LiveStatus
+from worker.observe.view import StatusView
+from worker.settings import Settings, SettingsError
 
 if TYPE_CHECKING:
     from worker.observe.server import Server
@@ -46,83 +30,26 @@ if TYPE_CHECKING:
 
 log = get_logger()
 
-_ENDS = frozenset({State.HANDLED, State.JUNK, State.FAILED})
 
-
-class Observing(Watching):
-    """One for each process. Told by cycle, pipeline, tries and guard; asked by server and alerter.
-
-    Raises (on creation):
-        AuditUnavailable: the audit trail can't be opened.
-    """
+class Background:
+    """One for each process that runs until it is ended."""
 
     def __init__(
         self,
         settings: Settings,
         journal: Journal,
-        login: Callable[[], LoginStatus],
-        clock: Callable[[], float],
+        listener: Listener,
+        status: LiveStatus,
         *,
-        command: str | None = None,
-        replica: str = "",
+        clock: Callable[[], float],
     ) -> None:
-        """login: says how it stands. replica: what this process is called where it holds the lease.
-
-        command: `run` or `once`; None: a command of a person's, whose standard output is that person's.
-        """
         self._settings = settings
         self._journal = journal
-        self._login = login
+        self._listener = listener
+        self._status = status
         self._clock = clock
         self._server: Server | None = None
         self._ended = threading.Event()
-        self._disposed: list[dict[str, Any]] = []
-        self._command = command
-        self._replica = replica or process_name()
-        self._started_at: float | None = None
-        self.circuits: Mapping[str, Circuit] = {}
-        self._journal_takes = True
-        self._last_view: StatusView | None = None
-        self.metrics = Metrics()
-        self.health = Health(
-            pool=settings.work.threads,
-            stuck_after=settings.health.stuck_after.total_seconds(),
-            stalled_after=max(3600.0, 3 * settings.poll.every.total_seconds()),
-        )
-        self.audit = AuditTrail(
-            settings.state.dir / "audit",
-            replica=installation(settings.state.dir),
-            anchors=JournalAnchors(journal.database),
-            clock=clock,
-            account=settings.account.address,
-            mirror=_mirror(settings, stdout=command is not None),
-        )
-
-    def view(self) -> StatusView:
-        """The state now. May raise `JournalUnavailable`."""
-        found = view(self._journal, self._about(), self._login(), self._clock())
-        # On a full disk the journal can still be read, and says that all is well.
-        found = replace(found, journal_ok=self._journal_takes, stuck=self.health.stuck(), live=self.health.live().ok)
-        return replace(
-            found, circuits=tuple(_shown(name, circuit, found.now) for name, circuit in self.circuits.items())
-        )
-
-    # -- the process ---------------------------------------------------------------------------------------------------
-
-    def started(self) -> None:
-        """A process began to work with this configuration."""
-        self._started_at = self._clock()
-        self._record("worker.started", version=__version__, run=self._replica, command=self._command)
-        values = values_by_setting(self._settings)
-        prints = {name: self.audit.fingerprint(value) for name, value in values.items()}
-        whole = self.audit.fingerprint(json.dumps(prints, sort_keys=True))
-        self._record("configuration.loaded", version=__version__, python=platform.python_version(), fingerprint=whole)
-        for name in _changed(self._journal.facts, prints):
-            self._record("configuration.changed", setting=name)
-
-    def stopped(self, *, code: int, reason: str) -> None:
-        """The process ends in order."""
-        self._record("worker.stopped", run=self._replica, exit=code, reason=reason)
 
     def open(self) -> None:
         """Serve probes, metrics and page, and send alerts, from now on.
@@ -133,13 +60,14 @@ class Observing(Watching):
         alerter = self._alerter()
         self._serve()
         if alerter is not None:
-            self._start("alerts", partial(self._check_alerts, alerter))
+            account = self._settings.account.address
+            self._start("alerts", AlertJob(self._status, alerter, account=account, clock=self._clock).check)
         if self._settings.junk.digest != "off":
             self._start("digest", partial(self._check_digest, self._digest()))
 
     def close(self) -> None:
         """Serve and send no more. What is being sent isn't waited for: the next start finds that it wasn't told."""
-        self.health.stopping()
+        self._listener.health.stopping()
         self._ended.set()
         if self._server is not None:
             self._server.stop()
@@ -160,10 +88,10 @@ class Observing(Watching):
             self._server = Server(
                 host,
                 port,
-                status=self.view,
+                status=self._status.view,
                 account=self._settings.account.address,
-                health=self.health,
-                metrics=self.metrics,
+                health=self._listener.health,
+                metrics=self._listener.metrics,
                 token=self._token(),
                 clock=self._clock,
             )
@@ -195,13 +123,6 @@ class Observing(Watching):
         job = partial(again_and_again, check, every=every, ended=self._ended)
         threading.Thread(target=job, name=name, daemon=True).start()
 
-    def _check_alerts(self, alerter: Alerter) -> None:
-        try:
-            self._last_view = self.view()
-        except JournalUnavailable:
-            self._last_view = _without_journal(self._last_view, self._about(), self._clock())
-        alerter.check(self._last_view)
-
     def _check_digest(self, job: DigestJob) -> None:
         with suppress(JournalUnavailable):  # others say so; the digest is still due afterwards
             job.check()
@@ -216,7 +137,7 @@ class Observing(Watching):
             schedule=junk.digest,
             zone=zone_named(junk.digest_zone),
             account=self._settings.account.address,
-            replica=self._replica,
+            replica=self._listener.replica,
             clock=self._clock,
         )
 
@@ -231,63 +152,6 @@ class Observing(Watching):
         memory = _Told(self._journal.facts)
         return Alerter(found, memory=memory, limits=limits, clock=self._clock) if found else None
 
-    def _about(self) -> About:
-        return about(self._settings, replica=self._replica, started_at=self._started_at)
-
-    # -- what happens --------------------------------------------------------------------------------------------------
-
-    def working(self, attempt: Callable[[Message, Any], Outcome]) -> Callable[[Message, Any], Outcome]:
-        """The same try, and health knows that a thread is at it."""
-
-        def watched(message: Message, already_done: Any) -> Outcome:
-            with self.health.working():
-                return attempt(message, already_done)
-
-        return watched
-
-    def beat(self) -> None:
-        self.health.beat()
-
-    def polled(self, outcome: str, seconds: float) -> None:
-        self._journal_takes = outcome != "journal"
-        self.metrics.polled(outcome, seconds)
-
-    def lease(self, *, held: bool) -> None:
-        self._record("lease.taken" if held else "lease.lost", holder=self._replica)
-
-    def outcome(self, record: Record, result: Result) -> None:
-        path = record.verdict.path
-        word = result.state.value
-        if result.state is State.PENDING:
-            word = "held" if result.untried else "retry"
-        self.metrics.tried(path.value, word)
-        if result.state is State.JUNK:
-            for source in dict.fromkeys(piece.source for piece in record.verdict.evidence if piece.counts):
-                self.metrics.judged_junk(source)
-        if result.state in _ENDS:
-            target = result.settle_to or record.place.folder
-            self._disposed.append(_disposition(record, result.state, path, result.reason, target))
-
-    def recorded(self) -> None:
-        disposed, self._disposed = self._disposed, []
-        self._record_all(disposed)
-
-    def gone(self, records: Sequence[Record]) -> None:
-        paths = [(record, record.verdict.path) for record in records]
-        self._record_all([_disposition(record, State.GONE, path, None, None) for record, path in paths])
-
-    def _record(self, kind: str, /, **fields: Any) -> None:
-        try:
-            self.audit.record(kind, who=self._replica, **fields)
-        except AuditUnavailable as problem:
-            log.error("audit.unavailable", advice=str(problem))
-
-    def _record_all(self, disposed: Sequence[Mapping[str, Any]]) -> None:
-        try:
-            self.audit.record_all("message.disposed", disposed, who=self._replica)
-        except AuditUnavailable as problem:
-            log.error("audit.unavailable", advice=str(problem))
-
 
 def again_and_again(check: Callable[[], None], *, every: float, ended: threading.Event) -> None:
     """Check each so many seconds until the end. It outlives whatever a check meets: else nobody is told any more."""
@@ -296,6 +160,27 @@ def again_and_again(check: Callable[[], None], *, every: float, ended: threading
             check()
         except Exception:
             log.exception("alert.check_failed")
+
+
+class AlertJob:
+    """Compares the state with what was told, again and again; without the journal, the last known state."""
+
+    def __init__(self, status: LiveStatus, alerter: Alerter, *, account: str, clock: Callable[[], float]) -> None:
+        self._status = status
+        self._alerter = alerter
+        self._clock = clock
+        self._last = StatusView(account=account, now=self._now(), journal_ok=False)
+
+    def check(self) -> None:
+        """Tell what is new."""
+        try:
+            self._last = self._status.view()
+        except JournalUnavailable:
+            self._last = replace(self._last, now=self._now(), journal_ok=False)
+        self._alerter.check(self._last)
+
+    def _now(self) -> datetime:
+        return datetime.fromtimestamp(self._clock(), UTC)
 
 
 class _Told:
@@ -309,55 +194,3 @@ class _Told:
 
     def store(self, text: str) -> None:
         self._facts.remember("alerts", text)
-
-
-def about(settings: Settings, *, replica: str = "", started_at: float | None = None) -> About:
-    """What of the status the settings say. replica, started_at: of this process, where it is one that works."""
-    return About(
-        settings.account.address,
-        poll_every=settings.poll.every.total_seconds(),
-        password_warn_days=settings.password.warn.days,
-        help=HelpView(local_administrator=settings.help.local_administrator, helpdesk=settings.help.helpdesk),
-        replica=replica,
-        started_at=started_at,
-    )
-
-
-def _shown(name: str, circuit: Circuit, now: datetime) -> CircuitView:
-    seconds = circuit.open_for
-    since = None if seconds is None else now - timedelta(seconds=seconds)
-    return CircuitView(handler=name, open=seconds is not None, since=since)
-
-
-def _disposition(record: Record, state: State, path: Path, reason: str | None, target: str | None) -> dict[str, Any]:
-    given = {"key": record.key, "path": path, "state": state, "reason": reason, "target": target}
-    return {name: value for name, value in given.items() if value is not None}
-
-
-def _changed(facts: Facts, prints: dict[str, str]) -> list[str]:
-    """The settings whose values differ from the last start's; remembers these."""
-    before: dict[str, str] = json.loads(facts.recall("configuration") or "{}")
-    if before != prints:
-        facts.remember("configuration", json.dumps(prints))
-    names = sorted(before.keys() | prints.keys())
-    return [name for name in names if before and before.get(name) != prints.get(name)]
-
-
-def _without_journal(last: StatusView | None, about: About, now: float) -> StatusView:
-    at = datetime.fromtimestamp(now, UTC)
-    if last is None:
-        return StatusView(account=about.account, now=at, journal_ok=False)
-    return replace(last, now=at, journal_ok=False)
-
-
-def _mirror(settings: Settings, *, stdout: bool) -> Mirror | None:
-    match settings.audit.mirror:
-        case "stdout":
-            return StandardOutput() if stdout else None
-        case "syslog":
-            from worker.observe.server import address
-
-            where = settings.audit.syslog
-            return Syslog(where if where.startswith("/") else address(where))
-        case _:
-            return None

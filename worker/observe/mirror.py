@@ -4,6 +4,9 @@ import socket
 import sys
 from typing import Final
 
+from worker.observe.audit.trail import Mirror
+from worker.settings import AuditSettings
+
 FACILITY: Final = 13 * 8  # 'log audit', RFC 5424, section 6.2.1
 NOTICE: Final = 5
 LOCAL_SYSLOG: Final = "/dev/log"
@@ -34,3 +37,17 @@ class Syslog:
         with socket.socket(self._family, socket.SOCK_DGRAM) as service:
             service.settimeout(1)
             service.sendto(message, self._address)
+
+
+def mirror_of(settings: AuditSettings, *, stdout: bool) -> Mirror | None:
+    """What the settings say. stdout: standard output is the worker's, and not what a person's command prints."""
+    match settings.mirror:
+        case "stdout":
+            return StandardOutput() if stdout else None
+        case "syslog":
+            from worker.observe.server import address
+
+            where = settings.syslog
+            return Syslog(where if where.startswith("/") else address(where))
+        case _:
+            return None

@@ -22,6 +22,7 @@ from worker.observe.view import (
     PollView,
     StatusView,
 )
+from worker.settings import Settings
 
 NEWEST = 5
 """Dead letters and junk that are listed by their keys."""
@@ -37,6 +38,18 @@ class About:
     help: HelpView = field(default_factory=HelpView)
     replica: str = ""
     started_at: float | None = None
+
+
+def about(settings: Settings, *, replica: str = "", started_at: float | None = None) -> About:
+    """What the settings say of it. replica, started_at: of this process, where it is one that works."""
+    return About(
+        settings.account.address,
+        poll_every=settings.poll.every.total_seconds(),
+        password_warn_days=settings.password.warn.days,
+        help=HelpView(local_administrator=settings.help.local_administrator, helpdesk=settings.help.helpdesk),
+        replica=replica,
+        started_at=started_at,
+    )
 
 
 def view(journal: Journal, about: About, login: LoginStatus, now: float) -> StatusView:

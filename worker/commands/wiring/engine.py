@@ -27,7 +27,7 @@ from worker.loop.pause import Pause
 from worker.message.outcome import LONGEST_AFTER, State
 from worker.message.verdict import Path as MailPath
 from worker.message.verdict import Verdict
-from worker.observe.background import Observing
+from worker.observe.listener import Listener
 from worker.observe.progress import Drain
 from worker.pipeline.admit import Admission
 from worker.pipeline.fetch import Fetch
@@ -45,10 +45,10 @@ log = get_logger()
 class Engine:
     """The loop, ready to run. The handlers are closed with the parts.
 
-    cycle: one run after another. hands: the threads that the handlers are called in.
+    cycle: one run after another. hands: the threads that the handlers are called in. circuits: by the handlers' names.
     """
 
-    def __init__(self, parts: Parts, drain: Drain, observing: Observing) -> None:
+    def __init__(self, parts: Parts, drain: Drain, observing: Listener) -> None:
         """drain: told how far it is. observing: told of all that happens."""
         self._parts = parts
         self._settings = parts.settings
@@ -62,7 +62,8 @@ class Engine:
         self._handlers = load_handlers(parts.settings, self._guests)
 
         keepers = self._keepers()
-        turns = self._turns(keepers)
+        self.circuits = {name: keeper.circuit for name, keeper in keepers.items()}
+        turns = self._turns()
         pause = Pause(parts.journal.facts, parts.monotonic)
         self.hands = self._hands(self._try(keepers, turns), pause)
         settle = parts.settle()
@@ -102,15 +103,13 @@ class Engine:
             for table in [self._settings.handlers.get(name, HandlerSettings())]
         }
 
-    def _turns(self, keepers: Mapping[str, Keeper]) -> Turns:
-        circuits = {name: keeper.circuit for name, keeper in keepers.items()}
-        self._observing.circuits = circuits
+    def _turns(self) -> Turns:
         ordered = [route.name for route in self._settings.routes if route.order == "sender"]
         return Turns(
             self._parts.journal.messages,
             self._parts.journal.tries,
             self._parts.clock,
-            circuits=circuits,
+            circuits=self.circuits,
             ordered=ordered,
         )
 

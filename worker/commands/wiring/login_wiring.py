@@ -17,7 +17,7 @@ from worker.login.telling import Notify
 from worker.login.witness import Witness
 from worker.logs.who import actor as person
 from worker.observe.announcer import Announcer
-from worker.observe.background import Observing
+from worker.observe.listener import Listener
 from worker.settings import Settings
 
 
@@ -43,9 +43,9 @@ def reading_guard(settings: Settings, journal: Journal, clock: Callable[[], floa
     return guard_of(settings, journal, clock, notify=lambda _event, _fields: None)
 
 
-def announcer_of(observing: Observing) -> Announcer:
+def announcer_of(listener: Listener) -> Announcer:
     """Who is told of what the guard does."""
-    return Announcer(observing.audit, observing.metrics.attempted)
+    return Announcer(listener.audit, listener.metrics.attempted)
 
 
 def help_of(settings: Settings) -> Help:

@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from functools import cached_property
 
 from worker.commands.wiring.login_wiring import announcer_of, guard_of, reading_guard
+from worker.commands.wiring.observe_wiring import listener_of
 from worker.journal.intents import Intents
 from worker.journal.journal import Journal
 from worker.journal.lease import Lease
@@ -14,7 +15,7 @@ from worker.logs.who import replica
 from worker.mailbox.folders import Layout
 from worker.mailbox.session import Endpoint, Session
 from worker.observe.announcer import Announcer
-from worker.observe.background import Observing
+from worker.observe.listener import Listener
 from worker.pipeline.record import KEEP
 from worker.pipeline.requests import CarryOut
 from worker.pipeline.settle import Settle
@@ -36,7 +37,7 @@ class Parts:
         url = read_secret(settings.state.journal, settings.state.journal_file)
         self.journal = Journal(settings.state.dir, None if url is None else url.get_secret_value(), self.clock)
         self.layout = Layout(settings.poll.folders)
-        self._observing: Observing | None = None
+        self._observing: Listener | None = None
         self._built_on = ExitStack()
 
     def close(self) -> None:
@@ -65,12 +66,11 @@ class Parts:
         self.journal.fenced_by(lease.fence)
         return lease
 
-    def observing(self, command: str | None = None) -> Observing:
+    def observing(self, command: str | None = None) -> Listener:
         """What this process shows of itself. command: `run` or `once`; None: a command of a person's."""
         if self._observing is None:
-            login = self.reading_guard().status
             name = "" if command is None else self.lease.name
-            self._observing = Observing(self.settings, self.journal, login, self.clock, command=command, replica=name)
+            self._observing = listener_of(self.settings, self.journal, self.clock, command=command, replica=name)
         return self._observing
 
     def announcer(self) -> Announcer:

@@ -1,0 +1,65 @@
+"""Puts together what the process shows of itself: audit trail, metrics and health; page, alerts and digest."""
+
+from collections.abc import Callable, Mapping
+
+from worker.handling.circuit import Circuit
+from worker.journal.anchors import JournalAnchors
+from worker.journal.journal import Journal
+from worker.logs.who import replica as process_name
+from worker.observe.audit.chain_name import installation
+from worker.observe.audit.trail import AuditTrail
+from worker.observe.background import Background
+from worker.observe.health import Health
+from worker.observe.listener import Listener
+from worker.observe.live_status import LiveStatus, Login
+from worker.observe.metrics import Metrics
+from worker.observe.mirror import mirror_of
+from worker.settings import Settings
+
+
+def listener_of(
+    settings: Settings, journal: Journal, clock: Callable[[], float], *, command: str | None, replica: str
+) -> Listener:
+    """The listener, with its audit trail, metrics and health.
+
+    command: `run` or `once`; None: a command of a person's, whose standard output is that person's.
+    replica: what this process is called where it holds the lease; empty: it takes none.
+
+    Raises:
+        AuditUnavailable: the audit trail can't be opened.
+    """
+    return Listener(
+        settings,
+        journal.facts,
+        audit=AuditTrail(
+            settings.state.dir / "audit",
+            replica=installation(settings.state.dir),
+            anchors=JournalAnchors(journal.database),
+            clock=clock,
+            account=settings.account.address,
+            mirror=mirror_of(settings.audit, stdout=command is not None),
+        ),
+        metrics=Metrics(),
+        health=Health(
+            pool=settings.work.threads,
+            stuck_after=settings.health.stuck_after.total_seconds(),
+            stalled_after=max(3600.0, 3 * settings.poll.every.total_seconds()),
+        ),
+        clock=clock,
+        replica=replica or process_name(),
+        command=command,
+    )
+
+
+def background_of(
+    settings: Settings,
+    journal: Journal,
+    listener: Listener,
+    clock: Callable[[], float],
+    *,
+    login: Login,
+    circuits: Mapping[str, Circuit],
+) -> Background:
+    """Page, alerts and digest; `open` starts them. circuits: those of the handlers, by name."""
+    status = LiveStatus(settings, journal, listener, login=login, circuits=circuits, clock=clock)
+    return Background(settings, journal, listener, status, clock=clock)

@@ -1,0 +1,61 @@
+"""The state of the process that works: what the journal says, and what only this process knows."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from worker.handling.circuit import Circuit
+from worker.journal.journal import Journal
+from worker.login.login_status import LoginStatus
+from worker.observe.listener import Listener
+from worker.observe.status import about, view
+from worker.observe.view import CircuitView, StatusView
+from worker.settings import Settings
+
+
+class Login(Protocol):
+    """Says how the login stands."""
+
+    def status(self) -> LoginStatus:
+        """From the journal alone. May raise `JournalUnavailable`."""
+
+
+class LiveStatus:
+    """Asked by the page, the metrics and the alerts. circuits: those of the handlers, by name."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        journal: Journal,
+        listener: Listener,
+        *,
+        login: Login,
+        circuits: Mapping[str, Circuit],
+        clock: Callable[[], float],
+    ) -> None:
+        self._settings = settings
+        self._journal = journal
+        self._listener = listener
+        self._login = login
+        self._circuits = circuits
+        self._clock = clock
+
+    def view(self) -> StatusView:
+        """The state now. May raise `JournalUnavailable`."""
+        listener, health = self._listener, self._listener.health
+        known = about(self._settings, replica=listener.replica, started_at=listener.started_at)
+        found = view(self._journal, known, self._login.status(), self._clock())
+        return replace(
+            found,
+            journal_ok=listener.journal_takes,
+            stuck=health.stuck(),
+            live=health.live().ok,
+            circuits=tuple(_shown(name, circuit, found.now) for name, circuit in self._circuits.items()),
+        )
+
+
+def _shown(name: str, circuit: Circuit, now: datetime) -> CircuitView:
+    seconds = circuit.open_for
+    since = None if seconds is None else now - timedelta(seconds=seconds)
+    return CircuitView(handler=name, open=seconds is not None, since=since)
