@@ -52,14 +52,14 @@ def quiet_polls(through_proxy: Workplace, direct: Workplace, proxy: Proxy) -> Qu
 def _polling(place: Workplace) -> Iterator[Cycle]:
     """The cycle of a worker that has looked at everything once."""
     with closing(Parts(load(place.config, {}))) as parts:  # what `run` does, without the schedule and its own times
-        parts.open_journal()
+        parts.journal.open(parts.settings.account.address)
         engine = Engine(parts, Drain(), parts.observing("bench"))
         cycle = engine.cycle
         try:
             for _ in range(2):
-                if cycle() is not None or cycle.condition.trouble:
-                    raise RuntimeError(f"the poll went wrong: {cycle.condition}")
+                if cycle() is not None or cycle.trouble:
+                    raise RuntimeError(f"the poll went wrong: {cycle.trouble}")
             yield cycle
         finally:
-            cycle.end(1.0)
+            engine.hold.end(1.0)
             engine.hands.close()

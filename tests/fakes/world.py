@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from tests.fakes.mailbox import FAILED, INBOX, JUNK, PROCESSED, FakeSession, Server
+from worker.commands.wiring.assembly import JournalParts, MessageRules, assemble
 from worker.handling.call import Try
 from worker.handling.circuit import CircuitRules
 from worker.handling.gate import Keeper
@@ -20,11 +21,17 @@ from worker.journal.intents import Intents
 from worker.journal.intents import Kind as IntentKind
 from worker.journal.messages import Messages
 from worker.journal.places import Places
-from worker.journal.records import Place, Record, Result
+from worker.journal.records import Record, Result
 from worker.journal.schema import metadata
 from worker.journal.tries import Tries
 from worker.loop.cycle import Cycle
+from worker.loop.drain import MailboxDrain
+from worker.loop.go_ahead import GoAhead
+from worker.loop.hold import Hold
+from worker.loop.housekeeping import Chore, DeleteHandled, PasswordAge
+from worker.loop.idle import NoWatcher
 from worker.loop.pause import Pause
+from worker.loop.poll_notes import PollNotes
 from worker.loop.steady_clock import CLOCK, ENOUGH
 from worker.mailbox.errors import ConnectionLost
 from worker.mailbox.folders import Layout
@@ -34,14 +41,11 @@ from worker.message.mime.headers import Headers
 from worker.message.mime.limits import Limits
 from worker.message.outcome import Outcome, Reject, Retry, State
 from worker.message.verdict import Evidence, Path, Verdict
-from worker.pipeline.admit import Admission
-from worker.pipeline.fetch import Fetch
+from worker.pipeline.admit import MOVED_OUT
+from worker.pipeline.dispatch import Bounds
 from worker.pipeline.known_senders import Sender
-from worker.pipeline.observer import Watching
-from worker.pipeline.pipeline import Bounds, Pipeline
-from worker.pipeline.poll import Poll
-from worker.pipeline.record import Recorder, Targets
-from worker.pipeline.requests import CarryOut
+from worker.pipeline.observer import Observer
+from worker.pipeline.record import Targets
 from worker.pipeline.settle import Settle
 from worker.pipeline.turns import Turns
 from worker.reconcile.balance import Balance, Reconcile
@@ -109,12 +113,10 @@ class Faults:
 class FaultyRows:
     """The journal's messages, tries or places, with calls that may be the last."""
 
-    def __init__(
-        self, real: Messages | Tries | Places, faults: Faults, on_record: Callable[[list[Result]], None]
-    ) -> None:
+    def __init__(self, real: Messages | Tries | Places, faults: Faults, world: "World") -> None:
         self._real = real
         self._faults = faults
-        self._on_record = on_record
+        self._world = world
 
     def __getattr__(self, name: str) -> Any:
         method = getattr(self._real, name)
@@ -123,7 +125,9 @@ class FaultyRows:
             self._faults.strike(f"journal.{name}", after=False)
             result = method(*args, **kwargs)
             if name == "record":
-                self._on_record(args[0])
+                self._world.note(args[0])
+            if name == "reopen":
+                self._world.reopened(args[0], kwargs.get("verdict"))
             self._faults.strike(f"journal.{name}", after=True)
             return result
 
@@ -159,6 +163,11 @@ class SlowHands:
     def size(self) -> int:
         return sum(item.size for item, _ in self._items.values())
 
+    def finish(self, record: Record, outcome: Outcome) -> None:
+        message: Any = None
+        self._items[record.id] = (InHand(record, message, (), 0), outcome)
+        self._came_back.add(record.id)
+
     def take(self, record: Record, message: Message, already_done: Collection[str]) -> None:
         assert record.id not in self._items, "a message was handed over that is in hand already"
         item = InHand(record, message, already_done, message.size)
@@ -192,7 +201,7 @@ class SlowHands:
     def end_hang(self) -> None:
         """What hung comes back, of itself: nobody waits for it any more."""
         for row, (item, outcome) in self._items.items():
-            if outcome is None:
+            if outcome is None and item.message is not None:
                 self._came_back.add(row)
                 self._items[row] = (item, self._attempt(item.message, item.already_done))
 
@@ -242,14 +251,37 @@ class _Connector:
             session.close()
 
 
-class Told(Watching):
+class _Guard:
+    def check_age(self) -> None:
+        pass
+
+    def keep_watch(self) -> None:
+        pass
+
+
+class Told(Observer):
     """What those who listen were told."""
 
     def __init__(self) -> None:
         self.keys_gone: list[str] = []
+        self.keys_moved_out: set[str] = set()
+        """Of junk that a move has released."""
+
+    def moved_out(self, record: Record) -> None:
+        self.keys_moved_out.add(record.key)
 
     def gone(self, records: Sequence[Record]) -> None:
         self.keys_gone += [record.key for record in records]
+
+
+class _Flush:
+    """What handlers wrote through, as the world says at that moment."""
+
+    def __init__(self, world: "World") -> None:
+        self._world = world
+
+    def flush(self) -> None:
+        self._world.flush()
 
 
 class _Routes:
@@ -340,8 +372,9 @@ class World:
         self.pause_after = pause_after
         self.ordered = ordered
         self.move_releases = move_releases
-        self.moved_out: set[str] = set()
-        """Keys of junk that a move has released."""
+        self.delete_handled_after: timedelta | None = None
+        self.chores: Sequence[Chore] = ()
+        """What the cycle of the next process does beside."""
         self.intents = Intents(self.database)
         self.down = False
         """What the handlers of clean mail talk to is down."""
@@ -354,14 +387,14 @@ class World:
     def start(self) -> None:
         """A new process: everything in memory is made anew."""
         self.runs += 1
-        messages: Any = FaultyRows(self.journal, self.faults, self._note)
-        tries: Any = FaultyRows(self.tries, self.faults, self._note)
-        places: Any = FaultyRows(self.places, self.faults, self._note)
+        messages: Any = FaultyRows(self.journal, self.faults, self)
+        tries: Any = FaultyRows(self.tries, self.faults, self)
+        places: Any = FaultyRows(self.places, self.faults, self)
         self.keepers = {name: self._keeper(name) for name in ("archive", "notify")} if self.pause_after else {}
         self.turns = Turns(
-            messages,
-            tries,
-            self.clock,
+            messages=messages,
+            tries=tries,
+            clock=self.clock,
             circuits={name: keeper.circuit for name, keeper in self.keepers.items()},
             ordered=["all"] if self.ordered else [],
         )
@@ -369,76 +402,95 @@ class World:
         self.hands = SlowHands(self._attempt_of())
         self.hands.hold = self.hold
         self.hands.hung = lambda message: kind(message.raw) in self.hung
-        settle = Settle(messages, places, account=ACCOUNT, clock=self.clock)
+        journal = self.journal_parts(messages=messages, tries=tries, places=places)
+        settle = journal.settle(self.clock)
         self.lease = _Lease()
-        connector: Any = _Connector(self.server, settle, layout)
+        self.connector = _Connector(self.server, settle, layout)
         lease: Any = self.lease
-        self.cycle = Cycle(
+        facts = Facts(self.database)
+        go_ahead = GoAhead(lease, Pause(facts, self.clock.monotonic), self.told)
+        pool: Any = self.hands
+        self.pipeline = assemble(
+            journal=journal,
+            rules=self._rules(),
+            layout=layout,
+            settle=settle,
+            pool=pool,
+            turns=self.turns,
+            handlers=_Flush(self),
+            permission=go_ahead,
+            observer=self.told,
+            clock=self.clock,
+            run=f"run-{self.runs}",
+        )
+        connector: Any = self.connector
+        guard: Any = _Guard()
+        self.lease_hold = Hold(
             lease=lease,
             connector=connector,
-            facts=Facts(self.database),
-            pause=Pause(Facts(self.database), self.clock.monotonic),
-            messages=messages,
+            pipeline=self.pipeline,
+            pool=pool,
+            go_ahead=go_ahead,
+            guard=guard,
+            observer=self.told,
+            monotonic=self.clock.monotonic,
+        )
+        notes, age = PollNotes(facts, self.clock), PasswordAge(guard, self.clock.monotonic)
+
+        def deletion(older_than: timedelta) -> Chore:
+            return DeleteHandled(
+                messages=messages,
+                settle=settle,
+                layout=layout,
+                go_ahead=go_ahead,
+                facts=facts,
+                clock=self.clock,
+                older_than=older_than,
+            )
+
+        self.cycle = Cycle(
+            hold=self.lease_hold,
+            go_ahead=go_ahead,
+            pipeline=self.pipeline,
             tries=tries,
-            idle=True,
+            notes=notes,
+            age=age,
+            chores=(_Deletion(self, deletion), *self.chores),
+            watcher=NoWatcher(),
+            observer=self.told,
             reconnect=(1.0,),
-            check_age=lambda: None,
+            idle=True,
             clock=self.clock,
             monotonic=self.clock.monotonic,
         )
-        hands: Any = self.hands
-        admission = Admission(
-            messages,
-            places,
-            account=ACCOUNT,
-            layout=layout,
+        self.mailbox_drain = MailboxDrain(
+            hold=self.lease_hold,
+            go_ahead=go_ahead,
+            pipeline=self.pipeline,
+            messages=messages,
+            notes=notes,
+            age=age,
+            reconnect=(1.0,),
+            clock=self.clock,
+        )
+
+    def journal_parts(self, **parts: Any) -> JournalParts:
+        """The parts that the pipeline writes. parts: to be used instead of the real ones."""
+        real = {"messages": self.journal, "tries": self.tries, "places": self.places}
+        return JournalParts(account=ACCOUNT, intents=self.intents, **{**real, **parts})
+
+    def _rules(self) -> MessageRules:
+        return MessageRules(
             classify=classify,
-            clock=self.clock,
             sender_of=sender_of,
-            on_moved_out=(lambda record: self.moved_out.add(record.key)) if self.move_releases else None,
-        )
-        recorder = Recorder(
-            messages=messages,
-            tries=tries,
-            hands=hands,
-            targets=Targets(self.handled, FAILED, self.junk),
-            layout=layout,
-            backoff=_Backoff(),
-            flush=lambda: self.flush(),
-            clock=self.clock,
-            on_outcome=lambda _record, _result: None,
-        )
-        fetch = Fetch(
-            messages=messages,
-            tries=tries,
-            places=places,
-            account=ACCOUNT,
-            hands=hands,
-            recorder=recorder,
-            layout=layout,
+            move_releases=self.move_releases,
+            since=self.since,
             limits=Limits(message=50_000),
             deaths=DEATHS,
-            headers_only=lambda verdict: self.headers_only and verdict.path is Path.JUNK,
-            seek=admission.seek,
-            run=f"run-{self.runs}",
-        )
-        self.pipeline = self.cycle.pipeline = Pipeline(
-            poll=Poll(messages, places, layout, self.since, account=ACCOUNT),
-            admission=admission,
-            fetch=fetch,
-            hands=hands,
-            recorder=recorder,
-            settle=settle,
-            carry_out=self._carry_out(CarryOut(self.intents, messages, settle, layout, self.clock)),
-            messages=messages,
-            tries=tries,
-            places=places,
+            junk_by_headers=self.headers_only,
             bounds=self.bounds,
-            go_on=self.cycle.go_on,
-            clock=self.clock,
-            on_new=lambda _count: None,
-            watching=self.told,
-            turns=self.turns,
+            targets=Targets(self.handled, FAILED, self.junk),
+            backoff=_Backoff(),
         )
 
     def tick(self, seconds: float = 60.0) -> None:
@@ -568,25 +620,28 @@ class World:
         if wanted == "retry" and self.failures[mark] <= 2:
             raise Retry(after=timedelta(minutes=10))
 
-    def _carry_out(self, carry_out: CarryOut) -> Callable[..., dict[int, Place]]:
+    def reopened(self, row: int, verdict: Verdict | None) -> None:
         """What a person has opened again is to be handed over again."""
+        if verdict is None or verdict.evidence[-1:] != (MOVED_OUT,):
+            self.recorded.pop(next(record.key for record in self.rows() if record.id == row), None)
 
-        def and_forget(session: Session, opened: Callable[[int], None]) -> dict[int, Place]:
-            keys = {row.id: row.key for row in self.rows()}
-
-            def told(row: int) -> None:
-                self.recorded.pop(keys[row], None)
-                opened(row)
-
-            return carry_out(session, told)
-
-        return and_forget
-
-    def _note(self, results: list[Result]) -> None:
+    def note(self, results: list[Result]) -> None:
         keys = {row.id: row.key for row in self.rows()}
         for result in results:
             if result.state is not State.PENDING:
                 self.recorded[keys[result.id]] = result.state
+
+
+class _Deletion:
+    """Deletes handled mail for as long as the world's settings say so."""
+
+    def __init__(self, world: World, deletion: Callable[[timedelta], Chore]) -> None:
+        self._world = world
+        self._deletion = deletion
+
+    def do(self, session: Session) -> None:
+        if self._world.delete_handled_after is not None:
+            self._deletion(self._world.delete_handled_after).do(session)
 
 
 def classify(headers: Headers, in_junk_folder: bool, keywords: frozenset[str]) -> Verdict:

@@ -30,7 +30,7 @@ def test_what_is_waited_for_since_a_clock_that_was_ahead_is_a_dead_letter_after_
 
 
 def test_handled_mail_is_deleted_after_its_time(world: World) -> None:
-    world.cycle._delete_handled_after = timedelta(days=2)
+    world.delete_handled_after = timedelta(days=2)
     world.server.deliver(mail())
     for hours in range(60):
         world.tick(3600)

@@ -150,7 +150,7 @@ def test_people_beside_a_busy_worker_never_collide(
 def test_two_that_change_one_row_do_so_one_after_the_other(postgres_url: str, tmp_path: Path) -> None:
     one, two = journals(postgres_url, tmp_path)
     [record] = one.messages.add([new(1)], 0.0)
-    one.tries.begin_tries([record.id], "run")
+    one.tries.begin_tries([record.id], "run", alone=False)
     stop = threading.Event()
     errors: list[BaseException] = []
 
@@ -293,7 +293,7 @@ def test_what_a_former_holder_writes_is_refused(
     with pytest.raises(LeaseLost, match=r"^another worker has taken over$"):
         one.tries.record([Result(record.id, State.HANDLED, settle_to="Processed")], 1.0)
     with pytest.raises(LeaseLost):
-        one.tries.begin_tries([record.id], "run")
+        one.tries.begin_tries([record.id], "run", alone=False)
     assert [row.state for row in two.messages.everything()] == [State.PENDING]
 
     term = first.term

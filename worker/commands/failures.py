@@ -23,8 +23,8 @@ from worker.mailbox.folders import FolderProblem
 from worker.mailbox.login_failures import FailureClass, LoginFailure
 from worker.observe.audit.trail import AuditUnavailable
 from worker.pipeline.known_senders import UnusableKey
-from worker.pipeline.report import Stop
 from worker.pipeline.settle import CannotMove
+from worker.pipeline.stop import Stop
 from worker.settings import SettingsError
 
 

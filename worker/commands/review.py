@@ -12,7 +12,7 @@ from worker.journal.junk_review import in_junk, reviewed
 from worker.journal.records import Record
 from worker.logs.who import actor
 from worker.message.outcome import State
-from worker.pipeline.admit import NO_HEADER
+from worker.pipeline.late_headers import NO_HEADER
 from worker.pipeline.requests import is_junk
 
 _LIST = {State.JUNK: "junk", State.FAILED: "failed"}
@@ -78,15 +78,14 @@ def ask(context: Context, kind: Kind, keys: Sequence[str], reason: str) -> str:
         lease = parts.lease
         if not lease.acquire():
             return "Written down: the running worker does it with its next poll."
-    carry_out = parts.carry_out()
     try:
         with lease.kept(), context.visit() as (session, _):
-            carry_out(session)
+            opened = parts.requests().carry_out(session)
     except Failure as failure:
         raise Failure(failure.code, f"Written down, and done when the worker logs in next. {failure}") from failure
     finally:
         lease.release()
-    if absent := [key for key in keys if key in carry_out.absent]:
+    if absent := [key for key in keys if key in opened.absent]:
         raise Failure(
             ExitCode.FINDING,
             f"Not where it lay: {', '.join(absent)}. Somebody has moved or deleted it, or the mailbox was moved. "

@@ -3,7 +3,7 @@
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,10 +16,13 @@ from worker.commands.wiring.observe_wiring import background_of
 from worker.journal.lease import HEARTBEAT
 from worker.logs import get_logger
 from worker.logs.who import actor, replica
-from worker.loop.cycle import Cycle
 from worker.loop.drain import Drained
+from worker.loop.hold import Hold
+from worker.loop.idle import Watcher
 from worker.loop.signals import ENDING_SIGNALS, Ending
 from worker.message.outcome import State
+from worker.observe.background import Background
+from worker.observe.listener import Listener
 from worker.observe.progress import Drain
 from worker.observe.status import about, view
 from worker.observe.view import status_json
@@ -60,41 +63,37 @@ _ENDS = (State.HANDLED, State.JUNK, State.FAILED, State.GONE)
 def run(context: Context, end: Ending) -> ExitCode:
     """Poll until `end` returns."""
     with context.opened():
-        observing = context.parts.observing("run")
-        engine = Engine(context.parts, Drain(), observing)
-        background = background_of(
-            context.settings,
-            context.parts.journal,
-            observing,
-            context.parts.clock,
-            login=context.parts.reading_guard(),
-            circuits=engine.circuits,
-        )
-        background.open()
-    from worker.loop.idle import Watcher  # `once` needs no scheduler, and needn't wait for it
-    from worker.loop.schedule import Schedule  # `once` needs no scheduler, and needn't wait for it
+        listener = context.parts.observing("run")
+    from worker.loop.schedule import Schedule  # the other commands need no scheduler, and needn't wait for it
 
-    settings, cycle, hands = context.settings, engine.cycle, engine.hands
-    schedule = Schedule(cycle, settings.poll.every, cycle.heartbeat, HEARTBEAT)
-    observing.health.watch(schedule.alive)
-    watcher = Watcher(schedule.wake)
-    cycle.watch_with(watcher.watch)
-    hands.on_finished = schedule.wake
-    log.info("worker.started", account=settings.account.address, replica=replica(), version=__version__)
-    observing.started()
-    with _ended(cycle, _grace(context)) as stop:
+    schedule = Schedule(every=context.settings.poll.every, heartbeat_every=HEARTBEAT)
+    with closing(Watcher(schedule.wake)) as watcher:
+        with context.explained():
+            engine = Engine(context.parts, Drain(), listener, watcher=watcher, on_finished=schedule.wake)
+            background = _background(context, listener, engine)
+            background.open()
+        listener.health.watch(schedule.alive)
+        log.info("worker.started", account=context.settings.account.address, replica=replica(), version=__version__)
+        listener.started()
+        with _ended(engine.hold, _grace(context), Drained()) as stop:
 
-        def ending() -> None:
-            observing.health.stopping()
-            stop()
+            def ending() -> None:
+                listener.health.stopping()
+                stop()
 
-        received = schedule.run(end, ending=ending)
-    watcher.close()
-    hands.close()
-    observing.stopped(code=ExitCode.DONE, reason=received.name)
+            received = schedule.run(engine.cycle, engine.hold.heartbeat, end, ending=ending)
+    engine.hands.close()
+    listener.stopped(code=ExitCode.DONE, reason=received.name)
     background.close()
     log.info("worker.stopped")
     return ExitCode.DONE
+
+
+def _background(context: Context, listener: Listener, engine: Engine) -> Background:
+    parts = context.parts
+    return background_of(
+        context.settings, parts.journal, listener, parts.clock, login=parts.reading_guard(), circuits=engine.circuits
+    )
 
 
 def once(context: Context, drain: Drain) -> Summary:
@@ -113,20 +112,20 @@ def once(context: Context, drain: Drain) -> Summary:
         raise Failure(failure.code, f"{failure}\nDone before that: {done}") from failure
 
 
-def _once(context: Context, drain: Drain, drained: Drained) -> Summary:
+def _once(context: Context, progress: Drain, drained: Drained) -> Summary:
     """As `once`; in `drained` is what was done, also where it failed."""
     with context.opened():
-        observing = context.parts.observing("once")
-        engine = Engine(context.parts, drain, observing)
-        engine.cycle.drained = drained
-        observing.started()
+        listener = context.parts.observing("once")
+        engine = Engine(context.parts, progress, listener)
+        listener.started()
     code, reason = ExitCode.FAULT, "failed"
     try:
-        with context.explained(), _ended(engine.cycle, _grace(context)) as stop:
+        with context.explained(), _ended(engine.hold, _grace(context), drained) as stop:
             for ending in ENDING_SIGNALS:
                 signal.signal(ending, lambda _number, _frame: stop())
             with context.parts.lease.kept():
-                summary = Summary(engine.cycle.drain(), context.settings.settle.failed)
+                engine.drain.run(drained)
+        summary = Summary(drained, context.settings.settle.failed)
         code, reason = summary.exit_code, "drained"
     except Failure as failure:
         code, reason = failure.code, type(failure.__context__ or failure).__name__
@@ -138,25 +137,28 @@ def _once(context: Context, drain: Drain, drained: Drained) -> Summary:
         return summary
     finally:
         engine.hands.close()
-        observing.stopped(code=code, reason=reason)
+        listener.stopped(code=code, reason=reason)
 
 
 @contextmanager
-def _ended(cycle: Cycle, grace: float) -> Iterator[Callable[[], None]]:
-    """End the cycle after the block. Gives what to call, any number of times, when the process is to end: what
-    isn't over within the grace period is then broken off."""
-    impatience = threading.Timer(grace, cycle.abort)
+def _ended(hold: Hold, grace: float, drained: Drained) -> Iterator[Callable[[], None]]:
+    """Finish what is in hand after the block, and count it in `drained`.
+
+    Gives what to call, any number of times, when the process is to end: what isn't over within the grace period (s) is
+    then broken off.
+    """
+    impatience = threading.Timer(grace, hold.abort)
     impatience.daemon = True
 
     def stop() -> None:
-        cycle.stop()
+        hold.stop()
         if impatience.ident is None:
             impatience.start()
 
     try:
         yield stop
     finally:
-        cycle.end(grace)
+        drained.add(hold.end(grace))
         impatience.cancel()
 
 
@@ -187,15 +189,15 @@ def preview(context: Context) -> list[Foreseen]:
     """What each message would come to, were the mailbox drained now."""
     settings, parts = context.settings, context.parts
     with context.visit() as (session, _):
+        journal = parts.journal_parts()
         found = Preview(
-            parts.journal.messages,
-            parts.journal.places,
-            account=settings.account.address,
+            messages=journal.messages,
+            poll=journal.poll(parts.layout, settings.poll.since),
+            fingerprints=journal.fingerprints,
             layout=parts.layout,
             classify=classify_of(settings),
             routes=router_of(settings),
             limits=limits_of(settings),
-            since=settings.poll.since,
         )
         return list(found.foresee(session))
 

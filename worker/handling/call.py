@@ -8,14 +8,15 @@ from datetime import timedelta
 from typing import Protocol
 
 from worker.handling.failure import Elsewhere, came_of
-from worker.handling.gate import PAUSED, Keeper
+from worker.handling.gate import Keeper
 from worker.handling.handler import Handler
 from worker.handling.output import Guests
 from worker.logs import get_logger
 from worker.logs.redaction import class_of
 from worker.message.message import Message
 from worker.message.mime.limits import MessageError
-from worker.message.outcome import STAND_IN, Outcome, State
+from worker.message.outcome import Outcome, State
+from worker.message.reasons import Reason
 from worker.message.verdict import Path
 
 log = get_logger()
@@ -70,7 +71,7 @@ class Try:
         """
         try:
             if message.stand_in is not None:
-                return Outcome(State.PENDING, reason=f"{STAND_IN}{message.stand_in}", after=STAND_IN_WAIT)
+                return Outcome(State.PENDING, reason=Reason.PLACEHOLDER.stored(message.stand_in), after=STAND_IN_WAIT)
             routes = self._routes.handlers_for(message)
         except MessageError as error:
             return Outcome(State.FAILED, reason=f"unparsed:{came_of(error).kind}")
@@ -95,7 +96,8 @@ class Try:
             return self._call(name, message, done, route)[1]
         with keeper.room(done):
             if (wait := keeper.held(message.key)) is not None:
-                return Outcome(State.PENDING, done=done, reason=f"{PAUSED}{name}", after=wait, route=route, held=True)
+                reason = Reason.PAUSED.stored(name)
+                return Outcome(State.PENDING, done=done, reason=reason, after=wait, route=route, held=True)
             word = "nothing"
             try:
                 with keeper.watching(message.key):

@@ -15,9 +15,6 @@ from worker.logs import get_logger
 
 log = get_logger()
 
-PAUSED = "paused:"
-"""The reason, before the handler's name, of a message that waits for a handler that is paused."""
-
 
 class Busy(Exception):
     """The handler has as many messages as it may have. Not an error: the message waits, and its thread is free.

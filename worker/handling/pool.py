@@ -34,7 +34,7 @@ class InHand:
     """
 
     record: Record
-    message: Message
+    message: Message | None
     already_done: Collection[str]
     size: int
     done: list[str] = field(default_factory=list)
@@ -57,10 +57,15 @@ class Hands:
         threads: int,
         *,
         may_begin: Callable[[], bool] = lambda: True,
+        on_finished: Callable[[], None] = lambda: None,
     ) -> None:
-        """may_begin: asked, in the threads, before each message; while it says no, none is begun."""
+        """may_begin: asked, in the threads, before each message; while it says no, none is begun.
+
+        on_finished: told, in the threads, that a message was given back.
+        """
         self._attempt = attempt
         self._may_begin = may_begin
+        self._on_finished = on_finished
         self._waiting: queue.SimpleQueue[InHand | None] = queue.SimpleQueue()
         self._finished: queue.SimpleQueue[tuple[InHand, Outcome] | None] = queue.SimpleQueue()
         self._in_hand: dict[int, InHand] = {}
@@ -71,7 +76,6 @@ class Hands:
         self._with: dict[int, InHand] = {}
         self._overdue: set[int] = set()
         self._threads = threads
-        self.on_finished: Callable[[], None] = lambda: None
         for _ in range(threads):
             self._start()
 
@@ -95,6 +99,12 @@ class Hands:
         item = InHand(record, message, already_done, message.size)
         self._in_hand[record.id] = item
         self._waiting.put(item)
+
+    def finish(self, record: Record, outcome: Outcome) -> None:
+        """A message that needs no handler comes back with this outcome, with the next of those that are collected."""
+        item = InHand(record, None, (), 0)
+        self._in_hand[record.id] = item
+        self._finished.put((item, outcome))
 
     def finished(self, wait: float) -> list[Finished]:
         """What the threads gave back, waiting at most so many seconds for the first, or until `interrupt`."""
@@ -186,7 +196,10 @@ class Hands:
     def _handle(self, item: InHand) -> None:
         try:
             with bound(key=item.record.key):
-                outcome = self._attempt(item.message, {*item.already_done, *item.done})
+                outcome = self._attempt(
+                    item.message,  # type: ignore[arg-type] # interim
+                    {*item.already_done, *item.done},
+                )
         except Busy as busy:
             item.done.extend(busy.done)
             with self._lock:
@@ -197,7 +210,7 @@ class Hands:
             log.error("worker.fault", exc_info=error)
             outcome = Outcome(State.PENDING, reason=f"fault:{class_of(error).__name__}")
         self._finished.put((item, replace(outcome, done=(*item.done, *outcome.done))))
-        self.on_finished()
+        self._on_finished()
 
     def _take_up(self, item: InHand) -> bool:
         """The handler that a message was laid aside for has room; false when it isn't wanted for it any more."""
@@ -232,3 +245,6 @@ class Hands:
                 return False
             del self._held[row]
             return True
+
+
+Pool = Hands

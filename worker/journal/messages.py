@@ -6,11 +6,12 @@ from typing import Any
 
 from sqlalchemy import Connection, and_, bindparam, case, delete, func, select, update
 
-from worker.journal.records import DELETED, Counts, NewMessage, Record
+from worker.journal.records import Counts, NewMessage, Record
 from worker.journal.rows import Rows, chunks, evidence_json
 from worker.journal.schema import delivery, message, tally
 from worker.message.key import look_alike
 from worker.message.outcome import State
+from worker.message.reasons import Reason
 from worker.message.verdict import Path, Verdict
 
 
@@ -143,14 +144,14 @@ class Messages(Rows):
                 message.c.settled_at < then,
                 message.c.received_at < then,
                 message.c.settle_to == message.c.folder,
-                message.c.reason.is_distinct_from(DELETED),
+                message.c.reason.is_distinct_from(Reason.DELETED.stored()),
             )
         )
 
     def deleted(self, ids: Sequence[int]) -> None:
         """Record that we deleted these messages from the mailbox, as the settings say."""
         self._update_many(
-            update(message).where(message.c.id == bindparam("row")).values(uid=None, reason=DELETED),
+            update(message).where(message.c.id == bindparam("row")).values(uid=None, reason=Reason.DELETED.stored()),
             [{"row": row} for row in ids],
         )
 

@@ -2,13 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Protocol
 
 from worker.message.outcome import State
-from worker.message.verdict import Path, Verdict
-
-DELETED = "deleted"
-"""The reason stored for a handled message that we deleted from the mailbox, as the settings say."""
+from worker.message.reasons import Reason, read_reason
+from worker.message.verdict import MailPath, Verdict
 
 
 class Numbered(Protocol):
@@ -35,6 +34,21 @@ class Place:
         return self.uid_in(state) is not None
 
 
+class InHand(StrEnum):
+    """How a message was handed over. Stored until its outcome is recorded."""
+
+    ALONE = "alone "
+    """By itself: a crash now counts as its own. Stored with the run's name after it."""
+    TOGETHER = ""
+    """Beside others. Stored as the run's name."""
+    SUSPECT = "suspect"
+    """Was being handled when a run crashed. Kept until the retry, because the next crash may be another message's."""
+
+    def stored(self, run: str) -> str:
+        """How it is stored for this run."""
+        return str(self) if self is InHand.SUSPECT else f"{self}{run}"
+
+
 @dataclass(frozen=True, slots=True)
 class Record:
     """A message as the journal knows it."""
@@ -59,6 +73,27 @@ class Record:
     reason: str | None = None
     waiting_since: float | None = None
     sender: str | None = None
+
+    @property
+    def is_deleted(self) -> bool:
+        """Whether we deleted it from the mailbox, as the settings say."""
+        return read_reason(self.reason)[0] is Reason.DELETED
+
+    @property
+    def is_placeholder(self) -> bool:
+        """Whether the server showed a placeholder instead of it at the last try."""
+        return read_reason(self.reason)[0] is Reason.PLACEHOLDER
+
+    @property
+    def paused_handler(self) -> str:
+        """The paused handler that it waits for; empty for none."""
+        reason, detail = read_reason(self.reason)
+        return detail if reason is Reason.PAUSED else ""
+
+    @property
+    def was_alone(self) -> bool:
+        """Whether it was being handled alone when its run ended."""
+        return (self.in_hand or "").startswith(InHand.ALONE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +127,7 @@ class Result:
     failed_handler: str | None = None
     waiting: bool = False
     untried: bool = False
-    path: Path = Path.CLEAN
+    path: MailPath = MailPath.CLEAN
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +146,3 @@ class Counts:
     by_state: Mapping[State, int]
     released: int
     oldest_pending_at: float | None
-
-
-SUSPECT = "suspect"
-"""Was being handled when a run crashed. Kept until the retry, because the next crash may be another message's."""

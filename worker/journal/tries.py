@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import Connection, and_, bindparam, case, func, literal, or_, select, update
 
-from worker.journal.records import SUSPECT, Record, Result
+from worker.journal.records import InHand, Record, Result
 from worker.journal.rows import Rows, chunks
 from worker.journal.schema import delivery, known_sender, message
 from worker.message.outcome import State
@@ -59,13 +59,17 @@ class Tries(Rows):
         with self._write() as connection:
             connection.execute(update(message).where(waits).values(next_at=until))
 
-    def begin_tries(self, ids: Sequence[int], run: str) -> None:
-        """Count a try of each message and mark it as in hand. Call this before touching its content."""
+    def begin_tries(self, ids: Sequence[int], run: str, *, alone: bool) -> None:
+        """Count a try of each message and mark it as in hand. Call this before touching its content.
+
+        run: names the run that handles them. alone: whether it handles nothing else meanwhile.
+        """
+        in_hand = (InHand.ALONE if alone else InHand.TOGETHER).stored(run)
         self._update_many(
             update(message)
             .where(message.c.id == bindparam("row"))
             .values(tries=message.c.tries + 1, in_hand=bindparam("run")),
-            [{"row": id_, "run": run} for id_ in ids],
+            [{"row": id_, "run": in_hand} for id_ in ids],
         )
 
     def put_back(self, ids: Sequence[int]) -> None:
@@ -84,14 +88,16 @@ class Tries(Rows):
     def suspect(self, ids: Sequence[int]) -> None:
         """Uncount the try of messages whose fetch failed, and mark them as suspect: each is tried alone next."""
         self._update_many(
-            update(message).where(message.c.id == bindparam("row")).values(tries=message.c.tries - 1, in_hand=SUSPECT),
+            update(message)
+            .where(message.c.id == bindparam("row"))
+            .values(tries=message.c.tries - 1, in_hand=InHand.SUSPECT),
             [{"row": id_} for id_ in ids],
         )
 
     def not_alone(self, ids: Sequence[int]) -> None:
         """Mark messages as suspect because they are no longer handled alone: a crash now isn't counted against them."""
         self._update_many(
-            update(message).where(message.c.id == bindparam("row")).values(in_hand=SUSPECT),
+            update(message).where(message.c.id == bindparam("row")).values(in_hand=InHand.SUSPECT),
             [{"row": id_} for id_ in ids],
         )
 
@@ -99,7 +105,9 @@ class Tries(Rows):
         """Count a crash of a run that was handling this message alone. The message stays suspect."""
         with self._write() as connection:
             connection.execute(
-                update(message).where(message.c.id == record.id).values(in_hand=SUSPECT, deaths=message.c.deaths + 1)
+                update(message)
+                .where(message.c.id == record.id)
+                .values(in_hand=InHand.SUSPECT, deaths=message.c.deaths + 1)
             )
 
     def record(self, results: Sequence[Result], now: float) -> None:

@@ -2,12 +2,22 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from typing import Protocol
 
 from worker.login.credential import Password
 from worker.login.guard import Guard
 from worker.mailbox.errors import MailboxError
 from worker.mailbox.folders import FolderInfo, Layout, find_junk, missing, require
 from worker.mailbox.session import Session
+
+
+class ChecksServer(Protocol):
+    """Refuses a server that can't do what the settings ask for."""
+
+    def check(self, session: Session) -> None:
+        """Raises:
+        CannotMove: the server lacks a command that is needed.
+        """
 
 
 class Connector:
@@ -21,15 +31,15 @@ class Connector:
         layout: Layout,
         junk_setting: str,
         targets: Sequence[str],
-        check: Callable[[Session], None],
+        settle: ChecksServer,
     ) -> None:
-        """targets: folders that mail is moved to, created where they are missing. check: refuses a server."""
+        """targets: folders that mail is moved to, created where they are missing."""
         self._new_session = new_session
         self._guard = guard
         self._layout = layout
         self._junk_setting = junk_setting
         self._targets = targets
-        self._check = check
+        self._settle = settle
         self._session: Session | None = None
 
     def session(self) -> tuple[Session, bool]:
@@ -71,11 +81,40 @@ class Connector:
                 session.close()
 
     def _prepare(self, session: Session, folders: Sequence[FolderInfo]) -> None:
-        self._check(session)
+        self._settle.check(session)
         self._layout.junk = find_junk(folders, self._junk_setting)
         require(folders, self._layout.watched)
         for name in missing(folders, self._targets):
             session.create(name)
+
+
+class ReconnectWaits:
+    """How long to wait after lost connections in a row: longer each time, until a connection has done its work."""
+
+    def __init__(self, waits: Sequence[float]) -> None:
+        """waits: seconds after the first loss, the second, …; the last repeats."""
+        self._waits = waits
+        self.losses = 0
+
+    @property
+    def are_used_up(self) -> bool:
+        """Whether each wait was waited."""
+        return self.losses >= len(self._waits)
+
+    @property
+    def longest(self) -> float:
+        """The longest of the waits (s)."""
+        return max(self._waits)
+
+    def next(self, asked: float) -> float:
+        """Count a loss; returns the seconds to wait after it, as many at least as were asked for."""
+        wait = max(self._waits[min(self.losses, len(self._waits) - 1)], asked)
+        self.losses += 1
+        return wait
+
+    def start_over(self) -> None:
+        """A connection has done its work."""
+        self.losses = 0
 
 
 def log_in(session: Session, guard: Guard, *, keep_last: bool = False) -> list[FolderInfo]:

@@ -1,10 +1,24 @@
 """`once`: poll until nothing more comes."""
 
 from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from worker.journal.lease import LeaseLost
+from worker.journal.messages import Messages
+from worker.logs import get_logger
+from worker.loop.connection import ReconnectWaits
+from worker.loop.go_ahead import GoAhead
+from worker.loop.hold import Hold
+from worker.loop.housekeeping import PasswordAge
+from worker.loop.poll_notes import PollNotes
+from worker.loop.troubles import PASSING, is_about_the_login, trouble_of
 from worker.message.outcome import State
+from worker.pipeline.pipeline import Pipeline
 from worker.pipeline.report import Report
+from worker.pipeline.stop import Stop
+
+log = get_logger()
 
 MOST_PATIENCE = 2.0
 """`once` waits for a server that asks for a pause, unless it asks for more than so many of our longest waits."""
@@ -35,3 +49,117 @@ class Drained:
     def __bool__(self) -> bool:
         """Whether anything was done."""
         return bool(self.new or self.outcomes.total())
+
+
+class MailboxDrain:
+    """Polls until nothing more comes of it."""
+
+    def __init__(
+        self,
+        *,
+        hold: Hold,
+        go_ahead: GoAhead,
+        pipeline: Pipeline,
+        messages: Messages,
+        notes: PollNotes,
+        age: PasswordAge,
+        reconnect: Sequence[float],
+        clock: Callable[[], float],
+    ) -> None:
+        """reconnect: waits (s) after lost connections."""
+        self._hold = hold
+        self._go_ahead = go_ahead
+        self._pipeline = pipeline
+        self._messages = messages
+        self._notes = notes
+        self._age = age
+        self._reconnect = ReconnectWaits(reconnect)
+        self._clock = clock
+
+    def run(self, drained: Drained) -> None:
+        """Poll until nothing more comes; count in `drained` what was done, also where this fails.
+
+        What goes wrong is raised, and remembered as the last poll. A connection that is lost on the way is made anew,
+        after the waits of the settings, until these are used up.
+
+        Raises:
+            LeaseHeld: another worker is at it.
+            Paused: nothing may be handed over.
+            Stop: the process is to end, and what was in hand has yet to.
+            Everything that `Connector.session` and `Pipeline.poll` raise.
+        """
+        try:
+            self._take_turn()
+            self._drain(drained)
+        except (LeaseHeld, Paused, Stop, LeaseLost):
+            raise
+        except Exception as error:
+            self._notes.failed(trouble_of(error, self._clock()).name, new=drained.new)
+            raise
+        finally:
+            self._age.look()
+
+    def _take_turn(self) -> None:
+        if not self._hold.take_lease():
+            raise LeaseHeld(
+                "Another worker holds the work lease of this account and drains the mailbox. Nothing was done here."
+            )
+        if self._go_ahead.is_paused():
+            raise Paused(
+                "The worker is paused: nothing was handed over, and no connection was made. "
+                "End the pause with `nhsmail-worker resume`."
+            )
+
+    def _drain(self, drained: Drained) -> None:
+        try:
+            unread = self._until_nothing_comes(drained)
+        except Stop:
+            self._tell_of_a_pause()
+            raise
+        if self._go_ahead.is_stopping():
+            raise Stop
+        self._notes.went_well(new=drained.new)
+        drained.due = self._messages.counts().by_state[State.PENDING] + unread
+
+    def _until_nothing_comes(self, drained: Drained) -> int:
+        """Poll on; returns of how many messages the server shows no header yet."""
+        reached = False
+        while True:
+            try:
+                session, is_new = self._hold.session()
+                reached = True
+                if is_new:
+                    self._pipeline.look_anew(connected=True)
+                report = self._pipeline.poll(session)
+            except PASSING as error:
+                if not reached:
+                    raise
+                self._reconnect_later(error, drained)
+            else:
+                drained.add(report)
+                self._reconnect.start_over()
+                if not report.anything:
+                    return report.unread
+
+    def _reconnect_later(self, error: Exception, drained: Drained) -> None:
+        """Wait until the connection may be made anew; where there is nothing to wait for, raise what ended it."""
+        self._hold.let_go(error)
+        done = self._pipeline.take_report()
+        drained.add(done)
+        if done.anything:
+            self._reconnect.start_over()
+        asked = trouble_of(error, self._clock()).asked or 0.0
+        is_too_long = asked > MOST_PATIENCE * self._reconnect.longest
+        if self._reconnect.are_used_up or is_too_long or is_about_the_login(error):
+            raise error
+        wait = self._reconnect.next(asked)
+        log.warning("connection.lost", error=type(error).__name__, wait=wait, losses=self._reconnect.losses)
+        self._go_ahead.wait(wait)
+
+    def _tell_of_a_pause(self) -> None:
+        """Where a drain was stopped by a pause, say so."""
+        if not self._go_ahead.is_stopping() and self._go_ahead.is_paused():
+            raise Paused(
+                "A person has paused the worker meanwhile: what the handlers had by then is written down, and nothing "
+                "more is handed over or moved. End the pause with `nhsmail-worker resume`."
+            )

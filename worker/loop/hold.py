@@ -1,20 +1,132 @@
-"""The lease and the connection, held together."""
+"""The lease and the connection, held together: what begins with them, and what is given up when they are lost."""
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from typing import Protocol
 
-STANDBY = 5.0
-"""Seconds between two looks at whether the lease is free, or the pause over."""
+from worker.journal.database import JournalUnavailable
+from worker.journal.lease import Lease, LeaseLost
+from worker.login.guard import Guard
+from worker.logs import get_logger
+from worker.loop.connection import Connector
+from worker.loop.go_ahead import GoAhead
+from worker.mailbox.errors import MailboxError, TokenExpired
+from worker.mailbox.session import Session
+from worker.pipeline.observer import Observer
+from worker.pipeline.pipeline import Pipeline
+from worker.pipeline.report import Report
+from worker.pipeline.stop import Stop
+
+log = get_logger()
 
 
-@dataclass
-class Condition:
-    """What the worker is doing, for health and page: read from other threads, written by the cycle.
+class Interruptible(Protocol):
+    """What the pipeline waits for."""
 
-    trouble: a word of ours; None: all is well. next_at: epoch s of the next login or connection, where one is awaited.
-    """
+    def interrupt(self) -> None:
+        """End the wait, so that the next step asks whether to go on; from another thread."""
 
-    trouble: str | None = None
-    advice: str = ""
-    last_good_poll: float | None = None
-    holds_lease: bool = False
-    runs: int = field(default=0)
+
+class Hold:
+    """What one process holds of the mailbox. Used by the scheduler's thread; `stop` and `abort` from any."""
+
+    def __init__(
+        self,
+        *,
+        lease: Lease,
+        connector: Connector,
+        pipeline: Pipeline,
+        pool: Interruptible,
+        go_ahead: GoAhead,
+        guard: Guard,
+        observer: Observer,
+        monotonic: Callable[[], float],
+    ) -> None:
+        self._lease = lease
+        self._connector = connector
+        self._pipeline = pipeline
+        self._pool = pool
+        self._go_ahead = go_ahead
+        self._guard = guard
+        self._observer = observer
+        self._monotonic = monotonic
+        self._began = False
+        self._term = 0
+        self._told_held: bool | None = None
+
+    def take_lease(self) -> bool:
+        """Take the lease, or renew it; False while another worker holds it. May raise `JournalUnavailable`."""
+        held = self._lease.acquire()
+        if held and self._began and self._lease.term != self._term:
+            self.give_up()  # it was another's for a while
+        if held and not self._began:
+            self._pipeline.begin()
+            self._began, self._term = True, self._lease.term
+        if held != self._told_held:
+            log.info("lease.taken" if held else "lease.held_elsewhere")
+            if held or self._told_held:  # who never had it has lost nothing
+                self._observer.lease(held=held)
+            self._told_held = held
+        if not held and self._began:
+            self.give_up()
+        return held
+
+    def give_up(self) -> None:
+        """The lease is lost: what is in hand is another worker's."""
+        self._began = False
+        self._pipeline.abandon()
+        self._connector.close()
+
+    def heartbeat(self) -> None:
+        """Renew the lease, also while a poll is busy, and see what other hosts have tried; from a thread of its own."""
+        try:
+            self._lease.renew()
+            self._guard.keep_watch()
+        except JournalUnavailable:
+            log.error("journal.unavailable")
+
+    def session(self) -> tuple[Session, bool]:
+        """The session, and whether it is a new one. Raises what `Connector.session` raises."""
+        return self._connector.session()
+
+    def let_go(self, error: Exception) -> None:
+        """Give up the connection that this has ended, and keep what came of the messages."""
+        if isinstance(error, TokenExpired):
+            self._connector.token_expired()
+        self._connector.close()
+        try:
+            self._pipeline.record_finished()
+        except LeaseLost:
+            log.info("lease.held_elsewhere")
+        except JournalUnavailable:
+            log.error("journal.unavailable")
+
+    def stop(self) -> None:
+        """Begin nothing more; from another thread."""
+        self._go_ahead.stop()
+        self._pool.interrupt()
+
+    def abort(self) -> None:
+        """End the connection under whatever waits for the server; from another thread, when a stop takes too long."""
+        session = self._connector.current()
+        if session is not None:
+            session.abort()
+
+    def end(self, grace: float) -> Report:
+        """After the last run: let what is in hand end, record it, settle it while the connection and lease hold.
+
+        In a pause it isn't settled: the first poll after the pause does that. Returns what was done by then.
+        """
+        done = self._finish(grace) if self._began else Report()
+        self._connector.close()
+        self._lease.release()
+        return done
+
+    def _finish(self, grace: float) -> Report:
+        try:
+            session = None if self._go_ahead.was_paused() else self._connector.current()
+            self._go_ahead.let_finish()
+            self._pipeline.stop(grace, self._monotonic, session)
+            return self._pipeline.take_report()
+        except (MailboxError, JournalUnavailable, Stop) as error:
+            log.warning("worker.end_unsettled", error=type(error).__name__)
+            return Report()

@@ -1,10 +1,19 @@
-"""Once a day: what is old in the journal is forgotten."""
+"""What is done from time to time beside the mail: old mail and old rows go, and the password's age is looked at."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Protocol
 
+from worker.journal.database import JournalUnavailable
 from worker.journal.facts import Facts
+from worker.journal.messages import Messages
+from worker.login.guard import Guard
 from worker.logs import get_logger
+from worker.loop.go_ahead import GoAhead
+from worker.loop.steady_clock import SteadyClock
+from worker.mailbox.folders import Layout
 from worker.mailbox.session import Session
+from worker.pipeline.settle import Settle
 
 log = get_logger()
 
@@ -15,6 +24,36 @@ UPKEEP = "upkeep"
 
 EVERY = 86_400.0
 """Seconds between two upkeeps."""
+AGE_EVERY = 3600.0
+"""Seconds between two looks at the password's age."""
+
+
+class Chore(Protocol):
+    """Offered a connection once an hour, between polls."""
+
+    def do(self, session: Session) -> None:
+        """Do what is due. May leave another folder selected."""
+
+
+class Compacts(Protocol):
+    """Rids the journal of rows of messages."""
+
+    def __call__(self, session: Session, /) -> int:
+        """Returns how many rows went."""
+
+
+class Attempts(Protocol):
+    """The rows of login attempts."""
+
+    def compact(self, before: float) -> object:
+        """Forget those from before this time (epoch s)."""
+
+
+class Requests(Protocol):
+    """The rows of what people asked for."""
+
+    def forget(self, before: float) -> object:
+        """Forget those that were done with before this time (epoch s)."""
 
 
 class Upkeep:
@@ -24,25 +63,91 @@ class Upkeep:
         self,
         facts: Facts,
         *,
-        compact: Callable[[Session], int],
-        forget: Sequence[Callable[[float], object]],
+        compact: Compacts,
+        attempts: Attempts,
+        requests: Requests,
         keep: float,
         clock: Callable[[], float],
     ) -> None:
-        """compact: rows of messages. forget: other rows, those that were done with before a time (epoch s). keep: s."""
+        """keep: seconds for which rows are kept."""
         self._facts = facts
         self._compact = compact
-        self._forget = forget
+        self._attempts = attempts
+        self._requests = requests
         self._keep = keep
         self._clock = clock
 
-    def __call__(self, session: Session) -> None:
+    def do(self, session: Session) -> None:
         """Do it where a day has passed. Leaves another folder selected, perhaps."""
         now, last = self._clock(), self._facts.recall(UPKEEP)
         if last is not None and 0 <= now - float(last) < EVERY:
             return
         self._facts.remember(UPKEEP, repr(now))
-        for forget in self._forget:
-            forget(now - self._keep)
+        self._attempts.compact(now - self._keep)
+        self._requests.forget(now - self._keep)
         if count := self._compact(session):
             log.info("journal.compacted", count=count)
+
+
+class DeleteHandled:
+    """Deletes mail from the folder of handled mail that was handled long ago, while the clock can be trusted."""
+
+    def __init__(
+        self,
+        *,
+        messages: Messages,
+        settle: Settle,
+        layout: Layout,
+        go_ahead: GoAhead,
+        facts: Facts,
+        clock: Callable[[], float],
+        older_than: timedelta,
+    ) -> None:
+        self._messages = messages
+        self._settle = settle
+        self._layout = layout
+        self._go_ahead = go_ahead
+        self._steady_clock = SteadyClock(facts, clock)
+        self._clock = clock
+        self._older_than = older_than
+
+    def do(self, session: Session) -> None:
+        """Delete what was handled longer ago than that."""
+        if not self._steady_clock.is_steady():
+            return
+        old = self._messages.handled_before(self._clock() - self._older_than.total_seconds())
+        if not old:
+            return
+        self._go_ahead.go_on()
+        deleted = self._settle.delete(session, old)
+        self._messages.deleted(deleted)
+        if deleted:
+            log.info("mailbox.handled_deleted", count=len(deleted))
+        session.select(self._layout.watched[0])
+
+
+class PasswordAge:
+    """Has the guard warn of the password's end, also while something keeps us from the mail: it runs out all the same.
+
+    Looked at after the run, so that it is the password that the run logged in with.
+    """
+
+    def __init__(self, guard: Guard, monotonic: Callable[[], float]) -> None:
+        self._guard = guard
+        self._monotonic = monotonic
+        self._due_at = 0.0
+
+    def look_hourly(self) -> None:
+        """Look at it where an hour has passed. Never raises."""
+        if self._monotonic() >= self._due_at:
+            self._due_at = self._monotonic() + AGE_EVERY
+            self.look()
+
+    def look(self) -> None:
+        """Look at it now. Never raises."""
+        try:
+            self._guard.check_age()
+        except JournalUnavailable:
+            log.error("journal.unavailable")
+        except Exception as error:
+            log.error("worker.fault", exc_info=error)

@@ -5,7 +5,21 @@ import select
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from typing import Any, Protocol
+
+
+class WatchesSocket(Protocol):
+    """Told which socket to watch for news."""
+
+    def watch(self, fileno: int | None) -> None:
+        """Watch this socket from now on; None: nothing."""
+
+
+class NoWatcher:
+    """Watches nothing: `once` waits for no news."""
+
+    def watch(self, fileno: int | None) -> None:
+        """Do nothing."""
 
 
 class Watcher:

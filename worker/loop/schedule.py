@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.jobstores.base import JobLookupError
@@ -31,48 +32,43 @@ logging.getLogger("apscheduler.scheduler").setLevel(logging.ERROR)
 
 
 class Schedule:
-    """Runs one job again and again in a thread of its own, until a signal ends it.
+    """Runs one job again and again in a thread of its own, until a signal ends it."""
 
-    work: returns the seconds until its next run, at most `every`; None: `every`.
-    heartbeat: called every `heartbeat_every` seconds in another thread, also while work is busy.
-    """
-
-    def __init__(
-        self,
-        work: Callable[[], float | None],
-        every: timedelta,
-        heartbeat: Callable[[], None],
-        heartbeat_every: float,
-    ) -> None:
-        self._work = work
+    def __init__(self, *, every: timedelta, heartbeat_every: float) -> None:
+        """every: between two runs, at most. heartbeat_every: seconds."""
         self._every = every
+        self._heartbeat_every = heartbeat_every
         self._wanted = threading.Event()
         self._gate = threading.Lock()
-        self._ended = False
+        self._scheduler: BackgroundScheduler | None = None
         self._over = threading.Event()
-        self._scheduler = BackgroundScheduler(
-            executors={_WORK: ThreadPoolExecutor(1), _HEARTBEAT: ThreadPoolExecutor(1)},
-            # Two instances, one thread: a run that is woken while another is busy waits for it and isn't dropped.
-            job_defaults={"max_instances": 2, "coalesce": True, "misfire_grace_time": None},
-            timezone=UTC,
-        )
-        self._scheduler.add_job(
-            self._run_work, "interval", id=_WORK, executor=_WORK, seconds=every.total_seconds(), next_run_time=_now()
-        )
-        self._scheduler.add_job(heartbeat, "interval", id=_HEARTBEAT, executor=_HEARTBEAT, seconds=heartbeat_every)
 
-    def run(self, end: Ending, *, ending: Callable[[], None]) -> signal.Signals:
-        """Run until `end` returns; `ending` is called then, before the work in progress is waited for."""
-        self._scheduler.start()
+    def run(
+        self,
+        work: Callable[[], float | None],
+        heartbeat: Callable[[], None],
+        end: Ending,
+        *,
+        ending: Callable[[], None],
+    ) -> signal.Signals:
+        """Run until `end` returns; `ending` is called then, before the work in progress is waited for.
+
+        work: returns the seconds until its next run, at most `every`; None: `every`.
+        heartbeat: called every `heartbeat_every` seconds in another thread, also while work is busy.
+        """
+        scheduler = self._scheduler_of(work, heartbeat)
+        with self._gate:
+            self._scheduler = scheduler
+        scheduler.start()
         threading.Thread(target=self._mind_the_clock, name="clock", daemon=True).start()
         received = end()
         log.info("worker.stopping", signal=received.name)
         ending()
         # The scheduler waits for the work in progress under a lock that setting a next run needs: none is set any more.
         with self._gate:
-            self._ended = True
+            self._scheduler = None
         self._over.set()
-        self._scheduler.shutdown(wait=True)
+        scheduler.shutdown(wait=True)
         return received
 
     def alive(self) -> bool:
@@ -86,11 +82,29 @@ class Schedule:
             self._wanted.set()
             self._run_at(_now())
 
-    def _run_work(self) -> None:
+    def _scheduler_of(self, work: Callable[[], float | None], heartbeat: Callable[[], None]) -> BackgroundScheduler:
+        scheduler = BackgroundScheduler(
+            executors={_WORK: ThreadPoolExecutor(1), _HEARTBEAT: ThreadPoolExecutor(1)},
+            # Two instances, one thread: a run that is woken while another is busy waits for it and isn't dropped.
+            job_defaults={"max_instances": 2, "coalesce": True, "misfire_grace_time": None},
+            timezone=UTC,
+        )
+        scheduler.add_job(
+            partial(self._run_work, work),
+            "interval",
+            id=_WORK,
+            executor=_WORK,
+            seconds=self._every.total_seconds(),
+            next_run_time=_now(),
+        )
+        scheduler.add_job(heartbeat, "interval", id=_HEARTBEAT, executor=_HEARTBEAT, seconds=self._heartbeat_every)
+        return scheduler
+
+    def _run_work(self, work: Callable[[], float | None]) -> None:
         self._wanted.clear()
         wait: float | None = None
         try:
-            wait = self._work()
+            wait = work()
         finally:
             every = self._every.total_seconds()
             delay = 0.0 if self._wanted.is_set() else min(every if wait is None else max(wait, 0.0), every)
@@ -98,7 +112,7 @@ class Schedule:
 
     def _run_at(self, when: datetime, job: str = _WORK) -> None:
         with self._gate, suppress(JobLookupError):
-            if not self._ended:
+            if self._scheduler is not None:
                 self._scheduler.modify_job(job, next_run_time=when)
 
     def _mind_the_clock(self) -> None:

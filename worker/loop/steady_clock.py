@@ -10,7 +10,7 @@ ENOUGH = 86_400.0
 """Seconds for which the clock must have gone on evenly; and how far it may be on from one look to the next."""
 
 
-class Evenly:
+class SteadyClock:
     """Looks at the clock, over restarts. A clock that was put ahead or back has to go on evenly for a day first.
 
     What a stopped worker didn't see for a day counts as put ahead. Less than a day ahead doesn't show, nor does much
@@ -21,7 +21,7 @@ class Evenly:
         self._facts = facts
         self._clock = clock
 
-    def __call__(self) -> bool:
+    def is_steady(self) -> bool:
         """Whether it has. May raise `JournalUnavailable`."""
         now = self._clock()
         since, last = map(float, (self._facts.recall(CLOCK) or f"{now!r} {now!r}").split())

@@ -25,6 +25,24 @@ def fingerprint(account: str, headers: Headers) -> str:
     return base64.b32encode(digest)[:_LENGTH].decode("ascii").lower()
 
 
+class Fingerprints:
+    """The fingerprints of one account's messages."""
+
+    def __init__(self, account: str) -> None:
+        """account: its address."""
+        self._account = account
+        self.of_nothing = fingerprint(account, Headers(()))
+        """That of every message whose header isn't shown: nothing tells these apart."""
+
+    def of(self, headers: Headers) -> str:
+        """As `fingerprint`."""
+        return fingerprint(self._account, headers)
+
+    def of_block(self, block: bytes) -> str:
+        """As `fingerprint`, of a header block as fetched."""
+        return fingerprint(self._account, Headers.from_bytes(block))
+
+
 def look_alike(key: str, number: int) -> MessageKey:
     """The key of the first, second, … message with the same headers. key: the first one's."""
     return MessageKey(key if number == 1 else f"{key}-{number}")

@@ -53,10 +53,6 @@ class State(StrEnum):
     """Taken away by somebody else before it was done."""
 
 
-STAND_IN = "stand-in:"
-"""The reason, before its name, of a message in whose place the server shows something else for now."""
-
-
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What one try at one message came to.

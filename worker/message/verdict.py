@@ -4,11 +4,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
-class Path(StrEnum):
+class MailPath(StrEnum):
     """The way that a message takes through the worker."""
 
     CLEAN = "clean"
     JUNK = "junk"
+
+
+Path = MailPath
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,5 +36,5 @@ class Evidence:
 class Verdict:
     """The path of a message and everything that was read to decide it."""
 
-    path: Path
+    path: MailPath
     evidence: tuple[Evidence, ...] = ()

@@ -15,10 +15,11 @@ from worker.logs import get_logger
 from worker.message.message import Message
 from worker.message.outcome import Outcome, State
 from worker.message.verdict import Path
+from worker.observe.announcer import Announcer
 from worker.observe.audit.trail import AuditTrail, AuditUnavailable
 from worker.observe.health import Health
 from worker.observe.metrics import Metrics
-from worker.pipeline.observer import Watching
+from worker.pipeline.observer import Observer
 from worker.settings import Settings, values_by_setting
 
 log = get_logger()
@@ -26,7 +27,7 @@ log = get_logger()
 _ENDS = frozenset({State.HANDLED, State.JUNK, State.FAILED})
 
 
-class Listener(Watching):
+class Listener(Observer):
     """One for each process. Told by the loop, the pipeline and the commands of what happens."""
 
     def __init__(
@@ -91,6 +92,9 @@ class Listener(Watching):
 
     def lease(self, *, held: bool) -> None:
         self._record("lease.taken" if held else "lease.lost", holder=self.replica)
+
+    def moved_out(self, record: Record) -> None:
+        Announcer(self.audit).moved_out(record.key)
 
     def outcome(self, record: Record, result: Result) -> None:
         path = record.verdict.path

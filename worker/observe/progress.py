@@ -7,8 +7,12 @@ from typing import TextIO
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from worker.journal.records import Record, Result
+from worker.message.outcome import State
+from worker.pipeline.observer import Observer
 
-class Drain:
+
+class Drain(Observer):
     """Counts messages seen and done. Without a bar it only counts."""
 
     def __init__(self, bar: Progress | None = None) -> None:
@@ -16,6 +20,14 @@ class Drain:
         self.done = 0
         self._bar = bar
         self._task = bar.add_task("messages", total=None) if bar is not None else None
+
+    def new(self, count: int) -> None:
+        self.found(count)
+
+    def outcome(self, record: Record, result: Result) -> None:
+        del record
+        if result.state is not State.PENDING:
+            self.finished()
 
     def found(self, count: int) -> None:
         """So many more messages are to be handled."""

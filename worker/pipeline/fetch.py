@@ -1,14 +1,14 @@
-"""Fetch: the content of messages, a batch at a time, into the hands of the pool. Tries are counted before.
+"""Fetch: the content of messages, a batch at a time, into the pool. Tries are counted before the content is touched.
 
 Knows why a message may not be had: it is too large, has killed the process too often, was taken away, isn't shown yet,
 or ends the connection.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-from worker.handling.pool import Hands
+from worker.handling.pool import Pool
 from worker.journal.messages import Messages
 from worker.journal.places import Places
 from worker.journal.records import Record
@@ -17,22 +17,20 @@ from worker.logs import get_logger
 from worker.mailbox.bisection import shown_heads
 from worker.mailbox.errors import CommandRefused, ConnectionLost, MailboxError, ProtocolFault
 from worker.mailbox.folders import Layout
-from worker.mailbox.session import Body, FolderState, Session
-from worker.message.key import MessageKey, fingerprint
+from worker.mailbox.session import Body, Session
+from worker.message.key import Fingerprints, MessageKey
 from worker.message.message import Message
 from worker.message.mime.headers import Headers
 from worker.message.mime.limits import Limits
-from worker.message.outcome import STAND_IN, Outcome, State
-from worker.message.verdict import Verdict
+from worker.message.outcome import Outcome, State
+from worker.message.verdict import MailPath
 from worker.pipeline.admit import Top
-from worker.pipeline.record import Recorder
+from worker.pipeline.whereabouts import Whereabouts
 
 log = get_logger()
 
 NOT_READY_WAIT = timedelta(minutes=5)
-"""The server lists a message and shows no content yet: asked again so often."""
-ALONE = "alone "
-"""Marks, in the journal, a message that is in hand by itself: a death now is its own."""
+"""How long until a message is asked for again that the server lists without showing its content."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +43,20 @@ class Missing:
     records: tuple[Record, ...] = ()
     sought: int = 0
     look_again: str | None = None
+
+
+class BrokenOff(Exception):
+    """An error of the mailbox ended the fetch.
+
+    records: those whose try was counted and whose content wasn't handed over. error: what ended it. at_fetch: whether
+    fetching one of these messages may be what ended it.
+    """
+
+    def __init__(self, records: Sequence[Record], error: MailboxError) -> None:
+        super().__init__(str(error))
+        self.records = tuple(records)
+        self.error = error
+        self.at_fetch = isinstance(error, ConnectionLost | ProtocolFault | CommandRefused)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,74 +79,54 @@ class Fetch:
         messages: Messages,
         tries: Tries,
         places: Places,
-        account: str,
-        hands: Hands,
-        recorder: Recorder,
+        whereabouts: Whereabouts,
+        fingerprints: Fingerprints,
+        pool: Pool,
         layout: Layout,
         limits: Limits,
         deaths: int,
-        headers_only: Callable[[Verdict], bool],
-        seek: Callable[[Session, str, Sequence[Record]], Sequence[Record]],
+        junk_by_headers: bool,
         run: str,
     ) -> None:
-        """deaths: how often the process may die with a message alone in hand. headers_only: whether the handlers of a
-        verdict want no body. seek: looks for messages in a folder that isn't watched; returns those that it misses.
-        run: names this run in the journal.
+        """deaths: how often the process may die with a message alone in hand. junk_by_headers: whether the handlers of
+        junk want no body. run: names this run in the journal.
         """
         self._messages = messages
         self._tries = tries
         self._places = places
-        self._account = account
-        self._hands = hands
-        self._recorder = recorder
+        self._whereabouts = whereabouts
+        self._fingerprints = fingerprints
+        self._pool = pool
         self._layout = layout
         self._limits = limits
         self._deaths = deaths
-        self._headers_only = headers_only
-        self._seek = seek
+        self._junk_by_headers = junk_by_headers
         self._run = run
-        self.suspects: list[int] = []
-        """Rows of messages that are to be fetched and handled alone."""
 
     def __call__(
         self, session: Session, batch: Sequence[Record], tops: dict[int, Top], *, alone: bool = False
     ) -> Missing:
-        """Count a try of each message of one folder, then touch it.
+        """Count a try of each message of one folder, then fetch it and hand it over.
 
-        tops: header blocks that are known already; those used are taken out.
+        tops: header blocks that are known already; those used are taken out. alone: whether the process handles nothing
+        else meanwhile.
+
+        Raises:
+            BrokenOff: by an error of the mailbox, after the tries were counted.
+            MailboxError: before that.
         """
         here, missing = self._at_hand(session, batch[0].place.folder, batch)
         here, absent = self._refuse_hopeless(session, here)
         missing = replace(missing, records=(*missing.records, *absent))
         if not here:
             return missing
-        self._tries.begin_tries([record.id for record in here], f"{ALONE if alone else ''}{self._run}")
+        self._tries.begin_tries([record.id for record in here], self._run, alone=alone)
         try:
             taken, astray = self._touch(session, here, tops)
         except MailboxError as error:
-            self._broke_off(
-                [record for record in here if record.id not in self._hands and not self._recorder.holds(record.id)],
-                alone=alone,
-                at_fetch=isinstance(error, ConnectionLost | ProtocolFault | CommandRefused),
-            )
-            raise
+            raise BrokenOff([record for record in here if record.id not in self._pool], error) from error
         look_again = here[0].place.folder if astray else missing.look_again
         return replace(missing, records=(*missing.records, *taken), look_again=look_again)
-
-    def _broke_off(self, records: Sequence[Record], *, alone: bool, at_fetch: bool) -> None:
-        """These weren't touched: their try didn't happen.
-
-        Where fetching them may be what ends the connection, each is next fetched alone; one that ends it even then is
-        put off, so that others go on.
-        """
-        if not at_fetch:
-            self._tries.put_back([record.id for record in records])
-        elif alone:
-            for record in records:
-                self._recorder.put(record, Outcome(State.PENDING, reason="fetch-broken", after=NOT_READY_WAIT))
-        else:
-            self._tries.suspect([record.id for record in records])
-            self.suspects += [record.id for record in records if record.id not in self.suspects]
 
     def _touch(
         self, session: Session, batch: Sequence[Record], tops: dict[int, Top]
@@ -170,7 +162,7 @@ class Fetch:
     def _take(self, fetched: _Fetched, done: set[str]) -> None:
         record = fetched.record
         if not fetched.complete:
-            self._recorder.put(record, Outcome(State.FAILED, reason="oversize"))
+            self._pool.finish(record, Outcome(State.FAILED, reason="oversize"))
             return
         message = Message(
             fetched.raw,
@@ -181,15 +173,14 @@ class Fetch:
             headers=fetched.headers,
             limits=self._limits,
         )
-        self._hands.take(record, message, done)
+        self._pool.take(record, message, done)
 
     def _looks_otherwise(self, record: Record, headers: Headers) -> bool:
-        """Whether this may be another message than the row's; a stand-in's headers were never the message's."""
-        is_stand_in = (record.reason or "").startswith(STAND_IN)
-        return not is_stand_in and fingerprint(self._account, headers) != record.fingerprint
+        """Whether this may be another message than the row's; a placeholder's headers were never the message's."""
+        return not record.is_placeholder and self._fingerprints.of(headers) != record.fingerprint
 
     def _known_anew(self, session: Session, late: Sequence[_Fetched]) -> list[_Fetched]:
-        """Of what was waited for, header and size may be others now: by these it is known again from now on.
+        """A late message may differ in header and size from its placeholder: fingerprint it again.
 
         The key stays: it is the message's name by now.
         """
@@ -198,7 +189,7 @@ class Fetch:
         known: list[_Fetched] = []
         for fetched in late:
             if head := heads.get(fetched.uid):
-                mark = fingerprint(self._account, Headers.from_bytes(head.header))
+                mark = self._fingerprints.of_block(head.header)
                 fetched = replace(fetched, record=replace(fetched.record, fingerprint=mark, size=head.size))
             known.append(fetched)
         self._messages.known_by([fetched.record for fetched in known])
@@ -211,7 +202,7 @@ class Fetch:
         above the whole message. What lies elsewhere now is found again by the next look, and its try didn't happen.
         """
         shown = {
-            head.uid: fingerprint(self._account, Headers.from_bytes(head.header))
+            head.uid: self._fingerprints.of_block(head.header)
             for head in session.heads([fetched.uid for fetched in doubtful])
         }
         astray = [fetched for fetched in doubtful if shown.get(fetched.uid) != fetched.record.fingerprint]
@@ -225,7 +216,7 @@ class Fetch:
         self, session: Session, by_uid: dict[int, Record], tops: dict[int, Top]
     ) -> Iterator[tuple[int, bytes, bool]]:
         """(UID, bytes, whole) of each message that the server shows; of some only the header is asked for."""
-        slim = [uid for uid, record in by_uid.items() if self._headers_only(record.verdict)]
+        slim = [uid for uid, record in by_uid.items() if self._wants_headers_alone(record)]
         full = [uid for uid in by_uid if uid not in slim]
         expected = sum(by_uid[uid].size for uid in full)
         known = {uid: tops[by_uid[uid].id].raw for uid in slim if by_uid[uid].id in tops}
@@ -236,6 +227,9 @@ class Fetch:
         bodies: Iterator[Body] = session.bodies(full, cap=self._limits.message, expected=expected)
         for body in bodies:
             yield body.uid, body.raw, body.complete
+
+    def _wants_headers_alone(self, record: Record) -> bool:
+        return self._junk_by_headers and record.verdict.path is MailPath.JUNK
 
     def _refuse_hopeless(self, session: Session, batch: Sequence[Record]) -> tuple[list[Record], list[Record]]:
         """Dead letters that are recognised without touching the message; returns the others, and what isn't there.
@@ -258,7 +252,7 @@ class Fetch:
                     log.error("message.oversize", key=record.key, size=record.size)
                 else:
                     log.error("message.poison", key=record.key, deaths=record.deaths)
-                self._recorder.put(record, Outcome(State.FAILED, reason=reason))
+                self._pool.finish(record, Outcome(State.FAILED, reason=reason))
         return kept, absent
 
     def _hopeless(self, record: Record) -> str | None:
@@ -273,7 +267,7 @@ class Fetch:
         self._tries.put_back([record.id for record in taken])
         for record in records:
             if record.place.uid in there:
-                self._recorder.put(record, Outcome(State.PENDING, reason="not-ready", after=NOT_READY_WAIT))
+                self._pool.finish(record, Outcome(State.PENDING, reason="not-ready", after=NOT_READY_WAIT))
         return taken
 
     def _at_hand(self, session: Session, folder: str, batch: Sequence[Record]) -> tuple[list[Record], Missing]:
@@ -285,13 +279,13 @@ class Fetch:
             if watched:
                 raise
             state = None
-        here = [] if state is None else [record for record in batch if _lies_in(record, state)]
+        here = [] if state is None else [record for record in batch if record.place.holds_in(state)]
         if len(here) == len(batch):
             return here, Missing()
         if watched:
             return here, Missing(look_again=folder)
         elsewhere = [record for record in batch if record not in here]
-        return here, Missing(tuple(self._seek(session, folder, elsewhere)), sought=len(elsewhere))
+        return here, Missing(tuple(self._whereabouts.seek(session, folder, elsewhere)), sought=len(elsewhere))
 
 
 def _headers(raw: bytes, top: Top | None) -> Headers:
@@ -299,10 +293,6 @@ def _headers(raw: bytes, top: Top | None) -> Headers:
     if top is not None and raw.startswith(top.raw.rstrip(b"\r\n")):
         return top.headers
     return Headers.from_bytes(raw)
-
-
-def _lies_in(record: Record, state: FolderState) -> bool:
-    return record.place.uidvalidity == state.uidvalidity and record.place.uid is not None
 
 
 def _when(epoch: float) -> datetime:

@@ -1,12 +1,15 @@
-"""What the worker tells of its work as it goes: nobody listens unless somebody is given. Listeners never raise."""
+"""The named events that others may listen to: one object with a method for each, instead of callbacks.
+
+Listeners never raise. They are told by the thread that owns the connection, except where an event says otherwise.
+"""
 
 from collections.abc import Sequence
 
 from worker.journal.records import Record, Result
 
 
-class Watching:
-    """Told by the cycle and the pipeline of what has happened. This one does nothing with it."""
+class Observer:
+    """Told of what has happened. This one does nothing with it: a listener overrides what it wants to hear."""
 
     def beat(self) -> None:
         """The thread that owns the connection gets on."""
@@ -17,6 +20,12 @@ class Watching:
     def lease(self, *, held: bool) -> None:
         """This replica works on the mailbox from now on, or doesn't any more."""
 
+    def new(self, count: int) -> None:
+        """So many new messages have their rows."""
+
+    def moved_out(self, record: Record) -> None:
+        """Junk was moved out of the junk folder, and by the settings that releases it."""
+
     def outcome(self, record: Record, result: Result) -> None:
         """A try came to this, and the journal holds it."""
 
@@ -25,3 +34,42 @@ class Watching:
 
     def gone(self, records: Sequence[Record]) -> None:
         """Messages that weren't done were taken away by somebody else."""
+
+
+class Observers(Observer):
+    """Passes every event on to several listeners, in their order."""
+
+    def __init__(self, *listeners: Observer) -> None:
+        self._listeners = listeners
+
+    def beat(self) -> None:
+        for listener in self._listeners:
+            listener.beat()
+
+    def polled(self, outcome: str, seconds: float) -> None:
+        for listener in self._listeners:
+            listener.polled(outcome, seconds)
+
+    def lease(self, *, held: bool) -> None:
+        for listener in self._listeners:
+            listener.lease(held=held)
+
+    def new(self, count: int) -> None:
+        for listener in self._listeners:
+            listener.new(count)
+
+    def moved_out(self, record: Record) -> None:
+        for listener in self._listeners:
+            listener.moved_out(record)
+
+    def outcome(self, record: Record, result: Result) -> None:
+        for listener in self._listeners:
+            listener.outcome(record, result)
+
+    def recorded(self) -> None:
+        for listener in self._listeners:
+            listener.recorded()
+
+    def gone(self, records: Sequence[Record]) -> None:
+        for listener in self._listeners:
+            listener.gone(records)

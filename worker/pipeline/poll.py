@@ -16,9 +16,8 @@ from worker.mailbox import uid_sets
 from worker.mailbox.bisection import shown_heads
 from worker.mailbox.folders import Layout
 from worker.mailbox.session import FolderState, Session
-from worker.message.key import fingerprint
-from worker.message.mime.headers import Headers
-from worker.message.outcome import STAND_IN, State
+from worker.message.key import Fingerprints
+from worker.message.outcome import State
 from worker.pipeline.whereabouts import Look, list_uids
 
 log = get_logger()
@@ -31,12 +30,18 @@ class Poll:
     """Looks at the watched folders. The first of them is the one that stays selected between polls."""
 
     def __init__(
-        self, messages: Messages, places: Places, layout: Layout, since: datetime | None, *, account: str
+        self,
+        *,
+        messages: Messages,
+        places: Places,
+        fingerprints: Fingerprints,
+        layout: Layout,
+        since: datetime | None,
     ) -> None:
+        """since: older mail is left alone; None: all is taken."""
         self._messages = messages
         self._places = places
-        self._account = account
-        self._no_header = fingerprint(account, Headers(()))
+        self._fingerprints = fingerprints
         self._layout = layout
         self._since = since
         self._last: dict[str, FolderState] = {}
@@ -101,11 +106,7 @@ class Poll:
         if self._is_another(session, name, state, [record for record in records if record.place.uid in present]):
             records = [replace(record, place=replace(record.place, uid=None)) for record in records]
             displaced = {record.id: record.place for record in records}
-        here = {
-            record.place.uid: record
-            for record in records
-            if record.place.uidvalidity == state.uidvalidity and record.place.uid is not None
-        }
+        here = {record.place.uid: record for record in records if record.place.holds_in(state)}
         self._last[name], self._seen[name] = state, uid_sets.checksum(ours)
         return Look(
             folder=name,
@@ -115,8 +116,7 @@ class Poll:
             missing=tuple(
                 record
                 for record in records
-                if record.state is State.PENDING
-                and (record.place.uidvalidity != state.uidvalidity or record.place.uid not in present)
+                if record.state is State.PENDING and not (record.place.holds_in(state) and record.place.uid in present)
             ),
             found=tuple(
                 record
@@ -145,10 +145,11 @@ class Poll:
         return False
 
     def _shows(self, session: Session, name: str, state: FolderState, here: Sequence[Record]) -> bool:
-        """Whether it shows what is known of the lowest UIDs, and of the highest: all are others where a folder was
-        replaced, and the highest where it is an old copy. One will do, as servers change a header at times.
+        """Compare the headers at both ends with our fingerprints. If all at one end differ, the folder was replaced.
 
-        Asked once after each `forget`. Of what has shown no header of its own yet there is nothing to compare.
+        All differ in a folder of other mail, and the highest in an old copy put back. One that agrees will do, because
+        servers change a header at times. Asked once after each `forget`. Messages that haven't shown a header of their
+        own yet aren't compared.
         """
         if name in self._checked:
             return True
@@ -156,17 +157,19 @@ class Poll:
             record.place.uid: record.fingerprint
             for record in here
             if record.place.uid is not None
-            and record.place.uidvalidity == state.uidvalidity
+            and record.place.holds_in(state)
             and record.state is not State.GONE
-            and record.fingerprint != self._no_header
-            and not (record.reason or "").startswith(STAND_IN)
+            and record.fingerprint != self._fingerprints.of_nothing
+            and not record.is_placeholder
         }
         if not (uids := sorted(known)):
             return True
         ends = (uids[:COMPARED], uids[-COMPARED:])
         self._checking = name
-        heads = {head.uid: Headers.from_bytes(head.header) for head in shown_heads(session, {*ends[0], *ends[1]})}
+        shown = {
+            head.uid: self._fingerprints.of_block(head.header) for head in shown_heads(session, {*ends[0], *ends[1]})
+        }
         self._checking = None
         self._checked.add(name)
-        others = {uid for uid, headers in heads.items() if fingerprint(self._account, headers) != known[uid]}
+        others = {uid for uid, fingerprint in shown.items() if fingerprint != known[uid]}
         return not any(others.issuperset(end) for end in ends)

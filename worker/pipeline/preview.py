@@ -6,17 +6,16 @@ from datetime import UTC, datetime
 
 from worker.handling.call import Routes
 from worker.journal.messages import Messages
-from worker.journal.places import Places
 from worker.journal.records import Place, Record
 from worker.mailbox.bisection import shown_heads
 from worker.mailbox.folders import Layout
 from worker.mailbox.session import Head, Session
-from worker.message.key import MessageKey, fingerprint, look_alike
+from worker.message.key import Fingerprints, MessageKey, look_alike
 from worker.message.message import Message
 from worker.message.mime.headers import Headers
 from worker.message.mime.limits import Limits, MessageError
 from worker.message.outcome import State
-from worker.message.verdict import Path, Verdict
+from worker.message.verdict import MailPath, Verdict
 from worker.pipeline.admit import Classify
 from worker.pipeline.poll import Poll
 from worker.pipeline.whereabouts import Look, which_of
@@ -34,7 +33,7 @@ class Foreseen:
     """
 
     key: str
-    path: Path | None
+    path: MailPath | None
     outcome: str
 
 
@@ -43,23 +42,22 @@ class Preview:
 
     def __init__(
         self,
-        messages: Messages,
-        places: Places,
         *,
-        account: str,
+        messages: Messages,
+        poll: Poll,
+        fingerprints: Fingerprints,
         layout: Layout,
         classify: Classify,
         routes: Routes,
         limits: Limits,
-        since: datetime | None,
     ) -> None:
         self._messages = messages
-        self._account = account
+        self._poll = poll
+        self._fingerprints = fingerprints
         self._layout = layout
         self._classify = classify
         self._routes = routes
         self._limits = limits
-        self._poll = Poll(messages, places, layout, since, account=account)
         self._numbers: dict[str, int] = {}
         self._known_again: set[int] = set()
 
@@ -97,7 +95,7 @@ class Preview:
         self, session: Session, looks: dict[str, Look], folder: str, head: Head, record: Record | None
     ) -> Foreseen:
         headers = Headers.from_bytes(head.header)
-        mark = fingerprint(self._account, headers)
+        mark = self._fingerprints.of(headers)
         stays = record is not None and record.state is State.PENDING
         record = record or self._known(mark, head, folder, looks)
         key = self._next(mark) if record is None else MessageKey(record.key)
@@ -134,7 +132,7 @@ class Preview:
         if head.size > self._limits.message:
             return "dead letter: over [limits] message, never fetched"
         raw = head.header
-        if verdict.path is Path.CLEAN:
+        if verdict.path is MailPath.CLEAN:
             bodies = list(session.bodies([head.uid], cap=self._limits.message, expected=head.size))
             if not bodies:
                 return "nothing yet: the server shows no content"

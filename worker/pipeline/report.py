@@ -1,14 +1,15 @@
-"""What a poll came to, and the exception that stops it."""
+"""What a poll came to."""
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from typing import Self
 
 from worker.message.outcome import State
 
 
 @dataclass
 class Report:
-    """What a poll came to. unread: messages of which the server showed no header yet."""
+    """What a poll, or a part of one, came to. unread: messages of which the server shows no header yet."""
 
     new: int = 0
     gone: int = 0
@@ -19,10 +20,16 @@ class Report:
     outcomes: Counter[State] = field(default_factory=Counter)
 
     @property
+    def done(self) -> int:
+        """How many tries have an outcome."""
+        return self.outcomes.total()
+
+    @property
     def anything(self) -> bool:
         """Whether another poll right away may find more to do."""
         return bool(self.new or self.gone or self.missed or self.moved_back or self.opened or self.outcomes)
 
-
-class Stop(Exception):
-    """Stop before the next command: the lease is lost, a person has paused, or the process was asked to end."""
+    def __iadd__(self, other: "Report") -> Self:
+        for one in fields(self):
+            setattr(self, one.name, getattr(self, one.name) + getattr(other, one.name))
+        return self

@@ -1,6 +1,7 @@
 """What people asked for is done here, by the worker that holds the lease: releases and retries."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from worker.journal.intents import Intent, Intents, Kind
 from worker.journal.messages import Messages
@@ -10,7 +11,8 @@ from worker.logs.redaction import as_word
 from worker.mailbox.folders import Layout
 from worker.mailbox.session import Session
 from worker.message.outcome import State
-from worker.message.verdict import Evidence, Path, Verdict
+from worker.message.verdict import Evidence, MailPath, Verdict
+from worker.pipeline.report import Report
 from worker.pipeline.settle import Settle
 
 log = get_logger()
@@ -23,14 +25,28 @@ def is_junk(record: Record) -> bool:
 
     What was handled can't, even where its path says junk: a clean handler had it when it was moved to the junk folder.
     """
-    on_the_path = record.verdict.path is Path.JUNK
+    on_the_path = record.verdict.path is MailPath.JUNK
     return record.state is State.JUNK or (on_the_path and record.state is not State.HANDLED)
 
 
-class CarryOut:
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """What was opened again. places: where it lies now, by its rows' ids. absent: the keys of what isn't there."""
+
+    places: Mapping[int, Place]
+    absent: tuple[str, ...] = ()
+
+    @property
+    def report(self) -> Report:
+        """What it adds to the poll's report."""
+        return Report(opened=len(self.places))
+
+
+class Requests:
     """Opens messages again and brings them back into the first watched folder. Doing so twice does no harm.
 
-    absent: the keys of those that didn't lie where they should, the last time.
+    The journal knows before the mailbox shows it: a message that was opened again and not yet moved is handled from
+    where it lies.
     """
 
     def __init__(
@@ -41,37 +57,46 @@ class CarryOut:
         self._settle = settle
         self._layout = layout
         self._clock = clock
-        self.absent: tuple[str, ...] = ()
+        self._open: list[Intent] = []
 
-    def __call__(self, session: Session, opened: Callable[[int], None] = lambda _row: None) -> dict[int, Place]:
-        """Carry out everything that was asked for; returns where what is to be handled anew lies now, by its row's id.
+    def carry_out(self, session: Session) -> Opened:
+        """Open again what was asked for and bring it back, where nothing is in hand: for a command beside no worker."""
+        for _ in self.reopen():
+            pass
+        return self.bring_back(session)
 
-        opened: told of each row as soon as the journal says so: what a try on its former path comes to holds no more,
-        even where the connection is lost before the mailbox shows anything.
+    def reopen(self) -> Iterator[int]:
+        """Open in the journal everything that was asked for; yields each row as soon as the journal says so.
 
-        The journal knows before the mailbox shows it: a message that was opened again and not yet moved is handled from
-        where it lies.
+        What a try on its former path comes to holds no more from then on, even where the connection is lost before the
+        mailbox shows anything.
         """
-        intents = self._intents.open()
-        if not intents:
-            return {}
-        known = {record.key: record for record in self._messages.with_keys([intent.key for intent in intents])}
-        for intent in intents:
+        self._open = self._intents.open()
+        keys = [intent.key for intent in self._open]
+        known = {record.key: record for record in self._messages.with_keys(keys)} if keys else {}
+        for intent in self._open:
             if (record := known.get(intent.key)) and self._reopen(intent, record):
-                opened(record.id)
-        absent = self._settle.bring_back(session, self._pending(known), self._layout.folders[0])
-        self.absent = tuple(record.key for record in absent)
-        self._intents.done([intent.id for intent in intents], self._clock())
-        return {record.id: record.place for record in self._pending(known)}
+                yield record.id
 
-    def _pending(self, keys: Iterable[str]) -> list[Record]:
-        return [record for record in self._messages.with_keys(list(keys)) if record.state is State.PENDING]
+    def bring_back(self, session: Session) -> Opened:
+        """Bring what was opened again into the first watched folder; what was asked for is then done."""
+        if not self._open:
+            return Opened({})
+        keys = [intent.key for intent in self._open]
+        absent = self._settle.bring_back(session, self._pending(keys), self._layout.folders[0])
+        self._intents.done([intent.id for intent in self._open], self._clock())
+        self._open = []
+        places = {record.id: record.place for record in self._pending(keys)}
+        return Opened(places, tuple(record.key for record in absent))
+
+    def _pending(self, keys: Sequence[str]) -> list[Record]:
+        return [record for record in self._messages.with_keys(keys) if record.state is State.PENDING]
 
     def _reopen(self, intent: Intent, record: Record) -> bool:
         match intent.kind:
             case Kind.RELEASE if is_junk(record):
                 evidence = (*record.verdict.evidence, RELEASED)
-                self._messages.reopen(record.id, verdict=Verdict(Path.CLEAN, evidence), released_at=self._clock())
+                self._messages.reopen(record.id, verdict=Verdict(MailPath.CLEAN, evidence), released_at=self._clock())
                 log.info("message.released", key=record.key, actor=as_word(intent.actor))
                 return True
             case Kind.RETRY if record.state is State.FAILED:

@@ -9,16 +9,15 @@ from dataclasses import dataclass, replace
 
 from worker.journal.messages import Messages
 from worker.journal.places import Places
-from worker.journal.records import DELETED, Place, Record
+from worker.journal.records import Place, Record
 from worker.logs import get_logger
 from worker.mailbox import uid_sets
 from worker.mailbox.bisection import bisect
 from worker.mailbox.errors import CommandRefused
 from worker.mailbox.session import HEADS_AT_ONCE, FolderState, Moved, Session
-from worker.message.key import fingerprint
-from worker.message.mime.headers import Headers
+from worker.message.key import Fingerprints
 from worker.message.outcome import State
-from worker.pipeline.whereabouts import Look, list_uids, locate
+from worker.pipeline.whereabouts import Look, Whereabouts, claim, list_uids
 
 log = get_logger()
 
@@ -50,10 +49,19 @@ class Settlement:
 class Settle:
     """Moves messages."""
 
-    def __init__(self, messages: Messages, places: Places, *, account: str, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        *,
+        messages: Messages,
+        places: Places,
+        whereabouts: Whereabouts,
+        fingerprints: Fingerprints,
+        clock: Callable[[], float],
+    ) -> None:
         self._messages = messages
         self._places = places
-        self._account = account
+        self._whereabouts = whereabouts
+        self._fingerprints = fingerprints
         self._clock = clock
         self._doubtful: set[int] = set()
         self._refused: dict[int, float] = {}
@@ -104,7 +112,7 @@ class Settle:
             else:
                 moved.append((record.id, Place(record.settle_to or record.place.folder, 0, None)))
         for folder, records in elsewhere.items():
-            places = self._lying_in(session, folder, records)
+            places = self._still_there(session, folder, records)
             if places is None:
                 continue
             for record in records:
@@ -119,7 +127,7 @@ class Settle:
         self._places.settled(moved, self._clock())
         return settlements
 
-    def _lying_in(self, session: Session, folder: str, records: Sequence[Record]) -> dict[int, Place] | None:
+    def _still_there(self, session: Session, folder: str, records: Sequence[Record]) -> dict[int, Place] | None:
         """Where those that are still in this folder lie, by their rows' ids; None: it can't be seen now."""
         try:
             state = session.select(folder)
@@ -128,19 +136,12 @@ class Settle:
         uids = {
             record.id: record.place.uid
             for record in records
-            if record.place.uid is not None and record.place.uidvalidity == state.uidvalidity
+            if record.place.uid is not None and record.place.holds_in(state)
         }
         there = session.present(uids.values())
         places = {row: Place(folder, state.uidvalidity, uid) for row, uid in uids.items() if uid in there}
         if unplaced := [record for record in records if record.id not in uids]:
-            found = locate(session, self._messages, self._account, folder, state)
-            again = {
-                record.id: Place(folder, state.uidvalidity, found[record.fingerprint].pop(0))
-                for record in unplaced
-                if found.get(record.fingerprint)
-            }
-            self._places.seen_at(list(again.items()))
-            places |= again
+            places |= self._whereabouts.find_again(session, folder, state, unplaced)
         return places
 
     def settle(self, session: Session, settlements: Sequence[Settlement]) -> set[str]:
@@ -153,7 +154,7 @@ class Settle:
         replaced: set[str] = set()
         for folder, target, group in _grouped([item for item in settlements if item.id not in self._refused]):
             state = session.selected_state if session.selected == folder else session.select(folder)
-            valid = [item for item in group if state is not None and item.place.uidvalidity == state.uidvalidity]
+            valid = [item for item in group if state is not None and item.place.holds_in(state)]
             for start in range(0, len(valid), uid_sets.MAX_COMMAND_UIDS):
                 self._move_what_goes(session, valid[start : start + uid_sets.MAX_COMMAND_UIDS], folder, target)
             if len(valid) < len(group):
@@ -193,26 +194,20 @@ class Settle:
         for uids in uid_sets.chunks(present, HEADS_AT_ONCE):
             for head in session.heads(uids):
                 record = placed[head.uid]
-                if fingerprint(self._account, Headers.from_bytes(head.header)) == record.fingerprint:
+                if self._fingerprints.of_block(head.header) == record.fingerprint:
                     there[head.uid] = record.id
         return there
 
     def _placed(self, session: Session, folder: str, state: FolderState) -> list[Record]:
         """What is settled to this folder and has a number there. What has none that holds is looked for first."""
         settled = [record for record in self._messages.in_folder(folder) if record.settled and _is_done(record)]
-        valid = [r for r in settled if r.place.uid is not None and r.place.uidvalidity == state.uidvalidity]
+        valid = [record for record in settled if record.place.holds_in(state)]
         ids = {record.id for record in valid}
-        lost = [record for record in settled if record.id not in ids and record.reason != DELETED]
+        lost = [record for record in settled if record.id not in ids and not record.is_deleted]
         if not lost:
             return valid
-        found = locate(session, self._messages, self._account, folder, state)
-        again = [
-            replace(record, place=Place(folder, state.uidvalidity, uids.pop(0)))
-            for record in lost
-            if (uids := found.get(record.fingerprint))
-        ]
-        self._places.seen_at([(record.id, record.place) for record in again])
-        return valid + again
+        found = self._whereabouts.find_again(session, folder, state, lost)
+        return valid + [replace(record, place=found[record.id]) for record in lost if record.id in found]
 
     def bring_back(self, session: Session, records: Sequence[Record], folder: str) -> list[Record]:
         """Move messages that are to be handled anew into a watched folder. Returns those that aren't where they lay.
@@ -228,7 +223,7 @@ class Settle:
             except CommandRefused:
                 absent += away  # the folder is gone, and its messages with it: the next looks say so
                 continue
-            placed = [record for record in away if record.place.uidvalidity == state.uidvalidity]
+            placed = [record for record in away if record.place.holds_in(state)]
             there = session.present([record.place.uid for record in placed if record.place.uid is not None])
             group = [record for record in placed if record.place.uid in there]
             absent += [record for record in away if record not in group]
@@ -286,18 +281,12 @@ class Settle:
         if not doubtful:
             return set()
         state = session.select(target)
-        found = locate(session, self._messages, self._account, target, state)
+        found = self._whereabouts.strangers(session, target, state)
         session.select(folder)
         for record in self._messages.in_folder(target):  # look-alikes that lie there, and whose UID isn't known
-            is_placed = record.place.uid is not None and record.place.uidvalidity == state.uidvalidity
-            if not is_placed and found.get(record.fingerprint):
-                found[record.fingerprint].pop()
-        copied: set[int] = set()
-        for item in doubtful:
-            if found.get(item.fingerprint):
-                found[item.fingerprint].pop()
-                copied.add(item.id)
-        return copied
+            if not record.place.holds_in(state):
+                claim(found, record)
+        return {item.id for item in doubtful if claim(found, item)}
 
 
 def _grouped(settlements: Sequence[Settlement]) -> list[tuple[str, str, list[Settlement]]]:

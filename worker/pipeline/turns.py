@@ -7,11 +7,11 @@ trial. Or its route asks for the order of its sender's mail, and an earlier mess
 from collections.abc import Callable, Collection, Mapping, Sequence
 
 from worker.handling.circuit import TRIAL_WAIT, Circuit
-from worker.handling.gate import PAUSED
 from worker.journal.messages import Messages
 from worker.journal.records import Record
 from worker.journal.tries import Tries
-from worker.message.verdict import Path
+from worker.message.reasons import Reason
+from worker.message.verdict import MailPath
 
 LOOK_AGAIN = 30.0
 """Seconds after which it is asked again whether an earlier message is done, where nobody knows when it will be."""
@@ -24,10 +24,10 @@ class Turns:
 
     def __init__(
         self,
+        *,
         messages: Messages,
         tries: Tries,
         clock: Callable[[], float],
-        *,
         circuits: Mapping[str, Circuit] | None = None,
         ordered: Collection[str] = (),
     ) -> None:
@@ -53,14 +53,14 @@ class Turns:
     def begin(self) -> None:
         """At the start of a run: what waits for a handler that an earlier run had paused may be tried."""
         for name in self._circuits:
-            self._tries.postpone_all(f"{PAUSED}{name}", None)
+            self._tries.postpone_all(Reason.PAUSED.stored(name), None)
 
     def resume(self) -> None:
         """What waits for handlers that aren't paused any more may be tried."""
         for name, circuit in self._circuits.items():
             opened = circuit.times_opened
             if circuit.wait is None and opened != self._resumed.get(name, 0):
-                self._tries.postpone_all(f"{PAUSED}{name}", None)
+                self._tries.postpone_all(Reason.PAUSED.stored(name), None)
                 self._resumed[name] = opened
 
     def of(self, due: Sequence[Record]) -> tuple[list[Record], bool]:
@@ -71,7 +71,7 @@ class Turns:
         """Without those that wait for a handler that is paused, save one of each when its pause is over."""
         held: dict[str, list[Record]] = {}
         for record in due:
-            if (name := _waits_for(record)) in self._circuits:
+            if (name := record.paused_handler) in self._circuits:
                 held.setdefault(name, []).append(record)
         kept_back: set[int] = set()
         for name, records in held.items():
@@ -79,7 +79,7 @@ class Turns:
             if wait is None:
                 continue
             kept_back |= {record.id for record in (records[1:] if wait == 0 else records)}
-            self._tries.postpone_all(f"{PAUSED}{name}", self._clock() + (wait or TRIAL_WAIT))
+            self._tries.postpone_all(Reason.PAUSED.stored(name), self._clock() + (wait or TRIAL_WAIT))
         return [record for record in due if record.id not in kept_back]
 
     def _in_order(self, due: list[Record]) -> tuple[list[Record], bool]:
@@ -111,13 +111,7 @@ class Turns:
     def _is_first(self, record: Record, first: Mapping[str, tuple[int, float | None] | None]) -> bool:
         if record.sender is None or record.key in self._free:
             return True
-        if record.verdict.path is not Path.CLEAN:
+        if record.verdict.path is not MailPath.CLEAN:
             return True
         before = first.get(record.sender)
         return before is None or before[0] == record.id
-
-
-def _waits_for(record: Record) -> str:
-    """The handler that the message waits for, as it is paused; nothing for any other."""
-    reason = record.reason or ""
-    return reason.removeprefix(PAUSED) if reason.startswith(PAUSED) else ""

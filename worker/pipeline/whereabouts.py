@@ -1,20 +1,29 @@
-"""Which message is which, and where it lies: the one place that knows."""
+"""Which message is which, and where it lies: the one place that knows.
 
-from collections.abc import Mapping
+A message is known by the fingerprint of its header, wherever it lies. A UID with a known fingerprint is that message
+only when the message isn't still where its row says; otherwise it is a copy, a message of its own.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from typing import Protocol
 
 from worker.journal.messages import Messages
+from worker.journal.places import Places
 from worker.journal.records import Place, Record
 from worker.logs import get_logger
 from worker.mailbox import uid_sets
 from worker.mailbox.bisection import shown_heads
+from worker.mailbox.errors import CommandRefused
 from worker.mailbox.session import HEADS_AT_ONCE, FolderState, Session
-from worker.message.key import fingerprint
-from worker.message.mime.headers import Headers
+from worker.message.key import Fingerprints
 from worker.message.outcome import State
 
 log = get_logger()
+
+OPEN = (State.PENDING, State.GONE, State.JUNK)
+"""What a new place can still change: a move doesn't reopen a message that was handled as clean, or given up on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,9 +31,9 @@ class Look:
     """A folder that changed, or that was looked at for the first time.
 
     present: all UIDs. new: those that no row places here, or whose row says gone, ascending, without mail that is older
-    than `poll.since`. missing: pending messages whose place this was, and isn't now. found: pending messages that the
-    last walk missed, and that are here. displaced: where messages are now as far as we know, by their rows' ids, as the
-    folder turned out to be another one with the same UIDVALIDITY; the journal isn't told of it yet.
+    than `poll.since`. missing: pending messages whose place this was, and isn't now. found: pending messages that an
+    earlier poll missed, and that are here. displaced: where messages are now as far as we know, by their rows' ids,
+    because the folder turned out to be another one with the same UIDVALIDITY; the journal doesn't know yet.
     """
 
     folder: str
@@ -38,12 +47,96 @@ class Look:
     def holds(self, record: Record) -> bool:
         """Whether the message is still where its row says, in this folder."""
         place = record.place
-        return (
-            place.folder == self.folder
-            and place.uidvalidity == self.state.uidvalidity
-            and place.uid is not None
-            and place.uid in self.present
-        )
+        return place.folder == self.folder and place.holds_in(self.state) and place.uid in self.present
+
+
+class Whereabouts:
+    """Finds messages again in folders where their rows' places don't hold, and tells the journal."""
+
+    def __init__(self, messages: Messages, places: Places, fingerprints: Fingerprints) -> None:
+        self._messages = messages
+        self._places = places
+        self._fingerprints = fingerprints
+
+    def strangers(self, session: Session, folder: str, state: FolderState) -> dict[str, list[int]]:
+        """Messages of the selected folder that no row places there: their UIDs by fingerprint."""
+        rows = self._messages.in_folder(folder)
+        placed = {record.place.uid for record in rows if record.place.holds_in(state)}
+        unknown = list_uids(session, folder, state) - placed
+        found: dict[str, list[int]] = {}
+        for uids in uid_sets.chunks(unknown, HEADS_AT_ONCE):
+            for head in shown_heads(session, uids):
+                found.setdefault(self._fingerprints.of_block(head.header), []).append(head.uid)
+        return found
+
+    def find_again(
+        self, session: Session, folder: str, state: FolderState, records: Sequence[Record]
+    ) -> dict[int, Place]:
+        """Where in the selected folder these messages lie, by their rows' ids; those not found are left out."""
+        found = self.strangers(session, folder, state)
+        places = {
+            record.id: Place(folder, state.uidvalidity, uids.pop(0))
+            for record in records
+            if (uids := found.get(record.fingerprint))
+        }
+        self._places.seen_at(list(places.items()))
+        return places
+
+    def seek(self, session: Session, folder: str, records: Sequence[Record]) -> list[Record]:
+        """Find messages in a folder that isn't watched, where their rows' places don't hold.
+
+        Returns those that aren't there.
+        """
+        try:
+            state = session.select(folder)
+        except CommandRefused:
+            return list(records)
+        found = self.find_again(session, folder, state, records)
+        return [record for record in records if record.id not in found]
+
+    def lost(
+        self, session: Session, look: Look, fingerprints: Iterable[str], looks: Mapping[str, Look]
+    ) -> dict[str, list[Record]]:
+        """Messages with these fingerprints that are no longer where their rows say, by fingerprint.
+
+        A message that a look shows in its place may have been moved since, and is then seen twice: the server is asked.
+        What we deleted ourselves is nowhere; mail that looks like it is another copy. The looked-at folder is selected
+        again when this returns.
+        """
+        alike = self._messages.with_fingerprints(fingerprints)
+        candidates = [record for records in alike.values() for record in records if not record.is_deleted]
+        elsewhere: dict[str, list[Record]] = {}
+        lost: list[Record] = []
+        for record in candidates:
+            there = looks.get(record.place.folder)
+            if record.state is State.GONE or (there is not None and not there.holds(record)):
+                lost.append(record)
+            elif record.fingerprint != self._fingerprints.of_nothing:  # outside the looks, nothing tells those apart
+                elsewhere.setdefault(record.place.folder, []).append(record)
+        for folder, records in elsewhere.items():
+            lost += self._not_in(session, folder, records)
+        if elsewhere:
+            session.select(look.folder)
+        found: dict[str, list[Record]] = {}
+        for record in lost:
+            found.setdefault(record.fingerprint, []).append(record)
+        return found
+
+    def _not_in(self, session: Session, folder: str, records: list[Record]) -> list[Record]:
+        """Those of the records that don't lie in this folder, which isn't one of those watched."""
+        try:
+            state = session.select(folder)
+        except CommandRefused:
+            return records  # the folder has gone, and what was in it is somewhere else
+        placed = {record.place.uid: record for record in records if record.place.uidvalidity == state.uidvalidity}
+        unplaced = [record for record in records if placed.get(record.place.uid) is not record]
+        unplaced += [placed.pop(None)] if None in placed else []
+        there = session.present([uid for uid in placed if uid is not None])
+        lost = [record for uid, record in placed.items() if uid not in there]
+        if unplaced:
+            found = self.strangers(session, folder, state)
+            lost += [record for record in unplaced if not claim(found, record)]
+        return lost
 
 
 def list_uids(session: Session, folder: str, state: FolderState, since: date | None = None) -> set[int]:
@@ -63,24 +156,17 @@ def list_uids(session: Session, folder: str, state: FolderState, since: date | N
     return listed | (found if since is None else session.search(uidnext=state.uidnext, since=since))
 
 
-OPEN = (State.PENDING, State.GONE, State.JUNK)
-"""What a new place can still change: a message that is done as clean, or given up on, is not begun anew by a move."""
+class Marked(Protocol):
+    """Something that has a message's fingerprint."""
+
+    @property
+    def fingerprint(self) -> str:
+        """The fingerprint of the message's header."""
 
 
-def locate(session: Session, messages: Messages, account: str, folder: str, state: FolderState) -> dict[str, list[int]]:
-    """Messages of the selected folder that no row places there: their UIDs by fingerprint."""
-    rows = messages.in_folder(folder)
-    placed = {record.place.uid for record in rows if record.place.uidvalidity == state.uidvalidity}
-    strangers = list_uids(session, folder, state) - placed
-    found: dict[str, list[int]] = {}
-    for uids in uid_sets.chunks(strangers, HEADS_AT_ONCE):
-        for head in shown_heads(session, uids):
-            found.setdefault(fingerprint(account, Headers.from_bytes(head.header)), []).append(head.uid)
-    return found
-
-
-def claim(found: dict[str, list[int]], record: Record) -> bool:
-    uids = found.get(record.fingerprint)
+def claim(found: dict[str, list[int]], message: Marked) -> bool:
+    """Whether a stranger with the message's fingerprint was found; it is taken, so that no other message claims it."""
+    uids = found.get(message.fingerprint)
     if not uids:
         return False
     uids.pop(0)
@@ -88,13 +174,13 @@ def claim(found: dict[str, list[int]], record: Record) -> bool:
 
 
 def which_of(candidates: list[Record], size: int, place: Place) -> Record | None:
-    """The best of those that a message in this place may be, taken from them: the one of this place first, the same
-    size, and what isn't done.
+    """The best of those that a message in this place may be, taken from them: the one of this place first, then the
+    same size, then what isn't done.
 
     What is done and had another size isn't taken: it would swallow mail with other content that nobody has handled.
     Exchange only estimates sizes. Where it estimates a message anew that a person has moved back, the price is that it
-    is handed over once more, as a look-alike; lost is worse. A folder that was renumbered is another matter: there all
-    sizes may be estimated anew, and its messages are where they were.
+    is handed over once more, as a look-alike; a lost message is worse. A folder that was renumbered is another matter:
+    there all sizes may be estimated anew, and its messages are where they were.
     """
     if not candidates:
         return None

@@ -7,7 +7,6 @@ from collections import Counter
 from dataclasses import dataclass
 
 from worker.journal.messages import Messages
-from worker.journal.records import DELETED
 from worker.mailbox.session import Session
 from worker.message.outcome import State
 from worker.reconcile.walk import Strangers, Walk, WalkedFolder, found_in, strangers_of
@@ -80,7 +79,7 @@ class Reconcile:
         places = {
             row.id: found_in(folders, strangers, row)
             for row in sorted(rows, key=lambda row: row.state is State.GONE)  # whose mail is known comes first
-            if row.reason != DELETED
+            if not row.is_deleted
         }
         lost = [row for row in rows if places.get(row.id, "") is None]
         counts = Counter(row.state for row in rows) + Counter(self._messages.compacted())

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from worker.classify import classify
 from worker.journal.messages import Messages
-from worker.journal.records import DELETED, NewMessage, Place
+from worker.journal.records import NewMessage, Place
 from worker.logs import get_logger
 from worker.mailbox.session import Session
 from worker.message.outcome import State
@@ -69,7 +69,7 @@ class Rebuild:
         folders, rows = self._walk(session), self._messages.everything()
         strangers = strangers_of(folders, rows)
         for row in rows:
-            if row.reason != DELETED:
+            if not row.is_deleted:
                 found_in(folders, strangers, row)  # it is taken out
         left = {(name, stranger.uid) for places in strangers.values() for name, stranger in places}
         return [

@@ -27,8 +27,8 @@ from worker.mailbox.errors import (
 from worker.mailbox.folders import NoJunkFolder
 from worker.observe.audit.trail import AuditUnavailable
 from worker.pipeline.known_senders import UnusableKey
-from worker.pipeline.report import Stop
 from worker.pipeline.settle import CannotMove
+from worker.pipeline.stop import Stop
 from worker.settings import SettingsError
 
 HOST = "mail.example"

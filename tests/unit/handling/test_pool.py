@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable, Collection, Iterator
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import cast
 
 import pytest
 
@@ -63,8 +63,6 @@ def all_finished(hands: Hands) -> list[int]:
 
 
 def test_what_is_taken_is_in_hand_until_it_is_given_back(hands: Hands, work: Work) -> None:
-    told: list[Any] = []
-    hands.on_finished = lambda: told.append(1)
     for row in (1, 2, 3):
         hands.take(record(row), message(), {"archive"})
     assert len(hands) == 3
@@ -77,6 +75,17 @@ def test_what_is_taken_is_in_hand_until_it_is_given_back(hands: Hands, work: Wor
     assert all_finished(hands) == [1, 2, 3]
     assert hands.size == 0
     assert hands.finished(WAIT) == []  # nothing in hand: nothing is waited for
+
+
+def test_each_message_that_comes_back_is_told_of(work: Work) -> None:
+    told: list[int] = []
+    hands = Hands(work, 2, on_finished=lambda: told.append(1))
+    work.go.set()
+    for row in (1, 2, 3):
+        hands.take(record(row), message(), ())
+    assert all_finished(hands) == [1, 2, 3]
+    eventually(lambda: len(told) == 3)
+    hands.close()
 
 
 def test_what_no_thread_has_begun_can_be_taken_back(hands: Hands, work: Work) -> None:

@@ -10,7 +10,7 @@ from worker.journal.database import Database
 from worker.journal.glance import newest
 from worker.journal.messages import Messages
 from worker.journal.places import Places
-from worker.journal.records import DELETED, Place, Record, Result
+from worker.journal.records import Place, Record, Result
 from worker.journal.schema import delivery, metadata
 from worker.journal.tries import Tries
 from worker.message.outcome import State
@@ -59,7 +59,7 @@ def test_more_rows_than_one_statement_takes(messages: Messages, tries: Tries) ->
     added = messages.add([new(f"{number:026}", number) for number in range(1, 1001)], 1.0)
     assert [record.place.uid for record in added] == list(range(1, 1001))
     assert len(messages.with_fingerprints(record.fingerprint for record in added)) == 1000
-    tries.begin_tries([record.id for record in added], "run")
+    tries.begin_tries([record.id for record in added], "run", alone=False)
     assert len(tries.suspects()) == 1000
 
 
@@ -93,7 +93,7 @@ def test_new_evidence_alone_opens_nothing(messages: Messages, tries: Tries) -> N
 
 def failed_twice(tries: Tries, row: Record) -> None:
     """Make the message a dead letter; one of its two handlers is done."""
-    tries.begin_tries([row.id], "run")
+    tries.begin_tries([row.id], "run", alone=False)
     tries.record([Result(row.id, State.PENDING, "notify:OSError", 5.0, None, ("archive",), "notify")], 2.0)
     tries.record([Result(row.id, State.FAILED, "notify:OSError", None, "Failed", (), "notify")], 3.0)
 
@@ -102,7 +102,7 @@ def test_what_is_opened_again_begins_anew_but_for_what_is_done(
     messages: Messages, tries: Tries, places: Places, database: Database
 ) -> None:
     row, other = messages.add([new(uid=1), new("b" * 26, 2)], 1.0)
-    tries.begin_tries([row.id, other.id], "run")
+    tries.begin_tries([row.id, other.id], "run", alone=False)
     for record in (row, other):
         failed_twice(tries, record)
     places.settled([(record.id, Place("Failed", 3, 1)) for record in (row, other)], 4.0)
@@ -171,7 +171,7 @@ def test_what_may_be_deleted_was_handled_before_a_time_and_lies_where_we_put_it(
 
     assert [row.id for row in messages.handled_before(9.0)] == [rows["old"].id]
     (deleted,) = messages.with_keys([rows["deleted"].key])
-    assert (deleted.place, deleted.reason) == (Place("Processed", 3, None), DELETED)
+    assert (deleted.place, deleted.reason) == (Place("Processed", 3, None), "deleted")
 
 
 def test_what_is_compacted_is_forgotten_and_still_counted(messages: Messages, tries: Tries) -> None:

@@ -39,7 +39,7 @@ def test_what_is_gone_is_done_and_in_nobodys_hand(
     messages: Messages, tries: Tries, places: Places, database: Database
 ) -> None:
     (row,) = messages.add([new()], 1.0)
-    tries.begin_tries([row.id], "run-1")
+    tries.begin_tries([row.id], "run-1", alone=False)
     places.missed([row.id], gone_after=1, now=3.0)
     assert (only(messages).in_hand, only(messages).settled) == (None, True)
     assert newest(database, State.GONE, 9) == [Newest(row.key, 3.0, "taken-away")]

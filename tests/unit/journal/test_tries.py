@@ -10,7 +10,7 @@ from tests.unit.journal.world import CLEAN, JUNK, new, only
 from worker.journal.database import Database, JournalUnavailable
 from worker.journal.messages import Messages
 from worker.journal.places import Places
-from worker.journal.records import SUSPECT, NewMessage, Result
+from worker.journal.records import InHand, NewMessage, Result
 from worker.journal.schema import known_sender, metadata
 from worker.journal.tries import Tries
 from worker.message.outcome import State
@@ -19,17 +19,17 @@ from worker.message.verdict import Path, Verdict
 
 def test_what_is_given_back_or_marked_is_those_messages_alone(messages: Messages, tries: Tries) -> None:
     rows = [row.id for row in messages.add([new(f"{number:026}", number) for number in range(1, 4)], 1.0)]
-    tries.begin_tries(rows, "run")
+    tries.begin_tries(rows, "run", alone=False)
     tries.give_back(rows[:1])
     tries.not_alone(rows[1:2])
-    assert [record.in_hand for record in messages.everything()] == [None, SUSPECT, "run"]
+    assert [record.in_hand for record in messages.everything()] == [None, InHand.SUSPECT, "run"]
 
 
 def test_who_waits_is_put_off_and_nobody_else(messages: Messages, tries: Tries) -> None:
     rows = [row.id for row in messages.add([new(f"{number:026}", number) for number in range(1, 6)], 1.0)]
     waits = [Result(row, State.PENDING, "paused", next_at=5.0) for row in rows[:3]]
     tries.record([*waits, Result(rows[3], State.FAILED, "paused"), Result(rows[4], State.PENDING, "other")], 1.0)
-    tries.begin_tries(rows[2:3], "run")
+    tries.begin_tries(rows[2:3], "run", alone=False)
     tries.postpone_all("paused", 9.0)
     assert [record.next_at for record in messages.everything()] == [9.0, 9.0, 5.0, None, None]
     tries.postpone({rows[0]: 20.0, rows[4]: 30.0})
@@ -38,7 +38,7 @@ def test_who_waits_is_put_off_and_nobody_else(messages: Messages, tries: Tries) 
 
 def test_a_try_is_counted_before_and_taken_back_when_it_did_not_happen(messages: Messages, tries: Tries) -> None:
     (row,) = messages.add([new()], 1.0)
-    tries.begin_tries([row.id], "run-1")
+    tries.begin_tries([row.id], "run-1", alone=False)
     assert (only(messages).tries, only(messages).in_hand) == (1, "run-1")
     tries.put_back([row.id])
     assert (only(messages).tries, only(messages).in_hand) == (0, None)
@@ -46,18 +46,21 @@ def test_a_try_is_counted_before_and_taken_back_when_it_did_not_happen(messages:
 
 def test_a_death_counts_only_alone_and_its_message_stays_suspect(messages: Messages, tries: Tries) -> None:
     alone, beside = messages.add([new(uid=1), new(uid=2)], 1.0)
-    tries.begin_tries([alone.id, beside.id], "run-1")
+    tries.begin_tries([alone.id, beside.id], "run-1", alone=False)
     tries.died_with(alone)
     tries.not_alone([beside.id])
-    assert [(record.deaths, record.in_hand) for record in messages.everything()] == [(1, SUSPECT), (0, SUSPECT)]
+    assert [(record.deaths, record.in_hand) for record in messages.everything()] == [
+        (1, InHand.SUSPECT),
+        (0, InHand.SUSPECT),
+    ]
     assert len(tries.suspects()) == 2
 
 
 def test_what_broke_at_its_fetch_was_not_tried_and_is_suspect(messages: Messages, tries: Tries) -> None:
     broken, beside = messages.add([new(uid=1), new(uid=2)], 1.0)
-    tries.begin_tries([broken.id, beside.id], "run-1")
+    tries.begin_tries([broken.id, beside.id], "run-1", alone=False)
     tries.suspect([broken.id])
-    assert [(record.tries, record.in_hand) for record in messages.everything()] == [(0, SUSPECT), (1, "run-1")]
+    assert [(record.tries, record.in_hand) for record in messages.everything()] == [(0, InHand.SUSPECT), (1, "run-1")]
 
 
 def test_the_time_of_the_next_try_decides_what_is_due(messages: Messages, tries: Tries) -> None:

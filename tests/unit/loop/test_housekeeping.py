@@ -1,7 +1,5 @@
 """The daily upkeep: what it takes out of the journal, when, and at what cost."""
 
-from typing import Any
-
 import pytest
 from sqlalchemy import func, select
 
@@ -22,16 +20,33 @@ def world() -> World:
     return World()
 
 
-def with_upkeep(world: World, *forget: Any) -> World:
+class Rows:
+    """Rows beside those of messages: from before which time they were to go."""
+
+    def __init__(self) -> None:
+        self.compacted: list[float] = []
+        self.forgotten: list[float] = []
+
+    def compact(self, before: float) -> None:
+        self.compacted.append(before)
+
+    def forget(self, before: float) -> None:
+        self.forgotten.append(before)
+
+
+def with_upkeep(world: World, rows: Rows | None = None) -> World:
     """A process that has just started."""
-    world.start()
-    world.cycle._upkeep = Upkeep(
+    rows = rows or Rows()
+    upkeep = Upkeep(
         Facts(world.database),
         compact=lambda _session: world.compact(keep=KEEP),
-        forget=forget,
+        attempts=rows,
+        requests=rows,
         keep=KEEP,
         clock=world.clock,
     )
+    world.chores = (upkeep,)
+    world.start()
     return world
 
 
@@ -49,13 +64,14 @@ def test_old_mail_that_two_daily_walks_missed_is_compacted_and_still_counted(wor
 
 
 def test_it_is_done_once_a_day_whatever_restarts(world: World) -> None:
-    calls: list[float] = []
-    with_upkeep(world, calls.append)
+    rows = Rows()
+    with_upkeep(world, rows)
     for _ in range(49):
         world.tick(3600)
-        with_upkeep(world, calls.append)
-    assert len(calls) == 3
-    assert calls[0] == pytest.approx(world.clock.now - KEEP - 48 * 3600)
+        with_upkeep(world, rows)
+    assert len(rows.compacted) == 3
+    assert rows.compacted[0] == pytest.approx(world.clock.now - KEEP - 48 * 3600)
+    assert rows.forgotten == rows.compacted
 
 
 def test_while_nothing_is_old_it_asks_the_server_nothing(world: World) -> None:
@@ -79,9 +95,9 @@ def test_what_was_asked_for_and_done_long_ago_is_forgotten(world: World) -> None
 
 
 def test_paused_there_is_none(world: World) -> None:
-    calls: list[float] = []
+    rows = Rows()
     world.server.deliver(mail(), INBOX)
-    with_upkeep(world, calls.append)
+    with_upkeep(world, rows)
     Facts(world.database).pause("a person", world.clock())
     world.tick(DAY)
-    assert not calls
+    assert not rows.compacted

@@ -31,9 +31,9 @@ def stop_while_work_is_busy() -> None:
         began.wait(10)
         os.kill(os.getpid(), signal.SIGTERM)
 
-    schedule = Schedule(work, timedelta(seconds=60), lambda: None, 60.0)
+    schedule = Schedule(every=timedelta(seconds=60), heartbeat_every=60.0)
     threading.Thread(target=end_it).start()
-    assert schedule.run(end, ending=told.set) is signal.SIGTERM
+    assert schedule.run(work, lambda: None, end, ending=told.set) is signal.SIGTERM
 
 
 def test_a_stop_while_work_is_busy_waits_for_it_and_ends() -> None:
@@ -50,13 +50,13 @@ def test_work_goes_on_when_the_clock_is_put_back(monkeypatch: pytest.MonkeyPatch
     """The scheduler goes by the clock: what was to be next was an hour away."""
     monkeypatch.setattr("worker.loop.schedule.CLOCK_EVERY", 0.05)
     worked, beaten, over = threading.Event(), threading.Event(), threading.Event()
-    schedule = Schedule(worked.set, timedelta(seconds=0.1), beaten.set, 0.1)
+    schedule = Schedule(every=timedelta(seconds=0.1), heartbeat_every=0.1)
 
     def end() -> signal.Signals:
         over.wait()
         return signal.SIGTERM
 
-    running = threading.Thread(target=lambda: schedule.run(end, ending=lambda: None))
+    running = threading.Thread(target=lambda: schedule.run(worked.set, beaten.set, end, ending=lambda: None))
     with time_machine.travel(datetime.now(UTC), tick=True):
         running.start()
         assert worked.wait(10)

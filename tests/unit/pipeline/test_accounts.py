@@ -9,13 +9,12 @@ import pytest
 from sqlalchemy import event
 
 from tests.fakes.mailbox import ELSEWHERE, FAILED, INBOX, JUNK, PROCESSED, Server, mail
-from tests.fakes.world import ACCOUNT, World
+from tests.fakes.world import World
 from worker.logs import configure_logging
 from worker.mailbox.errors import CommandRefused
 from worker.mailbox.folders import Layout
 from worker.message.message import Message
 from worker.message.outcome import State
-from worker.pipeline.poll import Poll
 from worker.reconcile.rebuild import Rebuild
 
 DAY = 86_400.0
@@ -116,7 +115,8 @@ def test_what_was_begun_and_is_older_than_since_is_found_again(world: World, how
     world.server.copyuid = how != "no-copyuid"
     world.server.deliver(mail("twice"))
     world.server.deliver(mail("older, and never begun"))
-    world.bounds = world.pipeline._bounds = replace(world.bounds, batch_count=1)
+    world.bounds = replace(world.bounds, batch_count=1)
+    world.start()
     world.tick()
     (row,) = [row for row in world.rows() if row.state is State.PENDING]
     world.since = datetime(2100, 1, 1, tzinfo=UTC)
@@ -173,7 +173,7 @@ def test_a_look_writes_nothing_down(world: World) -> None:
     world.server.folders[INBOX].uidvalidity = validity
     world.server.deliver(mail())
     session: Any = world.server.session()
-    (look, _) = Poll(world.journal, world.places, Layout((INBOX,), JUNK), None, account=ACCOUNT).look(session)
+    (look, _) = world.journal_parts().poll(Layout((INBOX,), JUNK), None).look(session)
     assert len(look.displaced) == 2
     assert (world.rows(), world.places.last_looks()) == before
 
@@ -239,10 +239,11 @@ def test_junk_that_a_person_takes_out_before_we_moved_it_is_open_and_not_settled
 def test_what_came_back_is_moved_whenever_there_is_enough_of_it(
     world: World, monkeypatch: pytest.MonkeyPatch, comes: str
 ) -> None:
-    monkeypatch.setattr("worker.pipeline.pipeline.SETTLE_AT_ONCE", 1)
+    monkeypatch.setattr("worker.pipeline.outbox.SETTLE_AT_ONCE", 1)
     world.hung = {"ok"} if comes == "between polls" else set()
+    world.bounds = replace(world.bounds, batch_bytes=500)
+    world.start()
     world.hands.hold = comes == "late"
-    world.bounds = world.pipeline._bounds = replace(world.bounds, batch_bytes=500)
     for _ in range(9):
         world.server.deliver(mail())
     world.tick()
@@ -273,7 +274,7 @@ def test_a_poll_that_opened_a_message_says_so(world: World) -> None:
     world.tick()
     world.retry(world.rows()[0].key)
     session: Any = world.server.session()
-    world.pipeline.connected()
+    world.pipeline.look_anew(connected=True)
     assert world.pipeline.poll(session).opened == 1
 
 

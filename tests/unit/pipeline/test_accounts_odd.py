@@ -97,7 +97,7 @@ def test_a_move_that_was_refused_is_asked_for_again_after_the_clock_was_put_back
 
 
 def test_a_clock_that_was_ahead_for_an_hour_deletes_nothing(world: World) -> None:
-    world.cycle._delete_handled_after = timedelta(days=30)
+    world.delete_handled_after = timedelta(days=30)
     world.server.deliver(mail())
     for _ in range(50):
         world.tick(HOUR)
@@ -113,7 +113,7 @@ def test_a_clock_that_was_ahead_for_an_hour_deletes_nothing(world: World) -> Non
 
 
 def test_what_was_handled_while_the_clock_was_behind_is_not_deleted_before_its_time(world: World) -> None:
-    world.cycle._delete_handled_after = timedelta(days=30)
+    world.delete_handled_after = timedelta(days=30)
     world.server.deliver(mail(), received_at=world.clock.now)
     world.clock.ahead = -20 * YEAR
     world.tick()
@@ -212,7 +212,7 @@ def test_a_stand_in_that_gives_way_to_its_message_makes_no_other_folder(world: W
     world.tick()
     (row,) = world.rows()
     one.raw = mail()
-    world.pipeline.reconcile_next()
+    world.pipeline.look_anew(connected=False)
     world.drain()
     assert [(row.key, row.state) for row in world.rows()] == [(row.key, State.HANDLED)]
     assert [call.raw for call in world.calls if call.handler == "archive"] == [one.raw]

@@ -16,18 +16,17 @@ from worker.handling.pool import Finished
 from worker.journal.database import JournalUnavailable
 from worker.journal.facts import Facts
 from worker.journal.intents import Intents, Kind
-from worker.journal.records import DELETED
 from worker.journal.schema import message as message_table
 from worker.logs import configure_logging
-from worker.loop.drain import Paused
+from worker.loop.drain import Drained, Paused
 from worker.mailbox.errors import ConnectionLost
 from worker.message.key import fingerprint
 from worker.message.message import Message
 from worker.message.mime.headers import Headers
 from worker.message.outcome import Outcome, State
 from worker.message.verdict import Path, Verdict
-from worker.pipeline.pipeline import SETTLE_AT_ONCE, Bounds, _batches
-from worker.pipeline.requests import CarryOut
+from worker.pipeline.dispatch import Bounds, _batches
+from worker.pipeline.outbox import SETTLE_AT_ONCE
 
 
 @pytest.fixture(autouse=True)
@@ -89,7 +88,7 @@ def test_between_polls_the_inbox_is_selected_whichever_folder_had_the_news(world
     for folder in (JUNK, INBOX):
         world.server.deliver(mail(), folder)
         world.tick()
-        session = world.cycle._connector.current()
+        session = world.connector.current()
         assert session is not None
         assert session.selected == INBOX
 
@@ -158,8 +157,8 @@ def test_mail_that_comes_back_is_settled_again_and_not_handed_over(world: World,
 
 
 def test_a_report_counts_over_all_folders_what_is_new_and_what_came_back(world: World) -> None:
-    session: Any = world.cycle._connector.session()[0]
-    world.pipeline.connected()
+    session: Any = world.connector.session()[0]
+    world.pipeline.look_anew(connected=True)
     mails = [world.server.deliver(mail(), folder) for folder in (INBOX, INBOX, JUNK, JUNK, JUNK)]
     report = world.pipeline.poll(session)
     assert (report.new, report.moved_back) == (5, 0)
@@ -171,8 +170,8 @@ def test_a_report_counts_over_all_folders_what_is_new_and_what_came_back(world: 
 
 
 def test_a_report_counts_over_all_folders_what_is_missing_and_what_has_no_header_yet(world: World) -> None:
-    session: Any = world.cycle._connector.session()[0]
-    world.pipeline.connected()
+    session: Any = world.connector.session()[0]
+    world.pipeline.look_anew(connected=True)
     mails = [world.server.deliver(mail(), folder, bodiless=True) for folder in (INBOX, JUNK)]
     for folder in (INBOX, JUNK):
         world.server.deliver(mail(), folder, headless=True)
@@ -543,7 +542,7 @@ def numbered_anew(world: World, *mails: Mail) -> None:
     folder.uidnext, folder.changes = 1, folder.changes + 1
     for one in mails:
         folder.put(one)
-    world.cycle._connector.close()
+    world.connector.close()
 
 
 def test_a_folder_that_comes_back_with_the_same_uidvalidity_skips_nothing(world: World) -> None:
@@ -686,7 +685,7 @@ def test_what_a_move_releases_while_the_junk_handler_has_it_is_handled_as_clean(
     junk = in_hand_as_junk(world)
     world.server.move(junk, INBOX)
     world.tick()
-    assert world.moved_out == {world.rows()[0].key}
+    assert world.told.keys_moved_out == {world.rows()[0].key}
     comes_back(world)
     assert [call.handler for call in world.finished] == ["quarantine", "archive", "notify"]
     assert_balanced(world, handled=1, missing=0)
@@ -897,7 +896,7 @@ def test_stops_beside_a_message_that_hangs_are_no_deaths(world: World) -> None:
     slow = world.server.deliver(mail("slow"))
     world.tick()
     for _ in range(DEATHS + 2):
-        world.cycle.end(0.0)
+        world.lease_hold.end(0.0)
         world.start()
         world.tick()
     assert [(row.state, row.deaths) for row in world.rows()] == [(State.PENDING, 0)]
@@ -1036,10 +1035,7 @@ def test_where_the_server_shows_no_header_at_all_no_message_is_given_up(world: W
 
 def asked(world: World) -> Intents:
     """People can ask for retries."""
-    intents = Intents(world.database)
-    settle, layout = world.pipeline._settle, world.pipeline._poll._layout
-    world.pipeline._carry_out = CarryOut(intents, world.pipeline._messages, settle, layout, world.clock)
-    return intents
+    return world.intents
 
 
 def test_a_dead_letter_that_the_server_refuses_to_bring_back_is_handled_from_where_it_lies(world: World) -> None:
@@ -1254,10 +1250,10 @@ def test_a_stop_records_and_settles_what_is_in_hand(world: World) -> None:
     world.hung.add("slow")
     world.server.deliver(mail("slow"))
     world.tick()
-    world.cycle.stop()
+    world.lease_hold.stop()
     world.hung.clear()
     world.hands.end_hang()
-    world.cycle.end(10.0)
+    world.lease_hold.end(10.0)
     assert world.states() == {State.HANDLED: 4}
     assert len(world.server.folders[PROCESSED].mails) == 4
 
@@ -1282,7 +1278,7 @@ def test_a_stop_waits_for_a_handler_that_returns_within_the_grace_period(
         return finished(wait)
 
     world.hands.finished = slowly  # type: ignore[method-assign]
-    world.cycle.end(grace)
+    world.lease_hold.end(grace)
     assert waits == [pytest.approx(grace), pytest.approx(grace * 0.6, rel=1e-4)]
     assert world.states() == {State.HANDLED: 1}
     assert len(world.server.folders[PROCESSED].mails) == 1
@@ -1295,7 +1291,7 @@ def test_a_stop_tells_how_many_are_left_in_hand(world: World, logged: Callable[[
     for kind in ("slow", "ok", "slow"):
         world.server.deliver(mail(kind))
     world.tick()
-    world.cycle.end(0.0)
+    world.lease_hold.end(0.0)
     assert logged("worker.left_in_hand") == [{"event": "worker.left_in_hand", "count": 2, "log_level": "error"}]
 
 
@@ -1303,14 +1299,14 @@ def delete_old(world: World, *, days: int = 40) -> None:
     """So many days later, handled mail is deleted that is older than thirty."""
     world.clock.now += days * 86_400
     world.even_clock()
-    world.cycle._delete_handled_after = timedelta(days=30)
+    world.delete_handled_after = timedelta(days=30)
     world.cycle._full_look_at = 0.0
     world.tick()
-    world.cycle._delete_handled_after = None
+    world.delete_handled_after = None
 
 
 def deleted(world: World) -> list[bool]:
-    return [row.reason == DELETED for row in world.rows()]
+    return [row.is_deleted for row in world.rows()]
 
 
 @pytest.mark.parametrize("copyuid", [True, False])
@@ -1410,7 +1406,7 @@ def test_a_folder_that_is_gone_or_refuses_keeps_no_other_from_being_deleted(worl
     assert world.server.all_mail(PROCESSED) == []
     assert deleted(world) == [False, True]
     assert world.server.sessions == sessions
-    assert world.cycle.condition.trouble is None
+    assert world.cycle.trouble is None
 
 
 def test_paused_nothing_is_handed_over_and_resumed_all_is(world: World) -> None:
@@ -1466,8 +1462,8 @@ def test_a_drain_that_is_paused_says_so(world: World) -> None:
         world.server.deliver(mail())
     pause_at(world, 5)
     with pytest.raises(Paused):
-        world.cycle.drain()
-    world.cycle.end(10.0)
+        world.mailbox_drain.run(Drained())
+    world.lease_hold.end(10.0)
     assert world.states()[State.HANDLED] == len(handed(world)) <= 2 * world.bounds.batch_count
     assert not world.server.folders[PROCESSED].mails
 
@@ -1483,7 +1479,7 @@ def test_a_stop_while_paused_records_what_was_in_hand_and_moves_nothing(world: W
     world.clock.now += 2
     world.hung.clear()
     world.hands.end_hang()
-    world.cycle.end(10.0)
+    world.lease_hold.end(10.0)
     assert world.states() == {State.HANDLED: 1}
     assert not world.server.folders[PROCESSED].mails
 
@@ -1526,7 +1522,7 @@ def test_a_wait_that_a_stop_ends_is_no_hang(world: World) -> None:
 
     def stopped_meanwhile(wait: float) -> list[Finished]:
         if wait > 0:
-            world.cycle.stop()
+            world.lease_hold.stop()
         return finished(wait)
 
     world.hands.finished = stopped_meanwhile  # type: ignore[method-assign]
@@ -1561,6 +1557,7 @@ def test_older_mail_than_since_is_left_alone(world: World) -> None:
 
 def test_headers_alone_are_fetched_where_no_handler_wants_more(world: World) -> None:
     world.headers_only = True
+    world.start()
     world.start()
     world.server.deliver(mail(junk=True))
     world.tick()

@@ -100,6 +100,7 @@ class Mailbox(RuleBasedStateMachine):
         )
         self.world.hold, self.world.headers_only = hold, headers_only
         self.world.start()
+        self.world.start()
         self.handlers_hang(hang)
 
     # -- mail comes
@@ -263,9 +264,9 @@ class Mailbox(RuleBasedStateMachine):
     @rule()
     def old_handled_mail_is_deleted(self) -> None:
         self.world.even_clock()
-        self.world.cycle._delete_handled_after = timedelta(hours=1)
+        self.world.delete_handled_after = timedelta(hours=1)
         self.world.tick(3700)
-        self.world.cycle._delete_handled_after = None
+        self.world.delete_handled_after = None
 
     @rule()
     def old_rows_are_compacted(self) -> None:
@@ -312,7 +313,7 @@ class Mailbox(RuleBasedStateMachine):
             assert call.path is Path.CLEAN
             if call.key in self.asked_for:
                 return
-            released = call.key in self.world.moved_out
+            released = call.key in self.world.told.keys_moved_out
             assert released or b"X-Is-Junk" not in call.raw, "junk reached a clean handler"
             assert call.folder != JUNK, "mail of the junk folder reached a clean handler"
         else:

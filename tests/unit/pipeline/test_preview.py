@@ -5,6 +5,7 @@ from typing import Any
 from tests.fakes.mailbox import INBOX, JUNK, mail
 from tests.fakes.world import ACCOUNT, World, _Routes, classify
 from worker.mailbox.folders import Layout
+from worker.message.key import Fingerprints
 from worker.message.mime.limits import Limits
 from worker.message.outcome import State
 from worker.message.verdict import Path
@@ -14,14 +15,13 @@ from worker.pipeline.preview import Foreseen, Preview
 def foreseen(world: World) -> list[Foreseen]:
     session: Any = world.server.session()
     preview = Preview(
-        world.journal,
-        world.places,
-        account=ACCOUNT,
+        messages=world.journal,
+        poll=world.journal_parts().poll(Layout(world.watched_folders, JUNK), None),
+        fingerprints=Fingerprints(ACCOUNT),
         layout=Layout(world.watched_folders, JUNK),
         classify=classify,
         routes=_Routes(),
         limits=Limits(message=5_000),
-        since=None,
     )
     return list(preview.foresee(session))
 

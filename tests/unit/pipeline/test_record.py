@@ -18,7 +18,9 @@ from worker.logs import configure_logging
 from worker.mailbox.folders import Layout
 from worker.message.outcome import Outcome, State
 from worker.message.verdict import Path, Verdict
-from worker.pipeline.record import KEEP, Recorder, Targets
+from worker.pipeline.observer import Observer
+from worker.pipeline.outbox import Recorded, Recorder
+from worker.pipeline.record import KEEP, Results, Targets
 from worker.pipeline.settle import Settlement
 
 HANDLED = Outcome(State.HANDLED, done=("archive",))
@@ -43,6 +45,16 @@ class Backoff:
         return None if failures > 5 else timedelta(minutes=failures)
 
 
+class Told(Observer):
+    """Notes each outcome that it is told of."""
+
+    def __init__(self, told: list[tuple[str, State]]) -> None:
+        self._told = told
+
+    def outcome(self, record: Record, result: Result) -> None:
+        self._told.append((record.key, result.state))
+
+
 class Room:
     """A recorder with a journal."""
 
@@ -58,16 +70,18 @@ class Room:
         self.recorder = Recorder(
             messages=self.messages,
             tries=self.tries,
-            hands=cast("Any", self.hands),
-            targets=targets or Targets("Processed", "Failed", "auto"),
-            layout=Layout(("INBOX",), "Junk Email"),
-            backoff=self.backoff,
-            flush=self._flush,
+            pool=cast("Any", self.hands),
+            results=Results(
+                targets=targets or Targets("Processed", "Failed", "auto"),
+                layout=Layout(("INBOX",), "Junk Email"),
+                backoff=self.backoff,
+            ),
+            handlers=self,
+            observer=Told(self.told),
             clock=lambda: 100.0,
-            on_outcome=lambda record, result: self.told.append((record.key, result.state)),
         )
 
-    def _flush(self) -> None:
+    def flush(self) -> None:
         if self.fails:
             raise OSError("full")
 
@@ -134,15 +148,12 @@ def test_what_is_not_in_hand_is_not_relocated(room: Room) -> None:
     assert settlement.place == one.place
 
 
-def test_whether_there_is_an_outcome_of_a_message(room: Room) -> None:
-    one, other = room.add(1, 2)
-    assert not room.recorder.is_due
-    assert not room.recorder.holds(one.id)
+def test_an_outcome_is_written_down_once(room: Room) -> None:
+    one, _other = room.add(1, 2)
+    assert room.recorder.record() == Recorded()
     room.finish(one)
-    assert room.recorder.is_due
-    assert (room.recorder.holds(one.id), room.recorder.holds(other.id)) == (True, False)
-    room.recorder.record()
-    assert not room.recorder.is_due
+    assert room.recorder.record().outcomes == {State.HANDLED: 1}
+    assert room.recorder.record() == Recorded()
 
 
 def test_of_what_changed_its_path_in_hand_only_that_it_was_handled_holds(room: Room) -> None:
@@ -164,7 +175,7 @@ def test_of_what_changed_its_path_in_hand_only_that_it_was_handled_holds(room: R
 
 def test_the_failures_of_each_handler_are_counted_for_each_message(room: Room) -> None:
     first, second = room.add(1, 2)
-    room.tries.begin_tries([first.id, second.id], "run")
+    room.tries.begin_tries([first.id, second.id], "run", alone=False)
     room.tries.record(
         [Result(first.id, State.PENDING, "archive:ValueError", failed_handler="archive")] * 2
         + [Result(second.id, State.PENDING, "archive:ValueError", failed_handler="archive")],
@@ -181,7 +192,7 @@ def test_the_failures_of_each_handler_are_counted_for_each_message(room: Room) -
 def test_a_fault_before_any_handler_counts_by_the_tries(room: Room) -> None:
     (one,) = room.add(1)
     for _ in range(3):
-        room.tries.begin_tries([one.id], "run")
+        room.tries.begin_tries([one.id], "run", alone=False)
     (one,) = room.messages.everything()
     room.recorder.put(one, Outcome(State.PENDING, reason="routing:RuntimeError"))
     room.recorder.record()
@@ -223,7 +234,7 @@ def test_a_handler_that_finished_is_not_done_while_what_it_wrote_is_not_on_the_d
 
 def test_what_is_held_waits_as_long_as_it_is_told_and_spends_no_try(room: Room) -> None:
     one, other = room.add(1, 2)
-    room.tries.begin_tries([one.id, other.id], "run")
+    room.tries.begin_tries([one.id, other.id], "run", alone=False)
     room.finish(one, Outcome(State.PENDING, ("archive",), "paused:notify", timedelta(seconds=30), held=True))
     room.finish(other, Outcome(State.PENDING, reason="turn", held=True))
     room.recorder.record()
@@ -267,7 +278,7 @@ def test_nothing_is_left_of_what_is_forgotten(room: Room) -> None:
     room.recorder.record()
     room.fails = False
     room.recorder.forget()
-    assert not room.recorder.is_due
+    assert room.recorder.record() == Recorded()
     room.finish(one, Outcome(State.FAILED, reason="archive:Reject", done=("archive",)))
     (settlement,) = room.recorder.record().settlements
     assert (settlement.place, settlement.target) == (one.place, "Failed")

@@ -10,10 +10,12 @@ from structlog.types import EventDict
 
 from tests.fakes.mailbox import ELSEWHERE, FAILED, INBOX, JUNK, PROCESSED, Mail, Server, mail
 from tests.fakes.world import ACCOUNT, Clock
+from worker.commands.wiring.assembly import JournalParts
 from worker.journal.database import Database
+from worker.journal.intents import Intents
 from worker.journal.messages import Messages
 from worker.journal.places import Places
-from worker.journal.records import DELETED, NewMessage, Place, Record, Result
+from worker.journal.records import NewMessage, Place, Record, Result
 from worker.journal.schema import metadata
 from worker.journal.tries import Tries
 from worker.logs import configure_logging
@@ -24,7 +26,7 @@ from worker.message.key import fingerprint
 from worker.message.mime.headers import Headers
 from worker.message.outcome import State
 from worker.message.verdict import Path, Verdict
-from worker.pipeline.settle import CannotMove, Settle, Settlement
+from worker.pipeline.settle import CannotMove, Settlement
 from worker.pipeline.whereabouts import Look
 
 DONE = "Done"
@@ -41,7 +43,13 @@ class Box:
         self.tries = Tries(database)
         self.journal_places = Places(database)
         self.clock = Clock()
-        self.settle = Settle(self.messages, self.journal_places, account=ACCOUNT, clock=self.clock)
+        self.settle = JournalParts(
+            account=ACCOUNT,
+            messages=self.messages,
+            tries=self.tries,
+            places=self.journal_places,
+            intents=Intents(database),
+        ).settle(self.clock)
         self.session: Any = self.server.session()
         self.removed: list[tuple[str, list[int]]] = []
         """Each removal: from which folder, which UIDs."""
@@ -349,7 +357,7 @@ def test_mail_is_not_taken_for_a_look_alike_that_is_not_settled_there(box: Box, 
         case _:
             (before,) = box.unsettled(one, to=DONE, place=nowhere)
     (before,) = box.rows(before.id)
-    assert (before.reason == DELETED, before.state is State.GONE, before.settled) == (
+    assert (before.is_deleted, before.state is State.GONE, before.settled) == (
         other == "deleted",
         other == "gone",
         other != "unsettled",

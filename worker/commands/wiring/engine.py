@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 
+from worker.commands.wiring.assembly import MessageRules, assemble
 from worker.commands.wiring.from_settings import classify_of, limits_of, router_of
 from worker.commands.wiring.shared import Parts
 from worker.handling.call import Try
@@ -17,25 +18,26 @@ from worker.handling.routing.router import JUNK_ROUTE
 from worker.handling.stopwatch import Stopwatch
 from worker.journal.attempts import AttemptLedger
 from worker.journal.intents import Intents
-from worker.journal.records import Record, Result
+from worker.login.guard import Guard
 from worker.logs import get_logger
 from worker.logs.who import replica
 from worker.loop.connection import Connector
 from worker.loop.cycle import Cycle
-from worker.loop.housekeeping import Upkeep
+from worker.loop.drain import MailboxDrain
+from worker.loop.go_ahead import GoAhead
+from worker.loop.hold import Hold
+from worker.loop.housekeeping import Chore, DeleteHandled, PasswordAge, Upkeep
+from worker.loop.idle import NoWatcher, WatchesSocket
 from worker.loop.pause import Pause
-from worker.message.outcome import LONGEST_AFTER, State
+from worker.loop.poll_notes import PollNotes
+from worker.message.outcome import LONGEST_AFTER
 from worker.message.verdict import Path as MailPath
-from worker.message.verdict import Verdict
 from worker.observe.listener import Listener
 from worker.observe.progress import Drain
-from worker.pipeline.admit import Admission
-from worker.pipeline.fetch import Fetch
+from worker.pipeline.dispatch import Bounds
 from worker.pipeline.known_senders import Senders, read_key
-from worker.pipeline.pipeline import Bounds, Pipeline
-from worker.pipeline.poll import Poll
-from worker.pipeline.record import Recorder, Targets
-from worker.pipeline.settle import Settle
+from worker.pipeline.observer import Observers
+from worker.pipeline.record import Targets
 from worker.pipeline.turns import Turns
 from worker.settings import HandlerSettings, JunkSettings, RouteSettings, Settings
 
@@ -43,17 +45,28 @@ log = get_logger()
 
 
 class Engine:
-    """The loop, ready to run. The handlers are closed with the parts.
+    """What `run` and `once` work with: one is driven by the cycle, the other by the drain, on the same hold.
 
-    cycle: one run after another. hands: the threads that the handlers are called in. circuits: by the handlers' names.
+    The handlers are closed with the parts. hands: the threads that the handlers are called in. circuits: by the
+    handlers' names.
     """
 
-    def __init__(self, parts: Parts, drain: Drain, observing: Listener) -> None:
-        """drain: told how far it is. observing: told of all that happens."""
+    def __init__(
+        self,
+        parts: Parts,
+        progress: Drain,
+        listener: Listener,
+        *,
+        watcher: WatchesSocket | None = None,
+        on_finished: Callable[[], None] = lambda: None,
+    ) -> None:
+        """progress: told how far it is. listener: told of all that happens. watcher: watches the idling connection.
+
+        on_finished: told, in the pool's threads, that a message is back.
+        """
         self._parts = parts
         self._settings = parts.settings
-        self._drain = drain
-        self._observing = observing
+        self._observing = listener
         self._handlers: dict[str, Handler] = {}
         self._guests = Guests()
         self._stopwatch = Stopwatch(parts.monotonic)
@@ -64,11 +77,34 @@ class Engine:
         keepers = self._keepers()
         self.circuits = {name: keeper.circuit for name, keeper in keepers.items()}
         turns = self._turns()
-        pause = Pause(parts.journal.facts, parts.monotonic)
-        self.hands = self._hands(self._try(keepers, turns), pause)
-        settle = parts.settle()
-        self.cycle = self._cycle(pause, settle)
-        self.cycle.pipeline = self._pipeline(settle, turns)
+        self._go_ahead = GoAhead(parts.lease, Pause(parts.journal.facts, parts.monotonic), listener)
+        self.hands = self._hands(self._try(keepers, turns), on_finished)
+        self._settle = parts.settle()
+        self._pipeline = assemble(
+            journal=parts.journal_parts(),
+            rules=self._rules(),
+            layout=parts.layout,
+            settle=self._settle,
+            pool=self.hands,
+            turns=turns,
+            handlers=self,
+            permission=self._go_ahead,
+            observer=Observers(listener, progress),
+            clock=parts.clock,
+            run=replica(),
+        )
+        guard = parts.guard(actor=replica())
+        self.hold = self._hold(guard)
+        self._notes = PollNotes(parts.journal.facts, parts.clock)
+        self._age = PasswordAge(guard, parts.monotonic)
+        self._reconnect = [wait.total_seconds() for wait in self._settings.poll.reconnect]
+        self.cycle = self._cycle(watcher or NoWatcher())
+        self.drain = self._drain()
+
+    def flush(self) -> None:
+        """Bring all that handlers wrote to the disk."""
+        for handler in self._handlers.values():
+            handler.flush()
 
     def _close(self) -> None:
         for handler in self._handlers.values():
@@ -106,9 +142,9 @@ class Engine:
     def _turns(self) -> Turns:
         ordered = [route.name for route in self._settings.routes if route.order == "sender"]
         return Turns(
-            self._parts.journal.messages,
-            self._parts.journal.tries,
-            self._parts.clock,
+            messages=self._parts.journal.messages,
+            tries=self._parts.journal.tries,
+            clock=self._parts.clock,
             circuits=self.circuits,
             ordered=ordered,
         )
@@ -133,21 +169,20 @@ class Engine:
             MailPath.JUNK: {name: handler for name, handler in self._handlers.items() if name in junk},
         }
 
-    def _hands(self, attempt: Try, pause: Pause) -> Hands:
-        lease = self._parts.lease
+    def _hands(self, attempt: Try, on_finished: Callable[[], None]) -> Hands:
         hands = Hands(
             self._observing.working(attempt),
             self._settings.work.threads,
-            may_begin=lambda: lease.is_held() and not pause.lately(),
+            may_begin=self._go_ahead.may_begin,
+            on_finished=on_finished,
         )
         self._stopwatch.on_overdue = hands.lost
         self._observing.health.count_replaced(hands.replaced)
         return hands
 
-    def _cycle(self, pause: Pause, settle: Settle) -> Cycle:
+    def _hold(self, guard: Guard) -> Hold:
         parts, settings = self._parts, self._settings
-        guard = parts.guard(actor=replica())
-        return Cycle(
+        return Hold(
             lease=parts.lease,
             connector=Connector(
                 new_session=parts.new_session,
@@ -155,120 +190,91 @@ class Engine:
                 layout=parts.layout,
                 junk_setting=settings.junk.folder,
                 targets=parts.targets(),
-                check=settle.check,
+                settle=self._settle,
             ),
-            facts=parts.journal.facts,
-            pause=pause,
-            idle=settings.poll.idle,
-            reconnect=[wait.total_seconds() for wait in settings.poll.reconnect],
+            pipeline=self._pipeline,
+            pool=self.hands,
+            go_ahead=self._go_ahead,
+            guard=guard,
+            observer=self._observing,
+            monotonic=parts.monotonic,
+        )
+
+    def _cycle(self, watcher: WatchesSocket) -> Cycle:
+        parts = self._parts
+        return Cycle(
+            hold=self.hold,
+            go_ahead=self._go_ahead,
+            pipeline=self._pipeline,
+            tries=parts.journal.tries,
+            notes=self._notes,
+            age=self._age,
+            chores=list(self._chores()),
+            watcher=watcher,
+            observer=self._observing,
+            reconnect=self._reconnect,
+            idle=self._settings.poll.idle,
             clock=parts.clock,
             monotonic=parts.monotonic,
-            messages=parts.journal.messages,
-            tries=parts.journal.tries,
-            check_age=guard.check_age,
-            keep_watch=guard.keep_watch,
-            watching=self._observing,
-            delete_handled_after=settings.settle.delete_handled_after,
-            upkeep=self._upkeep(),
         )
 
-    def _upkeep(self) -> Upkeep:
-        database = self._parts.journal.database
-        return Upkeep(
-            self._parts.journal.facts,
-            compact=self._parts.compact,
-            forget=[AttemptLedger(database).compact, Intents(database).forget],
+    def _drain(self) -> MailboxDrain:
+        return MailboxDrain(
+            hold=self.hold,
+            go_ahead=self._go_ahead,
+            pipeline=self._pipeline,
+            messages=self._parts.journal.messages,
+            notes=self._notes,
+            age=self._age,
+            reconnect=self._reconnect,
+            clock=self._parts.clock,
+        )
+
+    def _chores(self) -> Iterator[Chore]:
+        parts, journal = self._parts, self._parts.journal
+        older_than = self._settings.settle.delete_handled_after
+        if older_than is not None:
+            yield DeleteHandled(
+                messages=journal.messages,
+                settle=self._settle,
+                layout=parts.layout,
+                go_ahead=self._go_ahead,
+                facts=journal.facts,
+                clock=parts.clock,
+                older_than=older_than,
+            )
+        yield Upkeep(
+            journal.facts,
+            compact=parts.compact,
+            attempts=AttemptLedger(journal.database),
+            requests=Intents(journal.database),
             keep=self._settings.state.keep.total_seconds(),
-            clock=self._parts.clock,
-        )
-
-    def _pipeline(self, settle: Settle, turns: Turns) -> Pipeline:
-        parts, settings = self._parts, self._settings
-        messages = parts.journal.messages
-        admission, recorder = self._admission(), self._recorder()
-        return Pipeline(
-            poll=Poll(
-                messages, parts.journal.places, parts.layout, settings.poll.since, account=settings.account.address
-            ),
-            admission=admission,
-            fetch=self._fetch(admission, recorder),
-            hands=self.hands,
-            recorder=recorder,
-            settle=settle,
-            carry_out=parts.carry_out(),
-            messages=messages,
-            tries=parts.journal.tries,
-            places=parts.journal.places,
-            bounds=self._bounds(),
-            go_on=self.cycle.go_on,
             clock=parts.clock,
-            on_new=self._drain.found,
-            watching=self._observing,
-            turns=turns,
         )
 
-    def _admission(self) -> Admission:
-        return Admission(
-            self._parts.journal.messages,
-            self._parts.journal.places,
-            account=self._settings.account.address,
-            layout=self._parts.layout,
-            classify=classify_of(self._settings),
-            clock=self._parts.clock,
+    def _rules(self) -> MessageRules:
+        settings = self._settings
+        return MessageRules(
+            classify=classify_of(settings),
             sender_of=self._senders(),
-            on_moved_out=self._on_moved_out(),
+            move_releases=settings.junk.moved_out != "judge",
+            since=settings.poll.since,
+            limits=limits_of(settings),
+            deaths=settings.limits.deaths,
+            junk_by_headers=self._junk_by_headers(),
+            bounds=self._bounds(),
+            targets=Targets(settings.settle.handled, settings.settle.failed, settings.settle.junk),
+            backoff=Backoff(settings),
         )
 
     def _senders(self) -> Senders:
         known = self._settings.junk.known_senders
         return Senders(read_key(self._settings.state.dir), any_pattern(known or ()))
 
-    def _on_moved_out(self) -> Callable[[Record], None] | None:
-        if self._settings.junk.moved_out == "judge":
-            return None
-        announcer = self._parts.announcer()
-        return lambda record: announcer.moved_out(record.key)
-
-    def _recorder(self) -> Recorder:
-        settle = self._settings.settle
-        return Recorder(
-            messages=self._parts.journal.messages,
-            tries=self._parts.journal.tries,
-            hands=self.hands,
-            targets=Targets(settle.handled, settle.failed, settle.junk),
-            layout=self._parts.layout,
-            backoff=Backoff(self._settings),
-            flush=self._flush,
-            clock=self._parts.clock,
-            on_outcome=_counting(self._drain),
-            watching=self._observing,
-        )
-
-    def _flush(self) -> None:
-        for handler in self._handlers.values():
-            handler.flush()
-
-    def _fetch(self, admission: Admission, recorder: Recorder) -> Fetch:
-        return Fetch(
-            messages=self._parts.journal.messages,
-            tries=self._parts.journal.tries,
-            places=self._parts.journal.places,
-            account=self._settings.account.address,
-            hands=self.hands,
-            recorder=recorder,
-            layout=self._parts.layout,
-            limits=limits_of(self._settings),
-            deaths=self._settings.limits.deaths,
-            headers_only=self._headers_only,
-            seek=admission.seek,
-            run=replica(),
-        )
-
-    def _headers_only(self, verdict: Verdict) -> bool:
-        """Whether no handler of this path wants more than the headers, so that the body isn't even fetched."""
-        return verdict.path is MailPath.JUNK and all(
-            getattr(self._handlers[name].call, "headers_only", False) for name in junk_handlers(self._settings)
-        )
+    def _junk_by_headers(self) -> bool:
+        """Whether no handler of junk wants more than the headers, so that the body isn't even fetched."""
+        names = junk_handlers(self._settings)
+        return all(getattr(self._handlers[name].call, "headers_only", False) for name in names)
 
     def _bounds(self) -> Bounds:
         poll = self._settings.poll
@@ -303,12 +309,3 @@ class Backoff:
         if failures >= rule.tries:
             return None
         return rule.waits[min(failures, len(rule.waits)) - 1]
-
-
-def _counting(drain: Drain) -> Callable[[Record, Result], None]:
-    def count(record: Record, result: Result) -> None:
-        del record
-        if result.state is not State.PENDING:
-            drain.finished()
-
-    return count

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from functools import cached_property
 
+from worker.commands.wiring.assembly import JournalParts
 from worker.commands.wiring.login_wiring import announcer_of, guard_of, reading_guard
 from worker.commands.wiring.observe_wiring import listener_of
 from worker.journal.intents import Intents
@@ -17,7 +18,7 @@ from worker.mailbox.session import Endpoint, Session
 from worker.observe.announcer import Announcer
 from worker.observe.listener import Listener
 from worker.pipeline.record import KEEP
-from worker.pipeline.requests import CarryOut
+from worker.pipeline.requests import Requests
 from worker.pipeline.settle import Settle
 from worker.reconcile.compact import Compact
 from worker.reconcile.walk import Walk
@@ -96,14 +97,25 @@ class Parts:
             )
         )
 
-    def settle(self) -> Settle:
-        return Settle(
-            self.journal.messages, self.journal.places, account=self.settings.account.address, clock=self.clock
+    def journal_parts(self) -> JournalParts:
+        """The journal's parts that the pipeline writes."""
+        journal = self.journal
+        return JournalParts(
+            account=self.settings.account.address,
+            messages=journal.messages,
+            tries=journal.tries,
+            places=journal.places,
+            intents=Intents(journal.database),
         )
 
-    def carry_out(self) -> CarryOut:
-        intents = Intents(self.journal.database)
-        return CarryOut(intents, self.journal.messages, self.settle(), self.layout, self.clock)
+    def settle(self) -> Settle:
+        """What makes the mailbox show the outcomes."""
+        return self.journal_parts().settle(self.clock)
+
+    def requests(self) -> Requests:
+        """What people asked for."""
+        journal = self.journal_parts()
+        return Requests(journal.intents, journal.messages, self.settle(), self.layout, self.clock)
 
     def walk(self) -> Walk:
         return Walk(

@@ -1,0 +1,168 @@
+"""What the loop works with, as far as its tests need it: every login ends as `ends` says."""
+
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from worker.loop.cycle import Cycle
+from worker.loop.drain import MailboxDrain
+from worker.loop.go_ahead import GoAhead
+from worker.loop.hold import Hold
+from worker.loop.housekeeping import PasswordAge
+from worker.loop.idle import NoWatcher
+from worker.loop.pause import Pause
+from worker.loop.poll_notes import PollNotes
+from worker.pipeline.observer import Observer
+from worker.pipeline.report import Report
+
+
+class Told(Observer):
+    """What those who listen were told of the lease, and of how each run ended."""
+
+    def __init__(self) -> None:
+        self.leases: list[bool] = []
+        self.runs: list[str] = []
+
+    def lease(self, *, held: bool) -> None:
+        self.leases.append(held)
+
+    def polled(self, outcome: str, seconds: float) -> None:
+        self.runs.append(outcome)
+
+
+@dataclass
+class Parts:
+    """Lease, connector, facts, guard and pipeline in one."""
+
+    ends: list[Exception] = field(default_factory=list)
+    now: float = 0.0
+    held: bool = True
+    is_paused: bool = False
+    looks: int = 0
+    look_fails: Exception | None = None
+    term: int = 1
+    done: list[str] = field(default_factory=list)
+    """What was done to connection, lease and pipeline, in order."""
+    fails: dict[str, Exception] = field(default_factory=dict)
+    """What a call raises, once, by its name."""
+    open: Any = None
+    """The session that there is."""
+    noted: list[Any] = field(default_factory=list)
+    told: Told = field(default_factory=Told)
+
+    def __post_init__(self) -> None:
+        given = cast("Any", self)
+        self.go_ahead = GoAhead(given, Pause(given, lambda: self.now), self.told)
+        self.hold = Hold(
+            lease=given,
+            connector=given,
+            pipeline=given,
+            pool=given,
+            go_ahead=self.go_ahead,
+            guard=given,
+            observer=self.told,
+            monotonic=lambda: self.now,
+        )
+
+    def cycle(self) -> Cycle:
+        given = cast("Any", self)
+        return Cycle(
+            hold=self.hold,
+            go_ahead=self.go_ahead,
+            pipeline=given,
+            tries=given,
+            notes=PollNotes(given, lambda: self.now),
+            age=self.age(),
+            chores=(),
+            watcher=NoWatcher(),
+            observer=self.told,
+            reconnect=(5.0, 20.0),
+            idle=False,
+            clock=lambda: self.now,
+            monotonic=lambda: self.now,
+        )
+
+    def drain(self) -> MailboxDrain:
+        given = cast("Any", self)
+        return MailboxDrain(
+            hold=self.hold,
+            go_ahead=self.go_ahead,
+            pipeline=given,
+            messages=given,
+            notes=PollNotes(given, lambda: self.now),
+            age=self.age(),
+            reconnect=(5.0, 20.0),
+            clock=lambda: self.now,
+        )
+
+    def age(self) -> PasswordAge:
+        return PasswordAge(cast("Any", self), lambda: self.now)
+
+    def _do(self, name: str) -> None:
+        self.done.append(name)
+        if name in self.fails:
+            raise self.fails.pop(name)
+
+    # the connector
+    def session(self) -> Any:
+        raise self.ends.pop(0)
+
+    def current(self) -> Any:
+        return self.open
+
+    def token_expired(self) -> None:
+        self._do("token_expired")
+
+    def close(self) -> None:
+        self._do("close")
+
+    # the lease
+    def acquire(self) -> bool:
+        return self.held
+
+    def is_held(self) -> bool:
+        return self.held
+
+    def renew(self) -> None:
+        self._do("renew")
+
+    def release(self) -> None:
+        self._do("release")
+
+    # the facts
+    def paused(self) -> str | None:
+        return "by a person" if self.is_paused else None
+
+    def last_poll(self) -> None:
+        return None
+
+    def polled(self, poll: Any) -> None:
+        self.noted.append(poll)
+
+    # the pipeline
+    def begin(self) -> None:
+        self._do("begin")
+
+    def abandon(self) -> None:
+        self._do("abandon")
+
+    def record_finished(self) -> None:
+        self._do("record_finished")
+
+    # the pool
+    def interrupt(self) -> None:
+        self._do("interrupt")
+
+    def stop(self, grace: float, monotonic: Any, session: Any) -> None:
+        self._do("stop" if session is None else "stop and settle")
+
+    def take_report(self) -> Report:
+        return Report(new=1)
+
+    # the guard
+    def check_age(self) -> None:
+        self.looks += 1
+        if self.look_fails is not None:
+            raise self.look_fails
+
+    def keep_watch(self) -> None:
+        self._do("keep_watch")

@@ -1,0 +1,178 @@
+"""Puts the way of a message together, for the program and for the tests' world alike."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from worker.handling.pool import Pool
+from worker.journal.intents import Intents
+from worker.journal.messages import Messages
+from worker.journal.places import Places
+from worker.journal.tries import Tries
+from worker.mailbox.folders import Layout
+from worker.message.key import Fingerprints
+from worker.message.mime.limits import Limits
+from worker.pipeline.admit import Admission, Classify, SenderOf
+from worker.pipeline.dispatch import Bounds, Dispatch
+from worker.pipeline.fetch import Fetch
+from worker.pipeline.intake import Intake
+from worker.pipeline.late_headers import LateHeaders
+from worker.pipeline.observer import Observer
+from worker.pipeline.outbox import Flushable, Outbox, Recorder
+from worker.pipeline.pipeline import Pipeline
+from worker.pipeline.poll import Poll
+from worker.pipeline.record import Backoff, Results, Targets
+from worker.pipeline.requests import Requests
+from worker.pipeline.settle import Settle
+from worker.pipeline.stop import Permission
+from worker.pipeline.turns import Turns
+from worker.pipeline.whereabouts import Whereabouts
+
+
+@dataclass(frozen=True, kw_only=True)
+class JournalParts:
+    """The journal's parts that the pipeline writes, and whose account it is of (its address)."""
+
+    account: str
+    messages: Messages
+    tries: Tries
+    places: Places
+    intents: Intents
+
+    @property
+    def fingerprints(self) -> Fingerprints:
+        """The fingerprints of the account's messages."""
+        return Fingerprints(self.account)
+
+    @property
+    def whereabouts(self) -> Whereabouts:
+        """What finds messages again."""
+        return Whereabouts(self.messages, self.places, self.fingerprints)
+
+    def settle(self, clock: Callable[[], float]) -> Settle:
+        """What makes the mailbox show the outcomes."""
+        return Settle(
+            messages=self.messages,
+            places=self.places,
+            whereabouts=self.whereabouts,
+            fingerprints=self.fingerprints,
+            clock=clock,
+        )
+
+    def poll(self, layout: Layout, since: datetime | None) -> Poll:
+        """What looks at the watched folders."""
+        return Poll(
+            messages=self.messages, places=self.places, fingerprints=self.fingerprints, layout=layout, since=since
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class MessageRules:
+    """What the settings say about the way of a message.
+
+    move_releases: whether a move out of the junk folder counts as a person's release. junk_by_headers: whether the
+    handlers of junk want no body. deaths: how often the process may die with a message alone in hand.
+    """
+
+    classify: Classify
+    sender_of: SenderOf
+    move_releases: bool
+    since: datetime | None
+    limits: Limits
+    deaths: int
+    junk_by_headers: bool
+    bounds: Bounds
+    targets: Targets
+    backoff: Backoff
+
+
+def assemble(
+    *,
+    journal: JournalParts,
+    rules: MessageRules,
+    layout: Layout,
+    settle: Settle,
+    pool: Pool,
+    turns: Turns,
+    handlers: Flushable,
+    permission: Permission,
+    observer: Observer,
+    clock: Callable[[], float],
+    run: str,
+) -> Pipeline:
+    """The pipeline with all its stages. run: names this run in the journal."""
+    poll = journal.poll(layout, rules.since)
+    return Pipeline(
+        poll=poll,
+        intake=Intake(
+            poll=poll,
+            admission=_admission(journal, rules, layout, observer, clock),
+            whereabouts=journal.whereabouts,
+            places=journal.places,
+            pool=pool,
+            permission=permission,
+            observer=observer,
+            clock=clock,
+        ),
+        dispatch=Dispatch(
+            tries=journal.tries,
+            turns=turns,
+            fetch=_fetch(journal, rules, layout, pool, run),
+            pool=pool,
+            bounds=rules.bounds,
+            permission=permission,
+            clock=clock,
+        ),
+        outbox=Outbox(
+            pool=pool,
+            recorder=Recorder(
+                messages=journal.messages,
+                tries=journal.tries,
+                pool=pool,
+                results=Results(targets=rules.targets, layout=layout, backoff=rules.backoff),
+                handlers=handlers,
+                observer=observer,
+                clock=clock,
+            ),
+            settle=settle,
+            places=journal.places,
+            poll=poll,
+            permission=permission,
+            clock=clock,
+        ),
+        requests=Requests(journal.intents, journal.messages, settle, layout, clock),
+    )
+
+
+def _admission(
+    journal: JournalParts, rules: MessageRules, layout: Layout, observer: Observer, clock: Callable[[], float]
+) -> Admission:
+    return Admission(
+        messages=journal.messages,
+        places=journal.places,
+        whereabouts=journal.whereabouts,
+        late_headers=LateHeaders(journal.places, clock),
+        fingerprints=journal.fingerprints,
+        layout=layout,
+        classify=rules.classify,
+        sender_of=rules.sender_of,
+        move_releases=rules.move_releases,
+        observer=observer,
+        clock=clock,
+    )
+
+
+def _fetch(journal: JournalParts, rules: MessageRules, layout: Layout, pool: Pool, run: str) -> Fetch:
+    return Fetch(
+        messages=journal.messages,
+        tries=journal.tries,
+        places=journal.places,
+        whereabouts=journal.whereabouts,
+        fingerprints=journal.fingerprints,
+        pool=pool,
+        layout=layout,
+        limits=rules.limits,
+        deaths=rules.deaths,
+        junk_by_headers=rules.junk_by_headers,
+        run=run,
+    )

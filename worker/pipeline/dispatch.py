@@ -1,0 +1,221 @@
+"""Dispatch: what is due is handed over, a batch at a time; suspects one at a time."""
+
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+
+from worker.handling.pool import Pool
+from worker.journal.records import Record
+from worker.journal.tries import Tries
+from worker.logs import get_logger
+from worker.mailbox.session import Session
+from worker.message.outcome import LONGEST_AFTER, Outcome, State
+from worker.pipeline.admit import Top
+from worker.pipeline.fetch import NOT_READY_WAIT, BrokenOff, Fetch, Missing
+from worker.pipeline.stop import Permission
+from worker.pipeline.turns import Turns
+
+log = get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How much at a time. batch_bytes: bytes; patience: seconds without any handler returning.
+
+    longest_wait: seconds; no message waits longer than this for its next try.
+    """
+
+    batch_bytes: int
+    batch_count: int
+    patience: float
+    longest_wait: float = LONGEST_AFTER.total_seconds()
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Outcomes must be collected before dispatch goes on.
+
+    wait: at most so many seconds for the first of them. settle: whether all that is written down is settled as well.
+    missing: what couldn't be fetched just now.
+    """
+
+    wait: float = 0.0
+    settle: bool = False
+    missing: Missing = field(default_factory=Missing)
+
+
+class Dispatch:
+    """Hands messages over, and knows which of them are suspects and which hang."""
+
+    def __init__(
+        self,
+        *,
+        tries: Tries,
+        turns: Turns,
+        fetch: Fetch,
+        pool: Pool,
+        bounds: Bounds,
+        permission: Permission,
+        clock: Callable[[], float],
+    ) -> None:
+        """turns: says whose turn it is, of what is due."""
+        self._tries = tries
+        self._turns = turns
+        self._fetch = fetch
+        self._pool = pool
+        self._bounds = bounds
+        self._permission = permission
+        self._clock = clock
+        self._suspects: list[int] = []
+        self._stuck: set[int] = set()
+        self.has_more = False
+        """Whether it is another message's turn once those handed over by the last `work` are done."""
+
+    @property
+    def keeps_order(self) -> bool:
+        """Whether a route asks for its senders' mail in order."""
+        return self._turns.keep_order
+
+    def begin(self) -> None:
+        """At the start of a run: messages that were in hand when another run died are retried one at a time."""
+        self._turns.begin()
+        suspects = self._tries.suspects()
+        alone = [record for record in suspects if record.was_alone]
+        for record in alone:
+            self._tries.died_with(record)
+        self._suspects = [record.id for record in suspects]
+        if suspects:
+            log.warning("message.suspects", count=len(suspects), alone=len(alone))
+
+    def stop(self) -> None:
+        """Take back what no thread has begun; its tries didn't happen."""
+        self._tries.put_back(self._pool.drop_waiting())
+
+    def leave(self) -> None:
+        """What is still in hand is stopped from outside: a death now isn't counted as its own."""
+        if self._pool:
+            log.error("worker.left_in_hand", count=len(self._pool))
+            self._tries.not_alone(self._pool.rows())
+
+    def work_through(self, session: Session) -> Iterator[Step]:
+        """As `work`; it ends when all that doesn't hang has come back."""
+        yield from self.work(session, {})
+        yield from self._finish()
+
+    def work(self, session: Session, tops: Mapping[int, Top]) -> Iterator[Step]:
+        """Hand over every message that is due and whose turn it is, suspects first and one at a time.
+
+        tops: header blocks that are known already, by their rows' ids.
+        """
+        self.has_more = False
+        tops = dict(tops)
+        due = self._tries.due(self._clock(), longest=self._bounds.longest_wait)
+        due, more = self._turns.of([record for record in due if record.id not in self._pool])
+        # Fewest deaths first: or kills from outside would find the same message alone in hand each time.
+        suspects = sorted((record for record in due if record.id in self._suspects), key=lambda one: one.deaths)
+        yield from self._one_at_a_time(session, suspects, tops)
+        ids = {suspect.id for suspect in suspects}
+        others = sorted((record for record in due if record.id not in ids), key=_folder_of)
+        if others:  # beside these, what hangs isn't alone any more
+            self._tries.not_alone([row for row in self._pool.rows() if row in self._stuck])
+        for _, group in groupby(others, key=_folder_of):
+            for batch in _batches(group, self._bounds):
+                if not (yield from self._made_room(sum(record.size for record in batch))):
+                    return
+                yield self._hand_over(session, batch, tops)
+        self.has_more = more
+
+    def _one_at_a_time(self, session: Session, suspects: Sequence[Record], tops: dict[int, Top]) -> Iterator[Step]:
+        """Hand these over alone, so that a death tells whose it was.
+
+        What hangs stays in hand meanwhile and is marked, because it may hang for ever and the suspects can't wait that
+        long; a death now doesn't count as its own.
+        """
+        if suspects:
+            yield from self._finish()
+        for record in suspects:
+            self._tries.not_alone(self._pool.rows())
+            yield self._hand_over(session, [record], tops, alone=True)
+            yield from self._finish(record.id)
+            self._suspects.remove(record.id)
+            if record.id in self._pool:
+                break  # this one hangs as well: the others' turn comes with the next poll
+
+    def _hand_over(
+        self, session: Session, batch: Sequence[Record], tops: dict[int, Top], *, alone: bool = False
+    ) -> Step:
+        self._permission.go_on()
+        self._stuck.difference_update(record.id for record in batch)  # what hung before may well return this time
+        try:
+            return Step(missing=self._fetch(session, batch, tops, alone=alone))
+        except BrokenOff as broken:
+            self._take_back(broken, alone=alone)
+            raise broken.error from None
+
+    def _take_back(self, broken: BrokenOff, *, alone: bool) -> None:
+        """A try that was broken off didn't happen.
+
+        Where fetching these may be what ends the connection, each is next fetched alone; one that ends it even then is
+        put off, so that the others go on.
+        """
+        rows = [record.id for record in broken.records]
+        if not broken.at_fetch:
+            self._tries.put_back(rows)
+        elif alone:
+            for record in broken.records:
+                self._pool.finish(record, Outcome(State.PENDING, reason="fetch-broken", after=NOT_READY_WAIT))
+        else:
+            self._tries.suspect(rows)
+            self._suspects += [row for row in rows if row not in self._suspects]
+
+    def _made_room(self, size: int) -> Generator[Step, None, bool]:
+        """Wait until what is in hand leaves room for so many bytes; False when no handler returns for too long."""
+        while self._pool and self._pool.size + size > 2 * self._bounds.batch_bytes:
+            if not (yield from self._something_returned()):
+                return False
+        return True
+
+    def _finish(self, row: int | None = None) -> Iterator[Step]:
+        """Wait for what is in hand, or for this message of it, and have it settled.
+
+        A hanging handler is waited for once, and then left until it comes back by itself: others mustn't wait for it.
+        """
+        while self._is_awaited(row):
+            self._permission.go_on()
+            if not (yield from self._something_returned()):
+                self._stuck.update(self._pool.rows())
+        yield Step(settle=True)
+        self._turns.resume()
+
+    def _is_awaited(self, row: int | None) -> bool:
+        in_hand = set(self._pool.rows())
+        self._stuck &= in_hand
+        return bool(in_hand - self._stuck) if row is None else row in in_hand - self._stuck
+
+    def _something_returned(self) -> Generator[Step, None, bool]:
+        """Wait for a handler to return; False when none does for too long."""
+        before = set(self._pool.rows())
+        yield Step(wait=self._bounds.patience)
+        if before.difference(self._pool.rows()):
+            return True
+        self._permission.go_on()  # a stop ends the wait, and nothing is begun in a pause: neither means that it hangs
+        log.error("handler.stuck", count=len(self._pool))
+        return False
+
+
+def _folder_of(record: Record) -> str:
+    return record.place.folder
+
+
+def _batches(records: Iterable[Record], bounds: Bounds) -> Iterator[list[Record]]:
+    """Records in order, so many and so many bytes at a time, at least one."""
+    batch: list[Record] = []
+    size = 0
+    for record in records:
+        if batch and (len(batch) >= bounds.batch_count or size + record.size > bounds.batch_bytes):
+            yield batch
+            batch, size = [], 0
+        batch.append(record)
+        size += record.size
+    if batch:
+        yield batch

@@ -1,0 +1,120 @@
+"""Intake: what is new becomes rows, what is missing is counted as missed. Touches no other stage."""
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import groupby
+
+from worker.handling.pool import Pool
+from worker.journal.places import Places
+from worker.journal.records import Record
+from worker.logs import get_logger
+from worker.mailbox.session import HEADS_AT_ONCE, Session
+from worker.pipeline.admit import Admission, Admitted
+from worker.pipeline.fetch import Missing
+from worker.pipeline.observer import Observer
+from worker.pipeline.poll import Poll
+from worker.pipeline.report import Report
+from worker.pipeline.stop import Permission
+from worker.pipeline.whereabouts import Look, Whereabouts
+
+log = get_logger()
+
+GONE_AFTER = 2
+"""Polls in a row that must miss a message before it counts as taken away."""
+
+
+class Intake:
+    """Takes in what a poll saw, and remembers what this poll has seen and missed."""
+
+    def __init__(
+        self,
+        *,
+        poll: Poll,
+        admission: Admission,
+        whereabouts: Whereabouts,
+        places: Places,
+        pool: Pool,
+        permission: Permission,
+        observer: Observer,
+        clock: Callable[[], float],
+    ) -> None:
+        self._poll = poll
+        self._admission = admission
+        self._whereabouts = whereabouts
+        self._places = places
+        self._pool = pool
+        self._permission = permission
+        self._observer = observer
+        self._clock = clock
+        self._seen: set[int] = set()
+        self._missed: set[int] = set()
+
+    def admit(self, session: Session, looks: Sequence[Look]) -> Iterator[Admitted]:
+        """Give each new message its row, a batch of headers at a time."""
+        self._seen.clear()
+        self._missed.clear()
+        for look in looks:
+            for start in range(0, len(look.new), HEADS_AT_ONCE):
+                self._permission.go_on()
+                if session.selected != look.folder:
+                    session.select(look.folder)
+                admitted = self._admission.admit(session, look, look.new[start : start + HEADS_AT_ONCE], looks)
+                self._seen |= admitted.tops.keys()
+                self._tell(admitted)
+                yield admitted
+
+    def miss(self, session: Session, looks: Sequence[Look]) -> Report:
+        """Count what is missing once every new message was matched: it may have moved."""
+        self._places.found([record.id for look in looks for record in look.found])
+        missing = [record for look in looks for record in look.missing if record.id not in self._seen]
+        return self._miss(self._sought(session, missing) if self._poll.leaves_out else missing)
+
+    def miss_unfetched(self, missing: Missing) -> Report:
+        """Count what couldn't be fetched from where it should lie."""
+        report = Report(missed=missing.sought)
+        report += self._miss(missing.records)
+        if missing.look_again is not None:
+            self._poll.look_again(missing.look_again)
+        return report
+
+    def end(self, session: Session, looks: Sequence[Look]) -> None:
+        """Select the folder that the connection rests in, and keep what the folders were like."""
+        if session.selected != self._poll.rest:
+            session.select(self._poll.rest)
+        self._places.looked_at(self._poll.looked() if looks else {})
+
+    def _tell(self, admitted: Admitted) -> None:
+        if admitted.new:
+            self._observer.new(len(admitted.new))
+        for record in admitted.rejudged:
+            log.warning("message.rejudged", key=record.key, folder=admitted.folder)
+        for record, _ in admitted.moved_back:
+            log.warning("message.moved_back", key=record.key, folder=admitted.folder)
+        if admitted.unread:
+            log.warning("mailbox.header_not_shown", count=len(admitted.unread), folder=admitted.folder)
+            self._poll.look_again(admitted.folder)
+
+    def _sought(self, session: Session, missing: Sequence[Record]) -> list[Record]:
+        """Those that are nowhere in their folders, even among mail that is older than `poll.since`."""
+        records = [record for record in missing if record.id not in self._pool]
+        by_folder = groupby(sorted(records, key=_folder_of), key=_folder_of)
+        return [
+            record for folder, group in by_folder for record in self._whereabouts.seek(session, folder, list(group))
+        ]
+
+    def _miss(self, records: Sequence[Record]) -> Report:
+        """Found nowhere by this poll, which counts once however often it looks."""
+        records = [record for record in records if record.id not in self._pool and record.id not in self._missed]
+        if not records:
+            return Report()
+        self._missed.update(record.id for record in records)
+        gone = self._places.missed([record.id for record in records], gone_after=GONE_AFTER, now=self._clock())
+        if gone:
+            log.warning("message.gone", count=gone)
+            self._observer.gone([record for record in records if record.missed + 1 >= GONE_AFTER])
+        for folder in {record.place.folder for record in records}:
+            self._poll.look_again(folder)
+        return Report(gone=gone, missed=len(records) - gone)
+
+
+def _folder_of(record: Record) -> str:
+    return record.place.folder

@@ -1,0 +1,100 @@
+"""Headers that the server doesn't show yet, or at which the connection ends: waited for, and given up on in the end.
+
+The wait is kept in the journal, or each restart would begin it anew.
+"""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+
+from worker.journal.places import Places
+from worker.journal.records import Place
+from worker.mailbox.bisection import shown_heads
+from worker.mailbox.errors import ConnectionLost, ProtocolFault
+from worker.mailbox.session import Head, Session
+from worker.pipeline.whereabouts import Look
+
+HEADER_WAIT = 3600.0
+"""Seconds to wait for the header of a message that the server lists without one; then it is a dead letter."""
+
+HEADER_AGAIN = 300.0
+"""Seconds until a header at which the connection ended is asked for again."""
+
+NO_HEADER = "header-not-shown"
+"""The reason of such a dead letter."""
+
+
+class LateHeaders:
+    """Asks for headers, and remembers which ones are late or end the connection."""
+
+    def __init__(self, places: Places, clock: Callable[[], float]) -> None:
+        self._places = places
+        self._clock = clock
+        self._alone: set[Place] = set()
+        """Asked for one at a time, because a request for these headers ended the connection."""
+        self._put_off: dict[Place, float | None] = {}
+        """Not asked for until then (epoch s), because even the request for this header alone ended the connection.
+        None: the time is set when the header would be asked for next."""
+
+    def shown(self, session: Session, look: Look, uids: Sequence[int]) -> list[Head]:
+        """The headers that the server shows.
+
+        Where a request ends the connection, the next poll asks for each of its headers alone. A header at which the
+        connection ends even then is left out for a while, as if the server didn't show it yet: the other messages
+        must not wait for it.
+
+        Raises:
+            MailboxError: the connection can't be used.
+        """
+        places = {Place(look.folder, look.state.uidvalidity, uid): uid for uid in uids}
+        asked = [place for place in places if not self._is_put_off(place)]
+        together = [place for place in asked if place not in self._alone]
+        heads: list[Head] = []
+        for group in (together, *([place] for place in asked if place in self._alone)):
+            try:
+                heads += shown_heads(session, [places[place] for place in group])
+            except (ConnectionLost, ProtocolFault):
+                self._put_off |= {place: None for place in group if place in self._alone}
+                self._alone.update(group)
+                raise
+            self._alone.difference_update(group)
+        return heads
+
+    def given_up(self, session: Session, look: Look, uids: Sequence[int], unread: Collection[int]) -> list[Head]:
+        """Empty headers for the messages whose header the server hasn't shown for so long that it never will.
+
+        uids: those asked for. unread: of these, the ones whose header wasn't shown.
+        """
+        since = self._waiting_since(look, uids, unread)
+        now = self._clock()
+        overdue = [uid for uid, first in since.items() if now - first >= HEADER_WAIT]
+        there = session.present(overdue) if overdue else set()
+        return [Head(uid, 0, now, frozenset(), b"") for uid in overdue if uid in there]
+
+    def _is_put_off(self, place: Place) -> bool:
+        """Whether to leave this header out now.
+
+        Once in any case, and then for a time: however seldom the mailbox is polled, other mail gets through in between.
+        """
+        if place not in self._put_off:
+            return False
+        now = self._clock()
+        until = self._put_off[place]
+        if until is None:
+            self._put_off[place] = now + HEADER_AGAIN
+        elif not now < until <= now + HEADER_AGAIN:
+            del self._put_off[place]
+            return False
+        return True
+
+    def _waiting_since(self, look: Look, uids: Sequence[int], unread: Collection[int]) -> Mapping[int, float]:
+        """Since when (epoch s) each unread header has been waited for.
+
+        The journal forgets those that were shown by now, have gone, or have a row.
+        """
+        waits = self._places.headerless(look.folder)
+        validity, now = look.state.uidvalidity, self._clock()
+        known = {place: at for place, at in waits.items() if at <= now}  # a later time: the clock was put back
+        since = {uid: known.get((validity, uid), now) for uid in unread}
+        still = {(validity, uid) for uid in set(look.new) - (set(uids) - set(unread))}
+        begun = {(validity, uid): at for uid, at in since.items() if (validity, uid) not in known}
+        self._places.await_headers(look.folder, begun, waits.keys() - (still & known.keys()))
+        return since

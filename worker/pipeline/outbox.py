@@ -1,0 +1,278 @@
+"""Outcomes on their way: written down first, on the disk, and only then shown in the mailbox."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+from worker.handling.pool import Finished, Pool
+from worker.journal.messages import Messages
+from worker.journal.places import Places
+from worker.journal.records import Place, Record, Result
+from worker.journal.tries import Tries
+from worker.logs import bound, get_logger
+from worker.mailbox.session import Session
+from worker.message.outcome import Outcome, State
+from worker.message.verdict import MailPath
+from worker.pipeline.admit import Admitted
+from worker.pipeline.late_headers import NO_HEADER
+from worker.pipeline.observer import Observer
+from worker.pipeline.poll import Poll
+from worker.pipeline.record import Results
+from worker.pipeline.report import Report
+from worker.pipeline.settle import Settle, Settlement
+from worker.pipeline.stop import Permission
+from worker.pipeline.whereabouts import Look
+
+log = get_logger()
+
+SETTLE_AT_ONCE = 200
+"""Outcomes that are moved with one command while more are to come."""
+
+
+class Flushable(Protocol):
+    """What handlers write through."""
+
+    def flush(self) -> None:
+        """Bring all that handlers wrote to the disk. May raise anything: then none of it counts as written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What was written down: how many of each state, and what is to be moved now."""
+
+    outcomes: Counter[State] = field(default_factory=Counter)
+    settlements: tuple[Settlement, ...] = ()
+
+
+class Recorder:
+    """Collects outcomes and writes them down, a batch at a time. For one owner."""
+
+    def __init__(
+        self,
+        *,
+        messages: Messages,
+        tries: Tries,
+        pool: Pool,
+        results: Results,
+        handlers: Flushable,
+        observer: Observer,
+        clock: Callable[[], float],
+    ) -> None:
+        self._messages = messages
+        self._tries = tries
+        self._pool = pool
+        self._results = results
+        self._handlers = handlers
+        self._observer = observer
+        self._clock = clock
+        self._finished: list[Finished] = []
+        self._moved: dict[int, Place] = {}
+        self._outdated: set[int] = set()
+        self._unwritten: set[int] = set()
+
+    def add(self, finished: Iterable[Finished]) -> None:
+        """What came back from the pool."""
+        self._finished += finished
+
+    def put(self, record: Record, outcome: Outcome) -> None:
+        """The outcome of a message that came to no handler."""
+        self._finished.append(Finished(record, outcome))
+
+    def relocated(self, places: Mapping[int, Place]) -> None:
+        """Messages were found in other places; of those in hand, the outcome is settled from there."""
+        self._moved |= {row: place for row, place in places.items() if row in self._pool}
+
+    def rejudged(self, row: int) -> None:
+        """The message changed its path; if it is in hand, only the outcome that it was handled will still hold."""
+        if row in self._pool:
+            self._outdated.add(row)
+
+    def forget(self) -> None:
+        """Drop what isn't written down, and all that was known of what is in hand."""
+        self._finished.clear()
+        self._moved.clear()
+        self._outdated.clear()
+        self._unwritten.clear()
+
+    def record(self) -> Recorded:
+        """Write down what there is: on the disk, with all that handlers wrote, when this returns.
+
+        Raises:
+            JournalUnavailable: nothing was written down; it all stays for the next call.
+        """
+        if not self._finished:
+            return Recorded()
+        self._drop_outdated()
+        flushed = self._flushed()
+        self._finished = [self._as_it_is(item, flushed=flushed) for item in self._finished]
+        now = self._clock()
+        handlers = self._tries.done_handlers([item.record.id for item in self._finished if item.record.tries])
+        results = [self._results.of(item, handlers.get(item.record.id, {}), now) for item in self._finished]
+        self._tries.record(results, now)
+        finished, self._finished = self._finished, []
+        for item, result in zip(finished, results, strict=True):
+            self._moved.pop(item.record.id, None)
+            self._tell(item, result)
+        self._observer.recorded()
+        return Recorded(
+            Counter(result.state for result in results),
+            tuple(
+                Settlement(item.record.id, item.record.fingerprint, item.record.place, result.settle_to)
+                for item, result in zip(finished, results, strict=True)
+                if result.settle_to is not None
+            ),
+        )
+
+    def _drop_outdated(self) -> None:
+        """Of a message that was moved to the other path while in hand, only the outcome that it was handled holds.
+
+        The journal is asked for the path of junk once more, whoever changed it: as junk, a released message would be
+        out of reach.
+        """
+        held = {item.record.id for item in self._finished}
+        junk = [item.record.id for item in self._finished if item.outcome.state is State.JUNK]
+        outdated = self._outdated | self._messages.on_path(MailPath.CLEAN, junk)
+        dropped = {
+            item.record.id
+            for item in self._finished
+            if item.record.id in outdated and item.outcome.state is not State.HANDLED
+        }
+        self._tries.give_back(list(dropped))
+        self._finished = [item for item in self._finished if item.record.id not in dropped]
+        self._outdated -= held
+
+    def _flushed(self) -> bool:
+        try:
+            self._handlers.flush()
+        except Exception:
+            log.exception("handler.failed")
+            # A part of what is still in hand may have been lost with it, too.
+            self._unwritten.update(self._pool.rows())
+            return False
+        return True
+
+    def _as_it_is(self, item: Finished, *, flushed: bool) -> Finished:
+        """With its present place; and not done, where what handlers wrote didn't reach the disk."""
+        record, outcome = item.record, item.outcome
+        if place := self._moved.get(record.id):
+            record = replace(record, place=place)
+        written = flushed and record.id not in self._unwritten
+        self._unwritten.discard(record.id)
+        if not written and (outcome.done or outcome.state in (State.HANDLED, State.JUNK)):
+            outcome = Outcome(State.PENDING, reason="not-flushed", route=outcome.route)
+        return Finished(record, outcome)
+
+    def _tell(self, item: Finished, result: Result) -> None:
+        with bound(key=item.record.key):
+            path = item.record.verdict.path
+            match result.state:
+                case State.HANDLED | State.JUNK:
+                    log.info("message.done", outcome=result.state.value, path=path.value, route=item.outcome.route)
+                case State.PENDING if item.outcome.held:
+                    log.debug("message.held", reason=result.reason, next_at=result.next_at)
+                case State.FAILED:
+                    log.error("message.dead_letter", reason=result.reason)
+                case _:
+                    log.warning("message.retry", reason=result.reason, next_at=result.next_at)
+        self._observer.outcome(item.record, result)
+
+
+class Outbox:
+    """Drains the pool, has outcomes written down, and settles them a batch at a time."""
+
+    def __init__(
+        self,
+        *,
+        pool: Pool,
+        recorder: Recorder,
+        settle: Settle,
+        places: Places,
+        poll: Poll,
+        permission: Permission,
+        clock: Callable[[], float],
+    ) -> None:
+        self._pool = pool
+        self._recorder = recorder
+        self._settle = settle
+        self._places = places
+        self._poll = poll
+        self._permission = permission
+        self._clock = clock
+        self._to_settle: list[Settlement] = []
+        self._is_new_connection = True
+
+    def connected(self) -> None:
+        """After each new connection: what is unsettled is looked for."""
+        self._to_settle.clear()
+        self._is_new_connection = True
+
+    def abandon(self) -> None:
+        """The lease is lost: another worker has what is in hand here, and what comes of it here isn't recorded."""
+        self._pool.forget()
+        self._recorder.forget()
+        self._to_settle.clear()
+
+    def record(self, wait: float = 0) -> Report:
+        """Write down what came back from the pool. wait: at most so many seconds for the first message."""
+        self._recorder.add(self._pool.finished(wait))
+        return self._record()
+
+    def drain(self, grace: float, monotonic: Callable[[], float]) -> Report:
+        """Wait for all that is in hand, for so many seconds at most, and write down what came back."""
+        until = monotonic() + grace
+        while self._pool and (left := until - monotonic()) > 0:
+            self._recorder.add(self._pool.finished(left))
+        return self._record()
+
+    def settle(self, session: Session, *, everything: bool) -> None:
+        """Make the mailbox show the outcomes when there are enough of them, or `everything` that is written down."""
+        if self._to_settle and (everything or len(self._to_settle) >= SETTLE_AT_ONCE):
+            self._permission.go_on()
+            if session.idling:
+                session.idle_done()
+            for folder in self._settle.settle(session, self._to_settle):
+                self._poll.look_again(folder)
+            self._to_settle.clear()
+
+    def resume(self, session: Session, looks: Sequence[Look]) -> None:
+        """Settle what an earlier connection left unsettled, and what may be asked for again by now."""
+        for look in looks:
+            self._places.misplaced(list(look.displaced))
+            self.relocated(look.displaced)
+        if self._settle.ask_again() or self._is_new_connection:
+            self._to_settle = self._settle.resume(session, looks)
+            self.settle(session, everything=True)
+            self._is_new_connection = False
+
+    def rejudged(self, row: int) -> None:
+        """The message changed its path, or is to be handled anew."""
+        self._recorder.rejudged(row)
+
+    def relocated(self, places: Mapping[int, Place]) -> None:
+        """Messages lie elsewhere than was thought. places: where now, as far as is known, by their rows' ids."""
+        self._recorder.relocated(places)
+        self._to_settle = [item for item in self._to_settle if item.id not in places]
+
+    def follow(self, admitted: Admitted) -> Report:
+        """Nothing is moved any more from where it lay before; what may stay where it was moved to is settled there."""
+        again = {record.id for record, _ in admitted.moved_back}
+        again |= {record.id for record in (*admitted.rejudged, *admitted.released)}
+        stays = {item.id for item in self._to_settle if item.id not in again} & admitted.places.keys()
+        self._places.settled([(row, admitted.places[row]) for row in sorted(stays)], self._clock())
+        self.relocated(admitted.places)
+        for record in (*admitted.rejudged, *admitted.released):
+            self.rejudged(record.id)
+        self._to_settle += [
+            Settlement(record.id, record.fingerprint, place, record.settle_to)
+            for record, place in admitted.moved_back
+            if record.settle_to is not None
+        ]
+        for record in admitted.headless:
+            self._recorder.put(record, Outcome(State.FAILED, reason=NO_HEADER))
+        return self._record()
+
+    def _record(self) -> Report:
+        recorded = self._recorder.record()
+        self._to_settle += recorded.settlements
+        return Report(outcomes=recorded.outcomes)
