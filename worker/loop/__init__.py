@@ -1,1 +1,1 @@
-"""When a run happens, on which connection, and what each kind of trouble means."""
+"""When the worker polls, on which connection, and what each kind of error means for the next poll."""

@@ -1,4 +1,4 @@
-"""Gives the logged-in session: connects, logs in through the guard, and finds the folders."""
+"""Provides the logged-in session: connects, logs in through the guard, and finds the folders."""
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -12,16 +12,18 @@ from worker.mailbox.session import Session
 
 
 class ChecksServer(Protocol):
-    """Refuses a server that can't do what the settings ask for."""
+    """Checks that the server has the commands that we need."""
 
     def check(self, session: Session) -> None:
-        """Raises:
-        CannotMove: the server lacks a command that is needed.
+        """Refuse a server that lacks one.
+
+        Raises:
+            CannotMove
         """
 
 
 class Connector:
-    """Holds the one connection, and makes a new one when it is asked for and there is none."""
+    """Holds the only connection, and makes a new one when it is asked for a session and has none."""
 
     def __init__(
         self,
@@ -33,7 +35,7 @@ class Connector:
         targets: Sequence[str],
         settle: ChecksServer,
     ) -> None:
-        """targets: folders that mail is moved to, created where they are missing."""
+        """targets: folders that mail is moved to; missing ones are created."""
         self._new_session = new_session
         self._guard = guard
         self._layout = layout
@@ -43,15 +45,15 @@ class Connector:
         self._session: Session | None = None
 
     def session(self) -> tuple[Session, bool]:
-        """The session, and whether it is a new one.
+        """The session, and whether it is new.
 
         Raises:
             NoAttempt: the guard allows no login now.
-            CredentialUnavailable, AttemptInProgress: there is nothing to log in with, or another process is at it.
-            LoginFailed: the login was tried; the guard knows.
+            CredentialUnavailable, AttemptInProgress: there is no credential, or another process is logging in.
+            LoginFailed: the login failed; the guard has recorded it.
             MailboxError: the server can't be reached or used.
             FolderProblem, CannotMove: the mailbox isn't as the settings say.
-            JournalUnavailable: no durable count, no login.
+            JournalUnavailable: attempts can't be counted durably, so none is made.
         """
         if self._session is not None and self._session.is_open:
             return self._session, False
@@ -66,15 +68,15 @@ class Connector:
         return session, True
 
     def current(self) -> Session | None:
-        """The session, where there is one that no error has ended."""
+        """The session, unless there is none or an error has ended it."""
         return self._session if self._session is not None and self._session.is_open else None
 
     def token_expired(self) -> None:
-        """The server ended the session since its token had run out."""
+        """Tell the guard that the server ended the session because its token had expired."""
         self._guard.token_expired()
 
     def close(self) -> None:
-        """Log out and close, where there is a connection."""
+        """Log out and close the connection, if there is one."""
         session, self._session = self._session, None
         if session is not None:
             with suppress(MailboxError):
@@ -89,38 +91,40 @@ class Connector:
 
 
 class ReconnectWaits:
-    """How long to wait after lost connections in a row: longer each time, until a connection has done its work."""
+    """How long to wait before the next connection: longer after each loss, until a connection proves useful."""
 
     def __init__(self, waits: Sequence[float]) -> None:
-        """waits: seconds after the first loss, the second, …; the last repeats."""
+        """waits: seconds after the first loss, the second, and so on; the last repeats."""
         self._waits = waits
         self.losses = 0
 
     @property
     def are_used_up(self) -> bool:
-        """Whether each wait was waited."""
+        """Whether there were as many losses in a row as there are waits."""
         return self.losses >= len(self._waits)
 
     @property
     def longest(self) -> float:
-        """The longest of the waits (s)."""
+        """The longest wait (s)."""
         return max(self._waits)
 
     def next(self, asked: float) -> float:
-        """Count a loss; returns the seconds to wait after it, as many at least as were asked for."""
+        """Count a loss; returns the seconds to wait after it, never fewer than the server asked for."""
         wait = max(self._waits[min(self.losses, len(self._waits) - 1)], asked)
         self.losses += 1
         return wait
 
     def start_over(self) -> None:
-        """A connection has done its work."""
+        """A connection proved useful: the next loss counts as the first."""
         self.losses = 0
 
 
 def log_in(session: Session, guard: Guard, *, keep_last: bool = False) -> list[FolderInfo]:
-    """Connect, spend one attempt, and list the folders: the first command, which makes the login a success.
+    """Connect, log in at the cost of one attempt, and list the folders.
 
-    keep_last: refuse to spend the last attempt, for commands beside the worker.
+    A login counts as a success only when the first command after it, the listing, succeeds too.
+
+    keep_last: refuse to spend the last attempt. For commands that run beside the worker.
     """
     with guard.attempt(keep_last=keep_last) as attempt:
         session.connect()

@@ -1,7 +1,7 @@
-"""One scheduled run: the lease, the connection, the poll, and what each kind of trouble means for the next run.
+"""One scheduled run: take the lease, connect, poll, and decide from any error when to run next.
 
-This is the first of the two error boundaries: the connection. Whatever fails here, everything unsettled stays where it
-is, and the process goes on.
+This is the first of the two error boundaries: the connection. Whatever fails here, all unsettled mail stays where it
+is, and the process carries on.
 """
 
 from collections.abc import Callable, Sequence
@@ -26,15 +26,15 @@ from worker.pipeline.stop import Stop
 log = get_logger()
 
 STANDBY = 5.0
-"""Seconds between two looks at whether the lease is free, or the pause over."""
+"""Seconds between checks of whether the lease is free or the pause is over."""
 NEWS_AT_ONCE = 0.5
-"""Seconds until news is looked at that came together with the server's word that it idles: never in a spin."""
+"""Seconds until the next run when news arrives just as IDLE starts. Not zero, so that a chatty server can't spin us."""
 FULL_LOOK_EVERY = 3600.0
-"""Seconds between two looks at every folder, whatever the server says of changes."""
+"""Seconds between full listings of every folder, whether or not the server reports changes."""
 
 
 class Cycle:
-    """Called by the schedule; returns the seconds until it wants to be called again, or None for the usual interval."""
+    """Called by the schedule. Returns the seconds until the next run; None means the usual interval."""
 
     def __init__(
         self,
@@ -53,7 +53,7 @@ class Cycle:
         clock: Callable[[], float],
         monotonic: Callable[[], float],
     ) -> None:
-        """reconnect: waits (s) after lost connections. idle: leave the connection in IDLE between runs."""
+        """reconnect: waits (s) after lost connections. idle: whether to leave the connection in IDLE between runs."""
         self._hold = hold
         self._go_ahead = go_ahead
         self._pipeline = pipeline
@@ -72,10 +72,10 @@ class Cycle:
         self._run_began = 0.0
         self._look_anew = True
         self.trouble: str | None = None
-        """What kept the last run from its work, in a word; None: it went well."""
+        """What stopped the last run, in one word; None if it went well."""
 
     def __call__(self) -> float | None:
-        """One run. Never raises what a later run could put right."""
+        """Run once. Never raises an error that a later run could recover from."""
         wait = self._run()
         self._age.look_hourly()
         return wait
@@ -98,23 +98,23 @@ class Cycle:
         except LeaseLost:
             self._hold.give_up()
             return STANDBY
-        except Exception as error:  # noqa: BLE001 -- a fault of ours must not end a process that people rely on
+        except Exception as error:  # noqa: BLE001 -- a bug of ours must not end a process that people rely on
             return self._met(error)
         return wait
 
     def _poll(self, session: Session, *, is_new: bool) -> Report | None:
-        """Look at the mailbox and do what is due; None: the work is paused."""
+        """Poll the mailbox and do what is due. Returns None during a pause."""
         news = session.idle_done() if session.idling else None
         self._look_anew = self._look_anew or is_new
         if self._go_ahead.is_paused():
             self._look_anew = True
-            self._pipeline.record_finished()  # what was in hand as the pause began
+            self._pipeline.record_finished()  # of messages that were in hand when the pause began
             if news is None:
                 session.noop()
             return None
         if self._look_anew:
             self._pipeline.look_anew(connected=True)
-        self._look_anew = True  # whatever ends this poll half-way: what it saw and didn't finish is looked at again
+        self._look_anew = True  # if an error ends this poll, the next one sees again what this one didn't finish
         if self._monotonic() >= self._full_look_at:
             self._pipeline.look_anew(connected=False)
             self._full_look_at = self._monotonic() + FULL_LOOK_EVERY
@@ -125,14 +125,14 @@ class Cycle:
         return report
 
     def _rest(self, session: Session) -> float | None:
-        """Leave the connection in IDLE where there is such a thing; say when the next run is due by itself."""
+        """Leave the connection in IDLE if possible. Returns the seconds until the next run; None: as usual."""
         if self._idle and session.selected is not None and session.has("IDLE"):
             try:
                 if session.idle():
                     return NEWS_AT_ONCE
                 self._watcher.watch(session.fileno())
             except (CommandRefused, ProtocolFault) as error:
-                self._idle = False  # announced, and refused: from now on the schedule does the job
+                self._idle = False  # advertised but refused: rely on the schedule from now on
                 if isinstance(error, ProtocolFault):
                     raise
         if self._go_ahead.is_paused():
@@ -141,7 +141,7 @@ class Cycle:
         return None if due is None else max(0.0, due - self._clock())
 
     def _went_well(self, report: Report | None) -> None:
-        """Remember a run that went well. May raise `JournalUnavailable`: then it didn't."""
+        """Note that the run went well. Raises `JournalUnavailable` if that can't be written, and then it hasn't."""
         self._reconnect.start_over()
         if report is not None:
             self._notes.went_well(new=report.new)
@@ -157,13 +157,13 @@ class Cycle:
             log.info("poll.done", new=report.new, gone=report.gone, **{s.value: n for s, n in report.outcomes.items()})
 
     def _met(self, error: Exception) -> float | None:
-        """Say what kept this run from its work; returns when the next one is due."""
+        """Report what stopped this run. Returns the seconds until the next one; None: as usual."""
         trouble = trouble_of(error, self._clock())
         if trouble.is_ours:
             log.error("worker.fault", exc_info=error)
         match trouble.means:
             case Means.ASK_THE_GUARD:
-                self.trouble = trouble.name  # what comes of it is told, though it be the same as before
+                self.trouble = trouble.name  # replaces an earlier refusal, so that the same one is logged again
                 self._tell(trouble.name)
                 return 0.0
             case Means.NO_LOGIN:
@@ -181,7 +181,7 @@ class Cycle:
         return wait
 
     def _lost(self, trouble: Trouble, error: Exception) -> float:
-        """Give the connection up, and be away for longer each time."""
+        """Close the connection. Returns the seconds until the next one, more after each loss."""
         self._hold.let_go(error)
         wait = self._reconnect.next(trouble.asked or 0.0)
         self._not_before = self._monotonic() + wait

@@ -1,4 +1,4 @@
-"""`once`: poll until nothing more comes."""
+"""`once`: poll until there is nothing left to do."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -21,27 +21,27 @@ from worker.pipeline.stop import Stop
 log = get_logger()
 
 MOST_PATIENCE = 2.0
-"""`once` waits for a server that asks for a pause, unless it asks for more than so many of our longest waits."""
+"""`once` honours a server's request to wait, up to this many times the longest of our own waits."""
 
 
 class LeaseHeld(Exception):
-    """Another worker holds the work lease."""
+    """Another worker holds the lease."""
 
 
 class Paused(Exception):
-    """A person has paused the worker."""
+    """Somebody has paused the worker."""
 
 
 @dataclass
 class Drained:
-    """What a drain came to. due: messages that are to be tried again later."""
+    """The result of a drain. due: messages that are still to be tried again."""
 
     new: int = 0
     outcomes: Counter[State] = field(default_factory=Counter)
     due: int = 0
 
     def add(self, report: Report) -> None:
-        """Count what a poll came to."""
+        """Add the result of one poll."""
         self.new += report.new
         self.outcomes.update(report.outcomes)
         self.outcomes[State.GONE] += report.gone
@@ -52,7 +52,7 @@ class Drained:
 
 
 class MailboxDrain:
-    """Polls until nothing more comes of it."""
+    """Drains the mailbox: polls until a poll finds nothing to do."""
 
     def __init__(
         self,
@@ -77,15 +77,15 @@ class MailboxDrain:
         self._clock = clock
 
     def run(self, drained: Drained) -> None:
-        """Poll until nothing more comes; count in `drained` what was done, also where this fails.
+        """Poll until there is nothing left to do. `drained` counts what was done, even if this raises.
 
-        What goes wrong is raised, and remembered as the last poll. A connection that is lost on the way is made anew,
-        after the waits of the settings, until these are used up.
+        Errors are raised, and noted as the last poll. A connection that is lost along the way is replaced after the
+        waits in the settings, until those are used up.
 
         Raises:
-            LeaseHeld: another worker is at it.
+            LeaseHeld: another worker is draining the mailbox.
             Paused: nothing may be handed over.
-            Stop: the process is to end, and what was in hand has yet to.
+            Stop: the process is stopping, with messages still in hand.
             Everything that `Connector.session` and `Pipeline.poll` raise.
         """
         try:
@@ -122,7 +122,7 @@ class MailboxDrain:
         drained.due = self._messages.counts().by_state[State.PENDING] + unread
 
     def _until_nothing_comes(self, drained: Drained) -> int:
-        """Poll on; returns of how many messages the server shows no header yet."""
+        """Poll until a poll finds nothing. Returns how many messages the server shows without a header so far."""
         reached = False
         while True:
             try:
@@ -142,7 +142,7 @@ class MailboxDrain:
                     return report.unread
 
     def _reconnect_later(self, error: Exception, drained: Drained) -> None:
-        """Wait until the connection may be made anew; where there is nothing to wait for, raise what ended it."""
+        """Wait until it is time to reconnect; raise the error if waiting is no use."""
         self._hold.let_go(error)
         done = self._pipeline.take_report()
         drained.add(done)
@@ -157,7 +157,7 @@ class MailboxDrain:
         self._go_ahead.wait(wait)
 
     def _tell_of_a_pause(self) -> None:
-        """Where a drain was stopped by a pause, say so."""
+        """Raise `Paused` if it was a pause that stopped the drain."""
         if not self._go_ahead.is_stopping() and self._go_ahead.is_paused():
             raise Paused(
                 "A person has paused the worker meanwhile: what the handlers had by then is written down, and nothing "

@@ -1,4 +1,4 @@
-"""Whether the work may go on: we hold the lease, nobody has paused the work, and the process isn't to end."""
+"""Whether work may continue: we hold the lease, nobody has paused the worker, and the process isn't stopping."""
 
 import threading
 
@@ -9,7 +9,7 @@ from worker.pipeline.stop import Stop
 
 
 class GoAhead:
-    """Asked before each step of the pipeline, and by each thread of the pool before it begins a message."""
+    """The pipeline asks before each step, and each thread of the pool before it starts a message."""
 
     def __init__(self, lease: Lease, pause: Pause, observer: Observer) -> None:
         self._lease = lease
@@ -18,40 +18,40 @@ class GoAhead:
         self._stopping = threading.Event()
 
     def go_on(self) -> None:
-        """Ask before each step.
+        """Return if the next step may be taken.
 
         Raises:
-            Stop: the process is to end, a person has paused the work, or the lease is lost.
+            Stop: the process is stopping, somebody has paused the worker, or the lease is lost.
         """
         self._observer.beat()
         if self._stopping.is_set() or not self.may_begin():
             raise Stop
 
     def may_begin(self) -> bool:
-        """Whether a thread of the pool may begin a message; from any thread."""
+        """Whether a thread of the pool may start a message. Safe from any thread."""
         return self._lease.is_held() and not self._pause.lately()
 
     def is_paused(self) -> bool:
-        """Whether the work is paused at this moment. May raise `JournalUnavailable`."""
+        """Whether the worker is paused now. Reads the journal, so it may raise `JournalUnavailable`."""
         return self._pause.now()
 
     def was_paused(self) -> bool:
-        """As the journal said about a second ago at most; where it can't be asked, what it said before."""
+        """Whether the worker was paused within the last second. Falls back to the last answer and never raises."""
         return self._pause.lately()
 
     def stop(self) -> None:
-        """Let nothing more begin; from any thread."""
+        """Let no new step start. Safe from any thread."""
         self._stopping.set()
 
     def is_stopping(self) -> bool:
-        """Whether the process is to end."""
+        """Whether `stop` was called."""
         return self._stopping.is_set()
 
     def let_finish(self) -> None:
-        """After the last run: what is in hand may still be settled."""
+        """Allow steps again after the last run, so that finished messages can still be settled."""
         self._stopping.clear()
 
     def wait(self, seconds: float) -> None:
-        """Wait so long, or until the process is to end; then as `go_on`."""
+        """Wait this long, or until `stop`; then check as `go_on` does."""
         self._stopping.wait(seconds)
         self.go_on()

@@ -1,4 +1,4 @@
-"""The lease and the connection, held together: what begins with them, and what is given up when they are lost."""
+"""The lease and the connection: what starts when they are taken, and what is dropped when they are lost."""
 
 from collections.abc import Callable
 from typing import Protocol
@@ -27,7 +27,7 @@ class Interruptible(Protocol):
 
 
 class Hold:
-    """What one process holds of the mailbox. Used by the scheduler's thread; `stop` and `abort` from any."""
+    """One process's hold on the mailbox. For the scheduler's thread, save where a method says otherwise."""
 
     def __init__(
         self,
@@ -54,16 +54,16 @@ class Hold:
         self._told_held: bool | None = None
 
     def take_lease(self) -> bool:
-        """Take the lease, or renew it; False while another worker holds it. May raise `JournalUnavailable`."""
+        """Take or renew the lease; False while another worker holds it. May raise `JournalUnavailable`."""
         held = self._lease.acquire()
         if held and self._began and self._lease.term != self._term:
-            self.give_up()  # it was another's for a while
+            self.give_up()  # another worker held it in between
         if held and not self._began:
             self._pipeline.begin()
             self._began, self._term = True, self._lease.term
         if held != self._told_held:
             log.info("lease.taken" if held else "lease.held_elsewhere")
-            if held or self._told_held:  # who never had it has lost nothing
+            if held or self._told_held:  # a worker that never held the lease hasn't lost it
                 self._observer.lease(held=held)
             self._told_held = held
         if not held and self._began:
@@ -71,13 +71,13 @@ class Hold:
         return held
 
     def give_up(self) -> None:
-        """The lease is lost: what is in hand is another worker's."""
+        """The lease is lost: drop the messages in hand, which now belong to another worker."""
         self._began = False
         self._pipeline.abandon()
         self._connector.close()
 
     def heartbeat(self) -> None:
-        """Renew the lease, also while a poll is busy, and see what other hosts have tried; from a thread of its own."""
+        """Renew the lease and take note of other hosts' login attempts. Runs in its own thread, also during a poll."""
         try:
             self._lease.renew()
             self._guard.keep_watch()
@@ -85,11 +85,11 @@ class Hold:
             log.error("journal.unavailable")
 
     def session(self) -> tuple[Session, bool]:
-        """The session, and whether it is a new one. Raises what `Connector.session` raises."""
+        """The session, and whether it is new. Raises what `Connector.session` raises."""
         return self._connector.session()
 
     def let_go(self, error: Exception) -> None:
-        """Give up the connection that this has ended, and keep what came of the messages."""
+        """Close the connection that this error ended, and record the outcomes that are already in."""
         if isinstance(error, TokenExpired):
             self._connector.token_expired()
         self._connector.close()
@@ -101,20 +101,22 @@ class Hold:
             log.error("journal.unavailable")
 
     def stop(self) -> None:
-        """Begin nothing more; from another thread."""
+        """Start nothing more. Called from another thread."""
         self._go_ahead.stop()
         self._pool.interrupt()
 
     def abort(self) -> None:
-        """End the connection under whatever waits for the server; from another thread, when a stop takes too long."""
+        """Cut the connection, to end any wait for the server. Called from another thread when a stop takes too long."""
         session = self._connector.current()
         if session is not None:
             session.abort()
 
     def end(self, grace: float) -> Report:
-        """After the last run: let what is in hand end, record it, settle it while the connection and lease hold.
+        """After the last run: let the messages in hand finish, then record and settle them.
 
-        In a pause it isn't settled: the first poll after the pause does that. Returns what was done by then.
+        During a pause nothing is settled; the first poll after it does that. Returns what this came to.
+
+        grace: seconds that the handlers have to return.
         """
         done = self._finish(grace) if self._began else Report()
         self._connector.close()

@@ -1,4 +1,4 @@
-"""What is done from time to time beside the mail: old mail and old rows go, and the password's age is looked at."""
+"""Periodic chores beside the mail: remove old rows and old handled mail, and check the password's age."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -19,45 +19,45 @@ log = get_logger()
 
 
 UPKEEP = "upkeep"
-"""The fact that says when it was done last."""
+"""The journal's fact that holds the time of the last upkeep."""
 
 
 EVERY = 86_400.0
-"""Seconds between two upkeeps."""
+"""Seconds between upkeeps."""
 AGE_EVERY = 3600.0
-"""Seconds between two looks at the password's age."""
+"""Seconds between checks of the password's age."""
 
 
 class Chore(Protocol):
-    """Offered a connection once an hour, between polls."""
+    """Something that the cycle does once an hour, before a poll."""
 
     def do(self, session: Session) -> None:
-        """Do what is due. May leave another folder selected."""
+        """Do it if it is due. May leave another folder selected."""
 
 
 class Compacts(Protocol):
-    """Rids the journal of rows of messages."""
+    """Removes rows of messages that were settled long ago and are gone."""
 
     def __call__(self, session: Session, /) -> int:
-        """Returns how many rows went."""
+        """Returns how many rows were removed."""
 
 
 class Attempts(Protocol):
-    """The rows of login attempts."""
+    """The journal's login attempts."""
 
     def compact(self, before: float) -> object:
-        """Forget those from before this time (epoch s)."""
+        """Remove those that finished before this time (epoch s)."""
 
 
 class Requests(Protocol):
-    """The rows of what people asked for."""
+    """The journal's requests from people, such as a release."""
 
     def forget(self, before: float) -> object:
-        """Forget those that were done with before this time (epoch s)."""
+        """Remove those that were carried out before this time (epoch s)."""
 
 
 class Upkeep:
-    """Once a day, over restarts: what is older than it need be kept goes from the journal."""
+    """Removes old rows from the journal, once a day however often the process restarts."""
 
     def __init__(
         self,
@@ -78,7 +78,7 @@ class Upkeep:
         self._clock = clock
 
     def do(self, session: Session) -> None:
-        """Do it where a day has passed. Leaves another folder selected, perhaps."""
+        """Do it if a day has passed. May leave another folder selected."""
         now, last = self._clock(), self._facts.recall(UPKEEP)
         if last is not None and 0 <= now - float(last) < EVERY:
             return
@@ -90,7 +90,7 @@ class Upkeep:
 
 
 class DeleteHandled:
-    """Deletes mail from the folder of handled mail that was handled long ago, while the clock can be trusted."""
+    """Deletes mail that was handled long ago from the folder of handled mail, if the clock can be trusted."""
 
     def __init__(
         self,
@@ -112,7 +112,7 @@ class DeleteHandled:
         self._older_than = older_than
 
     def do(self, session: Session) -> None:
-        """Delete what was handled longer ago than that."""
+        """Delete mail that was handled longer ago than `older_than`."""
         if not self._steady_clock.is_steady():
             return
         old = self._messages.handled_before(self._clock() - self._older_than.total_seconds())
@@ -127,9 +127,9 @@ class DeleteHandled:
 
 
 class PasswordAge:
-    """Has the guard warn of the password's end, also while something keeps us from the mail: it runs out all the same.
+    """Has the guard warn before the password expires, even while the worker can't get at the mail.
 
-    Looked at after the run, so that it is the password that the run logged in with.
+    Check after a run, so that the guard sees the password that the run logged in with.
     """
 
     def __init__(self, guard: Guard, monotonic: Callable[[], float]) -> None:
@@ -138,13 +138,13 @@ class PasswordAge:
         self._due_at = 0.0
 
     def look_hourly(self) -> None:
-        """Look at it where an hour has passed. Never raises."""
+        """Check it if an hour has passed since the last hourly check. Never raises."""
         if self._monotonic() >= self._due_at:
             self._due_at = self._monotonic() + AGE_EVERY
             self.look()
 
     def look(self) -> None:
-        """Look at it now. Never raises."""
+        """Check it now. Never raises."""
         try:
             self._guard.check_age()
         except JournalUnavailable:

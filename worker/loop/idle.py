@@ -1,4 +1,4 @@
-"""Wakes the schedule when the idling connection has something to read."""
+"""Wakes the schedule when the connection in IDLE has something to read."""
 
 import os
 import select
@@ -9,21 +9,21 @@ from typing import Any, Protocol
 
 
 class WatchesSocket(Protocol):
-    """Told which socket to watch for news."""
+    """Watches one socket at a time for incoming data."""
 
     def watch(self, fileno: int | None) -> None:
-        """Watch this socket from now on; None: nothing."""
+        """Watch this socket from now on; None: none."""
 
 
 class NoWatcher:
-    """Watches nothing: `once` waits for no news."""
+    """Watches nothing. For `once`, which doesn't wait for new mail."""
 
     def watch(self, fileno: int | None) -> None:
         """Do nothing."""
 
 
 class Watcher:
-    """Waits, in a thread of its own, until the connection has something to read, and calls `wake`. It never reads."""
+    """Waits in its own thread until the socket is readable, then calls `wake`. It never reads from the socket."""
 
     def __init__(self, wake: Callable[[], None]) -> None:
         self._wake = wake
@@ -34,13 +34,13 @@ class Watcher:
         self._thread.start()
 
     def watch(self, fileno: int | None) -> None:
-        """Watch this socket from now on; None: nothing."""
+        """Watch this socket from now on; None: none."""
         self._watched = fileno
         with suppress(BlockingIOError):
             os.write(self._change, b".")
 
     def close(self) -> None:
-        """End the thread."""
+        """Stop the thread."""
         self._closed = True
         self.watch(None)
         self._thread.join()
@@ -58,5 +58,5 @@ class Watcher:
             if self._changed in ready:
                 os.read(self._changed, 4096)
             elif watched is not None and self._watched == watched:
-                self._watched = None  # once: the owner sets it again when it has read
+                self._watched = None  # wake once; the owner sets it again after reading
                 self._wake()

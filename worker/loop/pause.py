@@ -1,4 +1,4 @@
-"""Whether a person has paused the work: asked before each step, and by each thread before it begins a message."""
+"""Whether somebody has paused the worker."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -7,11 +7,11 @@ from worker.journal.database import JournalUnavailable
 from worker.journal.facts import Facts
 
 ASKED_EVERY = 1.0
-"""Seconds for which the journal's last word is good enough between two steps."""
+"""Seconds for which the journal's last answer counts as current."""
 
 
 class Pause:
-    """The pause, as the journal has it. From any thread."""
+    """Reads the pause from the journal. Safe from any thread."""
 
     def __init__(self, facts: Facts, monotonic: Callable[[], float]) -> None:
         self._facts = facts
@@ -20,14 +20,14 @@ class Pause:
         self._is_on = False
 
     def now(self) -> bool:
-        """Whether the work is paused at this moment. May raise `JournalUnavailable`."""
+        """Whether the worker is paused now. May raise `JournalUnavailable`."""
         self._is_on = self._facts.paused() is not None
         self._asked_at = self._monotonic()
         return self._is_on
 
     def lately(self) -> bool:
-        """As the journal said last, about a second ago at most; where it can't be asked, what it said before."""
+        """Whether it was paused within the last second. Falls back to the last answer if the journal is unavailable."""
         if self._monotonic() - self._asked_at >= ASKED_EVERY:
-            with suppress(JournalUnavailable):  # whoever writes next finds out
+            with suppress(JournalUnavailable):  # the next write reports it
                 return self.now()
         return self._is_on

@@ -1,7 +1,7 @@
-"""When things run: APScheduler's jobs, the signals that end them, and the early wake-up from IDLE.
+"""When the worker runs: APScheduler's jobs, early wake-ups, and an orderly end.
 
-An interval job that sets its own next run is what held in trials; one-off jobs were lost when late. The interval is the
-safety net: whatever sets an earlier run may fail, and the mailbox is still looked at.
+The work is an interval job that sets its own next run. One-off jobs proved unreliable: APScheduler dropped them when
+they were late. The interval is also the safety net: if an early wake-up fails, the mailbox is still polled.
 """
 
 import logging
@@ -25,17 +25,17 @@ log = get_logger()
 _WORK = "work"
 _HEARTBEAT = "heartbeat"
 CLOCK_EVERY = 5.0
-"""Seconds between two looks at whether the clock was put back, and by how much at least."""
+"""Seconds between checks for a clock that was set back. Smaller steps back are ignored."""
 
-# It warns of every run that a long one makes superfluous, which is what its limit of instances is for.
+# It warns whenever a long run makes another one unnecessary. That is normal here.
 logging.getLogger("apscheduler.scheduler").setLevel(logging.ERROR)
 
 
 class Schedule:
-    """Runs one job again and again in a thread of its own, until a signal ends it."""
+    """Runs the work repeatedly in its own thread until a signal ends the process."""
 
     def __init__(self, *, every: timedelta, heartbeat_every: float) -> None:
-        """every: between two runs, at most. heartbeat_every: seconds."""
+        """every: the longest time between two runs. heartbeat_every: seconds."""
         self._every = every
         self._heartbeat_every = heartbeat_every
         self._wanted = threading.Event()
@@ -51,10 +51,10 @@ class Schedule:
         *,
         ending: Callable[[], None],
     ) -> signal.Signals:
-        """Run until `end` returns; `ending` is called then, before the work in progress is waited for.
+        """Run until `end` returns; then call `ending`, and wait for the run in progress.
 
-        work: returns the seconds until its next run, at most `every`; None: `every`.
-        heartbeat: called every `heartbeat_every` seconds in another thread, also while work is busy.
+        work: returns the seconds until its next run, capped at `every`; None: `every`.
+        heartbeat: called every `heartbeat_every` seconds in another thread, also during a run.
         """
         scheduler = self._scheduler_of(work, heartbeat)
         with self._gate:
@@ -64,7 +64,8 @@ class Schedule:
         received = end()
         log.info("worker.stopping", signal=received.name)
         ending()
-        # The scheduler waits for the work in progress under a lock that setting a next run needs: none is set any more.
+        # `shutdown` waits for the run in progress while holding a lock that `modify_job` needs. That run must not set
+        # its next one, or the two would wait for each other.
         with self._gate:
             self._scheduler = None
         self._over.set()
@@ -72,12 +73,12 @@ class Schedule:
         return received
 
     def alive(self) -> bool:
-        """Whether the thread that starts the runs is there."""
-        thread: threading.Thread | None = getattr(self._scheduler, "_thread", None)  # no public way to ask
+        """Whether the thread that starts the runs is alive. True also before it is started."""
+        thread: threading.Thread | None = getattr(self._scheduler, "_thread", None)  # there is no public way to ask
         return thread is None or thread.is_alive()
 
     def wake(self) -> None:
-        """Bring the next run forward to now. From any thread; while work is running, it runs again right after."""
+        """Run as soon as possible: now, or right after the run in progress. Safe from any thread, also before `run`."""
         if not self._wanted.is_set():
             self._wanted.set()
             self._run_at(_now())
@@ -85,7 +86,7 @@ class Schedule:
     def _scheduler_of(self, work: Callable[[], float | None], heartbeat: Callable[[], None]) -> BackgroundScheduler:
         scheduler = BackgroundScheduler(
             executors={_WORK: ThreadPoolExecutor(1), _HEARTBEAT: ThreadPoolExecutor(1)},
-            # Two instances, one thread: a run that is woken while another is busy waits for it and isn't dropped.
+            # Two instances, one thread: a run that is due during another waits for it instead of being dropped.
             job_defaults={"max_instances": 2, "coalesce": True, "misfire_grace_time": None},
             timezone=UTC,
         )
@@ -116,7 +117,7 @@ class Schedule:
                 self._scheduler.modify_job(job, next_run_time=when)
 
     def _mind_the_clock(self) -> None:
-        """Where the clock was put back, run now: what was to be next is as far away as the clock was put back."""
+        """If the clock is set back, run both jobs now. Otherwise they would wait until it catches up."""
         ahead = time.time() - time.monotonic()
         while not self._over.wait(CLOCK_EVERY):
             before, ahead = ahead, time.time() - time.monotonic()

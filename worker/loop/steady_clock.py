@@ -1,20 +1,20 @@
-"""Whether the clock has gone on evenly of late: asked before what can't be undone is done because of the time."""
+"""Whether the clock can be trusted. Asked before anything irreversible is done because of the time."""
 
 from collections.abc import Callable
 
 from worker.journal.facts import Facts
 
 CLOCK = "clock"
-"""The fact that says since when it has gone on evenly, and when it was looked at last."""
+"""The journal's fact that holds since when the clock has been steady, and when it was last checked."""
 ENOUGH = 86_400.0
-"""Seconds for which the clock must have gone on evenly; and how far it may be on from one look to the next."""
+"""Seconds for which the clock must have been steady, and the largest step forward that counts as steady."""
 
 
 class SteadyClock:
-    """Looks at the clock, over restarts. A clock that was put ahead or back has to go on evenly for a day first.
+    """Watches the clock across restarts. After a jump in either direction it must run steadily for a day.
 
-    What a stopped worker didn't see for a day counts as put ahead. Less than a day ahead doesn't show, nor does much
-    harm: what is deleted after weeks is then deleted so much too early.
+    A worker that was stopped for longer than a day sees a jump forward. A smaller jump forward goes unnoticed and does
+    little harm: mail that is deleted after weeks is deleted by that much too early.
     """
 
     def __init__(self, facts: Facts, clock: Callable[[], float]) -> None:
@@ -22,7 +22,7 @@ class SteadyClock:
         self._clock = clock
 
     def is_steady(self) -> bool:
-        """Whether it has. May raise `JournalUnavailable`."""
+        """Whether it has run steadily for long enough. May raise `JournalUnavailable`."""
         now = self._clock()
         since, last = map(float, (self._facts.recall(CLOCK) or f"{now!r} {now!r}").split())
         if not 0 <= now - last <= ENOUGH:

@@ -1,4 +1,4 @@
-"""Which trouble an exception is, what it means for the next run, and how long to wait. Pure."""
+"""Maps each error to a trouble: what it is called, what it means for the next run, and how long to wait. Pure."""
 
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -20,29 +20,29 @@ from worker.mailbox.folders import FolderProblem
 from worker.pipeline.settle import CannotMove
 
 PASSING = (ConnectionLost, TokenExpired, ServerUnavailable, Throttled, Cooling)
-"""Errors that may be over after a wait: `once` makes the connection anew."""
+"""Errors that may pass: `once` waits and reconnects."""
 
 
 class Means(Enum):
     """What a trouble means for the next run."""
 
     ASK_THE_GUARD = auto()
-    """The guard has written down what the login came to, and says at the next run what follows from it."""
+    """Run again at once: the guard has recorded the failed login, and decides on the next request."""
     NO_LOGIN = auto()
-    """A state, not an end: the process stays alive and says what to do."""
+    """No login now. The process stays alive and says what to do: a restart would only cost another login."""
     RECONNECT = auto()
-    """The connection is given up, and made anew after a wait."""
+    """Close the connection, and make a new one after a wait."""
     STAND_BY = auto()
-    """The journal takes nothing: the connection is kept until it does."""
+    """The journal can't be written: keep the connection until it can."""
 
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """What keeps the worker from its work.
+    """What stops the worker.
 
-    name: a word, as the status page and the metrics have it. advice: for people, logged when the trouble begins; None:
-    each time is logged. asked: seconds for which the server, or the guard, asks us to stay away; None: neither does.
-    is_ours: a fault of ours.
+    name: one word, as on the status page and in the metrics. advice: what people should do, logged once as the trouble
+    starts; None: every occurrence is logged instead. asked: seconds that the server or the guard asks us to wait; None:
+    neither does. is_ours: a bug of ours.
     """
 
     name: str
@@ -53,7 +53,7 @@ class Trouble:
 
 
 def trouble_of(error: Exception, now: float) -> Trouble:
-    """What this means. now: epoch s."""
+    """The trouble that this error is. now: epoch s."""
     match error:
         case Cooling():
             return Trouble(_name_of(error), Means.NO_LOGIN, error.advice, asked=error.until - now)
@@ -83,7 +83,7 @@ def trouble_of(error: Exception, now: float) -> Trouble:
 
 
 def is_about_the_login(error: Exception) -> bool:
-    """Whether an attempt has failed that may count at the server: that is waited for by people, not by `once`."""
+    """Whether the guard waits because of a failed login that the server may have counted. `once` doesn't wait then."""
     return isinstance(error, Cooling) and error.standing.failures > 0
 
 
