@@ -19,7 +19,7 @@ def _server(port: int = 0, patience: float = 10.0, most: int = 50) -> Server:
     return Server(
         "127.0.0.1",
         port,
-        status=lambda: views.WORKING,
+        status=views.Source(views.WORKING),
         account="a@nhs.net",
         health=Health(pool=1),
         metrics=Metrics(),

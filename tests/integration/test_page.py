@@ -26,16 +26,19 @@ class Shown:
     """A server, and the state that it shows."""
 
     def __init__(self) -> None:
-        self.view: StatusView = views.WORKING
+        self.state: StatusView = views.WORKING
         self.server = Server(
             "127.0.0.1",
             0,
-            status=lambda: self.view,
+            status=self,
             account=views.WORKING.account,
             health=Health(pool=1),
             metrics=Metrics(),
             clock=iter(range(0, 10**9, 10)).__next__,  # ten seconds pass between any two questions: nothing is kept
         )
+
+    def view(self) -> StatusView:
+        return self.state
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +78,7 @@ def opened(browser: Browser, shown: Shown, size: tuple[int, Any], *, scripts: bo
 @pytest.mark.parametrize("size", [DESK, PHONE, NARROW], ids=["desk", "phone", "narrow"])
 @pytest.mark.parametrize("name", views.ALL)
 def test_the_page_is_for_everybody(browser: Browser, shown: Shown, name: str, size: tuple[int, Any]) -> None:
-    shown.view = views.ALL[name]
+    shown.state = views.ALL[name]
     page, complaints = opened(browser, shown, size)
     try:
         assert complaints == []
@@ -90,22 +93,22 @@ def test_the_page_is_for_everybody(browser: Browser, shown: Shown, name: str, si
 
 @pytest.mark.parametrize("name", views.ALL)
 def test_the_state_is_read_first_and_without_scripts(browser: Browser, shown: Shown, name: str) -> None:
-    shown.view = views.ALL[name]
+    shown.state = views.ALL[name]
     page, complaints = opened(browser, shown, PHONE, scripts=False)
     try:
         assert complaints == []
         sentence = page.locator(".sentence")
-        assert headline(shown.view).text in sentence.inner_text()
+        assert headline(shown.state).text in sentence.inner_text()
         box = sentence.bounding_box()
         assert box is not None
         assert box["y"] + box["height"] < 400, "the state stands on the first screen of a phone"
-        assert page.title().endswith(shown.view.account)
+        assert page.title().endswith(shown.state.account)
     finally:
         page.context.close()
 
 
 def test_the_keyboard_reaches_what_can_be_used(browser: Browser, shown: Shown) -> None:
-    shown.view = views.BACKLOG
+    shown.state = views.BACKLOG
     page, _ = opened(browser, shown, DESK)
     try:
         reached = []

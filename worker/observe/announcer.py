@@ -1,28 +1,27 @@
 """What the login guard has to say, to the log and to the audit trail."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from worker.journal.intents import Kind
 from worker.logs import get_logger
 from worker.observe.audit.trail import AuditTrail, AuditUnavailable
+from worker.observe.metrics import Metrics
 
 log = get_logger()
 
 
 class Announcer:
-    """Told of each event by the guard. The event's fields hold no secret.
-
-    attempted: told what each attempt came to.
+    """Told of each event by the guard. The event's fields hold no secret. metrics: count what attempts came to.
 
     Where the audit trail can't be written, the worker goes on, and the log says so; what a person asks to see or to
     have done is refused: `shown` and `asked` alone raise.
     """
 
-    def __init__(self, audit: AuditTrail, attempted: Callable[[str], None] = lambda _outcome: None) -> None:
+    def __init__(self, audit: AuditTrail, metrics: Metrics) -> None:
         self._audit = audit
-        self._attempted = attempted
+        self._metrics = metrics
         self._halted: str | None = None
 
     def __call__(self, event: str, fields: Mapping[str, Any]) -> None:
@@ -35,13 +34,13 @@ class Announcer:
                 self._record("login.attempted", actor, credential=fields["kind"], remaining=fields["remaining"])
             case "login.succeeded":
                 log.info(event, kind=fields["kind"], outcome=fields["outcome"], failures=fields["failures_before"])
-                self._attempted("accepted")
+                self._metrics.attempted("accepted")
                 left = {name: fields[name] for name in ("failures", "remaining")}
                 self._record("login.answered", actor, credential=fields["kind"], outcome=fields["outcome"], **left)
             case "login.rejected":
                 answer = {name: fields[name] for name in ("outcome", "failures", "remaining") if name in fields}
                 log.warning(event, kind=fields["kind"], counts=fields["counts"], **answer)
-                self._attempted(str(fields.get("outcome", "unknown")))
+                self._metrics.attempted(str(fields.get("outcome", "unknown")))
                 self._record("login.answered", actor, credential=fields["kind"], **answer)
             case "login.cooling":
                 next_at = _time(fields["next_attempt_at"])
@@ -90,10 +89,6 @@ class Announcer:
     def rebuilt(self, actor: str, count: int) -> None:
         """A person made the journal anew from the mailbox."""
         self._record("journal.rebuilt", actor, count=count)
-
-    def moved_out(self, key: str) -> None:
-        """Junk was moved out of the junk folder, and the settings say that this releases it."""
-        self._record("message.released", None, words="moved out of the junk folder", key=key)
 
     def asked(self, actor: str, kind: Kind, keys: Sequence[str], reason: str) -> None:
         """A person asks for messages to be released, or tried again.

@@ -15,12 +15,12 @@ from worker.journal.database import JournalUnavailable
 from worker.journal.facts import Facts
 from worker.journal.journal import Journal
 from worker.logs import get_logger
+from worker.observe.access import FixedToken, Token, TokenFile, UnsafeAddress, address
 from worker.observe.alert_rules import Limits
 from worker.observe.alerter import Alerter
 from worker.observe.digest_job import DigestJob, zone_named
 from worker.observe.listener import Listener
-from worker.observe.live_status import LiveStatus
-from worker.observe.view import StatusView
+from worker.observe.view import StatusSource, StatusView
 from worker.settings import Settings, SettingsError
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class Background:
         settings: Settings,
         journal: Journal,
         listener: Listener,
-        status: LiveStatus,
+        status: StatusSource,
         *,
         clock: Callable[[], float],
     ) -> None:
@@ -81,14 +81,14 @@ class Background:
         listen = self._settings.health.listen
         if not listen:
             return
-        from worker.observe.server import Server, UnsafeAddress, address
+        from worker.observe.server import Server
 
         host, port = address(listen)
         try:
             self._server = Server(
                 host,
                 port,
-                status=self._status.view,
+                status=self._status,
                 account=self._settings.account.address,
                 health=self._listener.health,
                 metrics=self._listener.metrics,
@@ -103,17 +103,15 @@ class Background:
             return
         self._server.start()
 
-    def _token(self) -> Callable[[], str] | None:
+    def _token(self) -> Token | None:
         health = self._settings.health
         if health.token is not None:
-            return health.token.get_secret_value
+            return FixedToken(health.token)
         if health.token_file is None:
             return None
-        from worker.observe.server import token_from
-
-        token = token_from(health.token_file)
+        token = TokenFile(health.token_file)
         try:
-            token()
+            token.read()
         except (OSError, ValueError) as problem:
             raise SettingsError([f"[health] token_file: {health.token_file} can't be read."]) from problem
         return token
@@ -165,7 +163,7 @@ def again_and_again(check: Callable[[], None], *, every: float, ended: threading
 class AlertJob:
     """Compares the state with what was told, again and again; without the journal, the last known state."""
 
-    def __init__(self, status: LiveStatus, alerter: Alerter, *, account: str, clock: Callable[[], float]) -> None:
+    def __init__(self, status: StatusSource, alerter: Alerter, *, account: str, clock: Callable[[], float]) -> None:
         self._status = status
         self._alerter = alerter
         self._clock = clock

@@ -15,7 +15,6 @@ from worker.logs import get_logger
 from worker.message.message import Message
 from worker.message.outcome import Outcome, State
 from worker.message.verdict import Path
-from worker.observe.announcer import Announcer
 from worker.observe.audit.trail import AuditTrail, AuditUnavailable
 from worker.observe.health import Health
 from worker.observe.metrics import Metrics
@@ -94,7 +93,7 @@ class Listener(Observer):
         self._record("lease.taken" if held else "lease.lost", holder=self.replica)
 
     def moved_out(self, record: Record) -> None:
-        Announcer(self.audit).moved_out(record.key)
+        self._record("message.released", who=None, words="moved out of the junk folder", key=record.key)
 
     def outcome(self, record: Record, result: Result) -> None:
         path = record.verdict.path
@@ -119,7 +118,7 @@ class Listener(Observer):
 
     def _record(self, kind: str, /, **fields: Any) -> None:
         try:
-            self.audit.record(kind, who=self.replica, **fields)
+            self.audit.record(kind, **{"who": self.replica, **fields})
         except AuditUnavailable as problem:
             log.error("audit.unavailable", advice=str(problem))
 

@@ -4,6 +4,7 @@ import socket
 import sys
 from typing import Final
 
+from worker.observe.access import address
 from worker.observe.audit.trail import Mirror
 from worker.settings import AuditSettings
 
@@ -45,8 +46,6 @@ def mirror_of(settings: AuditSettings, *, stdout: bool) -> Mirror | None:
         case "stdout":
             return StandardOutput() if stdout else None
         case "syslog":
-            from worker.observe.server import address
-
             where = settings.syslog
             return Syslog(where if where.startswith("/") else address(where))
         case _:

@@ -6,6 +6,7 @@ Whoever has the journal fills it in; nothing here knows where it came from. Time
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Protocol
 
 from worker.logs.redaction import rfc3339
 
@@ -181,6 +182,13 @@ class StatusView:
         """Whether there should have been a good poll by now: three intervals and half a minute ago at the latest."""
         age = self.good_poll_age
         return age is not None and age > 3 * self.poll_every + 30
+
+
+class StatusSource(Protocol):
+    """Whoever can say how things stand now."""
+
+    def view(self) -> StatusView:
+        """The state now."""
 
 
 def status_json(view: StatusView) -> dict[str, object]:

@@ -7,6 +7,7 @@ from tests.unit.login.world import World
 from worker.login.refusals import CredentialRefused
 from worker.mailbox.errors import LoginFailed
 from worker.observe.announcer import Announcer
+from worker.observe.metrics import Metrics
 
 
 class Trail:
@@ -21,7 +22,7 @@ class Trail:
 
 def lines_of(world: World) -> list[dict[str, Any]]:
     trail = Trail()
-    announcer = Announcer(cast("Any", trail))
+    announcer = Announcer(cast("Any", trail), Metrics())
     for name, fields in world.events:
         announcer(name, fields)
     return trail.lines

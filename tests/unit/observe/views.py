@@ -101,3 +101,16 @@ ALL = {
 def messages(**numbers: int) -> StatusView:
     """The working state, with these numbers of messages."""
     return replace(WORKING, messages=MessagesView(**numbers))
+
+
+class Source:
+    """Gives one state after another, the last again and again; an exception is raised."""
+
+    def __init__(self, *answers: StatusView | Exception) -> None:
+        self._answers = list(answers)
+
+    def view(self) -> StatusView:
+        answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer

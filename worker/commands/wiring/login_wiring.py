@@ -45,7 +45,7 @@ def reading_guard(settings: Settings, journal: Journal, clock: Callable[[], floa
 
 def announcer_of(listener: Listener) -> Announcer:
     """Who is told of what the guard does."""
-    return Announcer(listener.audit, listener.metrics.attempted)
+    return Announcer(listener.audit, listener.metrics)
 
 
 def help_of(settings: Settings) -> Help:

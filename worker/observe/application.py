@@ -1,0 +1,130 @@
+"""Probes, metrics and the status page, as answers to requests.
+
+`/livez` and `/readyz` answer anybody, and say nothing but a few words of ours. `/metrics` and `/` are for whoever is on
+this machine; beyond loopback they ask for a token, as `Authorization: Bearer` or, for people with a browser, as the
+password of HTTP Basic. TLS is the business of whatever stands before it.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Final
+from wsgiref.types import StartResponse, WSGIEnvironment
+
+from prometheus_client import CONTENT_TYPE_LATEST
+
+from worker.logs.log import get_logger
+from worker.observe.access import Token, is_local_name, is_right
+from worker.observe.health import Answer, Health
+from worker.observe.metrics import Metrics
+from worker.observe.page import render, style_hash
+from worker.observe.view import StatusSource
+
+log = get_logger()
+
+PROBES: Final = frozenset({"/livez", "/readyz"})
+PLAIN: Final = "text/plain; charset=utf-8"
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What goes back. headers: beyond those that every reply has."""
+
+    status: str
+    body: bytes
+    kind: str = PLAIN
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+class Application:
+    """The WSGI application.
+
+    status: gives the state; it must not raise (see `LastKnown`). token: what page and metrics ask for;
+    None: they ask for none, and answer only where they are asked for by a name of this machine.
+    """
+
+    def __init__(
+        self,
+        *,
+        status: StatusSource,
+        health: Health,
+        metrics: Metrics,
+        token: Token | None = None,
+    ) -> None:
+        self._status = status
+        self._health = health
+        self._metrics = metrics
+        self._token = token
+        self._pages: dict[str, Callable[[], Reply]] = {
+            "/": self._page,
+            "/metrics": self._scrape,
+            "/livez": lambda: _probe(self._health.live()),
+            "/readyz": lambda: _probe(self._health.ready(self._status.view())),
+        }
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """One request."""
+        reply = self._reply(environ)
+        headers = [("Content-Type", reply.kind), ("Content-Length", str(len(reply.body))), *_SAFE, *reply.headers]
+        start_response(reply.status, headers)
+        return [b""] if environ["REQUEST_METHOD"] == "HEAD" else [reply.body]
+
+    def _reply(self, environ: WSGIEnvironment) -> Reply:
+        path = environ.get("PATH_INFO") or "/"
+        make = self._pages.get(path)
+        if make is None:
+            return Reply("404 Not Found", b"There are /, /metrics, /livez and /readyz.\n")
+        if environ["REQUEST_METHOD"] not in {"GET", "HEAD"}:
+            return Reply("405 Method Not Allowed", b"Nothing can be changed here.\n", headers=(("Allow", "GET, HEAD"),))
+        refusal = None if path in PROBES else self._refusal(environ)
+        if refusal is not None:
+            return refusal
+        try:
+            return make()
+        except Exception:  # a fault of the page must end as an answer, with nothing of the fault in it
+            log.exception("http.failed", url_path=path.strip("/") or "page")
+            return Reply("500 Internal Server Error", b"This page could not be made. The worker goes on.\n")
+
+    def _refusal(self, environ: WSGIEnvironment) -> Reply | None:
+        if self._token is None:
+            # A name that a stranger's web page had pointed at this machine is not one of this machine's names.
+            if is_local_name(environ.get("HTTP_HOST", "")):
+                return None
+            return Reply("403 Forbidden", b"Ask by the name of this machine: localhost.\n")
+        try:
+            expected = self._token.read()
+        except (OSError, ValueError):
+            return Reply("503 Service Unavailable", b"The file that holds the token can't be read.\n")
+        if is_right(expected, environ.get("HTTP_AUTHORIZATION", "")):
+            return None
+        asks = (("WWW-Authenticate", "Bearer"), ("WWW-Authenticate", 'Basic realm="nhsmail-worker", charset="UTF-8"'))
+        return Reply("401 Unauthorized", b"A token is needed.\n", headers=asks)
+
+    def _page(self) -> Reply:
+        return Reply("200 OK", render(self._status.view()).encode(), "text/html; charset=utf-8", (_policy(),))
+
+    def _scrape(self) -> Reply:
+        self._metrics.show(self._status.view())
+        return Reply("200 OK", self._metrics.text(), CONTENT_TYPE_LATEST)
+
+
+_SAFE: Final = (
+    ("Cache-Control", "no-store"),
+    ("X-Content-Type-Options", "nosniff"),
+    ("X-Frame-Options", "DENY"),
+    ("Referrer-Policy", "no-referrer"),
+    ("Cross-Origin-Opener-Policy", "same-origin"),
+    ("Cross-Origin-Resource-Policy", "same-origin"),
+    ("Permissions-Policy", "camera=(), geolocation=(), microphone=()"),
+)
+
+
+def _policy() -> tuple[str, str]:
+    return "Content-Security-Policy", (
+        f"default-src 'none'; style-src '{style_hash()}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    )
+
+
+def _probe(answer: Answer) -> Reply:
+    if answer.ok:
+        return Reply("200 OK", b"ok\n")
+    return Reply("503 Service Unavailable", ("\n".join(answer.reasons) + "\n").encode())

@@ -1,0 +1,50 @@
+"""The state for those who ask often: read at most once a second, and the last known one if the journal is lost."""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from worker.logs.log import get_logger
+from worker.observe.view import StatusSource, StatusView
+
+log = get_logger()
+
+FRESH_FOR = 1.0
+
+
+class LastKnown:
+    """The state, read at most once a second and by one thread at a time; the last known one where it can't be read."""
+
+    def __init__(
+        self,
+        status: StatusSource,
+        *,
+        account: str,
+        clock: Callable[[], float] = time.time,
+        fresh_for: float = FRESH_FOR,
+    ) -> None:
+        self._status = status
+        self._clock = clock
+        self._fresh_for = fresh_for
+        self._lock = threading.Lock()
+        self._view = StatusView(account=account, now=self._now(), journal_ok=False)
+        self._read_at = float("-inf")
+
+    def view(self) -> StatusView:
+        """The state. Never raises. Doesn't wait while another thread is reading it."""
+        if self._clock() - self._read_at < self._fresh_for or not self._lock.acquire(blocking=False):
+            return self._view
+        try:
+            self._view = self._status.view()
+        except Exception:  # whatever it is: people must see a page, and on it that the journal is in trouble
+            log.warning("http.status_unreadable", exc_info=True)
+            self._view = replace(self._view, now=self._now(), journal_ok=False)
+        finally:
+            self._read_at = self._clock()
+            self._lock.release()
+        return self._view
+
+    def _now(self) -> datetime:
+        return datetime.fromtimestamp(self._clock(), UTC)
