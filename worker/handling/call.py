@@ -12,7 +12,7 @@ from worker.handling.gate import Keeper
 from worker.handling.handler import Handler
 from worker.handling.output import Guests
 from worker.logs import get_logger
-from worker.logs.redaction import class_of
+from worker.logs.exceptions import class_of
 from worker.message.message import Message
 from worker.message.mime.limits import MessageError
 from worker.message.outcome import Outcome, State

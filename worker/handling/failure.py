@@ -4,7 +4,7 @@ from dataclasses import dataclass, fields
 from datetime import timedelta
 from typing import Literal, get_args
 
-from worker.logs.redaction import class_of, described
+from worker.logs.exceptions import class_of, described
 from worker.message.mime.limits import Limits, MessageError, MessageOverLimit
 from worker.message.outcome import LONGEST_AFTER, Reject, Retry
 

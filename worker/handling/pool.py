@@ -16,7 +16,7 @@ from datetime import timedelta
 from worker.handling.gate import Busy
 from worker.journal.records import Record
 from worker.logs import bound, get_logger
-from worker.logs.redaction import class_of
+from worker.logs.exceptions import class_of
 from worker.message.message import Message
 from worker.message.outcome import Outcome, State
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from worker.logs.redaction import CONTEXT, FIELDS
+from worker.logs.fields import CONTEXT, FIELDS
 
 NAME: Final = re.compile(r"[a-z]+(_[a-z]+)*(\.[a-z]+(_[a-z]+)*)+")
 

@@ -22,7 +22,9 @@ import structlog
 from structlog.typing import EventDict, FilteringBoundLogger, Processor, WrappedLogger
 
 from worker.logs.events import CATALOGUE, Level
-from worker.logs.redaction import CONTEXT, FIELDS, REFUSED, cleaned, described, passed, rfc3339
+from worker.logs.exceptions import described
+from worker.logs.fields import CONTEXT, FIELDS
+from worker.logs.redaction import REFUSED, cleaned, passed, rfc3339
 
 Format = Literal["auto", "json", "text"]
 

@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Final
 
 from worker.logs.redaction import rfc3339
-from worker.observe.phrases import count, has, span
+from worker.observe.humanise import count, has, span
 
 _ADDRESS: Final = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9.-]{1,190}")
 

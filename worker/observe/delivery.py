@@ -2,8 +2,8 @@
 
 from typing import Protocol, TypeVar
 
+from worker.logs.fields import WORD
 from worker.logs.log import get_logger
-from worker.logs.redaction import WORD
 
 log = get_logger()
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from worker.logs.redaction import KEY, WORD
-from worker.observe.phrases import count
+from worker.logs.fields import KEY, WORD
+from worker.observe.humanise import count
 
 MOST_KEYS: Final = 20
 AGES: Final = ("under a day", "under a week", "under a month", "older")

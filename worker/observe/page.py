@@ -11,7 +11,8 @@ from typing import Final
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from worker.observe.phrases import Tone, clock, count, headline, span, thousands
+from worker.observe.humanise import clock, count, span, thousands
+from worker.observe.phrases import Tone, headline
 from worker.observe.view import HourView, LoginState, StatusView
 
 _MARKS: Final = {Tone.GOOD: "✓", Tone.ATTENTION: "!", Tone.BAD: "✕"}

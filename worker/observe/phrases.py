@@ -1,10 +1,10 @@
 """The state in a sentence, and what to do about it: the same words on the page, in `status` and in alerts."""
 
 from dataclasses import dataclass
-from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
+from worker.observe.humanise import clock, count, has, span, thousands, times
 from worker.observe.view import LoginState, StatusView
 
 
@@ -289,39 +289,3 @@ def _waiting(view: StatusView) -> str:
 
 def _administrator(view: StatusView) -> str:
     return view.help.local_administrator or "your Local Administrator"
-
-
-def thousands(number: int) -> str:
-    """`8,113`."""
-    return f"{number:,}"
-
-
-def count(number: int, thing: str) -> str:
-    """`1 day`, `2 days`."""
-    return f"{thousands(number)} {thing}" if number == 1 else f"{thousands(number)} {thing}s"
-
-
-def has(number: int) -> str:
-    """`1 call has`, `2 calls have`."""
-    return "has" if number == 1 else "have"
-
-
-def times(number: int) -> str:
-    """`once`, `5 times`."""
-    return "once" if number == 1 else f"{number} times"
-
-
-def span(seconds: float) -> str:
-    """A length of time in its largest whole unit: `12 s`, `5 min`, `3 h`, `2 days`."""
-    if seconds < 100:
-        return f"{int(seconds)} s"
-    if seconds < 100 * 60:
-        return f"{int(seconds // 60)} min"
-    if seconds < 48 * 3600:
-        return f"{int(seconds // 3600)} h"
-    return count(int(seconds // 86_400), "day")
-
-
-def clock(at: datetime) -> str:
-    """A time of day for people, with its date: `23 Nov 14:05 UTC`."""
-    return f"{at.day} {at:%b %H:%M} UTC"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from worker.logs.events import CATALOGUE, NAME, Event, markdown
-from worker.logs.redaction import CONTEXT, FIELDS
+from worker.logs.fields import CONTEXT, FIELDS
 
 ROOT = Path(__file__).parents[3]
 LOGGERS = {"log", "_log", "logger", "_logger"}

@@ -7,8 +7,8 @@ import pytest
 from tests.unit.observe import views
 from worker.login.standing import Reason
 from worker.mailbox.login_failures import HALTING
-from worker.observe.phrases import Tone, headline, span
-from worker.observe.view import HelpView, LoginState, LoginView, PasswordView, StatusView, status_json
+from worker.observe.phrases import Tone, headline
+from worker.observe.view import HelpView, LoginState, LoginView, PasswordView, StatusView
 
 
 @pytest.mark.parametrize(
@@ -101,55 +101,6 @@ def test_what_is_left_of_an_account_that_is_shut_is_not_said(reason: str) -> Non
 def test_a_password_that_has_expired_is_said_to_have() -> None:
     view = replace(views.WORKING, password=PasswordView(expires_at=views.ago(90_000), days_left=-2))
     assert headline(view).advice == ("The password has expired: change it now.",)
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [
-        (0, "0 s"),
-        (99.9, "99 s"),
-        (100, "1 min"),
-        (5_999, "99 min"),
-        (6_000, "1 h"),
-        (172_799, "47 h"),
-        (172_800, "2 days"),
-    ],
-)
-def test_lengths_of_time(seconds: float, text: str) -> None:
-    assert span(seconds) == text
-
-
-def test_status_in_json_has_the_contracts_form() -> None:
-    assert status_json(views.COOLING) == {
-        "account": "pathology.results@nhs.net",
-        "login": {
-            "state": "cooling",
-            "failures": 2,
-            "threshold": 12,
-            "reserve": 4,
-            "remaining": 6,
-            "remaining_for_credential": 3,
-            "next_attempt_at": "2026-11-23T14:14:10.000Z",
-            "reason": "rejected",
-        },
-        "password": {
-            "changed_at": "2026-10-24T14:05:10.000Z",
-            "expires_at": "2027-01-22T14:05:10.000Z",
-            "days_left": 60,
-        },
-        "messages": {
-            "pending": 0,
-            "handled": 41207,
-            "junk": 312,
-            "failed": 0,
-            "gone": 3,
-            "released": 2,
-            "oldest_pending_seconds": 0,
-        },
-        "last_poll": {"at": "2026-11-23T14:04:58.000Z", "ok": True, "new": 0},
-        "lease": {"holder": "one", "expires_at": "2026-11-23T14:05:58.000Z"},
-        "paused": False,
-    }
 
 
 @pytest.mark.parametrize("reason", sorted({*HALTING, *Reason, "policy"} - {Reason.BUDGET, Reason.UNANSWERED}))

@@ -4,7 +4,7 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
-from worker.logs.redaction import FIELDS
+from worker.logs.fields import FIELDS
 from worker.observe.audit.audit_kinds import KINDS, markdown
 
 ROOT = Path(__file__).parents[4]

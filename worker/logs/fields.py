@@ -1,0 +1,107 @@
+"""The catalogue of fields: everything that a line of the log or of the audit trail may carry, and in which form."""
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+KEY = re.compile(r"[a-z2-7]{26}(-[0-9]{1,6})?")
+WORD = re.compile(r"[A-Za-z0-9_.:\[\]*+-]{1,120}")
+# A word that says something, in which there is a letter: neither an NHS number nor a date of birth.
+LABEL = re.compile(r"(?=.*[A-Za-z])" + WORD.pattern)
+# A folder as the server spells it: any script, no control character, nothing that can't be written as UTF-8.
+NAME = re.compile(r"[^\x00-\x1f\x7f-\x9f\ud800-\udfff]{1,255}")
+SENTENCE = re.compile(r"[^\x00-\x1f\x7f-\x9f\ud800-\udfff]{1,600}")  # our own advice to people
+
+NUMBER = "number"
+TIME = "time"
+FLAG = "yes or no"
+
+FIELDS: Final[Mapping[str, tuple[re.Pattern[str] | str, str]]] = {
+    # who and where
+    "key": (KEY, "the message's key"),
+    "replica": (WORD, "the replica that speaks"),
+    "run": (WORD, "this start of the process"),
+    "holder": (WORD, "the replica that holds the lease"),
+    "actor": (WORD, "the replica, or the operating-system user of a command"),
+    "account": (NAME, "the account's address, and no other address"),
+    "host": (WORD, "the server's name from the configuration"),
+    "port": (NUMBER, "a port"),
+    "version": (WORD, "a version"),
+    "python": (WORD, "the version of Python"),
+    # mail, by its outside
+    "folder": (NAME, "a folder of the mailbox"),
+    "target": (NAME, "the folder that a message is moved to"),
+    "path": (LABEL, "clean or junk"),
+    "route": (WORD, "a route's name"),
+    "handler": (WORD, "a handler's name"),
+    "source": (LABEL, "the room that a piece of evidence comes from"),
+    "state": (LABEL, "a state, as in `status`"),
+    "outcome": (LABEL, "what a try, an attempt or a delivery came to"),
+    "reason": (LABEL, "one word of ours, or HANDLER:EXCEPTION-CLASS"),
+    "what": (LABEL, "the thing that it is about: one word of ours"),
+    "trouble": (LABEL, "what kept the worker from its work"),
+    "error": (LABEL, "an exception's class; with its frames where there are any"),
+    "advice": (SENTENCE, "what a person does next"),
+    "kind": (LABEL, "a kind, such as the kind of a credential"),
+    "credential": (LABEL, "what was sent: a password or a token"),
+    "command": (LABEL, "a command of ours"),
+    "signal": (LABEL, "a signal's name"),
+    "method": (LABEL, "how the worker signs in"),
+    "setting": (WORD, "a setting's name, never its value"),
+    "fingerprint": (WORD, "a fingerprint"),
+    "uid": (NUMBER, "an IMAP UID"),
+    "uidvalidity": (NUMBER, "an IMAP UIDVALIDITY"),
+    "uidnext": (NUMBER, "an IMAP UIDNEXT"),
+    # numbers
+    "bytes": (NUMBER, "bytes"),
+    "size": (NUMBER, "bytes"),
+    "limit": (NUMBER, "the limit that was met"),
+    "count": (NUMBER, "how many"),
+    "new": (NUMBER, "messages not seen before"),
+    "due": (NUMBER, "messages due for a try"),
+    "gone": (NUMBER, "messages that somebody took away"),
+    "pending": (NUMBER, "messages not yet done"),
+    "handled": (NUMBER, "messages handled"),
+    "junk": (NUMBER, "messages on the junk path"),
+    "failed": (NUMBER, "dead letters"),
+    "released": (NUMBER, "messages that were released from junk"),
+    "known": (NUMBER, "messages of known senders, in junk, that nobody has looked at"),
+    "moved": (NUMBER, "messages moved"),
+    "retried": (NUMBER, "messages to be tried again"),
+    "alone": (NUMBER, "of these, how many are tried alone"),
+    "losses": (NUMBER, "connections lost in a row"),
+    "tries": (NUMBER, "tries at a message so far"),
+    "deaths": (NUMBER, "times that the process died with this message alone in hand"),
+    "failures": (NUMBER, "failed logins since the last success or reset"),
+    "remaining": (NUMBER, "attempts that the worker may still use"),
+    "threshold": (NUMBER, "attempts before the server locks the account"),
+    "days": (NUMBER, "days"),
+    "seconds": (NUMBER, "seconds"),
+    "wait": (NUMBER, "seconds to wait"),
+    "after_seconds": (NUMBER, "seconds to wait"),
+    "every_seconds": (NUMBER, "seconds between"),
+    "handlers": (NUMBER, "how many handlers"),
+    "routes": (NUMBER, "how many routes"),
+    "line": (NUMBER, "a line's number"),
+    "exit": (NUMBER, "an exit code"),
+    "next_at": (TIME, "the soonest next go"),
+    "since": (TIME, "since when"),
+    "expires_at": (TIME, "when it ends"),
+    "counts": (FLAG, "whether the server may have counted the attempt against the account"),
+    "idle": (FLAG, "whether the server can say that mail has come"),
+    "dry_run": (FLAG, "whether nothing is changed"),
+    "clean_stop": (FLAG, "whether all that was in hand is done"),
+    # the observers themselves
+    "rule": (WORD, "an alert's rule"),
+    "sender": (WORD, "the way that an alert goes out"),
+    "chain": (WORD, "a chain of the audit trail"),
+    "library": (WORD, "the library that speaks"),
+    "template": (NAME, "a library's own wording, before anything was filled in"),
+    "where": (WORD, "module and line"),
+    "category": (WORD, "a warning's class"),
+    "status": (NUMBER, "an HTTP status"),
+    "url_path": (WORD, "which page of ours"),
+}
+
+CONTEXT: Final = frozenset({"key", "replica", "run", "folder", "handler", "command", "actor"})
+"""Fields that any event may carry, since they are bound around it."""
