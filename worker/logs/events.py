@@ -1,6 +1,6 @@
 """The catalogue of events: every line that the log can hold, what it means, and what to do about it.
 
-It decides an event's level and the fields that may leave with it, and the documentation is made from it
+It sets each event's level and the fields that may leave with it, and the documentation is made from it
 (`python -m worker.logs > docs/events.md`).
 """
 
@@ -27,8 +27,8 @@ class Level(StrEnum):
 class Event:
     """One kind of line in the log.
 
-    name: dotted, the room first. meaning: what has happened. do: what a person does about it; empty: nothing.
-    fields: what may go with it, besides what is bound around it.
+    name: dotted, its subject first. meaning: what has happened. do: what a person does about it; empty: nothing.
+    fields: what may go with it, besides the bound context.
     """
 
     name: str

@@ -13,10 +13,10 @@ OURS = ("worker", "handlers")
 
 
 def described(error: BaseException) -> dict[str, object]:
-    """An exception without its message and without locals: class, our own frames, and what it came from.
+    """An exception without its message and without locals: its class, our own frames, and its causes.
 
-    The message is added only where the class says, in its own body, `log_safe = True`, and the class is ours: such a
-    class promises that its text is made of our own words, settings' names and numbers.
+    The message is added only if the class is ours and says `log_safe = True` in its own body. Such a class promises
+    that its text is made of our own words, settings' names and numbers.
     """
     found: dict[str, object] = {"class": _class_name(error), "frames": _frames(error.__traceback__)}
     if _safe(error):
@@ -30,9 +30,9 @@ def described(error: BaseException) -> dict[str, object]:
 
 
 def class_of(error: BaseException) -> type[BaseException]:
-    """The class of an exception, or the nearest one above it that stands in a module under its own name.
+    """The class of an exception, or its nearest base class that its module holds under its own name.
 
-    A class that was made while the program ran may have any text for a name, that of a message's subject too.
+    A class that was made while the program ran may have any text as its name, even a message's subject.
     """
     for kind in type(error).__mro__:
         found: object = sys.modules.get(kind.__module__)
@@ -76,7 +76,7 @@ def _frames(trace: TracebackType | None) -> list[str]:
     frames: list[str] = []
     while trace is not None:
         module = str(trace.tb_frame.f_globals.get("__name__", "?"))
-        # The innermost frame says where it broke, whoever's code that is; of the others, only ours help.
+        # The innermost frame says where it failed, in anybody's code; of the others, only ours help.
         if module.partition(".")[0] in OURS or trace.tb_next is None:
             place = f"{module}:{trace.tb_lineno}"
             frames.append(place if WORD.fullmatch(place) else REFUSED)

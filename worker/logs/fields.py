@@ -6,9 +6,9 @@ from typing import Final
 
 KEY = re.compile(r"[a-z2-7]{26}(-[0-9]{1,6})?")
 WORD = re.compile(r"[A-Za-z0-9_.:\[\]*+-]{1,120}")
-# A word that says something, in which there is a letter: neither an NHS number nor a date of birth.
+# A word with a letter in it: neither an NHS number nor a date of birth.
 LABEL = re.compile(r"(?=.*[A-Za-z])" + WORD.pattern)
-# A folder as the server spells it: any script, no control character, nothing that can't be written as UTF-8.
+# A folder as the server spells it: any script, no control character, nothing that UTF-8 can't encode.
 NAME = re.compile(r"[^\x00-\x1f\x7f-\x9f\ud800-\udfff]{1,255}")
 SENTENCE = re.compile(r"[^\x00-\x1f\x7f-\x9f\ud800-\udfff]{1,600}")  # our own advice to people
 
@@ -28,7 +28,7 @@ FIELDS: Final[Mapping[str, tuple[re.Pattern[str] | str, str]]] = {
     "port": (NUMBER, "a port"),
     "version": (WORD, "a version"),
     "python": (WORD, "the version of Python"),
-    # mail, by its outside
+    # mail, without its content
     "folder": (NAME, "a folder of the mailbox"),
     "target": (NAME, "the folder that a message is moved to"),
     "path": (LABEL, "clean or junk"),
@@ -91,7 +91,7 @@ FIELDS: Final[Mapping[str, tuple[re.Pattern[str] | str, str]]] = {
     "idle": (FLAG, "whether the server can say that mail has come"),
     "dry_run": (FLAG, "whether nothing is changed"),
     "clean_stop": (FLAG, "whether all that was in hand is done"),
-    # the observers themselves
+    # alerts, the audit trail, libraries, the page
     "rule": (WORD, "an alert's rule"),
     "sender": (WORD, "the way that an alert goes out"),
     "chain": (WORD, "a chain of the audit trail"),

@@ -1,7 +1,7 @@
 """The worker's log: one line an event, JSON in a container and coloured on a terminal, to standard error.
 
 `get_logger().info("poll.done", new=3)`: the event's name and its fields come from the catalogue in `events.py`. What
-the catalogue doesn't know doesn't get out. Other libraries' logs and Python's warnings come through the same pipe, at
+isn't in the catalogue doesn't get out. Other libraries' logs and Python's warnings come through the same pipe, at
 WARNING and above, without their filled-in text, which may quote mail.
 """
 
@@ -28,7 +28,7 @@ from worker.logs.redaction import REFUSED, cleaned, passed, rfc3339
 
 Format = Literal["auto", "json", "text"]
 
-# Libraries whose wording before anything is filled in is their own; the wording of others may be mail (mailparser).
+# Libraries whose templates are their own words before they are filled in. Others (mailparser) may log mail itself.
 TEMPLATES_OF = (
     "alembic",
     "amqp",
@@ -47,7 +47,7 @@ TEMPLATES_OF = (
 class _Sink:
     """Writes whole lines, and never fails: a full disk behind standard error must not stop the mail.
 
-    stream: None is standard error, whatever that is at the time.
+    stream: None: standard error, as it is at that moment.
     """
 
     def __init__(self, stream: IO[Any] | None) -> None:
@@ -55,11 +55,11 @@ class _Sink:
         self._lock = threading.Lock()
 
     def write(self, line: bytes) -> None:
-        # Past what holds back the output of handlers: a library's word in their threads is ours to tell.
+        # Bypass what captures the handlers' output: what libraries log in their threads has to come through.
         stream: Any = self._stream or getattr(sys.stderr, "behind", sys.stderr)
         try:
             with self._lock:
-                # A progress bar puts something else in standard error's place, which keeps the bar below the lines.
+                # A progress bar puts its own stream in the place of standard error, to keep the bar below the lines.
                 if isinstance(stream, io.TextIOWrapper):
                     stream.buffer.write(line)
                 else:
@@ -72,7 +72,7 @@ class _Sink:
 
 
 class _Pipe:
-    """The processor that lets an event through: the catalogue's level and fields, and nothing else."""
+    """The processor that lets an event through with the fields that the catalogue lists, and nothing else."""
 
     def __init__(self, clock: Callable[[], float], account: str | None) -> None:
         self._clock = clock
@@ -86,7 +86,7 @@ class _Pipe:
         line: EventDict = {"at": rfc3339(datetime.fromtimestamp(self._clock(), UTC)), "level": method}
         if event is None:
             line["event"] = "log.unlisted"
-            line["where"] = _caller()  # the name itself may be anything, a subject too
+            line["where"] = _caller()  # the name itself may be anything, even a subject
             allowed: frozenset[str] = frozenset(FIELDS)
         else:
             line["event"] = event.name
@@ -157,13 +157,13 @@ def configure(
     clock: Callable[[], float] = time.time,
     hooks: bool = True,
 ) -> None:
-    """Set up the log of the process. May be called again: the last call holds, for loggers in use too.
+    """Set up the log of the process. May be called again: the last call applies, also to loggers in use.
 
     format: `auto` is `text` on a terminal and `json` elsewhere.
     level: the lowest level that is written: debug, info, warning or error.
     account: the account's address, the only address that may appear.
     stream: where to (default: standard error as it is now). clock: seconds since the epoch.
-    hooks: also take exceptions that nobody caught, in any thread, and Python's warnings.
+    hooks: also log exceptions that nobody caught, in any thread, and Python's warnings.
     """
     terminal = (stream or sys.stderr).isatty()
     text = format == "text" or (format == "auto" and terminal)
@@ -203,7 +203,7 @@ class _Library(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         fields: dict[str, object] = {"library": record.name, "where": f"{record.module}:{record.lineno}"}
-        # Without arguments the text may have been filled in already; the place in the source says which line it is.
+        # Without arguments the text may have been filled in already. The place in the source identifies the message.
         if record.args and record.name.partition(".")[0] in TEMPLATES_OF and isinstance(record.msg, str):
             fields["template"] = " ".join(record.msg.split())[:255]
         log = get_logger()
@@ -223,7 +223,7 @@ def _adopt_libraries() -> None:
         library = logging.getLogger(name)
         library.setLevel(logging.WARNING)
         library.propagate = True
-        library.handlers.clear()  # a handler of its own would write past the pipe
+        library.handlers.clear()  # a handler of its own would bypass the pipe
     logging.raiseExceptions = False  # a record that can't be formatted is not printed with its arguments
 
 
@@ -262,5 +262,5 @@ def _warned(
     get_logger().warning("python.warning", category=category.__name__, where=f"{module}:{lineno}")
 
 
-# structlog's own default prints whatever it is given: nobody who forgets to configure the log shall meet that.
+# Until the log is configured: structlog's own default would print whatever it is given.
 _install(_as_json, _Pipe(time.time, None), _Sink(None), "warning")

@@ -1,8 +1,8 @@
 """What may leave the process: every value is checked against the form of its field.
 
-Nothing is searched for and blotted out: a value leaves only under a field's name that `fields.py` lists, in the form
-that the field has. Whatever else is given, by mistake or in an exception, is replaced by a marker that says so. Text
-that a message brought is refused by its type, whatever its form: it is never a plain `str` (see `worker.message.text`).
+Nothing is searched for and blotted out. A value leaves only under the name of a field that `fields.py` lists, and only
+in that field's form. Anything else, given by mistake or in an exception, is replaced by a marker that says so. Text
+from a message is refused by its type, whatever its form: it is never a plain `str` (see `worker.message.text`).
 """
 
 import re
@@ -17,7 +17,7 @@ REFUSED: Final = "<refused>"
 
 
 class Content:
-    """Text out of a message. It can't be formatted, printed, joined or made JSON; `reveal()` is the one way out."""
+    """Text from a message. It can't be formatted, printed, joined or made JSON; only `reveal()` gives the text."""
 
     __slots__ = ("_text",)
     _shown = "<content>"
@@ -48,7 +48,7 @@ class Content:
 
 
 class Secret(Content):
-    """A password or a token. As `Content`, under another marker."""
+    """A password or a token. Like `Content`, with a marker of its own."""
 
     __slots__ = ()
     _shown = "<secret>"
@@ -73,9 +73,9 @@ def passed(name: str, value: object, *, account: str | None = None) -> object:
 def _text(value: object, form: re.Pattern[str]) -> object:
     if isinstance(value, Enum):
         value = value.value
-    if isinstance(value, str) and type(value) is not str:  # text of a message, or of whoever knows where from
+    if isinstance(value, str) and type(value) is not str:  # text from a message, or from an unknown source
         return REFUSED
-    # An exact or derived string only: anything else would be formatted by code that isn't ours.
+    # A plain string only: anything else would be formatted by code that isn't ours.
     if isinstance(value, str) and form.fullmatch(text := str.__str__(value)):
         return text
     return REFUSED
@@ -88,7 +88,7 @@ def _number(value: object) -> object:
         return REFUSED
     if isinstance(value, float):
         return round(value, 3) if value - value == 0 else REFUSED  # no NaN, no infinity
-    return value if abs(value) < 2**53 else REFUSED  # what every reader of JSON can hold
+    return value if abs(value) < 2**53 else REFUSED  # what every reader of JSON can represent
 
 
 def _time(value: object) -> object:
@@ -114,12 +114,12 @@ def rfc3339(at: datetime | date) -> str:
 
 
 def as_word(text: str) -> str:
-    """The text where it is a word, and what is nearest to it else: `user@host` is `user_host`."""
+    """The text if it is a word, else the word nearest to it: `user@host` becomes `user_host`."""
     return text if WORD.fullmatch(text) else re.sub(r"[^A-Za-z0-9_.:+-]", "_", text)[:120]
 
 
 def cleaned(fields: Mapping[str, Any], allowed: Iterable[str], *, account: str | None = None) -> dict[str, object]:
-    """The fields that may leave, each checked; `dropped` names those that may not, as far as a name is a plain word."""
+    """The fields that may leave, each value checked. `dropped` names the others; `?` is a name that is no word."""
     allowed = frozenset(allowed)
     kept: dict[str, object] = {}
     dropped: list[str] = []

@@ -17,7 +17,7 @@ def actor() -> str:
 
 
 def replica() -> str:
-    """This process among all that may share the journal."""
+    """The name of this process among all that may share the journal."""
     return f"{socket.gethostname()}:{os.getpid()}"
 
 

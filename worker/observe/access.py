@@ -45,12 +45,12 @@ class TokenFile:
     path: Path
 
     def read(self) -> str:
-        """The token now. Raises OSError or ValueError where the file can't be read."""
+        """The token now. Raises OSError or ValueError if the file can't be read."""
         return self.path.read_text().strip()
 
 
 def check_access(host: str, token: Token | None) -> None:
-    """Make sure that strangers see nothing if page and metrics are served at this host.
+    """Refuse to serve page and metrics at this host if strangers could read them.
 
     Raises:
         UnsafeAddress: the address is beyond loopback and there is no token, or it is too short.
@@ -68,7 +68,7 @@ def check_access(host: str, token: Token | None) -> None:
 
 
 def is_right(expected: str, authorization: str) -> bool:
-    """Whether this `Authorization` header has the token: as a bearer's, or as the password of HTTP Basic."""
+    """Whether this `Authorization` header holds the token, as a bearer token or as the password of HTTP Basic."""
     given = _given_token(authorization)
     return len(expected) >= SHORTEST_TOKEN and hmac.compare_digest(given.encode(), expected.encode())
 
@@ -86,13 +86,13 @@ def _given_token(header: str) -> str:
 
 
 def is_local_name(host: str) -> bool:
-    """Whether a `Host` header names this machine as it calls itself."""
+    """Whether a `Host` header holds a loopback name or address, or none at all."""
     name = re.sub(r":\d*$", "", host).strip("[]").lower()
     return name in {"", "localhost"} or is_loopback(name)
 
 
 def is_loopback(host: str) -> bool:
-    """Whether an address to listen on is reached from this machine alone."""
+    """Whether only this machine can reach an address that is listened on."""
     if host == "localhost":
         return True
     try:

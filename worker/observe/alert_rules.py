@@ -1,4 +1,4 @@
-"""The rules: from the state, which alerts hold at this moment."""
+"""Which alert rules hold in a given state of the worker."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,14 +9,14 @@ from worker.observe.view import LoginState, StatusView
 
 AGAIN_AFTER = 3600.0
 GROWING: Final = frozenset({Rule.DEAD_LETTERS, Rule.JUNK_OF_KNOWN_SENDER})
-"""Told again when their number has grown."""
+"""Rules that are alerted again when their number has grown."""
 CHECKS_IN_A_ROW: Final[Mapping[Rule, int]] = {Rule.JOURNAL: 2, Rule.NOT_POLLING: 2}
-"""How many checks in a row a rule has to hold before it is told; the others: one."""
+"""How many checks in a row a rule must hold before it is alerted; for the others, one is enough."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """From when on something is an alert. oldest_message: s. again_after: s between alerts of a number that grows."""
+    """The thresholds. oldest_message: s. cooling: failed logins. again_after: s between alerts of a growing number."""
 
     oldest_message: float = 3600.0
     cooling: int = 2
@@ -24,7 +24,7 @@ class Limits:
 
 
 def firing(view: StatusView, limits: Limits) -> dict[Rule, int | None]:
-    """The rules that hold now, each with its number. With the journal lost the rest isn't known, and isn't said."""
+    """The rules that hold now, each with its number. Without the journal, the rest isn't known."""
     if not view.journal_ok:
         return {Rule.JOURNAL: None}
     login, messages, days = view.login, view.messages, view.password.days_left

@@ -1,4 +1,4 @@
-"""The alerter: tells each alert channel once what begins, and again when it is over; the journal remembers it."""
+"""The alerter: sends each alert to every channel once when it begins and once when it is over."""
 
 import json
 import time
@@ -16,17 +16,17 @@ from worker.observe.view import StatusView
 log = get_logger()
 
 _WAITS: Final = (0.0, 60.0, 120.0, 300.0, 600.0)
-"""Seconds before a channel that failed once, twice, … in a row is tried again; the last repeats."""
+"""Seconds until a channel that has failed once, twice, … in a row is tried again; the last repeats."""
 
 
 class Memory(Protocol):
-    """Remembers over restarts what was told: one short text. Both may raise."""
+    """Remembers over restarts what was sent, as one short text. Both methods may raise."""
 
     def load(self) -> str | None:
         """What was stored last."""
 
     def store(self, text: str) -> None:
-        """Keep this instead."""
+        """Replace it with this."""
 
 
 @dataclass(slots=True)
@@ -41,15 +41,15 @@ class _Rest:
     failures: int
 
     def lasts(self, now: float) -> bool:
-        """Whether its channel is left alone for now. A clock that was set back ends it."""
+        """Whether the channel is still left alone. A clock that was set back ends the wait."""
         return 0 <= now - self.failed_at < _WAITS[min(self.failures, len(_WAITS)) - 1]
 
 
 class Alerter:
-    """Tells each channel of what begins and what is over. `check` belongs in a thread of its own: it takes seconds.
+    """Tells each channel what begins and what is over. `check` belongs in a thread of its own: sending takes seconds.
 
-    A channel that fails is left alone for longer and longer, up to ten minutes: whatever it did with what it failed to
-    confirm, people aren't to get it every half minute.
+    A failing channel is tried less and less often, down to once in ten minutes: it may have delivered what it failed to
+    confirm, and nobody should get the same alert every half minute.
     """
 
     def __init__(
@@ -69,9 +69,9 @@ class Alerter:
         self._rests: dict[str, _Rest] = {}
 
     def check(self, view: StatusView) -> None:
-        """Compare the state with what was told, and tell the difference. A replica that stands by tells nothing."""
+        """Compare the state with what was sent, and send the difference. A replica on standby sends nothing."""
         if view.standing_by:
-            self._told, self._held = None, {}  # the other replica tells now, and remembers it
+            self._told, self._held = None, {}  # the other replica sends the alerts now, and remembers them
             return
         if not self._channels:
             return
@@ -98,9 +98,9 @@ class Alerter:
         for rule, number in now.items():
             if self._is_news(rule, number, told.get(rule)):
                 if not self._sent(channel, Alert(rule, Phase.FIRING, view.account, at, number)):
-                    return  # the same trouble would meet the next one
+                    return  # the next one would fail in the same way
                 told[rule] = _Told(number or 0, self._clock())
-        # With the journal lost, nothing else is known to be over.
+        # Without the journal, nothing else is known to be over.
         over = [rule for rule in told if rule not in now and rule not in self._held and view.journal_ok]
         for rule in over:
             if not self._sent(channel, Alert(rule, Phase.RESOLVED, view.account, at)):
@@ -118,7 +118,7 @@ class Alerter:
     def _is_news(self, rule: Rule, number: int | None, told: _Told | None) -> bool:
         if told is None:
             return True
-        told.number = min(told.number, number or 0)  # what was seen to and comes again is news again
+        told.number = min(told.number, number or 0)  # a number that has fallen and rises again is news again
         grown = rule in GROWING and (number or 0) > told.number
         return grown and self._clock() - told.at >= self._limits.again_after
 
@@ -129,7 +129,7 @@ class Alerter:
                 channel: {Rule(rule): _Told(int(number), float(at)) for rule, (number, at) in rules.items()}
                 for channel, rules in stored.items()
             }
-        except Exception:  # noqa: BLE001 -- told twice is better than not told
+        except Exception:  # noqa: BLE001 -- an alert sent twice is better than one never sent
             return {}
 
     def _as_text(self) -> str:

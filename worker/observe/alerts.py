@@ -1,7 +1,7 @@
 """Alerts: what a person is told, in words that are fixed here.
 
-An alert is made of a rule, a number and a time: there is nowhere in it to put content, as neither a webhook nor the
-relay is for patient data (policy text, 'Authentication policy': alerts go through the relay, mail with patient data
+An alert is made of a rule, a number and a time. It has no field for content, because neither a webhook nor the relay
+may carry patient data (policy text, 'Authentication policy': alerts go through the relay, mail with patient data
 doesn't).
 """
 
@@ -34,7 +34,7 @@ class Rule(StrEnum):
 
 
 class Phase(StrEnum):
-    """Whether it began, or is over."""
+    """Whether the condition has begun or is over."""
 
     FIRING = "firing"
     RESOLVED = "resolved"
@@ -42,12 +42,12 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """One thing to tell. It can't hold content: words are from lists, the rest is a number, a time and our own address.
+    """One alert. It can't hold content: its words are from lists; the rest is a number, a time and our own address.
 
-    number: how many, or how long (s, or days for the password); None: there is no number to it.
+    number: how many, or how long (s, or days for the password); None: the rule has no number.
 
     Raises (on creation):
-        TypeError: something else was put in.
+        TypeError: a field holds something else.
     """
 
     rule: Rule
@@ -163,7 +163,7 @@ _WORDS: Final[Mapping[Rule, _Words]] = {
 
 
 def as_json(alert: Alert) -> dict[str, object]:
-    """The plain form: what a webhook of the kind `json` is sent."""
+    """The alert as a webhook of the kind `json` receives it."""
     return {
         "rule": alert.rule.value,
         "state": alert.phase.value,

@@ -1,4 +1,4 @@
-"""What the login guard has to say, to the log and to the audit trail."""
+"""The login guard's events, and what people ask for, in the log and in the audit trail."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -13,10 +13,10 @@ log = get_logger()
 
 
 class Announcer:
-    """Told of each event by the guard. The event's fields hold no secret. metrics: count what attempts came to.
+    """The guard calls it for each event. The event's fields hold no secret. metrics: counts the results of attempts.
 
-    Where the audit trail can't be written, the worker goes on, and the log says so; what a person asks to see or to
-    have done is refused: `shown` and `asked` alone raise.
+    If the audit trail can't be written, the worker goes on, and the log says so. What a person asks to see or to have
+    done is refused instead: only `shown` and `asked` raise.
     """
 
     def __init__(self, audit: AuditTrail, metrics: Metrics) -> None:
@@ -25,7 +25,7 @@ class Announcer:
         self._halted: str | None = None
 
     def __call__(self, event: str, fields: Mapping[str, Any]) -> None:
-        """Log it, and add what belongs there to the audit trail."""
+        """Log the event, and record it in the audit trail if it belongs there."""
         actor = str(fields.get("actor", "")) or None
         match event:
             case "login.attempt":
@@ -70,7 +70,7 @@ class Announcer:
         self._record("worker.paused", actor)
 
     def resumed(self, actor: str) -> None:
-        """A person let the worker go on."""
+        """A person resumed the worker."""
         self._record("worker.resumed", actor)
 
     def authorised(self, actor: str) -> None:
@@ -81,27 +81,27 @@ class Announcer:
         """A person is about to see mail: access to patients' data.
 
         Raises:
-            AuditUnavailable: it must not be shown.
+            AuditUnavailable: the mail must not be shown.
         """
         about: dict[str, Any] = {"command": command.replace(" ", ".")} | ({} if key is None else {"key": key})
         self._audit.record("content.shown", who=actor, **about)
 
     def rebuilt(self, actor: str, count: int) -> None:
-        """A person made the journal anew from the mailbox."""
+        """A person rebuilt the journal from the mailbox."""
         self._record("journal.rebuilt", actor, count=count)
 
     def asked(self, actor: str, kind: Kind, keys: Sequence[str], reason: str) -> None:
         """A person asks for messages to be released, or tried again.
 
         Raises:
-            AuditUnavailable: it must not be done.
+            AuditUnavailable: the request must not be carried out.
         """
         event = {Kind.RELEASE: "message.released", Kind.RETRY: "message.retried"}[kind]
         for key in keys:
             self._audit.record(event, who=actor, words=reason, key=key)
 
     def _resumed(self, actor: str | None) -> None:
-        """An attempt after a halt: a reset, or another credential, has ended it."""
+        """If this attempt follows a halt, record that a reset or another credential has ended the halt."""
         if self._halted is not None:
             self._record("login.resumed", actor, reason=self._halted)
             self._halted = None

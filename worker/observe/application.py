@@ -1,8 +1,8 @@
 """Probes, metrics and the status page, as answers to requests.
 
-`/livez` and `/readyz` answer anybody, and say nothing but a few words of ours. `/metrics` and `/` are for whoever is on
-this machine; beyond loopback they ask for a token, as `Authorization: Bearer` or, for people with a browser, as the
-password of HTTP Basic. TLS is the business of whatever stands before it.
+`/livez` and `/readyz` answer anybody, with a few words of ours. `/metrics` and `/` are for this machine; beyond
+loopback they ask for a token, as `Authorization: Bearer` or, for browsers, as the password of HTTP Basic. TLS is left
+to the proxy in front.
 """
 
 from collections.abc import Callable, Iterable
@@ -27,7 +27,7 @@ PLAIN: Final = "text/plain; charset=utf-8"
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What goes back. headers: beyond those that every reply has."""
+    """A reply. headers: besides those that every reply has."""
 
     status: str
     body: bytes
@@ -38,8 +38,8 @@ class Reply:
 class Application:
     """The WSGI application.
 
-    status: gives the state; it must not raise (see `LastKnown`). token: what page and metrics ask for;
-    None: they ask for none, and answer only where they are asked for by a name of this machine.
+    status: must not raise (see `LastKnown`). token: what page and metrics ask for; None: they ask for none, and answer
+    only requests that name this machine as their host.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class Application:
         }
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        """One request."""
+        """Answer one request."""
         reply = self._reply(environ)
         headers = [("Content-Type", reply.kind), ("Content-Length", str(len(reply.body))), *_SAFE, *reply.headers]
         start_response(reply.status, headers)
@@ -80,13 +80,13 @@ class Application:
             return refusal
         try:
             return make()
-        except Exception:  # a fault of the page must end as an answer, with nothing of the fault in it
+        except Exception:  # a fault of the page becomes an answer that shows nothing of the fault
             log.exception("http.failed", url_path=path.strip("/") or "page")
             return Reply("500 Internal Server Error", b"This page could not be made. The worker goes on.\n")
 
     def _refusal(self, environ: WSGIEnvironment) -> Reply | None:
         if self._token is None:
-            # A name that a stranger's web page had pointed at this machine is not one of this machine's names.
+            # A foreign web page may have pointed a name of its own at this machine (DNS rebinding): refuse that name.
             if is_local_name(environ.get("HTTP_HOST", "")):
                 return None
             return Reply("403 Forbidden", b"Ask by the name of this machine: localhost.\n")

@@ -1,6 +1,6 @@
-"""What the process does beside the mail, each in a thread of its own: it serves the page, sends alerts and the digest.
+"""What the process does beside the mail: it serves the page, and sends alerts and the digest, each in its own thread.
 
-The mail goes on without any of it: what can't be served or sent is said in the log.
+The mail goes on without any of it: what can't be served or sent is reported in the log.
 """
 
 import threading
@@ -26,7 +26,7 @@ from worker.settings import Settings, SettingsError
 if TYPE_CHECKING:
     from worker.observe.server import Server
 
-# Server and channels are imported where they are wanted: `once` has neither, and needn't wait for their libraries.
+# Server and channels are imported when they are needed: `once` has neither, and needn't wait for their libraries.
 
 log = get_logger()
 
@@ -52,10 +52,10 @@ class Background:
         self._ended = threading.Event()
 
     def open(self) -> None:
-        """Serve probes, metrics and page, and send alerts, from now on.
+        """Start to serve probes, metrics and page, and to send alerts and the digest.
 
         Raises:
-            SettingsError: the page would be open to everybody, or an alert has no way out.
+            SettingsError: the page would be open to everybody, or an alert channel can't work.
         """
         alerter = self._alerter()
         self._serve()
@@ -66,7 +66,7 @@ class Background:
             self._start("digest", partial(self._check_digest, self._digest()))
 
     def close(self) -> None:
-        """Serve and send no more. What is being sent isn't waited for: the next start finds that it wasn't told."""
+        """Stop serving and sending. What is being sent isn't waited for: the next start sends it if need be."""
         self._listener.health.stopping()
         self._ended.set()
         if self._server is not None:
@@ -74,7 +74,7 @@ class Background:
 
     @property
     def port(self) -> int | None:
-        """Where the page is served; None: nowhere."""
+        """The port at which the page is served; None: it isn't."""
         return None if self._server is None else self._server.port
 
     def _serve(self) -> None:
@@ -98,7 +98,7 @@ class Background:
         except UnsafeAddress as problem:
             raise SettingsError([f"[health] listen: {problem}"]) from problem
         except OSError:
-            # Somebody else has the port, or this machine no such address. The mail matters more than the page.
+            # Another process has the port, or this machine has no such address. The mail matters more than the page.
             log.error("http.not_listening", host=host, port=port)
             return
         self._server.start()
@@ -122,7 +122,7 @@ class Background:
         threading.Thread(target=job, name=name, daemon=True).start()
 
     def _check_digest(self, job: DigestJob) -> None:
-        with suppress(JournalUnavailable):  # others say so; the digest is still due afterwards
+        with suppress(JournalUnavailable):  # reported elsewhere; the digest stays due
             job.check()
 
     def _digest(self) -> DigestJob:
@@ -152,7 +152,7 @@ class Background:
 
 
 def again_and_again(check: Callable[[], None], *, every: float, ended: threading.Event) -> None:
-    """Check each so many seconds until the end. It outlives whatever a check meets: else nobody is told any more."""
+    """Check every so many seconds until the end. A fault in one check must not end it: no alert would follow."""
     while not ended.wait(every):
         try:
             check()
@@ -161,7 +161,7 @@ def again_and_again(check: Callable[[], None], *, every: float, ended: threading
 
 
 class AlertJob:
-    """Compares the state with what was told, again and again; without the journal, the last known state."""
+    """Shows the alerter the state; while the journal can't be read, the last known one."""
 
     def __init__(self, status: StatusSource, alerter: Alerter, *, account: str, clock: Callable[[], float]) -> None:
         self._status = status
@@ -170,7 +170,7 @@ class AlertJob:
         self._last = StatusView(account=account, now=self._now(), journal_ok=False)
 
     def check(self) -> None:
-        """Tell what is new."""
+        """Send what is new."""
         try:
             self._last = self._status.view()
         except JournalUnavailable:
@@ -182,7 +182,7 @@ class AlertJob:
 
 
 class _Told:
-    """Remembers in the journal what was told."""
+    """Remembers in the journal what was sent."""
 
     def __init__(self, facts: Facts) -> None:
         self._facts = facts

@@ -1,4 +1,4 @@
-"""The alert channels: a webhook (Teams, Slack or plain JSON), and mail through the relay, which takes no login."""
+"""The alert channels: a webhook (Teams, Slack or plain JSON), and mail through the relay, which needs no login."""
 
 import ssl
 from collections.abc import Callable, Mapping, Sequence
@@ -22,7 +22,7 @@ Form = Literal["teams", "slack", "json"]
 TIMEOUT = 10.0
 
 News = Alert | Digest
-"""What goes out: each has a title, a text, what to do, the account and a time, and no place for content."""
+"""What is sent. Both have a title, a text, what to do, the account and a time, and no field for content."""
 
 
 class Webhook:
@@ -43,8 +43,8 @@ class Webhook:
         self.name = name
         self._url = parsed
         self._form = _FORMS[form]
-        # Redirects are not followed: an alert goes where the setting says, or nowhere. What goes in the clear stays on
-        # this machine, and would leave it by a proxy that the environment names.
+        # No redirects: an alert goes where the setting says, or nowhere. Plain http is for this machine alone, so the
+        # environment's proxies are ignored then: they would carry the alert elsewhere.
         self._client = httpx.Client(
             timeout=TIMEOUT, follow_redirects=False, transport=transport, trust_env=parsed.scheme == "https"
         )
@@ -53,13 +53,13 @@ class Webhook:
         """Post it. Raises `NotSent`."""
         try:
             response = self._client.post(self._url, json=self._form(alert))
-        except (httpx.HTTPError, httpx.InvalidURL, ValueError, OSError):  # ValueError: no such name can be looked up
-            raise NotSent from None  # its text holds the URL
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError, OSError):  # ValueError: the host's name is malformed
+            raise NotSent from None  # the error's text holds the URL
         if not response.is_success:
             raise NotSent(response.status_code)
 
     def close(self) -> None:
-        """Give the connections back."""
+        """Close the connections."""
         self._client.close()
 
 
@@ -69,7 +69,7 @@ def _slack(alert: News) -> dict[str, object]:
 
 
 def _teams(alert: News) -> dict[str, object]:
-    """An Adaptive Card, as the 'When a Teams webhook request is received' workflow takes it."""
+    """An Adaptive Card, in the form that the workflow 'When a Teams webhook request is received' takes."""
     calm = not alert.known_count if isinstance(alert, Digest) else alert.phase is Phase.RESOLVED
     colour = "Good" if calm else "Attention"
     lines = [
@@ -97,8 +97,8 @@ _FORMS: Final[dict[Form, Callable[[News], dict[str, object]]]] = {"teams": _team
 class Relay:
     """Sends alerts by mail through the NHSmail relay: no login, so that nothing here can lock the account.
 
-    sender: the account, as a mail's From has to be the account in whose name it is sent (policy text, 'Authentication
-    policy'). Where the relay offers STARTTLS, it is used, and its certificate is checked.
+    sender: the account's address, because a mail's From must be the account in whose name it is sent (policy text,
+    'Authentication policy'). If the relay offers STARTTLS, it is used, and the certificate is checked.
     """
 
     def __init__(
@@ -123,11 +123,11 @@ class Relay:
     def send(self, alert: News) -> None:
         """Send it to everybody on the list.
 
-        Where the relay takes it for some of them and refuses the others, it was sent: to send it again would mail the
-        first again and again. The log says how many were refused.
+        If the relay accepts it for some of them and refuses the others, it counts as sent: sending it again would reach
+        the same people again and again. The log says how many were refused.
 
         Raises:
-            NotSent: nobody was sent it.
+            NotSent: the relay accepted it for nobody.
         """
         try:
             with self._connect(self._host, self._port) as relay:
@@ -138,7 +138,7 @@ class Relay:
                 refused = relay.send_message(self.mail(alert), self._sender, self._to)
         except SMTPException as error:
             raise NotSent(_code(error)) from None
-        except (OSError, ValueError):  # ValueError: no such name can be looked up, or an address can't be written
+        except (OSError, ValueError):  # ValueError: the host's name is malformed, or an address can't be encoded
             raise NotSent from None
         if refused:
             log.warning("alert.partly_refused", sender=self.name, count=len(refused), status=_first_code(refused))
@@ -151,7 +151,7 @@ class Relay:
         mail["Subject"] = f"nhsmail-worker: {alert.title}"
         mail["Date"] = format_datetime(alert.at)
         mail["Message-ID"] = make_msgid(domain=self._sender.rpartition("@")[2])
-        mail["Auto-Submitted"] = "auto-generated"  # RFC 3834: no out-of-office answers to it
+        mail["Auto-Submitted"] = "auto-generated"  # RFC 3834: asks for no out-of-office replies
         lines = (alert.text, alert.do, f"Mailbox: {alert.account}")
         mail.set_content("\n\n".join(line for line in lines if line) + "\n")
         return mail
@@ -161,7 +161,7 @@ def channels_of(settings: Settings) -> list[Webhook | Relay]:
     """The channels that the settings name.
 
     Raises:
-        SettingsError: a webhook's URL can't be one.
+        SettingsError: a webhook's URL isn't an https URL.
     """
     found: list[Webhook | Relay] = []
     alerts = settings.alerts

@@ -1,4 +1,4 @@
-"""How news goes out by one alert channel: it is delivered, or the log says that it wasn't."""
+"""Delivery through one alert channel: an alert or a digest is sent, and the result is logged."""
 
 from typing import Protocol, TypeVar
 
@@ -9,7 +9,7 @@ log = get_logger()
 
 
 class NotSent(Exception):
-    """News could not be delivered. status: the receiver's answer, where there was one."""
+    """It could not be delivered. status: the status code of the receiver's answer, if there was one."""
 
     def __init__(self, status: int | None = None) -> None:
         super().__init__("not sent" if status is None else f"not sent: status {status}")
@@ -20,19 +20,19 @@ News = TypeVar("News", contravariant=True)
 
 
 class Channel(Protocol[News]):
-    """An alert channel, for this kind of news."""
+    """An alert channel that takes news of this kind."""
 
     name: str
-    """A word, the same over restarts."""
+    """A word that stays the same over restarts."""
 
     def send(self, news: News, /) -> None:
         """Deliver it, within seconds. Raises `NotSent`."""
 
 
 def delivered(channel: Channel[News], news: News, *, rule: str, state: str) -> bool:
-    """Whether this channel took it; the log says so. Never raises: a fault in one must not end the thread that tells.
+    """Send it, log the result, and return whether it was delivered. Never raises: one channel must not stop the others.
 
-    rule, state: what the log calls it.
+    rule, state: its names in the log.
     """
     name = channel.name if WORD.fullmatch(channel.name) else "unnamed"
     try:
@@ -40,7 +40,7 @@ def delivered(channel: Channel[News], news: News, *, rule: str, state: str) -> b
     except NotSent as error:
         log.warning("alert.not_sent", rule=rule, state=state, sender=name, status=error.status)
         return False
-    except Exception:  # whatever it is, of a library's or ours
+    except Exception:  # any fault, in a library or in our own code
         log.warning("alert.not_sent", rule=rule, state=state, sender=name, exc_info=True)
         return False
     log.info("alert.sent", rule=rule, state=state, sender=name)

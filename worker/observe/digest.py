@@ -1,7 +1,7 @@
 """The digest of junk: how much there is, since when, why, and what is likely there by mistake.
 
-As an alert, it has no place for content: what isn't a number, a time, a key of ours, a word of ours or the account's
-own address can't be put in.
+Like an alert, it has no room for content: it takes only numbers, times, our own keys and words, and the account's own
+address.
 """
 
 from dataclasses import dataclass
@@ -19,12 +19,12 @@ AGES: Final = ("under a day", "under a week", "under a month", "older")
 class Digest:
     """What lies in junk at one moment.
 
-    new: received since the digest before. released: released since then. by_source, by_age: how many messages by each
-    source of evidence (one message may have several) and by age. known: the keys of those that nobody has looked at
-    and whose senders are known, the newest first, at most `MOST_KEYS`; known_count: of all of these.
+    new: received since the last digest. released: released since then. by_source, by_age: the number of messages by
+    source of evidence (a message may have several) and by age. known: the keys of messages from known senders that
+    nobody has looked at, newest first, at most `MOST_KEYS`; known_count: how many there are in all.
 
     Raises (on creation):
-        TypeError: something else was put in.
+        TypeError: a field holds something else.
     """
 
     account: str
@@ -90,7 +90,7 @@ class Digest:
         return f"{count(self.known_count, 'message')} that nobody has looked at {are}. "
 
     def as_json(self) -> dict[str, object]:
-        """The plain form: what a webhook of the kind `json` is sent."""
+        """The digest as a webhook of the kind `json` receives it."""
         return {
             "rule": "junk-digest",
             "state": "report",

@@ -1,4 +1,4 @@
-"""When the digest of junk is due, what is in it, and that it goes out once."""
+"""The digest of junk: when it is due, what is in it, and that each channel gets it once."""
 
 import json
 import re
@@ -21,7 +21,7 @@ log = get_logger()
 
 _FACT = "digest"
 _LOG = ""
-"""Among the names of channels: the log has it."""
+"""Stands for the log among the names of channels."""
 _DAY = 86_400.0
 _AGE_ENDS = (_DAY, 7 * _DAY, 30 * _DAY, float("inf"))
 _DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
@@ -29,10 +29,10 @@ _SCHEDULE = re.compile(r"([a-z]+) (\d\d):(\d\d)")
 
 
 def digest(waiting: Sequence[Waiting], *, account: str, now: float, since: float, released: int) -> Digest:
-    """What is to be told. Pure.
+    """The digest of what lies in junk. Pure.
 
-    waiting: all that lies in junk, the newest first. now, since: epoch s, of this digest and the one before. released:
-    how many messages were released in between.
+    waiting: everything in junk, newest first. now, since: epoch s, of this digest and of the last one. released: how
+    many messages were released in between.
     """
     sources = Counter(source for message in waiting for source in message.sources)
     known = [message.key for message in waiting if message.known and not message.reviewed]
@@ -70,7 +70,7 @@ def latest_due(schedule: str, zone: tzinfo, now: datetime) -> datetime | None:
 
 
 def zone_named(name: str) -> tzinfo:
-    """The time zone; UTC where this machine doesn't know it."""
+    """The time zone of this name; UTC if this machine doesn't know it."""
     try:
         return ZoneInfo(name)
     except (OSError, ValueError, KeyError):
@@ -79,7 +79,7 @@ def zone_named(name: str) -> tzinfo:
 
 @dataclass
 class _Told:
-    """The last digest. due, made: epoch s. since: when the one before was made. sent: the channels that took it."""
+    """The last digest. due, made: epoch s. since: when the previous one was made. sent: the channels that took it."""
 
     due: float
     made: float
@@ -88,7 +88,7 @@ class _Told:
 
 
 class DigestJob:
-    """Sends the digest when it is due. `check` belongs in a thread of its own: channels take seconds."""
+    """Sends the digest when it is due. `check` belongs in a thread of its own: sending takes seconds."""
 
     def __init__(
         self,
@@ -111,9 +111,9 @@ class DigestJob:
         self._clock = clock
 
     def check(self) -> None:
-        """Tell what is due and hasn't been told; only where this replica works on the mailbox.
+        """Send the digest if it is due and not sent yet, and this replica is the one that works on the mailbox.
 
-        One that was due while no worker ran is told late. A channel that failed is tried again at the next check.
+        A digest that fell due while no worker ran is sent late. A channel that failed is tried again at the next check.
 
         Raises:
             JournalUnavailable
@@ -124,7 +124,7 @@ class DigestJob:
         if due is None or holder is None or holder.name != self._replica:
             return
         told = self._recalled()
-        if told is None:  # the first start: there is nothing to tell since
+        if told is None:  # the first start: there is no last digest to count from
             self._remember(_Told(due.timestamp(), now, now, [_LOG] + [channel.name for channel in self._channels]))
             return
         if due.timestamp() > told.due:

@@ -1,7 +1,7 @@
 """Whether a restart would help (`livez`), and whether this replica is at work (`readyz`).
 
-The two answer different questions. A container that isn't live is replaced, and logs in again: so nothing that a login
-has to do with, above all a rejected one, ever makes the worker not live. It makes it not ready, which harms nobody.
+The two answer different questions. A container that isn't live is restarted, and logs in again. So no state of the
+login, least of all a rejected one, makes the worker not live. It makes it not ready, which does no harm.
 """
 
 import threading
@@ -18,19 +18,18 @@ STALLED_AFTER = 3600.0
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A probe's answer. reasons: words of ours, one for each thing that speaks against it."""
+    """A probe's answer. reasons: words of ours, one for each thing that is wrong."""
 
     ok: bool
     reasons: tuple[str, ...] = ()
 
 
 class Health:
-    """What the running parts say of themselves. Safe between threads.
+    """The health of the running parts, as they report it. Safe between threads.
 
     pool: how many handlers can work at once. stuck_after: s; a handler that works longer on one message is stuck.
-    stalled_after: s; the scheduler's thread is stalled when, with no handler at work but such as are stuck, it has not
-    said `beat()` for so long. It has to be longer than any wait of the schedule's own (every poll beats) and any read
-    timeout.
+    stalled_after: s; the scheduler's thread is stalled when it hasn't called `beat()` for so long, unless it waits for
+    a handler that isn't stuck. It must be longer than any wait of the schedule (every poll beats) and any read timeout.
     """
 
     def __init__(
@@ -54,25 +53,25 @@ class Health:
         self._stopping = False
 
     def watch(self, alive: Callable[[], bool]) -> None:
-        """From now on the scheduler's thread lives as long as this says so (`thread.is_alive`)."""
+        """From now on, ask this whether the scheduler's thread is alive (`thread.is_alive`)."""
         self._alive = alive
         self.beat()
 
     def count_replaced(self, replaced: Callable[[], int]) -> None:
-        """From now on this says how many threads of the pool hang and have another working in their place."""
+        """From now on, ask this how many threads of the pool hang and have been replaced by another."""
         self._replaced = replaced
 
     def beat(self) -> None:
-        """The scheduler's thread gets on: at each poll, each answer of the server, each batch settled."""
+        """The scheduler's thread makes progress: called at each poll, each answer of the server, each settled batch."""
         self._beat = self._clock()
 
     def stopping(self) -> None:
-        """The process is ending in order: its thread may be gone now, and it takes no more work."""
+        """The process is ending in order: from now on its thread may be gone, and it takes no more work."""
         self._stopping = True
 
     @contextmanager
     def working(self) -> Iterator[None]:
-        """A thread of the pool is with a message for as long as the block lasts."""
+        """A thread of the pool works on a message while the block runs."""
         with self._lock:
             self._next += 1
             ticket = self._next
@@ -84,7 +83,7 @@ class Health:
                 del self._working[ticket]
 
     def stuck(self) -> int:
-        """How many threads of the pool have been with one message for longer than is reasonable."""
+        """How many threads of the pool have worked on one message for longer than `stuck_after`."""
         with self._lock:
             return self._stuck()
 
@@ -92,12 +91,12 @@ class Health:
         return sum(self._clock() - since > self._stuck_after for since in self._working.values())
 
     def _calls(self) -> tuple[int, int]:
-        """How many calls of handlers have not returned, and how many of these are stuck."""
+        """How many handler calls haven't returned, and how many of these are stuck."""
         with self._lock:
             return len(self._working), self._stuck()
 
     def live(self) -> Answer:
-        """Whether this process can still do its work; False only where a restart would help."""
+        """Whether this process can still do its work; False only if a restart would help."""
         if self._stopping:
             return Answer(ok=True)
         reasons = []
@@ -111,7 +110,7 @@ class Health:
         return Answer(not reasons, tuple(reasons))
 
     def ready(self, view: StatusView) -> Answer:
-        """Whether this replica is at work on the mailbox, as the state and the parts have it. A pause is work too."""
+        """Whether this replica is at work on the mailbox. A pause counts as work."""
         reasons = readiness(view)
         if self._stopping:
             reasons = (*reasons, "stopping")
@@ -121,7 +120,7 @@ class Health:
 
 
 def readiness(view: StatusView) -> tuple[str, ...]:
-    """What of the state speaks against being ready; nothing: ready."""
+    """What keeps the worker from being ready; empty: it is ready."""
     checks = {
         "journal-unavailable": not view.journal_ok,
         f"login-{view.login.state.value}": view.login.state is not LoginState.READY,

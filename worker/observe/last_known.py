@@ -1,4 +1,4 @@
-"""The state for those who ask often: read at most once a second, and the last known one if the journal is lost."""
+"""The state for frequent readers: read at most once a second, and the last known one while it can't be read."""
 
 import threading
 import time
@@ -15,7 +15,7 @@ FRESH_FOR = 1.0
 
 
 class LastKnown:
-    """The state, read at most once a second and by one thread at a time; the last known one where it can't be read."""
+    """The state, read at most once a second and by one thread at a time; the last known one if it can't be read."""
 
     def __init__(
         self,
@@ -38,7 +38,7 @@ class LastKnown:
             return self._view
         try:
             self._view = self._status.view()
-        except Exception:  # whatever it is: people must see a page, and on it that the journal is in trouble
+        except Exception:  # any fault: people must see a page, which says that the journal is in trouble
             log.warning("http.status_unreadable", exc_info=True)
             self._view = replace(self._view, now=self._now(), journal_ok=False)
         finally:

@@ -27,7 +27,7 @@ _ENDS = frozenset({State.HANDLED, State.JUNK, State.FAILED})
 
 
 class Listener(Observer):
-    """One for each process. Told by the loop, the pipeline and the commands of what happens."""
+    """One for each process. The loop, the pipeline and the commands tell it what happens."""
 
     def __init__(
         self,
@@ -74,7 +74,7 @@ class Listener(Observer):
         self._record("worker.stopped", run=self.replica, exit=code, reason=reason)
 
     def working(self, attempt: Callable[[Message, Any], Outcome]) -> Callable[[Message, Any], Outcome]:
-        """The same try, and health knows that a thread is at it."""
+        """The same attempt; while a thread works on it, health knows."""
 
         def watched(message: Message, already_done: Any) -> Outcome:
             with self.health.working():
@@ -135,7 +135,7 @@ def _disposition(record: Record, state: State, path: Path, reason: str | None, t
 
 
 def _changed(facts: Facts, prints: dict[str, str]) -> list[str]:
-    """The settings whose values differ from the last start's; remembers these."""
+    """The settings whose values have changed since the last start. Remembers the values of this start."""
     before: dict[str, str] = json.loads(facts.recall("configuration") or "{}")
     if before != prints:
         facts.remember("configuration", json.dumps(prints))

@@ -1,4 +1,4 @@
-"""The state of the process that works: what the journal says, and what only this process knows."""
+"""The state of a running worker: what the journal says, and what only this process knows."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -22,7 +22,7 @@ class Login(Protocol):
 
 
 class LiveStatus:
-    """Asked by the page, the metrics and the alerts. circuits: those of the handlers, by name."""
+    """Read by the page, the metrics and the alerts. circuits: the handlers' circuits, by handler."""
 
     def __init__(
         self,

@@ -1,7 +1,7 @@
-"""The worker's metrics, in Prometheus's form. Names say what hurts; labels are words of the configuration or ours.
+"""The worker's metrics, for Prometheus. The values of labels are words from the configuration, or our own.
 
-What is counted as it happens has a method here; what is a state is read from the `StatusView` at each scrape, so that
-an age is right even when nothing happens any more.
+Events are counted as they happen, each by a method. States are read from the `StatusView` at each scrape, so that ages
+are right even when nothing happens any more.
 """
 
 import math
@@ -92,7 +92,7 @@ class Metrics:
         return Gauge(f"nhsmail_{name}", text, labels or [], registry=self.registry)
 
     def attempted(self, outcome: str) -> None:
-        """A credential was sent, and this class of answer came (`accepted`, or a failure's class)."""
+        """A credential was sent, with this result: `accepted`, or a failure's class."""
         self._attempts.labels(outcome).inc()
 
     def polled(self, outcome: str, seconds: float) -> None:
@@ -101,7 +101,7 @@ class Metrics:
         self._poll_seconds.observe(seconds)
 
     def tried(self, path: str, outcome: str) -> None:
-        """One try at a message on this path came to this."""
+        """A try at a message on this path had this outcome."""
         self._outcomes.labels(path, outcome).inc()
 
     def judged_junk(self, source: str) -> None:
@@ -109,16 +109,16 @@ class Metrics:
         self._junk.labels(source).inc()
 
     def handled(self, handler: str, outcome: str, seconds: float) -> None:
-        """A handler ended with a message: `done`, `retry`, `reject` or `error`, after so many seconds."""
+        """A handler finished with a message: `done`, `retry`, `reject` or `error`, after so many seconds."""
         self._handler_results.labels(handler, outcome).inc()
         self._handler_seconds.labels(handler).observe(seconds)
 
     def overdue(self, handler: str) -> None:
-        """A handler takes longer with a message than it may; what it comes to in the end is counted besides."""
+        """A handler exceeds its time limit on a message. Its final result is counted as well."""
         self._handler_results.labels(handler, "overdue").inc()
 
     def show(self, view: StatusView) -> None:
-        """Set every gauge from the state as it is."""
+        """Set every gauge from this state."""
         self._show_login(view)
         self._show_mail(view)
         self._stuck.set(view.stuck)
@@ -155,7 +155,7 @@ class Metrics:
             self._circuit.labels(circuit.handler).set(circuit.open)
 
     def text(self) -> bytes:
-        """Everything, as `/metrics` gives it."""
+        """All metrics, as `/metrics` serves them."""
         return generate_latest(self.registry)
 
 

@@ -1,4 +1,4 @@
-"""Where copies of the audit trail's lines go at once, out of reach of whoever owns the state folder."""
+"""Where each line of the audit trail is copied at once, out of reach of whoever owns the state folder."""
 
 import socket
 import sys
@@ -41,7 +41,7 @@ class Syslog:
 
 
 def mirror_of(settings: AuditSettings, *, stdout: bool) -> Mirror | None:
-    """What the settings say. stdout: standard output is the worker's, and not what a person's command prints."""
+    """The mirror that the settings name. stdout: standard output is free; no command prints to a person there."""
     match settings.mirror:
         case "stdout":
             return StandardOutput() if stdout else None

@@ -81,15 +81,15 @@ def render(view: StatusView) -> str:
 
 @cache
 def style() -> str:
-    """The page's style sheet, which stands within it."""
+    """The page's style sheet, which is embedded in it."""
     loader = _environment().loader
-    assert loader is not None  # noqa: S101 -- given three lines below
+    assert loader is not None  # noqa: S101 -- `_environment` sets one
     return loader.get_source(_environment(), "status.css")[0]
 
 
 @cache
 def style_hash() -> str:
-    """How a Content-Security-Policy names that style sheet, and no other."""
+    """The hash by which a Content-Security-Policy allows this style sheet and no other."""
     return "sha256-" + base64.b64encode(hashlib.sha256(style().encode()).digest()).decode()
 
 
@@ -111,7 +111,7 @@ def _environment() -> Environment:
 
 
 def _commands(text: str) -> Markup:
-    """What stands between backticks is a command."""
+    """Text between backticks is set as code."""
     parts = text.split("`")
     return Markup("").join(
         Markup("<code>{}</code>").format(part) if number % 2 else part for number, part in enumerate(parts)

@@ -9,13 +9,13 @@ from worker.observe.view import LoginState, StatusView
 
 
 class Tone(StrEnum):
-    """How much the state asks of a person."""
+    """How urgently a person is needed."""
 
     GOOD = "good"
     ATTENTION = "attention"
     """Nothing is stopped; somebody should look when there is time."""
     BAD = "bad"
-    """No mail is worked on until somebody, or something, changes."""
+    """No mail is worked on until something changes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +182,7 @@ def headline(view: StatusView) -> Headline:
 def _halted(view: StatusView) -> Headline:
     what, advice = _HALTS.get(view.login.reason or "", _OTHER_HALT)
     given = {"failures": times(view.login.failures), "administrator": _administrator(view)}
-    # Where the account is shut, or nobody knows what was counted, what is left of the count misleads.
+    # If the account is shut, or the count isn't known, the number of attempts left would mislead.
     left = "" if view.login.reason in _COUNT_MISLEADS else f" {_left(view)}"
     return Headline(
         Tone.BAD,
@@ -234,13 +234,13 @@ def _polling(view: StatusView) -> Headline:
 
 
 def _before_first_poll(view: StatusView) -> bool:
-    """Whether neither this process nor, where none is running, any before it has polled."""
+    """Whether this process hasn't polled yet; if none is running, whether none ever has."""
     at = view.last_poll.at
     return at is None or (view.started_at is not None and at < view.started_at)
 
 
 def _not_polling(view: StatusView) -> Headline:
-    """The last poll failed, or there should have been one. Only when it lasts does it stop the mail."""
+    """The last poll failed, or is overdue. Only if that lasts does it stop the mail."""
     what, advice = _TROUBLES.get(view.last_poll.trouble or "", _NOT_REACHING)
     since = (
         "No poll has succeeded yet."

@@ -1,4 +1,4 @@
-"""How far a drain has come: a bar on a terminal, nothing elsewhere."""
+"""The progress of a drain: a bar on a terminal, nothing elsewhere."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -46,7 +46,7 @@ class Drain(Observer):
 
 @contextmanager
 def progress(stream: TextIO) -> Iterator[Drain]:
-    """A bar on this stream while the block runs, where the stream is a terminal."""
+    """A bar on this stream while the block runs, if the stream is a terminal."""
     if not stream.isatty():
         yield Drain()
         return

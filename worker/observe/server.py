@@ -27,9 +27,9 @@ MOST_CONNECTIONS = 50
 class Server:
     """Serves an application on one address, in a thread of its own with a few more for requests.
 
-    patience: s that a connection may last while none of its requests is being worked on, however busily it sends or
-    reads: clients that are slow, or mean to be, must not keep an engine's probe out. most: connections at a time; for
-    one more, the oldest that waits for its client ends.
+    patience: s that a connection may last while none of its requests is being worked on, even if it keeps sending or
+    reading: slow or hostile clients must not keep the container engine's probes out. most: connections at a time; one
+    more closes the oldest that waits for its client.
 
     Raises (on creation):
         UnsafeAddress: the address is beyond loopback and there is no token, or it is too short.
@@ -66,7 +66,7 @@ class Server:
             map=self._map,
             sockets=[self._socket],
             threads=THREADS,
-            connection_limit=4 * most,  # beyond it nobody is let in; ours, below, is met long before
+            connection_limit=4 * most,  # beyond it waitress lets nobody in; our own limit is reached long before
             max_request_header_size=16 * 1024,
             max_request_body_size=1024,
             asyncore_use_poll=True,
@@ -81,7 +81,7 @@ class Server:
         log.info("http.listening", host=self.host, port=self.port)
 
     def stop(self, timeout: float = 2.0) -> None:
-        """Stop answering; returns when the port is free again, or after so many seconds."""
+        """Stop answering; returns when the port is free again, or after `timeout` seconds."""
         self._stopping.set()
         if self._thread.is_alive():
             self._server.pull_trigger()
@@ -96,10 +96,10 @@ class Server:
         self._close()
 
     def _send_away(self) -> None:
-        """End the connections that have lasted too long, and the oldest ones where there are too many."""
+        """Close the connections that have lasted too long, and the oldest ones if there are too many."""
         now = time.monotonic()
         channels = list(self._server.active_channels.values())
-        self._since = {channel: self._since.get(channel, now) for channel in channels}  # in the order of their coming
+        self._since = {channel: self._since.get(channel, now) for channel in channels}  # oldest first
         waiting = [channel for channel in channels if not channel.requests]
         too_many = len(channels) - self._most + 1
         for place, channel in enumerate(waiting):
@@ -107,7 +107,7 @@ class Server:
                 channel.handle_close()
 
     def _close(self) -> None:
-        # In the loop's own thread: closing a socket under a waiting loop is an error there.
+        # Called in the loop's own thread: a loop that waits on a socket fails if another thread closes it.
         self._server.task_dispatcher.shutdown(timeout=1)
         self._server.close()
         wasyncore.close_all(self._map, ignore_all=True)

@@ -25,12 +25,12 @@ from worker.observe.view import (
 from worker.settings import Settings
 
 NEWEST = 5
-"""Dead letters and junk that are listed by their keys."""
+"""How many dead letters, and how much junk, are listed by key."""
 
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """What of the view isn't in the journal. started_at, last_good_poll: epoch s; None: there is no process."""
+    """The part of the view that isn't in the journal. started_at: epoch s; None: there is no process."""
 
     account: str
     poll_every: float = 60.0
@@ -41,7 +41,7 @@ class About:
 
 
 def about(settings: Settings, *, replica: str = "", started_at: float | None = None) -> About:
-    """What the settings say of it. replica, started_at: of this process, where it is one that works."""
+    """That part, from the settings. replica, started_at: of this process, if it is one that works on the mail."""
     return About(
         settings.account.address,
         poll_every=settings.poll.every.total_seconds(),

@@ -1,6 +1,6 @@
 """The worker's state as the page, the metrics, the alerts and `status` see it: plain, frozen, without any content.
 
-Whoever has the journal fills it in; nothing here knows where it came from. Times are aware datetimes in UTC.
+`status.py` fills it in from the journal; nothing here knows where it comes from. Times are aware datetimes in UTC.
 """
 
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ from worker.logs.redaction import rfc3339
 
 
 class LoginState(StrEnum):
-    """Whether a credential may go to the server."""
+    """Whether a credential may be sent to the server."""
 
     READY = "ready"
     COOLING = "cooling"
@@ -24,8 +24,8 @@ class LoginView:
     """The login guard.
 
     failures: since the last success or reset, unanswered ones included. threshold: attempts before the server locks the
-    account; reserve: of these, never used by us. remaining: what we may still use of the account's;
-    remaining_for_credential: with the password as it is. reason: one word, a failure's class.
+    account; reserve: how many of these we never use. remaining: how many we may still use; remaining_for_credential:
+    with the current password. reason: one word, a failure's class.
     """
 
     state: LoginState = LoginState.READY
@@ -39,13 +39,13 @@ class LoginView:
 
     @property
     def left_of_account(self) -> int:
-        """Attempts before the server locks the account, as far as our own are counted."""
+        """Attempts before the server locks the account, counting only our own."""
         return max(0, self.threshold - self.failures)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PasswordView:
-    """How old the password is; all None with OAuth, or before it is known."""
+    """How old the password is; all None with OAuth, or while its age isn't known."""
 
     changed_at: datetime | None = None
     expires_at: datetime | None = None
@@ -67,7 +67,7 @@ class MessagesView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PollView:
-    """The last poll; at None: there was none. trouble: a word of ours for what was in its way."""
+    """The last poll; at None: there was none. trouble: a word of ours for what prevented it."""
 
     at: datetime | None = None
     ok: bool = False
@@ -77,7 +77,7 @@ class PollView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeaseView:
-    """Which replica works on the mailbox, and until when that holds without renewal."""
+    """Which replica works on the mailbox, and until when, unless the lease is renewed."""
 
     holder: str | None = None
     expires_at: datetime | None = None
@@ -85,7 +85,7 @@ class LeaseView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HourView:
-    """What came to its outcome in one hour, from its start `at`."""
+    """The messages that came to their outcome in the hour that begins at `at`."""
 
     at: datetime
     handled: int = 0
@@ -118,7 +118,7 @@ class CircuitView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HelpView:
-    """Whom to ring, from the configuration; empty: not said."""
+    """Whom to ring, from the configuration; empty: not given."""
 
     local_administrator: str = ""
     helpdesk: str = ""
@@ -128,12 +128,12 @@ class HelpView:
 class StatusView:
     """Everything that is shown of the worker's state.
 
-    now: when this was read. replica: who shows it. started_at: this process; None: no process, read from the journal.
-    last_good_poll_at: the last poll that succeeded. poll_every: seconds between polls. journal_ok: False when the rest
-    is the last known state, since the journal can't be read. hours: the last day, oldest first. dead_letters, junk: the
+    now: when this was read. replica: who shows it. started_at: this process; None: there is no process.
+    last_good_poll_at: the last poll that succeeded. poll_every: seconds between polls. journal_ok: False if the journal
+    can't be used, and the rest is the last known state. hours: the last day, oldest first. dead_letters, junk: the
     newest few. junk_of_known_senders: junk, not yet reviewed, whose sender has been handled before.
-    stuck: calls of handlers that haven't returned for too long. live: False where a restart of the process would help.
-    password_warn_days: from when on the password's age is a warning.
+    stuck: handler calls that haven't returned for too long. live: False if a restart of the process would help.
+    password_warn_days: how many days before its end a password is warned about.
     """
 
     account: str
@@ -166,7 +166,7 @@ class StatusView:
 
     @property
     def good_poll_age(self) -> float | None:
-        """Seconds since the last good poll, or since the start where there was none; None: neither is known."""
+        """Seconds since the last good poll, or since the start if there was none; None: neither is known."""
         since = self.last_good_poll_at or self.started_at
         return None if since is None else self.seconds_since(since)
 
@@ -179,13 +179,13 @@ class StatusView:
 
     @property
     def overdue(self) -> bool:
-        """Whether there should have been a good poll by now: three intervals and half a minute ago at the latest."""
+        """Whether the last good poll is too long ago: more than three intervals and half a minute."""
         age = self.good_poll_age
         return age is not None and age > 3 * self.poll_every + 30
 
 
 class StatusSource(Protocol):
-    """Whoever can say how things stand now."""
+    """Gives the state as it is when asked."""
 
     def view(self) -> StatusView:
         """The state now."""

@@ -44,7 +44,7 @@ class Chain:
         self._clock = clock
         self._rotate_at = rotate_at
         self._current = folder.current(name)
-        self._seen: tuple[int, int] | None = None  # the file after our last line: anything else was somebody else
+        self._seen: tuple[int, int] | None = None  # inode and size after our last line
 
     @property
     def exists(self) -> bool:
@@ -92,25 +92,25 @@ class Chain:
     def _catch_up(self) -> int:
         """Find the chain's end, if it isn't where we left it. Returns the bytes of half a line that were cut off."""
         status = identity(self._current)
-        if self.end_is_known and status == self._seen:
+        if self.end_is_known and status == self._seen:  # nobody else has written since
             return 0
         head, torn = self._read_end()
         missed = [known for known in self._known_heads() if not self._reaches(head, known)]
         if missed:
-            # Going on from what is known leaves the gap for `verify` to find, for good.
+            # Continue from the known head: the gap stays for good, and `verify` finds it.
             log.error("audit.broken", chain=self.name, reason="end-missing")
             head = max(missed, key=lambda known: known.count)
         self.head = head
         return torn
 
     def _known_heads(self) -> list[Head]:
-        """What the chain is known to have in it: by what this process wrote, and by the journal.
+        """The heads that the chain must contain: the one that this process wrote, and the one in the journal.
 
-        Where the journal doesn't answer, the end has to be looked at again before anything is anchored.
+        If the journal doesn't answer, the end has to be compared again before anything is anchored.
         """
         try:
             anchored = self._anchors.heads().get(self.name)
-        except Exception:  # noqa: BLE001 -- whatever the journal's trouble is, the trail is written
+        except Exception:  # noqa: BLE001 -- whatever the trouble with the journal is, the trail is written
             self.end_is_known = False
             return [self.head]
         self.end_is_known = True

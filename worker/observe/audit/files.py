@@ -1,4 +1,4 @@
-"""What is done with one file of the trail: its end is found, a line looked for, half a line cut off, lines written."""
+"""Reading and writing a single file of the trail."""
 
 import os
 from pathlib import Path
@@ -16,7 +16,7 @@ def identity(file: Path) -> tuple[int, int] | None:
 
 
 def cut_torn(file: Path) -> int:
-    """Cut half a line off the end; the bytes cut."""
+    """Cut half a line off the end. Returns how many bytes were cut."""
     try:
         with file.open("r+b") as opened:
             size = opened.seek(0, os.SEEK_END)
@@ -46,7 +46,7 @@ def last_head(file: Path) -> Head | None:
 
 
 def holds(file: Path, head: Head) -> bool:
-    """Whether the file has this very line. It is most often near the end."""
+    """Whether the file contains this very line. Looks near its end first, where it most often is."""
     begin, end = b'{"n":%d,' % head.count, MARK + head.mac.encode() + TAIL
     try:
         with file.open("rb") as opened:
@@ -67,7 +67,7 @@ def write_all(descriptor: int, data: bytes) -> None:
         while view:
             view = view[os.write(descriptor, view) :]
     except OSError:
-        os.ftruncate(descriptor, start)  # a full disk leaves no half line
+        os.ftruncate(descriptor, start)  # leave no half line on a full disk
         raise
 
 

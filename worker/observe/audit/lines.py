@@ -1,4 +1,7 @@
-"""The trail's lines: how each is written, numbered and chained to the one before by a keyed hash."""
+"""The lines of the trail: their form, and the keyed hash that chains each to the one before.
+
+A line is `{"n":1,…,"mac":"64 digits"}` and a newline. The hash covers every byte before `,"mac"`.
+"""
 
 import hashlib
 import hmac
@@ -7,22 +10,14 @@ import re
 import orjson
 
 MAC_LENGTH = 64
-
-
 TAIL = b'"}\n'
-
-
 MARK = b',"mac":"'
-
-
 _END = len(MARK) + MAC_LENGTH + len(TAIL)
-
-
 LONGEST_LINE = 16 * 1024
 
 
 def sealed_part(line: bytes) -> bytes | None:
-    """What the hash covers, or None where this isn't a line of the trail."""
+    """The part that the hash covers; None if this isn't a line of the trail."""
     if len(line) <= _END or not line.endswith(TAIL) or line[-_END : -_END + len(MARK)] != MARK:
         return None
     if not re.fullmatch(rb"[0-9a-f]{64}", line[-_END + len(MARK) : -len(TAIL)]):
@@ -48,5 +43,5 @@ def chained_mac(key: bytes, before: str, body: bytes) -> str:
 
 
 def genesis(key: bytes, chain: str) -> str:
-    """What the first line follows: a chain's lines can't be passed off as another's."""
+    """Stands for the hash before the first line. With the chain's name in it, no chain passes for another."""
     return hmac.new(key, b"chain\0" + chain.encode(), hashlib.sha256).hexdigest()

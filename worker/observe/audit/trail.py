@@ -1,12 +1,12 @@
-"""The audit trail: who did what and when, in files that can't be changed without its showing.
+"""The audit trail: who did what and when, in files that can't be changed without being noticed.
 
-One chain of lines for each replica, each line carrying a keyed hash (HMAC-SHA256) over itself and the hash of the line
-before. The newest line's number and hash, the chain's *head*, is kept in the journal as well (*anchored*), so that a
-cut tail shows. Half a line at the very end, as a sudden stop leaves it, is a finding until the next line is written:
-then it is cut off, and the trail says so.
+There is one chain of lines for each replica. Each line carries a keyed hash (HMAC-SHA256) over itself and the hash of
+the line before. The newest line's number and hash, the chain's *head*, are kept in the journal as well (*anchored*), so
+that a cut tail is noticed. Half a line at the very end, as a sudden stop leaves it, is a finding until the next line is
+written; then it is cut off, and the trail says so.
 
-The key lies in the state folder, readable by its owner alone: whoever can read it, and write files and journal, can
-forge the trail; what is sent on at once (syslog, standard output) is out of their reach.
+The key lies in the state folder, readable by its owner alone. Whoever can read it, and can write the files and the
+journal, can forge the trail; copies that are sent on at once (syslog, standard output) are out of their reach.
 """
 
 import hashlib
@@ -39,16 +39,16 @@ class AuditUnavailable(Exception):
 
 
 class Mirror(Protocol):
-    """Where each line goes as soon as it is written."""
+    """Gets a copy of each line as soon as it is written."""
 
     def send(self, line: bytes, /) -> None:
-        """Send it on. May raise anything."""
+        """Pass the line on. May raise anything."""
 
 
 class AuditTrail:
     """Writes one replica's chain. Safe between threads and processes.
 
-    directory: made if need be; holds the key and the chains. replica: whose chain lines go to.
+    directory: made if need be; holds the key and the chains. replica: the lines go to its chain.
     anchors: keeps the heads. Never call `record` inside a transaction of the journal: anchoring is one of its own.
     mirror: also gets each line, as written. account: the only address that may appear.
     """
@@ -83,7 +83,7 @@ class AuditTrail:
 
         kind: one of `KINDS`, with its fields. who: the replica or the person (default: this operating-system user).
         words: a person's own reason for what they do.
-        durable: on return it is on the disk and anchored; else that waits for the next durable line, or `anchor()`.
+        durable: on return it is on the disk and anchored; otherwise the next durable line, or `anchor()`, does that.
 
         Raises:
             AuditUnavailable: the line can't be written.
@@ -100,7 +100,7 @@ class AuditTrail:
             self._store(head)
 
     def record_all(self, kind: str, entries: Sequence[Mapping[str, Any]], /, *, who: str) -> None:
-        """Add a line of one kind for each of these, at a fraction of the cost, on the disk and anchored on return.
+        """Add a line of one kind for each entry, on the disk and anchored on return; much cheaper than one at a time.
 
         Raises:
             AuditUnavailable: as `record`; the lines before the one that can't be written may stand.
@@ -117,10 +117,10 @@ class AuditTrail:
         self._store(head)
 
     def anchor(self) -> None:
-        """Bring all lines so far to the disk and their head into the journal: once a batch.
+        """Write all lines so far to the disk, and their head to the journal: once a batch.
 
         Raises:
-            AuditUnavailable: the trail can't be brought to the disk.
+            AuditUnavailable: the trail can't be written to the disk.
         """
         with self._writing():
             if not self._chain.exists or self._chain.head.count <= self._anchored:
@@ -154,7 +154,7 @@ class AuditTrail:
         try:
             self.anchors.store(self.chain, head)
             self._anchored = max(self._anchored, head.count)
-        except Exception:  # whatever the journal's trouble is: the line is written, and the next one anchors it
+        except Exception:  # any trouble with the journal: the line is written, and the next one anchors it
             log.warning("audit.unanchored", chain=self.chain, exc_info=True)
 
     def _send_on(self, lines: bytes) -> None:
@@ -169,7 +169,7 @@ class AuditTrail:
 
 @contextmanager
 def unavailable() -> Iterator[None]:
-    """Whatever keeps the trail's files from being used becomes an `AuditUnavailable`."""
+    """Turn a failure to use the trail's files into `AuditUnavailable`."""
     try:
         yield
     except OSError as error:

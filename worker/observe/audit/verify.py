@@ -57,13 +57,13 @@ class Verification:
 def verify(trail: AuditTrail, *, shared: bool = False) -> Verification:
     """Check every chain of the trail's folder against itself and against the journal.
 
-    shared: the journal serves other state folders too. A chain of which nothing lies here is then another folder's,
-    to be verified there; not so this folder's own, which is missed.
+    shared: the journal serves other state folders too. A chain without a file here then belongs to another folder, and
+    is verified there. This folder's own chain is missed in any case.
 
     Raises:
         AuditUnavailable: a file can't be read. What `anchors.heads()` raises comes through.
     """
-    anchored = dict(trail.anchors.heads())  # before the files: what is anchored later isn't missed now
+    anchored = dict(trail.anchors.heads())  # read before the files: a line that is anchored meanwhile isn't missed
     here = trail.folder.chains()
     elsewhere = anchored.keys() - here - {trail.chain} if shared else set[str]()
     chains = sorted((here | anchored.keys()) - elsewhere)
@@ -89,7 +89,7 @@ def _verify_chain(folder: TrailFolder, chain: str, anchored: Head | None) -> "Wa
 
 
 class Walk:
-    """Goes along one chain, and notes what is wrong."""
+    """Walks along one chain, and notes what is wrong."""
 
     def __init__(self, key: bytes, chain: str, anchored: Head | None) -> None:
         self._key = key
@@ -113,7 +113,7 @@ class Walk:
             self._note(number, "missing" if count > self.head.count else "misplaced")
         elif not hmac.compare_digest(chained_mac(self._key, self.head.mac, body), mac):
             self._note(number, "altered")
-        # After a fault, go on from what the line says of itself: every further fault is found too.
+        # After a fault, go on from what the line itself says, so that later faults are found too.
         self.head = Head(count, mac)
         if self._anchored is not None and self.head == self._anchored:
             self._vouched = True
