@@ -1,1 +1,1 @@
-"""Arguments in, text and an exit code out; a file a group of commands. It knows neither IMAP nor SQL."""
+"""The command line: arguments in, text and an exit code out. One file per group of commands."""

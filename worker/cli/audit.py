@@ -1,4 +1,4 @@
-"""The commands about the audit trail."""
+"""The commands of the group `audit`."""
 
 from datetime import datetime
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The commands for those who write routes and handlers."""
+"""The commands for people who write routes and handlers."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -108,7 +108,7 @@ def _key_and_value(option: str) -> tuple[str, str]:
 
 @contextmanager
 def _readable(path: Path) -> Iterator[None]:
-    """Turn what may be wrong with a message's file into a text."""
+    """Report a file that can't be read, or isn't a message, as a usage error."""
     from worker.commands.explain import NotAMessage
 
     try:

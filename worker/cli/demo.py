@@ -1,4 +1,4 @@
-"""The command that runs the whole worker on a mailbox of its own."""
+"""The command `demo`."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The commands about the accounting: reconcile, and the journal's upkeep."""
+"""The commands `reconcile`, `journal rebuild` and `journal compact`."""
 
 from datetime import UTC, datetime
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The commands about the login guard and the sign-in."""
+"""The commands of the group `login`."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The command line as a whole: every group of commands, and how a command ends."""
+"""The whole command line: every command, and how errors become exit codes."""
 
 import sys
 from collections.abc import Sequence
@@ -11,17 +11,17 @@ from worker.commands.exits import ExitCode, Failure
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line and end the process with its exit code."""
+    """The entry point: run the command line and end the process with its exit code."""
     try:
         code = run(list(sys.argv[1:] if arguments is None else arguments))
-    except Exception:  # noqa: BLE001 -- a fault of ours must not end with 1, which says that something was found
+    except Exception:  # noqa: BLE001 -- a bug must not exit with 1, which means a finding
         sys.excepthook(*sys.exc_info())
         code = ExitCode.FAULT
     sys.exit(code)
 
 
 def run(arguments: list[str]) -> int:
-    """Run the command line; returns the exit code of the contract's table."""
+    """Run the command line and return its exit code, see `ExitCode`."""
     try:
         return int(commands.main(args=arguments, prog_name="nhsmail-worker", standalone_mode=False) or 0)
     except click.exceptions.Abort:

@@ -1,4 +1,4 @@
-"""What the commands share: their options, the context that they open, JSON."""
+"""What the commands share: options, opening a context, printing JSON."""
 
 import gc
 import os
@@ -37,21 +37,21 @@ LimitOption = click.option(
 
 
 def as_utf8(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
-    """What was typed, in characters that can be written down: a terminal may have sent bytes that are no UTF-8."""
+    """Replace what can't be encoded as UTF-8: a terminal may send any bytes, and this text is stored."""
     return value.encode("utf-8", "replace").decode()
 
 
 def words(context: click.Context, parameter: click.Parameter, value: str) -> str:
-    """A reason that says something: somebody will read it in the audit trail."""
+    """Require a reason that isn't blank: somebody will read it in the audit trail."""
     if not value.strip():
         raise click.BadParameter("say why, in words: it goes into the audit trail. Nothing was done.")
     return as_utf8(context, parameter, value)
 
 
 def open_context(config: Path | None, *, logs: bool = False, quiet: bool = False, reading: bool = False) -> "Context":
-    """What a command works with. Imported here, so that `--help` and usage errors needn't wait for it."""
+    """Load the settings and build a context. Imported here, so that `--help` and usage errors don't wait for it."""
     path = config_path(config)
-    # What is made while we start stays until the end: the collector looks at none of it, now or ever after.
+    # Objects created during start-up live as long as the process, so the garbage collector never needs to scan them.
     gc.disable()
     try:
         from worker.commands.context import Context
@@ -63,14 +63,14 @@ def open_context(config: Path | None, *, logs: bool = False, quiet: bool = False
 
 
 def config_path(config: Path | None) -> Path | None:
-    """The configuration file; None where there is none, and the environment has it all."""
+    """The configuration file to read; None if there is none and the settings come from the environment."""
     if config is not None or Path(DEFAULT_CONFIG).exists():
         return config or Path(DEFAULT_CONFIG)
     return None if any(name.startswith("NHSMAIL_ACCOUNT__") for name in os.environ) else Path(DEFAULT_CONFIG)
 
 
 def settings_alone(config: Path | None) -> "Settings":
-    """The settings alone: no file that they name, no handler and no state folder is looked at."""
+    """Load the settings without checking the files, handlers and state folder that they name."""
     from worker.settings import SettingsError, load
 
     try:

@@ -1,4 +1,4 @@
-"""The commands for people who look at junk and dead letters."""
+"""The commands of the groups `junk` and `failed`, for people who review junk and dead letters."""
 
 from datetime import UTC, datetime
 from pathlib import Path

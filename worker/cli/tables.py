@@ -1,4 +1,4 @@
-"""Tables and texts for people, on standard output. Loaded by the commands that print them alone."""
+"""Prints tables and texts for people on standard output. Imported only where needed, because rich is slow to load."""
 
 import sys
 from collections.abc import Sequence
@@ -87,7 +87,7 @@ def print_list(listed: Sequence[Any], limit: int) -> int:
 
 
 def print_shown(shown: Any) -> int:
-    """What is ours begins at the margin, what the sender wrote is set in: nothing of it passes for ours."""
+    """Indent whatever the sender wrote, so that it can't pass for our own words, which start at the margin."""
     lines = [f"{shown.key} in '{shown.folder}'", "", "Evidence:"]
     for piece in shown.evidence:
         counts = "counts" if piece.counts else "doesn't count"
@@ -110,7 +110,7 @@ def print_shown(shown: Any) -> int:
 
 
 def _set_in(text: str, first: str = "  ", further: str = "    ") -> list[str]:
-    """The text as lines that fit the terminal, each set in: one that is too wide would go on at the margin."""
+    """Split a text into indented lines that fit the terminal, which would wrap a longer line to the margin."""
     lines: list[str] = []
     indent = first
     while (end := _fitting(text, _terminal_width() - len(indent))) < len(text):
@@ -123,7 +123,7 @@ def _set_in(text: str, first: str = "  ", further: str = "    ") -> list[str]:
 
 
 def _fitting(text: str, cells: int) -> int:
-    """How many characters fit into so many cells, at least one. What any terminal may give two cells takes two."""
+    """How many characters fit into this many cells, at least one. A character that may be wide counts as two cells."""
     for position, character in enumerate(text):
         cells -= 1 if character < _MAY_BE_WIDE else 2
         if cells < 0:
@@ -132,11 +132,11 @@ def _fitting(text: str, cells: int) -> int:
 
 
 _MAY_BE_WIDE = "\u1100"
-"""From here on there are characters of two cells, and terminals don't agree on which."""
+"""From here on some characters are two cells wide, and terminals disagree on which."""
 
 
 def print_explanation(found: Any) -> None:
-    """Which route takes a message, rule by rule: the names of conditions, nothing of the message."""
+    """Print which route takes a message, rule by rule: the names of conditions, and no content."""
     lines = [f"Path: {found.path.value}"]
     for piece in found.evidence:
         counts = "counts" if piece.counts else "doesn't count"
@@ -178,7 +178,7 @@ def _fate_line(found: Any) -> str:
 
 
 def _key() -> Column:
-    """The column of keys, never cut. A table keeps its cells in the column: each needs one of its own."""
+    """A column for keys, which are never truncated. A column holds its table's cells, so each table needs a new one."""
     return Column("key", no_wrap=True, min_width=26, overflow="fold")
 
 
@@ -186,11 +186,11 @@ _PIPE_WIDTH = 160
 
 
 def _terminal_width() -> int:
-    """Also where what is printed gets to the terminal by way of a pager."""
+    """The width of the terminal, also when the output reaches it through a pager."""
     terminal = next((stream for stream in (sys.stdout, sys.stderr) if stream.isatty()), None)
     return _PIPE_WIDTH if terminal is None else Console(file=terminal).width
 
 
 def standard_output() -> Console:
-    """Standard output; where it is no terminal, wide enough that a program can read the lines."""
+    """Standard output. If it isn't a terminal, lines are wide enough for a program to read them unwrapped."""
     return Console(highlight=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH)

@@ -1,4 +1,4 @@
-"""The commands of everyday work: run, once, check, status, pause, resume."""
+"""The everyday commands: `run`, `once`, `check`, `status`, `pause` and `resume`."""
 
 import sys
 from contextlib import suppress
@@ -37,7 +37,7 @@ def once(config: Path | None, *, dry_run: bool) -> int:
             return print_foreseen(commands.preview(context))
         with _progress() as progress:
             summary = commands.once(context, progress)
-        with suppress(OSError):  # the mailbox is drained, whether or not that can still be told
+        with suppress(OSError):  # the mailbox is drained, even if nobody reads standard error any more
             click.echo(summary.text(), err=True)
         return int(summary.exit_code)
 

@@ -1,1 +1,1 @@
-"""What each command does, whatever its words and options."""
+"""What each command does, independent of how it is typed. One file per group of commands."""

@@ -1,4 +1,4 @@
-"""The commands about the audit trail: is it as the worker wrote it, and what it says."""
+"""The commands about the audit trail: verify it, and read it."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -8,7 +8,10 @@ from worker.observe.audit.verify import Verification, verify
 
 
 def audit_verify(context: Context, *, every: bool = False) -> Verification:
-    """Hold the audit trail against itself and against the journal. every: miss other hosts' chains too."""
+    """Check the audit trail against itself and against the journal.
+
+    every: also report chains of other hosts as missing, which lie in those hosts' own state folders.
+    """
     state = context.settings.state
     shared = (state.journal is not None or state.journal_file is not None) and not every
     with context.opened():
@@ -16,6 +19,6 @@ def audit_verify(context: Context, *, every: bool = False) -> Verification:
 
 
 def audit_entries(context: Context) -> Iterator[dict[str, Any]]:
-    """Every line of the audit trail, one chain after another, oldest first."""
+    """Every line of the audit trail, chain by chain, oldest first."""
     with context.opened():
         yield from context.parts.observing().audit.folder.entries()

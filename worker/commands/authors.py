@@ -1,4 +1,4 @@
-"""For those who write handlers: try one on a message in a file, and begin one of your own."""
+"""The commands for handler authors: try a handler on a message in a file, and start a new one."""
 
 import importlib.util
 import inspect
@@ -22,14 +22,14 @@ from worker.testing import Result, Runner
 _NAME = re.compile(r"[a-z][a-z0-9]*(?:[-_][a-z0-9]+)*")
 _LONGEST = 40
 _USED = frozenset({"BaseModel", "Field", "Message", "NothingAttached", "Path", "Reject", "Retry", "Runner"})
-"""Names in the skeleton, which the handler's class would hide."""
+"""Names used in the skeleton, which a handler class of that name would shadow."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """What became of a message in a file when a handler got it.
+    """The result of giving a handler a message from a file.
 
-    text: a sentence for a person, with the handler's own words; on a terminal only, since they may quote the message.
+    text: for the user, with the handler's own words. They may quote the message, so show them only on a terminal.
     """
 
     result: Result
@@ -39,18 +39,17 @@ class Tried:
 def try_handler(
     name: str, message: Path, *, settings: Settings | None = None, options: Mapping[str, Any] | None = None
 ) -> Tried:
-    """Give the message in a file to a handler, once, without a mailbox. What the handler does, it really does.
+    """Give a message from a file to a handler, once, without a mailbox. The handler's side effects are real.
 
     name: as in a route: a table's name, an entry point, or `module:name`.
-    settings: the configuration, for the handler's table in it; None: there is none.
-    options: more settings of the handler, which beat those of its table.
-
-    With a configuration the message is judged and limited by it; without one, by the defaults.
+    settings: the configuration, for the handler's table, and for classifying and limiting the message; None uses the
+        defaults.
+    options: more settings of the handler, which override those in its table.
 
     Raises:
         SettingsError: the handler can't be imported, configured or built.
         NotAMessage: the file isn't a message.
-        OSError: it can't be read.
+        OSError: the file can't be read.
     """
     mail = read_message(message, settings)
     tables = dict(settings.handlers) if settings else {}
@@ -67,7 +66,7 @@ _MOST_PLACES = 10
 
 
 def _places(result: Result, handler: Handler) -> str:
-    """Where an error came through the handler's own code, and where it was raised: a line each, outermost first."""
+    """The lines of the handler's own code that an error passed through, and where it was raised, outermost first."""
     if result.state != "error" or result.error is None:
         return ""
     called = handler.call if inspect.isroutine(handler.call) else type(handler.call)
@@ -79,7 +78,7 @@ def _places(result: Result, handler: Handler) -> str:
 
 
 def _closing(handler: Handler) -> str:
-    """What is said of a handler that can't be closed: the worker would go on, so this is no failure."""
+    """Close the handler; returns what to say if that fails. The worker would go on, so it isn't an error."""
     try:
         handler.close()
     except KeyboardInterrupt:
@@ -107,7 +106,7 @@ def _sentence(name: str, result: Result, places: str) -> str:
 
 
 def _ignored(result: Result) -> str:
-    """What is said of a value that a handler returned, as if somebody looked at it."""
+    """What to say about a value that the handler returned, which its author may expect to matter."""
     if not result.done or result.returned is None:
         return ""
     return (
@@ -117,15 +116,15 @@ def _ignored(result: Result) -> str:
 
 
 class CannotBegin(Exception):
-    """A new handler can't have this name, or can't be put here. The text is for a person."""
+    """The new handler can't have this name, or can't be created here. The text is for the user."""
 
 
 def new_handler(name: str, parent: Path) -> tuple[Path, ...]:
-    """Write the skeleton of a handler's package below `parent`, in a folder of its name; returns its files.
+    """Write the skeleton of a handler package to a new folder in `parent`; returns the files.
 
     Raises:
-        CannotBegin: the name can't be used, or is used, or the folder is there.
-        OSError: it can't be written.
+        CannotBegin: the name isn't allowed or is taken, or the folder exists.
+        OSError: a file can't be written.
     """
     module = name.replace("-", "_")
     title = "".join(word.capitalize() for word in module.split("_"))

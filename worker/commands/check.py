@@ -1,4 +1,4 @@
-"""The command `check`: the configuration offline, and with `--connect` one login and the folders."""
+"""The command `check`: the configuration, and with `--connect` one login and the folders."""
 
 from worker.commands.context import Context
 from worker.commands.wiring.from_settings import router_of
@@ -7,10 +7,10 @@ from worker.mailbox.folders import missing
 
 
 def check(context: Context) -> list[str]:
-    """What was found to be well. Each handler is built, to see that it can be, and closed again.
+    """Check the configuration offline, building and closing every handler; returns what to tell the user.
 
     Raises:
-        Failure: with all that is wrong.
+        Failure: with everything that is wrong.
     """
     settings = context.settings
     with context.explained():
@@ -26,7 +26,7 @@ def check(context: Context) -> list[str]:
 
 
 def before_connecting(context: Context) -> str:
-    """What `check --connect` says before it spends an attempt; empty where none is made: the refusal says why."""
+    """What to tell the user before a login attempt is spent. Empty if it will be refused: the refusal says why."""
     with context.opened():
         standing = context.parts.guard().foresee()
     if standing is None:
@@ -46,7 +46,7 @@ def before_connecting(context: Context) -> str:
 
 
 def check_connection(context: Context) -> list[str]:
-    """Log in once and look at the folders."""
+    """Log in once and check the folders; returns what to tell the user."""
     parts = context.parts
     with context.visit() as (session, folders):
         parts.settle().check(session)

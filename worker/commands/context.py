@@ -1,4 +1,4 @@
-"""What every command shares: the settings, the parts, a session beside the worker, and how an error ends it."""
+"""What every command shares: settings, parts, a session of its own, and turning errors into exit codes."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -18,7 +18,7 @@ from worker.settings import Settings, SettingsError, check_files, check_state_di
 
 
 class Context:
-    """The worker's parts, for one command. Use as a context manager: it closes what was opened."""
+    """Settings and parts for one command. A context manager: closes what was opened."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -34,14 +34,14 @@ class Context:
         quiet: bool = False,
         reading: bool = False,
     ) -> Self:
-        """The context of a command from the configuration.
+        """Load the configuration, set up logging, and build the context.
 
-        logs: write the log; else only what a command prints. quiet: of it, warnings and errors alone, where a person
-        sees the work on a progress bar. reading: only what the journal says is wanted, so that
-        nothing but the settings themselves is checked.
+        logs: write the log; otherwise only errors are logged. quiet: log warnings and errors only, because a progress
+        bar shows the work. reading: the command only reads the journal, so files, handlers and the state folder
+        aren't checked.
 
         Raises:
-            Failure: with every fault of the configuration.
+            Failure: the configuration has faults; the text lists them all.
         """
         checks = [] if reading else [check_files, check_handlers, check_state_dir]
         try:
@@ -64,14 +64,14 @@ class Context:
 
     @contextmanager
     def opened(self) -> Iterator[None]:
-        """The journal is open in the block; what goes wrong there is explained."""
+        """Open the journal, and explain errors in the block as `explained` does."""
         with self.explained():
             self.parts.open_journal()
             yield
 
     @contextmanager
     def visit(self) -> Iterator[tuple[Session, list[FolderInfo]]]:
-        """A session of a command's own, beside a running worker: without the lease, and never on the last attempt."""
+        """Log in beside a running worker: takes no lease, and never spends the last attempt."""
         with self.opened():
             session = self.parts.new_session()
             try:
@@ -84,11 +84,7 @@ class Context:
 
     @contextmanager
     def explained(self) -> Iterator[None]:
-        """End the command with a text and an exit code for what can go wrong in the block.
-
-        Raises:
-            Failure
-        """
+        """Turn errors in the block that a person can act on into a `Failure`; bugs pass through."""
         try:
             yield
         except LoginFailed as error:

@@ -1,25 +1,25 @@
-"""How a command ends: its exit code, and the failure that says why. Light, as every command needs it."""
+"""Exit codes, and the exception that carries one. Imports nothing heavy, because `--help` needs it too."""
 
 from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """The command's exit codes; people's scripts depend on them."""
+    """The exit codes of every command. People's scripts depend on them."""
 
     DONE = 0
     FINDING = 1
-    """Done, and something was found that a person should look at."""
+    """Done, with a finding that a person should look at."""
     USAGE = 64
     UNREACHABLE = 69
     """The server can't be reached, or its certificate is not trusted."""
     FAULT = 70
-    """Our own fault."""
+    """A bug of ours."""
     NOT_NOW = 75
     """Cooling, throttled, another worker holds the lease, or retries are still due."""
     HALTED = 77
     """No login until a person or a new credential changes things."""
     CONFIGURATION = 78
-    """The configuration, or a state folder that can't be written."""
+    """A faulty configuration, or a state folder that can't be written."""
 
 
 class Failure(Exception):

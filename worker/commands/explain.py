@@ -1,4 +1,4 @@
-"""Which route takes a message in a file, and why: for those who write routes. No connection, nothing is written."""
+"""`route explain`: which route takes a message in a file, and why. Needs no connection and writes nothing."""
 
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
@@ -20,7 +20,7 @@ from worker.testing import ACCOUNT, RECEIVED
 
 
 class Fate(StrEnum):
-    """What a message would come to before any handler is asked."""
+    """What happens to a message before any handler is called."""
 
     HANDLERS = "handlers"
     DEAD_LETTER = "dead-letter"
@@ -29,12 +29,12 @@ class Fate(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """Where a message would go. Nothing of its content is in it: the names of conditions, and the words of evidence.
+    """Where a message would go, and why. Holds no content: only names of conditions, and evidence.
 
-    reason: a word of ours, where it is for no handler: why.
-    routes: of all rules that take it, in order. handlers: each once, in order.
-    rules: what each rule made of it.
-    unreadable: a word of ours, where it can't be taken apart: a handler that asks for its parts gives it up.
+    reason: why no handler gets it, as one of our words; None if a handler does.
+    routes: the routes that take it, in order. handlers: each one once, in order.
+    rules: the result of each rule.
+    unreadable: why it can't be parsed, as one of our words: a handler that asks for a part makes it a dead letter.
     """
 
     path: MailPath
@@ -47,7 +47,7 @@ class Explanation:
     unreadable: str | None
 
     def as_json(self) -> dict[str, Any]:
-        """For programs."""
+        """The object that `--json` prints."""
         return {
             "path": str(self.path),
             "evidence": [asdict(piece) for piece in self.evidence],
@@ -72,17 +72,17 @@ def _rule(rule: Explained) -> dict[str, Any]:
 
 
 class NotAMessage(Exception):
-    """A file isn't a message as mail programs save it. The text is for a person."""
+    """The file isn't a message as mail programs save it. The text is for the user."""
 
 
 def read_message(path: Path, settings: Settings | None = None, folder: str | None = None) -> Message:
-    """The message in a file as the worker would see it, had it lain in a folder (None: the first that is watched).
+    """Read a message from a file, as the worker would see it in a folder of the mailbox.
 
-    settings: None judges it as the defaults do.
+    settings: how to classify and limit it; None uses the defaults. folder: None is the first watched folder.
 
     Raises:
-        NotAMessage: it isn't one.
-        OSError: it can't be read.
+        NotAMessage: the file isn't a message.
+        OSError: the file can't be read.
     """
     raw = path.read_bytes()
     _require_message(path, raw)
@@ -94,7 +94,7 @@ def read_message(path: Path, settings: Settings | None = None, folder: str | Non
         verdict = classify_of(settings)(headers, named_junk(place, settings.junk.folder), frozenset())
     return Message(
         raw,
-        key=fingerprint(ACCOUNT, headers),  # never the mailbox's own: what is tried must not pass for what came
+        key=fingerprint(ACCOUNT, headers),  # not the real account: no tried message gets a received one's key
         folder=place,
         received_at=RECEIVED,
         verdict=verdict,
@@ -107,7 +107,7 @@ _OLE = bytes.fromhex("d0cf11e0a1b11ae1")
 
 
 def _require_message(path: Path, raw: bytes) -> None:
-    """Raise NotAMessage where a file is something else; Outlook's own files are what people give first."""
+    """Raise NotAMessage if the file isn't one. People try Outlook's .msg files first, so those get their own text."""
     if raw.startswith(_OLE):
         raise NotAMessage(f"{path} is Outlook's own kind of file (.msg). Save the message as .eml, and give that.")
     if not Headers.from_bytes(raw):
@@ -115,7 +115,7 @@ def _require_message(path: Path, raw: bytes) -> None:
 
 
 def explain(message: Message, settings: Settings) -> Explanation:
-    """What the worker would make of a message before any handler is asked. Raises nothing."""
+    """What the worker would do with a message before it calls a handler. Raises nothing."""
     router = router_of(settings)
     fate, reason, routed = _fate(message, router, settings.limits.message)
     rules = router.explain(message)
@@ -134,7 +134,7 @@ def explain(message: Message, settings: Settings) -> Explanation:
 
 
 def _fate(message: Message, router: Router, largest: int) -> tuple[Fate, str | None, Routed | None]:
-    """In the order of the worker itself: too large is never fetched, a stand-in is for no rule."""
+    """Check in the worker's order: oversize mail is never fetched, and a placeholder is never routed."""
     if message.size > largest:
         return Fate.DEAD_LETTER, "oversize", None
     if message.stand_in is not None:

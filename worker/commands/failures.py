@@ -1,4 +1,7 @@
-"""What went wrong, for a person: what happened, what it means for the account or the mail, what to do next."""
+"""Maps errors to exit codes and texts.
+
+Each text says what happened, what it means for the account or the mail, and what to do next.
+"""
 
 from worker.commands.exits import ExitCode, Failure
 from worker.journal.database import JournalDamaged, JournalUnavailable
@@ -29,9 +32,9 @@ from worker.settings import SettingsError
 
 
 def failure_of(error: Exception, *, host: str) -> Failure | None:
-    """The failure that ends a command for an error, with its text and its exit code.
+    """The exit code and text for an error; None if it is a bug of ours.
 
-    None: nobody has words for it, so that it is a fault of ours. A rejected login is `not_logged_in`.
+    A rejected login isn't mapped here: see `not_logged_in`.
     """
     if isinstance(error, SettingsError):
         return faulty(error)
@@ -40,19 +43,19 @@ def failure_of(error: Exception, *, host: str) -> Failure | None:
 
 
 def faulty(error: SettingsError) -> Failure:
-    """The failure that ends a command for a configuration with faults: every one of them, one a line."""
+    """A faulty configuration: every fault, one per line."""
     count = len(error.faults)
     lines = [f"The configuration has {count} fault{'s' if count != 1 else ''}; no connection was made."]
     return Failure(ExitCode.CONFIGURATION, "\n".join([*lines, *(f"  - {fault}" for fault in error.faults)]))
 
 
 def not_logged_in(state: State, advice: str) -> Failure:
-    """The failure that ends a command whose login was rejected. state: how the login stands since."""
+    """A rejected login. state: the state of the guard after the rejection; advice: what the guard tells the user."""
     return Failure(ExitCode.HALTED if state is State.HALTED else ExitCode.NOT_NOW, advice)
 
 
 def sign_in_code(failure: LoginFailure) -> ExitCode:
-    """The exit code of a sign-in with a browser that wasn't made."""
+    """The exit code of a failed browser sign-in."""
     if failure.said in (DECLINED, RAN_OUT):
         return ExitCode.NOT_NOW
     if failure.cls in UNREACHABLE:
@@ -79,7 +82,7 @@ def _journal(error: Exception) -> tuple[ExitCode, str] | None:
 
 
 def _refused(error: Exception) -> tuple[ExitCode, str] | None:
-    """What says itself what a person needs to know."""
+    """Errors whose own text already says what to do."""
     match error:
         case JournalTooNew() | OtherAccount() | FolderProblem() | CannotMove():
             return ExitCode.CONFIGURATION, str(error)

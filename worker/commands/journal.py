@@ -1,4 +1,4 @@
-"""The commands about the accounting: reconcile, and the journal's upkeep."""
+"""The commands that check and maintain the journal: reconcile, compact and rebuild."""
 
 from datetime import datetime
 from pathlib import Path
@@ -12,25 +12,25 @@ from worker.reconcile.balance import Balance, Reconcile
 from worker.reconcile.rebuild import Rebuild, Rebuilt
 
 REBUILD = "journal rebuild"
-"""Who pauses a new journal until what the mailbox holds is entered."""
+"""Recorded as who paused the worker while a new journal is being filled."""
 
 _RUNNING = "A worker is running. Stop it first; nothing was done."
 
 
 def reconcile(context: Context) -> Balance:
-    """Hold every message against the journal. Reads only; works beside a running worker."""
+    """Compare every message in the mailbox with the journal. Changes nothing; works beside a running worker."""
     with context.visit() as (session, _):
         return Reconcile(context.parts.journal.messages, context.parts.walk()).balance(session)
 
 
 def compact(context: Context) -> int:
-    """Forget rows of mail that was settled long ago and is nowhere any more; returns how many."""
+    """Compact the rows of long-settled mail that is in no folder any more; returns how many."""
     with context.visit() as (session, _):
         return context.parts.compact(session)
 
 
 def rebuild(context: Context, assume_handled_before: datetime | None) -> tuple[Rebuilt, Path | None]:
-    """Make the journal anew from the mailbox. Returns what was entered, and where a damaged one was put."""
+    """Rebuild the journal from the mailbox. Returns what was entered, and where a damaged journal was moved to."""
     if context.settings.settle.handled == KEEP and assume_handled_before is None:
         raise Failure(
             ExitCode.USAGE,
@@ -56,7 +56,7 @@ def rebuild(context: Context, assume_handled_before: datetime | None) -> tuple[R
 
 
 def _open_or_set_aside(context: Context) -> Path | None:
-    """Open the journal; a damaged one is kept under another name, unless a worker has it open."""
+    """Open the journal. Replace a damaged one with an empty one and keep it, unless a worker has it open."""
     parts = context.parts
     try:
         parts.open_journal()
@@ -70,7 +70,7 @@ def _open_or_set_aside(context: Context) -> Path | None:
 
 
 def _pause_until_rebuilt(context: Context) -> None:
-    """Whatever happens here, no worker takes a journal that isn't rebuilt yet for one of a mailbox that is new."""
+    """Pause a new journal: if the rebuild fails, no worker may take its empty journal for that of a new mailbox."""
     facts = context.parts.journal.facts
     if facts.last_poll() is None and facts.paused() is None:
         facts.pause(REBUILD, context.parts.clock())
@@ -90,6 +90,6 @@ def _rebuild(context: Context, assume_handled_before: datetime | None) -> Rebuil
 
 
 def _junk_folders(context: Context) -> list[str]:
-    """Where the mailbox keeps junk, and where we do, if that is a folder of its own."""
+    """The mailbox's junk folder, and the folder that we settle junk to, if that is another one."""
     ours = context.settings.settle.junk
     return [context.parts.layout.junk] + ([] if ours in (KEEP, "auto") else [ours])

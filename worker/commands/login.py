@@ -1,4 +1,4 @@
-"""The commands about the login: how it stands, the reset after an unlock, the sign-in with a browser."""
+"""The commands about the login: its status, the reset after an unlock, the browser sign-in."""
 
 from collections.abc import Callable
 from typing import Any
@@ -15,19 +15,19 @@ from worker.mailbox.errors import LoginFailed
 
 
 def login_status(context: Context) -> tuple[dict[str, Any], str]:
-    """The login's part of the status, and what a person should know and do about it."""
+    """The login part of the status, and the guard's advice to the user."""
     found = status(context)
     return found["login"], context.parts.reading_guard().advice()
 
 
 def login_reset(context: Context, reason: str, *, again: bool) -> None:
-    """Forget all failures: a person says that the account is unlocked."""
+    """Forget all failed attempts, on a person's word that the account is unlocked."""
     with context.opened():
         context.parts.guard().reset(reason, actor=actor(), again=again)
 
 
 def login_authorise(context: Context, tell: Callable[[str], None]) -> None:
-    """Sign in with a browser, once; the tokens are kept in the state folder."""
+    """Sign in with a browser once. The tokens are cached in the state folder."""
     account = context.settings.account
     if account.auth != "oauth2-device":
         raise Failure(

@@ -1,4 +1,4 @@
-"""The commands for people who look at junk and dead letters, and have messages released or tried again."""
+"""The commands for reviewing junk and dead letters, and for releasing or retrying messages."""
 
 from collections.abc import Sequence
 from itertools import islice
@@ -28,10 +28,10 @@ def review(
     evidence: str | None = None,
     known: bool = False,
 ) -> list[Listed]:
-    """The messages of a state, newest first, with what the mailbox says of them at this moment.
+    """List the messages in a state, newest first, with sender and subject as read from the mailbox now.
 
-    limit: of them at most so many. since: received at that time (epoch s) or later. sender: with this in the
-    sender's name or address. evidence: a source whose evidence counts. known: only those of known senders.
+    limit: list at most this many. since: received at this time (epoch s) or later. sender: part of the sender's name
+    or address. evidence: a source whose evidence counted. known: only messages from known senders.
     """
     parts = context.parts
     with context.visit() as (session, _):
@@ -49,7 +49,7 @@ def review(
 
 
 def show(context: Context, key: str) -> Shown:
-    """One message, read from the mailbox at this moment."""
+    """Read one message from the mailbox now."""
     parts = context.parts
     with context.visit() as (session, _):
         record = _known(context, [key])[0]
@@ -63,9 +63,9 @@ def show(context: Context, key: str) -> Shown:
 
 
 def ask(context: Context, kind: Kind, keys: Sequence[str], reason: str) -> str:
-    """Have messages released or tried again: by the running worker, or here when there is none.
+    """Release or retry messages: the running worker does it, or this command if there is none.
 
-    Returns what happens now, for a person.
+    Returns what to tell the user.
     """
     parts = context.parts
     with context.opened():
@@ -112,7 +112,7 @@ def _sources(record: Record) -> set[str]:
 
 
 def _must_be_fit(kind: Kind, record: Record) -> None:
-    """Refuse what can't be meant: to release what isn't junk, to retry what hasn't failed."""
+    """Refuse to release what isn't junk, and to retry what isn't a dead letter or has no header."""
     if kind is Kind.RELEASE and not is_junk(record):
         raise Failure(ExitCode.USAGE, f"The message {record.key} isn't junk but {record.state}. Nothing was done.")
     if kind is Kind.RETRY and record.state is not State.FAILED:

@@ -1,6 +1,6 @@
-"""Review by people: the junk path and the dead letters, read from the mailbox at this moment, fit for a terminal.
+"""Reads messages from the mailbox for review, and makes them safe to print on a terminal.
 
-Whatever a sender wrote is printed as plain text: no control character, no change of direction, nothing remote.
+Whatever a sender wrote becomes plain text: no control characters, no change of direction, nothing remote.
 """
 
 import unicodedata
@@ -20,27 +20,27 @@ from worker.message.mime.words import readable
 from worker.message.verdict import Evidence
 
 LINE = 300
-"""Characters of one line that are shown."""
+"""Characters shown of one line."""
 PREVIEW_LINES = 60
 AT_ONCE = 100
-"""Messages whose headers are asked for with one command."""
+"""Messages whose headers are fetched with one command."""
 HEADERS = 100
 ATTACHMENTS = 100
 
 _UNSAFE = frozenset({"Cc", "Cf", "Co", "Cs", "Cn", "Zl", "Zp"})
-"""Unicode categories that don't print, or that change how others do: control, format (bidi overrides), private, …"""
+"""Unicode categories that don't print, or change how other characters print: control, format (bidi overrides), …"""
 _BLANKS = frozenset("\u115f\u1160\u2800\u3164\uffa0")
-"""Letters and a symbol that look like spaces: with enough of them a sender moves words to where they pass for ours."""
+"""Letters and a symbol that look like spaces. With enough of them a sender could move words to where ours belong."""
 _MARKS = frozenset({"Mn", "Me", "Mc"})
 _MOST_MARKS = 4
-"""Marks on one character: real scripts have no more, and a hundred of them paint over the lines above."""
+"""Combining marks kept per character: real scripts need no more, and a hundred would cover the lines above."""
 
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A message in a list. sender, subject: safe to print; None where it isn't in its place any more.
+    """A message in a list. sender, subject: safe to print; None if the message isn't where the journal says.
 
-    known: its sender is known, so that it may well be in junk by mistake.
+    known: its sender is a known one, so it may well be in junk by mistake.
     """
 
     key: str
@@ -53,7 +53,7 @@ class Listed:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A message for a person, every text safe to print."""
+    """A message for review. Every text is safe to print."""
 
     key: str
     folder: str
@@ -61,20 +61,20 @@ class Shown:
     evidence: tuple[Evidence, ...]
     text: str
     attachments: tuple[tuple[str, str, int], ...]
-    """Name, type as its bytes say, bytes."""
+    """File name, type detected from the content, size in bytes."""
     note: str = ""
-    """What there is to say about what isn't shown."""
+    """What isn't shown, and why."""
 
 
 TOO_LARGE = "Text and attachments can't be shown: the message is larger than [limits] message."
 
 
 class NotThere(Exception):
-    """The message isn't where the journal says: somebody has moved or deleted it."""
+    """The message isn't where the journal says: somebody moved or deleted it."""
 
 
 class Review:
-    """Reads messages for people. Changes nothing, marks nothing as read."""
+    """Reads messages from the mailbox. Changes nothing, and doesn't mark them as read."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
@@ -82,9 +82,9 @@ class Review:
     def listed(
         self, session: Session, records: Sequence[Record], *, known: Container[str] = (), sender: str | None = None
     ) -> Iterator[Listed]:
-        """Each message with its sender and subject, in the order given; read from the mailbox as they are asked for.
+        """Yield each message with its sender and subject, in the order given. Headers are fetched as they are needed.
 
-        known: the keys of messages of known senders. sender: only those with this in the sender's name or address.
+        known: keys of messages from known senders. sender: only messages with this in the sender's name or address.
         """
         wanted = None if sender is None else sender.casefold()
         for start in range(0, len(records), AT_ONCE):
@@ -96,7 +96,7 @@ class Review:
                     yield one
 
     def shown(self, session: Session, record: Record) -> Shown:
-        """One message whole, as far as it can be shown.
+        """One message with headers, text and attachments, as far as they can be shown.
 
         Raises:
             NotThere
@@ -134,7 +134,7 @@ class Review:
         return found
 
     def _raw(self, session: Session, record: Record) -> tuple[bytes, bool]:
-        """Its bytes, and whether they are all."""
+        """The message's bytes, and whether they are complete."""
         try:
             state = session.select(record.place.folder)
         except CommandRefused:
@@ -151,7 +151,7 @@ class Review:
 
 
 def plain(text: str) -> str:
-    """One line of text that can be printed on any terminal, and says nothing to it."""
+    """Make a text safe to print: one line, no control sequences, at most `LINE` characters."""
     safe = " ".join("".join(_printable(text[: 4 * LINE])).split())
     return safe if len(safe) <= LINE and len(text) <= 4 * LINE else safe[: LINE - 1] + "…"
 
@@ -177,7 +177,7 @@ def _listed(record: Record, headers: Headers | None, *, known: bool) -> Listed:
 
 
 def _content(message: Message) -> tuple[str, tuple[tuple[str, str, int], ...], str]:
-    """Text, attachments, and what there is to say about what isn't shown."""
+    """Text, attachments, and a note on what isn't shown."""
     try:
         text = message.text or ""
         parts = message.attachments

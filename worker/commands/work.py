@@ -1,4 +1,4 @@
-"""The commands of everyday work: run, once, pause, resume, and what they have done or would do."""
+"""The everyday commands: run, once, pause, resume, preview and status."""
 
 import signal
 import threading
@@ -33,20 +33,20 @@ log = get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What `once` came to, for a person and for a script. failed: the folder of the dead letters."""
+    """The result of `once`, as text and exit code. failed: the name of the dead-letter folder."""
 
     drained: Drained
     failed: str
 
     @property
     def exit_code(self) -> ExitCode:
-        """As the contract's table says."""
+        """A finding if a message was dead-lettered, 'not now' if retries are due."""
         if self.drained.outcomes[State.FAILED]:
             return ExitCode.FINDING
         return ExitCode.NOT_NOW if self.drained.due else ExitCode.DONE
 
     def text(self) -> str:
-        """For a person."""
+        """One line for the user."""
         drained = self.drained
         done = ", ".join(f"{drained.outcomes[state]} {state.value}" for state in _ENDS)
         text = f"{drained.new} new; {done}."
@@ -97,10 +97,10 @@ def _background(context: Context, listener: Listener, engine: Engine) -> Backgro
 
 
 def once(context: Context, drain: Drain) -> Summary:
-    """Drain the mailbox and end.
+    """Handle everything in the mailbox, then return.
 
     Raises:
-        Failure: the mailbox could not be drained; it says what was done before that.
+        Failure: the mailbox couldn't be drained; the text says what was done before that.
     """
     drained = Drained()
     try:
@@ -167,26 +167,26 @@ def _grace(context: Context) -> float:
 
 
 def pause(context: Context) -> None:
-    """Hand over and settle nothing until resumed."""
+    """Pause the worker: nothing is handed over or settled until `resume`."""
     with context.opened():
         context.parts.journal.facts.pause(actor(), context.parts.clock())
         context.parts.announcer().paused(actor())
 
 
 def resume(context: Context) -> None:
-    """Let the work go on."""
+    """End a pause."""
     with context.opened():
         context.parts.journal.facts.resume()
         context.parts.announcer().resumed(actor())
 
 
 def is_paused(context: Context) -> bool:
-    """Whether somebody has paused the work, and nobody ended that."""
+    """Whether the worker is paused."""
     return context.parts.journal.facts.paused() is not None
 
 
 def preview(context: Context) -> list[Foreseen]:
-    """What each message would come to, were the mailbox drained now."""
+    """What would become of each message if the mailbox were drained now. Changes nothing."""
     settings, parts = context.settings, context.parts
     with context.visit() as (session, _):
         journal = parts.journal_parts()
@@ -203,7 +203,7 @@ def preview(context: Context) -> list[Foreseen]:
 
 
 def status(context: Context) -> dict[str, Any]:
-    """The contract's `status --json`."""
+    """The object that `status --json` prints, from the journal alone."""
     parts = context.parts
     with context.explained():
         parts.open_journal_to_read()

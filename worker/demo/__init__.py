@@ -1,4 +1,4 @@
-"""The whole worker on a mailbox of its own: an embedded IMAP server, sample mail, and what became of it."""
+"""The demo: runs the whole worker on an embedded IMAP server with sample mail, and reports what became of it."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,13 +10,13 @@ NEEDED = {"pymap", "proxyprotocol", "pysasl", "trustme"}
 
 
 def run(directory: Path, arguments: Sequence[str], console: Console) -> int:
-    """The command `demo`; returns its exit code.
+    """Run the command `demo` and return its exit code.
 
-    directory: where the demo keeps all that is its own. arguments: none, to run the demo from the start; or a command
-    of the worker with its options, to run it on the mailbox that the demo left behind.
+    directory: where the demo keeps its files. arguments: empty to run the demo from the start, or a worker command
+    with its options to run on the mailbox that an earlier demo left.
     """
     try:
-        from worker.demo.play import play  # here, since its libraries come with an extra of the package
+        from worker.demo.play import play  # imported here, because its libraries come with an extra
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] not in NEEDED:
             raise

@@ -1,4 +1,4 @@
-"""The demo's directory: what lies where in it, and the configuration that the worker is given."""
+"""The demo's directory: its files, and the worker's configuration in it."""
 
 import json
 import shutil
@@ -79,11 +79,11 @@ use = "worker.demo.handlers:refuse"
 
 
 class NotOursError(Exception):
-    """The directory has content that isn't a demo's: it is left alone."""
+    """The directory has content that no demo wrote, so it is left alone."""
 
 
 class DemoDirectory:
-    """All that is the demo's own, under one directory."""
+    """The directory with everything that belongs to the demo."""
 
     def __init__(self, root: Path) -> None:
         self.given = root
@@ -99,10 +99,10 @@ class DemoDirectory:
         self._counts = self.root / "flaky"
 
     def claim(self) -> None:
-        """Make the directory the demo's.
+        """Create the directory, or take over one that an earlier demo created.
 
         Raises:
-            NotOursError: it is there, not empty, and no demo made it.
+            NotOursError: the directory isn't empty, and no demo created it.
             OSError: it can't be written.
         """
         if not self._mark.exists() and self.root.exists() and any(self.root.iterdir()):
@@ -113,7 +113,7 @@ class DemoDirectory:
         self._mark.write_text(MARK)
 
     def begin(self, samples: tuple[Sample, ...]) -> None:
-        """Forget the demo before, and lay the samples into a new mailbox."""
+        """Delete what an earlier demo left, and put the samples into a new mailbox."""
         for folder in (self.archive, self._state, self._counts):
             shutil.rmtree(folder, ignore_errors=True)
         self.log.unlink(missing_ok=True)
@@ -135,11 +135,11 @@ class DemoDirectory:
         self._password.write_text(password)
 
     def password(self) -> str:
-        """The password of this directory's mailbox."""
+        """The password of the mailbox."""
         return self._password.read_text()
 
     def configure(self, host: str, port: int) -> None:
-        """Write the worker's configuration for a mailbox that listens there."""
+        """Write the worker's configuration for a server at this host and port."""
         values: dict[str, str | int] = {
             "address": ACCOUNT,
             "host": host,
@@ -153,17 +153,17 @@ class DemoDirectory:
             "archive": self.archive.as_uri(),
             "counts": str(self._counts),
         }
-        # a JSON string is a TOML string too, whatever the directory is called
+        # a JSON string is a valid TOML string, whatever characters the path has
         self.config.write_text(
             TEMPLATE.format_map({name: json.dumps(value, ensure_ascii=False) for name, value in values.items()})
         )
 
     def waiting(self) -> int:
-        """How many messages lie in INBOX now."""
+        """How many messages are in INBOX now."""
         return sum(len(folder.letters) for folder in self.store.load() if folder.name == INBOX)
 
     def where(self) -> dict[str, list[str]]:
-        """For each message of the samples, by its digest: the folders in which it lies now."""
+        """The folders that each message is in now, by its digest."""
         places: dict[str, list[str]] = {}
         for folder in self.store.load():
             for letter in folder.letters:

@@ -1,4 +1,4 @@
-"""Handlers that go wrong on purpose. Real ones look the same: see docs on handlers."""
+"""Handlers that fail on purpose. They are written like real ones: see the documentation of handlers."""
 
 from pathlib import Path
 
@@ -9,10 +9,10 @@ from worker.message.outcome import Reject
 
 
 class Flaky:
-    """Fails a few times for each message, then works: a system downstream that is busy for a while."""
+    """Fails a few times for each message, then succeeds, like a downstream system that is busy for a while."""
 
     class Settings(BaseModel):
-        """counts: a folder in which it remembers how often it has failed. failures: how often it fails first."""
+        """counts: a folder that counts the failures of each message. failures: how often to fail before it succeeds."""
 
         counts: Path
         failures: int = 2
@@ -30,10 +30,10 @@ class Flaky:
 
 
 def broken(_message: Message) -> None:
-    """Always fails, so that its messages become dead letters once their tries are used up."""
+    """Always fails, so that its messages become dead letters when their tries are used up."""
     raise RuntimeError("this handler never works")
 
 
 def refuse(_message: Message) -> None:
-    """Gives every message up at its first try."""
+    """Rejects every message at its first try."""
     raise Reject("this handler takes nothing")

@@ -1,7 +1,7 @@
 """The embedded IMAP server: pymap on loopback, with TLS, a throw-away authority and a throw-away password.
 
-It serves what a MailStore holds and keeps every change there before the client hears of it. UIDs and UIDVALIDITY stay
-the same from one start to the next, so that the worker's journal goes on fitting the mailbox.
+It serves the contents of a MailStore, and saves every change there before it answers the client. UIDs and UIDVALIDITY
+survive a restart, so that the worker's journal still matches the mailbox.
 """
 
 import asyncio
@@ -42,7 +42,7 @@ SYMBOLS = "!$%^&*"
 
 
 def throw_away_password(user: str, length: int = 20) -> str:
-    """A random password after NHSmail's policy: three of four kinds of characters, no user name, no space or comma."""
+    """A random password that satisfies NHSmail's policy: all kinds of characters, no user name, no space or comma."""
     alphabet = string.ascii_letters + string.digits + SYMBOLS
     while True:
         password = "".join(secrets.choice(alphabet) for _ in range(length))
@@ -52,9 +52,9 @@ def throw_away_password(user: str, length: int = 20) -> str:
 
 
 class EmbeddedMailbox:
-    """One account's IMAP server, in a thread of its own, while the block lasts.
+    """An IMAP server for one account. A context manager: it runs in a thread of its own inside the block.
 
-    host, port: where it listens; known once the block has begun. ca_file: what a client must trust to reach it.
+    host, port: where it listens; port is known inside the block. ca_file: the authority that a client must trust.
     """
 
     host = HOST
@@ -89,7 +89,7 @@ class EmbeddedMailbox:
     def _run(self) -> None:
         try:
             asyncio.run(self._serve())
-        except BaseException as error:  # noqa: BLE001 -- handed to the thread that waits for the start
+        except BaseException as error:  # noqa: BLE001 -- raised again in the thread that waits for the start
             self._failure = error
         finally:
             self._ready.set()
@@ -129,8 +129,8 @@ async def _hang_up(connections: dict[StreamWriter, asyncio.Task[None] | None]) -
         task.cancel()  # pymap says BYE
     await asyncio.gather(*tasks, return_exceptions=True)
     for writer in writers:
-        writer.transport.abort()  # a client that doesn't answer the end of TLS would keep the socket open
-    await asyncio.sleep(0.05)  # the transports end in the loop's next turns
+        writer.transport.abort()  # don't wait for a client that never answers TLS close_notify
+    await asyncio.sleep(0.05)  # transports close in the loop's next iterations
 
 
 async def _imap_server(store: MailStore, address: str, password: str) -> IMAPServer:
@@ -143,7 +143,7 @@ async def _imap_server(store: MailStore, address: str, password: str) -> IMAPSer
 
 
 class _Config(Config):
-    """pymap's settings. `tls_enabled=False` is about STARTTLS alone: every connection is TLS before its first byte."""
+    """pymap's settings. `tls_enabled=False` only turns off STARTTLS: every connection uses TLS from its first byte."""
 
     def __init__(self, address: str, password: str) -> None:
         super().__init__(
@@ -161,11 +161,11 @@ class _Config(Config):
 
     @property
     def greeting(self) -> bytes:
-        return b"The demo's mailbox is ready."  # pymap's own asks the DNS for this machine's name, which may hang
+        return b"The demo's mailbox is ready."  # pymap's own greeting looks up this host in DNS, which may hang
 
 
 class _Login(Login):
-    """Lets the one account in, and gives all its sessions the same mailboxes."""
+    """Accepts the one account, and gives all its sessions the same folders."""
 
     def __init__(self, config: Config, mailboxes: "_KeptMailboxes") -> None:
         super().__init__(config)
@@ -187,7 +187,7 @@ class _Identity(Identity):
 
 
 class _KeptMailboxes(MailboxSet):
-    """All folders, kept in the store at every change."""
+    """All folders. Every change is saved to the store."""
 
     def __init__(self, store: MailStore) -> None:
         super().__init__()
@@ -196,7 +196,7 @@ class _KeptMailboxes(MailboxSet):
 
     @classmethod
     async def load(cls, store: MailStore) -> Self:
-        """The folders as the store has them."""
+        """Load the folders from the store."""
         self = cls(store)
         for folder in store.load():
             mailbox = self._new()
@@ -211,12 +211,12 @@ class _KeptMailboxes(MailboxSet):
         return _KeptMailbox(self, self._content_cache, self._thread_cache)
 
     def keep(self) -> None:
-        """Write down what lies where."""
+        """Save which messages are in which folder."""
         kept = {"INBOX": self._inbox, **self._set}
         self.store.save(mailbox.folder(name) for name, mailbox in kept.items() if isinstance(mailbox, _KeptMailbox))
 
     async def add_mailbox(self, name: str) -> ObjectId:
-        await super().add_mailbox(name)  # refuses a name that is there already
+        await super().add_mailbox(name)  # raises if the name exists
         self._set[name] = mailbox = self._new()
         self.keep()
         return mailbox.mailbox_id
@@ -233,7 +233,7 @@ class _KeptMailboxes(MailboxSet):
 
 
 class _KeptMailbox(MailboxData):
-    """One folder. `digests` says which kept message each UID is."""
+    """One folder. `digests` maps each UID to a message in the store."""
 
     def __init__(self, owner: _KeptMailboxes, *caches: Any) -> None:
         super().__init__(*caches)
@@ -241,10 +241,10 @@ class _KeptMailbox(MailboxData):
         self.digests: dict[int, str] = {}
 
     async def restore(self, folder: Folder) -> None:
-        """Become what the folder was when it was kept."""
+        """Restore the folder as it was saved."""
         self._uid_validity = folder.uidvalidity
         for letter in folder.letters:
-            self._max_uid = letter.uid - 1  # pymap gives the next number
+            self._max_uid = letter.uid - 1  # pymap assigns the next UID
             when = datetime.fromtimestamp(letter.received_at, UTC)
             flags = frozenset(Flag(flag) for flag in letter.flags)
             await super().append(AppendMessage(self._owner.store.get(letter.digest), when, flags))
@@ -252,7 +252,7 @@ class _KeptMailbox(MailboxData):
         self._max_uid = folder.uidnext - 1
 
     def folder(self, name: str) -> Folder:
-        """What is to be kept of it."""
+        """What to save of this folder."""
         letters = tuple(
             Letter(
                 uid,

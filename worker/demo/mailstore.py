@@ -1,7 +1,7 @@
-"""The demo's mail on the disk: what is left behind when the demo has ended, so that the next command finds it again.
+"""The demo's mail on disk, so that it is still there for the next command.
 
-Messages are files named by their digest, and never change; `index.json` says which lies where, and is replaced whole.
-A killed demo therefore leaves the mailbox as its last command left it, as a real server would.
+Messages are immutable files named by their digest. `index.json` says which folder each one is in, and is replaced
+atomically, so a killed demo leaves the mailbox as its last IMAP command left it, as a real server would.
 """
 
 import fcntl
@@ -16,7 +16,7 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """One message in one folder. received_at: seconds since the epoch; flags: as IMAP spells them."""
+    """A message in a folder. received_at: seconds since the epoch; flags: as IMAP spells them."""
 
     uid: int
     digest: str
@@ -26,7 +26,7 @@ class Letter:
 
 @dataclass(frozen=True, slots=True)
 class Folder:
-    """One folder, with the numbers by which an IMAP client recognises it."""
+    """A folder, with the numbers by which an IMAP client recognises it."""
 
     name: str
     uidvalidity: int
@@ -43,32 +43,32 @@ class MailStore:
         self._index = directory / "index.json"
 
     def exists(self) -> bool:
-        """Whether a mailbox was ever kept here."""
+        """Whether a mailbox was ever saved here."""
         return self._index.exists()
 
     def clear(self) -> None:
-        """Forget the mailbox."""
+        """Delete the mailbox."""
         self._index.unlink(missing_ok=True)
         shutil.rmtree(self._mail, ignore_errors=True)
 
     def put(self, raw: bytes) -> str:
-        """Keep a message; returns its digest, by which it is found again."""
+        """Store a message; returns its digest, which is the key for `get`."""
         self._mail.mkdir(parents=True, exist_ok=True)
         digest = hashlib.sha256(raw).hexdigest()
         _replace(self._mail / f"{digest}.eml", raw)
         return digest
 
     def get(self, digest: str) -> bytes:
-        """The message's bytes, as they were put."""
+        """The bytes of a stored message."""
         return (self._mail / f"{digest}.eml").read_bytes()
 
     def save(self, folders: Iterable[Folder]) -> None:
-        """Replace the index; a reader sees the old one or the new one, whole."""
+        """Replace the index atomically: a reader sees the old one or the new one."""
         self.directory.mkdir(parents=True, exist_ok=True)
         _replace(self._index, json.dumps([asdict(folder) for folder in folders], indent=1).encode())
 
     def load(self) -> Sequence[Folder]:
-        """The folders as they were last saved."""
+        """The folders as last saved."""
         return [
             Folder(
                 name=entry["name"],
@@ -84,7 +84,7 @@ class MailStore:
 
     @contextmanager
     def owned(self) -> Iterator[bool]:
-        """Be the one server of this mailbox while the block lasts; False: another process is, right now."""
+        """Hold the lock on this mailbox inside the block. Yields False if another process has it."""
         self.directory.mkdir(parents=True, exist_ok=True)
         with (self.directory / "lock").open("w") as lock:
             try:

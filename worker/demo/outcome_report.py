@@ -1,4 +1,4 @@
-"""What became of the demo's mail: counted where it lies, and held against what each sample expects."""
+"""Reports what became of the demo's mail, and compares it with what each sample expects."""
 
 import hashlib
 from collections import Counter
@@ -14,15 +14,15 @@ from worker.demo.samples import INBOX, JUNK_FOLDER, Sample
 
 OUTCOMES = {HANDLED_FOLDER: "handled", JUNK_FOLDER: "junk", FAILED_FOLDER: "failed", INBOX: "left"}
 SHOWN = 12
-"""Faults that are printed; when nothing works, the first ones say enough."""
+"""How many faults are printed: if nothing works, the first ones are enough."""
 COLUMNS = ("handled", "junk", "failed", "left")
 
 
 class Report:
-    """The end of a demo.
+    """The result of a demo.
 
-    where: for each message, by its digest, the folders in which it lies. status: what `status --json` said; empty: it
-    said nothing. archived: how many messages the archive holds, whole.
+    where: the folders that each message is in, by its digest. status: the output of `status --json`; empty if it
+    failed. archived: how many complete messages the archive holds.
     """
 
     def __init__(
@@ -35,7 +35,7 @@ class Report:
 
     @cached_property
     def outcomes(self) -> Sequence[tuple[Sample, str]]:
-        """Each sample and what became of it; `lost` where it lies nowhere any more."""
+        """Each sample and what became of it; `lost` if it is in none of the folders."""
         places = {digest: list(folders) for digest, folders in self._where.items()}
         found = []
         for sample in self._samples:
@@ -45,12 +45,12 @@ class Report:
 
     @cached_property
     def faults(self) -> Sequence[str]:
-        """All that isn't as expected, in words."""
+        """Everything that isn't as expected, as texts."""
         return tuple(self._find_faults())
 
     @property
     def as_expected(self) -> bool:
-        """Whether every sample went where it should, the journal agrees, and the archive is whole."""
+        """Whether every sample is where it should be, the journal agrees, and the archive is complete."""
         return not self.faults
 
     def _find_faults(self) -> Iterator[str]:
@@ -69,7 +69,7 @@ class Report:
             yield f"the archive holds {self._archived} messages, {count['handled']} were handled"
 
     def show(self, console: Console) -> None:
-        """Print the table, and what isn't as expected."""
+        """Print the table, and everything that isn't as expected."""
         console.print(self._table())
         for fault in self.faults[:SHOWN]:
             console.print(f"Not as expected: {fault}.", style="bold red", markup=False, highlight=False)

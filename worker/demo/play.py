@@ -1,4 +1,4 @@
-"""Runs the demo: the real command, as its own process, on the embedded mailbox; then says what became of the mail."""
+"""Runs the demo: the real command in a process of its own, on the embedded mailbox, and then the report."""
 
 import json
 import os
@@ -30,11 +30,11 @@ DONE, FINDING, USAGE, NOT_NOW, CONFIGURATION, STOPPED = 0, 1, 64, 75, 78, 130
 GOES_ON = frozenset({DONE, FINDING, NOT_NOW})
 TICK = 0.1
 PATIENCE = 40.0
-"""Seconds after which a demo that still has retries due is not as expected."""
+"""Seconds that the demo waits for retries. Retries still due after that are not as expected."""
 
 
 def play(directory: Path, arguments: Sequence[str], console: Console) -> int:
-    """The demo from the start, or one command on the mailbox that it left; returns the exit code."""
+    """Run the demo from the start, or one command on the mailbox that it left; returns the exit code."""
     demo = DemoDirectory(directory)
     try:
         if arguments and not demo.store.exists():
@@ -57,7 +57,7 @@ def play(directory: Path, arguments: Sequence[str], console: Console) -> int:
 
 def _play(demo: DemoDirectory, alone: bool, arguments: Sequence[str], console: Console) -> int:
     if arguments and not alone:
-        return _worker(demo, arguments)  # another process serves the mailbox: its configuration says where
+        return _worker(demo, arguments)  # another process serves the mailbox and wrote the configuration
     if not alone:
         console.print(
             f"A demo is running in {demo.root}. Wait for it, or name another folder with --dir.", markup=False
@@ -93,7 +93,7 @@ def _from_the_start(demo: DemoDirectory, console: Console) -> int:
 
 
 def _run(demo: DemoDirectory, arguments: Sequence[str], console: Console) -> int:
-    """`run`, with its status page on a port that nobody has: the demo mustn't be in the way of a real worker."""
+    """Run `run` with its status page on a free port, so that the demo doesn't take a real worker's port."""
     with socket.create_server(("127.0.0.1", 0)) as asked:
         page = f"127.0.0.1:{asked.getsockname()[1]}"
     console.print(f"The status page: http://{page}/  Ctrl-C ends it.", markup=False, highlight=False, soft_wrap=True)
@@ -109,14 +109,15 @@ def _show_next(demo: DemoDirectory, console: Console, seconds: float) -> None:
         *((("" if number else "Try next"), _command(demo, *words)) for number, words in enumerate(NEXT)),
         ("", "(the last also serves a status page, and says where; Ctrl-C ends it)"),
     )
-    for label, text in said:  # never wrapped: a command must survive being copied
+    for label, text in said:  # never wrapped, so that commands can be copied
         console.print(f"{label:<14} {text}", soft_wrap=True, markup=False, highlight=False)
 
 
 def _drain(demo: DemoDirectory) -> int:
-    """`once`, until nothing waits for another try, with a bar on a terminal. What `once` logs goes to a file.
+    """Run `once` until no retry is due, with a progress bar on a terminal. Its log goes to a file.
 
-    A run that dead-letters something ends with 1, whether retries are due or not: the mailbox says whether they are.
+    The exit code can't tell: `once` ends with 1 if it dead-lettered something, whether or not retries are due. So look
+    for mail that is still in INBOX.
     """
     deadline = time.monotonic() + PATIENCE
     total = demo.waiting()
@@ -135,7 +136,7 @@ def _drain(demo: DemoDirectory) -> int:
 
 
 def _status(demo: DemoDirectory) -> Mapping[str, Any]:
-    """What the journal says."""
+    """The output of `status --json`; empty if it failed."""
     with demo.log.open("ab") as log:
         answer = subprocess.run(  # noqa: S603 -- this program itself
             [*_program(), "status", "--json"], env=_environment(demo), stdout=subprocess.PIPE, stderr=log, check=False
@@ -170,10 +171,10 @@ def _worker(
     stop_with_it: bool = False,
     more: Mapping[str, str] | None = None,
 ) -> int:
-    """Run the worker's own command; signals that reach us are for it to answer.
+    """Run a command of the worker, and leave signals to it; returns its exit code.
 
-    more: settings that beat the configuration's.
-    stop_with_it: when it was asked to stop, so are we (KeyboardInterrupt), after it has ended.
+    more: settings that override those in the configuration.
+    stop_with_it: raise KeyboardInterrupt after it has ended, if a signal stopped it.
     """
     environment = {**_environment(demo), **(more or {})}
     process = subprocess.Popen([*_program(), *arguments], env=environment, stderr=stderr)  # noqa: S603 -- itself
@@ -194,13 +195,13 @@ def _ended(process: subprocess.Popen[bytes]) -> int | None:
 
 @contextmanager
 def _signals_left_to(process: subprocess.Popen[bytes]) -> Iterator[Sequence[int]]:
-    """The terminal's Ctrl-C reaches the child by itself, a SIGTERM is passed on; the mailbox outlives the worker.
+    """Leave signals to the child, so that the mailbox outlives the worker. Yields the list of signals received.
 
-    Gives the list of the signals that came meanwhile.
+    The terminal sends Ctrl-C to the child as well; only SIGTERM has to be passed on.
     """
     received: list[int] = []
     if threading.current_thread() is not threading.main_thread():
-        yield received  # only the main thread may say what signals do
+        yield received  # only the main thread may set signal handlers
         return
 
     def passed_on(number: int, _frame: FrameType | None) -> None:
@@ -217,11 +218,11 @@ def _signals_left_to(process: subprocess.Popen[bytes]) -> Iterator[Sequence[int]
 
 
 def _program() -> list[str]:
-    return [sys.executable, "-P", "-m", "worker"]  # -P: a folder called worker, where we were started, isn't us
+    return [sys.executable, "-P", "-m", "worker"]  # -P: don't import a folder `worker` in the current directory
 
 
 def _environment(demo: DemoDirectory) -> dict[str, str]:
-    """Ours, without the settings in it: they beat the file, and may be those of a real mailbox."""
+    """Our environment without settings, which would override the file, and may be those of a real mailbox."""
     kept = {name: value for name, value in os.environ.items() if not name.upper().startswith("NHSMAIL_")}
     ours = str(Path(worker.__file__).parents[1])
     paths = os.pathsep.join([ours, *filter(None, [kept.get("PYTHONPATH")])])
@@ -229,7 +230,7 @@ def _environment(demo: DemoDirectory) -> dict[str, str]:
 
 
 def _command(demo: DemoDirectory, *arguments: str) -> str:
-    """The demo's command line, so that it works when it is pasted here."""
+    """A command line for the demo that works if it is pasted into this terminal."""
     called = Path(sys.argv[0])
     if called.name == "__main__.py":
         words = [sys.executable, "-m", "worker"]

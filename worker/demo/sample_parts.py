@@ -1,4 +1,4 @@
-"""The files that the sample mail carries, made by code: small, valid, and about nobody."""
+"""Generates the files attached to the sample mail: small, valid, and without personal data."""
 
 import hashlib
 import io
@@ -8,7 +8,7 @@ import zlib
 
 
 def pdf(text: str) -> bytes:
-    """A one-page PDF that says `text` (ASCII, no brackets)."""
+    """A one-page PDF with one line of text (ASCII, no brackets)."""
     page = f"BT /F1 12 Tf 72 720 Td ({text}) Tj ET".encode()
     objects = [
         b"<< /Type /Catalog /Pages 2 0 R >>",
@@ -40,14 +40,14 @@ def png(width: int = 16, height: int = 16, rgb: tuple[int, int, int] = (0, 94, 1
 
 
 def csv(rows: int) -> bytes:
-    """Invented stock levels, with Windows line ends and a byte-order mark, as spreadsheets write them."""
+    """Invented stock levels, with CRLF line ends and a byte-order mark, as spreadsheets write them."""
     lines = ["item,location,quantity"]
     lines += [f"TUBE-{row:04d},STORE-{row % 5},{row * 7 % 90}" for row in range(rows)]
     return b"\xef\xbb\xbf" + "\r\n".join(lines).encode() + b"\r\n"
 
 
 def zipped(files: dict[str, bytes]) -> bytes:
-    """A zip archive, the same bytes every time."""
+    """A zip archive with the same bytes every time."""
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w") as archive:
         for name, content in files.items():
@@ -101,12 +101,12 @@ def tnef(body: str, filename: str, content: bytes) -> bytes:
 
 
 def noise(length: int, seed: str = "") -> bytes:
-    """Bytes that look encrypted, the same every time."""
+    """Bytes that look random, the same every time."""
     return hashlib.shake_256(seed.encode()).digest(length)
 
 
 def cms(kind: int, length: int = 900) -> bytes:
-    """The outside of a CMS structure (RFC 5652): kind 2 is signed data, 3 enveloped data; its inside is noise."""
+    """The outer layer of a CMS structure (RFC 5652) around noise. kind: 2 for signed data, 3 for enveloped data."""
     inside = _der(0x04, noise(length, f"cms-{kind}"))
     oid = _der(0x06, bytes.fromhex("2a864886f70d0107") + bytes([kind]))
     return _der(0x30, oid + _der(0xA0, inside))

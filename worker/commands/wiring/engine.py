@@ -1,4 +1,4 @@
-"""Puts the engine together: the loop with all its stages, and the handlers that they call."""
+"""Builds the engine: the loop, the stages of the pipeline, and the handlers."""
 
 from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
@@ -45,10 +45,10 @@ log = get_logger()
 
 
 class Engine:
-    """What `run` and `once` work with: one is driven by the cycle, the other by the drain, on the same hold.
+    """The loop with its pipeline and handlers, ready to run. The handlers are closed when the parts are.
 
-    The handlers are closed with the parts. hands: the threads that the handlers are called in. circuits: by the
-    handlers' names.
+    cycle: drives `run`, one poll per call. drain: drives `once`. hold: the lease and the connection that both work on.
+    hands: the thread pool that calls the handlers. circuits: by the handlers' names.
     """
 
     def __init__(
@@ -60,9 +60,8 @@ class Engine:
         watcher: WatchesSocket | None = None,
         on_finished: Callable[[], None] = lambda: None,
     ) -> None:
-        """progress: told how far it is. listener: told of all that happens. watcher: watches the idling connection.
-
-        on_finished: told, in the pool's threads, that a message is back.
+        """progress: shows the progress. listener: is told of everything that happens. watcher: watches the idle
+        connection. on_finished: called by the pool's threads when a message is back.
         """
         self._parts = parts
         self._settings = parts.settings
@@ -113,7 +112,7 @@ class Engine:
         self._stopwatch.close()
 
     def _close_handler(self, handler: Handler) -> None:
-        """Whatever a handler does when it is closed, the others are closed too, and the journal."""
+        """Close a handler. If that fails, log it: the other handlers and the journal must be closed too."""
 
         def close() -> None:
             with self._guests.at_work(handler.name):
@@ -161,7 +160,7 @@ class Engine:
         )
 
     def _handlers_by_path(self) -> dict[MailPath, dict[str, Handler]]:
-        """Each path has its own: what isn't named for junk doesn't exist there."""
+        """The handlers of each path. The junk path has only those that are named for junk."""
         clean = {name for route in self._settings.routes for name in route.handlers}
         junk = junk_handlers(self._settings)
         return {
@@ -272,7 +271,7 @@ class Engine:
         return Senders(read_key(self._settings.state.dir), any_pattern(known or ()))
 
     def _junk_by_headers(self) -> bool:
-        """Whether no handler of junk wants more than the headers, so that the body isn't even fetched."""
+        """Whether the handlers of junk all need headers only, so that the body needn't be fetched."""
         names = junk_handlers(self._settings)
         return all(getattr(self._handlers[name].call, "headers_only", False) for name in names)
 
@@ -286,7 +285,7 @@ class Engine:
         )
 
     def _waits(self) -> Iterator[timedelta]:
-        """All that a message may have to wait for until its next try."""
+        """Every wait that a message may have before its next try."""
         yield LONGEST_AFTER
         yield from self._settings.junk.waits
         for route in self._settings.routes:
@@ -296,7 +295,7 @@ class Engine:
 
 
 class Backoff:
-    """The routes' tries and waits, and those of the junk path; for what comes to no route, the last route's."""
+    """Tries and waits of each route and of the junk path. Mail without a route gets those of the last route."""
 
     def __init__(self, settings: Settings) -> None:
         self._routes: dict[str, RouteSettings | JunkSettings] = {route.name: route for route in settings.routes}
@@ -304,7 +303,7 @@ class Backoff:
         self._last = settings.routes[-1]
 
     def after_failure(self, route: str | None, failures: int) -> timedelta | None:
-        """The wait before the next try; None: that was the last."""
+        """The wait before the next try; None if there is none left."""
         rule = self._routes.get(route or "", self._last)
         if failures >= rule.tries:
             return None

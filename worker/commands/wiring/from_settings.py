@@ -1,4 +1,4 @@
-"""What the settings say of messages: where each goes, what is junk, what is too much. No connection, no journal."""
+"""Builds router, limits and classifier from the settings. Needs no connection and no journal."""
 
 from collections.abc import Callable
 
@@ -13,7 +13,7 @@ from worker.settings import Settings
 
 
 def router_of(settings: Settings) -> Router:
-    """The rules, compiled."""
+    """The router, with all rules compiled."""
     kinds = settings.junk.kinds
     own = {
         Kind.MALWARE: kinds.malware,
@@ -26,12 +26,12 @@ def router_of(settings: Settings) -> Router:
 
 
 def limits_of(settings: Settings) -> Limits:
-    """How much of a message is taken apart."""
+    """The limits for parsing a message."""
     return Limits(**settings.limits.model_dump(exclude={"deaths"}))
 
 
 def classify_of(settings: Settings) -> Callable[[Headers, bool, frozenset[str]], Verdict]:
-    """From headers, whether the message lies in the junk folder, and its keywords to the verdict."""
+    """The classifier: from headers, whether the message lies in the junk folder, and its keywords to a verdict."""
     junk = settings.junk
     policy = JunkPolicy(
         scl=junk.scl,

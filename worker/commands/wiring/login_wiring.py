@@ -1,4 +1,4 @@
-"""Puts the login together: the guard, and where the credential comes from."""
+"""Builds the login: the guard, the sources of credentials, and who is told of login events."""
 
 import random
 from collections.abc import Callable
@@ -24,7 +24,7 @@ from worker.settings import Settings
 def guard_of(
     settings: Settings, journal: Journal, clock: Callable[[], float], *, notify: Notify, actor: str | None = None
 ) -> Guard:
-    """actor: the replica that works; None: the person whose command this is."""
+    """The login guard. actor: the replica that logs in; None: the person who runs this command."""
     return Guard(
         ledger=AttemptLedger(journal.database),
         witness=Witness(settings.state.dir),
@@ -39,22 +39,22 @@ def guard_of(
 
 
 def reading_guard(settings: Settings, journal: Journal, clock: Callable[[], float]) -> Guard:
-    """A guard that is only asked how the login stands: it has nothing to tell, and needs no audit trail."""
+    """A guard that is only asked for the status: it announces nothing, so it needs no audit trail."""
     return guard_of(settings, journal, clock, notify=lambda _event, _fields: None)
 
 
 def announcer_of(listener: Listener) -> Announcer:
-    """Who is told of what the guard does."""
+    """Writes what the guard reports to the log, the audit trail and the metrics."""
     return Announcer(listener.audit, listener.metrics)
 
 
 def help_of(settings: Settings) -> Help:
-    """Whom a person is to ring."""
+    """Whom the guard's advice says to ring."""
     return Help(settings.help.local_administrator, settings.help.helpdesk)
 
 
 def oauth_source(settings: Settings, flow: Flow) -> OAuthSource:
-    """Tokens by one of the flows."""
+    """A source of OAuth tokens for one of the flows."""
     account, oauth = settings.account, settings.account.oauth
     config = OAuthConfig(
         tenant=oauth.tenant,
@@ -74,7 +74,7 @@ def oauth_source(settings: Settings, flow: Flow) -> OAuthSource:
 
 
 def _source(settings: Settings) -> CredentialSource:
-    """Where the credential comes from: the password itself, or one of the OAuth flows."""
+    """The source of the credential that the settings ask for: the password, or one of the OAuth flows."""
     auth = settings.account.auth
     return _password_source(settings) if auth == "password" else oauth_source(settings, auth)
 

@@ -1,4 +1,4 @@
-"""The parts that commands and the loop share, built from the settings, without knowing how any works."""
+"""Builds the parts that the commands and the loop share."""
 
 import time
 from collections.abc import Callable
@@ -26,9 +26,9 @@ from worker.settings import Settings, read_secret
 
 
 class Parts:
-    """The worker's parts, each built when it is asked for. `close` gives back what was opened.
+    """The worker's parts, built from the settings on demand. `close` closes what was opened.
 
-    journal: replaced only before anything is built on it.
+    journal: `open_journal_to_read` may replace it, so call that before building anything on it.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -42,25 +42,25 @@ class Parts:
         self._built_on = ExitStack()
 
     def close(self) -> None:
-        """Give back what was opened: first what was built on these parts, then the journal."""
+        """Close what was opened: first what was built on these parts, then the journal."""
         self._built_on.close()
         self.journal.close()
 
     def close_first(self, close: Callable[[], None]) -> None:
-        """Call this at the end, before the parts themselves are closed."""
+        """Register a function that `close` calls before it closes the journal."""
         self._built_on.callback(close)
 
     def open_journal(self) -> None:
-        """Open the journal, for those who write."""
+        """Open the journal for writing."""
         self.journal.open(self.settings.account.address)
 
     def open_journal_to_read(self) -> None:
-        """Open the journal as far as there is one, for those who only look."""
+        """Open the journal for reading, or use an empty one if there is none yet."""
         self.journal = self.journal.to_read(self.settings.account.address)
 
     @cached_property
     def lease(self) -> Lease:
-        """The one lease of this process; from now on what is written of messages is fenced by it."""
+        """This process's lease. Once it exists, writes to the messages are fenced by it."""
         lease = Lease(
             self.journal.database, self.settings.state.dir, replica(), clock=self.clock, monotonic=self.monotonic
         )
@@ -68,7 +68,10 @@ class Parts:
         return lease
 
     def observing(self, command: str | None = None) -> Listener:
-        """What this process shows of itself. command: `run` or `once`; None: a command of a person's."""
+        """Audit trail, metrics and health of this process, created at the first call.
+
+        command: `run` or `once`; None for any other command.
+        """
         if self._observing is None:
             name = "" if command is None else self.lease.name
             self._observing = listener_of(self.settings, self.journal, self.clock, command=command, replica=name)
@@ -78,11 +81,11 @@ class Parts:
         return announcer_of(self.observing())
 
     def guard(self, *, actor: str | None = None) -> Guard:
-        """actor: the replica that works; None: the person whose command this is."""
+        """actor: the replica that logs in; None: the person who runs this command."""
         return guard_of(self.settings, self.journal, self.clock, notify=self.announcer(), actor=actor)
 
     def reading_guard(self) -> Guard:
-        """A guard that is only asked how the login stands."""
+        """A guard that is only asked for the status."""
         return reading_guard(self.settings, self.journal, self.clock)
 
     def new_session(self) -> Session:
@@ -137,6 +140,6 @@ class Parts:
         )(session)
 
     def targets(self) -> list[str]:
-        """The folders that mail is moved to, by name."""
+        """The names of the folders that mail is moved to."""
         settle = self.settings.settle
         return [name for name in (settle.handled, settle.failed, settle.junk) if name not in (KEEP, "auto")]

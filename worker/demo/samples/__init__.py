@@ -1,5 +1,7 @@
-"""The demo's mail: written for this project, from invented senders, about nobody. Each sample says what must become of
-it."""
+"""The demo's mail: written for this project, with invented senders and no personal data.
+
+Each sample says what is expected to become of it.
+"""
 
 from collections.abc import Sequence
 
@@ -15,5 +17,5 @@ __all__ = ["ACCOUNT", "INBOX", "JUNK_FOLDER", "STARTED", "Sample", "all_samples"
 
 
 def all_samples() -> Sequence[Sample]:
-    """Every sample, the same bytes at every call."""
+    """Every sample, with the same bytes at every call."""
     return (*everyday(), *automatic(), *odd(), *provider(), *junk(), *trouble())

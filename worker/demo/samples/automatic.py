@@ -1,4 +1,4 @@
-"""Mail that programs write: out-of-office replies, bounces, receipts, invitations."""
+"""Mail written by programs: out-of-office replies, bounces, receipts, invitations."""
 
 from collections.abc import Iterator
 from email.message import EmailMessage
@@ -79,7 +79,7 @@ def _receipts() -> Iterator[Sample]:
 
 
 def _report(kind: str, fields: str) -> bytes:
-    """A multipart/report (RFC 6522): a sentence, the fields for programs, and the headers of what it is about."""
+    """A multipart/report (RFC 6522): a text for people, fields for programs, and the headers of the original."""
     return (
         crlf(
             f"""

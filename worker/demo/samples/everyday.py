@@ -1,4 +1,4 @@
-"""Mail as it comes every day: text, HTML, attachments, forwarded messages, Outlook's own format."""
+"""Everyday mail: text, HTML, attachments, forwarded messages, Outlook's own format."""
 
 from collections.abc import Iterator
 from email import message_from_bytes

@@ -1,4 +1,4 @@
-"""Mail with every kind of spam header, mail in the junk folder, and mail whose headers must not count."""
+"""Mail with every kind of spam header, mail in the junk folder, and mail whose spam headers must not count."""
 
 from collections.abc import Iterator
 
@@ -44,7 +44,7 @@ def _in_the_folder() -> Iterator[Sample]:
 
 
 def _report(**fields: str) -> Pairs:
-    """The Forefront report of a clean message, with some of its fields changed."""
+    """The Forefront report header of a clean message, with some fields replaced."""
     items = dict(item.split(":", 1) for item in CLEAN_REPORT.rstrip(";").split(";")) | fields
     return ((REPORT, "".join(f"{name}:{value};" for name, value in items.items())),)
 
@@ -79,7 +79,7 @@ OTHERS: dict[str, Pairs] = {
 
 
 def _clean() -> Iterator[Letter]:
-    """Headers that say 'clean', or that somebody other than the provider wrote."""
+    """Spam headers that say 'clean', or that somebody other than the provider wrote."""
     yield Letter("clean-report", "Report TEST-0007", LAB, after=_report())
     yield Letter("clean-bypass", "Report TEST-0008", LAB, after=((SCL, "-1"),))
     yield Letter("clean-bulk", "Newsletter", after=(("X-Microsoft-Antispam", "BCL:1;"),))

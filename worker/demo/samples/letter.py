@@ -1,4 +1,4 @@
-"""How a sample letter is put together: the way it came, its headers in their places, and its body."""
+"""Builds a sample message: its Received lines, headers and body."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,9 +24,9 @@ Expectation = Literal["handled", "junk", "failed"]
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One message of the demo, and what must become of it.
+    """A message of the demo, and what is expected to become of it.
 
-    group: the row of the closing table. folder: where it lies when the demo begins.
+    group: its row in the report. folder: where it is when the demo starts.
     """
 
     name: str
@@ -38,10 +38,10 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """What the headers say. `name` makes the message id, so it is unique among the samples.
+    """The headers of a message. `name` becomes the Message-ID, so it must be unique among the samples.
 
-    above: headers that the provider wrote on entry, above its own Received line.
-    below: headers that were there before the provider saw the message: anybody may have written them.
+    above: headers above the provider's first Received line, which the provider wrote.
+    below: headers below it, which anybody may have written.
     after: headers after the Subject, where Exchange puts its own.
     """
 
@@ -55,11 +55,11 @@ class Letter:
 
     @property
     def sent_at(self) -> datetime:
-        """Some minute of the first day."""
+        """A time on the first day, derived from the name."""
         return STARTED + timedelta(minutes=sum(self.name.encode()) % 480)
 
     def trace(self) -> bytes:
-        """The Received lines, newest first, with the headers that stand between them."""
+        """The Received lines, newest first, with the headers between them."""
         when = self.sent_at
         lines = [_received("mbx02.example.nhs.net", "mbx01.example.nhs.net", when + timedelta(seconds=4))]
         lines += [f"{name}: {value}" for name, value in self.above]
@@ -72,7 +72,7 @@ class Letter:
         return "".join(f"{line}\r\n" for line in lines).encode()
 
     def headers(self) -> Pairs:
-        """From, To, Subject and the like, in the order in which they are written."""
+        """From, To, Subject and so on, in the order in which they are written."""
         domain = self.sender.rpartition("@")[2]
         return (
             ("From", self.sender),
@@ -85,7 +85,7 @@ class Letter:
 
 
 def write(letter: Letter, body: EmailMessage | str) -> bytes:
-    """The message's bytes: a text, or a body that was built with its parts."""
+    """The message as bytes. body: a text, or an EmailMessage with the body's parts."""
     if isinstance(body, str):
         body = content(body)
     for number, part in enumerate(body.walk()):
@@ -95,17 +95,17 @@ def write(letter: Letter, body: EmailMessage | str) -> bytes:
 
 
 def write_raw(letter: Letter, rest: bytes) -> bytes:
-    """The message's bytes, where `rest` is MIME headers, empty line and body exactly as given."""
+    """The message as bytes. rest: MIME headers, empty line and body, used as they are."""
     return letter.trace() + "".join(f"{name}: {value}\r\n" for name, value in letter.headers()).encode() + rest
 
 
 def crlf(text: str, charset: str = "utf-8") -> bytes:
-    """An indented block of text as it stands on the wire."""
+    """An indented block of text as it looks on the wire."""
     return dedent(text).lstrip("\n").replace("\n", "\r\n").encode(charset)
 
 
 def content(text: str, html: str | None = None) -> EmailMessage:
-    """A body of text, and HTML beside it."""
+    """A body with a text part, and an HTML alternative if given."""
     body = EmailMessage(policy=SMTP)
     body.set_content(text)
     if html is not None:
@@ -128,6 +128,6 @@ def _received(sender: str, receiver: str, when: datetime) -> str:
 
 
 def _address(host: str) -> str:
-    """An address for a host, of the blocks that are set aside for examples (RFC 5737)."""
+    """An address for a host, from the blocks reserved for documentation (RFC 5737)."""
     block = "192.0.2" if host.endswith(".nhs.net") else "203.0.113"
     return f"{block}.{sum(host.encode()) % 250 + 1}"

@@ -1,4 +1,4 @@
-"""Mail that breaks the rules of MIME, and mail in charsets that nobody expects. It is handled like any other."""
+"""Mail that breaks the rules of MIME, and mail in unusual charsets. It is handled like any other mail."""
 
 import base64
 from collections.abc import Iterator
@@ -108,7 +108,7 @@ def _charsets() -> Iterator[tuple[str, str, bytes]]:
     ]
     for name, subject, charset, text in bodies:
         head = f"MIME-Version: 1.0\r\nContent-Type: text/plain; charset={charset}\r\n"
-        if charset == "utf-16":  # as it stands it would hold bare NULs
+        if charset == "utf-16":  # without an encoding it would contain NULs
             head += "Content-Transfer-Encoding: base64\r\n"
             yield name, subject, head.encode() + b"\r\n" + _base64(text.encode(charset))
         else:

@@ -1,4 +1,4 @@
-"""Mail that goes wrong on purpose: handlers that fail, and a message over the size limit."""
+"""Mail that fails on purpose: its handlers fail, or it is over the size limit."""
 
 from collections.abc import Iterator
 
@@ -6,11 +6,11 @@ from worker.demo import sample_parts as parts
 from worker.demo.samples.letter import ACCOUNT, LAB, Letter, Sample, attach, content, write
 
 OVERSIZE = 900_000
-"""Bytes of the attachment that is too large: base64 makes it a third larger still, beyond the demo's limits.message."""
+"""Size of the oversize attachment. base64 makes it a third larger, which is over the demo's limits.message."""
 
 
 def plus(tag: str) -> str:
-    """The account's address with a tag, by which the demo's routes find a message."""
+    """The account's address with a tag, which the demo's routes match."""
     user, _, domain = ACCOUNT.partition("@")
     return f"{user}+{tag}@{domain}"
 
