@@ -1,13 +1,19 @@
-"""What lies in the state folder belongs to the folder's owner, whoever makes it.
+"""Files that only we may read: written whole, never open to others, and given to the owner of their folder.
 
-A person runs a command as root beside a worker that isn't: what root made for itself alone, the worker could neither
-read nor write from then on, and would stand still.
+Ownership matters because a person may run a command as root beside a worker that isn't root. A file that root made for
+itself alone, the worker could neither read nor write from then on, and it would stand still.
 """
 
+import errno
 import os
 import stat
-from contextlib import suppress
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO, Final, Literal
+
+# -- ownership ---------------------------------------------------------------------------------------------------------
 
 
 def owned(descriptor: int, folder: Path) -> int:
@@ -32,3 +38,183 @@ def owned_folder(path: Path) -> None:
                 owned(descriptor, path.parent)
             finally:
                 os.close(descriptor)
+
+
+# -- modes -------------------------------------------------------------------------------------------------------------
+
+FileMode = Literal["private", "group", "any"]
+"""Who may read a file that holds a secret: its owner alone, the group too, or anybody."""
+_FORBIDDEN: Final[dict[str, int]] = {"private": 0o077, "group": 0o027, "any": 0}
+"""Permission bits that such a file must not have. The group may read a secret, but not replace it."""
+
+
+def is_too_open(mode: int, allowed: str) -> bool:
+    """Whether a file's mode lets others at it. allowed: a `FileMode`."""
+    return bool(mode & _FORBIDDEN[allowed])
+
+
+def keep_private(path: Path) -> None:
+    """Close a file of ours to others: whoever mounted the volume may have opened it to a group.
+
+    Raises:
+        OSError: it isn't ours to close.
+    """
+    if is_too_open(path.stat().st_mode, "private"):
+        path.chmod(0o600)
+
+
+# -- writing -----------------------------------------------------------------------------------------------------------
+
+
+def create(path: Path) -> int:
+    """Make an empty file. Returns its descriptor, open for writing.
+
+    Raises:
+        FileExistsError: there is something of that name.
+    """
+    return owned(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), path.parent)
+
+
+def write_once(path: Path, text: str) -> bool:
+    """Make a file, and its folder if need be, whole and on the disk. Returns whether it was us who made it.
+
+    A file that is there stays as it is, and of several processes the first makes it.
+    """
+    if path.exists():
+        return False
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}")  # its mode is 0600
+    new = Path(name)
+    try:
+        with os.fdopen(owned(descriptor, path.parent), "w") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(descriptor)
+        link_once(new, path)
+    except FileExistsError:
+        return False
+    else:
+        return True
+    finally:
+        new.unlink(missing_ok=True)
+
+
+@contextmanager
+def written_whole(path: Path, place: Callable[[Path, Path], None] = os.replace) -> Iterator[BinaryIO]:
+    """A new file to write to. When the block ends, it is on the disk and gets its name: readers see all of it or none.
+
+    One process at a time: the file is `path.new` until then. place: gives it its name; by default, whatever has that
+    name is replaced.
+    """
+    new = path.with_name(f"{path.name}.new")
+    new.unlink(missing_ok=True)
+    descriptor = create(new)
+    with os.fdopen(descriptor, "wb") as file:
+        yield file
+        file.flush()
+        os.fsync(descriptor)
+    place(new, path)
+    new.unlink(missing_ok=True)
+
+
+def link_once(new: Path, path: Path) -> None:
+    """Give a new file its name as well.
+
+    Raises:
+        FileExistsError: something has that name.
+    """
+    try:
+        os.link(new, path)
+    except FileExistsError:
+        raise
+    except OSError as error:
+        if error.errno not in {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS} or path.exists():
+            raise
+        new.replace(path)  # a file system without links
+
+
+# -- secrets and keys --------------------------------------------------------------------------------------------------
+
+KEY_BYTES: Final = 32
+_LARGEST_SECRET: Final = 64 * 1024
+_BYTE_ORDER_MARK: Final = "\ufeff"
+
+
+class UnfitSecret(ValueError):
+    """A file can't serve as a secret. The text says why, as what follows the file's name; it quotes no content."""
+
+
+class NotAFile(UnfitSecret):
+    """A folder, a pipe or a device."""
+
+    def __init__(self) -> None:
+        super().__init__("isn't a file")
+
+
+class TooOpen(UnfitSecret):
+    """Others may read it, or write it. mode: its permission bits."""
+
+    def __init__(self, mode: int) -> None:
+        super().__init__(f"is open to others (mode {mode:o})")
+        self.mode = mode
+
+
+class TooLarge(UnfitSecret):
+    """No secret is that large, so it is another file."""
+
+    def __init__(self) -> None:
+        super().__init__("is too large to hold a secret")
+
+
+class NotText(UnfitSecret):
+    """It isn't UTF-8."""
+
+    def __init__(self) -> None:
+        super().__init__("isn't UTF-8 text")
+
+
+def read_secret(path: Path, mode: FileMode = "any") -> str:
+    """A secret from its file, without the byte order mark at its start and the line break at its end.
+
+    mode: who else may read the file; it is checked on the open file.
+
+    Raises:
+        OSError: it can't be read.
+        UnfitSecret
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a pipe isn't waited for
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise NotAFile
+        if is_too_open(status.st_mode, mode):
+            raise TooOpen(stat.S_IMODE(status.st_mode))
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            content = file.read(_LARGEST_SECRET + 1)
+    finally:
+        os.close(descriptor)
+    if len(content) > _LARGEST_SECRET:
+        raise TooLarge
+    try:
+        text = content.decode("utf-8").removeprefix(_BYTE_ORDER_MARK)
+    except UnicodeDecodeError:
+        text = None
+    if text is None:  # raised here, so that the exception that quotes the content isn't its context
+        raise NotText
+    return text.removesuffix("\n").removesuffix("\r")
+
+
+def read_key(path: Path) -> bytes:
+    """A key of `KEY_BYTES` bytes, stored as hexadecimal digits.
+
+    Raises:
+        OSError: it can't be read.
+        ValueError: it isn't a key.
+    """
+    try:
+        key = bytes.fromhex(path.read_text("ascii"))
+    except ValueError:
+        key = b""  # raised below, so that an exception that quotes the content isn't its context
+    if len(key) != KEY_BYTES:
+        raise ValueError(f"not a key of {KEY_BYTES} bytes")
+    return key

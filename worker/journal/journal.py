@@ -15,7 +15,7 @@ from worker.journal.migrate import is_current, migrate
 from worker.journal.places import Places
 from worker.journal.read_only import readable
 from worker.journal.tries import Tries
-from worker.private_files import owned
+from worker.private_files import create
 
 FILE = "journal.sqlite"
 
@@ -151,4 +151,4 @@ class Journal:
 
 def _create(path: Path) -> None:
     with suppress(FileExistsError):
-        os.close(owned(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600), path.parent))
+        os.close(create(path))

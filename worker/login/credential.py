@@ -1,20 +1,16 @@
 """Credentials: where they are read from, and what is handed to the session. Read before each attempt, never kept."""
 
-import os
-import stat
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, Literal, Protocol
+from typing import Literal, Protocol
 
+from worker import private_files
 from worker.mailbox.login_failures import Kind
 from worker.mailbox.sasl import Sasl, XOAuth2
+from worker.private_files import FileMode, NotAFile, TooLarge, TooOpen, UnfitSecret
 
-FileMode = Literal["private", "group", "any"]
 Auth = Literal["password", "oauth2-client", "oauth2-device", "oauth2-password"]
 """The ways to log in, as `[account] auth` has them."""
-_LARGEST: Final = 64 * 1024
-_FORBIDDEN: Final = {"private": 0o077, "group": 0o007, "any": 0}
-_BYTE_ORDER_MARK: Final = "\ufeff"
 
 
 class CredentialUnavailable(Exception):
@@ -159,38 +155,33 @@ class PasswordSource:
 
 
 def read_secret(path: Path, mode: FileMode) -> str:
-    """A secret from a file, without the line break at its end.
+    """A secret from a file, for a login.
 
     Raises:
         CredentialUnavailable: with what is wrong and what to do; never with the content.
     """
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
-        with os.fdopen(descriptor, "rb") as file:
-            _check_mode(path, os.fstat(descriptor), mode)
-            content = file.read(_LARGEST + 1)
+        return private_files.read_secret(path, mode)
     except OSError as error:
         raise CredentialUnavailable(
             f"{path} can't be read ({error.strerror}). No login was tried. Put the secret there, readable by the "
             "worker."
         ) from error
-    if len(content) > _LARGEST:
-        raise CredentialUnavailable(f"{path} is too large to be a secret. No login was tried. Name the right file.")
-    try:
-        text = content.decode("utf-8").removeprefix(_BYTE_ORDER_MARK)
-    except UnicodeDecodeError:
-        text = None
-    if text is None:  # raised here, so that the exception that quotes the content isn't its context
-        raise CredentialUnavailable(f"{path} isn't text in UTF-8. No login was tried. Save it as UTF-8.")
-    return text.removesuffix("\n").removesuffix("\r")
+    except UnfitSecret as unfit:
+        raise CredentialUnavailable(f"{path} {_what_is_wrong(unfit)}") from None
 
 
-def _check_mode(path: Path, status: os.stat_result, mode: FileMode) -> None:
-    if not stat.S_ISREG(status.st_mode):
-        raise CredentialUnavailable(f"{path} isn't a file. No login was tried. Name the file that holds the secret.")
-    if status.st_mode & _FORBIDDEN[mode]:
-        raise CredentialUnavailable(
-            f"{path} may be read by others than its owner (mode {stat.S_IMODE(status.st_mode):o}). No login was tried. "
-            'Run `chmod 600` on it; for a secret mount that can\'t be changed, set `password_file_mode` to "group" '
-            'or "any".'
-        )
+def _what_is_wrong(unfit: UnfitSecret) -> str:
+    match unfit:
+        case NotAFile():
+            return "isn't a file. No login was tried. Name the file that holds the secret."
+        case TooOpen():
+            return (
+                f"may be read by others than its owner (mode {unfit.mode:o}). No login was tried. "
+                'Run `chmod 600` on it; for a secret mount that can\'t be changed, set `password_file_mode` to "group" '
+                'or "any".'
+            )
+        case TooLarge():
+            return "is too large to be a secret. No login was tried. Name the right file."
+        case _:
+            return "isn't text in UTF-8. No login was tried. Save it as UTF-8."

@@ -20,7 +20,6 @@ from worker.login.credential import (
     Candidate,
     Credential,
     CredentialUnavailable,
-    FileMode,
     PasswordSource,
     Token,
     read_secret,
@@ -29,6 +28,7 @@ from worker.login.token_cache import SignIn, TokenCache
 from worker.mailbox.errors import LoginFailed
 from worker.mailbox.login_failures import FailureClass, Kind, failure
 from worker.mailbox.token_answers import classify_token_failure
+from worker.private_files import FileMode
 
 Flow = Literal["oauth2-client", "oauth2-device", "oauth2-password"]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from worker.login.credential import CredentialUnavailable
-from worker.private_files import owned
+from worker.private_files import is_too_open, written_whole
 
 NAME: Final = "oauth.json"
 
@@ -43,7 +43,7 @@ class TokenCache:
                 "worker's own, or remove it and sign in again."
             ) from error
         with os.fdopen(descriptor, "rb") as file:
-            if os.fstat(descriptor).st_mode & 0o077:
+            if is_too_open(os.fstat(descriptor).st_mode, "private"):
                 raise CredentialUnavailable(
                     f"The token cache {self._path} may be read by others. No login was tried. Run `chmod 600` on it."
                 )
@@ -56,16 +56,10 @@ class TokenCache:
 
     def save(self, tokens: str, *, name: str | None = None) -> None:
         """Keep these tokens. name: of the sign-in; None: this is a new one."""
-        new = self._path.with_name(f"{NAME}.new")
         content = json.dumps({"name": name or uuid.uuid4().hex, "tokens": tokens}).encode()
         try:
-            new.unlink(missing_ok=True)
-            descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(owned(descriptor, self._path.parent), "wb") as file:
+            with written_whole(self._path) as file:
                 file.write(content)
-                file.flush()
-                os.fsync(descriptor)
-            new.replace(self._path)
         except OSError as error:
             raise CredentialUnavailable(
                 f"The token cache {self._path} can't be written ({error.strerror}). Make the state folder writable."

@@ -30,7 +30,7 @@ from typing import Final
 
 from worker.journal.attempts import History
 from worker.journal.database import JournalUnavailable
-from worker.private_files import owned
+from worker.private_files import link_once, written_whole
 
 NAME: Final = "login.witness"
 MARK: Final = "user.nhsmail-worker.login"
@@ -85,7 +85,7 @@ class Witness:
             JournalUnavailable: there may be no witness.
         """
         with suppress(FileExistsError):
-            self._put(Testimony(epoch, number=0, failures=0), _link)
+            self._put(Testimony(epoch, number=0, failures=0), link_once)
 
     def write(self, testimony: Testimony) -> None:
         """Replace what it saw, on the disk when this returns.
@@ -99,17 +99,10 @@ class Witness:
             raise JournalUnavailable(f"the guard's file {NAME} is being written by another process") from error
 
     def _put(self, testimony: Testimony, place: Callable[[Path, Path], None]) -> None:
-        new = self._path.with_name(f"{NAME}.new")
         try:
-            new.unlink(missing_ok=True)
-            descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(owned(descriptor, self._path.parent), "wb") as file:
-                content = json.dumps(asdict(testimony) | {"identity": _identity(descriptor)}).encode()
+            with written_whole(self._path, place) as file:
+                content = json.dumps(asdict(testimony) | {"identity": _identity(file.fileno())}).encode()
                 file.write(content)
-                file.flush()
-                os.fsync(descriptor)
-            place(new, self._path)
-            new.unlink(missing_ok=True)
             with suppress(OSError):  # no attributes, or no room for one: the file is the witness that must be there
                 os.setxattr(self._path.parent, MARK, content)
             _sync_folder(self._path.parent)
@@ -165,18 +158,6 @@ def _identity(descriptor: int) -> str:
         answer = fcntl.ioctl(descriptor, _GENERATION, struct.pack("l", 0))
         generation = struct.unpack("l", answer)[0] & 0xFFFFFFFF
     return f"{os.fstat(descriptor).st_ino}.{generation}"
-
-
-def _link(new: Path, path: Path) -> None:
-    """Give the new file its name, unless something has it."""
-    try:
-        os.link(new, path)
-    except FileExistsError:
-        raise
-    except OSError as error:
-        if error.errno not in {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS} or path.exists():
-            raise
-        new.replace(path)  # a file system without links
 
 
 def _sync_folder(folder: Path) -> None:

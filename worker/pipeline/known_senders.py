@@ -6,20 +6,16 @@ file, or each knows only the senders whose mail it took in itself.
 
 import hashlib
 import hmac
-import os
 import secrets
-import tempfile
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from worker import private_files
 from worker.message.mime.addresses import addresses
 from worker.message.mime.headers import Headers
-from worker.private_files import owned
 
 KEY_FILE = "senders.key"
-_KEY_BYTES = 32
 _MARK_CHARACTERS = 32
 
 
@@ -64,27 +60,12 @@ def read_key(state_dir: Path) -> bytes:
     """
     file = state_dir / KEY_FILE
     try:
-        if not file.exists():
-            _make(file)
-        if file.stat().st_mode & 0o077:
-            file.chmod(0o600)  # a mounted volume may have been opened to a group
-        key = bytes.fromhex(file.read_text("ascii"))
+        private_files.write_once(file, secrets.token_hex(private_files.KEY_BYTES) + "\n")
+        private_files.keep_private(file)
+        return private_files.read_key(file)
     except OSError as error:
         raise UnusableKey(f"{file} can't be used ({error.strerror}): let the worker's user read and write it") from None
     except ValueError:
-        key = b""
-    if len(key) != _KEY_BYTES:
-        raise UnusableKey(f"{file} isn't a key any more: restore it, or remove it, and known senders are learnt anew")
-    return key
-
-
-def _make(file: Path) -> None:
-    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    descriptor, written = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}")  # its mode is 0600
-    with os.fdopen(owned(descriptor, file.parent), "w") as stream:
-        stream.write(secrets.token_hex(_KEY_BYTES) + "\n")
-        stream.flush()
-        os.fsync(stream.fileno())
-    with suppress(FileExistsError):  # another process was quicker: its key is the one
-        os.link(written, file)
-    Path(written).unlink()
+        raise UnusableKey(
+            f"{file} isn't a key any more: restore it, or remove it, and known senders are learnt anew"
+        ) from None

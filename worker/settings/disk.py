@@ -8,13 +8,11 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from worker.private_files import UnfitSecret, is_too_open
 from worker.settings.model import Place, secret_places, twin
 from worker.settings.secrets import read_secret
 from worker.settings.tree import Settings
 from worker.settings.wording import title
-
-_MODES = {"private": 0o077, "group": 0o027, "any": 0}
-"""The permission bits that a secret's file must not have."""
 
 _ENOUGH = bytes(65536)
 """What a state folder must take: an empty file can be made on a full disk, where nothing can be written into it."""
@@ -64,10 +62,10 @@ def secret_file_faults(path: Path, mode: str) -> list[str]:
         secret = read_secret(None, path)
     except OSError as error:
         return [f"{path} can't be read ({error.strerror}). Put the secret there, readable by the worker's user."]
-    except ValueError as error:
+    except UnfitSecret as error:
         return [f"{path} {error}. It must hold the secret and nothing else."]
     faults = [] if secret and secret.get_secret_value() else [f"{path} is empty. Put the secret there."]
-    if state.st_mode & _MODES[mode]:
+    if is_too_open(state.st_mode, mode):
         faults.append(
             f"{path} has mode {stat.S_IMODE(state.st_mode):04o}, so others than the worker may read or write it. "
             f'Run chmod 600 on it, or say {title(("account", "password_file_mode"))} = "group" or "any" if it is a '

@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
+from worker import private_files
 from worker.settings.model import Place, secret_places, twin
 from worker.settings.sources import Given
 from worker.settings.wording import title, variable
@@ -21,7 +22,6 @@ _SECRET_PARAMETER = re.compile(
     r"://[^\s?]*\?(?:[^\s#]*&)?(?:password|passwd|pwd|secret|sig|token|access_token|api_?key|code)=[^\s&#]",
     re.IGNORECASE,
 )
-_LARGEST_SECRET = 64_000
 
 
 def has_password(text: str) -> bool:
@@ -57,22 +57,13 @@ def prefer_environment(given: Given) -> None:
 
 
 def read_secret(value: SecretStr | None, file: Path | None) -> SecretStr | None:
-    """A secret from its setting, or from the file that its twin names, without the line end that editors add.
+    """A secret from its setting, or from the file that its twin names. Who may read the file was checked at the start.
 
     Raises:
         OSError: the file can't be read.
-        ValueError: it isn't UTF-8 text, or far too large for a secret.
+        UnfitSecret: it holds no secret.
     """
-    if file is None:
-        return value
-    with file.open("rb") as opened:
-        content = opened.read(_LARGEST_SECRET + 1)
-    if len(content) > _LARGEST_SECRET:
-        raise ValueError("is too large to hold a secret")
-    try:
-        return SecretStr(content.decode().removesuffix("\n").removesuffix("\r"))
-    except UnicodeDecodeError:
-        raise ValueError("isn't UTF-8 text") from None
+    return value if file is None else SecretStr(private_files.read_secret(file))
 
 
 def _or_twin(place: Place, urls: set[Place]) -> str:

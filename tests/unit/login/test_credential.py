@@ -44,7 +44,7 @@ def test_the_line_break_at_the_end_isnt_the_password(tmp_path: Path, content: by
         (0o604, "private", False),
         (0o620, "private", False),
         (0o640, "group", True),
-        (0o660, "group", True),
+        (0o660, "group", False),
         (0o644, "group", False),
         (0o644, "any", True),
         (0o777, "any", True),

@@ -1,14 +1,11 @@
 """The name of a replica's chain: kept over restarts, and safe as the name of a file."""
 
 import hashlib
-import os
 import re
 import secrets
-import tempfile
-from contextlib import suppress
 from pathlib import Path
 
-from worker.private_files import owned
+from worker.private_files import write_once
 
 
 def installation(state_dir: Path) -> str:
@@ -17,20 +14,8 @@ def installation(state_dir: Path) -> str:
     try:
         return file.read_text("ascii").strip()
     except FileNotFoundError:
-        name = f"worker-{secrets.token_hex(4)}"
-        state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        written = _written(state_dir, name)
-        with suppress(FileExistsError):  # another process was first: its name counts
-            os.link(written, file)
-        written.unlink()
+        write_once(file, f"worker-{secrets.token_hex(4)}\n")  # by another process, if that was quicker
         return file.read_text("ascii").strip()
-
-
-def _written(folder: Path, text: str) -> Path:
-    descriptor, path = tempfile.mkstemp(dir=folder, prefix=".installation")
-    with os.fdopen(owned(descriptor, folder), "w") as file:
-        file.write(text + "\n")
-    return Path(path)
 
 
 def chain_name(replica: str) -> str:

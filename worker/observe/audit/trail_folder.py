@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 from worker.observe.audit.lines import sealed_part
-from worker.private_files import owned, owned_folder
+from worker.private_files import KEY_BYTES, keep_private, owned, owned_folder, read_key, write_once
 
 
 class TrailFolder:
@@ -88,19 +88,7 @@ def _age(file: Path) -> tuple[bool, str]:
 
 def _load_key(file: Path) -> tuple[bytes, bool]:
     """The key, and whether it was made just now."""
-    try:
-        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-    except FileExistsError:
-        # Whoever mounted the volume may have changed its owner and modes: restrict the key to us again, if we may.
-        if file.stat().st_uid == os.getuid():
-            file.chmod(0o600)
-        key = bytes.fromhex(file.read_text())
-        if len(key) != 32:
-            raise ValueError("not 32 bytes") from None
-        return key, False
-    key = secrets.token_bytes(32)
-    with os.fdopen(owned(descriptor, file.parent), "w") as opened:
-        opened.write(key.hex())
-        opened.flush()
-        os.fsync(opened.fileno())
-    return key, True
+    is_new = write_once(file, secrets.token_hex(KEY_BYTES))
+    if file.stat().st_uid == os.getuid():  # whoever mounted the volume may have changed its owner
+        keep_private(file)
+    return read_key(file), is_new
