@@ -20,8 +20,10 @@ from tests.rig.tls import Authority
 from tests.rig.token_endpoint import TokenEndpoint, refusal, tokens
 from worker.login.advice import DECLINED, RAN_OUT
 from worker.login.credential import CredentialUnavailable, PasswordSource, Token
-from worker.login.oauth import OAuthConfig, OAuthSource, _Wire
+from worker.login.oauth import OAuthSource
+from worker.login.registration import OAuthConfig
 from worker.login.token_cache import NAME
+from worker.login.token_endpoint import Wire
 from worker.mailbox.errors import LoginFailed
 from worker.mailbox.login_failures import FailureClass
 
@@ -624,7 +626,7 @@ def test_a_password_that_nobody_let_in_isnt_counted(authority: Authority, tmp_pa
 def test_what_has_left_has_left_though_a_later_request_finds_nobody(
     endpoint: TokenEndpoint, authority: Authority
 ) -> None:
-    wire = _Wire(OAuthConfig(tenant="t", client_id="c", ca_file=authority.ca_file))
+    wire = Wire(OAuthConfig(tenant="t", client_id="c", ca_file=authority.ca_file))
     endpoint.answers = [(400, {})]
     wire.post(f"{endpoint.url}/tenant/token")
     with pytest.raises(requests.ConnectionError):

@@ -11,8 +11,9 @@ from worker.login.credential import CredentialSource, PasswordSource
 from worker.login.guard import Guard
 from worker.login.history import Rules
 from worker.login.mutex import AttemptMutex
-from worker.login.oauth import Flow, OAuthConfig, OAuthSource
+from worker.login.oauth import Flow, OAuthSource
 from worker.login.password_policy import policy_named
+from worker.login.registration import OAuthConfig
 from worker.login.telling import Notify
 from worker.login.witness import Witness
 from worker.logs.who import actor as person
