@@ -2,10 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from worker.journal.attempts import AttemptLedger, History, KnownCredential
-from worker.login.advice import moment
 from worker.login.backoff import Lockout
 from worker.login.password_policy import Age, age_of
 from worker.login.standing import Standing, State, stand
@@ -17,35 +15,12 @@ POLICY = "policy"
 
 @dataclass(frozen=True, slots=True)
 class LoginStatus:
-    """The login and the password as `status --json` shows them. detail: the policy's rules that the password breaks."""
+    """The login and the password, as the guard sees them. detail: the policy's rules that the password breaks."""
 
     standing: Standing
     rules: Lockout
     age: Age | None
     detail: str | None = None
-
-    def login(self) -> dict[str, Any]:
-        """The object `login`."""
-        return {
-            "state": str(self.standing.state),
-            "failures": self.standing.failures,
-            "threshold": self.rules.threshold,
-            "reserve": self.rules.reserve,
-            "remaining": self.standing.remaining,
-            "remaining_for_credential": self.standing.remaining_for_credential,
-            "next_attempt_at": None if self.standing.next_at is None else moment(self.standing.next_at),
-            "reason": None if self.standing.reason is None else str(self.standing.reason),
-        }
-
-    def password(self) -> dict[str, Any]:
-        """The object `password`; all null while no password is known, as with OAuth."""
-        if self.age is None:
-            return {"changed_at": None, "expires_at": None, "days_left": None}
-        return {
-            "changed_at": moment(self.age.changed_at),
-            "expires_at": moment(self.age.expires_at),
-            "days_left": self.age.days_left,
-        }
 
 
 def login_status(

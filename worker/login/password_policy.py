@@ -18,9 +18,8 @@ _SHORTEST_NAME: Final = 3
 
 @dataclass(frozen=True, slots=True)
 class PasswordPolicy:
-    """A named set of rules. complexity: the rules besides the length."""
+    """A set of rules. complexity: the rules besides the length."""
 
-    name: str
     length: int
     complexity: bool
 
@@ -51,9 +50,9 @@ def policy_named(name: Literal["nhsmail", "application-account", "off"]) -> Pass
 
 
 _POLICIES: Final = {
-    "nhsmail": PasswordPolicy("nhsmail", 8, complexity=True),
-    "application-account": PasswordPolicy("application-account", 20, complexity=True),
-    "off": PasswordPolicy("off", 0, complexity=False),
+    "nhsmail": PasswordPolicy(8, complexity=True),
+    "application-account": PasswordPolicy(20, complexity=True),
+    "off": PasswordPolicy(0, complexity=False),
 }
 
 

@@ -16,7 +16,7 @@ from worker.journal.database import JournalUnavailable
 from worker.login.advice import Help, advise, moment, what_happened
 from worker.login.backoff import Lockout
 from worker.login.credential import Auth, Credential, Password, Token
-from worker.login.password_policy import DAY, policy_named
+from worker.login.password_policy import DAY, Age, policy_named
 from worker.login.refusals import (
     Cooling,
     CredentialRefused,
@@ -679,25 +679,21 @@ def test_without_a_policy_anything_is_sent() -> None:
 def test_a_passwords_age_runs_from_when_it_was_first_seen() -> None:
     world = World()
     guard, begun = world.processes[0][1], world.now
-    assert guard.status().password() == {"changed_at": None, "expires_at": None, "days_left": None}
+    assert guard.status().age is None
     guard.check_age()
     world.login(0)
     world.now += 10 * DAY
     world.login(0)
-    assert guard.status().password() == {
-        "changed_at": moment(begun),
-        "expires_at": moment(begun + 90 * DAY),
-        "days_left": 80,
-    }
+    assert guard.status().age == Age(begun, begun + 90 * DAY, 80)
     world.server.password = world.configured = "Right-Password-1"
     world.login(0)
-    assert guard.status().password()["days_left"] == 90
+    assert guard.status().age == Age(world.now, world.now + 90 * DAY, 90)
 
 
 def test_a_passwords_age_may_be_set() -> None:
     world = World(changed=START - 5 * DAY, max_age=30 * DAY)
     guard = world.processes[0][1]
-    assert guard.status().password()["days_left"] == 25
+    assert guard.status().age == Age(world.now - 5 * DAY, world.now + 25 * DAY, 25)
     world.now += 20 * DAY
     guard.check_age()
     assert world.events == [("password.expiring", {"days_left": 5, "expires_at": moment(world.now + 5 * DAY)})]
@@ -828,26 +824,10 @@ def test_status_has_the_contracts_fields() -> None:
     begun = world.now
     with pytest.raises(LoginFailed):
         world.login(0, "rejected")
-    assert world.processes[1][1].status().login() == {
-        "state": "cooling",
-        "failures": 1,
-        "threshold": 12,
-        "reserve": 4,
-        "remaining": 7,
-        "remaining_for_credential": 4,
-        "next_attempt_at": moment(begun + 60),
-        "reason": "rejected",
-    }
-    assert World().processes[0][1].status().login() == {
-        "state": "ready",
-        "failures": 0,
-        "threshold": 12,
-        "reserve": 4,
-        "remaining": 8,
-        "remaining_for_credential": 5,
-        "next_attempt_at": None,
-        "reason": None,
-    }
+    found = world.processes[1][1].status()
+    assert found.standing == Standing(State.COOLING, 1, 7, 4, begun + 60, F.REJECTED)
+    assert (found.rules.threshold, found.rules.reserve) == (12, 4)
+    assert World().processes[0][1].status().standing == Standing(State.READY, 0, 8, 5)
 
 
 REASONS = [*Reason, *F]
@@ -1352,13 +1332,14 @@ def test_status_is_about_what_would_be_sent() -> None:
     with pytest.raises(LoginFailed):
         send(world, LoginFailed(failure(F.DISABLED, "token")))
     for guard in (world.processes[0][1], world.start()[1]):
-        assert guard.status().login()["state"] == "halted"
-        assert guard.status().login()["reason"] == "disabled"
-        assert guard.status().password()["days_left"] == 90
+        found = guard.status()
+        assert (found.standing.state, found.standing.reason) == (State.HALTED, F.DISABLED)
+        assert found.age is not None
+        assert found.age.days_left == 90
     tokens.password = None
     tokens.identity = "application"
     send(world)
-    assert world.processes[0][1].status().password()["days_left"] is None
+    assert world.processes[0][1].status().age is None
 
 
 def test_another_way_of_logging_in_ends_a_halt_that_was_about_the_former() -> None:

@@ -7,8 +7,8 @@ from worker.journal.attempts import SUCCEEDED
 from worker.login.backoff import Lockout
 from worker.login.credential import Token
 from worker.login.login_status import POLICY, LoginStatus, kind_of, login_status
-from worker.login.password_policy import DAY
-from worker.login.standing import State
+from worker.login.password_policy import DAY, Age
+from worker.login.standing import Standing, State
 from worker.mailbox.login_failures import FailureClass
 
 NOW = 1_800_000_000.0
@@ -41,9 +41,9 @@ def test_tokens_have_their_own_limit() -> None:
 
 
 def test_a_password_that_isnt_fit_hides_no_failures() -> None:
-    found = status(ledger("password", rejected=2, ago=1.0, refused="it is too short")).login()
-    assert (found["state"], found["reason"], found["next_attempt_at"]) == ("halted", POLICY, None)
-    assert (found["failures"], found["remaining"], found["remaining_for_credential"]) == (2, 6, 3)
+    found = status(ledger("password", rejected=2, ago=1.0, refused="it is too short"))
+    assert found.standing == Standing(State.HALTED, 2, 6, 3, None, POLICY)
+    assert found.detail == "it is too short"
 
 
 def answered(found: MemoryLedger, kind: str, outcome: str, wait: float | None = None) -> None:
@@ -68,23 +68,23 @@ def test_a_password_waits_as_asked_though_a_token_got_in_meanwhile() -> None:
 
 
 def test_a_password_is_as_old_as_the_settings_say_or_as_first_seen() -> None:
-    assert status(ledger("password")).password()["days_left"] == 80
-    assert status(ledger("password"), changed=NOW - 20 * DAY).password()["days_left"] == 70
+    assert status(ledger("password")).age == Age(NOW - 10 * DAY, NOW + 80 * DAY, 80)
+    set_by_hand = Age(NOW - 20 * DAY, NOW + 70 * DAY, 70)
+    assert status(ledger("password"), changed=NOW - 20 * DAY).age == set_by_hand
     nobody_yet = MemoryLedger(Store(), Process())
-    assert status(nobody_yet, changed=NOW - 20 * DAY).password()["days_left"] == 70
-    assert status(nobody_yet).password()["days_left"] is None
+    assert status(nobody_yet, changed=NOW - 20 * DAY).age == set_by_hand
+    assert status(nobody_yet).age is None
 
 
 def test_a_token_has_no_password_and_so_no_age() -> None:
-    expected = {"changed_at": None, "expires_at": None, "days_left": None}
-    assert status(ledger("token")).password() == expected
-    assert status(ledger("token"), changed=NOW - 20 * DAY).password() == expected
+    assert status(ledger("token")).age is None
+    assert status(ledger("token"), changed=NOW - 20 * DAY).age is None
 
 
 def test_a_success_is_in_no_way_a_failure() -> None:
     found = ledger("password", rejected=1)
     found.store.records[0] = replace(found.store.records[0], outcome=SUCCEEDED, counts=False)
-    assert status(found).login()["failures"] == 0
+    assert status(found).standing.failures == 0
 
 
 def test_a_token_is_sent_for_its_user() -> None:
