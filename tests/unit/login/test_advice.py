@@ -1,13 +1,27 @@
-"""What a person is told who changes, signs in or resets; what they are told of a standing is in `test_guard`."""
+"""What a person is told: of a standing, of a password that breaks the policy, of a sign-in, of a reset."""
 
+import time
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from tests.unit.login.world import ACCOUNT
 from worker.commands.failures import sign_in_code
-from worker.login.advice import DECLINED, RAN_OUT, Help, last_attempt, not_signed_in, refusal, reset_again
-from worker.login.standing import Standing, State
+from worker.login.advice import (
+    DECLINED,
+    RAN_OUT,
+    Help,
+    advise,
+    last_attempt,
+    moment,
+    not_signed_in,
+    refusal,
+    reset_again,
+    what_happened,
+)
+from worker.login.backoff import Lockout
+from worker.login.standing import Reason, Standing, State
 from worker.mailbox.login_failures import FailureClass, LoginFailure, failure
 
 F = FailureClass
@@ -109,3 +123,144 @@ def test_a_reset_again_may_lock_the_account() -> None:
     assert "attempts anew, and the server may not have forgotten" in text
     assert "the account could be locked. If it is known to be unlocked, and the password to be right, " in text
     assert text.endswith("repeat the command with --again.")
+
+
+# -- of a standing -----------------------------------------------------------------------------------------------------
+
+
+REASONS = [*Reason, *F]
+
+
+@pytest.mark.parametrize("reason", REASONS)
+def test_every_reason_has_its_sentence(reason: str) -> None:
+    assert what_happened(reason) != what_happened(None) == "The login hasn't succeeded yet."
+
+
+@pytest.mark.parametrize(
+    ("reason", "part"),
+    [
+        (Reason.BUDGET, "login reset"),
+        (Reason.JOURNAL, "login reset"),
+        (Reason.CREDENTIAL, "Put the right password"),
+        (Reason.UNANSWERED, "Put the right password"),
+        (F.AMBIGUOUS, "Put the right password"),
+        (F.LOCKED, "Ask the LA on 1234 to unlock"),
+        (F.DISABLED, "Ask the LA on 1234 to unlock or enable"),
+        (F.EXPIRED, "Change the password."),
+        (F.CONFIGURATION, "NHSmail's mailboxes need OAuth 2.0"),
+        (F.PROTOCOL, "ring 5678|5678 answers questions about the connection"),
+        (F.LOST_AFTER_SENDING, "ring 5678 about the connection"),
+        (Reason.TOKEN, "may read this mailbox"),
+        (F.TOKEN_REJECTED, "may read this mailbox"),
+        (F.SIGN_IN_AGAIN, "login authorise"),
+    ],
+)
+def test_each_halt_says_whom_to_ask(reason: str, part: str) -> None:
+    halted = Standing(State.HALTED, 0, 8, 5, None, reason)
+    text = advise(halted, Lockout(), Help("the LA on 1234", "5678"), account=ACCOUNT)
+    assert any(one in text for one in part.split("|"))
+    assert "No further attempt is made by itself." in text
+    assert "Failed attempts" not in text
+
+
+RESET = "login reset"
+RUN = "run `nhsmail-worker login reset --reason …`."
+AUTHORISE = "login authorise"
+NO_COUNT = "no password was sent"
+HALT = "No further attempt is made by itself."
+ASK = "5678 answers questions about the connection."
+ADVICE: list[tuple[dict[str, Any], tuple[str, ...], tuple[str, ...]]] = [
+    # of the standing and the way to log in, what is said, and what isn't
+    ({"reason": F.EXPIRED}, ("the LA on 1234", "Change the password.", "password file"), (RESET, AUTHORISE)),
+    ({"reason": F.EXPIRED, "auth": "oauth2-device"}, ("the LA on 1234", AUTHORISE), (RESET, "password file")),
+    ({"reason": F.EXPIRED, "auth": "oauth2-client"}, ("the LA on 1234", RESET), (AUTHORISE, "password file")),
+    ({"reason": F.EXPIRED, "auth": "oauth2-password"}, ("the LA on 1234", "password file"), (RESET, AUTHORISE)),
+    (
+        {"reason": F.CONFIGURATION, "said": "AADSTS7000222", "auth": "oauth2-client"},
+        (
+            "client secret has expired",
+            "the LA on 1234",
+            "new one. Put it into the file that `client_secret_file` names",
+        ),
+        (RESET, "way of logging in"),
+    ),
+    (
+        {"reason": F.CONFIGURATION, "said": "AADSTS7000222", "auth": "oauth2-client", "needs_restart": True},
+        ("client secret has expired", "new one. Put it into the worker's environment and restart it"),
+        (RESET, "client_secret_file"),
+    ),
+    (
+        {"reason": F.CONFIGURATION, "said": "AADSTS7000215", "auth": "oauth2-client"},
+        ("client secret isn't the right one", "client_secret_file"),
+        (RESET,),
+    ),
+    (
+        {"reason": F.CONFIGURATION},
+        (f"{HALT} Set `auth`", "OAuth 2.0 today, and restart", "tried at once", "The LA on 1234 knows", ASK),
+        (RESET,),
+    ),
+    (
+        {"reason": F.CONFIGURATION, "said": "tenant", "auth": "oauth2-device"},
+        (f"{HALT} Check `auth` under `[account]`, and the application's tenant", "[account.oauth]", "tried at once"),
+        (RESET, "need OAuth"),
+    ),
+    *(
+        ({"reason": F.CONFIGURATION, "said": said, "auth": "oauth2-password"}, (said, "the LA on 1234", RESET), ())
+        for said in ("AADSTS50076", "AADSTS50079", "AADSTS53003", "AADSTS65001")
+    ),
+    ({"reason": F.PROTOCOL}, (f"{HALT} Check `host`", "version of the worker; 5678", RESET), ("OAuth 2.0",)),
+    ({"reason": F.SIGN_IN_AGAIN, "auth": "oauth2-device"}, (AUTHORISE,), (RESET,)),
+    ({"reason": F.SIGN_IN_AGAIN, "auth": "oauth2-client"}, ("still registered", RESET), (AUTHORISE,)),
+    (
+        {"reason": F.SIGN_IN_AGAIN, "auth": "oauth2-password"},
+        (f"Sign in as {ACCOUNT} with a browser", "password", RESET),
+        (AUTHORISE,),
+    ),
+    *(
+        ({"reason": reason, "kind": "token"}, (NO_COUNT, "ring 5678"), ("counts as failed", "password file", RESET))
+        for reason in (F.LOST_AFTER_SENDING, Reason.UNANSWERED)
+    ),
+    *(
+        ({"reason": reason, "kind": "token", "auth": "oauth2-client"}, ("may read this mailbox", f"then {RUN}"), ())
+        for reason in (Reason.TOKEN, F.TOKEN_REJECTED)
+    ),
+    ({"reason": F.AMBIGUOUS, "kind": "token"}, (NO_COUNT, "may read", RESET), ("counts as failed", "password file")),
+    ({"reason": F.LOST_AFTER_SENDING}, ("counts as failed",), (NO_COUNT,)),
+    ({"reason": Reason.UNANSWERED}, ("counts as failed", "password file"), (NO_COUNT,)),
+]
+
+
+@pytest.mark.parametrize(("given_", "said", "unsaid"), ADVICE)
+def test_advice_fits_the_way_of_logging_in(
+    given_: dict[str, Any], said: tuple[str, ...], unsaid: tuple[str, ...]
+) -> None:
+    of_standing = {name: given_[name] for name in given_ if name in {"reason", "kind", "said"}}
+    rest = {name: given_[name] for name in given_ if name not in of_standing}
+    halted = Standing(State.HALTED, 0, 8, 5, **of_standing)
+    text = advise(halted, Lockout(), Help("the LA on 1234", "5678"), account=ACCOUNT, **rest)
+    assert [part for part in said if part not in text] == []
+    assert [part for part in unsaid if part in text] == []
+
+
+def test_a_token_that_may_mean_anything_asks_for_no_reset_while_it_cools() -> None:
+    cooling = Standing(State.COOLING, 0, 8, 2, 1.0, F.AMBIGUOUS, kind="token")
+    assert RESET not in advise(cooling, Lockout(), Help(), account=ACCOUNT, auth="oauth2-client")
+
+
+@pytest.mark.parametrize("reason", [F.THROTTLED, F.UNAVAILABLE, F.LOST_BEFORE_SENDING])
+def test_passing_troubles_ask_nothing_of_a_person(reason: str) -> None:
+    cooling = Standing(State.COOLING, 0, 8, 5, 1.0, reason)
+    assert advise(cooling, Lockout(), Help(), account=ACCOUNT) == (
+        f"{what_happened(reason)} No mail of {ACCOUNT} is read meanwhile; it is safe in the mailbox. "
+        "The next attempt comes at 1970-01-01T00:00:01Z."
+    )
+
+
+def test_times_are_told_in_utc_wherever_the_host_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    try:
+        assert moment(1_800_000_000.0) == "2027-01-15T08:00:00Z"
+    finally:
+        monkeypatch.undo()
+        time.tzset()

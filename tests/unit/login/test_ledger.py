@@ -13,7 +13,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.unit.login.world import MemoryLedger, Store, World
+from tests.unit.login.memory import MemoryLedger, Store
+from tests.unit.login.world import World
 from worker.journal.attempts import CONNECTION, DOUBT, RESET, SUCCEEDED, AttemptLedger, History, Overtaken, _moved
 from worker.journal.database import Database, JournalUnavailable
 from worker.journal.schema import metadata

@@ -2,7 +2,8 @@
 
 from dataclasses import replace
 
-from tests.unit.login.world import ACCOUNT, MemoryLedger, Process, Store
+from tests.unit.login.memory import MemoryLedger, Process, Store
+from tests.unit.login.world import ACCOUNT
 from worker.journal.attempts import SUCCEEDED
 from worker.login.backoff import Lockout
 from worker.login.credential import Token

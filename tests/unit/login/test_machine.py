@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
+from tests.unit.login.memory import Killed, Store
 from tests.unit.login.world import (
     ANSWERS,
     HALTS,
@@ -16,8 +17,6 @@ from tests.unit.login.world import (
     TOKEN_ANSWERS,
     TOKEN_COUNTING,
     TOKEN_HALTS,
-    Killed,
-    Store,
     TokenCandidate,
     World,
 )

@@ -5,7 +5,8 @@ from contextlib import suppress
 
 import pytest
 
-from tests.unit.login.world import Beside, Store, World
+from tests.unit.login.memory import Beside, Store
+from tests.unit.login.world import World
 from worker.journal.database import JournalUnavailable
 from worker.login.backoff import Lockout
 from worker.login.mutex import AttemptInProgress
