@@ -62,4 +62,4 @@ def _polling(place: Workplace) -> Iterator[Cycle]:
             yield cycle
         finally:
             engine.hold.end(1.0)
-            engine.hands.close()
+            engine.pool.close()

@@ -23,9 +23,9 @@ from typing import Any, Literal, Self, TypeVar
 from pydantic import BaseModel
 
 from worker.classify import classify
-from worker.handling.failure import came_of
-from worker.handling.handler import root_of
-from worker.handling.loading import Handler
+from worker.handling.failure import CallFailure
+from worker.handling.foreign_code import root_of
+from worker.handling.handler import Handler
 from worker.handling.own_settings import unknown, unknown_keys
 from worker.message.key import fingerprint
 from worker.message.message import Message
@@ -241,7 +241,7 @@ class Runner:
             state, raised = "error", error
             if self._show_errors:
                 _show(error)
-        after = came_of(raised).after if raised else None
+        after = CallFailure.of(raised).after if raised else None
         return Result(state, raised, after, time.perf_counter() - started, returned)
 
     def _build(self) -> Handler:

@@ -11,8 +11,8 @@ from tests.fakes.mailbox import FAILED, INBOX, JUNK, PROCESSED, FakeSession, Ser
 from worker.commands.wiring.assembly import JournalParts, MessageRules, assemble
 from worker.handling.call import Try
 from worker.handling.circuit import CircuitRules
-from worker.handling.gate import Keeper
-from worker.handling.loading import Handler
+from worker.handling.gate import Gate
+from worker.handling.handler import Handler
 from worker.handling.pool import Finished, InHand
 from worker.handling.stopwatch import Stopwatch
 from worker.journal.database import Database, JournalUnavailable
@@ -135,7 +135,7 @@ class FaultyRows:
 
 
 class SlowHands:
-    """`worker.handling.pool.Hands` without threads.
+    """`worker.handling.pool.Pool` without threads.
 
     `hold`: messages are given back only when somebody waits; `hung`: never.
     """
@@ -390,12 +390,12 @@ class World:
         messages: Any = FaultyRows(self.journal, self.faults, self)
         tries: Any = FaultyRows(self.tries, self.faults, self)
         places: Any = FaultyRows(self.places, self.faults, self)
-        self.keepers = {name: self._keeper(name) for name in ("archive", "notify")} if self.pause_after else {}
+        self.gates = {name: self._gate(name) for name in ("archive", "notify")} if self.pause_after else {}
         self.turns = Turns(
             messages=messages,
             tries=tries,
             clock=self.clock,
-            circuits={name: keeper.circuit for name, keeper in self.keepers.items()},
+            circuits={name: gate.circuit for name, gate in self.gates.items()},
             ordered=["all"] if self.ordered else [],
         )
         layout = Layout(self.watched_folders, JUNK)
@@ -575,8 +575,8 @@ class World:
             _Routes(),
             {Path.CLEAN: handlers, Path.JUNK: junk},
             self.clock,
-            keepers=self.keepers,
-            routed=self.turns.routed,
+            gates=self.gates,
+            route_observer=self.turns,
         )
 
         def try_or_die(message: Message, already_done: Collection[str]) -> Outcome:
@@ -586,8 +586,8 @@ class World:
 
         return try_or_die
 
-    def _keeper(self, name: str) -> Keeper:
-        return Keeper(
+    def _gate(self, name: str) -> Gate:
+        return Gate(
             name,
             circuit=CircuitRules(self.pause_after, (30.0, 120.0)),
             concurrency=None,

@@ -22,7 +22,7 @@ from typing import Any
 
 import handlers.archive
 from handlers.archive import Archive
-from worker.handling.loading import Handler
+from worker.handling.handler import Handler
 from worker.journal.database import Database
 from worker.mailbox.imap_client import Client, Wire
 

@@ -34,7 +34,7 @@ def route_explain(config: Path | None, eml: Path, folder: str | None, *, as_json
     """Which route takes the message in a file, and why; end with 1 if it would be a dead letter. No connection."""
     from worker.cli.tables import print_explanation
     from worker.commands.explain import Fate, explain, read_message
-    from worker.handling.loading import missing_handlers
+    from worker.handling.lookup import missing_handlers
 
     settings = settings_alone(config)
     with _readable(eml):

@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from worker.commands.explain import read_message
-from worker.handling.handler import lines_of, root_of, words_of
-from worker.handling.loading import ENTRY_POINTS, Handler, load_handler
+from worker.handling.foreign_code import lines_of, root_of, words_of
+from worker.handling.handler import Handler
+from worker.handling.loading import load_handler
+from worker.handling.lookup import ENTRY_POINTS
 from worker.settings.routes import HandlerSettings
 from worker.settings.tree import Settings
 from worker.testing import Result, Runner

@@ -1,8 +1,8 @@
 """The command `check`: the configuration, and with `--connect` one login and the folders."""
 
 from worker.commands.context import Context
-from worker.commands.wiring.from_settings import router_of
 from worker.handling.loading import load_handlers
+from worker.handling.routing.shadowed import unreachable
 from worker.mailbox.folders import missing
 
 
@@ -21,8 +21,8 @@ def check(context: Context) -> list[str]:
         f"The configuration is sound: {account.address} at {account.host}:{account.port}, "
         f"{len(settings.routes)} route(s), state in {settings.state.dir}."
     )
-    unreachable = router_of(settings).unreachable()
-    return [sound, *(f"Route '{rule.route}' can never match: {rule.reason}." for rule in unreachable)]
+    never = unreachable(settings.routes)
+    return [sound, *(f"Route '{rule.route}' can never match: {rule.reason}." for rule in never)]
 
 
 def before_connecting(context: Context) -> str:

@@ -82,7 +82,7 @@ def run(context: Context, end: Ending) -> ExitCode:
                 stop()
 
             received = schedule.run(engine.cycle, engine.hold.heartbeat, end, ending=ending)
-    engine.hands.close()
+    engine.pool.close()
     listener.stopped(code=ExitCode.DONE, reason=received.name)
     background.close()
     log.info("worker.stopped")
@@ -136,7 +136,7 @@ def _once(context: Context, progress: Drain, drained: Drained) -> Summary:
     else:
         return summary
     finally:
-        engine.hands.close()
+        engine.pool.close()
         listener.stopped(code=code, reason=reason)
 
 

@@ -7,10 +7,11 @@ from collections.abc import Callable, Collection, Mapping
 from datetime import timedelta
 from typing import Protocol
 
-from worker.handling.failure import Elsewhere, came_of
-from worker.handling.gate import Keeper
+from worker.handling.failure import CallFailure, RemoteFailure
+from worker.handling.gate import Gate
 from worker.handling.handler import Handler
-from worker.handling.output import Guests
+from worker.handling.handler_observer import HandlerObserver, Unobserved
+from worker.handling.output import OutputCapture
 from worker.logs import get_logger
 from worker.logs.exceptions import class_of
 from worker.message.message import Message
@@ -29,6 +30,13 @@ class Routes(Protocol):
         """The names of the routes that take it, one at least, each with its handlers; all in order."""
 
 
+class RouteObserver(Protocol):
+    """Told of each message's routes, before its handlers are called; from the pool's threads."""
+
+    def routed(self, key: str, routes: Collection[str], /) -> None:
+        """The message with this key goes by these routes."""
+
+
 STAND_IN_WAIT = timedelta(minutes=10)
 """How long until a stand-in is looked at again: the message itself may have come by then."""
 
@@ -43,25 +51,24 @@ class Try:
         routes: Routes,
         handlers: Mapping[Path, Mapping[str, Handler]],
         monotonic: Callable[[], float],
-        handled: Callable[[str, str, float], None] = lambda _handler, _outcome, _seconds: None,
         *,
-        keepers: Mapping[str, Keeper] | None = None,
-        routed: Callable[[str, Collection[str]], None] = lambda _key, _routes: None,
-        guests: Guests | None = None,
+        observer: HandlerObserver | None = None,
+        route_observer: RouteObserver | None = None,
+        gates: Mapping[str, Gate] | None = None,
+        output: OutputCapture | None = None,
     ) -> None:
         """handlers: by name, of each path its own, so that from junk no handler of clean mail can be reached.
 
-        handled: told of each handler's call: its name, done, retry, reject or error, and the seconds it took.
-        keepers: by the handlers' names; a handler without one is called at any time. routed: told of each message's
-        key and routes, before its handlers are called. guests: knows whose code a thread runs.
+        gates: by the handlers' names; a handler without one is called at any time. output: knows whose code a thread
+        runs.
         """
         self._routes = routes
         self._handlers = handlers
         self._monotonic = monotonic
-        self._handled = handled
-        self._keepers = keepers or {}
-        self._routed = routed
-        self._guests = guests or Guests()
+        self._observer = observer or Unobserved()
+        self._route_observer = route_observer
+        self._gates = gates or {}
+        self._output = output or OutputCapture()
 
     def __call__(self, message: Message, already_done: Collection[str]) -> Outcome:
         """What this try came to.
@@ -74,59 +81,62 @@ class Try:
                 return Outcome(State.PENDING, reason=Reason.PLACEHOLDER.stored(message.stand_in), after=STAND_IN_WAIT)
             routes = self._routes.handlers_for(message)
         except MessageError as error:
-            return Outcome(State.FAILED, reason=f"unparsed:{came_of(error).kind}")
+            return Outcome(State.FAILED, reason=f"unparsed:{CallFailure.of(error).kind}")
         except Exception as error:
             log.exception("message.not_routed")
             return Outcome(State.PENDING, reason=f"route:{class_of(error).__name__}")
-        self._routed(message.key, [route for route, _ in routes])
+        if self._route_observer is not None:
+            self._route_observer.routed(message.key, [route for route, _ in routes])
         done: list[str] = []
         for route, name in ((route, name) for route, names in routes for name in names):
             if name in already_done:
                 continue
-            failure = self._kept(name, message, tuple(done), route)
+            failure = self._through_gate(name, message, tuple(done), route)
             if failure is not None:
                 return failure
             done.append(name)
         return Outcome(_DONE[message.path], done=tuple(done), route=routes[0][0])
 
-    def _kept(self, name: str, message: Message, done: tuple[str, ...], route: str) -> Outcome | None:
-        """As `_call`, where the handler's keeper lets the message in."""
-        keeper = self._keepers.get(name)
-        if keeper is None:
+    def _through_gate(self, name: str, message: Message, done: tuple[str, ...], route: str) -> Outcome | None:
+        """As `_call`, where the handler's gate lets the message in."""
+        gate = self._gates.get(name)
+        if gate is None:
             return self._call(name, message, done, route)[1]
-        with keeper.room(done):
-            if (wait := keeper.held(message.key)) is not None:
+        with gate.room(done):
+            if (wait := gate.held(message.key)) is not None:
                 reason = Reason.PAUSED.stored(name)
                 return Outcome(State.PENDING, done=done, reason=reason, after=wait, route=route, held=True)
             word = "nothing"
             try:
-                with keeper.watching(message.key):
+                with gate.timed(message.key):
                     word, outcome = self._call(name, message, done, route)
             finally:
-                keeper.came_to(word, message.key)
+                gate.call_ended(word, message.key)
             return outcome
 
     def _call(self, name: str, message: Message, done: tuple[str, ...], route: str) -> tuple[str, Outcome | None]:
         """How it ended, in a word; and None when the handler returned, else what became of the message."""
         started = self._monotonic()
         try:
-            with self._guests.at_work(name):
+            with self._output.running(name):
                 self._handlers[message.path][name](message)
         except BaseException as error:  # whatever a handler raises must not take its thread with it
-            came = came_of(error)
-            if came.word == "error" and isinstance(error, Elsewhere):
-                log.error("handler.failed", handler=name, error=came.kind, where=came.where)
-            elif came.word == "error":
+            failure = CallFailure.of(error)
+            if failure.word == "error" and isinstance(error, RemoteFailure):
+                log.error("handler.failed", handler=name, error=failure.kind, where=failure.where)
+            elif failure.word == "error":
                 log.error("handler.failed", handler=name, exc_info=error)
             seconds = self._monotonic() - started
         else:
             seconds = self._monotonic() - started
             log.debug("handler.done", handler=name, seconds=seconds)
-            self._handled(name, "done", seconds)
+            self._observer.handled(name, "done", seconds)
             return "done", None
-        self._handled(name, "error" if came.word == "unreadable" else came.word, seconds)
-        if came.word == "unreadable":
-            reason, state = f"unparsed:{came.kind}", State.FAILED
+        self._observer.handled(name, "error" if failure.word == "unreadable" else failure.word, seconds)
+        if failure.word == "unreadable":
+            reason, state = f"unparsed:{failure.kind}", State.FAILED
         else:
-            reason, state = f"{name}:{came.kind}", State.FAILED if came.word == "reject" else State.PENDING
-        return came.word, Outcome(state, done=done, reason=reason, after=came.after, failed_handler=name, route=route)
+            reason, state = f"{name}:{failure.kind}", State.FAILED if failure.word == "reject" else State.PENDING
+        return failure.word, Outcome(
+            state, done=done, reason=reason, after=failure.after, failed_handler=name, route=route
+        )

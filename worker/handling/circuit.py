@@ -7,6 +7,7 @@ closes it. Its messages wait meanwhile, and no try of theirs is spent.
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 TRIAL_WAIT = 10.0
 """Seconds after which a message asks again, while another one is the trial."""
@@ -20,6 +21,16 @@ class CircuitRules:
     pauses: tuple[float, ...]
 
 
+class CircuitObserver(Protocol):
+    """Told when the handler isn't called any more, and when it is again."""
+
+    def opened(self, pause: float) -> None:
+        """A pause of so many seconds begins."""
+
+    def closed(self) -> None:
+        """The pauses are over."""
+
+
 class Circuit:
     """One handler's. Safe between threads; times are those of the clock that it is given."""
 
@@ -27,15 +38,11 @@ class Circuit:
         self,
         rules: CircuitRules,
         clock: Callable[[], float],
-        *,
-        opened: Callable[[float], None] = lambda _seconds: None,
-        closed: Callable[[], None] = lambda: None,
+        observer: CircuitObserver,
     ) -> None:
-        """opened: told of each pause, of so many seconds. closed: told of the end of the pauses."""
         self._rules = rules
         self._clock = clock
-        self._tell_opened = opened
-        self._tell_closed = closed
+        self._observer = observer
         self._lock = threading.Lock()
         self._failed: set[str] = set()
         self._pauses = 0
@@ -72,7 +79,7 @@ class Circuit:
             self._failed.clear()
             self._until, self._trial, self._pauses = None, None, 0
         if was_open:
-            self._tell_closed()
+            self._observer.closed()
 
     def failed(self, key: str) -> None:
         """The handler failed with this message, or is taking too long."""
@@ -90,9 +97,9 @@ class Circuit:
             pause = self._rules.pauses[min(self._pauses, len(self._rules.pauses) - 1)]
             self._pauses += 1
             self._until, self._trial = self._clock() + pause, None
-        self._tell_opened(pause)
+        self._observer.opened(pause)
 
-    def said_nothing(self, key: str) -> None:
+    def inconclusive(self, key: str) -> None:
         """What came of this message says nothing of the handler: another one may be the trial."""
         with self._lock:
             if self._trial == key:

@@ -1,4 +1,4 @@
-"""What a handler's call came to, by what it raised: a word of ours, the exception's class and never its text."""
+"""How a handler's call failed: a word of ours and the exception's class, never the exception's text."""
 
 from dataclasses import dataclass, fields
 from datetime import timedelta
@@ -9,17 +9,18 @@ from worker.message.mime.limits import Limits, MessageError, MessageOverLimit
 from worker.message.outcome import LONGEST_AFTER, Reject, Retry
 
 _LIMITS = {MessageOverLimit(field.name).word for field in fields(Limits)}
-"""The words of those errors that say more than their class; a handler may raise them with any other word."""
+"""The only `MessageError.word`s that are kept: a handler may raise the error with any text as its word."""
 
 Word = Literal["retry", "reject", "unreadable", "error"]
 WORDS: tuple[Word, ...] = get_args(Word)
 
 
 @dataclass(frozen=True, slots=True)
-class Came:
-    """word: what is to become of the message. kind: the exception's class. after: the soonest that it makes sense.
+class CallFailure:
+    """A handler's call that didn't return.
 
-    where: the line of code that raised it.
+    word: what to do with the message. kind: the exception's class. after: the wait that a `Retry` asked for.
+    where: the line of code that raised the exception.
     """
 
     word: Word
@@ -27,26 +28,27 @@ class Came:
     after: timedelta | None = None
     where: str | None = None
 
+    @staticmethod
+    def of(error: BaseException) -> "CallFailure":
+        """The failure that this exception stands for."""
+        if isinstance(error, RemoteFailure):
+            return error.failure
+        kind = class_of(error).__name__
+        if isinstance(error, Retry):
+            # A handler may set `after` to anything.
+            after = min(error.after, LONGEST_AFTER) if isinstance(error.after, timedelta) else None
+            return CallFailure("retry", kind, after)
+        if isinstance(error, Reject):
+            return CallFailure("reject", kind)
+        if isinstance(error, MessageError):
+            return CallFailure("unreadable", error.word if error.word in _LIMITS else kind)
+        frames = described(error)["frames"]
+        return CallFailure("error", kind, where=str(frames[-1]) if isinstance(frames, list) and frames else None)
 
-class Elsewhere(Exception):
-    """A handler raised this in another process. Has no text."""
 
-    def __init__(self, came: Came) -> None:
-        super().__init__(came.kind)
-        self.came = came
+class RemoteFailure(Exception):
+    """A handler's call failed in another process. The original exception and its text stay there."""
 
-
-def came_of(error: BaseException) -> Came:
-    """What became of the call that raised this."""
-    if isinstance(error, Elsewhere):
-        return error.came
-    kind = class_of(error).__name__
-    if isinstance(error, Retry):
-        # Handlers are other people's code: `after` may be anything.
-        return Came("retry", kind, min(error.after, LONGEST_AFTER) if isinstance(error.after, timedelta) else None)
-    if isinstance(error, Reject):
-        return Came("reject", kind)
-    if isinstance(error, MessageError):
-        return Came("unreadable", error.word if error.word in _LIMITS else kind)
-    frames = described(error)["frames"]
-    return Came("error", kind, where=str(frames[-1]) if isinstance(frames, list) and frames else None)
+    def __init__(self, failure: CallFailure) -> None:
+        super().__init__(failure.kind)
+        self.failure = failure

@@ -1,4 +1,4 @@
-"""Before each handler stands a keeper: how many messages it has at once, for how long, and whether it is called at all.
+"""Before each handler stands a gate: how many messages it has at once, for how long, and whether it is called at all.
 
 A handler is somebody else's code, and what it talks to may be down or slow. It must not take the others' share with it.
 """
@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 
 from worker.handling.circuit import Circuit, CircuitRules
+from worker.handling.handler_observer import HandlerObserver, Unobserved
 from worker.handling.stopwatch import Stopwatch
 from worker.logs import get_logger
 
@@ -19,13 +20,13 @@ log = get_logger()
 class Busy(Exception):
     """The handler has as many messages as it may have. Not an error: the message waits, and its thread is free.
 
-    done: the handlers that returned before. when_free: calls a function once the handler has room.
+    done: the handlers that returned before. slots: call a function once the handler has room.
     """
 
-    def __init__(self, done: tuple[str, ...], when_free: Callable[[Callable[[], bool]], None]) -> None:
+    def __init__(self, done: tuple[str, ...], slots: "Slots") -> None:
         super().__init__("the handler is busy")
         self.done = done
-        self.when_free = when_free
+        self.slots = slots
 
 
 class Slots:
@@ -47,7 +48,7 @@ class Slots:
                 return True
             return False
 
-    def give_back(self) -> None:
+    def release(self) -> None:
         """There is room for another one."""
         with self._lock:
             if self._free is not None:
@@ -69,7 +70,7 @@ class Slots:
             return self._waiting.popleft() if self._waiting else None
 
 
-class Keeper:
+class Gate:
     """One handler's. Safe between threads."""
 
     def __init__(
@@ -81,33 +82,28 @@ class Keeper:
         time_limit: float | None,
         stopwatch: Stopwatch,
         monotonic: Callable[[], float],
-        on_overdue: Callable[[str], None] = lambda _name: None,
+        observer: HandlerObserver | None = None,
     ) -> None:
-        """time_limit: s; None: the handler itself ends what takes too long. on_overdue: told of the handler's name."""
+        """time_limit: s; None: the handler itself ends what takes too long."""
         self.name = name
         self.slots = Slots(concurrency)
-        self.circuit = Circuit(
-            circuit,
-            monotonic,
-            opened=lambda pause: log.error("handler.paused", handler=name, wait=pause),
-            closed=lambda: log.info("handler.resumed", handler=name),
-        )
+        self.circuit = Circuit(circuit, monotonic, _PauseLog(name))
         self._time_limit = time_limit
         self._stopwatch = stopwatch
-        self._on_overdue = on_overdue
+        self._observer = observer or Unobserved()
 
     @contextmanager
     def room(self, done: tuple[str, ...]) -> Iterator[None]:
         """Room for one message, for as long as the block lasts. Raises `Busy` where there is none."""
         if not self.slots.take():
-            raise Busy(done, self.slots.when_free)
+            raise Busy(done, self.slots)
         try:
             yield
         finally:
-            self.slots.give_back()
+            self.slots.release()
 
     @contextmanager
-    def watching(self, key: str) -> Iterator[None]:
+    def timed(self, key: str) -> Iterator[None]:
         """The handler is at work on this message, for as long as the block lasts."""
         if self._time_limit is None:
             yield
@@ -120,16 +116,29 @@ class Keeper:
         wait = self.circuit.admit(key)
         return None if wait is None else timedelta(seconds=wait)
 
-    def came_to(self, word: str, key: str) -> None:
+    def call_ended(self, word: str, key: str) -> None:
         """What came of a call: done, retry, reject, error, unreadable; anything else says nothing."""
         if word in ("done", "reject"):
             self.circuit.succeeded()
         elif word in ("retry", "error"):
             self.circuit.failed(key)
         else:
-            self.circuit.said_nothing(key)
+            self.circuit.inconclusive(key)
 
     def _overdue(self, key: str) -> None:
         log.error("handler.overdue", handler=self.name, key=key, seconds=self._time_limit)
-        self._on_overdue(self.name)
+        self._observer.overdue(self.name)
         self.circuit.failed(key)
+
+
+class _PauseLog:
+    """Logs when a handler is paused, and when it is called again."""
+
+    def __init__(self, handler: str) -> None:
+        self._handler = handler
+
+    def opened(self, pause: float) -> None:
+        log.error("handler.paused", handler=self._handler, wait=pause)
+
+    def closed(self) -> None:
+        log.info("handler.resumed", handler=self._handler)

@@ -20,15 +20,15 @@ THREADS_TO_TELL = 20
 """Threads that one handler may leave running before that is told."""
 
 _here = threading.local()
-_MARK = "_nhsmail_guest"
+_MARK = "_nhsmail_handler"
 
 
-def guest() -> str | None:
+def running_handler() -> str | None:
     """The handler whose code this thread runs; None: it is ours."""
     return getattr(_here, "name", None) or getattr(threading.current_thread(), _MARK, None)
 
 
-class Guests:
+class OutputCapture:
     """What each handler printed, and its threads. Safe between threads."""
 
     def __init__(self) -> None:
@@ -39,7 +39,7 @@ class Guests:
         self._remove: list[Callable[[], None]] = []
 
     @contextmanager
-    def at_work(self, name: str) -> Iterator[None]:
+    def running(self, name: str) -> Iterator[None]:
         """This thread runs this handler's code for as long as the block lasts."""
         before = getattr(_here, "name", None)
         _here.name = name
@@ -49,7 +49,7 @@ class Guests:
             _here.name = before
             self._tell(name)
 
-    def heard(self, name: str, printed: int, threads: int) -> None:
+    def reported(self, name: str, printed: int, threads: int) -> None:
         """What a handler did in a process of its own: bytes printed just now, threads that it has left so far."""
         if printed:
             self.print(name, printed)
@@ -66,7 +66,7 @@ class Guests:
             real = getattr(sys, stream)
             if real is None:
                 continue
-            gated: Any = _Gate(real, self)
+            gated: Any = _CapturedStream(real, self)
             gate = io.TextIOWrapper(gated, "utf-8", "backslashreplace", write_through=True)
             gate.behind = real  # type: ignore[attr-defined]  # the log, which is ours in any thread, goes there
             setattr(sys, stream, gate)
@@ -85,7 +85,7 @@ class Guests:
 
     def _marking(self, start: Callable[[threading.Thread], None]) -> Callable[[threading.Thread], None]:
         def marked(thread: threading.Thread) -> None:
-            name = guest()
+            name = running_handler()
             if name is not None:
                 setattr(thread, _MARK, name)
                 with self._lock:
@@ -121,22 +121,22 @@ def _put_back(stream: str, real: TextIO, gate: TextIO) -> None:
         setattr(sys, stream, real)
 
 
-class _Gate(io.BufferedIOBase):
+class _CapturedStream(io.BufferedIOBase):
     """In place of a stream: passes on what is ours, and counts what a handler prints."""
 
-    def __init__(self, real: TextIO, guests: Guests) -> None:
+    def __init__(self, real: TextIO, output: OutputCapture) -> None:
         super().__init__()
         self._real = real
-        self._guests = guests
+        self._output = output
 
     def writable(self) -> bool:
         return True
 
     def write(self, data: Any) -> int:
         size = memoryview(data).nbytes
-        name = guest()
+        name = running_handler()
         if name is not None:
-            self._guests.print(name, size)
+            self._output.print(name, size)
         elif isinstance(self._real, io.TextIOWrapper):
             self._real.flush()
             self._real.buffer.write(data)
@@ -145,7 +145,7 @@ class _Gate(io.BufferedIOBase):
         return size
 
     def flush(self) -> None:
-        if guest() is None:
+        if running_handler() is None:
             with suppress(ValueError):  # the stream behind was closed first
                 self._real.flush()
 

@@ -9,15 +9,15 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from worker.handling.found import Found, raised_at, started, words_about
-from worker.handling.handler import Handler as Handler  # its name here is what others know it by
+from worker.handling.found import Found, fault_text
 from worker.handling.signature import own_model
+from worker.handling.startup import raised_at, started, words_about
 from worker.settings.disk import secret_file_faults
 from worker.settings.model import is_secret, is_text
 from worker.settings.routes import HandlerRules, HandlerSettings
 from worker.settings.secrets import read_secret
 from worker.settings.units import parse_duration, parse_size
-from worker.settings.wording import of, title, variable
+from worker.settings.wording import of, variable
 
 
 def read_own_settings(found: Found, table: HandlerSettings, file_mode: str, start: timedelta) -> None:
@@ -108,10 +108,6 @@ class _Secrets:
 
 def _keys(model: type[BaseModel]) -> dict[str, Any]:
     return {field.alias or name: field.annotation for name, field in model.model_fields.items()}
-
-
-def fault_text(name: str, key: str, text: str) -> str:
-    return f"{title(('handler', name, key) if key else ('handler', name))}: {text}"
 
 
 def _needs_a_table(name: str, error: ValidationError) -> str:

@@ -12,8 +12,10 @@ from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from typing import Protocol
 
 from worker.handling.gate import Busy
+from worker.handling.stopwatch import Stopwatch
 from worker.journal.records import Record
 from worker.logs import bound, get_logger
 from worker.logs.exceptions import class_of
@@ -28,9 +30,10 @@ ASK_AGAIN = 0.2
 
 @dataclass(frozen=True, slots=True)
 class InHand:
-    """A message that a thread has, or will have.
+    """A message that a thread has, or will have, or whose outcome waits to be collected.
 
-    size: bytes held in memory for it. done: handlers that returned before it was laid aside.
+    message: None where it needs no handler. size: bytes held in memory for it. done: handlers that returned before it
+    was laid aside.
     """
 
     record: Record
@@ -48,24 +51,48 @@ class Finished:
     outcome: Outcome
 
 
-class Hands:
+class Attempt(Protocol):
+    """One try at one message."""
+
+    def __call__(self, message: Message, already_done: Collection[str], /) -> Outcome:
+        """What it came to. already_done: handlers that returned at an earlier try.
+
+        Raises:
+            Busy: the message is to be laid aside.
+        """
+
+
+class StartPermission(Protocol):
+    """Whether work may begin."""
+
+    def may_begin(self) -> bool:
+        """Asked by every thread before each message; while it says no, none is begun."""
+
+
+class _Always:
+    """Work may begin at any time."""
+
+    def may_begin(self) -> bool:
+        return True
+
+
+class Pool:
     """Runs tries in threads. All methods but the threads' own are for one owner."""
 
     def __init__(
         self,
-        attempt: Callable[[Message, Collection[str]], Outcome],
+        attempt: Attempt,
         threads: int,
         *,
-        may_begin: Callable[[], bool] = lambda: True,
+        permission: StartPermission | None = None,
+        stopwatch: Stopwatch | None = None,
         on_finished: Callable[[], None] = lambda: None,
     ) -> None:
-        """may_begin: asked, in the threads, before each message; while it says no, none is begun.
-
-        on_finished: told, in the threads, that a message was given back.
+        """stopwatch: tells of threads whose calls are overdue. on_finished: told, in the threads, that a message is
+        back.
         """
         self._attempt = attempt
-        self._may_begin = may_begin
-        self._on_finished = on_finished
+        self._permission = permission or _Always()
         self._waiting: queue.SimpleQueue[InHand | None] = queue.SimpleQueue()
         self._finished: queue.SimpleQueue[tuple[InHand, Outcome] | None] = queue.SimpleQueue()
         self._in_hand: dict[int, InHand] = {}
@@ -76,8 +103,11 @@ class Hands:
         self._with: dict[int, InHand] = {}
         self._overdue: set[int] = set()
         self._threads = threads
+        self.on_finished = on_finished
         for _ in range(threads):
             self._start()
+        if stopwatch is not None:
+            stopwatch.tell(self)
 
     def __len__(self) -> int:
         return len(self._in_hand)
@@ -138,7 +168,7 @@ class Hands:
         self.drop_waiting()
         self._in_hand.clear()
 
-    def lost(self, thread: int) -> None:
+    def overdue(self, thread: int) -> None:
         """The call in this thread, by its identifier, takes too long: another thread takes its place.
 
         As many threads as the pool has may be replaced at a time: so much is held by calls that hang, at most.
@@ -185,32 +215,29 @@ class Hands:
 
     def _run(self) -> None:
         while (item := self._waiting.get()) is not None:
-            if self._is_let(item):
+            if item.message is not None and self._is_let(item):
                 self._with[threading.get_ident()] = item
-                self._handle(item)
+                self._handle(item, item.message)
                 del self._with[threading.get_ident()]
             del item  # a message may be large: not to be held while waiting for the next
             if self._was_replaced():
                 return
 
-    def _handle(self, item: InHand) -> None:
+    def _handle(self, item: InHand, message: Message) -> None:
         try:
             with bound(key=item.record.key):
-                outcome = self._attempt(
-                    item.message,  # type: ignore[arg-type] # interim
-                    {*item.already_done, *item.done},
-                )
+                outcome = self._attempt(message, {*item.already_done, *item.done})
         except Busy as busy:
             item.done.extend(busy.done)
             with self._lock:
                 self._aside[item.record.id] = item
-            busy.when_free(lambda: self._take_up(item))
+            busy.slots.when_free(lambda: self._take_up(item))
             return
         except BaseException as error:  # no memory, or a fault of ours: neither message nor thread may be lost by it
             log.error("worker.fault", exc_info=error)
             outcome = Outcome(State.PENDING, reason=f"fault:{class_of(error).__name__}")
         self._finished.put((item, replace(outcome, done=(*item.done, *outcome.done))))
-        self._on_finished()
+        self.on_finished()
 
     def _take_up(self, item: InHand) -> bool:
         """The handler that a message was laid aside for has room; false when it isn't wanted for it any more."""
@@ -236,7 +263,7 @@ class Hands:
             if self._in_hand.get(row) is not item:
                 return False
             self._held[row] = item
-        while not self._may_begin():
+        while not self._permission.may_begin():
             if self._held.get(row) is not item:
                 return False
             time.sleep(ASK_AGAIN)
@@ -245,6 +272,3 @@ class Hands:
                 return False
             del self._held[row]
             return True
-
-
-Pool = Hands

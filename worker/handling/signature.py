@@ -6,8 +6,6 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from worker.handling.handler import Handler as Handler  # its name here is what others know it by
-
 
 def misfits(target: Any) -> Iterator[str]:
     """Why this can't be a handler, however it is configured."""

@@ -3,6 +3,14 @@
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Protocol
+
+
+class OverdueObserver(Protocol):
+    """Told, from the stopwatch's thread, of every call that is overdue."""
+
+    def overdue(self, thread: int) -> None:
+        """The call in this thread, by its identifier, takes longer than it may."""
 
 
 class Stopwatch:
@@ -12,11 +20,15 @@ class Stopwatch:
         self._monotonic = monotonic
         self._changed = threading.Condition()
         self._calls: dict[object, tuple[float, int, Callable[[], None]]] = {}
+        self._observers: list[OverdueObserver] = []
         self._wakes_at = 0.0
         self._thread: threading.Thread | None = None
         self._ended = False
-        self.on_overdue: Callable[[int], None] = lambda _thread: None
-        """Told of the thread, by its identifier, in which a call is overdue."""
+
+    def tell(self, observer: OverdueObserver) -> None:
+        """From now on tell this one too of calls that are overdue."""
+        with self._changed:
+            self._observers.append(observer)
 
     @contextmanager
     def watch(self, limit: float, overdue: Callable[[], None]) -> Iterator[None]:
@@ -49,6 +61,7 @@ class Stopwatch:
                     if deadline <= now:
                         del self._calls[ticket]
                         overdue()
-                        self.on_overdue(thread)
+                        for observer in self._observers:
+                            observer.overdue(thread)
                 self._wakes_at = min((deadline for deadline, _, _ in self._calls.values()), default=now + 3600)
                 self._changed.wait(max(0.0, self._wakes_at - now))

@@ -1,34 +1,27 @@
-"""One try at one message: junk can't reach a handler of clean mail, whatever the rules say."""
+"""One try at one message: which handlers get it, and what is kept of what they raise."""
 
 from asyncio import CancelledError
-from collections.abc import Collection
-from datetime import UTC, datetime
+from collections.abc import Callable, Collection
+from datetime import UTC, datetime, timedelta
 from time import monotonic
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.unit.handling.world import Rules, attempt, raising
 from worker.handling.call import Try
-from worker.handling.loading import Handler
+from worker.handling.handler import Handler
 from worker.message.message import Message
+from worker.message.mime.limits import MessageOverLimit
 from worker.message.outcome import Reject, Retry, State
 from worker.message.verdict import Evidence, Path, Verdict
 
-RAW = b"From: a@lab.nhs.uk\r\nSubject: x\r\n\r\nhello\r\n"
+RAW = b"From: a@lab.nhs.uk\r\nSubject: secret words\r\n\r\nhello\r\n"
 
 
-class Rules:
-    """Rules that send every message to the handlers named, whatever its path."""
-
-    def __init__(self, names: tuple[str, ...]) -> None:
-        self._names = names
-
-    def handlers_for(self, message: Message) -> tuple[tuple[str, tuple[str, ...]], ...]:
-        return (("all", self._names),)
-
-
-def message(path: Path) -> Message:
+def message(path: Path = Path.CLEAN) -> Message:
     evidence = (Evidence("placement", None, "junk-folder", "it lies in the junk folder", counts=True),)
     verdict = Verdict(path, evidence if path is Path.JUNK else ())
     return Message(RAW, key="k", folder="INBOX", received_at=datetime(2026, 1, 1, tzinfo=UTC), verdict=verdict)
@@ -45,7 +38,7 @@ def test_no_rule_takes_a_message_to_a_handler_of_the_other_path(names: tuple[str
         for kind, known in ((Path.CLEAN, CLEAN), (Path.JUNK, JUNK))
     }
 
-    outcome = Try(Rules(names), handlers, monotonic)(message(path), ())
+    outcome = Try(Rules(*names), handlers, monotonic)(message(path), ())
 
     own = CLEAN if path is Path.CLEAN else JUNK
     assert all(name in own and seen is path for name, seen in called)
@@ -59,7 +52,7 @@ def test_whatever_a_handler_raises_is_the_outcome_of_its_message(error: type[Bas
         raise error
 
     handlers = {Path.CLEAN: {"archive": Handler("archive", handle)}, Path.JUNK: {}}
-    outcome = Try(Rules(("archive",)), handlers, monotonic)(message(Path.CLEAN), ())
+    outcome = Try(Rules("archive"), handlers, monotonic)(message(Path.CLEAN), ())
     assert (outcome.state, outcome.reason, outcome.failed_handler) == (
         State.PENDING,
         f"archive:{error.__name__}",
@@ -70,14 +63,14 @@ def test_whatever_a_handler_raises_is_the_outcome_of_its_message(error: type[Bas
 @pytest.mark.parametrize("returned", [Retry, Reject, Retry("why"), Reject("why"), ValueError, ValueError("why")])
 def test_what_is_returned_in_place_of_raised_is_never_a_message_handled(returned: object) -> None:
     handlers = {Path.CLEAN: {"archive": Handler("archive", lambda _message: returned)}, Path.JUNK: {}}
-    outcome = Try(Rules(("archive",)), handlers, monotonic)(message(Path.CLEAN), ())
+    outcome = Try(Rules("archive"), handlers, monotonic)(message(Path.CLEAN), ())
     assert (outcome.state, outcome.reason) == (State.PENDING, "archive:ReturnedNotRaised")
 
 
 @pytest.mark.parametrize("returned", [False, "handled", 0, {}])
 def test_no_other_value_says_anything(returned: object) -> None:
     handlers = {Path.CLEAN: {"archive": Handler("archive", lambda _message: returned)}, Path.JUNK: {}}
-    assert Try(Rules(("archive",)), handlers, monotonic)(message(Path.CLEAN), ()).state is State.HANDLED
+    assert Try(Rules("archive"), handlers, monotonic)(message(Path.CLEAN), ()).state is State.HANDLED
 
 
 def test_a_failure_is_that_of_the_route_that_named_the_handler() -> None:
@@ -89,11 +82,52 @@ def test_a_failure_is_that_of_the_route_that_named_the_handler() -> None:
             return ("copy", ("archive",)), ("ordered", ("notify",))
 
     told: list[tuple[str, Collection[str]]] = []
+
+    class Routed:
+        def routed(self, key: str, routes: Collection[str]) -> None:
+            told.append((key, tuple(routes)))
+
     handlers = {"archive": Handler("archive", lambda _message: None), "notify": Handler("notify", fail)}
-    attempt = Try(
-        TwoRules(), {Path.CLEAN: handlers}, monotonic, routed=lambda key, routes: told.append((key, tuple(routes)))
-    )
+    attempt = Try(TwoRules(), {Path.CLEAN: handlers}, monotonic, route_observer=Routed())
     outcome = attempt(message(Path.CLEAN), ())
     assert (outcome.failed_handler, outcome.route) == ("notify", "ordered")
     assert attempt(message(Path.CLEAN), ("notify",)).route == "copy"
     assert told == [("k", ("copy", "ordered"))] * 2
+
+
+class Infected(Reject):
+    """As ClamAV's handler raises."""
+
+
+class Later(Retry):
+    """A word of a handler's own."""
+
+
+def dynamic(_message: Message) -> None:
+    raise type("secret words", (Exception,), {})("secret words")
+
+
+@pytest.mark.parametrize(
+    ("call", "state", "reason"),
+    [
+        (raising(Infected("secret words")), State.FAILED, "one:Infected"),
+        (raising(Later("secret words")), State.PENDING, "one:Later"),
+        (raising(Retry("secret words", after=timedelta(seconds=9))), State.PENDING, "one:Retry"),
+        (raising(ConnectionError("secret words")), State.PENDING, "one:ConnectionError"),
+        (raising(SystemExit("secret words")), State.PENDING, "one:SystemExit"),
+        (dynamic, State.PENDING, "one:Exception"),
+        (raising(MessageOverLimit("parts")), State.FAILED, "unparsed:MessageOverLimit:parts"),
+        (raising(MessageOverLimit("secret words")), State.FAILED, "unparsed:MessageOverLimit"),
+    ],
+)
+def test_of_an_error_the_handlers_name_and_the_class_are_kept(
+    call: Callable[[Message], None], state: State, reason: str, logged: Callable[[], list[dict[str, Any]]]
+) -> None:
+    outcome = attempt(call)(message(), ())
+    assert (outcome.state, outcome.reason, outcome.failed_handler) == (state, reason, "one")
+    assert "secret" not in str(logged()) + repr(outcome)
+
+
+@pytest.mark.parametrize("after", [timedelta.max, timedelta(days=8)])
+def test_no_handler_parks_a_message_for_ever(after: timedelta) -> None:
+    assert attempt(raising(Retry(after=after)))(message(), ()).after == timedelta(days=7)

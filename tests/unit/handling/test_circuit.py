@@ -14,6 +14,17 @@ class Clock:
         return self.now
 
 
+class Told:
+    def __init__(self, told: list[Any]) -> None:
+        self._told = told
+
+    def opened(self, pause: float) -> None:
+        self._told.append(pause)
+
+    def closed(self) -> None:
+        self._told.append("closed")
+
+
 @pytest.fixture
 def clock() -> Clock:
     return Clock()
@@ -27,7 +38,7 @@ def told() -> list[Any]:
 @pytest.fixture
 def circuit(clock: Clock, told: list[Any]) -> Circuit:
     rules = CircuitRules(after=3, pauses=(30.0, 60.0))
-    return Circuit(rules, clock, opened=told.append, closed=lambda: told.append("closed"))
+    return Circuit(rules, clock, Told(told))
 
 
 def fail(circuit: Circuit, *keys: str) -> None:
@@ -97,13 +108,13 @@ def test_a_trial_that_says_nothing_leaves_the_turn_to_another(circuit: Circuit, 
     fail(circuit, "a", "b", "c")
     clock.now += 30
     assert circuit.admit("d") is None
-    circuit.said_nothing("other")
+    circuit.inconclusive("other")
     assert circuit.admit("e") == TRIAL_WAIT
-    circuit.said_nothing("d")
+    circuit.inconclusive("d")
     assert circuit.admit("e") is None
 
 
 def test_it_can_be_turned_off(clock: Clock, told: list[Any]) -> None:
-    circuit = Circuit(CircuitRules(after=0, pauses=(30.0,)), clock, opened=told.append)
+    circuit = Circuit(CircuitRules(after=0, pauses=(30.0,)), clock, Told(told))
     fail(circuit, *"abcdefghijklmnop")
     assert (circuit.wait, told) == (None, [])

@@ -1,38 +1,22 @@
 """Handlers as guests: what they print isn't passed on, and what they leave is theirs by name."""
 
-import io
 import json
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from worker.handling.output import THREADS_TO_TELL, Guests
+from worker.handling.output import THREADS_TO_TELL, OutputCapture
 from worker.logs import configure_logging, get_logger
 
 
-@pytest.fixture
-def logged() -> Callable[[], list[dict[str, Any]]]:
-    stream = io.StringIO()
-    configure_logging(level="info", format="json", stream=stream, hooks=False)
-    return lambda: [json.loads(line) for line in stream.getvalue().splitlines()]
-
-
-@pytest.fixture
-def guests(logged: object) -> Iterator[Guests]:
-    """To be installed in the test itself: before, pytest puts streams of its own in place."""
-    guests = Guests()
-    yield guests
-    guests.remove()
-
-
 def test_what_a_handler_prints_is_counted_and_dropped(
-    guests: Guests, logged: Callable[[], list[dict[str, Any]]], capsys: pytest.CaptureFixture[str]
+    output: OutputCapture, logged: Callable[[], list[dict[str, Any]]], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    guests.install()
-    with guests.at_work("mine"):
+    output.install()
+    with output.running("mine"):
         sys.stdout.write("secret words\n")
         sys.stderr.write("secret words\n")
         sys.stdout.buffer.write(b"secret words")
@@ -43,19 +27,19 @@ def test_what_a_handler_prints_is_counted_and_dropped(
 
 
 def test_printing_is_told_again_only_when_it_has_doubled(
-    guests: Guests, logged: Callable[[], list[dict[str, Any]]]
+    output: OutputCapture, logged: Callable[[], list[dict[str, Any]]]
 ) -> None:
-    guests.install()
+    output.install()
     for _ in range(100):
-        with guests.at_work("mine"):
+        with output.running("mine"):
             sys.stdout.write("secret\n")
     assert [line["bytes"] for line in logged()] == [7, 14, 28, 56, 112, 224, 448]
 
 
 def test_threads_that_a_handler_began_are_its_own_however_far_down(
-    guests: Guests, logged: Callable[[], list[dict[str, Any]]], capsys: pytest.CaptureFixture[str]
+    output: OutputCapture, logged: Callable[[], list[dict[str, Any]]], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    guests.install()
+    output.install()
     go = threading.Event()
 
     def nested() -> None:
@@ -67,12 +51,12 @@ def test_threads_that_a_handler_began_are_its_own_however_far_down(
         inner.start()
         inner.join()
 
-    with guests.at_work("mine"):
+    with output.running("mine"):
         outer = threading.Thread(target=between)
         outer.start()
-        while not guests._printed:
+        while not output._printed:
             go.wait(0.001)
-    guests.remove()
+    output.remove()
     go.set()
     outer.join()
     assert capsys.readouterr().out == ""
@@ -82,16 +66,16 @@ def test_threads_that_a_handler_began_are_its_own_however_far_down(
 
 
 def test_threads_that_grow_in_number_are_told_by_name(
-    guests: Guests, logged: Callable[[], list[dict[str, Any]]]
+    output: OutputCapture, logged: Callable[[], list[dict[str, Any]]]
 ) -> None:
-    guests.install()
+    output.install()
     go = threading.Event()
     begun: list[threading.Thread] = []
     for _ in range(2 * THREADS_TO_TELL):
-        with guests.at_work("leaky"):
+        with output.running("leaky"):
             begun.append(threading.Thread(target=go.wait, args=(10,)))
             begun[-1].start()
-        with guests.at_work("tidy"):
+        with output.running("tidy"):
             threading.Thread(target=lambda: None).start()
     go.set()
     for thread in begun:
@@ -104,17 +88,17 @@ def test_threads_that_grow_in_number_are_told_by_name(
 
 def test_the_log_is_written_from_a_handlers_thread_too(capsys: pytest.CaptureFixture[str]) -> None:
     configure_logging(level="info", format="json", hooks=False)
-    guests = Guests()
-    guests.install()
-    with guests.at_work("mine"):
+    output = OutputCapture()
+    output.install()
+    with output.running("mine"):
         get_logger().info("worker.stopped")
-    guests.remove()
+    output.remove()
     assert json.loads(capsys.readouterr().err)["event"] == "worker.stopped"
 
 
 def test_afterwards_all_is_as_it_was() -> None:
     before = sys.stdout, sys.stderr, threading.Thread.start
-    guests = Guests()
-    guests.install()
-    guests.remove()
+    output = OutputCapture()
+    output.install()
+    output.remove()
     assert (sys.stdout, sys.stderr, threading.Thread.start) == before

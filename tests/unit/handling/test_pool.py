@@ -1,23 +1,14 @@
 """The pool: what is in hand, and what comes back."""
 
 import threading
-from collections.abc import Callable, Collection, Iterator
-from datetime import UTC, datetime
-from typing import cast
+from collections.abc import Collection, Iterator
 
 import pytest
 
-from tests.fakes.mailbox import mail
-from tests.rig.worker import eventually
-from worker.handling.gate import Busy
-from worker.handling.pool import Hands
-from worker.journal.records import Record
+from tests.unit.handling.world import WAIT, Permission, all_finished, message, record
+from worker.handling.pool import Pool
 from worker.message.message import Message
 from worker.message.outcome import Outcome, State
-from worker.message.verdict import Path, Verdict
-from worker.observe.health import Health
-
-WAIT = 10.0
 
 
 class Work:
@@ -33,202 +24,161 @@ class Work:
         return Outcome(State.HANDLED, done=tuple(already_done))
 
 
-def record(row: int) -> Record:
-    return cast("Record", type("Row", (), {"id": row, "key": f"key-{row}"})())
-
-
-def message(folder: str = "INBOX") -> Message:
-    now = datetime.now(UTC)
-    return Message(mail(), key="a" * 26, folder=folder, received_at=now, verdict=Verdict(Path.CLEAN))
-
-
 @pytest.fixture
 def work() -> Work:
     return Work()
 
 
 @pytest.fixture
-def hands(work: Work) -> Iterator[Hands]:
-    hands = Hands(work, 2)
-    yield hands
+def pool(work: Work) -> Iterator[Pool]:
+    pool = Pool(work, 2)
+    yield pool
     work.go.set()
-    hands.close()
+    pool.close()
 
 
-def all_finished(hands: Hands) -> list[int]:
-    rows: list[int] = []
-    while hands:
-        rows += [item.record.id for item in hands.finished(WAIT)]
-    return sorted(rows)
-
-
-def test_what_is_taken_is_in_hand_until_it_is_given_back(hands: Hands, work: Work) -> None:
+def test_what_is_taken_is_in_hand_until_it_is_given_back(pool: Pool, work: Work) -> None:
     for row in (1, 2, 3):
-        hands.take(record(row), message(), {"archive"})
-    assert len(hands) == 3
-    assert 2 in hands
-    assert 9 not in hands
-    assert hands.size == 3 * len(mail())
-    assert hands.finished(0) == []
-    assert hands.finished(0.01) == []
+        pool.take(record(row), message(), {"archive"})
+    assert len(pool) == 3
+    assert 2 in pool
+    assert 9 not in pool
+    assert pool.size == 3 * message().size
+    assert pool.finished(0) == []
+    assert pool.finished(0.01) == []
     work.go.set()
-    assert all_finished(hands) == [1, 2, 3]
-    assert hands.size == 0
-    assert hands.finished(WAIT) == []  # nothing in hand: nothing is waited for
+    assert all_finished(pool) == [1, 2, 3]
+    assert pool.size == 0
+    assert pool.finished(WAIT) == []  # nothing in hand: nothing is waited for
 
 
-def test_each_message_that_comes_back_is_told_of(work: Work) -> None:
-    told: list[int] = []
-    hands = Hands(work, 2, on_finished=lambda: told.append(1))
+def test_its_owner_can_be_told_that_something_is_given_back(work: Work) -> None:
+    told = threading.Semaphore(0)
+    pool = Pool(work, 1, on_finished=told.release)
+    pool.take(record(1), message(), ())
+    assert not told.acquire(timeout=0.05)
     work.go.set()
-    for row in (1, 2, 3):
-        hands.take(record(row), message(), ())
-    assert all_finished(hands) == [1, 2, 3]
-    eventually(lambda: len(told) == 3)
-    hands.close()
+    assert told.acquire(timeout=WAIT)
+    assert all_finished(pool) == [1]
+    pool.close()
 
 
-def test_what_no_thread_has_begun_can_be_taken_back(hands: Hands, work: Work) -> None:
+def test_what_no_thread_has_begun_can_be_taken_back(pool: Pool, work: Work) -> None:
     for row in (1, 2, 3, 4):
-        hands.take(record(row), message(), ())
+        pool.take(record(row), message(), ())
     assert work.begun.acquire(timeout=WAIT)
     assert work.begun.acquire(timeout=WAIT)
-    assert hands.drop_waiting() == [3, 4]
-    assert hands.drop_waiting() == []
+    assert pool.drop_waiting() == [3, 4]
+    assert pool.drop_waiting() == []
     work.go.set()
-    assert all_finished(hands) == [1, 2]
+    assert all_finished(pool) == [1, 2]
 
 
-def test_what_was_forgotten_does_not_come_back(hands: Hands, work: Work) -> None:
-    hands.take(record(1), message(), ())
+def test_what_was_forgotten_does_not_come_back(pool: Pool, work: Work) -> None:
+    pool.take(record(1), message(), ())
     assert work.begun.acquire(timeout=WAIT)
-    hands.forget()
-    assert len(hands) == 0
-    hands.take(record(1), message(), ("archive",))
+    pool.forget()
+    assert len(pool) == 0
+    pool.take(record(1), message(), ("archive",))
     work.go.set()
-    (back,) = hands.finished(WAIT) or hands.finished(WAIT)
+    (back,) = pool.finished(WAIT) or pool.finished(WAIT)
     assert back.outcome.done == ("archive",)
 
 
-def test_a_wait_can_be_ended(hands: Hands) -> None:
-    hands.take(record(1), message(), ())
-    threading.Timer(0.05, hands.interrupt).start()
-    assert hands.finished(WAIT) == []
-    assert len(hands) == 1
+def test_what_needs_no_handler_comes_back_with_its_outcome_among_the_others(pool: Pool, work: Work) -> None:
+    refused = Outcome(State.FAILED, reason="oversize")
+    pool.take(record(1), message(), ())
+    assert work.begun.acquire(timeout=WAIT)
+    pool.finish(record(2), refused)
+    assert (pool.rows(), len(pool), 2 in pool, pool.size) == ([1, 2], 2, True, message().size)
+    assert pool.drop_waiting() == []
+    (back,) = pool.finished(0)
+    assert (back.record.id, back.outcome) == (2, refused)
+    assert (pool.rows(), 2 in pool) == ([1], False)
+    work.go.set()
+    assert all_finished(pool) == [1]
+
+
+def test_what_needs_no_handler_ends_a_wait(pool: Pool) -> None:
+    pool.take(record(1), message(), ())
+    pool.finish(record(2), Outcome(State.FAILED, reason="oversize"))
+    assert [item.record.id for item in pool.finished(WAIT)] == [2]
+
+
+def test_what_needs_no_handler_and_was_forgotten_does_not_come_back(pool: Pool) -> None:
+    pool.finish(record(1), Outcome(State.FAILED, reason="oversize"))
+    pool.forget()
+    assert (len(pool), pool.finished(0)) == (0, [])
+
+
+def test_what_needs_no_handler_is_begun_by_no_thread(pool: Pool, work: Work) -> None:
+    pool.finish(record(1), Outcome(State.PENDING, reason="not-ready"))
+    assert all_finished(pool) == [1]
+    assert not work.begun.acquire(timeout=0.1)
+
+
+def test_a_wait_can_be_ended(pool: Pool) -> None:
+    pool.take(record(1), message(), ())
+    threading.Timer(0.05, pool.interrupt).start()
+    assert pool.finished(WAIT) == []
+    assert len(pool) == 1
 
 
 def test_nothing_is_begun_while_it_may_not_be(work: Work) -> None:
-    may = threading.Event()
+    may = Permission()
     work.go.set()
-    hands = Hands(work, 1, may_begin=may.is_set)
-    hands.take(record(1), message(), ())
+    pool = Pool(work, 1, permission=may)
+    pool.take(record(1), message(), ())
     assert not work.begun.acquire(timeout=0.5)
     may.set()
-    assert all_finished(hands) == [1]
-    hands.close()
+    assert all_finished(pool) == [1]
+    pool.close()
 
 
 def test_what_was_forgotten_while_it_waited_is_never_begun(work: Work) -> None:
-    may = threading.Event()
+    may = Permission()
     work.go.set()
-    hands = Hands(work, 1, may_begin=may.is_set)
-    hands.take(record(1), message(), ())
-    hands.take(record(2), message(), ())
-    hands.forget()
+    pool = Pool(work, 1, permission=may)
+    pool.take(record(1), message(), ())
+    pool.take(record(2), message(), ())
+    pool.forget()
     may.set()
-    hands.take(record(3), message(), ())
-    assert all_finished(hands) == [3]
+    pool.take(record(3), message(), ())
+    assert all_finished(pool) == [3]
     assert work.begun.acquire(timeout=1)
     assert not work.begun.acquire(timeout=0.5)
-    hands.close()
+    pool.close()
 
 
 def test_what_a_thread_has_and_may_not_begin_can_be_taken_back(work: Work) -> None:
-    may = threading.Event()
+    may = Permission()
     work.go.set()
-    hands = Hands(work, 1, may_begin=may.is_set)
-    hands.take(record(1), message(), ())
-    hands.take(record(2), message(), ())
+    pool = Pool(work, 1, permission=may)
+    pool.take(record(1), message(), ())
+    pool.take(record(2), message(), ())
     assert not work.begun.acquire(timeout=0.5)
-    assert sorted(hands.drop_waiting()) == [1, 2]
-    assert len(hands) == 0
-    hands.take(record(1), message(), ("archive",))
+    assert sorted(pool.drop_waiting()) == [1, 2]
+    assert len(pool) == 0
+    pool.take(record(1), message(), ("archive",))
     may.set()
-    (back,) = hands.finished(WAIT)
+    (back,) = pool.finished(WAIT)
     assert back.outcome.done == ("archive",)
     assert work.begun.acquire(timeout=1)
     assert not work.begun.acquire(timeout=0.5)
-    hands.close()
-
-
-def test_what_was_half_done_and_waits_for_a_thread_again_keeps_what_is_done() -> None:
-    """As a message that was laid aside for a handler without room, whose turn had come."""
-    may, room, tries = threading.Event(), threading.Event(), threading.Semaphore(0)
-    may.set()
-
-    def attempt(_message: Message, already_done: Collection[str]) -> Outcome:
-        tries.release()
-        if "archive" in already_done:
-            return Outcome(State.HANDLED)
-        may.clear()
-
-        def when_free(call: Callable[[], bool]) -> None:
-            threading.Thread(target=lambda: room.wait(WAIT) and call(), daemon=True).start()
-
-        raise Busy(("archive",), when_free)
-
-    hands = Hands(attempt, 1, may_begin=may.is_set)
-    hands.take(record(1), message(), ())
-    assert tries.acquire(timeout=WAIT)
-    room.set()
-    assert not tries.acquire(timeout=0.5)
-    assert hands.drop_waiting() == []
-    (back,) = hands.finished(WAIT)
-    assert (back.outcome.state, back.outcome.done, back.outcome.held) == (State.PENDING, ("archive",), True)
-    hands.close()
-
-
-def test_threads_that_hang_and_were_replaced_do_not_make_the_worker_ask_for_a_restart() -> None:
-    health = Health(pool=2, stuck_after=0.1)
-    hang = threading.Event()
-    hung: list[int] = []
-
-    def attempt(message: Message, _already_done: Collection[str]) -> Outcome:
-        with health.working():
-            if message.folder == "hangs":
-                hung.append(threading.get_ident())
-                hang.wait(WAIT)
-            return Outcome(State.HANDLED, done=())
-
-    hands = Hands(attempt, 2)
-    health.count_replaced(hands.replaced)
-    for row in (1, 2):
-        hands.take(record(row), message("hangs"), ())
-    eventually(lambda: health.live().reasons == ("pool-stuck",))
-    for thread in hung:
-        hands.lost(thread)
-    assert hands.replaced() == 2
-    assert health.live().ok
-    hands.take(record(3), message(), ())
-    assert [item.record.id for item in hands.finished(WAIT)] == [3]
-    assert health.live().ok
-    hang.set()
-    assert all_finished(hands) == [1, 2]
-    eventually(lambda: hands.replaced() == 0)
-    hands.close()
+    pool.close()
 
 
 def test_whatever_a_try_raises_its_message_comes_back_and_its_thread_stays() -> None:
     def attempt(_message: Message, _done: Collection[str]) -> Outcome:
         raise MemoryError
 
-    hands = Hands(attempt, 1)
+    pool = Pool(attempt, 1)
     for row in (1, 2):
-        hands.take(record(row), message(), ())
-        (finished,) = hands.finished(WAIT)
+        pool.take(record(row), message(), ())
+        (finished,) = pool.finished(WAIT)
         assert finished.record.id == row
         assert finished.outcome == Outcome(State.PENDING, reason="fault:MemoryError")
-    hands.close()
+    pool.close()
 
 
 def test_what_comes_back_and_was_forgotten_ends_no_wait() -> None:
@@ -241,12 +191,12 @@ def test_what_comes_back_and_was_forgotten_ends_no_wait() -> None:
         assert wait.wait(WAIT)
         return Outcome(State.HANDLED)
 
-    hands = Hands(attempt, 2)
-    hands.take(record(1), message(), ())
+    pool = Pool(attempt, 2)
+    pool.take(record(1), message(), ())
     assert begun.wait(WAIT)
-    hands.forget()
-    hands.take(record(1), message(), ())
+    pool.forget()
+    pool.take(record(1), message(), ())
     threading.Timer(0.1, old.set).start()
     threading.Timer(0.5, new.set).start()
-    assert len(hands.finished(WAIT)) == 1
-    hands.close()
+    assert len(pool.finished(WAIT)) == 1
+    pool.close()

@@ -18,9 +18,19 @@ def test_what_only_the_process_knows_is_in_the_view(world: World) -> None:
     assert (view.journal_ok, view.live) == (False, False)
 
 
+class Unheard:
+    """Listens to a circuit, and does nothing with it."""
+
+    def opened(self, pause: float) -> None:
+        pass
+
+    def closed(self) -> None:
+        pass
+
+
 def test_each_handlers_circuit_is_in_the_view(world: World) -> None:
     clock = lambda: world.now  # noqa: E731 -- short
-    world.circuits = {name: Circuit(CircuitRules(1, (60.0,)), clock) for name in ("archive", "queue")}
+    world.circuits = {name: Circuit(CircuitRules(1, (60.0,)), clock, Unheard()) for name in ("archive", "queue")}
     status = world.status(world.listener())
     since = status.view().now
     world.circuits["archive"].failed("a" * 26)

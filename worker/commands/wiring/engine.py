@@ -8,11 +8,12 @@ from worker.commands.wiring.from_settings import classify_of, limits_of, router_
 from worker.commands.wiring.shared import Parts
 from worker.handling.call import Try
 from worker.handling.circuit import CircuitRules
-from worker.handling.gate import Keeper
-from worker.handling.handler import Handler, in_time
+from worker.handling.gate import Gate
+from worker.handling.handler import Handler
+from worker.handling.handler_set import Handlers
 from worker.handling.loading import junk_handlers, load_handlers
-from worker.handling.output import Guests
-from worker.handling.pool import Hands
+from worker.handling.output import OutputCapture
+from worker.handling.pool import Pool
 from worker.handling.routing.conditions import any_pattern
 from worker.handling.routing.router import JUNK_ROUTE
 from worker.handling.stopwatch import Stopwatch
@@ -48,7 +49,7 @@ class Engine:
     """The loop with its pipeline and handlers, ready to run. The handlers are closed when the parts are.
 
     cycle: drives `run`, one poll per call. drain: drives `once`. hold: the lease and the connection that both work on.
-    hands: the thread pool that calls the handlers. circuits: by the handlers' names.
+    pool: the threads that call the handlers. circuits: by the handlers' names.
     """
 
     def __init__(
@@ -66,27 +67,27 @@ class Engine:
         self._parts = parts
         self._settings = parts.settings
         self._observing = listener
-        self._handlers: dict[str, Handler] = {}
-        self._guests = Guests()
+        self._output = OutputCapture()
+        self._handlers = Handlers({}, self._output, parts.settings.work.grace)
         self._stopwatch = Stopwatch(parts.monotonic)
         parts.close_first(self._close)
-        self._guests.install()
-        self._handlers = load_handlers(parts.settings, self._guests)
+        self._output.install()
+        self._handlers = load_handlers(parts.settings, self._output)
 
-        keepers = self._keepers()
-        self.circuits = {name: keeper.circuit for name, keeper in keepers.items()}
+        gates = self._gates()
+        self.circuits = {name: gate.circuit for name, gate in gates.items()}
         turns = self._turns()
         self._go_ahead = GoAhead(parts.lease, Pause(parts.journal.facts, parts.monotonic), listener)
-        self.hands = self._hands(self._try(keepers, turns), on_finished)
+        self.pool = self._pool(self._try(gates, turns), on_finished)
         self._settle = parts.settle()
         self._pipeline = assemble(
             journal=parts.journal_parts(),
             rules=self._rules(),
             layout=parts.layout,
             settle=self._settle,
-            pool=self.hands,
+            pool=self.pool,
             turns=turns,
-            handlers=self,
+            handlers=self._handlers,
             permission=self._go_ahead,
             observer=Observers(listener, progress),
             clock=parts.clock,
@@ -100,39 +101,21 @@ class Engine:
         self.cycle = self._cycle(watcher or NoWatcher())
         self.drain = self._drain()
 
-    def flush(self) -> None:
-        """Bring all that handlers wrote to the disk."""
-        for handler in self._handlers.values():
-            handler.flush()
-
     def _close(self) -> None:
-        for handler in self._handlers.values():
-            self._close_handler(handler)
-        self._guests.remove()
+        self._handlers.close()
+        self._output.remove()
         self._stopwatch.close()
 
-    def _close_handler(self, handler: Handler) -> None:
-        """Close a handler. If that fails, log it: the other handlers and the journal must be closed too."""
-
-        def close() -> None:
-            with self._guests.at_work(handler.name):
-                handler.close()
-
-        try:
-            in_time(close, self._settings.work.grace.total_seconds())
-        except Exception:
-            log.exception("handler.failed", handler=handler.name)
-
-    def _keepers(self) -> dict[str, Keeper]:
+    def _gates(self) -> dict[str, Gate]:
         return {
-            name: Keeper(
+            name: Gate(
                 name,
                 circuit=CircuitRules(table.pause_after, tuple(pause.total_seconds() for pause in table.pauses)),
                 concurrency=table.concurrency,
                 time_limit=None if table.isolate else table.time_limit.total_seconds(),
                 stopwatch=self._stopwatch,
                 monotonic=self._parts.monotonic,
-                on_overdue=self._observing.metrics.overdue,
+                observer=self._observing.metrics,
             )
             for name in self._handlers
             for table in [self._settings.handlers.get(name, HandlerSettings())]
@@ -148,15 +131,15 @@ class Engine:
             ordered=ordered,
         )
 
-    def _try(self, keepers: Mapping[str, Keeper], turns: Turns) -> Try:
+    def _try(self, gates: Mapping[str, Gate], turns: Turns) -> Try:
         return Try(
             router_of(self._settings),
             self._handlers_by_path(),
             self._parts.monotonic,
-            self._observing.metrics.handled,
-            keepers=keepers,
-            routed=turns.routed,
-            guests=self._guests,
+            observer=self._observing.metrics,
+            route_observer=turns,
+            gates=gates,
+            output=self._output,
         )
 
     def _handlers_by_path(self) -> dict[MailPath, dict[str, Handler]]:
@@ -168,16 +151,16 @@ class Engine:
             MailPath.JUNK: {name: handler for name, handler in self._handlers.items() if name in junk},
         }
 
-    def _hands(self, attempt: Try, on_finished: Callable[[], None]) -> Hands:
-        hands = Hands(
+    def _pool(self, attempt: Try, on_finished: Callable[[], None]) -> Pool:
+        pool = Pool(
             self._observing.working(attempt),
             self._settings.work.threads,
-            may_begin=self._go_ahead.may_begin,
+            permission=self._go_ahead,
+            stopwatch=self._stopwatch,
             on_finished=on_finished,
         )
-        self._stopwatch.on_overdue = hands.lost
-        self._observing.health.count_replaced(hands.replaced)
-        return hands
+        self._observing.health.count_replaced(pool.replaced)
+        return pool
 
     def _hold(self, guard: Guard) -> Hold:
         parts, settings = self._parts, self._settings
@@ -192,7 +175,7 @@ class Engine:
                 settle=self._settle,
             ),
             pipeline=self._pipeline,
-            pool=self.hands,
+            pool=self.pool,
             go_ahead=self._go_ahead,
             guard=guard,
             observer=self._observing,

@@ -18,8 +18,10 @@ import threading
 from pathlib import Path
 from typing import Any, NoReturn
 
-from worker.handling.failure import came_of
-from worker.handling.handler import Handler, built, imported, words_of
+from worker.handling.building import built, imported
+from worker.handling.failure import CallFailure
+from worker.handling.foreign_code import words_of
+from worker.handling.handler import Handler
 from worker.handling.isolate.frames import receive, send
 
 MARGIN = 200_000_000
@@ -69,7 +71,7 @@ def _serve(peer: socket.socket, printed: _Counting) -> None:
     try:
         handler = built(name, imported(target), own)
     except BaseException as error:  # noqa: BLE001 -- other people's code
-        send(peer, _json({"kind": came_of(error).kind, "words": words_of(error)}))
+        send(peer, _json({"kind": CallFailure.of(error).kind, "words": words_of(error)}))
         return
     send(peer, _json({}))
     threads = threading.active_count()
@@ -90,9 +92,9 @@ def _answer(handler: Handler, request: bytes) -> dict[str, Any]:
         handler(pickle.loads(request))  # noqa: S301 -- from the worker
         handler.flush()
     except BaseException as error:  # noqa: BLE001 -- other people's code
-        came = came_of(error)
-        after = None if came.after is None else came.after.total_seconds()
-        return {"word": came.word, "kind": came.kind, "after": after, "where": came.where}
+        failure = CallFailure.of(error)
+        after = None if failure.after is None else failure.after.total_seconds()
+        return {"word": failure.word, "kind": failure.kind, "after": after, "where": failure.where}
     return {"word": "done"}
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 _LENGTH = struct.Struct("!Q")
 
 
-class Ended(Exception):
+class PeerGone(Exception):
     """The other end is gone."""
 
 
@@ -21,11 +21,11 @@ def receive(peer: socket.socket, *, most: int | None = None, before: Callable[[]
     """The next message. most: bytes that it may have; before: called before each wait.
 
     Raises:
-        Ended: there is none, or a longer one. OSError, TimeoutError.
+        PeerGone: there is none, or a longer one. OSError, TimeoutError.
     """
     (length,) = _LENGTH.unpack(_exactly(peer, _LENGTH.size, before))
     if most is not None and length > most:
-        raise Ended
+        raise PeerGone
     return bytes(_exactly(peer, length, before))
 
 
@@ -36,6 +36,6 @@ def _exactly(peer: socket.socket, length: int, before: Callable[[], None]) -> by
         before()
         count = peer.recv_into(view)
         if not count:
-            raise Ended
+            raise PeerGone
         view = view[count:]
     return data

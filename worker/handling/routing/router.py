@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 
 from worker.classify.kinds import Kind, kinds
 from worker.handling.routing.conditions import KINDS, Condition, Routable, Rule, compiled, distinct
-from worker.handling.routing.shadowed import Unreachable, shadows
 from worker.message.mime.limits import MessageError, MessageOverLimit
 from worker.message.verdict import Path
 from worker.settings.routes import RouteSettings
@@ -59,7 +58,6 @@ class Router:
         junk_kinds: Mapping[Kind, Sequence[str]] | None = None,
     ) -> None:
         """junk_kinds: handlers of their own for kinds of junk; of a message's kinds the first of `KINDS` decides."""
-        self._routes = tuple(routes)
         self._clean = tuple(compiled(route) for route in routes)
         self._junk = _junk_route(junk_handlers)
         given = junk_kinds or {}
@@ -112,18 +110,6 @@ class Router:
             ended = ended or matched is None or (matched and not rule.goes_on)
         return explained
 
-    def unreachable(self) -> list[Unreachable]:
-        """The rules that can never match: for `check`. Sound, not complete: what it names is certain."""
-        found: list[Unreachable] = []
-        for number, route in enumerate(self._routes):
-            if route.match and route.match.path == ("junk",):
-                found.append(Unreachable(route.name, "rules see clean mail only; junk goes to [junk] handlers"))
-                continue
-            shadow = next((other for other in self._routes[:number] if shadows(other, route)), None)
-            if shadow is not None:
-                found.append(Unreachable(route.name, f"{shadow.name}, before it, takes every message that it could"))
-        return found
-
 
 def _junk_route(handlers: Sequence[str]) -> Routed:
     return _routed([(JUNK_ROUTE, handlers)])
@@ -151,9 +137,3 @@ def _all_of(answers: Sequence[bool | None]) -> bool | None:
     if False in answers:
         return False
     return None if None in answers else True
-
-
-# --- compiling -------------------------------------------------------------------------------------------------------
-
-
-# --- rules that can never match --------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Which routes can never take a message, as an earlier one takes all that they would."""
+"""Which routes can never take a message, for `check` to say so."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +15,20 @@ class Unreachable:
     reason: str
 
 
-def shadows(earlier: RouteSettings, later: RouteSettings) -> bool:
+def unreachable(routes: Sequence[RouteSettings]) -> list[Unreachable]:
+    """The routes that can never match. Sound, not complete: what it names is certain."""
+    found: list[Unreachable] = []
+    for number, route in enumerate(routes):
+        if route.match and route.match.path == ("junk",):
+            found.append(Unreachable(route.name, "rules see clean mail only; junk goes to [junk] handlers"))
+            continue
+        shadow = next((other for other in routes[:number] if _shadows(other, route)), None)
+        if shadow is not None:
+            found.append(Unreachable(route.name, f"{shadow.name}, before it, takes every message that it could"))
+    return found
+
+
+def _shadows(earlier: RouteSettings, later: RouteSettings) -> bool:
     """Whether the earlier rule ends the search for every message that the later one could take."""
     if earlier.continue_:
         return False

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from worker.handling.failure import Came, Elsewhere
-from worker.handling.isolate.parent import CannotStart, Inside, Isolated, environment
+from worker.handling.failure import CallFailure, RemoteFailure
+from worker.handling.isolate.parent import CannotStart, ChildSpec, IsolatedHandler
 from worker.message.message import Message
 from worker.message.mime.limits import Limits
 from worker.message.verdict import Evidence, Verdict
@@ -113,14 +113,14 @@ def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     del sys.modules["isolated_handlers"]
 
 
-def inside(module: Any, folder: Path, *, limit: float = 30.0, start: float = 30.0, **settings: Any) -> Inside:
+def spec(module: Any, folder: Path, *, limit: float = 30.0, start: float = 30.0, **settings: Any) -> ChildSpec:
     own = module.Doer.Settings(folder=folder, **settings)
-    return Inside("mine", "isolated_handlers:Doer", own, memory=100_000_000, limit=limit, start=start)
+    return ChildSpec("mine", "isolated_handlers:Doer", own, memory=100_000_000, limit=limit, start=start)
 
 
 @pytest.fixture
-def isolated(module: Any, tmp_path: Path) -> Iterator[Isolated]:
-    isolated = Isolated(inside(module, tmp_path, token="its own secret"))
+def isolated(module: Any, tmp_path: Path) -> Iterator[IsolatedHandler]:
+    isolated = IsolatedHandler(spec(module, tmp_path, token="its own secret"))
     yield isolated
     isolated.close()
 
@@ -136,10 +136,10 @@ def message(word: str = "ok") -> Message:
     return Message(raw.encode(), key="a" * 26, folder="INBOX", received_at=at, verdict=verdict)
 
 
-def came(isolated: Isolated, word: str) -> Came:
-    with pytest.raises(Elsewhere) as caught:
+def failure(isolated: IsolatedHandler, word: str) -> CallFailure:
+    with pytest.raises(RemoteFailure) as caught:
         isolated(message(word))
-    return caught.value.came
+    return caught.value.failure
 
 
 def flushed(folder: Path) -> list[str]:
@@ -153,7 +153,9 @@ def is_there(pid: int) -> bool:
         return False
 
 
-def test_it_is_called_in_one_process_again_and_again_and_flushed_each_time(isolated: Isolated, tmp_path: Path) -> None:
+def test_it_is_called_in_one_process_again_and_again_and_flushed_each_time(
+    isolated: IsolatedHandler, tmp_path: Path
+) -> None:
     for count in (1, 2, 3):
         isolated(message())
         assert len(flushed(tmp_path)) == count
@@ -166,7 +168,7 @@ def test_it_sees_the_whole_message_and_nothing_of_the_workers(
 ) -> None:
     monkeypatch.setenv("NHSMAIL_ACCOUNT__PASSWORD", "Correct-Horse-7")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
-    isolated = Isolated(inside(module, tmp_path, token="its own secret"))
+    isolated = IsolatedHandler(spec(module, tmp_path, token="its own secret"))
     sent = message("look")
     isolated(sent)
     isolated.close()
@@ -178,30 +180,30 @@ def test_it_sees_the_whole_message_and_nothing_of_the_workers(
     assert environ.endswith("its own secret")
 
 
-def test_words_and_classes_come_back_and_no_text(isolated: Isolated) -> None:
-    later = came(isolated, "later")
+def test_words_and_classes_come_back_and_no_text(isolated: IsolatedHandler) -> None:
+    later = failure(isolated, "later")
     assert (later.word, later.kind, later.after) == ("retry", "Retry", timedelta(seconds=7))
-    assert came(isolated, "never") == Came("reject", "Infected")
-    assert came(isolated, "returned").kind == "ReturnedNotRaised"
-    error = came(isolated, "error")
+    assert failure(isolated, "never") == CallFailure("reject", "Infected")
+    assert failure(isolated, "returned").kind == "ReturnedNotRaised"
+    error = failure(isolated, "error")
     assert (error.word, error.kind) == ("error", "ConnectionError")
-    assert came(isolated, "cancelled").kind == "CancelledError"
+    assert failure(isolated, "cancelled").kind == "CancelledError"
     assert (error.where or "").startswith("isolated_handlers:")
-    assert came(isolated, "invented").kind == "Exception"
+    assert failure(isolated, "invented").kind == "Exception"
 
 
 @pytest.mark.parametrize("word", ["exit", "kill"])
 def test_its_death_is_a_failure_and_the_next_message_has_a_new_process(
-    isolated: Isolated, tmp_path: Path, word: str
+    isolated: IsolatedHandler, tmp_path: Path, word: str
 ) -> None:
     isolated(message())
-    assert came(isolated, word) == Came("error", "Died")
+    assert failure(isolated, word) == CallFailure("error", "Died")
     isolated(message())
     assert len(set(flushed(tmp_path))) == 2
 
 
 def test_a_message_for_which_there_is_no_memory_leaves_no_process_over(
-    isolated: Isolated, monkeypatch: pytest.MonkeyPatch
+    isolated: IsolatedHandler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def no_memory(_message: object) -> bytes:
         raise MemoryError
@@ -215,9 +217,9 @@ def test_a_message_for_which_there_is_no_memory_leaves_no_process_over(
 
 
 def test_what_hangs_is_killed_with_all_that_it_started(module: Any, tmp_path: Path) -> None:
-    isolated = Isolated(inside(module, tmp_path, limit=1.0))
+    isolated = IsolatedHandler(spec(module, tmp_path, limit=1.0))
     begun = time.monotonic()
-    assert came(isolated, "hang") == Came("error", "TimedOut")
+    assert failure(isolated, "hang") == CallFailure("error", "TimedOut")
     assert time.monotonic() - begun < 10
     child = int((tmp_path / "child").read_text())
     while is_there(child):
@@ -226,9 +228,9 @@ def test_what_hangs_is_killed_with_all_that_it_started(module: Any, tmp_path: Pa
     isolated.close()
 
 
-def test_what_eats_memory_fails_alone(isolated: Isolated, tmp_path: Path) -> None:
+def test_what_eats_memory_fails_alone(isolated: IsolatedHandler, tmp_path: Path) -> None:
     isolated(message())
-    assert came(isolated, "eat").kind == "MemoryError"
+    assert failure(isolated, "eat").kind == "MemoryError"
     isolated(message())
     assert len(set(flushed(tmp_path))) == 2
 
@@ -236,17 +238,22 @@ def test_what_eats_memory_fails_alone(isolated: Isolated, tmp_path: Path) -> Non
 def test_what_it_prints_and_the_threads_that_it_leaves_are_counted(
     module: Any, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    heard: list[tuple[str, int, int]] = []
-    isolated = Isolated(inside(module, tmp_path), lambda *told: heard.append(told))
+    reported: list[tuple[str, int, int]] = []
+
+    class Output:
+        def reported(self, name: str, printed: int, threads: int) -> None:
+            reported.append((name, printed, threads))
+
+    isolated = IsolatedHandler(spec(module, tmp_path), Output())
     for word in ("ok", "print", "thread"):
         isolated(message(word))
     isolated.close()
-    assert heard == [("mine", 0, 0), ("mine", len("secret_words") + 1, 0), ("mine", 0, 1)]
+    assert reported == [("mine", 0, 0), ("mine", len("secret_words") + 1, 0), ("mine", 0, 1)]
     shown = capfd.readouterr()
     assert "secret" not in shown.out + shown.err
 
 
-def test_calls_at_a_time_have_processes_of_their_own(isolated: Isolated, tmp_path: Path) -> None:
+def test_calls_at_a_time_have_processes_of_their_own(isolated: IsolatedHandler, tmp_path: Path) -> None:
     for _ in range(2):
         together = threading.Barrier(3)
 
@@ -264,17 +271,17 @@ def test_calls_at_a_time_have_processes_of_their_own(isolated: Isolated, tmp_pat
 
 
 def test_it_is_closed_in_order_and_nothing_is_left(module: Any, tmp_path: Path) -> None:
-    isolated = Isolated(inside(module, tmp_path))
+    isolated = IsolatedHandler(spec(module, tmp_path))
     isolated(message())
     (pid,) = flushed(tmp_path)
     isolated.close()
     assert (tmp_path / "closed").exists()
     assert not is_there(int(pid))
-    assert came(isolated, "ok") == Came("error", "Closed")
+    assert failure(isolated, "ok") == CallFailure("error", "Closed")
 
 
 def test_it_ends_when_the_worker_is_gone(module: Any, tmp_path: Path) -> None:
-    isolated = Isolated(inside(module, tmp_path))
+    isolated = IsolatedHandler(spec(module, tmp_path))
     isolated(message())
     (pid,) = flushed(tmp_path)
     (process,) = isolated._idle
@@ -285,15 +292,15 @@ def test_it_ends_when_the_worker_is_gone(module: Any, tmp_path: Path) -> None:
 
 
 def test_closing_ends_a_call_that_hangs(module: Any, tmp_path: Path) -> None:
-    isolated = Isolated(inside(module, tmp_path))
-    found: list[Came] = []
-    thread = threading.Thread(target=lambda: found.append(came(isolated, "hang")))
+    isolated = IsolatedHandler(spec(module, tmp_path))
+    found: list[CallFailure] = []
+    thread = threading.Thread(target=lambda: found.append(failure(isolated, "hang")))
     thread.start()
     while not (tmp_path / "child").exists():
         time.sleep(0.01)
     isolated.close()
     thread.join(10)
-    assert found == [Came("error", "Died")]
+    assert found == [CallFailure("error", "Died")]
 
 
 @pytest.mark.parametrize(("at_start", "raised"), [("fail", CannotStart), ("die", CannotStart), ("hang", TimeoutError)])
@@ -302,22 +309,22 @@ def test_what_cannot_be_built_there_stops_the_start(
 ) -> None:
     start = 1.0 if at_start == "hang" else 30.0
     with pytest.raises(raised):
-        Isolated(inside(module, tmp_path, at_start=at_start, start=start))
+        IsolatedHandler(spec(module, tmp_path, at_start=at_start, start=start))
 
 
 @pytest.mark.parametrize(("at_start", "said"), [("leave", "KeyboardInterrupt"), ("silent", "Silent")])
 def test_whatever_is_raised_there_is_told_by_its_name(module: Any, tmp_path: Path, at_start: str, said: str) -> None:
     with pytest.raises(CannotStart, match=f"^{said}$"):
-        Isolated(inside(module, tmp_path, at_start=at_start))
+        IsolatedHandler(spec(module, tmp_path, at_start=at_start))
 
 
-class Answers(Isolated):
+class Answers(IsolatedHandler):
     """Has a process that says what it is told to."""
 
     def __init__(self, answer: dict[str, Any]) -> None:
         process: Any = type("Process", (), {"ask": lambda *_: answer, "end": lambda _: None})()
-        self._inside = Inside("mine", "", None, 1, 1.0, 1.0)
-        self._heard = lambda *_: None
+        self._spec = ChildSpec("mine", "", None, 1, 1.0, 1.0)
+        self._output = None
         self._lock = threading.Lock()
         self._all = set()
         self._idle = [process]
@@ -326,28 +333,15 @@ class Answers(Isolated):
 @pytest.mark.parametrize(
     ("answer", "expected"),
     [
-        ({}, Came("error", "Unknown")),
-        ({"word": "secret words", "kind": "secret words", "where": "secret words"}, Came("error", "Unknown")),
-        ({"word": "reject", "kind": 3, "after": 1e300, "printed": -1}, Came("reject", "Unknown")),
-        ({"word": "retry", "kind": "Retry", "after": 2}, Came("retry", "Retry", timedelta(seconds=2))),
-        ({"word": "error", "kind": "A", "where": "mine.module:12"}, Came("error", "A", None, "mine.module:12")),
+        ({}, CallFailure("error", "Unknown")),
+        ({"word": "secret words", "kind": "secret words", "where": "secret words"}, CallFailure("error", "Unknown")),
+        ({"word": "reject", "kind": 3, "after": 1e300, "printed": -1}, CallFailure("reject", "Unknown")),
+        ({"word": "retry", "kind": "Retry", "after": 2}, CallFailure("retry", "Retry", timedelta(seconds=2))),
+        ({"word": "error", "kind": "A", "where": "mine.module:12"}, CallFailure("error", "A", None, "mine.module:12")),
     ],
 )
-def test_only_words_of_the_right_form_are_believed(answer: dict[str, Any], expected: Came) -> None:
-    assert came(Answers(answer), "ok") == expected
-
-
-def test_of_the_environment_only_what_is_known_to_be_no_secret_goes_along() -> None:
-    given = {
-        "PATH": "/bin",
-        "LC_ALL": "C",
-        "https_proxy": "http://proxy:3128",
-        "HTTP_PROXY": "http://user:password@proxy:3128",
-        "NHSMAIL_ACCOUNT__PASSWORD": "x",
-        "PGPASSWORD": "x",
-        "PATHOLOGY_TOKEN": "x",
-    }
-    assert environment(given) == {"PATH": "/bin", "LC_ALL": "C", "https_proxy": "http://proxy:3128"}
+def test_only_words_of_the_right_form_are_believed(answer: dict[str, Any], expected: CallFailure) -> None:
+    assert failure(Answers(answer), "ok") == expected
 
 
 def test_a_message_arrives_as_it_was_sent() -> None:

@@ -1,0 +1,50 @@
+"""All handlers of a worker, by name."""
+
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+
+from worker.handling.foreign_code import in_time
+from worker.handling.handler import Handler
+from worker.handling.output import OutputCapture
+from worker.logs import get_logger
+
+log = get_logger()
+
+
+class Handlers(Mapping[str, Handler]):
+    """Each handler once, under the name that the configuration gives it."""
+
+    def __init__(self, handlers: Mapping[str, Handler], output: OutputCapture, closing: timedelta) -> None:
+        """closing: how long each handler may take to close."""
+        self._handlers = dict(handlers)
+        self._output = output
+        self._closing = closing
+
+    def __getitem__(self, name: str) -> Handler:
+        return self._handlers[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._handlers)
+
+    def __len__(self) -> int:
+        return len(self._handlers)
+
+    def flush(self) -> None:
+        """Bring to the disk all that the handlers have written. Raises whatever the first that fails raises."""
+        for handler in self.values():
+            handler.flush()
+
+    def close(self) -> None:
+        """Close each handler, whatever becomes of the others. Never raises."""
+        for handler in self.values():
+            self._close(handler)
+
+    def _close(self, handler: Handler) -> None:
+        def close() -> None:
+            with self._output.running(handler.name):
+                handler.close()
+
+        try:
+            in_time(close, self._closing.total_seconds())
+        except Exception:
+            log.exception("handler.failed", handler=handler.name)
