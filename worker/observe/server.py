@@ -73,6 +73,8 @@ class Server:
             ident=None,
         )
         self._stopping = threading.Event()
+        self._ending = threading.Lock()
+        self._loop_is_over = False
         self._thread = threading.Thread(target=self._run, name="http", daemon=True)
 
     def start(self) -> None:
@@ -82,9 +84,11 @@ class Server:
 
     def stop(self, timeout: float = 2.0) -> None:
         """Stop answering; returns when the port is free again, or after `timeout` seconds."""
-        self._stopping.set()
         if self._thread.is_alive():
-            self._server.pull_trigger()
+            with self._ending:  # or the loop could close the trigger just before it is pulled
+                self._stopping.set()
+                if not self._loop_is_over:
+                    self._server.pull_trigger()
             self._thread.join(timeout)
         else:
             self._close()
@@ -93,6 +97,8 @@ class Server:
         while not self._stopping.is_set():
             wasyncore.loop(timeout=min(1.0, self._patience), map=self._map, use_poll=True, count=1)
             self._send_away()
+        with self._ending:
+            self._loop_is_over = True
         self._close()
 
     def _send_away(self) -> None:
