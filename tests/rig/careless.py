@@ -1,4 +1,4 @@
-"""A handler that lets content slip wherever it can: into exceptions, logs, warnings, threads, and a sudden death."""
+"""A handler that leaks content wherever it can: into exceptions, logs, warnings, threads, and a crash."""
 
 import logging
 import os
@@ -13,11 +13,11 @@ from worker import Message, Reject, Retry
 
 
 class Careless:
-    """Does what the message's X-Do says, with the message's content on its lips."""
+    """Does what the message's X-Do header says, and puts the message's content into it."""
 
     class Settings(BaseModel):
         died: Path
-        """Made before the handler kills the process, so that it does so once."""
+        """Created before the handler kills the process, so that it does so only once."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings

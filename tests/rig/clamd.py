@@ -1,4 +1,4 @@
-"""A real clamd with a signature of our own: ClamAV's can't be fetched on a closed network. Debian: clamav-daemon."""
+"""A real clamd with a signature of our own, since a closed network can't fetch ClamAV's. Debian: clamav-daemon."""
 
 import contextlib
 import socket
@@ -8,11 +8,11 @@ from tests.rig.daemon import Daemon, program
 from tests.rig.tls import ADDRESS
 
 WORD = b"an-infection-of-the-test-rig"
-"""What this clamd takes for an infection."""
+"""The text that this clamd reports as an infection."""
 
 
 class Clamd(Daemon):
-    """Listens on a socket and on TCP; looks at streams of up to `stream` bytes, and at files in them up to `file`."""
+    """Listens on a Unix socket and on TCP. Scans streams of up to `stream` bytes, and files in them of up to `file`."""
 
     name = "clamd"
 

@@ -1,6 +1,6 @@
 """The worker's command with a clock that jumps: `python -m tests.rig.clocked FILE run --config …`.
 
-When FILE appears, the clock goes on by the seconds that stand in it (back, where they are negative).
+When FILE appears, the clock jumps by the number of seconds that it holds; a negative number sets it back.
 """
 
 import sys
@@ -22,7 +22,7 @@ def _watch(file: Path, shift: Callable[[float], None]) -> None:
 
 
 def main() -> int:
-    """Run the command that follows the file's name."""
+    """Run the command given after the file's name."""
     with time_machine.travel(datetime.now(UTC), tick=True) as clock:
         threading.Thread(target=_watch, args=(Path(sys.argv[1]), clock.shift), daemon=True).start()
         return cli.run(sys.argv[2:])

@@ -1,4 +1,4 @@
-"""A consumer that does what the documentation asks of one: it drops what it has had already, by the key."""
+"""A consumer as the documentation asks for: it uses the key to drop messages that it has already had."""
 
 import base64
 import json
@@ -6,7 +6,7 @@ from typing import Any
 
 
 class Consumer:
-    """Keeps each message once."""
+    """Keeps each message once, and counts repeats."""
 
     def __init__(self) -> None:
         self.kept: dict[str, dict[str, Any]] = {}

@@ -1,7 +1,7 @@
-"""The image, really built, and containers of it, without an engine: buildah builds on a base made on the spot, and a
-container is a process in namespaces of its own, on the image's root file system.
+"""Builds the real image and runs containers from it, without a container engine.
 
-It needs root, and the Debian packages buildah, netavark and mmdebstrap.
+buildah builds the image on a base that mmdebstrap makes. A container is a process in its own namespaces, with the
+image's file system as its root. Needs root, and the Debian packages buildah, netavark and mmdebstrap.
 """
 
 import contextlib
@@ -22,8 +22,8 @@ PROGRAMS = ("buildah", "mmdebstrap", "unshare", "chroot")
 
 _BUILDAH = ("buildah", "--root", str(PLACE / "root"), "--runroot", str(PLACE / "run"), "--storage-driver", "vfs")
 
-# Mounts are the container's own and end with it. The root is the image's, and may be read-only. What is mounted in the
-# container comes as pairs; then the process becomes the image's entry point, and process 1.
+# The mounts belong to the container and end with it. The root is the image's file system, mounted read-only or not. The
+# arguments before `--` are pairs of paths to bind-mount. Then the shell becomes the image's entry point, process 1.
 _ENTER = """
 root=$1 ids=$2 mode=$3 chroot=$(command -v chroot); shift 3
 mount --bind "$root" "$root"
@@ -42,12 +42,12 @@ exec env -i PATH=/opt/nhsmail-worker/bin:/usr/bin:/bin NHSMAIL_CONFIG=/etc/nhsma
 
 
 def missing() -> list[str]:
-    """The programs that are needed and aren't there."""
+    """The required programs that aren't installed."""
     return [name for name in PROGRAMS if shutil.which(name) is None]
 
 
 def build() -> "Image":
-    """Build the image, on a base that is made when there is none yet."""
+    """Build the image. The base is made first if it doesn't exist."""
     PLACE.mkdir(parents=True, exist_ok=True)
     if BASE not in _buildah("images", "--format", "{{.Name}}"):
         _make_base()
@@ -59,7 +59,7 @@ def build() -> "Image":
     )  # fmt: skip
     container = _buildah("from", IMAGE).strip()
     root = Path(_buildah("mount", container).strip())
-    (root / "etc" / "hosts").touch()  # an engine makes it
+    (root / "etc" / "hosts").touch()  # an engine would create it
     return Image(container, root)
 
 
@@ -96,22 +96,22 @@ class Image:
         _buildah("rm", self.container)
 
     def setting(self, template: str) -> str:
-        """A part of the image's description, by a Go template such as `{{.OCIv1.Config.User}}`."""
+        """Read one setting of the image by a Go template such as `{{.OCIv1.Config.User}}`."""
         return _buildah("inspect", "--type", "image", "--format", template, IMAGE).strip()
 
     @property
     def size(self) -> int:
-        """Bytes of everything in it, base included."""
+        """Size of the whole image in bytes, base included."""
         return int(_run("du", "-sb", str(self.root)).split()[0])
 
     def added(self) -> int:
-        """Bytes of what we put on the base."""
+        """Size in bytes of what we add to the base."""
         return int(_run("du", "-sb", str(self.root / "opt" / "nhsmail-worker")).split()[0])
 
 
 @dataclass
 class Container:
-    """One container: process 1 is the image's entry point. mounts: (here, in the container)."""
+    """One container, whose process 1 is the image's entry point. mounts: pairs (path here, path in the container)."""
 
     image: Image
     log: Path
@@ -133,7 +133,7 @@ class Container:
 
     @property
     def process(self) -> int:
-        """Process 1 of the container, by its number here."""
+        """The PID, seen from here, of the container's process 1."""
         assert self._shell is not None
         children = Path(f"/proc/{self._shell.pid}/task/{self._shell.pid}/children")
         deadline = time.monotonic() + 10
@@ -143,7 +143,7 @@ class Container:
         return int(found[0])
 
     def states(self) -> list[str]:
-        """The state of each child of process 1, as in `/proc`: S sleeps, R runs, Z has ended and was not taken away."""
+        """The state of each child of process 1, as in `/proc`: S sleeping, R running, Z zombie."""
         found = []
         for child in Path(f"/proc/{self.process}/task/{self.process}/children").read_text().split():
             with contextlib.suppress(FileNotFoundError):
@@ -151,13 +151,13 @@ class Container:
         return found
 
     def stop(self) -> tuple[int, float]:
-        """SIGTERM to process 1: the exit code, and the seconds until it had ended."""
+        """Send SIGTERM to process 1. Returns the exit code and how many seconds it took."""
         began = time.monotonic()
         os.kill(self.process, signal.SIGTERM)
         return self.wait(), time.monotonic() - began
 
     def kill(self) -> None:
-        """As an engine that has lost patience."""
+        """Send SIGKILL, as an engine does after its time limit."""
         os.kill(self.process, signal.SIGKILL)
         self.wait()
 
@@ -166,7 +166,7 @@ class Container:
         return self._shell.wait(60)
 
     def end(self) -> None:
-        """Whatever state it is in."""
+        """Clean up, whatever state the container is in."""
         if self._shell is not None and self._shell.poll() is None:
             self._shell.kill()
             self._shell.wait(10)

@@ -1,8 +1,7 @@
-"""Points on a message's way at which the process can be killed: before and after each write of the journal, command to
-the server, call of a handler, and step onto the disk.
+"""Kills the process at a chosen point: before or after a journal write, IMAP command, handler call or disk operation.
 
-Loaded only by the test's own process (`tests.rig.doomed`), around the product's code; the product knows nothing of it.
-A point is a place, a side of it, and how many times it was passed before: ("journal Tries.record", "after", 1).
+The test's own process (`tests.rig.doomed`) patches these points into the product's code, which knows nothing of them. A
+point is a place, a side of it, and how often it was passed before, such as ("journal Tries.record", "after", 1).
 """
 
 import functools
@@ -33,7 +32,7 @@ _VERB = re.compile(rb"^\S+ ((?:UID )?[A-Z]+)[ \r]")
 
 @dataclass
 class Crossings:
-    """Counts what is passed, writes it down, and kills or stops the process at one point."""
+    """Records each point that the process passes, and kills or stops the process at one of them."""
 
     deadly: Point | None = None
     strike: signal.Signals = signal.SIGKILL
@@ -54,7 +53,7 @@ current = Crossings()
 
 
 def points(passed: list[tuple[str, str]]) -> list[Point]:
-    """Each crossing with its number."""
+    """Number the crossings: each becomes a point."""
     counts: Counter[tuple[str, str]] = Counter()
     numbered: list[Point] = []
     for place, side in passed:
@@ -64,7 +63,7 @@ def points(passed: list[tuple[str, str]]) -> list[Point]:
 
 
 def install() -> None:
-    """Put the points around the product's code, in this process, for good."""
+    """Patch the points into the product's code, for as long as this process lives."""
     _around_writes()
     _around_commands()
     _around(Handler, "__call__", lambda handler, *_: f"handler {handler.name}")
@@ -100,10 +99,10 @@ def _around_writes() -> None:
     def around(inner: AbstractContextManager[Any], place: str) -> Iterator[Any]:
         with inner as connection:
             yield connection
-            current.cross(place, "before")  # the commit: all is said, and nothing is written
+            current.cross(place, "before")  # before the commit: every statement has run, and nothing is written yet
         current.cross(place, "after")
 
-    setattr(Database, "write", write)  # noqa: B010 -- as the product calls it
+    setattr(Database, "write", write)  # noqa: B010 -- mypy forbids assigning to a method
 
 
 def _around_commands() -> None:
@@ -114,7 +113,7 @@ def _around_commands() -> None:
     def traced_send(self: Wire, data: Any) -> None:
         verb = _VERB.match(bytes(data))
         if verb is None:
-            send(self, data)  # the rest of a command
+            send(self, data)  # a continuation of the command before
             return
         under_way.place = f"imap {verb[1].decode()}"
         current.cross(under_way.place, "before")
@@ -138,7 +137,7 @@ def _around_commands() -> None:
 
 
 def _writer(frame: FrameType | None) -> str:
-    """The journal's own method that writes."""
+    """The public method of the journal that writes."""
     while frame is not None:
         code = frame.f_code
         if not code.co_name.startswith("_") and "contextlib" not in code.co_filename:

@@ -1,4 +1,4 @@
-"""A way to a server that can be cut: every connection on it ends at once."""
+"""A TCP relay in front of a server that can cut all connections at once."""
 
 import contextlib
 import socket
@@ -9,7 +9,7 @@ from tests.rig.tls import ADDRESS
 
 
 class Cut:
-    """Hands bytes on between `port` and the server's."""
+    """Relays bytes between `port` and the server's port."""
 
     def __init__(self, target: int) -> None:
         self._target = target

@@ -1,4 +1,4 @@
-"""What the rig's servers have in common: a folder, a port, an unprivileged user, an end with the test run."""
+"""What the rig's servers share: a folder, a port, an unprivileged user, and that they end with the test run."""
 
 import contextlib
 import os
@@ -15,7 +15,8 @@ from typing import Any, Self
 
 from tests.rig.tls import ADDRESS
 
-# The shell ends the server with the signal that we name; at an end of file (the test run was killed) it cleans up, too.
+# The shell ends the server with the signal that we write to it. At an end of file, because the test run was killed, it
+# removes the folder as well.
 _GUARDIAN = """
 "$@" & server=$!
 read -r signal; told=$?
@@ -26,22 +27,22 @@ _MORE_PLACES = ":/usr/sbin:/usr/local/sbin"
 
 
 class Daemon:
-    """A server in a folder of its own, which is removed with it. The port outlives `stop` and `start`.
+    """A server with its own folder, which `close` removes. It keeps its port across `stop` and `start`.
 
-    `start` waits until `ready`. Raises RuntimeError, with the server's log, if it doesn't come up.
+    `start` waits until the server is `ready`. Raises RuntimeError with the server's log if it doesn't start.
     """
 
     name = "daemon"
     patience = 20.0
-    """Seconds until it must be ready."""
+    """Seconds that the server has to become ready."""
     unprivileged = True
-    """Whether it gives up root's rights; a Python program of ours may lie where only root looks."""
+    """Whether the server drops root's rights. False for Python programs, which only root may be able to read."""
     crash = "KILL"
-    """The signal that ends it without any order."""
+    """The signal that simulates a crash."""
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
-        # not under pytest's tmp_path: a socket's path may have 107 bytes, and another user must reach it
+        # not under pytest's tmp_path: a socket's path is limited to 107 bytes, and another user must reach it
         self.root = Path(tempfile.mkdtemp(prefix=f"rig-{self.name}-", dir="/tmp"))
         self.port = free_port()
         self._prepare()
@@ -54,10 +55,10 @@ class Daemon:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    # what each server says of itself
+    # what each server overrides
 
     def _prepare(self) -> None:
-        """Write what it reads."""
+        """Write the server's configuration."""
 
     def _command(self) -> Sequence[str]:
         raise NotImplementedError
@@ -66,10 +67,10 @@ class Daemon:
         return {"PATH": os.environ.get("PATH", "") + _MORE_PLACES, "HOME": str(self.root), "LANG": "C.UTF-8"}
 
     def ready(self) -> bool:
-        """Whether it answers."""
+        """Whether the server answers."""
         return listens(self.port)
 
-    # what tests do
+    # what tests call
 
     def start(self) -> None:
         if self._process is not None:
@@ -91,7 +92,7 @@ class Daemon:
             raise RuntimeError(f"{self.name} did not start. Its log:\n{log_text}")
 
     def stop(self, *, abruptly: bool = False) -> None:
-        """Stop it in order or abruptly; what it has stored stays, and so does the port."""
+        """Stop the server, cleanly or by a crash. It keeps its data and its port."""
         process, self._process = self._process, None
         if process is None:
             return
@@ -101,43 +102,43 @@ class Daemon:
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(self.patience)
         with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)  # what it left behind
+            os.killpg(process.pid, signal.SIGKILL)  # any children it left behind
         process.wait()
         wait_until(lambda: not listens(self.port))
 
     def close(self) -> None:
-        """Stop it and remove its folder."""
+        """Stop the server and remove its folder."""
         self.stop(abruptly=True)
         shutil.rmtree(self.root, ignore_errors=True)
 
     @property
     def log(self) -> str:
-        """What it has said so far."""
+        """Everything that the server has logged so far."""
         path = self.root / "output.log"
         return path.read_text(errors="replace") if path.exists() else ""
 
 
 def owner() -> pwd.struct_passwd:
-    """Who servers run as: ourselves, or nobody when we are root."""
+    """The user that servers run as: the current one, or `nobody` if that is root."""
     return pwd.getpwnam("nobody") if os.geteuid() == 0 else pwd.getpwuid(os.geteuid())
 
 
 def unprivileged() -> dict[str, Any]:
-    """Options of `subprocess.Popen` that take root's rights away."""
+    """Options for `subprocess.Popen` that drop root's rights."""
     if os.geteuid() != 0:
         return {}
     return {"user": owner().pw_name, "group": owner().pw_gid, "extra_groups": []}
 
 
 def give_away(path: Path) -> None:
-    """Root writes the files, the server's user owns them."""
+    """Give files that root has written to the server's user."""
     if os.geteuid() == 0:
         for item in [path, *path.rglob("*")]:
             os.chown(item, owner().pw_uid, owner().pw_gid, follow_symlinks=False)
 
 
 def program(name: str, package: str, *folders: str) -> str:
-    """The path of a program. Raises RuntimeError that names its Debian package."""
+    """Find a program. Raises RuntimeError, naming the Debian package, if it isn't installed."""
     places = ":".join((*folders, os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"))
     found = shutil.which(name, path=places)
     if found is None:
@@ -158,7 +159,7 @@ def listens(port: int) -> bool:
 
 
 def wait_until(happened: Callable[[], bool], seconds: float = 5) -> bool:
-    """Whether it happened in time."""
+    """Wait until something is true. Returns whether it became true in time."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if happened():

@@ -1,4 +1,4 @@
-"""Commands of the worker that are killed at a point of their way, each forked from a process that has it all loaded.
+"""Runs worker commands that are killed at a chosen point, each forked from a process that has loaded everything.
 
 with Doomed() as doomed:
     end = doomed.run("once", "--config", "worker.toml", deadly=("imap UID MOVE", "sent", 0))
@@ -42,7 +42,7 @@ _LOADED_LATE = (
 
 @dataclass(frozen=True)
 class End:
-    """What a command came to. code: its exit code, or minus the signal that killed it; passed: its crossings."""
+    """How a command ended. code: its exit code, or minus the signal that killed it. passed: its crossings."""
 
     code: int
     out: str
@@ -55,7 +55,7 @@ class End:
 
 
 class Doomed:
-    """The process in which all is loaded. One command at a time."""
+    """The process that has loaded everything. Runs one command at a time."""
 
     def __enter__(self) -> Self:
         self._folder = Path(tempfile.mkdtemp(prefix="rig-doomed-"))
@@ -77,7 +77,7 @@ class Doomed:
         self._folder.rmdir()
 
     def run(self, *arguments: str, deadly: crossings.Point | None = None) -> End:
-        """Run a command to its end, or to that point."""
+        """Run a command until it ends, or dies at the given point."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write(json.dumps({"arguments": arguments, "deadly": deadly}) + "\n")
@@ -88,7 +88,7 @@ class Doomed:
 
 
 def main(folder: Path) -> None:
-    """Fork for each line of the standard input."""
+    """Fork once for each line of standard input."""
     for name in _LOADED_LATE:
         importlib.import_module(name)
     crossings.install()
@@ -105,13 +105,13 @@ def main(folder: Path) -> None:
 
 
 def _hash_quickly() -> None:
-    """What makes guessing a password slow makes nothing safer here: each process would spend a fifth of a second."""
+    """Make the password hash cheap: its cost protects nothing here and would take each process a fifth of a second."""
     slowly = hashlib.scrypt
 
     def quickly(password: bytes, **options: Any) -> bytes:
         return slowly(password, **{**options, "n": 2})
 
-    hashlib.scrypt = quickly  # type: ignore[assignment] # as the worker calls it
+    hashlib.scrypt = quickly  # type: ignore[assignment] # it is called as the worker calls it
 
 
 def _child(folder: Path, job: dict[str, Any]) -> None:
@@ -126,7 +126,7 @@ def _child(folder: Path, job: dict[str, Any]) -> None:
         crossings.current = crossings.Crossings(None if deadly is None else (deadly[0], deadly[1], deadly[2]))
         code = cli.run(job["arguments"])
         (folder / "passed").write_text(json.dumps(crossings.current.passed))
-    except BaseException as error:  # noqa: BLE001 -- this process has nobody else to tell
+    except BaseException as error:  # noqa: BLE001 -- the last place where it can be reported
         with contextlib.suppress(OSError):
             os.write(2, f"\n{type(error).__name__}: {error}\n".encode())
     finally:

@@ -1,6 +1,6 @@
-"""A real Dovecot for tests: unprivileged, TLS on loopback, a folder of its own, accounts that lock as NHSmail's do.
+"""A real Dovecot for tests: unprivileged, TLS on loopback, its own folder, and accounts that lock as NHSmail's do.
 
-It needs the Debian packages dovecot-imapd and dovecot-auth-lua (Dovecot 2.4).
+Needs the Debian packages dovecot-imapd and dovecot-auth-lua (Dovecot 2.4).
 """
 
 import base64
@@ -38,7 +38,7 @@ Mood = Literal["ok", "tempfail", "disabled", "expired"]
 
 @dataclass(frozen=True)
 class Seed:
-    """A message to put into a folder, with what the server should say of it."""
+    """A message to put into a folder, with the flags and date that the server should report."""
 
     raw: bytes
     flags: str = ""  # maildir letters: S seen, F flagged, R answered, T deleted, D draft
@@ -56,7 +56,7 @@ class Kept:
 
 @dataclass(frozen=True)
 class Mailbox:
-    """One account on a Dovecot: what a test of the worker needs to know and do."""
+    """One account on a Dovecot, with everything that a test needs to know about it or do to it."""
 
     server: "Dovecot"
     address: str
@@ -101,7 +101,7 @@ class Mailbox:
         return self.server.client(self.address)
 
     def set_password(self, password: str) -> None:
-        """Change the password on the server only: `.password` stays what the test gave to the worker."""
+        """Change the password on the server only. `.password` stays the one that the test gave to the worker."""
         self.server.set_password(self.address, password)
 
     def set_mood(self, mood: Mood) -> None:
@@ -121,14 +121,14 @@ class Mailbox:
 
 
 class Dovecot:
-    """A server with its own folder, which is removed with it. `start`, `stop` and the port outlive restarts.
+    """A server with its own folder, which `close` removes. It keeps its port when it is stopped and started again.
 
-    `users` are addresses with passwords; `lock_after` failures without a success between them lock an account.
-    `junk` is the junk folder's name; `special_use` says whether the server marks it (and Sent, Drafts, …) by attribute.
-    `without` names capabilities (MOVE, UIDPLUS, IDLE, …) that clients neither see nor can use: a proxy stands before
-    the server then. `extra` is configuration appended as it is.
+    users: passwords by address. lock_after: how many failures without a success in between lock an account.
+    junk: the junk folder's name. special_use: whether the server marks it (and Sent, Drafts, …) by attribute.
+    without: capabilities (MOVE, UIDPLUS, IDLE, …) that a proxy in front of the server hides and refuses.
+    extra: configuration to append unchanged.
 
-    Raises RuntimeError, with the server's log, if it does not start.
+    Raises RuntimeError with the server's log if it doesn't start.
     """
 
     host = HOST
@@ -145,7 +145,7 @@ class Dovecot:
         extra: str = "",
     ) -> None:
         self._owner = _owner()
-        # not under pytest's tmp_path: a socket's path may have 107 bytes, and another user must reach it
+        # not under pytest's tmp_path: a socket's path is limited to 107 bytes, and another user must reach it
         self.root = Path(tempfile.mkdtemp(prefix="rig-dovecot-", dir="/tmp"))
         self._authority = authority or Authority(self.root / "ca")
         self._ca_file = self.root / "ca.pem"
@@ -191,8 +191,8 @@ class Dovecot:
         binary = shutil.which("dovecot", path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin")
         if binary is None:
             raise RuntimeError("Dovecot is missing. Install it: apt-get install dovecot-imapd dovecot-auth-lua")
-        # The shell ends the server at a line from us; at an end of file (the test run was killed) it cleans up too,
-        # and again as long as the server's last children still write.
+        # The shell ends the server when we write a line. At an end of file, because the test run was killed, it also
+        # removes the folder, and tries again for as long as the server's last children still write to it.
         guardian = (
             '"$@" & server=$!; read -r _; told=$?; kill "$server"; wait "$server"; [ $told = 0 ] && exit;'
             ' for _ in 1 2 3 4 5 6 7 8 9; do rm -rf "$PWD" 2>/dev/null && exit; sleep 1; done'
@@ -212,7 +212,7 @@ class Dovecot:
         self._await_greeting()
 
     def stop(self, *, abruptly: bool = False) -> None:
-        """Stop the server, its sessions with a BYE or abruptly; accounts, mail and port stay."""
+        """Stop the server. Sessions end with a BYE, or abruptly. Accounts, mail and port are kept."""
         process, self._process = self._process, None
         if process is None:
             return
@@ -220,14 +220,14 @@ class Dovecot:
         with contextlib.suppress(BrokenPipeError), process.stdin:
             process.stdin.write(b"stop\n")
         if not abruptly:
-            # sessions say BYE at once; the server itself would take a second longer
+            # sessions send their BYE at once; the server itself would take a second longer
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(0.3)
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
         _wait(lambda: not _listens(self._own_port))
-        # what a killed server leaves behind holds up the next by ten seconds
+        # files left by a killed server would delay the next start by ten seconds
         for stale in (self.root / "run" / "master.pid", *(self.root / "state").glob("*.lock")):
             stale.unlink(missing_ok=True)
 
@@ -240,12 +240,12 @@ class Dovecot:
 
     @property
     def log(self) -> str:
-        """What the server has logged so far."""
+        """Everything that the server has logged so far."""
         texts = (self.root / name for name in ("stderr.log", "dovecot.log"))
         return "".join(path.read_text(errors="replace") for path in texts if path.exists())
 
     def kill_sessions(self, user: str | None = None, *, politely: bool = False) -> int:
-        """End the IMAP sessions (of one user) at once, or politely with a BYE. Returns how many there were."""
+        """End the IMAP sessions (of one user) abruptly, or politely with a BYE. Returns how many there were."""
         logins = re.findall(r"Logged in: user=<([^>]*)>.* mpid=(\d+)", self.log)
         sessions = [int(pid) for address, pid in logins if user in {None, address} and _is_session(int(pid))]
         for pid in sessions:
@@ -268,10 +268,10 @@ class Dovecot:
         self._change(address, 0, password)
 
     def set_mood(self, address: str, mood: Mood) -> None:
-        """Answer logins so from now on.
+        """Choose how logins are answered from now on.
 
-        `tempfail` says UNAVAILABLE. `disabled` and `expired` show to the right password alone, as AUTHENTICATIONFAILED
-        and EXPIRED. A token meets `disabled` only.
+        With `tempfail` the server says UNAVAILABLE. With `disabled` and `expired` it says AUTHENTICATIONFAILED and
+        EXPIRED, but only to the right password. Of these moods, only `disabled` applies to tokens.
         """
         self._change(address, 2, mood)
 
@@ -282,23 +282,23 @@ class Dovecot:
 
     @property
     def attempts(self) -> dict[str, int]:
-        """Failed attempts of each user since the last success or unlock, those on a locked account included."""
+        """Failed attempts by user since the last success or unlock. Attempts on a locked account count as well."""
         return {path.name: _failures(path.read_text().split()) for path in (self.root / "attempts").iterdir()}
 
     @property
     def locked(self) -> set[str]:
-        """The users that are locked: no password is right for them any more."""
+        """The locked users, who can't log in even with the right password."""
         return {user for user, failures in self.attempts.items() if 0 < int(self._account(user)[1]) <= failures}
 
     def unlock(self, address: str) -> None:
-        """What a Local Administrator does."""
+        """Unlock an account, as a Local Administrator does."""
         path = self.root / "attempts" / address
         with path.open("a") as file:
             file.write("unlock\n")
         self._give_away(path)
 
     def token(self, address: str, lasts: float = 3600.0, **claims: object) -> str:
-        """An access token for XOAUTH2 that expires `lasts` seconds from now (a negative number: it has expired)."""
+        """An access token for XOAUTH2 that expires `lasts` seconds from now, or has expired if that is negative."""
         now = int(time.time())
         standard = {"upn": address, "sub": address, "iat": now - 3600, "exp": int(now + lasts), "scope": "IMAP"}
         return jwt.encode({**standard, **claims}, self._signing_key, algorithm="HS256")
@@ -306,7 +306,7 @@ class Dovecot:
     # -- mail
 
     def append_many(self, folder: str, messages: Iterable[bytes | Seed], *, user: str | None = None) -> int:
-        """Put messages into a folder, in order, straight into the store; returns how many. Makes the folder."""
+        """Write messages straight into the store, in order. Creates the folder. Returns how many there were."""
         box = self._make_folder(user or self._only_user(), folder)
         count = 0
         for item in messages:
@@ -324,19 +324,19 @@ class Dovecot:
         self._give_away(numbers)
 
     def stored(self, folder: str, *, user: str | None = None) -> list[bytes]:
-        """The messages in a folder as they lie in the store, in order of arrival, those marked deleted included."""
+        """The messages of a folder as stored, in order of arrival, including those marked as deleted."""
         box = self._maildir(user or self._only_user(), folder)
         files = [path for part in ("new", "cur") for path in (box / part).glob("*")]
         return [path.read_bytes() for path in sorted(files, key=lambda path: path.name)]
 
     def renumber(self, folder: str, *, user: str | None = None) -> None:
-        """Forget the folder's UIDs: its UIDVALIDITY changes, as after a server's restore."""
+        """Discard the folder's UIDs, so that its UIDVALIDITY changes, as after a restore from backup."""
         box = self._maildir(user or self._only_user(), folder)
         for path in [box / "dovecot-uidlist", *box.glob("dovecot.index*")]:
             path.unlink(missing_ok=True)
 
     def client(self, user: str | None = None) -> IMAPClient:
-        """A logged-in IMAPClient: the person who reads the same mailbox."""
+        """A logged-in IMAPClient, to act as a person who uses the same mailbox."""
         address = user or self._only_user()
         client = IMAPClient(self.host, self.port, ssl_context=self._authority.client_context(), timeout=30)
         client.normalise_times = False
@@ -397,7 +397,7 @@ class Dovecot:
         self._write(self.root / "accounts" / address, "\n".join(lines) + "\n")
 
     def _write(self, path: Path, text: str) -> None:
-        # renamed into place: the server may read at this very moment
+        # written beside and renamed, as the server may read the file at any moment
         part = self.root / f".{path.name}.part"
         part.write_text(text)
         self._give_away(part)
@@ -420,7 +420,7 @@ class Dovecot:
     def _deliver(self, box: Path, seed: Seed) -> str:
         """Returns the file's name."""
         self._serial += 1
-        # Dovecot numbers new files by the time in their names
+        # Dovecot assigns UIDs in the order of the times in the files' names
         base = f"{1_000_000_000 + self._serial}.M0P1.rig,S={len(seed.raw)}"
         part = box / "tmp" / base
         part.write_bytes(seed.raw)
@@ -432,16 +432,16 @@ class Dovecot:
         return placed.name
 
     def _give_away(self, path: Path) -> None:
-        """Root writes the files, the server's user owns them."""
+        """Give files that root has written to the server's user."""
         if os.geteuid() != 0:
             return
         for item in [path, *path.rglob("*")] if path.is_dir() else [path]:
-            with contextlib.suppress(FileNotFoundError):  # the server's own locks and renames
+            with contextlib.suppress(FileNotFoundError):  # the server may remove or rename a file meanwhile
                 os.chown(item, self._owner.pw_uid, self._owner.pw_gid)
 
 
 def _owner() -> pwd.struct_passwd:
-    """Who the server runs as: ourselves, or nobody when we are root (Dovecot serves no mail as root)."""
+    """The user that the server runs as: the current one, or `nobody` for root, as Dovecot serves no mail as root."""
     return pwd.getpwnam("nobody") if os.geteuid() == 0 else pwd.getpwuid(os.geteuid())
 
 

@@ -1,4 +1,4 @@
-"""Commands of the worker in processes of their own that start in no time: forked from one that has imported it all.
+"""Runs worker commands in real processes that start at once, since they are forked from one that imported everything.
 
 with Forks(folder) as forks:
     pid = forks.start("once", "--config", "worker.toml")
@@ -21,7 +21,7 @@ COMMANDS = ("audit", "check", "journal", "login", "review", "work")
 
 
 class Forks:
-    """Starts commands. What is still alive at the end of the `with` is killed."""
+    """Starts commands. Leaving the `with` block kills those that still run."""
 
     def __init__(self, folder: Path) -> None:
         self._log = folder / "forks.log"
@@ -54,17 +54,17 @@ class Forks:
 
     @property
     def log(self) -> str:
-        """What all of them wrote to standard error."""
+        """What all commands wrote to standard error."""
         return self._log.read_text()
 
     def start(self, *arguments: str) -> int:
-        """Start a command; returns its process's id."""
+        """Start a command. Returns its PID."""
         pid = self._ask(["start", *arguments])
         self._alive.add(pid)
         return pid
 
     def wait(self, pid: int) -> int:
-        """Wait for the end of one; its exit code, or the signal that killed it as a negative number."""
+        """Wait until a command ends. Returns its exit code, or minus the signal that killed it."""
         code = self._ask(["wait", str(pid)])
         self._alive.discard(pid)
         return code
@@ -78,7 +78,7 @@ class Forks:
 
 
 def _serve() -> None:
-    """The parent: one thread, everything imported, nothing opened."""
+    """The parent process: it has one thread, has imported everything, and has opened nothing."""
     from worker.cli import main as cli
 
     for name in COMMANDS:

@@ -1,4 +1,4 @@
-"""One fault on a game day: the worker as a process, and everything that an operator sees of it from outside."""
+"""One fault of a game day: runs the worker as a process and collects everything that an operator would see."""
 
 import contextlib
 import html
@@ -29,7 +29,7 @@ _FORGET = (
 
 @dataclass(frozen=True)
 class Seen:
-    """What there is to see. Each is one cell of the table."""
+    """What an operator sees. Each field is one cell of the table."""
 
     page: str
     log: str
@@ -42,7 +42,7 @@ class Seen:
 
 
 def timeless(text: str) -> str:
-    """Without what differs from one run to the next: lengths of time, times of day, names of processes."""
+    """Replace what differs between runs: durations, times of day, names of replicas."""
     for pattern, instead in _FORGET:
         text = pattern.sub(instead, text)
     return text
@@ -50,7 +50,7 @@ def timeless(text: str) -> str:
 
 @dataclass
 class Process:
-    """The installed command, its log read through a pipe: what limits its files doesn't limit its log."""
+    """The installed command. Its log comes through a pipe, so that limits on its files don't affect it."""
 
     popen: "subprocess.Popen[str]"
     lines: list[str] = field(default_factory=list)
@@ -61,7 +61,7 @@ class Process:
 
     def _read(self) -> None:
         assert self.popen.stderr is not None
-        self.lines.extend(iter(self.popen.stderr.readline, ""))  # grows as it reads
+        self.lines.extend(iter(self.popen.stderr.readline, ""))  # `lines` grows as they come
 
     def events(self) -> list[dict[str, Any]]:
         return [json.loads(line) for line in list(self.lines) if line.startswith("{")]
@@ -70,7 +70,7 @@ class Process:
         return "".join(line for line in list(self.lines) if not line.startswith("{"))
 
     def wait(self) -> int:
-        """Its exit code, once it has ended and all was read."""
+        """Wait until the process has ended and its log is read. Returns the exit code."""
         code = self.popen.wait(60)
         self._reader.join(10)
         return code
@@ -90,7 +90,7 @@ class Process:
 
 @dataclass
 class Day:
-    """A mailbox, a worker for it, somebody to tell. `begin` starts it; `mark` is when the fault comes."""
+    """A mailbox, its worker, and a receiver of alerts. `begin` starts the worker; `mark` says that the fault begins."""
 
     box: Mailbox
     worker: Worker
@@ -108,7 +108,10 @@ class Day:
         )
 
     def begin(self, *prefix: str, module: tuple[str, ...] = (), live: bool = True, command: str = "run") -> Process:
-        """Start it. prefix: programs that start it. module: a Python module instead of the command, and its words."""
+        """Start the worker.
+
+        prefix: a command to run it under. module: a Python module, with arguments, to run instead of the command.
+        """
         program = [sys.executable, "-m", *module] if module else [str(COMMAND)]
         popen = subprocess.Popen(
             [*prefix, *program, command, "--config", str(self.worker.config)],
@@ -127,24 +130,24 @@ class Day:
         return self.process
 
     def working(self) -> None:
-        """It works; from now on the fault."""
+        """Wait until the worker is ready, and mark the beginning of the fault."""
         eventually(lambda: self.window.code("/readyz") == 200, what="ready")
         self.mark()
 
     def mark(self) -> None:
-        """What was logged up to now isn't of the fault."""
+        """Remember where the log ends now: earlier events don't belong to the fault."""
         assert self.process is not None
         self.marked = len(self.process.events())
 
     def loud(self) -> list[str]:
-        """The events at level error and warning since the mark, errors first."""
+        """The errors and warnings logged since the mark, errors first."""
         assert self.process is not None
         found = {(LOUD.index(line["level"]), line["event"]) for line in self.process.events()[self.marked :]
                  if line["level"] in LOUD}  # fmt: skip
         return [name for _, name in sorted(found)]
 
     def seen(self) -> Seen:
-        """As it stands now."""
+        """What can be seen at this moment."""
         assert self.process is not None
         if self.process.popen.poll() is not None:
             return self._ended(self.process)
@@ -165,7 +168,7 @@ class Day:
         )
 
     def _step(self, page: str) -> str:
-        """The first thing to do, as the page says; empty: nothing."""
+        """The first step that the page advises; empty if it advises none."""
         found = _STEP.search(page)
         return "" if found is None else html.unescape(re.sub(r"</?code>", "`", found[1]))
 
@@ -188,7 +191,7 @@ class Day:
 
 @contextlib.contextmanager
 def day(box: Mailbox, worker: Worker, folder: Path, metric: str) -> Iterator[Day]:
-    """A day on which something goes wrong."""
+    """Set up a day with a receiver of alerts, and clean up at its end."""
     with receiver() as received, contextlib.ExitStack() as stack:
         one = Day(box, worker, folder, received, stack, metric)
         one.configured()
@@ -196,7 +199,7 @@ def day(box: Mailbox, worker: Worker, folder: Path, metric: str) -> Iterator[Day
 
 
 def settled(one: Day, seconds: float) -> Seen:
-    """What is to be seen once nothing has changed for so long."""
+    """Wait until nothing has changed for so many seconds. Returns what can be seen then."""
     last, since = one.seen(), time.monotonic()
     deadline = since + 40
     while time.monotonic() - since < seconds:

@@ -1,4 +1,4 @@
-"""A command of the worker that stops (SIGSTOP) at a point of its way, as a machine that is put to sleep does.
+"""Runs a worker command that stops (SIGSTOP) at a chosen point, as if the machine had been suspended.
 
 python -m tests.rig.halting '["imap UID MOVE", "sent", 0]' run --config worker.toml
 """
@@ -11,7 +11,7 @@ from tests.rig import crossings
 
 
 def main(point: str, arguments: list[str]) -> int:
-    """Run a command with the points around the product's code."""
+    """Run a command that stops at the given point."""
     from worker.cli import main as cli
 
     crossings.install()

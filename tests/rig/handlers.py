@@ -1,4 +1,4 @@
-"""Handlers for tests: one that keeps a ledger of its calls, and some that go wrong."""
+"""Handlers for tests: one that records its calls in a ledger, and several that fail."""
 
 import json
 import os
@@ -17,17 +17,17 @@ from worker import Message, Reject, Retry
 
 
 def number_of(message: Message) -> int:
-    """The number that `tests.rig.letters` gave the message; 0 for any other."""
+    """The number of a message made by `tests.rig.letters`; 0 for any other message."""
     return int(message.headers.get("X-Number") or 0)
 
 
 class Ledger:
-    """Writes a line when it is called and one when it returns, so that a killed process leaves them, too."""
+    """Writes one line when it is called and one when it returns, so that even a killed process leaves a record."""
 
     class Settings(BaseModel):
         file: Path
         hold: Path | None = None
-        """The call doesn't return while this file is there."""
+        """The call doesn't return while this file exists."""
         seconds: float = 0.0
 
     def __init__(self, settings: Settings) -> None:
@@ -56,7 +56,7 @@ class Ledger:
 
 
 class Failing:
-    """Fails so many times for each message, then returns; `times` -1: always."""
+    """Fails `times` times for each message, then succeeds. With -1 it always fails."""
 
     class Settings(BaseModel):
         times: int = -1
@@ -87,7 +87,7 @@ class Failing:
 
 
 class Unflushable:
-    """Does its work only when it is flushed, as handlers that write in batches do, and fails at that so many times."""
+    """Works only in `flush`, like a handler that writes in batches, and fails there `times` times."""
 
     class Settings(BaseModel):
         file: Path
@@ -114,7 +114,7 @@ class Unflushable:
 
 
 class Poison:
-    """Does what the message's X-Poison says: kills the process in one way or another, or never returns."""
+    """Does what the message's X-Poison header says: kills the process in one of several ways, or never returns."""
 
     def __call__(self, message: Message) -> None:
         match (message.headers.get("X-Poison") or "").strip():
@@ -135,7 +135,7 @@ def _fall() -> None:
 
 
 class Talkative:
-    """Prints what it is given, and leaves a thread behind."""
+    """Prints the subject, and leaves a thread running."""
 
     def __call__(self, message: Message) -> None:
         sys.stdout.write(message.subject + "\n")

@@ -1,4 +1,4 @@
-"""An HTTPS server that goes wrong as it is told to, and keeps what it was sent."""
+"""An HTTPS server that fails on demand and keeps the requests it got."""
 
 import contextlib
 import socket
@@ -16,7 +16,7 @@ from tests.rig.tls import ADDRESS, HOST, Authority
 
 @dataclass(frozen=True)
 class Request:
-    """What came: the header names in lower case."""
+    """A request. Header names are in lower case."""
 
     path: str
     headers: Mapping[str, str]
@@ -25,10 +25,10 @@ class Request:
 
 @dataclass(frozen=True)
 class Answer:
-    """What to do with a request.
+    """How to answer a request.
 
-    reset_before: hang up before the request is kept; reset_after: keep it, then hang up without an answer.
-    drip: send the head (`head`) or the body (`body`) a byte at a time, for ever. garbage: something that isn't HTTP.
+    reset_before: hang up without keeping the request. reset_after: keep it, then hang up without an answer.
+    drip: send the head (`head`) or the body (`body`) one byte at a time, for ever. garbage: don't answer in HTTP.
     """
 
     status: int = 204
@@ -40,13 +40,13 @@ class Answer:
     drip: str = ""
     garbage: bool = False
     cut: bool = False
-    """Announce more of a body than is sent."""
+    """Announce a longer body than is sent."""
 
 
 class HttpsServer:
-    """Answers by the list, then by `after`. `requests` are those that it took as its own.
+    """Gives `answers` in order, then `after` for ever. `requests` holds the requests that it accepted.
 
-    `stop` and `start` keep the port. `client_ca`: clients must show a certificate of this authority.
+    It keeps its port across `stop` and `start`. client_ca: clients must present a certificate of this authority.
     """
 
     host = HOST
@@ -113,14 +113,14 @@ class HttpsServer:
             do_GET = do_PUT = do_HEAD = do_POST  # noqa: N815 -- http.server's own names
 
             def log_message(self, *_: object) -> None:
-                """Keep quiet."""
+                """Log nothing."""
 
         class Quiet(ThreadingHTTPServer):
-            daemon_threads = False  # so that closing waits for them
+            daemon_threads = False  # so that `server_close` waits for them
             allow_reuse_address = True
 
             def handle_error(self, request: object, client_address: object) -> None:
-                """A client that hangs up, or doesn't like our certificate, is part of the play."""
+                """Ignore clients that hang up or refuse our certificate, as tests expect them to."""
 
         self._stopping.clear()
         self._server = Quiet((ADDRESS, self.port), Handler)
@@ -128,7 +128,7 @@ class HttpsServer:
         threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
 
     def stop(self) -> None:
-        """End at once, with every connection."""
+        """Stop at once and end every connection."""
         if self._server is None:
             return
         self._stopping.set()
@@ -143,7 +143,7 @@ class HttpsServer:
     def _serve(self, handler: BaseHTTPRequestHandler) -> None:
         length = int(handler.headers.get("Content-Length") or 0)
         body = handler.rfile.read(length)
-        if len(body) < length:  # half a request is none
+        if len(body) < length:  # the client hung up, so there is no whole request
             handler.close_connection = True
             return
         request = Request(handler.path, {name.lower(): value for name, value in handler.headers.items()}, body)

@@ -1,4 +1,4 @@
-"""Mail for tests: letters with a number, clean or with the spam headers of four kinds of filter."""
+"""Mail for tests: numbered letters, either clean or with the headers of one of four spam filters."""
 
 SPAM_HEADERS = (
     b"X-Forefront-Antispam-Report: CIP:192.0.2.1;CTRY:;LANG:en;SCL:9;SRV:;IPV:NLI;SFV:SPM;CAT:SPM;\r\n",
@@ -9,7 +9,7 @@ SPAM_HEADERS = (
 
 
 def letter(number: int, *, size: int = 0, extra: bytes = b"") -> bytes:
-    """A letter that is known by its number; at least `size` bytes long."""
+    """A letter that its number identifies, at least `size` bytes long."""
     head = (
         b"Received: from mail.example.org by mx.example.nhs.uk; Mon, 5 Jan 2026 10:00:00 +0000\r\n"
         + extra
@@ -27,10 +27,10 @@ def letter(number: int, *, size: int = 0, extra: bytes = b"") -> bytes:
 
 
 def spam(number: int, *, size: int = 0) -> bytes:
-    """The same, with the header of a spam filter."""
+    """A letter with the header of a spam filter."""
     return letter(number, size=size, extra=SPAM_HEADERS[number % len(SPAM_HEADERS)])
 
 
 def letters(count: int, *, start: int = 1, size: int = 0) -> list[bytes]:
-    """So many letters, numbered."""
+    """`count` letters with consecutive numbers."""
     return [letter(number, size=size) for number in range(start, start + count)]

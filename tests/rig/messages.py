@@ -1,4 +1,4 @@
-"""Messages as handlers get them: with attachments, a key and a verdict."""
+"""Messages as handlers see them, with attachments, a key and a verdict."""
 
 from datetime import UTC, datetime
 from email.message import EmailMessage
@@ -11,7 +11,7 @@ PDF = b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n1 0 obj << /Type /Catalog >> endobj\ntraile
 
 
 def eml(number: int = 1, *, attachments: dict[str, bytes] | None = None, text: str = "Sodium 140 mmol/l.\n") -> bytes:
-    """A report with a PDF, or with the attachments that are named."""
+    """A report with a PDF, or with the given attachments."""
     mail = EmailMessage()
     mail["From"] = "Laboratory <results@lab.example.org>"
     mail["To"] = "pathology.results@nhs.net"
@@ -33,12 +33,12 @@ def message_of(raw: bytes, key: str = "a" * 26) -> Message:
 
 
 def report(number: int = 1, *, attachments: dict[str, bytes] | None = None, text: str = "Sodium 140.\n") -> Message:
-    """The same with a key of its own for each number."""
+    """A report as a message, with a key that depends on its number."""
     return message_of(eml(number, attachments=attachments, text=text), key_of(number))
 
 
 def key_of(number: int) -> str:
-    """The key of the report with a number: as long as a real one."""
+    """The key of a report: as long as a real one, and different for each number."""
     letters = "abcdefghijklmnopqrstuvwxyz234567"
     return "".join(letters[number >> shift & 31] for shift in range(125, -1, -5))
 

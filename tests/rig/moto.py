@@ -1,4 +1,4 @@
-"""An S3-compatible server and an SQS, of the package moto. What they keep is in memory: a stopped one has forgotten."""
+"""An S3-compatible store and an SQS, from the package moto. They keep everything in memory and lose it when stopped."""
 
 import sys
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ REGION = "eu-west-2"
 
 
 class Moto(Daemon):
-    """One server for both."""
+    """One server for both services."""
 
     name = "moto"
     unprivileged = False
@@ -26,7 +26,7 @@ class Moto(Daemon):
         return f"http://{ADDRESS}:{self.port}"
 
     def client(self, service: str) -> Any:
-        """Amazon's own client, to look with."""
+        """Amazon's own client, for a test to look with."""
         return boto3.client(
             service,
             endpoint_url=self.endpoint,
@@ -39,14 +39,14 @@ class Moto(Daemon):
         self.client("s3").create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": REGION})
 
     def objects(self, bucket: str) -> dict[str, bytes]:
-        """Every object of a bucket, by its name."""
+        """All objects of a bucket, by name."""
         client = self.client("s3")
         pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket)
         names = [item["Key"] for page in pages for item in page.get("Contents", ())]
         return {name: client.get_object(Bucket=bucket, Key=name)["Body"].read() for name in names}
 
     def options(self) -> dict[str, str]:
-        """What a store of ours is to be told."""
+        """The options that connect one of our stores to this server."""
         return {"endpoint": self.endpoint, "region": REGION, "access_key_id": KEY_ID}
 
     def _command(self) -> Sequence[str]:

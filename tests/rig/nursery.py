@@ -1,4 +1,4 @@
-"""Workers that start in milliseconds and are killed in earnest: real processes, forked from one that has imported all.
+"""Workers that start within milliseconds and can be killed: real processes, forked from one that imported everything.
 
 with Nursery(worker.config) as nursery:
     child = nursery.start("run", "--config", str(worker.config), log=worker.folder / "child.log")
@@ -18,7 +18,7 @@ from typing import Any, Self
 
 REPOSITORY = Path(__file__).parents[2]
 
-# Killed children stay as zombies until they are asked for, so that no number is ever another process's.
+# Dead children stay zombies until the test asks for them, so that no PID is reused too early.
 _PARENT = """
 import json, os, signal, sys
 import worker.cli.main
@@ -44,7 +44,7 @@ for line in sys.stdin:
 
 
 class Nursery:
-    """Starts children. config: any sound one. prelude: Python that is run once, to make the worker's times shorter."""
+    """Starts children. config: any valid one. prelude: Python code to run first, to shorten the worker's waits."""
 
     def __init__(self, config: Path, prelude: str = "") -> None:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("NHSMAIL_")}
@@ -69,13 +69,13 @@ class Nursery:
         self._process.communicate(timeout=30)
 
     def start(self, *arguments: str, log: Path) -> "Child":
-        """Run the command line in a process of its own."""
+        """Run a command in a process of its own."""
         child = Child(self, int(self.order(arguments=arguments, log=str(log))))
         self._children.append(child)
         return child
 
     def order(self, **order: Any) -> str:
-        """Ask the parent for something; its answer."""
+        """Send an order to the parent. Returns its answer."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write(json.dumps(order) + "\n")
@@ -85,19 +85,19 @@ class Nursery:
 
 @dataclass
 class Child:
-    """One process. code: how it ended, once it has been reaped; negative: by a signal."""
+    """One process. code: its exit code once it has been reaped; negative if a signal killed it."""
 
     nursery: Nursery
     number: int
     code: int | None = field(default=None)
 
     def strike(self) -> None:
-        """Kill it at this very moment, from any thread."""
+        """Kill the process at once. Any thread may call this."""
         if self.code is None:
             os.kill(self.number, signal.SIGKILL)
 
     def wait(self, seconds: float) -> bool:
-        """Wait until it has ended; whether it has."""
+        """Wait for the process to end. Returns whether it did in time."""
         deadline = time.monotonic() + seconds
         while not self._ended():
             if time.monotonic() >= deadline:
@@ -106,14 +106,14 @@ class Child:
         return True
 
     def kill(self) -> int:
-        """Kill it where it still lives, and return how it ended."""
+        """Kill the process if it still runs, and reap it. Returns its exit code."""
         if self.code is None:
             self.strike()
             self.code = int(self.nursery.order(reap=self.number))
         return self.code
 
     def _ended(self) -> bool:
-        # the field after the name, which stands in brackets: Z is a process that has ended and isn't reaped
+        # the state is the field after the name in brackets; Z means ended and not yet reaped
         return (
             self.code is not None or Path(f"/proc/{self.number}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
         )

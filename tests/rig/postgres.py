@@ -1,4 +1,4 @@
-"""A real PostgreSQL: unprivileged, on loopback, in a folder of its own. Debian's package postgresql brings it."""
+"""A real PostgreSQL: unprivileged, on loopback, in a folder of its own. Debian: postgresql."""
 
 import subprocess
 from collections.abc import Sequence
@@ -15,28 +15,28 @@ PASSWORD = "Quiet-Meadow-51"
 
 
 class Postgres(Daemon):
-    """One server; `fresh_url` makes a new, empty database on it."""
+    """One server. `fresh_url` creates a new, empty database on it."""
 
     name = "postgres"
-    crash = "QUIT"  # at once, nothing written: as a crash, but its children go as well
+    crash = "QUIT"  # ends at once without writing anything, as a crash does, but takes its children along
 
     def __init__(self) -> None:
         self._serial = count(1)
         super().__init__()
 
     def fresh_url(self) -> str:
-        """The SQLAlchemy URL of a new, empty database."""
+        """Create an empty database. Returns its SQLAlchemy URL."""
         name = f"test{next(self._serial)}"
         with psycopg.connect(self.dsn("postgres"), autocommit=True) as connection:
             connection.execute(f"CREATE DATABASE {name}".encode())
         return f"postgresql+psycopg://{USER}:{PASSWORD}@{ADDRESS}:{self.port}/{name}"
 
     def dsn(self, database: str) -> str:
-        """What psycopg takes."""
+        """The connection string of a database for psycopg."""
         return f"postgresql://{USER}:{PASSWORD}@{ADDRESS}:{self.port}/{database}?connect_timeout=5"
 
     def kill_sessions(self) -> int:
-        """End all sessions but this one, as an administrator does. Returns how many there were."""
+        """End all other sessions, as an administrator can. Returns how many there were."""
         with psycopg.connect(self.dsn("postgres"), autocommit=True) as connection:
             ended = connection.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
@@ -67,7 +67,7 @@ class Postgres(Daemon):
         )
 
     def _command(self) -> Sequence[str]:
-        # without fsync: servers are killed here, machines aren't
+        # no fsync: tests kill servers, not machines
         options = {"listen_addresses": ADDRESS, "port": self.port, "unix_socket_directories": self.root, "fsync": "off"}
         settings = [f"--{name}={value}" for name, value in options.items()]
         return (_program("postgres"), "-D", str(self.root / "data"), *settings)

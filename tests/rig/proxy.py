@@ -1,15 +1,15 @@
-"""A proxy between a client and an IMAP server, TLS on both sides: it counts, records, and breaks things on demand.
+"""A proxy between a client and an IMAP server, with TLS on both sides. It counts, records, and breaks things on demand.
 
     with Proxy(authority, target=(dovecot.host, dovecot.port)) as proxy:
-        proxy.on(r"UID MOVE", Cut(), when="answered")     # the server has moved, the client never hears of it
+        proxy.on(r"UID MOVE", Cut(), when="answered")     # the server has moved, but the client never learns of it
         proxy.on(r"UID FETCH", Delay(2), when="sent", times=3)
-        proxy.cut_after(down=100_000)                     # in the middle of whatever goes by
+        proxy.cut_after(down=100_000)                     # in the middle of whatever passes then
         with proxy.measure() as used:
             ...
         assert used.round_trips == 1
 
-All of it may be changed while connections are open. Patterns are searched, ignoring case, in a command's first line
-without its tag; credentials are in no record.
+Everything may be changed while connections are open. Patterns are searched for in a command's first line without its
+tag, ignoring case. Credentials are never recorded.
 """
 
 import asyncio
@@ -32,12 +32,12 @@ _LITERAL = re.compile(rb"\{(\d+)(\+?)\}\r?\n$")
 _SECRET = re.compile(r"^(LOGIN|AUTHENTICATE \S+)\b.*", re.IGNORECASE | re.DOTALL)
 _CAPABILITIES = re.compile(rb"(\* CAPABILITY |\[CAPABILITY )([^\]\r\n]*)")
 _UID_CODES = re.compile(rb"\[(?:COPYUID|APPENDUID) [^\]]*\] ?")
-_LIMIT = 64 * 1024 * 1024  # of one line
+_LIMIT = 64 * 1024 * 1024  # bytes of one line
 
 
 @dataclass(frozen=True)
 class Cut:
-    """End the connection: an end of file, or a TCP reset."""
+    """End the connection, with an end of file or a TCP reset."""
 
     reset: bool = False
 
@@ -51,7 +51,7 @@ class Delay:
 
 @dataclass(frozen=True)
 class Inject:
-    """Send lines to the client, as if the server had; `{tag}` is the command's."""
+    """Send lines to the client as if they came from the server. `{tag}` stands for the command's tag."""
 
     lines: tuple[str, ...]
 
@@ -61,7 +61,10 @@ class Inject:
 
 @dataclass(frozen=True)
 class Answer:
-    """Only `before`: the server never gets the command, the client gets these lines; `{tag}` is the command's."""
+    """Answer with these lines in place of the server, which never gets the command. Only with `before`.
+
+    `{tag}` stands for the command's tag.
+    """
 
     lines: tuple[str, ...]
 
@@ -71,21 +74,21 @@ class Answer:
 
 @dataclass(frozen=True)
 class Rewrite:
-    """Only `before`: change the command's first line, given and returned without tag and line end."""
+    """Change the command's first line, given and returned without tag and line end. Only with `before`."""
 
     change: Callable[[str], str]
 
 
 @dataclass(frozen=True)
 class Call:
-    """Run the test's own code at this very point; nothing goes on until it returns."""
+    """Run the test's own code at this point. The connection waits until it returns."""
 
     function: Callable[[], object]
 
 
 @dataclass(frozen=True)
 class Hold:
-    """Pass nothing on, in either direction, until the event is set: a dead line, nobody told."""
+    """Pass nothing on in either direction until the event is set, like a line that died unnoticed."""
 
     until: threading.Event = field(default_factory=threading.Event)
 
@@ -95,7 +98,7 @@ Action = Cut | Delay | Inject | Answer | Rewrite | Call | Hold
 
 @dataclass(eq=False)
 class Rule:
-    """What to do at which command. `hits` counts; `hit` is set at the first; `remove` ends it."""
+    """What to do at which command. `hits` counts how often it applied; `hit` is set when it first does."""
 
     pattern: re.Pattern[str]
     actions: tuple[Action, ...]
@@ -127,7 +130,7 @@ class Rule:
 
 @dataclass
 class Traffic:
-    """What went by. `round_trips`: how often the client spoke after the server had, so what a slow line would cost."""
+    """What passed. `round_trips` counts how often the client spoke after the server: what a slow line would cost."""
 
     bytes_up: int = 0
     bytes_down: int = 0
@@ -137,11 +140,11 @@ class Traffic:
 
 
 class _EndedError(Exception):
-    """The connection is over, by a cut or by either side."""
+    """The connection has ended: it was cut, or either side closed it."""
 
 
 class Proxy:
-    """Listens on loopback with a certificate of `authority` and passes on to `target`, whose certificate it checks."""
+    """Listens on loopback with a certificate of `authority`. Relays to `target`, whose certificate it checks."""
 
     host = HOST
 
@@ -172,12 +175,12 @@ class Proxy:
         self.close()
 
     def start(self) -> None:
-        """Listen; `port` is known from then on."""
+        """Start to listen. `port` is known afterwards."""
         self._thread.start()
         self._run(self._listen())
 
     def close(self) -> None:
-        """End everything. Raises AssertionError if code that a test gave to `Call`, or the proxy itself, failed."""
+        """Stop. Raises AssertionError if the proxy, or code that a test passed to `Call`, has failed."""
         if not self._thread.is_alive():
             return
         self._run(self._shut())
@@ -187,11 +190,11 @@ class Proxy:
         self._loop.close()
         assert not self.faults, "; ".join(self.faults)
 
-    # -- what went by
+    # -- what passed
 
     @property
     def commands(self) -> list[str]:
-        """Every command line so far, without tag, literals and credentials; `DONE` among them."""
+        """Every command line so far, `DONE` included, without tags, literals and credentials."""
         return list(self.traffic.commands)
 
     @property
@@ -200,7 +203,7 @@ class Proxy:
 
     @contextlib.contextmanager
     def measure(self) -> Iterator[Traffic]:
-        """Count what goes by inside the `with` alone; the figures are there at its end."""
+        """Count what passes within the `with` block. The figures are filled in at its end."""
         start, known = Traffic(**vars(self.traffic)), len(self.traffic.commands)
         used, now = Traffic(), self.traffic
         try:
@@ -223,11 +226,11 @@ class Proxy:
         times: int | None = 1,
         offset: int = 0,
     ) -> Rule:
-        """Do `actions`, in order, at a command that matches, after `skip` others, `times` times (None: always).
+        """Run `actions` in order at each matching command, `times` times (None: always), after skipping `skip` of them.
 
-        `before`: it has come from the client and not gone on. `sent`: it has gone on whole, no answer has been passed.
-        `answered`: the server has done it, its tagged answer has not been passed. `literal`: in its answer, `offset`
-        bytes into a literal that is longer than that.
+        `before`: the command has come from the client and wasn't passed on. `sent`: it was passed on completely, and
+        none of its answer was. `answered`: the server has completed it, and its tagged answer wasn't passed on.
+        `literal`: `offset` bytes of a longer literal in its answer were passed on.
         """
         if when != "before" and any(isinstance(action, Answer | Rewrite) for action in actions):
             raise ValueError("Answer and Rewrite work with when='before' only.")
@@ -236,34 +239,34 @@ class Proxy:
         return rule
 
     def rewrite_answers(self, pattern: bytes, replacement: bytes) -> None:
-        """Substitute in every line of the server from now on; never inside a literal, whose length stays true."""
+        """Substitute in every line from the server from now on, but not in literals, whose length must stay right."""
         self.answers = (*self.answers, (re.compile(pattern), replacement))
 
     def without(self, *capabilities: str) -> None:
-        """Take capabilities away, in name and in truth: MOVE, UIDPLUS, IDLE, … are not announced and answered BAD."""
+        """Take capabilities such as MOVE, UIDPLUS or IDLE away: they aren't announced, and their commands get a BAD."""
         self.withheld |= {name.upper() for name in capabilities}
 
     def cut_after(self, *, up: int | None = None, down: int | None = None) -> None:
-        """Cut, once, the connection on which so many more bytes (of all connections together) have gone by."""
+        """After so many more bytes, counted over all connections, cut the connection that passes the last of them."""
         if up is not None:
             self.limits["up"] = self.traffic.bytes_up + up
         if down is not None:
             self.limits["down"] = self.traffic.bytes_down + down
 
     def clear(self) -> None:
-        """Forget every rule, substitution and limit; what is withheld stays so."""
+        """Remove every rule, substitution and limit. Capabilities that were taken away stay away."""
         self.rules, self.answers, self.limits = (), (), {}
 
     def cut(self, *, reset: bool = False) -> int:
-        """End every open connection now; returns how many there were."""
+        """End every open connection now. Returns how many there were."""
         return self._run(self._cut_all(reset=reset))
 
     def inject(self, *lines: str) -> None:
-        """Send lines to every connected client now, or as soon as a response under way has ended."""
+        """Send lines to every connected client, as soon as no response is half passed on."""
         self._run(self._inject_all(lines))
 
     def refuse(self) -> None:
-        """Be unreachable: the port is closed, open connections are cut. `accept` ends it."""
+        """Become unreachable, until `accept`: close the port and cut open connections."""
         self._run(self._shut())
 
     def accept(self) -> None:
@@ -287,7 +290,7 @@ class Proxy:
         await self._cut_all(reset=False)
 
     async def _settle(self) -> None:
-        """Let what serves end, so that no socket is left to the garbage collector."""
+        """Wait for connections to finish, so that no socket is left to the garbage collector."""
         if self._serving:
             await asyncio.wait(self._serving, timeout=5)
         await asyncio.sleep(0.005)
@@ -323,7 +326,7 @@ class Proxy:
 
 
 class _Link:
-    """One client's connection and ours to the server."""
+    """One client's connection, and the one to the server that belongs to it."""
 
     def __init__(
         self,
@@ -354,9 +357,9 @@ class _Link:
                 self.proxy.faults.append(f"{type(result).__name__}: {result}")
 
     def end(self, *, reset: bool) -> None:
-        """Cut both sides; the pumps find out."""
+        """Cut both sides. The pumps notice by themselves."""
         if reset:
-            # lingering zero seconds makes the kernel send a reset in place of an end
+            # a linger time of zero makes the kernel send a reset instead of an end of file
             plain: socket.socket = self._to_client.get_extra_info("socket")
             plain.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         for writer in (self._to_client, self._to_server):
@@ -416,7 +419,7 @@ class _Link:
             await self._pass_up(line)
             while literal := _LITERAL.search(line):
                 if after and not literal[2]:
-                    self._open.set()  # the client waits for the server's leave to go on
+                    self._open.set()  # the client waits for the server's continuation
                 await self._pass_literal_up(int(literal[1]))
                 if after:
                     self._open.clear()
@@ -507,7 +510,7 @@ class _Link:
             await self._pass_down(chunk)
 
     def _stops(self, size: int) -> list[Rule]:
-        """The rules that take effect in a literal of this size: it may belong to any command under way."""
+        """The rules that apply within a literal of this size, which may belong to any command under way."""
         commands = list(self._under_way.values())
         rules = [
             rule
@@ -564,7 +567,7 @@ class _Link:
                 await loop.run_in_executor(None, function)
             case Hold(until):
                 await self._hold(until)
-            case Answer() | Rewrite():  # done where the command is passed on
+            case Answer() | Rewrite():  # handled where the command is passed on
                 raise AssertionError(action)
 
     async def _hold(self, until: threading.Event) -> None:
@@ -587,7 +590,7 @@ class _Link:
         raise _EndedError
 
     async def _close(self) -> None:
-        """What was passed on arrives, then the end of file."""
+        """Close both sides. What was passed on still arrives before the end of file."""
         writers = (self._to_client, self._to_server)
         for writer in writers:
             writer.close()

@@ -1,4 +1,4 @@
-"""A real RabbitMQ: on loopback alone, unprivileged, in a folder of its own. Debian: rabbitmq-server."""
+"""A real RabbitMQ: unprivileged, only on loopback, in a folder of its own. Debian: rabbitmq-server."""
 
 import contextlib
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ PASSWORD = "Green-Ferry-29"
 
 
 class RabbitMQ(Daemon):
-    """One broker without management. `tls` are a certificate and its key, for `tls_port`."""
+    """One broker, without the management plugin. tls: a certificate and its key, to serve TLS on `tls_port`."""
 
     name = "rabbitmq"
     patience = 60.0
@@ -28,7 +28,7 @@ class RabbitMQ(Daemon):
 
     @property
     def url(self) -> str:
-        """Without the password."""
+        """The URL without the password."""
         return f"amqp://{USER}@{ADDRESS}:{self.port}//"
 
     @property
@@ -36,7 +36,7 @@ class RabbitMQ(Daemon):
         return f"amqps://{USER}@localhost:{self.tls_port}//"
 
     def client(self) -> amqp.Connection:
-        """A connection to look with."""
+        """A connection for a test to look with."""
         connection = amqp.Connection(
             f"{ADDRESS}:{self.port}", userid=USER, password=PASSWORD, connect_timeout=5, read_timeout=20
         )
@@ -91,5 +91,5 @@ class RabbitMQ(Daemon):
         }
 
     def _command(self) -> Sequence[str]:
-        # Debian's wrapper wants to be root; the script behind it doesn't
+        # Debian's wrapper insists on root; the script that it calls doesn't
         return (program("rabbitmq-server", "rabbitmq-server", "/usr/lib/rabbitmq/bin"),)

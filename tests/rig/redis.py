@@ -1,4 +1,4 @@
-"""A real Redis that writes all it is told to the disk. Debian: redis-server."""
+"""A real Redis that writes every command to disk. Debian: redis-server."""
 
 import contextlib
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ class Redis(Daemon):
 
     @property
     def url(self) -> str:
-        """Without the password."""
+        """The URL without the password."""
         return f"redis://{ADDRESS}:{self.port}/0"
 
     def client(self) -> "redis.Redis":

@@ -1,4 +1,4 @@
-"""An IMAP server that says what a script says: every odd answer that a real server would not give on request.
+"""An IMAP server that follows a script, for the odd answers that a real server wouldn't give on request.
 
     session = [
         *greeting(),
@@ -9,8 +9,8 @@
     with ScriptedServer(authority, session) as server:
         ...
 
-One script for each connection, in the order in which they come. A line that the script did not expect, steps that were
-never reached and a connection too many raise AssertionError at the end of the `with`, all at once.
+Each connection gets a script, in order. At the end of the `with` block, one AssertionError reports everything that went
+wrong: lines that the script didn't expect, steps that were never reached, and connections without a script.
 """
 
 import contextlib
@@ -33,23 +33,23 @@ _LITERAL = re.compile(rb"\{(\d+)(\+?)\}\r?\n$")
 
 @dataclass(frozen=True)
 class Expect:
-    """The next command's line, whole and with its tag, matches; a literal stands in it as its own bytes."""
+    """The next command must match, as a whole line with its tag. Literals stand in the line as plain bytes."""
 
     pattern: str
 
 
 @dataclass(frozen=True)
 class Send:
-    """A line of the server (`{tag}`: the last command's), or bytes exactly as they are."""
+    """Send a line, in which `{tag}` stands for the last command's tag, or bytes exactly as given."""
 
     line: str | bytes
 
 
 @dataclass(frozen=True)
 class Serve:
-    """Answer commands by the first pattern that matches, until one matches `until`, which the next step then sees.
+    """Answer each command by the first pattern that matches, until a command matches `until`.
 
-    Without `until`: for as long as the client stays.
+    The next step sees that command. Without `until`, this goes on for as long as the client stays.
     """
 
     answers: Mapping[str, Sequence[str]]
@@ -58,14 +58,14 @@ class Serve:
 
 @dataclass(frozen=True)
 class Close:
-    """End the connection: an end of file, or a TCP reset."""
+    """End the connection, with an end of file or a TCP reset."""
 
     reset: bool = False
 
 
 @dataclass(frozen=True)
 class Hang:
-    """Stay connected and say nothing, until the client goes or the event is set; what the client says is not read."""
+    """Stay connected but say nothing until the client leaves or the event is set. Ignore what the client says."""
 
     until: threading.Event = field(default_factory=threading.Event)
 
@@ -79,7 +79,7 @@ class Call:
 
 @dataclass(frozen=True)
 class NoHandshake:
-    """The only step of a session whose certificate the client is to refuse."""
+    """The only step of a session in which the client should refuse the certificate."""
 
 
 Step = Expect | Send | Serve | Close | Hang | Call | NoHandshake
@@ -94,12 +94,12 @@ def send(line: str | bytes) -> Send:
 
 
 def answer(pattern: str, *lines: str) -> list[Step]:
-    """Expect a command and send lines: `*answer(r"\\w+ NOOP", "{tag} OK done")` in a script."""
+    """Expect a command, then send lines. In a script: `*answer(r"\\w+ NOOP", "{tag} OK done")`."""
     return [Expect(pattern), *(Send(line) for line in lines)]
 
 
 def greeting(capabilities: str = "IMAP4rev1", text: str = "ready") -> list[Step]:
-    """Greet, and answer the question for capabilities that imaplib asks of every server before anything else."""
+    """Send the greeting, and answer the CAPABILITY command that imaplib always sends first."""
     return [Send(f"* OK {text}"), *answer(r"\w+ CAPABILITY", f"* CAPABILITY {capabilities}", "{tag} OK done")]
 
 
@@ -124,7 +124,7 @@ def call(function: Callable[[], object]) -> Call:
 
 
 class _FaultError(Exception):
-    """The client did what the script does not say."""
+    """The client did something that the script doesn't allow."""
 
 
 class _GoneError(Exception):
@@ -132,10 +132,10 @@ class _GoneError(Exception):
 
 
 class ScriptedServer:
-    """Listens on loopback, with TLS by `tls`, or by a certificate of its own.
+    """Listens on loopback, with TLS by its own certificate or by the context `tls`.
 
-    `tls=None` speaks plain text from the first byte on: a client's handshake then meets the script.
-    `patience` is how many seconds a step waits for the client. `commands` has every line that came, as it came.
+    With `tls=None` the server speaks plain text from the first byte, so that the script gets a client's handshake.
+    patience: how many seconds a step waits for the client. `commands` holds every line that came, unchanged.
     """
 
     host = HOST
@@ -179,7 +179,7 @@ class ScriptedServer:
         return self._taken
 
     def finish(self) -> list[str]:
-        """Stop, and say everything that did not go by the script."""
+        """Stop. Returns everything that went against the script."""
         self.stopping.set()
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
@@ -251,7 +251,7 @@ class _Session:
             if done < len(self._steps):
                 left = "; ".join(map(str, self._steps[done:]))
                 self._fault(f"over ({str(error) or 'the client went'}) with steps left: {left}")
-        except Exception as error:  # noqa: BLE001 - what a test's own code raised is reported with the rest
+        except Exception as error:  # noqa: BLE001 - errors of a test's own code are reported with the rest
             self._fault(f"step {done + 1}: {type(error).__name__}: {error}")
         finally:
             if self._socket.fileno() != -1:
@@ -313,7 +313,7 @@ class _Session:
         self._socket.close()
 
     def _end_cleanly(self) -> None:
-        """Send an end of file and read what is under way: closing with bytes unread would send a reset."""
+        """Send an end of file and read what still comes, because closing with unread bytes would send a reset."""
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_WR)
             self._socket.settimeout(1)
@@ -328,11 +328,11 @@ class _Session:
                     return
             except TimeoutError:
                 continue
-            except OSError:  # the client went without a word
+            except OSError:  # the client left without a LOGOUT
                 return
 
     def _see_off(self) -> None:
-        """After the last step only a LOGOUT may come, or nothing for as long as the test goes on."""
+        """After the last step, allow only a LOGOUT, or silence until the test ends."""
         if self._socket.fileno() == -1 or isinstance(self._steps[-1], Hang):
             return
         with contextlib.suppress(_GoneError):
@@ -343,7 +343,7 @@ class _Session:
             self._send("{tag} OK done")
 
     def _command(self) -> str:
-        """The next command with its literals, for which the client is told to go on."""
+        """Read the next command with its literals, sending the continuation that each of them needs."""
         if self._pushed_back is not None:
             line, self._pushed_back = self._pushed_back, None
             return line

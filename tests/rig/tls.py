@@ -1,4 +1,4 @@
-"""Certificates for servers on loopback: one authority a test run, as many certificates as wanted."""
+"""Certificates for servers on loopback: one authority for each test run, and any number of certificates."""
 
 import ssl
 from datetime import datetime
@@ -11,7 +11,7 @@ ADDRESS = "127.0.0.1"
 
 
 class Authority:
-    """A private CA. `ca_file` is what a client trusts; each server takes a certificate of its own."""
+    """A private CA. Clients trust `ca_file`; each server gets its own certificate."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -21,7 +21,7 @@ class Authority:
         self._ca.cert_pem.write_to_path(self.ca_file)
 
     def issue(self, *names: str, not_after: datetime | None = None) -> tuple[Path, Path]:
-        """Write a certificate for `names` (loopback when none is given); returns its chain and its key."""
+        """Write a certificate for `names`, or for loopback if there are none. Returns its chain and its key."""
         issued = self._ca.issue_cert(*(names or (HOST, ADDRESS)), not_after=not_after)
         stem = f"server-{len(list(self._folder.glob('server-*.key')))}"
         chain, key = self._folder / f"{stem}.pem", self._folder / f"{stem}.key"
@@ -30,11 +30,11 @@ class Authority:
         return chain, key
 
     def server_context(self, *names: str, not_after: datetime | None = None) -> ssl.SSLContext:
-        """A server's TLS context with a fresh certificate for `names`."""
+        """A server's TLS context with a new certificate for `names`."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(*self.issue(*names, not_after=not_after))
         return context
 
     def client_context(self) -> ssl.SSLContext:
-        """A client's TLS context that trusts this authority alone."""
+        """A client's TLS context that trusts only this authority."""
         return ssl.create_default_context(cafile=str(self.ca_file))

@@ -1,4 +1,4 @@
-"""A token endpoint on loopback that answers as Microsoft's does: discovery, device codes, tokens, AADSTS errors."""
+"""A token endpoint on loopback that answers like Microsoft's: discovery, device codes, tokens and AADSTS errors."""
 
 import json
 import threading
@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 from tests.rig.tls import HOST, Authority
 
 Answer = tuple[int, dict[str, Any]] | None
-"""Status and body, or None: the connection is cut without an answer."""
+"""Status and body, or None to hang up without an answer."""
 
 DESCRIPTION = (
     "AADSTS{number}: Something about it. Trace ID: 6f1c. Correlation ID: 92aa. Timestamp: 2026-11-23 10:00:00Z"
@@ -19,7 +19,7 @@ DESCRIPTION = (
 
 
 def refusal(number: int, error: str = "invalid_grant", status: int = 400) -> Answer:
-    """A refusal as Microsoft words it."""
+    """A refusal in Microsoft's format."""
     description = DESCRIPTION.format(number=number)
     return status, {"error": error, "error_description": description, "error_codes": [number], "suberror": ""}
 
@@ -27,7 +27,7 @@ def refusal(number: int, error: str = "invalid_grant", status: int = 400) -> Ans
 def tokens(
     access: str = "access-1", *, refresh: str | None = "refresh-1", expires_in: int = 3600, user: str = ""
 ) -> Answer:
-    """A success; `user` is who signed in, where a person did."""
+    """A success. user: who signed in, if a person did."""
     body: dict[str, Any] = {"token_type": "Bearer", "access_token": access, "expires_in": expires_in}
     if refresh is not None:
         body |= {"refresh_token": refresh, "client_info": _encoded({"uid": "u", "utid": "t"})}
@@ -43,7 +43,7 @@ def _encoded(value: dict[str, Any]) -> str:
 
 
 class TokenEndpoint:
-    """Give it answers in order; it keeps the forms that were posted to it."""
+    """Gives the `answers` that a test has put into it, in order, and keeps the forms that were posted."""
 
     def __init__(self, authority: Authority) -> None:
         self.answers: list[Answer] = []
@@ -69,7 +69,7 @@ class TokenEndpoint:
         self._thread.join()
 
     def respond(self, path: str, form: dict[str, str]) -> Answer:
-        """The answer to a request."""
+        """Answer a request."""
         if path.endswith("openid-configuration"):
             base = f"{self.url}/tenant"
             if self.discovery_body is not None:
@@ -112,7 +112,7 @@ def _handler(respond: Callable[[str, dict[str, str]], Answer], headers: dict[str
             self._send(respond(urlsplit(self.path).path, form))
 
         def log_message(self, format: str, *given: Any) -> None:  # noqa: A002 -- the library's name
-            """Quiet."""
+            """Log nothing."""
 
         def _send(self, answer: Answer) -> None:
             if answer is None:

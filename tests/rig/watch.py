@@ -1,4 +1,4 @@
-"""What a person and their monitoring see of a worker: its page, probes and metrics, and the alerts that it posts."""
+"""What an operator and their monitoring see of a worker: its page, probes, metrics, and the alerts that it posts."""
 
 import contextlib
 import json
@@ -14,7 +14,7 @@ import httpx
 
 @dataclass(frozen=True)
 class Window:
-    """The worker's port, asked from outside."""
+    """The worker's HTTP port, as seen from outside."""
 
     port: int
 
@@ -22,14 +22,14 @@ class Window:
         return httpx.get(f"http://127.0.0.1:{self.port}{path}", timeout=10, trust_env=False)
 
     def code(self, path: str) -> int:
-        """The status; 0 while nobody listens."""
+        """The HTTP status; 0 while nobody listens."""
         try:
             return self.ask(path).status_code
         except httpx.TransportError:
             return 0
 
     def metric(self, name: str) -> float:
-        """One sample by its whole name, labels included; -1 where there is none."""
+        """The value of a sample by its full name, labels included; -1 if there is none."""
         for line in self.ask("/metrics").text.splitlines():
             if line.startswith(f"{name} "):
                 return float(line.rpartition(" ")[2])
@@ -45,20 +45,20 @@ def free_port() -> int:
 
 @dataclass
 class Receiver:
-    """Takes what is posted."""
+    """Keeps what is posted to it."""
 
     url: str = ""
     posted: list[bytes] = field(default_factory=list)
 
     def alerts(self) -> list[tuple[str, str]]:
-        """(rule, state) of each alert in order."""
+        """Rule and state of each alert, in order."""
         found: list[dict[str, Any]] = [json.loads(body) for body in self.posted]
         return [(alert["rule"], alert["state"]) for alert in found]
 
 
 @contextlib.contextmanager
 def receiver() -> Iterator[Receiver]:
-    """A web server that takes alerts for as long as the block lasts."""
+    """Run a web server that receives alerts for as long as the block lasts."""
     received = Receiver()
 
     class Handler(BaseHTTPRequestHandler):

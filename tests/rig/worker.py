@@ -1,4 +1,4 @@
-"""The worker under test: its folder, its configuration, and its commands, in this process or in one of their own.
+"""The worker under test: its folder, its configuration, and its commands, which run in this process or in their own.
 
     worker = make_worker(dovecot)
     assert worker.once() == 0
@@ -6,8 +6,8 @@
         ...
     assert worker.reconcile()["unaccounted"] == 0
 
-A process of its own takes a second to start; in this process the same command line runs in milliseconds, and `run`
-runs in a thread of its own, which is told to end in place of the process.
+A new process takes a second to start. In this process the same command line runs within milliseconds; `run` then gets a
+thread of its own, which is told to end as signals would tell a process.
 """
 
 import contextlib
@@ -46,7 +46,7 @@ Settings = Mapping[str, Mapping[str, Any]]
 
 
 class Server(Protocol):
-    """What a worker connects to."""
+    """The server that a worker connects to."""
 
     @property
     def host(self) -> str: ...
@@ -58,7 +58,7 @@ class Server(Protocol):
 
 @dataclass(frozen=True)
 class Answer:
-    """What a command came to."""
+    """The result of a command."""
 
     code: int
     out: str
@@ -78,7 +78,7 @@ class Handed:
 
 @dataclass
 class Worker:
-    """One worker for one mailbox. `settings` are tables and keys of the configuration file."""
+    """One worker for one mailbox. `settings` holds the tables of the configuration file."""
 
     folder: Path
     settings: dict[str, dict[str, Any]]
@@ -104,11 +104,11 @@ class Worker:
 
     @property
     def hold(self) -> Path:
-        """While this file is there, the ledger handler doesn't return."""
+        """While this file exists, the ledger handler doesn't return."""
         return self.folder / "hold"
 
     def configure(self, **tables: Mapping[str, Any]) -> None:
-        """Change the configuration file; a value of None takes a key out."""
+        """Change the configuration file. A value of None removes a key."""
         for table, values in tables.items():
             kept = {**self.settings.get(table, {}), **values}
             self.settings[table] = {key: value for key, value in kept.items() if value is not None}
@@ -152,7 +152,7 @@ class Worker:
 
     @contextlib.contextmanager
     def running(self) -> Iterator["Running"]:
-        """`run`, in a thread of its own, stopped by a SIGTERM at the end of the block."""
+        """Execute `run` in a thread, and stop it at the end of the block as SIGTERM would."""
         running = Running(self)
         running.start()
         try:
@@ -170,7 +170,7 @@ class Worker:
     def process(
         self, *arguments: str, program: Sequence[str] = (str(COMMAND),), **environment: str
     ) -> "subprocess.Popen[str]":
-        """The installed command, or another program with its arguments; its log is `process_log`."""
+        """Start the installed command, or another program with the same arguments. `process_log` is its log."""
         with (self.folder / "process.log").open("a") as log:
             return subprocess.Popen(
                 [*program, *arguments, "--config", str(self.config)],
@@ -183,7 +183,7 @@ class Worker:
             )
 
     def installed(self, *arguments: str, **environment: str) -> Answer:
-        """The installed command, until it ends."""
+        """Run the installed command until it ends."""
         answer = subprocess.run(
             [COMMAND, *arguments, "--config", str(self.config)],
             capture_output=True,
@@ -203,14 +203,14 @@ class Worker:
     # -- what it did
 
     def events(self, name: str | None = None) -> list[dict[str, Any]]:
-        """What it logged in this process, or those lines of one name."""
+        """The events logged in this process; with `name`, only those of that name."""
         path = self.folder.parent / "events.log"
         text = path.read_text() if path.exists() else ""
         lines = [json.loads(line) for line in text.splitlines(keepends=True) if line.endswith("\n")]
         return [line for line in lines if name is None or line["event"] == name]
 
     def handed(self) -> list[Handed]:
-        """Every call of the ledger handler that returned, in the order of their ends."""
+        """Every call of the ledger handler that returned, in the order in which they did."""
         text = self.ledger.read_text() if self.ledger.exists() else ""
         lines = [json.loads(line) for line in text.splitlines(keepends=True) if line.endswith("\n")]
         return [Handed(**line) for line in lines if line["done"]]
@@ -220,11 +220,11 @@ class Worker:
         return 0 if not self.ledger.exists() else self.ledger.read_text().count('"done":false')
 
     def archived(self) -> list[bytes]:
-        """The messages in the archive, those alone that it calls whole."""
+        """The messages in the archive that it has marked as complete."""
         return [mark.with_name("message.eml").read_bytes() for mark in self.archive.glob("*/message.json")]
 
     def rows(self, query: str) -> list[Any]:
-        """Rows of the journal."""
+        """Query the journal."""
         with contextlib.closing(sqlite3.connect(self.state / "journal.sqlite")) as connection:
             return connection.execute(query).fetchall()
 
@@ -240,13 +240,13 @@ _ends = threading.local()
 
 
 def _end_of_this_thread() -> Ending:
-    """In place of signals, which are the process's: each `run` in a thread has an end of its own."""
+    """Replaces signals, which reach the whole process, so that each `run` in a thread can be ended by itself."""
     end: Ending = getattr(_ends, "of_this_thread", queue.SimpleQueue().get)
     return end
 
 
 class Running:
-    """A `run` in a thread of this process."""
+    """One `run` in a thread of this process."""
 
     def __init__(self, owner: Worker) -> None:
         self._owner = owner
@@ -258,7 +258,7 @@ class Running:
         self._thread.start()
 
     def stop(self) -> None:
-        """As SIGTERM does, and wait until it has ended."""
+        """Tell the thread to end, as SIGTERM would, and wait until it has."""
         self._end.put(signal.SIGTERM)
         self._thread.join(WAIT)
         assert not self._thread.is_alive(), "it didn't stop"
@@ -277,7 +277,7 @@ class Running:
 
 
 def eventually(happened: Callable[[], object], seconds: float = WAIT, what: object = "it") -> None:
-    """Wait until something is true; fails when it never is."""
+    """Wait until something is true. Fails if that takes too long."""
     deadline = time.monotonic() + seconds
     while not happened():
         assert time.monotonic() < deadline, f"{what} did not happen"
@@ -287,7 +287,7 @@ def eventually(happened: Callable[[], object], seconds: float = WAIT, what: obje
 def worker_for(
     folder: Path, server: Server, mailbox: Mailbox, routes: list[dict[str, Any]], settings: Settings
 ) -> Worker:
-    """A worker on a server, or on a proxy before it, for a mailbox."""
+    """A worker for a mailbox, connected to its server or to a proxy in front of that."""
     password = folder / "password"
     password.touch(mode=0o600)
     password.write_text(mailbox.password)
@@ -316,7 +316,7 @@ def worker_for(
 
 
 def keep_logs_apart(patch: pytest.MonkeyPatch, folder: Path) -> contextlib.AbstractContextManager[None]:
-    """Within the block, commands in this process log to a file, and leave Python's and pytest's hooks alone."""
+    """Within the block, commands in this process log to a file and don't touch Python's or pytest's hooks."""
 
     @contextlib.contextmanager
     def block() -> Iterator[None]:
