@@ -1,4 +1,4 @@
-"""How a handler is built of what its name leads to: imported, and given its settings."""
+"""Imports what a handler's name stands for, and builds the handler from it."""
 
 import importlib
 import inspect
@@ -9,7 +9,10 @@ from worker.handling.handler import Handler, nothing
 
 
 class NotInside(AttributeError):
-    """A module was imported, and has nothing of that name. place: what hasn't. there: what can be called in it."""
+    """A module was imported but lacks a name.
+
+    missing: the name. place: the module or the object in it that lacks it. there: the callables that it has.
+    """
 
     def __init__(self, missing: str, place: str, there: tuple[str, ...]) -> None:
         super().__init__(f"{place} has no {missing}")
@@ -17,7 +20,7 @@ class NotInside(AttributeError):
 
 
 def imported(target: str) -> Any:
-    """What `module:name` names. Raises NotInside, and whatever the module raises."""
+    """Import the object that `module:name` stands for. Raises `NotInside`, and whatever importing raises."""
     module, _, path = target.partition(":")
     found: Any = importlib.import_module(module)
     place = module
@@ -35,7 +38,10 @@ def _callables(place: Any) -> tuple[str, ...]:
 
 
 def built(name: str, target: Any, own: Any) -> Handler:
-    """own: its settings; None where it has none. Raises whatever building it raises."""
+    """Build a handler of this function, object or class. Raises whatever the class's constructor raises.
+
+    own: the handler's own settings; None if it has none.
+    """
     if inspect.isclass(target):
         build: Callable[..., Any] = target
         target = build(own) if own is not None else build()

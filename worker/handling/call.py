@@ -1,6 +1,6 @@
-"""One try at one message: the second of the two error boundaries. Whatever happens here concerns this message alone.
+"""One try at one message: the second of the two error boundaries. Whatever goes wrong here affects this message only.
 
-Runs in a thread of the pool. Knows no folder, no journal, no count of tries: it says what this try came to.
+Runs in a thread of the pool. Knows nothing of folders, the journal or the number of tries: it only returns an outcome.
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -24,27 +24,30 @@ log = get_logger()
 
 
 class Routes(Protocol):
-    """Which handlers a message goes to. May raise `MessageError` where a rule needs what can't be read."""
+    """Decides which handlers a message goes to."""
 
     def handlers_for(self, message: Message) -> tuple[tuple[str, tuple[str, ...]], ...]:
-        """The names of the routes that take it, one at least, each with its handlers; all in order."""
+        """The names of the routes that take the message, at least one, each with its handlers, in order.
+
+        May raise `MessageError` if a rule needs a part of the message that can't be read.
+        """
 
 
 class RouteObserver(Protocol):
-    """Told of each message's routes, before its handlers are called; from the pool's threads."""
+    """Told the routes of each message before its handlers are called. Called from the pool's threads."""
 
     def routed(self, key: str, routes: Collection[str], /) -> None:
-        """The message with this key goes by these routes."""
+        """These routes take the message with this key."""
 
 
 STAND_IN_WAIT = timedelta(minutes=10)
-"""How long until a stand-in is looked at again: the message itself may have come by then."""
+"""How long to wait before looking again at a placeholder, which the message itself may have replaced by then."""
 
 _DONE = {Path.CLEAN: State.HANDLED, Path.JUNK: State.JUNK}
 
 
 class Try:
-    """Gives a message to the handlers that it still owes, in order, each after the former's success."""
+    """Calls the handlers that a message still has to go to, in order, each after the previous one's success."""
 
     def __init__(
         self,
@@ -57,10 +60,9 @@ class Try:
         gates: Mapping[str, Gate] | None = None,
         output: OutputCapture | None = None,
     ) -> None:
-        """handlers: by name, of each path its own, so that from junk no handler of clean mail can be reached.
+        """handlers: by path and name, so that junk can't reach a handler that is for clean mail only.
 
-        gates: by the handlers' names; a handler without one is called at any time. output: knows whose code a thread
-        runs.
+        gates: by handler name; a handler without a gate has no limits. output: told which handler a thread is calling.
         """
         self._routes = routes
         self._handlers = handlers
@@ -71,10 +73,10 @@ class Try:
         self._output = output or OutputCapture()
 
     def __call__(self, message: Message, already_done: Collection[str]) -> Outcome:
-        """What this try came to.
+        """Try the message and return the outcome. already_done: handlers to skip.
 
         Raises:
-            Busy: a handler has no room for it. Nothing else.
+            Busy: a handler has no free slot. Raises nothing else.
         """
         try:
             if message.stand_in is not None:
@@ -98,12 +100,12 @@ class Try:
         return Outcome(_DONE[message.path], done=tuple(done), route=routes[0][0])
 
     def _through_gate(self, name: str, message: Message, done: tuple[str, ...], route: str) -> Outcome | None:
-        """As `_call`, where the handler's gate lets the message in."""
+        """Call the handler unless its gate holds the message back. None if the handler returned."""
         gate = self._gates.get(name)
         if gate is None:
             return self._call(name, message, done, route)[1]
-        with gate.room(done):
-            if (wait := gate.held(message.key)) is not None:
+        with gate.slot(done):
+            if (wait := gate.pause_of(message.key)) is not None:
                 reason = Reason.PAUSED.stored(name)
                 return Outcome(State.PENDING, done=done, reason=reason, after=wait, route=route, held=True)
             word = "nothing"
@@ -115,12 +117,12 @@ class Try:
             return outcome
 
     def _call(self, name: str, message: Message, done: tuple[str, ...], route: str) -> tuple[str, Outcome | None]:
-        """How it ended, in a word; and None when the handler returned, else what became of the message."""
+        """Call the handler. Returns a word for how the call ended, and the outcome, or None if the handler returned."""
         started = self._monotonic()
         try:
             with self._output.running(name):
                 self._handlers[message.path][name](message)
-        except BaseException as error:  # whatever a handler raises must not take its thread with it
+        except BaseException as error:  # nothing that a handler raises may end the thread
             failure = CallFailure.of(error)
             if failure.word == "error" and isinstance(error, RemoteFailure):
                 log.error("handler.failed", handler=name, error=failure.kind, where=failure.where)

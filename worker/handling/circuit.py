@@ -1,7 +1,7 @@
-"""A handler's circuit: open while the handler isn't called, as everything that it was given lately has failed.
+"""A circuit breaker for each handler: open, so that the handler isn't called, after everything lately has failed.
 
-What it is about is a target that is down, not a message that is bad: so it counts different messages, and any success
-closes it. Its messages wait meanwhile, and no try of theirs is spent.
+It is meant for a target that is down, not for a bad message. So it counts different messages, and any success closes
+it. Messages that wait for an open circuit don't spend a try.
 """
 
 import threading
@@ -10,29 +10,33 @@ from dataclasses import dataclass
 from typing import Protocol
 
 TRIAL_WAIT = 10.0
-"""Seconds after which a message asks again, while another one is the trial."""
+"""Seconds until a message may ask again while another one is the trial."""
 
 
 @dataclass(frozen=True, slots=True)
 class CircuitRules:
-    """after: so many different messages fail with none done between them; 0: the circuit never opens. pauses: s."""
+    """When a circuit opens, and for how long.
+
+    after: it opens when this many different messages have failed without a success in between; 0: never.
+    pauses: seconds; the last repeats.
+    """
 
     after: int
     pauses: tuple[float, ...]
 
 
 class CircuitObserver(Protocol):
-    """Told when the handler isn't called any more, and when it is again."""
+    """Told when the circuit opens and closes."""
 
     def opened(self, pause: float) -> None:
-        """A pause of so many seconds begins."""
+        """The handler won't be called for this many seconds."""
 
     def closed(self) -> None:
-        """The pauses are over."""
+        """The handler is called again."""
 
 
 class Circuit:
-    """One handler's. Safe between threads; times are those of the clock that it is given."""
+    """The circuit of one handler. Thread-safe."""
 
     def __init__(
         self,
@@ -50,22 +54,22 @@ class Circuit:
         self._until: float | None = None
         self._trial: str | None = None
         self.times_opened = 0
-        """How often it has opened since the start, each time after it was closed."""
+        """How often the closed circuit has opened. Further pauses while it is open don't count."""
 
     @property
     def open_for(self) -> float | None:
-        """Seconds since it opened; None: it is closed."""
+        """Seconds since the circuit opened; None while it is closed."""
         with self._lock:
             return None if self._until is None else self._clock() - self._since
 
     @property
     def wait(self) -> float | None:
-        """Seconds until a message may be tried; 0: one may be now, and only one; None: it is closed."""
+        """Seconds until a message may be tried; 0: a single message may be tried now; None: the circuit is closed."""
         with self._lock:
             return self._wait()
 
     def admit(self, key: str) -> float | None:
-        """None: call the handler with this message, and say what came of it. Else the seconds that it has to wait."""
+        """None: call the handler with this message, then report the result. Otherwise the seconds to wait."""
         with self._lock:
             wait = self._wait()
             if wait == 0:
@@ -73,7 +77,7 @@ class Circuit:
             return wait
 
     def succeeded(self) -> None:
-        """The handler took a message, or gave its word on it."""
+        """The handler finished with a message or rejected it."""
         with self._lock:
             was_open = self._until is not None
             self._failed.clear()
@@ -82,7 +86,7 @@ class Circuit:
             self._observer.closed()
 
     def failed(self, key: str) -> None:
-        """The handler failed with this message, or is taking too long."""
+        """The handler failed with this message, or takes too long."""
         with self._lock:
             if not self._rules.after:
                 return
@@ -93,14 +97,14 @@ class Circuit:
                 self._since = self._clock()
                 self.times_opened += 1
             elif key != self._trial:
-                return  # it was begun before the circuit opened
+                return  # its call started before the circuit opened
             pause = self._rules.pauses[min(self._pauses, len(self._rules.pauses) - 1)]
             self._pauses += 1
             self._until, self._trial = self._clock() + pause, None
         self._observer.opened(pause)
 
     def inconclusive(self, key: str) -> None:
-        """What came of this message says nothing of the handler: another one may be the trial."""
+        """The result says nothing about the handler. If this message was the trial, another one may be."""
         with self._lock:
             if self._trial == key:
                 self._trial = None

@@ -1,4 +1,4 @@
-"""Handlers' own code, where it runs outside of a call: bounded in time, and its errors put into words."""
+"""Runs handlers' own code within a time limit, and reads its errors without trusting them."""
 
 import threading
 import traceback
@@ -11,13 +11,13 @@ T = TypeVar("T")
 
 
 class TooLong(Exception):
-    """A handler didn't finish in time."""
+    """A handler's code exceeded its time limit."""
 
 
 class Escaped(Exception):
-    """A handler's code raised what isn't an `Exception`, such as SystemExit or asyncio's CancelledError.
+    """A handler's code raised something that isn't an `Exception`, such as SystemExit or asyncio's CancelledError.
 
-    kind: that one's class. Raised here, it would end the worker in place of the handler.
+    Raised as it is, that would end the worker. kind: its class.
     """
 
     def __init__(self, error: BaseException) -> None:
@@ -27,7 +27,7 @@ class Escaped(Exception):
 
 
 def words_of(error: BaseException) -> str:
-    """An error's own words, on one line; none where it fails to say them."""
+    """The error's text on one line; empty if even `str()` of it fails."""
     try:
         return " ".join(str(error).split())
     except BaseException:  # noqa: BLE001 -- other people's code
@@ -35,17 +35,19 @@ def words_of(error: BaseException) -> str:
 
 
 def in_time(do: Callable[[], T], limit: float) -> T:
-    """What it returns or raises, where it does so in time. A thread can't be ended: what hangs is left behind.
+    """Call `do` in a thread of its own; return what it returns, or raise what it raises. limit: seconds.
+
+    A thread can't be killed: one that hangs is left behind.
 
     Raises:
-        TooLong: it is still at it. Escaped: it raised what isn't an `Exception`.
+        TooLong: it hasn't returned in time. Escaped: it raised something that isn't an `Exception`.
     """
     ended: list[Callable[[], T]] = []
 
     def run() -> None:
         try:
             result = do()
-        except Exception as error:  # noqa: BLE001 -- raised again where it was asked for
+        except Exception as error:  # noqa: BLE001 -- raised again in the calling thread
             ended.append(partial(_raise, error))
         except BaseException as error:  # noqa: BLE001 -- other people's code
             ended.append(partial(_raise, Escaped(error)))
@@ -65,11 +67,11 @@ def _raise(error: BaseException) -> Any:
 
 
 def lines_of(error: BaseException, module: str) -> list[tuple[FrameType, int]]:
-    """Where an error came through the package of this module, outermost first."""
+    """The frames of the error's traceback that are in this module's package, with line numbers, outermost first."""
     walked = traceback.walk_tb(error.__traceback__)
     return [(frame, line) for frame, line in walked if root_of(frame) == module.partition(".")[0]]
 
 
 def root_of(frame: FrameType) -> str:
-    """The package, or the module, whose code it runs."""
+    """The top-level package or module whose code the frame runs."""
     return str(frame.f_globals.get("__name__")).partition(".")[0]

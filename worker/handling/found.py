@@ -1,4 +1,4 @@
-"""What is found under a handler's name: what it leads to, its settings, and every fault."""
+"""What has been found out about a handler before it is built, and how its faults are worded."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +10,10 @@ from worker.settings.wording import title
 
 @dataclass(slots=True)
 class Found:
-    """What a name leads to: a callable or a class and its settings, or faults. place: `module:name`."""
+    """A handler by its name in the configuration, as far as it could be looked up; filled in step by step.
+
+    place: `module:name`. target: the object there. own: its settings. secrets: values that no fault may quote.
+    """
 
     name: str
     faults: list[str]
@@ -21,4 +24,5 @@ class Found:
 
 
 def fault_text(name: str, key: str, text: str) -> str:
+    """A fault in the handler's table. key: the setting; empty for the handler as a whole."""
     return f"{title(('handler', name, key) if key else ('handler', name))}: {text}"

@@ -1,6 +1,7 @@
-"""Before each handler stands a gate: how many messages it has at once, for how long, and whether it is called at all.
+"""The gate in front of each handler: how many messages it may have at once, for how long, and whether it is paused.
 
-A handler is somebody else's code, and what it talks to may be down or slow. It must not take the others' share with it.
+A handler is somebody else's code, and the system that it talks to may be down or slow. Messages for other handlers must
+not wait for it.
 """
 
 import threading
@@ -18,9 +19,9 @@ log = get_logger()
 
 
 class Busy(Exception):
-    """The handler has as many messages as it may have. Not an error: the message waits, and its thread is free.
+    """All slots of the handler are taken. Not an error: the message is laid aside, which frees its thread.
 
-    done: the handlers that returned before. slots: call a function once the handler has room.
+    done: the handlers that have finished with the message. slots: those of the handler.
     """
 
     def __init__(self, done: tuple[str, ...], slots: "Slots") -> None:
@@ -30,18 +31,20 @@ class Busy(Exception):
 
 
 class Slots:
-    """So many messages at once. Who finds no room is called when there may be some, in order of asking, and says
-    whether it still wants it.
+    """A limit on the number of messages that a handler has at once.
+
+    A caller that finds no free slot can leave a callback. The callbacks are called in order as slots become free, and
+    say whether they still have a use for one; if not, the next is called.
     """
 
     def __init__(self, count: int | None) -> None:
-        """count: None: any number."""
+        """count: None means no limit."""
         self._free = count
         self._lock = threading.Lock()
         self._waiting: deque[Callable[[], bool]] = deque()
 
     def take(self) -> bool:
-        """Whether there was room; then it is to be given back."""
+        """Take a slot, to be released later. False if none is free."""
         with self._lock:
             if self._free is None or self._free > 0:
                 self._free = None if self._free is None else self._free - 1
@@ -49,7 +52,7 @@ class Slots:
             return False
 
     def release(self) -> None:
-        """There is room for another one."""
+        """Give a slot back."""
         with self._lock:
             if self._free is not None:
                 self._free += 1
@@ -58,7 +61,7 @@ class Slots:
                 return
 
     def when_free(self, call: Callable[[], bool]) -> None:
-        """Call this when there is room; at once where there is some by now."""
+        """Call this when a slot may be free, which can be at once."""
         with self._lock:
             if self._free == 0:
                 self._waiting.append(call)
@@ -71,7 +74,7 @@ class Slots:
 
 
 class Gate:
-    """One handler's. Safe between threads."""
+    """The gate of one handler. Thread-safe."""
 
     def __init__(
         self,
@@ -84,7 +87,7 @@ class Gate:
         monotonic: Callable[[], float],
         observer: HandlerObserver | None = None,
     ) -> None:
-        """time_limit: s; None: the handler itself ends what takes too long."""
+        """concurrency: None means no limit. time_limit: seconds; None if the handler ends overdue calls by itself."""
         self.name = name
         self.slots = Slots(concurrency)
         self.circuit = Circuit(circuit, monotonic, _PauseLog(name))
@@ -93,8 +96,8 @@ class Gate:
         self._observer = observer or Unobserved()
 
     @contextmanager
-    def room(self, done: tuple[str, ...]) -> Iterator[None]:
-        """Room for one message, for as long as the block lasts. Raises `Busy` where there is none."""
+    def slot(self, done: tuple[str, ...]) -> Iterator[None]:
+        """Hold a slot while the block runs. Raises `Busy` if none is free."""
         if not self.slots.take():
             raise Busy(done, self.slots)
         try:
@@ -104,20 +107,20 @@ class Gate:
 
     @contextmanager
     def timed(self, key: str) -> Iterator[None]:
-        """The handler is at work on this message, for as long as the block lasts."""
+        """Watch the time while the block calls the handler with this message."""
         if self._time_limit is None:
             yield
             return
         with self._stopwatch.watch(self._time_limit, lambda: self._overdue(key)):
             yield
 
-    def held(self, key: str) -> timedelta | None:
-        """How long this message waits, as the handler is paused; None: call it, and say what came of it."""
+    def pause_of(self, key: str) -> timedelta | None:
+        """How long this message must wait for the paused handler. None: call the handler, then `call_ended`."""
         wait = self.circuit.admit(key)
         return None if wait is None else timedelta(seconds=wait)
 
     def call_ended(self, word: str, key: str) -> None:
-        """What came of a call: done, retry, reject, error, unreadable; anything else says nothing."""
+        """Tell the circuit how a call ended: done, retry, reject, error or unreadable. Other words say nothing."""
         if word in ("done", "reject"):
             self.circuit.succeeded()
         elif word in ("retry", "error"):
@@ -132,7 +135,7 @@ class Gate:
 
 
 class _PauseLog:
-    """Logs when a handler is paused, and when it is called again."""
+    """Logs when a handler is paused and when it is resumed."""
 
     def __init__(self, handler: str) -> None:
         self._handler = handler

@@ -8,11 +8,11 @@ from worker.message.message import Message
 
 
 def nothing() -> None:
-    """What a handler without `flush` or `close` does there."""
+    """Stands in for a handler's missing `flush` or `close`."""
 
 
 class ReturnedNotRaised(Exception):
-    """A handler returned `Retry`, `Reject` or another exception: what it meant was never that the message is done."""
+    """A handler returned `Retry`, `Reject` or another exception. It can't have meant that the message is done."""
 
     def __init__(self, kind: str) -> None:
         super().__init__(f"the handler returned {kind}, which means nothing: write `raise {kind}`")
@@ -20,24 +20,26 @@ class ReturnedNotRaised(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Handler:
-    """A handler that is ready to be called, under the name that the configuration gives it."""
+    """A handler that is ready to be called. name: as the configuration gives it."""
 
     name: str
     call: Callable[[Message], object]
     flush: Callable[[], object] = nothing
-    """Called once a batch, from one thread: after it returns, all that the handler wrote is on the disk."""
+    """Called once per batch, from one thread. When it returns, everything that the handler wrote is on disk."""
     close: Callable[[], object] = nothing
-    """Called once, when the worker stops."""
+    """Called once when the worker stops."""
 
     def __call__(self, message: Message) -> None:
-        """Gives it one message, and ignores what it returns. Raises as `returned`."""
+        """Call the handler with one message and ignore its return value. Raises as `returned` does."""
         self.returned(message)
 
     def returned(self, message: Message) -> object:
-        """Gives it one message; returns what the handler returned, which says nothing.
+        """Call the handler with one message and return its return value, which has no meaning to the worker.
 
         Raises:
-            TypeError: it did nothing yet but promise to. ReturnedNotRaised. Whatever the handler raises.
+            TypeError: it returned a coroutine or an iterator, so none of its code has run yet.
+            ReturnedNotRaised: it returned an exception.
+            Whatever the handler raises.
         """
         result = self.call(message)
         kind = result if inspect.isclass(result) else type(result)

@@ -1,23 +1,23 @@
-"""What is told of handlers' calls as they happen: metrics listen."""
+"""The interface for whoever wants to hear of handlers' calls, such as the metrics."""
 
 from typing import Protocol
 
 
 class HandlerObserver(Protocol):
-    """Told from the pool's threads and the stopwatch's. Never raises."""
+    """Told of handlers' calls. Called from the pool's threads and the stopwatch's; must not raise."""
 
     def handled(self, handler: str, outcome: str, seconds: float) -> None:
-        """A call ended, after so many seconds, as `done`, `retry`, `reject` or `error`."""
+        """A call ended after this many seconds. outcome: `done`, `retry`, `reject` or `error`."""
 
     def overdue(self, handler: str) -> None:
-        """A call takes longer than it may. How it ends is told besides."""
+        """A call has exceeded its time limit. `handled` is still called when it ends."""
 
 
 class Unobserved:
-    """Nobody listens."""
+    """Does nothing."""
 
     def handled(self, handler: str, outcome: str, seconds: float) -> None:
-        """Nothing is done with it."""
+        """Do nothing."""
 
     def overdue(self, handler: str) -> None:
-        """Nothing is done with it."""
+        """Do nothing."""

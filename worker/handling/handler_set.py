@@ -1,4 +1,4 @@
-"""All handlers of a worker, by name."""
+"""All handlers of the worker, flushed and closed together."""
 
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
@@ -12,10 +12,10 @@ log = get_logger()
 
 
 class Handlers(Mapping[str, Handler]):
-    """Each handler once, under the name that the configuration gives it."""
+    """The handlers by name, each built once."""
 
     def __init__(self, handlers: Mapping[str, Handler], output: OutputCapture, closing: timedelta) -> None:
-        """closing: how long each handler may take to close."""
+        """closing: the time limit for closing each handler."""
         self._handlers = dict(handlers)
         self._output = output
         self._closing = closing
@@ -30,12 +30,12 @@ class Handlers(Mapping[str, Handler]):
         return len(self._handlers)
 
     def flush(self) -> None:
-        """Bring to the disk all that the handlers have written. Raises whatever the first that fails raises."""
+        """Bring everything that the handlers wrote to the disk. Stops at the first that raises."""
         for handler in self.values():
             handler.flush()
 
     def close(self) -> None:
-        """Close each handler, whatever becomes of the others. Never raises."""
+        """Close every handler, even if others fail or hang while closing. Failures are logged."""
         for handler in self.values():
             self._close(handler)
 

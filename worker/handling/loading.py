@@ -1,8 +1,8 @@
-"""From handlers' names to handlers: found, checked against their own settings, built, with every fault at once.
+"""Loads the handlers that the configuration names: looks them up, checks their settings and builds them.
 
 A name is looked up as `[handler.NAME]`, then as an entry point of the group `nhsmail_worker.handlers`, then as
-`module:name`. Handlers are other people's code: whatever they raise while they are imported or built is a fault with a
-name, never the end of the report.
+`module:name`. All faults are reported at once. Handlers are other people's code: whatever one raises while it is
+imported or built is a fault of that handler, and the others are still checked.
 """
 
 from collections.abc import Mapping
@@ -26,16 +26,16 @@ from worker.settings.routes import HandlerSettings
 from worker.settings.tree import Settings
 
 START = timedelta(minutes=1)
-"""How long a handler that is only tried out may take to be imported, and to be built."""
+"""How long a handler may take to be imported, and to be built, when it is only tried out."""
 
 
 def load_handlers(settings: Settings, output: OutputCapture | None = None) -> Handlers:
-    """Every handler that a route or the junk path names, built once each.
+    """Build every handler that a route or the junk path names, once each.
 
-    output: hears what handlers do besides.
+    output: told which handler's code runs, and what handlers in processes of their own print.
 
     Raises:
-        SettingsError: with every fault of every handler; then none of them is left open.
+        SettingsError: with every fault of every handler. Those that were built have been closed.
     """
     found = {name: _found(name, settings) for name in _named(settings)}
     faults = [fault for one in found.values() for fault in one.faults]
@@ -57,10 +57,10 @@ def load_handlers(settings: Settings, output: OutputCapture | None = None) -> Ha
 def load_handler(
     name: str, tables: Mapping[str, HandlerSettings], *, file_mode: Literal["private", "group", "any"] = "private"
 ) -> Handler:
-    """One handler, found and built as in a configuration with these tables; for those who try one out.
+    """Build one handler to try it out, as a configuration with these tables would.
 
     Raises:
-        SettingsError: with every fault of it.
+        SettingsError: with every fault of the handler.
     """
     found = _find(name, tables, file_mode, START)
     if not found.faults:
@@ -72,25 +72,25 @@ def load_handler(
 
 
 def check_handlers(settings: Settings) -> list[str]:
-    """Every fault of every handler, found by importing them and reading their settings, without building any."""
+    """Import every handler and check its settings, without building it; returns every fault."""
     return [fault for name in _named(settings) for fault in _found(name, settings).faults]
 
 
 def _used(settings: Settings) -> tuple[str, ...]:
-    """The handlers that mail can come to."""
+    """The handlers that mail can be routed to."""
     names = [name for route in settings.routes for name in route.handlers]
     return tuple(dict.fromkeys([*names, *junk_handlers(settings)]))
 
 
 def junk_handlers(settings: Settings) -> tuple[str, ...]:
-    """The handlers that junk can come to."""
+    """The handlers that junk can be routed to."""
     kinds = settings.junk.kinds
     own = [name for names in (kinds.malware, kinds.phishing, kinds.bulk, kinds.spam) for name in names or ()]
     return tuple(dict.fromkeys([*settings.junk.handlers, *own]))
 
 
 def _named(settings: Settings) -> tuple[str, ...]:
-    """Those, and the tables that no route uses (yet): a fault in one is a fault all the same."""
+    """All handlers that are used, and those with a table that no route uses: its faults are reported too."""
     return tuple(dict.fromkeys([*_used(settings), *settings.handlers]))
 
 
@@ -113,7 +113,7 @@ def _find(name: str, tables: Mapping[str, HandlerSettings], file_mode: str, star
 
 
 def _ready(found: Found, settings: Settings, output: OutputCapture) -> Handler:
-    """The handler as it is to be called: here, or in processes of its own."""
+    """Build the handler in this process, or in a process of its own."""
     table, start = settings.handlers.get(found.name, HandlerSettings()), settings.work.start
     if table.isolate:
         spec = ChildSpec(
@@ -145,5 +145,5 @@ def _not_started(found: Found, error: Exception) -> str:
 
 
 def _closed_quietly(handler: Handler) -> None:
-    with suppress(Exception):  # the start has failed already, and says why
+    with suppress(Exception):  # the start is failing already, for the reason in the report
         in_time(handler.close, START.total_seconds())

@@ -1,4 +1,4 @@
-"""What a handler's name leads to: an entry point of the group `nhsmail_worker.handlers`, or `module:name`."""
+"""Looks up what a handler's name stands for: an entry point of an installed package, or `module:name`."""
 
 import difflib
 from collections.abc import Iterable, Mapping
@@ -16,10 +16,15 @@ ENTRY_POINTS = "nhsmail_worker.handlers"
 
 
 class NotFound(Exception):
-    """A name that leads to nothing, with what to do about it."""
+    """The name stands for nothing that can be imported. The text says why, and what to do."""
 
 
 def resolved(target: str) -> str:
+    """The `module:name` that an entry point or a configured target stands for.
+
+    Raises:
+        NotFound: there is no such entry point, or several.
+    """
     values = {entry.value for entry in entry_points(group=ENTRY_POINTS) if entry.name == target}
     if len(values) > 1:
         raise NotFound(
@@ -32,7 +37,7 @@ def resolved(target: str) -> str:
 
 
 def missing_handlers(names: Iterable[str], tables: Mapping[str, HandlerSettings]) -> list[str]:
-    """Faults of those whose names lead nowhere, as far as that can be told without importing any."""
+    """Faults of the names that stand for nothing, as far as that shows without importing anything."""
     faults = []
     for name in names:
         try:
@@ -53,6 +58,11 @@ def _no_such_handler(target: str) -> str:
 
 
 def imported_at(place: str, start: timedelta) -> Any:
+    """Import the object at `module:name` within the time limit.
+
+    Raises:
+        NotFound: it can't be imported, or not in time.
+    """
     try:
         return started(lambda: imported(place), start)
     except Exception as error:  # noqa: BLE001 -- other people's code
@@ -60,7 +70,7 @@ def imported_at(place: str, start: timedelta) -> Any:
 
 
 def _not_imported(place: str, error: Exception) -> str:
-    """What is wrong and what to do: it isn't there, it isn't in there, it needs something, or its code is wrong."""
+    """Says what is wrong, which can be the name, an import of the module's own, or its code, and what to do."""
     if isinstance(error, NotInside):
         near = _nearest(error.missing, error.there)
         todo = "Correct the name." if near else "Correct the name, or write it there."
@@ -77,6 +87,6 @@ def _not_imported(place: str, error: Exception) -> str:
 
 
 def _nearest(name: str, known: Iterable[str]) -> str:
-    """The words that name what was probably meant; empty where nothing is near enough to advise it."""
+    """Words that suggest what was probably meant; empty if no known name is similar enough."""
     near = difflib.get_close_matches(name, known, n=1)
     return f'; the nearest is "{near[0]}"' if near else ""

@@ -1,7 +1,7 @@
-"""Handlers are guests in our process: what they print, and the threads that they leave, are theirs by name.
+"""Keeps what handlers print out of the log, and counts the threads that they leave behind.
 
-What a handler prints may be content or a secret, and standard output and error are the log of a container: so it is
-counted and dropped. Threads that it begins are known by the thread that began them, however many threads lie between.
+What a handler prints may be mail content or a secret, and a container's standard output and error are its log. So the
+output of handlers' code is counted by handler and dropped.
 """
 
 import io
@@ -16,67 +16,75 @@ from worker.logs import get_logger
 
 log = get_logger()
 
-THREADS_TO_TELL = 20
-"""Threads that one handler may leave running before that is told."""
+THREADS_TO_LOG = 20
+"""The number of running threads of one handler from which on they are logged."""
 
 _here = threading.local()
 _MARK = "_nhsmail_handler"
 
 
 def running_handler() -> str | None:
-    """The handler whose code this thread runs; None: it is ours."""
+    """The handler whose code this thread runs; None if it is the worker's own."""
     return getattr(_here, "name", None) or getattr(threading.current_thread(), _MARK, None)
 
 
 class OutputCapture:
-    """What each handler printed, and its threads. Safe between threads."""
+    """Attributes output and threads to handlers. Thread-safe.
+
+    A handler may print from threads that it started, or that those started, long after its call has returned. They have
+    to be recognised as the handler's, or their output would reach the log. While installed, this class therefore wraps
+    `threading.Thread.start`, which marks each new thread with the handler of the thread that starts it. There is no
+    gentler way to learn that: in the new thread nothing refers to the one that started it, context variables aren't
+    inherited, and comparing the running threads before and after a call can't tell apart the handlers that run at the
+    same time, nor see a thread that starts later. An audit hook would see every start, but can't be removed.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._printed: dict[str, int] = {}
-        self._told: dict[tuple[str, str], int] = {}
+        self._logged: dict[tuple[str, str], int] = {}
         self._threads: dict[str, WeakSet[threading.Thread]] = {}
         self._remove: list[Callable[[], None]] = []
 
     @contextmanager
     def running(self, name: str) -> Iterator[None]:
-        """This thread runs this handler's code for as long as the block lasts."""
+        """While the block runs, this thread runs this handler's code."""
         before = getattr(_here, "name", None)
         _here.name = name
         try:
             yield
         finally:
             _here.name = before
-            self._tell(name)
+            self._log(name)
 
     def reported(self, name: str, printed: int, threads: int) -> None:
-        """What a handler did in a process of its own: bytes printed just now, threads that it has left so far."""
+        """Add what a handler's own process reports: bytes printed in its last call, threads left over in total."""
         if printed:
             self.print(name, printed)
-        self._tell(name, threads)
+        self._log(name, threads)
 
     def print(self, name: str, size: int) -> None:
-        """The handler printed so many bytes."""
+        """Count this many bytes as printed by the handler."""
         with self._lock:
             self._printed[name] = self._printed.get(name, 0) + size
 
     def install(self) -> None:
-        """From now on what handlers print is dropped, and their threads are known."""
+        """Start to capture: replace the standard streams, and wrap `Thread.start`."""
         for stream in ("stdout", "stderr"):
             real = getattr(sys, stream)
             if real is None:
                 continue
-            gated: Any = _CapturedStream(real, self)
-            gate = io.TextIOWrapper(gated, "utf-8", "backslashreplace", write_through=True)
-            gate.behind = real  # type: ignore[attr-defined]  # the log, which is ours in any thread, goes there
-            setattr(sys, stream, gate)
-            self._remove.append(lambda stream=stream, real=real, gate=gate: _put_back(stream, real, gate))  # type: ignore[misc]  # bound at once
+            captured: Any = _CapturedStream(real, self)
+            wrapper = io.TextIOWrapper(captured, "utf-8", "backslashreplace", write_through=True)
+            wrapper.behind = real  # type: ignore[attr-defined]  # where the log writes, from any thread
+            setattr(sys, stream, wrapper)
+            self._remove.append(lambda stream=stream, real=real, wrapper=wrapper: _put_back(stream, real, wrapper))  # type: ignore[misc]  # bound at once
         start = threading.Thread.start
-        setattr(threading.Thread, "start", self._marking(start))  # noqa: B010 -- nothing else tells who begins one
+        setattr(threading.Thread, "start", self._marking(start))  # noqa: B010 -- mypy allows no assignment to a method
         self._remove.append(lambda: setattr(threading.Thread, "start", start))
 
     def remove(self) -> None:
-        """All as it was before `install`. Handlers whose threads are still there are named."""
+        """Undo `install`, and log the handlers that have threads still running."""
         while self._remove:
             self._remove.pop()()
         for name in self._threads:
@@ -98,31 +106,31 @@ class OutputCapture:
         with self._lock:
             return sum(thread.is_alive() for thread in self._threads.get(name, ()))
 
-    def _tell(self, name: str, threads: int | None = None) -> None:
+    def _log(self, name: str, threads: int | None = None) -> None:
         printed = self._printed.get(name, 0)
-        if self._is_more("printed", name, printed, least=1):
+        if self._has_doubled("printed", name, printed, least=1):
             log.warning("handler.printed", handler=name, bytes=printed)
         threads = self._alive(name) if threads is None else threads
-        if self._is_more("threads", name, threads, least=THREADS_TO_TELL):
+        if self._has_doubled("threads", name, threads, least=THREADS_TO_LOG):
             log.warning("handler.threads", handler=name, count=threads)
 
-    def _is_more(self, what: str, name: str, number: int, *, least: int) -> bool:
-        """Whether it is twice what was told last: so a handler that goes on for ever doesn't fill the log."""
+    def _has_doubled(self, what: str, name: str, number: int, *, least: int) -> bool:
+        """Whether the number has doubled since it was last logged, so that no handler can fill the log."""
         with self._lock:
-            told = self._told.get((what, name), 0)
+            told = self._logged.get((what, name), 0)
             if number < max(least, 2 * told):
                 return False
-            self._told[what, name] = number
+            self._logged[what, name] = number
             return True
 
 
-def _put_back(stream: str, real: TextIO, gate: TextIO) -> None:
-    if getattr(sys, stream) is gate:
+def _put_back(stream: str, real: TextIO, wrapper: TextIO) -> None:
+    if getattr(sys, stream) is wrapper:
         setattr(sys, stream, real)
 
 
 class _CapturedStream(io.BufferedIOBase):
-    """In place of a stream: passes on what is ours, and counts what a handler prints."""
+    """Stands in for a standard stream: passes on the worker's own output, and counts and drops a handler's."""
 
     def __init__(self, real: TextIO, output: OutputCapture) -> None:
         super().__init__()
@@ -146,7 +154,7 @@ class _CapturedStream(io.BufferedIOBase):
 
     def flush(self) -> None:
         if running_handler() is None:
-            with suppress(ValueError):  # the stream behind was closed first
+            with suppress(ValueError):  # the real stream was closed first
                 self._real.flush()
 
     def isatty(self) -> bool:
@@ -156,4 +164,4 @@ class _CapturedStream(io.BufferedIOBase):
         return self._real.fileno()
 
     def close(self) -> None:
-        """The stream behind is somebody else's."""
+        """Leave the real stream open: it isn't ours."""

@@ -1,4 +1,4 @@
-"""A handler's own table of the configuration, read by the model that the handler brings."""
+"""Reads a handler's own table of the configuration with the `Settings` model that the handler brings."""
 
 import difflib
 import json
@@ -21,7 +21,10 @@ from worker.settings.wording import of, variable
 
 
 def read_own_settings(found: Found, table: HandlerSettings, file_mode: str, start: timedelta) -> None:
-    """Holds the handler's table against its own `Settings`, unknown keys and misplaced secrets included."""
+    """Validate the handler's table against its `Settings`; sets `found.own`, or adds to the faults.
+
+    Unknown keys are faults, and so are secrets in the configuration file.
+    """
     model = own_model(found.target)
     options = dict(table.options)
     if model is None:
@@ -60,7 +63,7 @@ def read_own_settings(found: Found, table: HandlerSettings, file_mode: str, star
 
 
 class _Secrets:
-    """A handler's secrets: none in the file, each from its own setting or from the file that its twin names."""
+    """The secret settings of a handler. Each is given in the environment, or in a file that its `…_file` twin names."""
 
     def __init__(self, found: Found, model: type[BaseModel], table: HandlerSettings, file_mode: str) -> None:
         self._found, self._table, self._mode = found, table, file_mode
@@ -69,6 +72,7 @@ class _Secrets:
         self.faulty: set[str] = set()
 
     def resolved(self, options: dict[str, Any]) -> dict[str, Any]:
+        """The options with every secret in its place, and without the twins. Changes `options`."""
         for key in self._keys:
             twin = f"{key}_file"
             if key in options and key in self._table.from_file:
@@ -91,7 +95,7 @@ class _Secrets:
         if key in options and twin not in self._table.from_file:
             self._refuse(key, twin, f"and {key} are both set. Keep one of them.")
         elif key in options:
-            return  # the environment beats the file
+            return  # the environment overrides the file
         elif not isinstance(named, str):
             self._refuse(key, twin, 'must be a path, in quotation marks: "/…".')
         elif faults := secret_file_faults(Path(named), self._mode):
@@ -111,7 +115,7 @@ def _keys(model: type[BaseModel]) -> dict[str, Any]:
 
 
 def _needs_a_table(name: str, error: ValidationError) -> str:
-    """A route can name a class directly, and no table can have that name."""
+    """The fault of a class with settings that a route names directly: no table can have a name like that."""
     missing = [".".join(map(str, fault["loc"])) for fault in error.errors() if fault["type"] == "missing"]
     lacks = f" ({', '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing)" if missing else ""
     return (
@@ -121,21 +125,21 @@ def _needs_a_table(name: str, error: ValidationError) -> str:
 
 
 def unknown_keys(options: Iterable[str], model: type[BaseModel]) -> list[str]:
-    """Those that a handler with these settings doesn't know, and would ignore."""
+    """The keys that the model doesn't have, which pydantic would ignore."""
     if model.model_config.get("extra") == "allow":
         return []
     return [key for key in options if key not in _keys(model)]
 
 
 def unknown(key: str, model: type[BaseModel]) -> str:
-    """What is said of such a key."""
+    """The fault of an unknown key, which names the nearest known one."""
     near = difflib.get_close_matches(key, _keys(model), n=1, cutoff=0)
     nearest = f"; the nearest is {near[0]}" if near else ""
     return f"isn't a setting of this handler{nearest}. Correct it or remove it."
 
 
 def _as_meant(value: Any, annotation: Any, *, from_environment: bool) -> Any:
-    """Lists and tables in the environment are JSON; durations and sizes are written as in the rest of the file."""
+    """Convert text as the worker's own settings do: JSON lists and tables in the environment, durations and sizes."""
     if not isinstance(value, str) or is_text(annotation):
         return value
     if from_environment and value.lstrip()[:1] in ("[", "{"):

@@ -1,8 +1,8 @@
-"""The pool of threads in which messages are handled, and what is in hand at this moment.
+"""The pool of threads that handle messages, and the messages in hand at this moment.
 
-The threads are daemons: a handler that never returns can't keep the process from stopping. Nor can it keep the others
-waiting: another thread takes the place of one in which a call is overdue, and a message whose handler has no room is
-laid aside.
+The threads are daemons, so a handler that never returns can't keep the process from stopping. It can't block other
+messages either: a thread whose call is overdue is replaced by a new one, and a message whose handler has no free slot
+is laid aside.
 """
 
 import queue
@@ -25,15 +25,15 @@ from worker.message.outcome import Outcome, State
 log = get_logger()
 
 ASK_AGAIN = 0.2
-"""Seconds between two questions whether a message may be begun."""
+"""Seconds between two checks whether a message may be started."""
 
 
 @dataclass(frozen=True, slots=True)
 class InHand:
-    """A message that a thread has, or will have, or whose outcome waits to be collected.
+    """A message that has been handed over and whose outcome hasn't been collected yet.
 
-    message: None where it needs no handler. size: bytes held in memory for it. done: handlers that returned before it
-    was laid aside.
+    message: None if it needs no handler. already_done: handlers that finished in an earlier try. size: bytes held in
+    memory for it. done: handlers that finished in this try, before the message was laid aside.
     """
 
     record: Record
@@ -45,7 +45,7 @@ class InHand:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """A message that a thread gave back."""
+    """A message whose handling ended, and its outcome."""
 
     record: Record
     outcome: Outcome
@@ -55,29 +55,29 @@ class Attempt(Protocol):
     """One try at one message."""
 
     def __call__(self, message: Message, already_done: Collection[str], /) -> Outcome:
-        """What it came to. already_done: handlers that returned at an earlier try.
+        """Handle the message and return its outcome. already_done: handlers to skip, because they have finished.
 
         Raises:
-            Busy: the message is to be laid aside.
+            Busy: a handler has no free slot. Lay the message aside.
         """
 
 
 class StartPermission(Protocol):
-    """Whether work may begin."""
+    """Says whether a message may be started."""
 
     def may_begin(self) -> bool:
-        """Asked by every thread before each message; while it says no, none is begun."""
+        """Checked by every thread before each message. While it is false, no message is started."""
 
 
 class _Always:
-    """Work may begin at any time."""
+    """Messages may be started at any time."""
 
     def may_begin(self) -> bool:
         return True
 
 
 class Pool:
-    """Runs tries in threads. All methods but the threads' own are for one owner."""
+    """Runs tries in threads. Only one thread, the owner, may call it, except where a method says otherwise."""
 
     def __init__(
         self,
@@ -88,8 +88,10 @@ class Pool:
         stopwatch: Stopwatch | None = None,
         on_finished: Callable[[], None] = lambda: None,
     ) -> None:
-        """stopwatch: tells of threads whose calls are overdue. on_finished: told, in the threads, that a message is
-        back.
+        """Start the threads.
+
+        stopwatch: reports the threads whose calls are overdue. on_finished: called in a thread of the pool each time it
+        finishes a message.
         """
         self._attempt = attempt
         self._permission = permission or _Always()
@@ -97,15 +99,15 @@ class Pool:
         self._finished: queue.SimpleQueue[tuple[InHand, Outcome] | None] = queue.SimpleQueue()
         self._in_hand: dict[int, InHand] = {}
         self._aside: dict[int, InHand] = {}
-        self._held: dict[int, InHand] = {}
+        self._not_started: dict[int, InHand] = {}
         self._lock = threading.Lock()
-        self._lost: set[int] = set()
-        self._with: dict[int, InHand] = {}
+        self._replaced: set[int] = set()
+        self._current: dict[int, InHand] = {}
         self._overdue: set[int] = set()
         self._threads = threads
         self.on_finished = on_finished
         for _ in range(threads):
-            self._start()
+            self._start_thread()
         if stopwatch is not None:
             stopwatch.tell(self)
 
@@ -116,28 +118,28 @@ class Pool:
         return row in self._in_hand
 
     def rows(self) -> list[int]:
-        """The rows' ids of what is in hand."""
+        """The journal's row ids of the messages in hand."""
         return list(self._in_hand)
 
     @property
     def size(self) -> int:
-        """Bytes of messages in hand, without those whose calls are overdue: they may hang for ever."""
+        """Bytes of the messages in hand. Those whose calls are overdue don't count: they may hang for ever."""
         return sum(item.size for row, item in self._in_hand.items() if row not in self._overdue)
 
     def take(self, record: Record, message: Message, already_done: Collection[str]) -> None:
-        """Hand a message to the next free thread."""
+        """Queue a message for the next free thread."""
         item = InHand(record, message, already_done, message.size)
         self._in_hand[record.id] = item
         self._waiting.put(item)
 
     def finish(self, record: Record, outcome: Outcome) -> None:
-        """A message that needs no handler comes back with this outcome, with the next of those that are collected."""
+        """Take a message that needs no handler: the next `finished` returns it with this outcome."""
         item = InHand(record, None, (), 0)
         self._in_hand[record.id] = item
         self._finished.put((item, outcome))
 
     def finished(self, wait: float) -> list[Finished]:
-        """What the threads gave back, waiting at most so many seconds for the first, or until `interrupt`."""
+        """Collect the outcomes. Waits at most `wait` seconds for the first one, or until `interrupt`."""
         given_back: list[tuple[InHand, Outcome] | None] = []
         with suppress(queue.Empty):
             until = time.monotonic() + wait
@@ -156,43 +158,46 @@ class Pool:
         return finished
 
     def _is_awaited(self, item: InHand) -> bool:
-        """Whether it wasn't forgotten, and perhaps taken anew since."""
+        """False if the message was forgotten, even if it has been taken again since."""
         return self._in_hand.get(item.record.id) is item
 
     def interrupt(self) -> None:
-        """End a wait in `finished`; from another thread."""
+        """End a wait in `finished`. Any thread may call this."""
         self._finished.put(None)
 
     def forget(self) -> None:
-        """What is in hand is no longer ours: what its threads still give back is dropped."""
+        """Drop all messages in hand. Outcomes that their threads still produce are ignored."""
         self.drop_waiting()
         self._in_hand.clear()
 
     def overdue(self, thread: int) -> None:
-        """The call in this thread, by its identifier, takes too long: another thread takes its place.
+        """Replace the thread with this identifier, because its call is overdue. Any thread may call this.
 
-        As many threads as the pool has may be replaced at a time: so much is held by calls that hang, at most.
+        At most as many threads are replaced at a time as the pool has, which bounds what hanging calls can hold.
         """
         with self._lock:
-            if len(self._lost) >= self._threads or thread in self._lost:
+            if len(self._replaced) >= self._threads or thread in self._replaced:
                 return
-            self._lost.add(thread)
-            if thread in self._with:
-                self._overdue.add(self._with[thread].record.id)
-        self._start()
+            self._replaced.add(thread)
+            if thread in self._current:
+                self._overdue.add(self._current[thread].record.id)
+        self._start_thread()
 
     def replaced(self) -> int:
-        """How many threads hang in a call, and have another working in their place; from any thread."""
+        """How many threads hang in a call and have been replaced. Any thread may call this."""
         with self._lock:
-            return len(self._lost)
+            return len(self._replaced)
 
     def drop_waiting(self) -> list[int]:
-        """Take back what no thread has begun; the rows' ids. What is half done comes back as finished."""
+        """Take back the messages that no thread has started, and return their row ids.
+
+        A message that some of its handlers have finished isn't among them: `finished` returns it as pending.
+        """
         dropped: list[int] = []
         with self._lock:
-            back: list[InHand | None] = [*self._aside.values(), *self._held.values()]
+            back: list[InHand | None] = [*self._aside.values(), *self._not_started.values()]
             self._aside.clear()
-            self._held.clear()
+            self._not_started.clear()
         with suppress(queue.Empty):
             while True:
                 back.append(self._waiting.get_nowait())
@@ -206,20 +211,20 @@ class Pool:
         return dropped
 
     def close(self) -> None:
-        """Let the threads end when they have nothing left."""
+        """End the threads once the queue is empty."""
         for _ in range(self._threads):
             self._waiting.put(None)
 
-    def _start(self) -> None:
-        threading.Thread(target=self._run, name="hand", daemon=True).start()
+    def _start_thread(self) -> None:
+        threading.Thread(target=self._run, name="pool", daemon=True).start()
 
     def _run(self) -> None:
         while (item := self._waiting.get()) is not None:
-            if item.message is not None and self._is_let(item):
-                self._with[threading.get_ident()] = item
+            if item.message is not None and self._wait_to_start(item):
+                self._current[threading.get_ident()] = item
                 self._handle(item, item.message)
-                del self._with[threading.get_ident()]
-            del item  # a message may be large: not to be held while waiting for the next
+                del self._current[threading.get_ident()]
+            del item  # a message may be large: release it before waiting for the next one
             if self._was_replaced():
                 return
 
@@ -233,14 +238,14 @@ class Pool:
                 self._aside[item.record.id] = item
             busy.slots.when_free(lambda: self._take_up(item))
             return
-        except BaseException as error:  # no memory, or a fault of ours: neither message nor thread may be lost by it
+        except BaseException as error:  # out of memory, or a bug of ours: keep the message and the thread
             log.error("worker.fault", exc_info=error)
             outcome = Outcome(State.PENDING, reason=f"fault:{class_of(error).__name__}")
         self._finished.put((item, replace(outcome, done=(*item.done, *outcome.done))))
         self.on_finished()
 
     def _take_up(self, item: InHand) -> bool:
-        """The handler that a message was laid aside for has room; false when it isn't wanted for it any more."""
+        """Queue a message that was laid aside, now that a slot is free. False if it has been taken back since."""
         with self._lock:
             if self._aside.get(item.record.id) is not item:
                 return False
@@ -249,26 +254,26 @@ class Pool:
             return True
 
     def _was_replaced(self) -> bool:
-        """Whether another thread has taken this one's place: then it ends."""
+        """Whether another thread has replaced this one, which must then end."""
         with self._lock:
-            if threading.get_ident() not in self._lost:
+            if threading.get_ident() not in self._replaced:
                 return False
-            self._lost.remove(threading.get_ident())
+            self._replaced.remove(threading.get_ident())
             return True
 
-    def _is_let(self, item: InHand) -> bool:
-        """Wait until it may be begun; false when it was taken back or forgotten meanwhile, as others have it now."""
+    def _wait_to_start(self, item: InHand) -> bool:
+        """Wait until the message may be started. False if it was taken back or forgotten meanwhile."""
         row = item.record.id
         with self._lock:
             if self._in_hand.get(row) is not item:
                 return False
-            self._held[row] = item
+            self._not_started[row] = item
         while not self._permission.may_begin():
-            if self._held.get(row) is not item:
+            if self._not_started.get(row) is not item:
                 return False
             time.sleep(ASK_AGAIN)
         with self._lock:
-            if self._held.get(row) is not item:
+            if self._not_started.get(row) is not item:
                 return False
-            del self._held[row]
+            del self._not_started[row]
             return True

@@ -1,4 +1,4 @@
-"""Whether a handler can be called as the worker calls handlers, by its signature."""
+"""Checks by its signature whether an object can be built and called as a handler."""
 
 import inspect
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 
 def misfits(target: Any) -> Iterator[str]:
-    """Why this can't be a handler, however it is configured."""
+    """The reasons why this object can't be a handler, whatever its configuration."""
     if not callable(target):
         yield "isn't callable. A handler is a function that takes a message, or a class whose objects do."
         return
@@ -41,10 +41,11 @@ def _takes(called: Any, count: int) -> bool:
     except TypeError:
         return False
     except ValueError:
-        return True  # written in C, without a signature: calling it will tell
+        return True  # written in C, without a signature: only a call can tell
     return True
 
 
 def own_model(target: Any) -> type[BaseModel] | None:
+    """The handler class's nested `Settings`; None if it has none."""
     own = getattr(target, "Settings", None) if inspect.isclass(target) else None
     return own if inspect.isclass(own) and issubclass(own, BaseModel) else None

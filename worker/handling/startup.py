@@ -1,4 +1,4 @@
-"""Running a handler's own code at the start, and putting into words what goes wrong there."""
+"""Runs a handler's own code while the worker starts, and words what goes wrong for the person who starts it."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -11,13 +11,14 @@ T = TypeVar("T")
 
 
 def too_long(limit: timedelta) -> TooLong:
+    """The error for exceeding this limit, with advice."""
     return TooLong(
         f"it took longer than {format_duration(limit)}. See what it waits for, or give it more time in [work] start"
     )
 
 
 def started(do: Callable[[], T], limit: timedelta) -> T:
-    """As `in_time`; what takes too long is told for a person."""
+    """As `in_time`, but `TooLong` has advice for a person."""
     try:
         return in_time(do, limit.total_seconds())
     except TooLong:
@@ -25,14 +26,14 @@ def started(do: Callable[[], T], limit: timedelta) -> T:
 
 
 def words_about(error: BaseException, secrets: tuple[str, ...] = ()) -> str:
-    """The error's class and its own words on one line; without the words where a secret is in them."""
+    """The error's class and text on one line; the class alone if the text contains a secret."""
     words = words_of(error)
     kind = error.kind if isinstance(error, Escaped) else type(error).__name__
     return f"{kind}." if not words or any(secret in words for secret in secrets) else f"{kind}: {words.rstrip('.')}."
 
 
 def raised_at(error: Exception, place: str) -> str:
-    """The last line of the handler's own package that an error came through; empty where it came through none."""
+    """Names the innermost line of the handler's package in the error's traceback; empty if there is none."""
     raised = error.__cause__ if isinstance(error, Escaped) else error
     lines = lines_of(raised or error, place.partition(":")[0])
     return f" {lines[-1][0].f_globals['__name__']}:{lines[-1][1]} raised it." if lines else ""

@@ -1,4 +1,4 @@
-"""How long each call of a handler has taken so far, and which are overdue."""
+"""Watches how long each call of a handler takes, and reports calls that are overdue."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -7,14 +7,14 @@ from typing import Protocol
 
 
 class OverdueObserver(Protocol):
-    """Told, from the stopwatch's thread, of every call that is overdue."""
+    """Told of every call that is overdue. Called from the stopwatch's thread."""
 
     def overdue(self, thread: int) -> None:
-        """The call in this thread, by its identifier, takes longer than it may."""
+        """The call in the thread with this identifier has exceeded its limit."""
 
 
 class Stopwatch:
-    """Tells of calls that take longer than they may. Has a thread of its own from the first call on."""
+    """Reports calls that exceed their limit, once each. Starts a thread of its own with the first call."""
 
     def __init__(self, monotonic: Callable[[], float]) -> None:
         self._monotonic = monotonic
@@ -26,13 +26,13 @@ class Stopwatch:
         self._ended = False
 
     def tell(self, observer: OverdueObserver) -> None:
-        """From now on tell this one too of calls that are overdue."""
+        """Report overdue calls to this observer as well."""
         with self._changed:
             self._observers.append(observer)
 
     @contextmanager
     def watch(self, limit: float, overdue: Callable[[], None]) -> Iterator[None]:
-        """A call in this thread, for as long as the block lasts; after so many seconds `overdue` is called, once."""
+        """Watch a call in this thread while the block runs. After `limit` seconds `overdue` is called, once."""
         ticket, deadline = object(), self._monotonic() + limit
         with self._changed:
             self._calls[ticket] = (deadline, threading.get_ident(), overdue)
@@ -48,7 +48,7 @@ class Stopwatch:
                 self._calls.pop(ticket, None)
 
     def close(self) -> None:
-        """Watch no more."""
+        """Stop watching, and end the thread."""
         with self._changed:
             self._ended = True
             self._changed.notify()

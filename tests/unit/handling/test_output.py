@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from worker.handling.output import THREADS_TO_TELL, OutputCapture
+from worker.handling.output import THREADS_TO_LOG, OutputCapture
 from worker.logs import configure_logging, get_logger
 
 
@@ -71,7 +71,7 @@ def test_threads_that_grow_in_number_are_told_by_name(
     output.install()
     go = threading.Event()
     begun: list[threading.Thread] = []
-    for _ in range(2 * THREADS_TO_TELL):
+    for _ in range(2 * THREADS_TO_LOG):
         with output.running("leaky"):
             begun.append(threading.Thread(target=go.wait, args=(10,)))
             begun[-1].start()
@@ -81,8 +81,8 @@ def test_threads_that_grow_in_number_are_told_by_name(
     for thread in begun:
         thread.join()
     assert [(line["event"], line["handler"], line["count"]) for line in logged()] == [
-        ("handler.threads", "leaky", THREADS_TO_TELL),
-        ("handler.threads", "leaky", 2 * THREADS_TO_TELL),
+        ("handler.threads", "leaky", THREADS_TO_LOG),
+        ("handler.threads", "leaky", 2 * THREADS_TO_LOG),
     ]
 
 

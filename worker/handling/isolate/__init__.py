@@ -1,1 +1,1 @@
-"""Handlers in processes of their own: the parent's side, the child's, and the frames between them."""
+"""Handlers in processes of their own: the parent's side, the child's side, and the frames exchanged between them."""

@@ -1,7 +1,7 @@
-"""A process that holds one handler and nothing else: no connection, no journal, none of the worker's secrets.
+"""The child process: holds one handler, and no connection, journal or secret of the worker's.
 
-It is told what to do on a socket: first what to build, then a message at a time. It answers in JSON, in our own words
-and with classes' names, so that nothing of a message comes back. When the worker ends, however it ends, this ends.
+The worker sends over a socket first what to build, then one message at a time. The answers are JSON with fixed words
+and class names, so that no content of a message gets back. The child ends when the worker does, however that ends.
 """
 
 import contextlib
@@ -25,11 +25,11 @@ from worker.handling.handler import Handler
 from worker.handling.isolate.frames import receive, send
 
 MARGIN = 200_000_000
-"""Bytes that an interpreter with its libraries takes before any message."""
+"""Memory in bytes that the interpreter and its libraries take before any message."""
 
 
 class _Counting(io.BufferedIOBase):
-    """Takes what is printed, and keeps nothing but its length."""
+    """A stream that counts the bytes written to it and drops them."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -45,7 +45,7 @@ class _Counting(io.BufferedIOBase):
 
 
 def main(descriptor: int) -> NoReturn:
-    """Do as the worker says, until it says no more."""
+    """Serve the worker's requests until there are no more. descriptor: of the socket."""
     peer = socket.socket(fileno=descriptor)
     printed = _Counting()
     stream: Any = printed
@@ -54,13 +54,13 @@ def main(descriptor: int) -> NoReturn:
     try:
         _serve(peer, printed)
     finally:
-        os._exit(os.EX_OK)  # whatever went wrong, and whatever threads and exit hooks the handler has left
+        os._exit(os.EX_OK)  # also after an error, and without the handler's threads and exit hooks
 
 
 def _end_with(peer: socket.socket) -> None:
-    """The worker is gone: so is this, at once, with all that it started."""
+    """Wait until the worker is gone, then kill this process and everything it started."""
     poll = select.poll()
-    poll.register(peer, 0)  # a hang-up is told of in any case
+    poll.register(peer, 0)  # a hang-up is reported even if no event is asked for
     poll.poll()
     os.killpg(0, signal.SIGKILL)
 
@@ -78,7 +78,7 @@ def _serve(peer: socket.socket, printed: _Counting) -> None:
     while (request := receive(peer)) != b"":
         before = printed.count
         answer = _answer(handler, request)
-        del request  # a message may be large
+        del request  # a message may be large: release it
         answer["printed"] = printed.count - before
         answer["threads"] = threading.active_count() - threads
         send(peer, _json(answer))
@@ -87,7 +87,7 @@ def _serve(peer: socket.socket, printed: _Counting) -> None:
 
 
 def _answer(handler: Handler, request: bytes) -> dict[str, Any]:
-    """What came of a message. It is on the disk before the word goes out: afterwards this may be killed."""
+    """Handle a message. Flushed before the answer is sent, because the worker may kill this process at any time."""
     try:
         handler(pickle.loads(request))  # noqa: S301 -- from the worker
         handler.flush()
@@ -99,7 +99,7 @@ def _answer(handler: Handler, request: bytes) -> dict[str, Any]:
 
 
 def _bound(memory: int) -> None:
-    """So much memory, no core file (which would hold mail), and the first to go when the machine runs out of it."""
+    """Limit the memory, write no core file (it would hold mail), and be the first to go when memory runs out."""
     resource.setrlimit(resource.RLIMIT_DATA, (memory + MARGIN, memory + MARGIN))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     with contextlib.suppress(OSError):

@@ -1,4 +1,4 @@
-"""A process with a handler in it, seen from the worker: started without the worker's secrets, asked, and killed."""
+"""Starts a child process for a handler, without the worker's secrets, talks to it, and kills it."""
 
 import contextlib
 import json
@@ -25,7 +25,7 @@ _LONGEST_ANSWER = 100_000
 
 
 class ChildProcess:
-    """A process and the socket to it. One thread at a time asks it."""
+    """A child process and the socket to it. Only one thread at a time may call `ask`."""
 
     def __init__(self) -> None:
         self._ending = threading.Lock()
@@ -42,10 +42,10 @@ class ChildProcess:
             )
 
     def ask(self, request: bytes, seconds: float) -> dict[str, Any]:
-        """Its answer.
+        """Send a request and return the answer.
 
         Raises:
-            TimeoutError: there is none in time. PeerGone, OSError, ValueError: it died, or talks nonsense.
+            TimeoutError: there was no answer in time. PeerGone, OSError, ValueError: it died, or its answer is invalid.
         """
         until = time.monotonic() + seconds
 
@@ -59,13 +59,13 @@ class ChildProcess:
         send(self._peer, request)
         answer = json.loads(receive(self._peer, most=_LONGEST_ANSWER, before=in_time))
         if not isinstance(answer, dict):
-            raise ValueError("not an answer")  # noqa: TRY004 -- what it says is wrong, not what we did
+            raise ValueError("not an answer")  # noqa: TRY004 -- the data is wrong, not a type in our code
         return answer
 
     def end(self) -> None:
-        """Kill it and all that it started (and that did not move to a session of its own)."""
+        """Kill the process and everything it started, except what moved to a session of its own."""
         with self._ending:
-            # It isn't waited for before that, so that its number can't have become another's.
+            # Kill before `wait`: once the process has been reaped, its id may belong to another one.
             if self._process.returncode is None:
                 with contextlib.suppress(ProcessLookupError, PermissionError):
                     os.killpg(self._process.pid, signal.SIGKILL)
@@ -74,7 +74,7 @@ class ChildProcess:
 
 
 def environment(given: Mapping[str, str]) -> dict[str, str]:
-    """What such a process is told of ours: no secret, so nothing but what is known to be none."""
+    """The environment for the child: only variables that are known to hold no secret."""
     return {
         name: value
         for name, value in given.items()

@@ -1,4 +1,4 @@
-"""Messages of any length over a socket: eight bytes for the length, then the bytes."""
+"""Frames over a socket: eight bytes with the length, then the data."""
 
 import socket
 import struct
@@ -8,20 +8,20 @@ _LENGTH = struct.Struct("!Q")
 
 
 class PeerGone(Exception):
-    """The other end is gone."""
+    """The other end closed the connection, or sent a frame that is too long."""
 
 
 def send(peer: socket.socket, data: bytes) -> None:
-    """Raises OSError; TimeoutError where the socket has a time-out and that has passed."""
+    """Send one frame. Raises OSError, which includes TimeoutError."""
     peer.sendall(_LENGTH.pack(len(data)))
     peer.sendall(data)
 
 
 def receive(peer: socket.socket, *, most: int | None = None, before: Callable[[], None] = lambda: None) -> bytes:
-    """The next message. most: bytes that it may have; before: called before each wait.
+    """Receive one frame. most: its length at most, in bytes. before: called before each wait.
 
     Raises:
-        PeerGone: there is none, or a longer one. OSError, TimeoutError.
+        PeerGone: the connection was closed, or the frame is longer than `most`. OSError, which includes TimeoutError.
     """
     (length,) = _LENGTH.unpack(_exactly(peer, _LENGTH.size, before))
     if most is not None and length > most:

@@ -1,6 +1,6 @@
-"""Handlers in processes of their own, which can be ended when they hang, die, or take too much memory.
+"""Calls a handler in child processes, which can be killed when they hang and may die without harm to the worker.
 
-Whatever becomes of such a process is a failure of its handler, for one message; the worker goes on.
+Whatever happens to a child process is a failure of its handler with one message.
 """
 
 import contextlib
@@ -21,16 +21,19 @@ from worker.message.outcome import LONGEST_AFTER
 _CLASS = re.compile(r"[^\W\d]\w{0,99}")
 _PLACE = re.compile(r"[\w.]{1,100}:\d{1,7}")
 _CLOSING = 5.0
-"""Seconds that a handler has for its `close`."""
+"""Seconds that a child process has to close its handler."""
 
 
 class CannotStart(Exception):
-    """The process was started, and the handler in it can't be built."""
+    """The child process started, but the handler couldn't be built in it."""
 
 
 @dataclass(frozen=True, slots=True)
 class ChildSpec:
-    """What is in the process. target: `module:name`. own: its settings. memory: bytes. limit, start: s."""
+    """The handler to build in a child process, and its limits.
+
+    target: `module:name`. own: the handler's settings. memory: bytes. limit: seconds per call. start: seconds to build.
+    """
 
     name: str
     target: str
@@ -41,14 +44,14 @@ class ChildSpec:
 
 
 class OutputObserver(Protocol):
-    """Told what a handler did besides, in a process of its own."""
+    """Told what handlers in child processes print, and how many threads they leave."""
 
     def reported(self, name: str, printed: int, threads: int, /) -> None:
-        """Its last call printed so many bytes, and so many threads are left over."""
+        """The handler's last call printed this many bytes; this many threads of it are still running."""
 
 
 class IsolatedHandler:
-    """One handler, in as many processes as there are calls at a time. Any number of threads may call it."""
+    """One handler, in as many child processes as there are calls at a time. Thread-safe."""
 
     def __init__(
         self,
@@ -57,7 +60,9 @@ class IsolatedHandler:
         *,
         headers_only: bool = False,
     ) -> None:
-        """Starts the first process.
+        """Start the first child process.
+
+        headers_only: whether the handler needs no more of a message than its headers.
 
         Raises:
             CannotStart, TimeoutError: the handler can't be built, or not in time.
@@ -71,10 +76,10 @@ class IsolatedHandler:
         self._idle = [self._started()]
 
     def __call__(self, message: Message) -> None:
-        """Give the message to a process, and go by its answer.
+        """Handle the message in a child process.
 
         Raises:
-            RemoteFailure: the handler raised something, or its process died or was killed.
+            RemoteFailure: the handler raised an exception, or its process died or was killed.
         """
         process = self._taken()
         try:
@@ -86,10 +91,10 @@ class IsolatedHandler:
             self._end(process)
             raise RemoteFailure(CallFailure("error", "Died")) from None
         except BaseException:
-            self._end(process)  # nobody knows what it was told, and nobody would call it again
+            self._end(process)  # it may have received half a request
             raise
         if answer.get("kind") == "MemoryError":
-            self._end(process)  # nobody knows what in it is still whole
+            self._end(process)  # its state may be corrupt
         else:
             with self._lock:
                 self._idle.append(process)
@@ -99,7 +104,7 @@ class IsolatedHandler:
             raise RemoteFailure(_failure_in(answer))
 
     def close(self) -> None:
-        """End all processes: those at rest in order."""
+        """End all child processes. Idle ones close their handler first; those in a call are killed."""
         with self._lock:
             self._closed = True
             resting, self._idle = self._idle, []
@@ -147,7 +152,7 @@ class IsolatedHandler:
 
 
 def _failure_in(answer: Mapping[str, Any]) -> CallFailure:
-    """What the process says, in the form that it must have: the code in it isn't ours."""
+    """The failure in a child's answer. Every field is checked, because the child runs other people's code."""
     word, kind, after, where = (answer.get(key) for key in ("word", "kind", "after", "where"))
     wait = None
     if isinstance(after, int | float):

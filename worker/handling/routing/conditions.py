@@ -1,4 +1,4 @@
-"""The conditions of a route: what each reads of a message, and how patterns are tested in linear time."""
+"""The conditions of a route: what each reads of a message, and patterns that are matched in linear time."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -12,11 +12,11 @@ from worker.message.verdict import Evidence, Path
 from worker.settings.routes import MatchSettings, Pattern, RouteSettings, SizeMatch
 
 KINDS = (Kind.MALWARE, Kind.PHISHING, Kind.BULK, Kind.SPAM)
-"""The kinds of junk, the most particular first: what lies in the junk folder is spam, whatever else it is."""
+"""The kinds of junk, the most specific first: everything in the junk folder is spam, whatever else it is."""
 
 
 class Attached(Protocol):
-    """What rules look at in an attachment."""
+    """What rules read of an attachment."""
 
     @property
     def filename(self) -> str | None: ...
@@ -29,7 +29,7 @@ class Attached(Protocol):
 
 
 class Named(Protocol):
-    """The headers, by name, as a person would read them. truncated: there are more of them than were read."""
+    """Decoded headers by name. truncated: there were more than were read."""
 
     @property
     def truncated(self) -> bool: ...
@@ -37,7 +37,7 @@ class Named(Protocol):
 
 
 class Routable(Protocol):
-    """What rules look at in a message. `attachments` raises `MessageError` where the message can't be taken apart."""
+    """What rules read of a message. `attachments` raises `MessageError` if the message can't be parsed."""
 
     @property
     def path(self) -> Path: ...
@@ -65,6 +65,8 @@ class Routable(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Condition:
+    """One condition of a rule. needs_parts: whether it reads more of a message than its headers."""
+
     name: str
     holds: Callable[[Routable], bool]
     needs_parts: bool = False
@@ -72,6 +74,8 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
+    """A compiled route: takes a message if all its conditions hold. goes_on: whether later rules are asked too."""
+
     name: str
     handlers: tuple[str, ...]
     goes_on: bool
@@ -82,10 +86,12 @@ class Rule:
 
 
 def distinct(names: Iterable[str]) -> tuple[str, ...]:
+    """The names in order, each once."""
     return tuple(dict.fromkeys(names))
 
 
 def compiled(route: RouteSettings) -> Rule:
+    """The rule, with conditions that need no parts first."""
     conditions = sorted(_conditions(route.match), key=lambda condition: condition.needs_parts) if route.match else []
     return Rule(route.name, distinct(route.handlers), route.continue_, tuple(conditions))
 
@@ -134,9 +140,9 @@ def _one_of(
 
 
 def _readable(message: Routable) -> Routable:
-    """The message, whose parts can be read. Raises MessageError otherwise: what its headers alone say is not enough.
+    """The message, once its parts have been read. Raises `MessageError` if they can't be.
 
-    A report without its PDF, or a bounce, that can't be taken apart would else pass for plain mail.
+    The headers alone aren't enough: an unreadable bounce, or a report with a damaged PDF, would pass for plain mail.
     """
     _ = message.attachments
     return message
@@ -150,7 +156,7 @@ def _within(size: SizeMatch) -> Callable[[Routable], bool]:
 
 
 def _attachment(match: MatchSettings) -> Condition:
-    """One and the same attachment must have the name and the type, and be what it claims, or not."""
+    """All conditions on attachments together, because one attachment must meet them all."""
     named = any_pattern(match.attachment) if match.attachment is not None else None
     typed = any_pattern(match.attachment_type) if match.attachment_type is not None else None
 
@@ -171,7 +177,7 @@ def _header(name: str) -> Callable[[Routable], list[str]]:
 
 
 def _with_bare(addresses: Iterable[str]) -> Iterator[str]:
-    """Each address, and without its tag where it has one: `lab+results@nhs.net` is a message to `lab@nhs.net` too."""
+    """Each address, and also without its tag: a message to `lab+results@nhs.net` is one to `lab@nhs.net` too."""
     for address in addresses:
         yield address
         local, at, domain = address.rpartition("@")
@@ -181,7 +187,7 @@ def _with_bare(addresses: Iterable[str]) -> Iterator[str]:
 
 
 def any_pattern(patterns: Sequence[Pattern]) -> Callable[[str], bool]:
-    """Whether a text fits one of the patterns."""
+    """A test whether a text matches one of the patterns."""
     tests = [tester_of(pattern) for pattern in patterns]
 
     def matches(text: str) -> bool:
@@ -192,7 +198,7 @@ def any_pattern(patterns: Sequence[Pattern]) -> Callable[[str], bool]:
 
 
 def tester_of(pattern: Pattern) -> Callable[[str], Any]:
-    """A glob is held against the whole text without regard to case; a regular expression is looked for, as it is."""
+    """A test for one pattern: a glob must match the whole text, in any case; a regular expression is searched for."""
     options = re2.Options()
     options.log_errors = False
     if pattern.regex is not None:
@@ -203,13 +209,13 @@ def tester_of(pattern: Pattern) -> Callable[[str], Any]:
 
 
 def _glob(glob: str) -> str:
-    """As RE2, in time linear in the text. Only `*` and `?` are special: subjects have brackets of their own."""
+    """The glob as a regular expression. Only `*` and `?` are special: brackets are common in subjects."""
     special = {"*": ".*", "?": "."}
     return "(?is)" + "".join(special.get(char) or re2.escape(char) for char in as_plain(glob))
 
 
 def as_plain(text: str) -> str:
-    """One way to write each text: composed, and without the lone surrogates that stand for undecodable bytes."""
+    """The text in Unicode's composed form, without the lone surrogates that stand for undecodable bytes."""
     if text.isascii():
         return text
     return composed(text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))

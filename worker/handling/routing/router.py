@@ -1,8 +1,8 @@
-"""From a message to its handlers, by the rules of the configuration.
+"""Routes a message to its handlers by the rules of the configuration.
 
-Junk has a table of its own, so that no rule for clean mail can be reached from it. Conditions on headers
-are looked at first; a message is parsed only where a rule on its parts is still in question. Where that can't be done,
-`MessageError` goes up: a message that can't be read never slips past a rule to the next one.
+Junk has a table of its own, so that it can't reach a rule for clean mail. Conditions on headers are checked first; the
+message is only parsed if a rule still depends on its parts. If it can't be parsed, `MessageError` is raised, so that an
+unreadable message never slips past a rule to the next one.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,15 +15,15 @@ from worker.message.verdict import Path
 from worker.settings.routes import RouteSettings
 
 JUNK_ROUTE = "junk"
-"""The name under which the junk path appears where a route's name is asked for."""
+"""The name of the junk path where a route's name is wanted."""
 
 
 @dataclass(frozen=True, slots=True)
 class Routed:
     """Where a message goes.
 
-    route: the name of the first rule that took it. routes: of all that did, where rules go on.
-    handlers: each once, in order. by_route: the same by the rules that named them, each with the first that did.
+    route: the name of the first rule that takes it. routes: the names of all rules that do.
+    handlers: each once, in order. by_route: the same handlers by rule, each under the first rule that names it.
     """
 
     route: str
@@ -34,11 +34,11 @@ class Routed:
 
 @dataclass(frozen=True, slots=True)
 class Explained:
-    """What one rule made of a message. Holds the names of conditions, and nothing of the message.
+    """How one rule applies to a message. Contains no content of the message.
 
-    matched: None where the message's parts, which the rule asks for, can't be read.
-    conditions: each with whether it holds; None where it can't be told.
-    takes: whether the message goes to this rule's handlers; False as well where an earlier rule took it.
+    matched: None if the rule depends on parts of the message that can't be read.
+    takes: whether the message goes to this rule's handlers; False also if an earlier rule keeps it.
+    conditions: the name of each, and whether it holds; None if that can't be determined.
     """
 
     route: str
@@ -49,7 +49,7 @@ class Explained:
 
 
 class Router:
-    """The rules, compiled. Safe to use from several threads."""
+    """The compiled rules. Thread-safe."""
 
     def __init__(
         self,
@@ -57,18 +57,18 @@ class Router:
         junk_handlers: Sequence[str],
         junk_kinds: Mapping[Kind, Sequence[str]] | None = None,
     ) -> None:
-        """junk_kinds: handlers of their own for kinds of junk; of a message's kinds the first of `KINDS` decides."""
+        """junk_kinds: separate handlers for kinds of junk. If a message is of several, the first in `KINDS` decides."""
         self._clean = tuple(compiled(route) for route in routes)
         self._junk = _junk_route(junk_handlers)
         given = junk_kinds or {}
         self._kinds = {kind: _junk_route(given[kind]) for kind in KINDS if kind in given}
 
     def route(self, message: Routable) -> Routed:
-        """Where the message goes: junk to the junk handlers, whatever the rules say; clean mail by the rules.
+        """Route the message: junk to the junk handlers, clean mail by the rules.
 
         Raises:
-            MessageError: a rule asks for parts that can't be read, or there are more headers than are read; or
-                (LookupError) no rule takes the message, which checked settings rule out.
+            MessageError: a rule depends on parts that can't be read, or the headers exceed their limit.
+            LookupError: no rule takes the message. Validated settings rule that out.
         """
         if message.path is not Path.CLEAN:
             return self._junk_of(message)
@@ -95,7 +95,7 @@ class Router:
                     return
 
     def explain(self, message: Routable) -> list[Explained]:
-        """What each rule makes of the message, in order; one entry for junk. Never raises `MessageError`."""
+        """How each rule applies to the message, in order; a single entry for junk. Never raises `MessageError`."""
         if message.path is not Path.CLEAN:
             return [Explained(JUNK_ROUTE, True, True, self._junk_of(message).handlers, (("path", True),))]
         explained: list[Explained] = []
@@ -105,7 +105,7 @@ class Router:
             matched = None if message.headers.truncated else _all_of([holds for _, holds in conditions])
             explained.append(Explained(rule.name, matched, matched is True and not ended, rule.handlers, conditions))
             if matched is None and not ended:
-                # A dead letter: no later rule takes it, and no earlier one that would have gone on.
+                # The message is a dead letter: neither later rules take it nor earlier ones that go on.
                 explained = [replace(one, takes=False) for one in explained]
             ended = ended or matched is None or (matched and not rule.goes_on)
         return explained
@@ -116,7 +116,7 @@ def _junk_route(handlers: Sequence[str]) -> Routed:
 
 
 def _routed(rules: Sequence[tuple[str, Sequence[str]]]) -> Routed:
-    """By the names of the rules that took a message, and their handlers."""
+    """rules: the names of those that take the message, each with its handlers."""
     named: set[str] = set()
     by_route = []
     for name, handlers in rules:

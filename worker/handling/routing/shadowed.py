@@ -1,4 +1,4 @@
-"""Which routes can never take a message, for `check` to say so."""
+"""Finds routes that can never take a message, so that `check` can name them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,14 +9,14 @@ from worker.settings.routes import MatchSettings, Pattern, RouteSettings, SizeMa
 
 @dataclass(frozen=True, slots=True)
 class Unreachable:
-    """A rule that no message can come to, and why, in words."""
+    """A route that can never take a message. reason: a phrase for a person."""
 
     route: str
     reason: str
 
 
 def unreachable(routes: Sequence[RouteSettings]) -> list[Unreachable]:
-    """The routes that can never match. Sound, not complete: what it names is certain."""
+    """The routes that can never take a message. May miss some, but those that it returns are certain."""
     found: list[Unreachable] = []
     for number, route in enumerate(routes):
         if route.match and route.match.path == ("junk",):
@@ -29,7 +29,7 @@ def unreachable(routes: Sequence[RouteSettings]) -> list[Unreachable]:
 
 
 def _shadows(earlier: RouteSettings, later: RouteSettings) -> bool:
-    """Whether the earlier rule ends the search for every message that the later one could take."""
+    """Whether the earlier route takes, and keeps, every message that the later one could take."""
     if earlier.continue_:
         return False
     if earlier.takes_all:
@@ -40,11 +40,11 @@ def _shadows(earlier: RouteSettings, later: RouteSettings) -> bool:
 
 
 def _covers(wide: MatchSettings, narrow: MatchSettings) -> bool:
-    """Whether each condition of the one follows from a condition of the other."""
+    """Whether every message that meets `narrow` meets `wide` too."""
     texts = ("from_", "to", "subject", "attachment", "attachment_type", "notice")
     if not all(_patterns_cover(getattr(wide, key), getattr(narrow, key)) for key in texts):
         return False
-    # Name and type must be those of one attachment: neither condition follows from the other alone.
+    # `wide` wants both in one attachment, so a condition on only one of them doesn't imply it.
     if (
         wide.attachment is not None
         and wide.attachment_type is not None
@@ -80,7 +80,7 @@ def _pattern_covers(wide: Pattern, narrow: Pattern) -> bool:
         return True
     if wide.glob is None or narrow.glob is None or "?" in wide.glob:
         return False
-    # What a `*` of the wide glob takes may hold any wildcard of the narrow one; its letters can't.
+    # A `*` of the wide glob matches any wildcard of the narrow one, but a literal character doesn't.
     return bool(tester_of(wide)(as_plain(narrow.glob)))
 
 
