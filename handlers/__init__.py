@@ -1,1 +1,1 @@
-"""The built-in handlers, one a file. Each knows the message and nothing else of the worker."""
+"""The built-in handlers, one per file. Each knows only the worker's public names, and no other handler."""

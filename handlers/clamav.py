@@ -1,10 +1,10 @@
-"""`clamav`: has clamd look at each message before the handlers that follow see it.
+"""`clamav`: has clamd scan each message before later handlers see it.
 
-A message is one of three things. *Clean*: the handlers that follow get it. *Infected*: a dead letter. *Unknown*: clamd
-could not look at all of it (it is too large, encrypted, nested too deep); that isn't clean, and what becomes of it is a
-setting. A clamd that can't be reached or is busy says nothing about the message, which is tried again later.
+There are three results. *Clean*: later handlers get the message. *Infected*: it is a dead letter. *Unknown*: clamd
+couldn't scan all of it (too large, encrypted, nested too deep), which isn't clean; a setting says what happens then. If
+clamd can't be reached or is busy, there is no result, and the message is tried again later.
 
-clamd says OK of what lies beyond its own limits unless its configuration has `AlertExceedsMax yes`.
+clamd reports OK for what exceeds its own limits, unless its configuration has `AlertExceedsMax yes`.
 """
 
 import re
@@ -24,20 +24,20 @@ _CHUNK = 64 * 1024
 _LONGEST_ANSWER = 4096
 _PORT = 3310
 _CLEAN = b"stream: OK"
-# What clamd calls found when it means that it could not look (with AlertExceedsMax, AlertEncrypted, …)
+# What clamd reports as FOUND if it couldn't scan something (with AlertExceedsMax, AlertEncrypted, …)
 _NOT_LOOKED_AT = re.compile(rb"Heuristics\.(Limits\.Exceeded|Encrypted)")
 
 
 class Infected(Reject):
-    """clamd found something."""
+    """clamd found malware."""
 
 
 class Unscannable(Reject):
-    """clamd could not look at all of it, so it isn't known to be clean."""
+    """clamd couldn't scan all of the message, so it isn't known to be clean."""
 
 
 class ClamAV:
-    """Sends each message to clamd, a connection each. Any number of threads may call it."""
+    """Sends each message to clamd over a connection of its own. Thread-safe."""
 
     class Settings(BaseModel):
         """The table `[handler.clamav]`."""
@@ -69,11 +69,11 @@ class ClamAV:
         self._address = _address(settings.url)
 
     def __call__(self, message: Message) -> None:
-        """Return when the message is clean.
+        """Return if the message is clean.
 
         Raises:
-            Infected: something was found. Unscannable: it isn't known (with `unknown = "reject"`).
-            Retry: clamd can't be reached, is busy, or it isn't known (with `unknown = "retry"`).
+            Infected: malware was found. Unscannable: the result is unknown (with `unknown = "reject"`).
+            Retry: clamd can't be reached or is busy, or the result is unknown (with `unknown = "retry"`).
         """
         verdict = _verdict(self._ask(message.raw))
         if verdict == "infected":
@@ -88,7 +88,7 @@ class ClamAV:
             raise Retry("clamd could not look at all of the message")
 
     def _ask(self, raw: bytes) -> bytes:
-        """What clamd answers; Raises Retry where it gives no answer."""
+        """Send the message to clamd and return the answer. Raises Retry if there is none."""
         deadline = time.monotonic() + self._settings.timeout.total_seconds()
         try:
             with self._connect(deadline) as connection:
@@ -99,8 +99,8 @@ class ClamAV:
         else:
             if not cut_off or answer not in (b"", _CLEAN):
                 return answer
-            # It hung up on us while we sent: so it does over StreamMaxLength, and its answer may get lost at that. That
-            # what it has not read is clean is no answer.
+            # clamd closed the connection while we were sending. It does so when StreamMaxLength is exceeded, and its
+            # answer may get lost. An OK doesn't count: clamd hasn't read all of the message.
             if len(raw) > _CHUNK and self._is_there():
                 return b"size limit exceeded"
             trouble = Retry("clamd hung up")
@@ -149,7 +149,7 @@ def _left(deadline: float) -> float:
 
 
 def _send(connection: socket.socket, raw: bytes, deadline: float) -> bool:
-    """Send the message as INSTREAM wants it; False if clamd hung up meanwhile."""
+    """Send the message with INSTREAM; False if clamd closed the connection meanwhile."""
     try:
         for piece in _pieces(raw):
             connection.settimeout(_left(deadline))
@@ -160,7 +160,7 @@ def _send(connection: socket.socket, raw: bytes, deadline: float) -> bool:
 
 
 def _pieces(raw: bytes) -> Iterator[bytes]:
-    """clamd(8): `zINSTREAM`, then chunks, each after its length in network order, then a length of nought."""
+    """As in clamd(8): `zINSTREAM`, then chunks, each preceded by its length in network order, then a length of 0."""
     yield b"zINSTREAM\0"
     for start in range(0, len(raw), _CHUNK):
         chunk = raw[start : start + _CHUNK]
@@ -183,7 +183,7 @@ def _receive(connection: socket.socket, deadline: float) -> bytes:
 
 
 def _verdict(answer: bytes) -> Literal["clean", "infected", "unknown"]:
-    """What an answer means. Only the very words for clean are clean. Raises Retry where it says nothing."""
+    """What an answer means. Only the exact answer for clean counts as clean. Raises Retry if it is no verdict."""
     if answer == _CLEAN:
         return "clean"
     if answer.endswith(b" FOUND"):

@@ -1,8 +1,8 @@
-"""`command`: each message to a program of yours: the mail on its standard input, what is known of it in JSON.
+"""`command`: runs a program for each message, with the mail on its standard input and the metadata in JSON.
 
-No shell is involved. The program starts in an empty folder of its own, which is removed when it ends, and with a clean
-environment: nothing of the worker's own, so none of its secrets. Exit codes are those of sysexits.h, as for any mail
-delivery agent: 0 done, 75 (EX_TEMPFAIL) try again later, 65 (EX_DATAERR) never; any other is an error.
+No shell is involved. The program starts in an empty folder of its own, which is removed afterwards, and with a clean
+environment that has nothing of the worker's, so none of its secrets. The exit codes are those of sysexits.h, as for any
+mail delivery agent: 0 done, 75 (EX_TEMPFAIL) try again later, 65 (EX_DATAERR) never. Any other is an error.
 """
 
 import contextlib
@@ -24,16 +24,16 @@ from worker import Message, Reject, Retry, as_json, describe
 
 DONE, NEVER, LATER = os.EX_OK, os.EX_DATAERR, os.EX_TEMPFAIL
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-_LONGEST = 100_000  # bytes; Linux takes no longer variable than 128 KiB
+_LONGEST = 100_000  # bytes; Linux limits a variable to 128 KiB
 _OURS = ("NHSMAIL_", "MESSAGE_")
 
 
 class CommandFailed(Exception):
-    """The program ended in a way that says neither done, nor later, nor never."""
+    """The program ended with another exit code than those for done, later and never, or by a signal."""
 
 
 class Command:
-    """Runs the program once for each message. Any number of threads may call it."""
+    """Runs the program once for each message. Thread-safe."""
 
     class Settings(BaseModel):
         """The table `[handler.command]`."""
@@ -96,12 +96,12 @@ class Command:
         self._closed = False
 
     def __call__(self, message: Message) -> None:
-        """Run the program and go by its exit code.
+        """Run the program and act on its exit code.
 
         Raises:
-            Retry: it said later, or took too long. Reject: it said never, or its JSON doesn't fit the environment.
-            CommandFailed: it said something else, or a signal ended it. OSError: it can't be started.
-            MessageError: the attachments can't be listed (only where they are wanted).
+            Retry: the code is 75, or the time is up. Reject: the code is 65, or the JSON is too long for a variable.
+            CommandFailed: any other code, or a signal. OSError: the program can't be started.
+            MessageError: the attachments can't be listed (only with `attachments`).
         """
         description = as_json(describe(message, attachments=self._settings.attachments))
         with tempfile.TemporaryDirectory(prefix="nhsmail-command-", ignore_cleanup_errors=True) as folder:
@@ -111,7 +111,7 @@ class Command:
         _judge(code)
 
     def close(self) -> None:
-        """End what still runs, and what begins from now on."""
+        """Kill the programs that still run, and any that starts from now on."""
         with self._lock:
             self._closed = True
             running = tuple(self._running)
@@ -143,8 +143,8 @@ class Command:
             os.close(file)
 
     def _run(self, mail: IO[bytes], output: int, environment: dict[str, str], folder: str) -> int | None:
-        """The exit code; negative: the signal that ended it; None: it took too long."""
-        process = subprocess.Popen(  # noqa: S603 -- the program that the configuration names, and no shell
+        """Run the program; returns the exit code, or minus the signal that ended it. None: it took too long."""
+        process = subprocess.Popen(  # noqa: S603 -- the program in the configuration, without a shell
             self._command,
             stdin=mail,
             stdout=output,
@@ -156,7 +156,7 @@ class Command:
         with self._lock:
             self._running.add(process)
             closed = self._closed
-        if closed:  # since it was started
+        if closed:  # while the program was being started
             _kill_group(process, signal.SIGKILL)
         try:
             with _watch(process) as ended:
@@ -167,8 +167,8 @@ class Command:
                     _kill_group(process, signal.SIGTERM)
                     ended(self._settings.grace)
         finally:
-            # Also what it left running behind its back: it was told to do its work, not to begin it. The program isn't
-            # waited for before that, so that its number can't have become another's.
+            # This also kills what the program left running in the background. Kill before `wait`: once the program has
+            # been reaped, its process id may belong to another one.
             _kill_group(process, signal.SIGKILL)
             with self._lock:
                 self._running.discard(process)
@@ -178,7 +178,7 @@ class Command:
 
 @contextlib.contextmanager
 def _watch(process: subprocess.Popen[bytes]) -> Iterator[Callable[[timedelta], bool]]:
-    """A function that waits so long for the process to end, and says whether it did; it stays to be waited for."""
+    """A function that waits at most this long until the process ends, and says whether it did. Doesn't reap it."""
     handle = os.pidfd_open(process.pid)
     try:
         poll = select.poll()
@@ -201,7 +201,7 @@ def _judge(code: int | None) -> None:
 
 
 def _file_of(raw: bytes) -> IO[bytes]:
-    """The mail as a file without a name: unlike a pipe, it needs nobody who writes while the program reads."""
+    """The mail as an anonymous file. Unlike a pipe, it needs no thread that writes while the program reads."""
     file = os.fdopen(os.memfd_create("message.eml"), "w+b")
     file.write(raw)
     file.seek(0)
@@ -209,6 +209,6 @@ def _file_of(raw: bytes) -> IO[bytes]:
 
 
 def _kill_group(process: subprocess.Popen[bytes], with_signal: signal.Signals) -> None:
-    """Signals the program and all that it started (and that did not move to a session of its own)."""
+    """Send a signal to the program and everything it started, except what moved to a session of its own."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, with_signal)

@@ -1,7 +1,7 @@
-"""`database`: each message as rows of two tables: one for the message, one for its attachments.
+"""`database`: writes each message to two tables, one for messages and one for attachments.
 
-All rows of a message are written in one transaction, and the message's key is unique: a message that comes again finds
-its row there and is done. A commit whose answer is lost is no trouble either: the next try finds the row.
+All rows of a message are written in one transaction, and the message's key is unique. If a message comes again, its row
+is found and nothing is written. The same holds if the answer to a commit is lost: the next try finds the row.
 """
 
 import threading
@@ -22,20 +22,20 @@ _PATIENCE: dict[str, Any] = {
     "keepalives_interval": 10,
     "tcp_user_timeout": 60_000,
 }
-"""How libpq finds out that a server is gone without a word: in a minute, not in hours. The URL may say otherwise."""
+"""Makes libpq notice a dead server within a minute instead of hours. The URL can override this."""
 _NAME = r"^[A-Za-z_][A-Za-z0-9_]{0,47}$"
 
 
 class DatabaseRefused(Exception):
-    """The database doesn't take what it is told: a missing table, a right that isn't granted, another column."""
+    """The database refuses the statement: a table, a column or a privilege is missing, for instance."""
 
 
 class DatabaseUnsuitable(Exception):
-    """The table is there, but is not the one that this handler needs."""
+    """There is no table that this handler can use: it is missing, or lacks a unique key."""
 
 
 class Database:
-    """Writes each message once. Any number of threads may call it."""
+    """Writes each message once. Thread-safe."""
 
     class Settings(BaseModel):
         """The table `[handler.database]`."""
@@ -83,7 +83,7 @@ class Database:
             return url
 
     def __init__(self, settings: Settings) -> None:
-        """Read the settings; the database is spoken to when the first message comes. Raises ImportError: no driver."""
+        """Connects with the first message, not here. Raises ImportError if the driver is missing."""
         self._settings = settings
         self._engine = _engine(settings)
         self._messages, self._attachments = _tables(settings)
@@ -91,18 +91,18 @@ class Database:
         self._looked = False
 
     def __call__(self, message: Message) -> None:
-        """Write the message, unless it is there; the database has it for good once this returns.
+        """Write the message unless it is there already. When this returns, it has been committed.
 
         Raises:
             Retry: the database can't be reached, is busy, or ended the transaction.
-            Reject: it says that the values can't be stored.
-            DatabaseRefused, DatabaseUnsuitable: it is set up otherwise than we are; trying again may help.
-            MessageError: the message can't be taken apart (only with `attachments`).
+            Reject: the database says that the values can't be stored.
+            DatabaseRefused, DatabaseUnsuitable: the database isn't set up for this. Another try may succeed.
+            MessageError: the message can't be parsed (only with `attachments`).
         """
         row, files = self._rows(message)
         trouble = self._attempt(row, files)
         if trouble is not None:
-            raise trouble  # here, where the database's own error isn't its context: that quotes values
+            raise trouble  # here, so that the database's own error, which quotes values, isn't its context
 
     def close(self) -> None:
         """Close the connections."""
@@ -123,7 +123,7 @@ class Database:
         return None
 
     def _after_a_clash(self, key: str, error: Exception) -> Exception | None:
-        """Nothing wrong where another worker wrote the same message at the same time."""
+        """None if another worker has written the same message at the same time; otherwise the error."""
         from sqlalchemy.exc import SQLAlchemyError
 
         try:
@@ -143,7 +143,7 @@ class Database:
             connection.execute(self._attachments.insert(), files)
 
     def _look(self) -> None:
-        """Once: make the tables, and see that the key is unique, since all else rests on that."""
+        """Once: create the tables, and check that the key is unique, because everything else depends on that."""
         if self._looked:
             return
         with self._lock:
@@ -163,7 +163,7 @@ class Database:
         tables = [self._messages, self._attachments] if self._settings.attachments else [self._messages]
         try:
             metadata.create_all(self._engine, tables=tables)
-        except DBAPIError:  # another worker makes them at this very moment: then they are there now
+        except DBAPIError:  # another worker may have created them just now
             metadata.create_all(self._engine, tables=tables)
 
     def _rows(self, message: Message) -> tuple[dict[str, Any], list[dict[str, Any]]]:
@@ -205,14 +205,14 @@ def _json(value: Any) -> str:
 
 
 def _storable(text: str | None) -> str | None:
-    """The text without what no database stores: NUL, and halves of characters."""
+    """The text without what databases can't store: NUL characters and lone surrogates."""
     if text is None:
         return None
     return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
 
 
 def _in_utc(moment: datetime | None) -> datetime | None:
-    """For databases that know no zones. A sender's date may be one that no calendar has in UTC: then None."""
+    """In UTC, for databases without time zones. None if a sender's date is out of range in UTC."""
     if moment is None or moment.tzinfo is None:
         return moment
     try:
@@ -237,7 +237,7 @@ def _engine(settings: Database.Settings) -> "Engine":
         }
     if url.get_backend_name() == "postgresql" and "psycopg" in url.get_driver_name():
         pool["connect_args"] = _PATIENCE | {name: value for name, value in url.query.items() if name in _PATIENCE}
-    # A connection is tried before it is used again; parameters, which are content, never get into an error's text.
+    # Test a connection before reusing it, and keep parameters, which are mail content, out of error messages.
     return create_engine(url, pool_pre_ping=True, hide_parameters=True, **pool)
 
 
@@ -257,7 +257,7 @@ def _tables(settings: Database.Settings) -> "tuple[Table, Table]":
     )
     from sqlalchemy.dialects.mysql import LONGBLOB, LONGTEXT
 
-    long_text = Text().with_variant(LONGTEXT(), "mysql", "mariadb")  # theirs ends at 64 KiB otherwise
+    long_text = Text().with_variant(LONGTEXT(), "mysql", "mariadb")  # plain TEXT is limited to 64 KiB there
     long_bytes = LargeBinary().with_variant(LONGBLOB(), "mysql", "mariadb")
     metadata = MetaData(schema=settings.db_schema)
     in_schema = f"{settings.db_schema}.{settings.table}" if settings.db_schema else settings.table
@@ -310,7 +310,7 @@ def _see_that_it_is_unique(engine: "Engine", table: "Table", columns: tuple[str,
         keys += [found["column_names"] for found in inspector.get_unique_constraints(table.name, table.schema)]
         indexes = inspector.get_indexes(table.name, table.schema)
         unique = [found["column_names"] for found in indexes if found["unique"]]
-        keys += [[name or "" for name in names] for names in unique]  # an expression has no name
+        keys += [[name or "" for name in names] for names in unique]  # an expression has no column name
     except NoSuchTableError:
         raise DatabaseUnsuitable(f"there is no table {table.name}: make it, or set create = true") from None
     if set(columns) not in [set(key) for key in keys]:
@@ -320,7 +320,7 @@ def _see_that_it_is_unique(engine: "Engine", table: "Table", columns: tuple[str,
 
 
 def _meaning(error: Exception) -> Exception:
-    """What a database's error means for the message: by its class, since its text may quote values."""
+    """What a database error means for the message, judged by its class. Its text isn't used: it may quote values."""
     from sqlalchemy.exc import DataError, DBAPIError, DisconnectionError, InterfaceError, OperationalError
     from sqlalchemy.exc import TimeoutError as NoFreeConnection
 
@@ -335,4 +335,4 @@ def _meaning(error: Exception) -> Exception:
 
 
 _PASSING = frozenset({"08", "40", "53", "55", "57", "58"})
-"""Classes of SQLSTATE that pass: connection, rollback, resources, state, an operator's word, the system."""
+"""SQLSTATE classes of temporary errors: connection, rollback, resources, object state, operator, system."""

@@ -1,11 +1,11 @@
-"""`quarantine`: leave the mail in the junk folder, for people to look at."""
+"""`quarantine`: leaves mail in the junk folder for people to review."""
 
 from worker import Message
 
 
 def quarantine(message: Message) -> None:
-    """Do nothing, which is the point: returning is success, so the message is settled into the junk folder and stays.
+    """Do nothing, on purpose: returning is success, so the message is settled in the junk folder and stays there.
 
-    The journal, the audit trail and the metrics count it like any other; `nhsmail-worker junk list` shows it, and
-    `nhsmail-worker junk release` takes it out again.
+    The journal, the audit trail and the metrics count it like any other message. `nhsmail-worker junk list` shows it,
+    and `nhsmail-worker junk release` takes it out again.
     """

@@ -1,11 +1,11 @@
-"""`queue`: each message into a queue of RabbitMQ, Redis, Amazon SQS or Azure Service Bus, for workers of your own.
+"""`queue`: publishes each message to a queue of RabbitMQ, Redis, Amazon SQS or Azure Service Bus.
 
-What is queued is JSON: what `message.json` has, and the message itself as base64 in `raw`. A large message is put into
-an object store first, and `claim` says where (a claim check). The key is the AMQP property `message_id`, the header
-`key`, and `key` in the JSON: consumers drop what they have had already. With `task` the message is one that Celery
-takes, a call of that task with the JSON as its one argument.
+The payload is JSON: the fields of `message.json`, and the message itself as base64 in `raw`. A large message goes to an
+object store first, and `claim` says where (a claim check). The key is in the AMQP property `message_id`, the header
+`key` and the JSON, so that consumers can drop duplicates. With `task`, the payload is a Celery message that calls this
+task with the JSON as its only argument.
 
-RabbitMQ confirms each message before this handler returns; a message that no queue would take is an error.
+RabbitMQ confirms each message before this handler returns. A message that no queue accepts is an error.
 """
 
 import base64
@@ -29,11 +29,11 @@ _CLEAR = frozenset({"amqp", "redis"})
 
 
 class QueueRefused(Exception):
-    """The far end takes us, or the queue, for something else than we do: another kind of queue, a missing right."""
+    """The broker refuses us: the queue is of another kind, or a privilege is missing, for instance."""
 
 
 class Queue:
-    """Publishes each message, once for each call. Any number of threads may call it."""
+    """Publishes each message, once per call. Thread-safe."""
 
     class Settings(BaseModel):
         """The table `[handler.queue]`."""
@@ -118,7 +118,7 @@ class Queue:
             return self
 
     def __init__(self, settings: Settings) -> None:
-        """Read the settings; the far end is spoken to when the first message comes. Raises ImportError, ValueError."""
+        """Connects with the first message, not here. Raises ImportError, ValueError."""
         kombu = _kombu()
         self._settings = settings
         self._url = _with_password(settings)
@@ -128,28 +128,28 @@ class Queue:
         self._idle: list[Any] = []
         self._closed = False
         self._store = _store(settings)
-        # the first connection also tells whether the transport's library is installed
+        # raises ImportError if the transport's library isn't installed
         _ = kombu.Connection(self._url, transport_options=self._options).transport_cls
 
     def __call__(self, message: Message) -> None:
-        """Publish the message; the far end has it once this returns.
+        """Publish the message. When this returns, the broker has it.
 
         Raises:
-            Retry: the far end can't be reached, or didn't confirm. Reject: too large, and there is no claim check.
-            QueueRefused, ObjectsRefused: it is set up otherwise than we are; trying again may help.
-            MessageError: the attachments can't be listed (only where they are wanted).
+            Retry: the broker can't be reached, or didn't confirm. Reject: too large, and there is no claim check.
+            QueueRefused, ObjectsRefused: the far end isn't set up for this. Another try may succeed.
+            MessageError: the attachments can't be listed (only with `attachments`).
         """
         payload = self._payload(message)
         key = str(message.key)
         body, headers = _as_task(self._settings.task, key, payload) if self._settings.task else (payload, {})
         connection = self._take()
-        # A connection that lay idle may be dead without knowing it: then a fresh one gets a chance at once. Should the
-        # first have carried the message all the same, its key tells the consumer.
+        # An idle connection may be dead without our knowing: then try again at once with a new one. If the first did
+        # deliver the message, the consumer recognises the duplicate by its key.
         trouble = self._publish(connection, key, body, headers) if connection is not None else None
         if connection is None or isinstance(trouble, Retry):
             trouble = self._publish(self._fresh(), key, body, headers)
         if trouble is not None:
-            raise trouble  # here, where the library's own error isn't its context
+            raise trouble  # here, so that the library's own error isn't its context
 
     def close(self) -> None:
         """Close the connections."""
@@ -158,7 +158,7 @@ class Queue:
         for connection in idle:
             _close(connection)
 
-    # what is sent
+    # -- the payload
 
     def _payload(self, message: Message) -> dict[str, Any]:
         told = describe(message, attachments=self._settings.attachments)
@@ -172,7 +172,7 @@ class Queue:
         self._store.put(name, message.raw)
         return told | {"claim": f"{self._settings.claim_check.rstrip('/')}/{name}"}
 
-    # the far end
+    # -- the broker
 
     def _take(self) -> Any:
         with self._lock:
@@ -194,10 +194,10 @@ class Queue:
         )
 
     def _publish(self, connection: Any, key: str, body: Any, headers: Mapping[str, Any]) -> Exception | None:
-        """None when the far end has it; else what it means that it hasn't. The connection is ours no more."""
+        """Publish, and give up the connection. None if the broker has the message, otherwise the error to raise."""
         try:
             self._send(connection, key, body, headers)
-        except Exception as error:  # noqa: BLE001 -- each transport has errors of its own; none may quote what we sent
+        except Exception as error:  # noqa: BLE001 -- each transport has its own errors, and none may quote the message
             _close(connection)
             return _meaning(error, connection)
         self._give_back(connection)
@@ -218,7 +218,7 @@ class Queue:
             content_type="application/json",
             content_encoding="utf-8",
             delivery_mode=2,
-            mandatory=True,  # a message that no queue takes comes back
+            mandatory=True,  # a message that no queue accepts is returned
             timeout=seconds,
             confirm_timeout=seconds,
             headers={"key": key, **headers},
@@ -245,7 +245,7 @@ def _with_password(settings: Queue.Settings) -> str:
         return settings.url
     user, at, host = parts.netloc.rpartition("@")
     password = settings.password.get_secret_value()
-    if parts.scheme != "azureservicebus":  # whose keys kombu takes as they are
+    if parts.scheme != "azureservicebus":  # kombu takes its keys unquoted
         password = quote(password, safe="")
     return urlunsplit(parts._replace(netloc=f"{user if at else ''}:{password}@{host}"))
 
@@ -263,7 +263,7 @@ def _transport_options(settings: Queue.Settings) -> dict[str, Any]:
 
 
 def _tls(settings: Queue.Settings) -> dict[str, Any] | bool:
-    """TLS that checks the certificate and the name, in the words of each transport."""
+    """Options for TLS that verifies the certificate and the host name, as each transport spells them."""
     parts = urlsplit(settings.url)
     files = {
         "ca_certs": settings.ca_file,
@@ -293,25 +293,25 @@ def _store(settings: Queue.Settings) -> Objects | None:
 
 
 def _as_task(task: str, key: str, payload: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
-    """A call of a Celery task (its message protocol 2); the call's id is the key."""
+    """Body and headers that call a Celery task (message protocol 2). The key is the call's id."""
     body = [[payload], {}, {"callbacks": None, "errbacks": None, "chain": None, "chord": None}]
     return body, {"lang": "py", "task": task, "id": key, "root_id": key, "parent_id": None, "group": None}
 
 
 def _fifo(queue: str, key: str) -> dict[str, str]:
-    """SQS: queues in order drop repeats themselves, for five minutes."""
+    """For SQS FIFO queues, which drop duplicates themselves for five minutes."""
     return {"MessageGroupId": key, "MessageDeduplicationId": key} if queue.endswith(".fifo") else {}
 
 
 def _close(connection: Any) -> None:
     try:
         connection.release()
-    except Exception:  # noqa: BLE001 -- it is given up anyway
+    except Exception:  # noqa: BLE001 -- the connection is given up anyway
         connection.collect()
 
 
 def _meaning(error: Exception, connection: Any) -> Exception:
-    """What an error of a transport means, by its class."""
+    """What a transport's error means for the message, judged by its class."""
     from kombu.exceptions import OperationalError
 
     said = type(error).__name__
@@ -324,4 +324,4 @@ def _meaning(error: Exception, connection: Any) -> Exception:
 _PASSING = frozenset(
     {"ConnectionForced", "ResourceError", "ResourceLocked", "InternalError", "EndpointConnectionError"}
 )
-"""Faults that pass, by the names that the transports give them."""
+"""Temporary errors, by the class names that the transports use."""

@@ -1,11 +1,11 @@
-"""`webhook`: each message to an HTTPS address by POST, as JSON or multipart/form-data.
+"""`webhook`: posts each message to an HTTPS address, as JSON or multipart/form-data.
 
-`Idempotency-Key` (and `webhook-id`) is the message's key: the same for every delivery of the same message, so that the
-far end can drop what it has already. Signatures are those of Standard Webhooks (standardwebhooks.com): `webhook-id`,
-`webhook-timestamp` and `webhook-signature`, an HMAC-SHA256 over all three and the body's bytes.
+`Idempotency-Key` (and `webhook-id`) is the message's key, the same for every delivery of the message, so that the far
+end can drop duplicates. Signatures follow Standard Webhooks (standardwebhooks.com): the headers `webhook-id`,
+`webhook-timestamp` and `webhook-signature`, which is an HMAC-SHA256 of the first two and the body.
 
-Redirects aren't followed: not to another host, where patient data has no business, and not to the same one, whose new
-address belongs into the configuration.
+Redirects aren't followed. Patient data must not go to another host, and a new address on the same host belongs in the
+configuration.
 """
 
 import asyncio
@@ -36,7 +36,7 @@ _LATER = frozenset({408, 409, 423, 425, 429})  # 409: the far end is still busy 
 _LONGEST_WAIT = timedelta(days=1)
 _LONGEST_REST = 65_536  # bytes
 _SHORT = 2  # seconds
-_LEAST_SECRET = 24  # bytes; what Standard Webhooks asks for
+_LEAST_SECRET = 24  # bytes; the minimum of Standard Webhooks
 _OURS = frozenset(
     {"content-length", "content-type", "host", "idempotency-key", "transfer-encoding"}
     | {"webhook-id", "webhook-signature", "webhook-timestamp"}
@@ -44,7 +44,7 @@ _OURS = frozenset(
 
 
 class WebhookRefused(Exception):
-    """An answer that tells of the address or the credentials, not of the message: 401, 404, a redirect."""
+    """The answer is about the address or the credentials, not the message: 401, 404 or a redirect, for instance."""
 
 
 class CertificateRefused(Exception):
@@ -52,7 +52,7 @@ class CertificateRefused(Exception):
 
 
 class Webhook:
-    """Posts each message, once for each call. Any number of threads may call it."""
+    """Posts each message, once per call. Thread-safe."""
 
     class Settings(BaseModel):
         """The table `[handler.webhook]`."""
@@ -148,14 +148,14 @@ class Webhook:
             return self
 
     def __init__(self, settings: Settings) -> None:
-        """Read the certificates, and start the thread that talks. Raises OSError, ssl.SSLError."""
+        """Load the certificates and start the thread for the requests. Raises OSError, ssl.SSLError."""
         import httpx
 
         self._settings = settings
         self._keys = _keys_in(settings.signing_secret)
         self._timeout = settings.timeout.total_seconds()
-        # A loop in a thread of its own, since only so can a whole request have a time limit: a far end that sends a
-        # byte now and then would never run into one between bytes.
+        # An event loop in a thread of its own makes a time limit for the whole request possible. A time limit between
+        # bytes isn't enough: a far end that sends a byte now and then would never exceed it.
         self._loop = asyncio.new_event_loop()
         self._client = httpx.AsyncClient(
             verify=_trust(settings),
@@ -163,19 +163,19 @@ class Webhook:
             limits=httpx.Limits(max_connections=settings.connections),
             headers=self._fixed_headers(),
             follow_redirects=False,
-            # a proxy would get in the clear what isn't to leave this machine
+            # plain HTTP is for this machine only: a proxy must not see it
             trust_env=urlsplit(settings.url).scheme == "https",
         )
         self._thread = threading.Thread(target=self._loop.run_forever, name="webhook", daemon=True)
         self._thread.start()
 
     def __call__(self, message: Message) -> None:
-        """Post the message; the far end has it once this returns.
+        """Post the message. When this returns, the far end has accepted it.
 
         Raises:
-            Retry: the far end can't be reached, is busy, or broken. Reject: it says never to this message.
-            WebhookRefused, CertificateRefused: it is set up otherwise than we are; trying again may help.
-            MessageError: the message can't be taken apart (only where its parts are wanted).
+            Retry: the far end can't be reached, is busy, or fails. Reject: it refuses this message for good.
+            WebhookRefused, CertificateRefused: the far end isn't set up for this. Another try may succeed.
+            MessageError: the message can't be parsed (only if its parts are wanted).
         """
         content_type, body = self._body(message)
         key = str(message.key)
@@ -192,7 +192,7 @@ class Webhook:
         self._thread.join(10)
         self._loop.close()
 
-    # what is sent
+    # -- the request
 
     def _fixed_headers(self) -> dict[str, str]:
         headers = {"User-Agent": "nhsmail-worker", "Accept": "application/json", **self._settings.headers}
@@ -221,7 +221,7 @@ class Webhook:
             "webhook-signature": " ".join(f"v1,{signature}" for signature in signatures),
         }
 
-    # what is answered
+    # -- the answer
 
     def _post(self, body: bytes, headers: Mapping[str, str]) -> tuple[int, str | None]:
         import httpx
@@ -230,16 +230,16 @@ class Webhook:
             return asyncio.run_coroutine_threadsafe(self._exchange(body, headers), self._loop).result()
         except TimeoutError:
             trouble: Exception = Retry("the far end took too long")
-        except (httpx.TransportError, OSError) as error:  # an alert of TLS after the handshake comes as it is
+        except (httpx.TransportError, OSError) as error:  # httpx doesn't wrap a TLS alert after the handshake
             trouble = _trouble(error)
-        raise trouble  # without the other's text, which may quote the far end
+        raise trouble  # here, so that the original error, which may quote the answer, isn't its context
 
     async def _exchange(self, body: bytes, headers: Mapping[str, str]) -> tuple[int, str | None]:
         async with asyncio.timeout(self._timeout):
             request = self._client.build_request("POST", self._settings.url, content=body, headers=dict(headers))
             answer = await self._client.send(request, stream=True)
             try:
-                # the status says all; a short rest of the answer is read so that the connection can be used again
+                # Only the status matters. A short body is read so that the connection can be reused.
                 await _drain(answer)
             finally:
                 await answer.aclose()
@@ -259,7 +259,7 @@ async def _drain(answer: "httpx.Response") -> None:
     import httpx
 
     left = _LONGEST_REST
-    with contextlib.suppress(httpx.TransportError, OSError):  # it had said what it had to say
+    with contextlib.suppress(httpx.TransportError, OSError):  # the status has arrived already
         async with asyncio.timeout(_SHORT):
             async for chunk in answer.aiter_raw():
                 left -= len(chunk)
@@ -296,7 +296,7 @@ def _trust(settings: Webhook.Settings) -> ssl.SSLContext:
         context.load_cert_chain(
             settings.client_certificate_file,
             settings.client_key_file,
-            password.get_secret_value() if password else "",  # never a question on a terminal
+            password.get_secret_value() if password else "",  # so that OpenSSL doesn't prompt for one
         )
     return context
 
@@ -314,7 +314,7 @@ def _with_files(description: dict[str, Any], message: Message, wanted: str) -> d
 
 
 def _form(description: dict[str, Any], message: Message, wanted: str) -> tuple[str, bytes]:
-    """The form's bytes; its boundary comes from the message, so that they are the same at every delivery."""
+    """The content type and the form. The boundary depends on the message only, so every delivery is identical."""
     parts = [_part("message", "application/json", as_json(description))]
     if wanted == "raw":
         parts.append(_part("raw", "message/rfc822", message.raw, "message.eml"))
@@ -329,7 +329,7 @@ def _form(description: dict[str, Any], message: Message, wanted: str) -> tuple[s
 
 
 def _part(name: str, content_type: str, content: bytes, filename: str | None = None) -> bytes:
-    # as browsers do (HTML, "multipart/form-data encoding algorithm"): UTF-8, three characters escaped
+    # as browsers do (HTML, "multipart/form-data encoding algorithm"): UTF-8, with three characters escaped
     safe = (filename or "").replace("\r", "%0D").replace("\n", "%0A").replace('"', "%22")
     shown = "" if filename is None else f'; filename="{safe}"'
     head = f'Content-Disposition: form-data; name="{name}"{shown}\r\nContent-Type: {content_type}\r\n\r\n'
@@ -346,7 +346,7 @@ def _boundary(message: Message, parts: list[bytes]) -> bytes:
 
 
 def _trouble(error: "httpx.TransportError | OSError") -> Exception:
-    """What a failed request means. The cause is looked for by type, below what httpx made of it."""
+    """What a failed request means for the message. Looks for the original error below what httpx raised."""
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, ssl.SSLCertVerificationError):
@@ -356,7 +356,7 @@ def _trouble(error: "httpx.TransportError | OSError") -> Exception:
 
 
 def _wait(retry_after: str | None) -> timedelta | None:
-    """The time that `Retry-After` asks for (RFC 9110, 10.2.3): seconds or a date; nonsense is no wish."""
+    """The wait that `Retry-After` asks for (RFC 9110, 10.2.3), in seconds or as a date. None if it is invalid."""
     if retry_after is None:
         return None
     text = retry_after.strip()

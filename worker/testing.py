@@ -1,4 +1,4 @@
-"""For those who write handlers: messages to test with, and a runner that calls a handler as the worker does.
+"""For authors of handlers: messages to test with, and a runner that calls a handler as the worker does.
 
 from worker.testing import Runner, make_message
 
@@ -59,10 +59,10 @@ def make_message(
     junk: bool = False,
     limits: Limits | None = None,
 ) -> Message:
-    """A message as a handler gets it. The same arguments give the same message, with the same key.
+    """Make a message as a handler gets it. The same arguments give the same message with the same key.
 
-    attachments: bytes by file name; their types are found out from their bytes.
-    headers: more headers.
+    attachments: content by file name. The types are detected from the content.
+    headers: additional headers.
     """
     mail = EmailMessage(policy=policy.SMTP)
     mail["Received"] = f"from mail.example.org by mx.example.org; {format_datetime(received_at)}"
@@ -83,7 +83,7 @@ def make_message(
         main, _, sub = detect(data).partition("/")
         mail.add_attachment(data, maintype=main, subtype=sub, filename=name)
     for number, part in enumerate(part for part in mail.walk() if part.is_multipart()):
-        part.set_boundary(f"===============testing-{number}==")  # the same bytes at every call
+        part.set_boundary(f"===============testing-{number}==")  # so that every call gives the same bytes
     verdict = Verdict(Way.JUNK if junk else Way.CLEAN)
     return _message(mail.as_bytes(), key, folder, received_at, verdict, limits)
 
@@ -96,7 +96,7 @@ def load(
     received_at: datetime = RECEIVED,
     limits: Limits | None = None,
 ) -> Message:
-    """The message in a file, such as a mail program saves it, byte for byte; junk or clean as its headers tell.
+    """Load a message from a file as saved by a mail program, byte for byte. Its headers decide if it is junk.
 
     Raises OSError.
     """
@@ -121,13 +121,13 @@ def _message(
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What one delivery came to.
+    """The result of one delivery.
 
-    state: `done`; `retry` and `reject` as the handler raised them; `error` for any other exception, which the worker
-    tries again with backoff, up to the route's limit; `unreadable` where the message can't be taken apart: a dead
-    letter, like `reject`.
-    error: what was raised. after: the wait that a `Retry` asked for, as the worker takes it. seconds: how long it took.
-    returned: what the handler returned, if it did. The worker ignores it: returning is success, whatever the value.
+    state: `done`; `retry` or `reject` if the handler raised that; `error` for any other exception, after which the
+        worker tries again with backoff, up to the route's limit; `unreadable` if the message can't be parsed, which
+        makes it a dead letter, like `reject`.
+    error: the exception. after: the wait that a `Retry` asked for, as the worker limits it. seconds: the duration.
+    returned: the handler's return value. The worker ignores it: returning is success, whatever the value.
     """
 
     state: Literal["done", "retry", "reject", "error", "unreadable"]
@@ -138,20 +138,20 @@ class Result:
 
     @property
     def done(self) -> bool:
-        """Whether the handler returned, and its `flush` after it."""
+        """Whether the handler returned, and then its `flush`."""
         return self.state == "done"
 
 
 class Runner:
     """Calls one handler as the worker does: a function, an object, or a class with its own `Settings`.
 
-    settings: what stands in the handler's table; only for classes that have `Settings`.
-    show_errors: print the traceback of an error (not of a `Retry` or a `Reject`) on standard error, where pytest keeps
-        it for tests that fail.
+    settings: the content of the handler's table, for classes with `Settings` only.
+    show_errors: print the traceback of an error (not of a `Retry` or a `Reject`) to standard error, which pytest shows
+        for tests that fail.
 
     Raises:
-        TypeError: it can't be a handler, or it was given settings that it doesn't take.
-        pydantic.ValidationError: the settings don't fit.
+        TypeError: the object can't be a handler, or doesn't take these settings.
+        pydantic.ValidationError: the settings are invalid.
     """
 
     def __init__(
@@ -173,37 +173,38 @@ class Runner:
         self.close()
 
     def deliver(self, message: Message) -> Result:
-        """One try: the call, and the `flush` that ends every batch."""
+        """Try a message once: the call, and the `flush` that ends every batch."""
         return self._try(message, flush=True)
 
     def crash(self, message: Message) -> Result:
-        """A call after which the process dies: no `flush`, no `close`, and a new handler in place of the old."""
+        """Play a crash after the call: neither `flush` nor `close` is called, and the handler is built anew."""
         result = self._try(message, flush=False)
         self._current = self._build()
         return result
 
     def redeliver(self, message: Message) -> Result:
-        """The same message again, as after a crash: the same bytes and key, in a new object, to a new handler."""
+        """Deliver a message again as after a restart: a new object with the same bytes and key, to a new handler."""
         self.restart()
         return self.deliver(copy(message))
 
     def restart(self) -> None:
-        """Close the handler, and build it anew."""
+        """Close the handler and build it anew."""
         self.close()
         self._current = self._build()
 
     def close(self) -> None:
-        """What the worker does when it stops."""
+        """Close the handler, as the worker does when it stops."""
         self._current.close()
 
     def check_repeats(self, message: Message, look: Callable[[], T]) -> T:
-        """Assert that the handler may get a message twice, as every handler may; returns what it made of it.
+        """Assert that repeated deliveries change nothing, since any handler may get a message twice.
 
-        look: what the handler has brought about, in a form that can be compared: a folder's files, a table's rows.
-        Plays a delivery, another, one after a restart, and a crash before the `flush` with the delivery that follows.
+        look: returns what the handler has produced, in a form that can be compared: a folder's files, a table's rows.
+        Plays a delivery, another one, one after a restart, and one after a crash before the `flush`.
+        Returns the result of `look`.
 
         Raises:
-            AssertionError: which repeat changed what.
+            AssertionError: a repeat failed or changed something; the text says which.
         """
         first = self.deliver(message)
         if not first.done:
@@ -237,7 +238,7 @@ class Runner:
             state, raised = "reject", error
         except MessageError as error:
             state, raised = "unreadable", error
-        except (Exception, SystemExit) as error:  # noqa: BLE001 -- the worker takes every one for an outcome, too
+        except (Exception, SystemExit) as error:  # noqa: BLE001 -- the worker makes an outcome of every exception, too
             state, raised = "error", error
             if self._show_errors:
                 _show(error)
@@ -271,7 +272,7 @@ class Runner:
 
 
 def _require_known(options: Mapping[str, Any], model: type[BaseModel]) -> None:
-    """As the worker does: pydantic by itself ignores a setting with a slip in its name."""
+    """Refuse unknown settings, as the worker does. By itself pydantic ignores them."""
     for key in unknown_keys(options, model):
         secret = key.removesuffix("_file")
         if secret != key and secret in model.model_fields:
@@ -280,7 +281,7 @@ def _require_known(options: Mapping[str, Any], model: type[BaseModel]) -> None:
 
 
 def _show(error: BaseException) -> None:
-    """Its traceback without the worker's own lines before the handler's: pytest has it beside a test that fails."""
+    """Print the traceback without the worker's frames above the handler's."""
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None and root_of(trace.tb_frame) == "worker":
         trace = trace.tb_next
@@ -288,4 +289,4 @@ def _show(error: BaseException) -> None:
 
 
 def _nothing() -> None:
-    """What a handler without `flush` or `close` does there."""
+    """Stands in for a missing `flush` or `close`."""
