@@ -14,7 +14,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from tests.data.spam.write import INGRESS, INTERNAL, LETTER, OUTSIDE, report
 from worker.classify import classify
-from worker.message.verdict import Path, Verdict
+from worker.message.verdict import MailPath, Verdict
 
 Headers = list[tuple[str, str]]
 
@@ -62,7 +62,7 @@ def parse() -> Message:
 def test_a_typical_message(benchmark: BenchmarkFixture) -> None:
     headers = list(parse().raw_items())
     verdict: Verdict = benchmark(classify, headers, in_junk_folder=False)
-    assert verdict.path is Path.CLEAN
+    assert verdict.path is MailPath.CLEAN
     assert len(verdict.evidence) == 7
     cost = seconds(lambda: classify(headers, in_junk_folder=False), 500)
     ratio = cost / seconds(parse, 500)

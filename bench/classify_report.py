@@ -12,7 +12,7 @@ from rich.table import Table
 from tests.data.spam import Case, load
 from worker.classify import classify
 from worker.classify.policy import SOURCES
-from worker.message.verdict import Path, Verdict
+from worker.message.verdict import MailPath, Verdict
 
 Finding = tuple[str, str | None, str, bool]
 """A source, a header, the value read from it, and whether it makes junk (or speaks for it and is left out)."""
@@ -45,7 +45,7 @@ def score(cases: list[Case]) -> dict[str, Score]:
     scores = {name: Score() for name in ("path", *SOURCES)}
     for case in cases:
         verdict = classify(case.headers, in_junk_folder=case.in_junk_folder, keywords=frozenset(case.keywords))
-        scores["path"].add(_path(junk=case.junk), _path(junk=verdict.path is Path.JUNK))
+        scores["path"].add(_path(junk=case.junk), _path(junk=verdict.path is MailPath.JUNK))
         for source in SOURCES:
             scores[source].add(_labelled(case, source), _read(verdict, source))
     return scores

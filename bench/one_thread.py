@@ -38,9 +38,9 @@ def by_message(raw: bytes) -> int:
     from datetime import UTC, datetime
 
     from worker.message.message import Message
-    from worker.message.verdict import Path, Verdict
+    from worker.message.verdict import MailPath, Verdict
 
-    message = Message(raw, key="k", folder="INBOX", received_at=datetime.now(UTC), verdict=Verdict(Path.CLEAN, ()))
+    message = Message(raw, key="k", folder="INBOX", received_at=datetime.now(UTC), verdict=Verdict(MailPath.CLEAN, ()))
     return sum(len(attachment.read()) for attachment in message.attachments)
 
 

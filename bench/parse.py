@@ -8,14 +8,14 @@ from datetime import UTC, datetime
 import mailparser  # type: ignore[import-untyped]  # it ships no types
 
 from worker.message.message import Message
-from worker.message.verdict import Path, Verdict
+from worker.message.verdict import MailPath, Verdict
 
 _RECEIVED = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
 
 
 def ours(raw: bytes) -> list[bytes]:
     """The attachments' bytes, as handlers get them."""
-    message = Message(raw, key="k" * 26, folder="INBOX", received_at=_RECEIVED, verdict=Verdict(Path.CLEAN))
+    message = Message(raw, key="k" * 26, folder="INBOX", received_at=_RECEIVED, verdict=Verdict(MailPath.CLEAN))
     return [attachment.read() for attachment in message.attachments]
 
 

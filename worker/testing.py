@@ -33,8 +33,7 @@ from worker.message.mime.filetype import detect
 from worker.message.mime.headers import Headers
 from worker.message.mime.limits import Limits, MessageError
 from worker.message.outcome import Reject, Retry
-from worker.message.verdict import Path as Way
-from worker.message.verdict import Verdict
+from worker.message.verdict import MailPath, Verdict
 
 __all__ = ["Result", "Runner", "load", "make_message"]
 
@@ -84,7 +83,7 @@ def make_message(
         mail.add_attachment(data, maintype=main, subtype=sub, filename=name)
     for number, part in enumerate(part for part in mail.walk() if part.is_multipart()):
         part.set_boundary(f"===============testing-{number}==")  # so that every call gives the same bytes
-    verdict = Verdict(Way.JUNK if junk else Way.CLEAN)
+    verdict = Verdict(MailPath.JUNK if junk else MailPath.CLEAN)
     return _message(mail.as_bytes(), key, folder, received_at, verdict, limits)
 
 

@@ -40,7 +40,7 @@ from worker.message.message import Message
 from worker.message.mime.headers import Headers
 from worker.message.mime.limits import Limits
 from worker.message.outcome import Outcome, Reject, Retry, State
-from worker.message.verdict import Evidence, Path, Verdict
+from worker.message.verdict import Evidence, MailPath, Verdict
 from worker.pipeline.admit import MOVED_OUT
 from worker.pipeline.dispatch import Bounds
 from worker.pipeline.known_senders import Sender
@@ -290,7 +290,7 @@ class _Routes:
     def handlers_for(self, message: Message) -> tuple[tuple[str, tuple[str, ...]], ...]:
         if kind(message.raw) == "unroutable":
             raise RuntimeError("a fault of the rules")
-        if message.path is Path.JUNK:
+        if message.path is MailPath.JUNK:
             return (("junk", ("quarantine",)),)
         *others, last = (message.headers.get("X-Route") or "all").split()
         return *((name, ()) for name in others), (last, ("archive", "notify"))
@@ -316,7 +316,7 @@ class Call:
 
     handler: str
     key: str
-    path: Path
+    path: MailPath
     folder: str
     raw: bytes
 
@@ -573,7 +573,7 @@ class World:
         junk = {"quarantine": handlers.pop("quarantine")}
         attempt = Try(
             _Routes(),
-            {Path.CLEAN: handlers, Path.JUNK: junk},
+            {MailPath.CLEAN: handlers, MailPath.JUNK: junk},
             self.clock,
             gates=self.gates,
             route_observer=self.turns,
@@ -605,7 +605,7 @@ class World:
             wanted, mark = kind(message.raw), f"{name} {message.key}"
             if self.down and name == "archive":
                 raise ConnectionRefusedError
-            if name == "notify" or message.path is Path.JUNK:
+            if name == "notify" or message.path is MailPath.JUNK:
                 self._fail(wanted, mark)
             self.finished.append(call)
 
@@ -647,5 +647,5 @@ class _Deletion:
 def classify(headers: Headers, in_junk_folder: bool, keywords: frozenset[str]) -> Verdict:
     """Junk is what lies in the junk folder, or says so itself."""
     if in_junk_folder or headers.get("X-Is-Junk"):
-        return Verdict(Path.JUNK, (Evidence("placement", None, "junk", "it lies there", True),))
-    return Verdict(Path.CLEAN)
+        return Verdict(MailPath.JUNK, (Evidence("placement", None, "junk", "it lies there", True),))
+    return Verdict(MailPath.CLEAN)

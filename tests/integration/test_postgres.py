@@ -25,8 +25,7 @@ from worker.journal.journal import Journal
 from worker.journal.lease import DURATION, MARGIN, Lease, LeaseLost
 from worker.journal.records import NewMessage, Place, Result
 from worker.message.outcome import State
-from worker.message.verdict import Path as MailPath
-from worker.message.verdict import Verdict
+from worker.message.verdict import MailPath, Verdict
 
 MakeWorker = Callable[..., Worker]
 ROUTES = [

@@ -36,7 +36,7 @@ from worker.message.mime.limits import MessageError
 from worker.message.key import MessageKey
 from worker.message.attachment import Attachment
 from worker.testing import Result, Runner, load, make_message
-from worker.message.verdict import Evidence, Path
+from worker.message.verdict import Evidence, MailPath
 
 
 def look(message: Message) -> None:

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from email.message import EmailMessage
 
 from worker import Message
-from worker.message.verdict import Evidence, Path, Verdict
+from worker.message.verdict import Evidence, MailPath, Verdict
 
 RECEIVED = datetime(2026, 1, 5, 10, 0, tzinfo=UTC)
 PDF = b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n1 0 obj << /Type /Catalog >> endobj\ntrailer << /Root 1 0 R >>\n%%EOF\n"
@@ -28,7 +28,7 @@ def eml(number: int = 1, *, attachments: dict[str, bytes] | None = None, text: s
 
 def message_of(raw: bytes, key: str = "a" * 26) -> Message:
     """A message on the clean path."""
-    verdict = Verdict(Path.CLEAN, (Evidence("exchange", "X-Forefront-Antispam-Report", "SCL:1", "Low.", False),))
+    verdict = Verdict(MailPath.CLEAN, (Evidence("exchange", "X-Forefront-Antispam-Report", "SCL:1", "Low.", False),))
     return Message(raw, key=key, folder="INBOX", received_at=RECEIVED, verdict=verdict)
 
 

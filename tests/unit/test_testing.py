@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
 
 from worker import Message, Reject, Retry
 from worker.message.mime.limits import Limits, MessageOverLimit
-from worker.message.verdict import Path as Way
+from worker.message.verdict import MailPath
 from worker.testing import Runner, load, make_message
 
 
@@ -35,8 +35,8 @@ def test_a_message_has_what_it_was_made_of() -> None:
     ]
     assert message.headers.get("X-Department") == "Pathology"
     assert message.message_id == "<own@example.org>"
-    assert message.path is Way.CLEAN
-    assert make_message(junk=True).path is Way.JUNK
+    assert message.path is MailPath.CLEAN
+    assert make_message(junk=True).path is MailPath.JUNK
 
 
 def test_the_same_arguments_give_the_same_message() -> None:
@@ -56,12 +56,12 @@ def test_a_file_is_the_message_byte_for_byte(tmp_path: Path) -> None:
     raw = b"X-Spam-Flag: NO\r\nSubject: a\nb: \xff\r\n\r\n\0body"
     (tmp_path / "m.eml").write_bytes(raw)
     assert load(tmp_path / "m.eml").raw == raw
-    assert load(str(tmp_path / "m.eml")).path is Way.CLEAN
+    assert load(str(tmp_path / "m.eml")).path is MailPath.CLEAN
 
 
 def test_a_file_is_junk_as_its_headers_tell(tmp_path: Path) -> None:
     (tmp_path / "m.eml").write_bytes(b"X-Forefront-Antispam-Report: SFV:SPM;SCL:9;\r\n\r\nx")
-    assert load(tmp_path / "m.eml").path is Way.JUNK
+    assert load(tmp_path / "m.eml").path is MailPath.JUNK
 
 
 @pytest.mark.parametrize(

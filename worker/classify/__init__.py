@@ -12,7 +12,7 @@ from worker.classify.boundary import Belief, find_boundary
 from worker.classify.kinds import Kind, kinds
 from worker.classify.policy import SOURCES, JunkPolicy
 from worker.classify.reading import Reader, Reading
-from worker.message.verdict import Evidence, Path, Verdict
+from worker.message.verdict import Evidence, MailPath, Verdict
 
 __all__ = ["JunkPolicy", "classify"]
 
@@ -58,7 +58,7 @@ def classify(
     evidence = _from_outside_the_message(in_junk_folder, keywords, policy)
     evidence += _from_headers(headers, policy)
     kept = _kept(evidence)
-    return Verdict(Path.JUNK if any(piece.counts for piece in kept) else Path.CLEAN, kept)
+    return Verdict(MailPath.JUNK if any(piece.counts for piece in kept) else MailPath.CLEAN, kept)
 
 
 def _from_outside_the_message(in_junk_folder: bool, words: frozenset[str], policy: JunkPolicy) -> list[Evidence]:

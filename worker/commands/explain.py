@@ -13,8 +13,7 @@ from worker.message.key import fingerprint
 from worker.message.message import Message
 from worker.message.mime.headers import Headers
 from worker.message.mime.limits import Limits, MessageError
-from worker.message.verdict import Evidence
-from worker.message.verdict import Path as MailPath
+from worker.message.verdict import Evidence, MailPath
 from worker.settings import Settings
 from worker.testing import ACCOUNT, RECEIVED
 

@@ -18,7 +18,7 @@ from worker.message.message import Message
 from worker.message.mime.limits import MessageError
 from worker.message.outcome import Outcome, State
 from worker.message.reasons import Reason
-from worker.message.verdict import Path
+from worker.message.verdict import MailPath
 
 log = get_logger()
 
@@ -43,7 +43,7 @@ class RouteObserver(Protocol):
 STAND_IN_WAIT = timedelta(minutes=10)
 """How long to wait before looking again at a placeholder, which the message itself may have replaced by then."""
 
-_DONE = {Path.CLEAN: State.HANDLED, Path.JUNK: State.JUNK}
+_DONE = {MailPath.CLEAN: State.HANDLED, MailPath.JUNK: State.JUNK}
 
 
 class Try:
@@ -52,7 +52,7 @@ class Try:
     def __init__(
         self,
         routes: Routes,
-        handlers: Mapping[Path, Mapping[str, Handler]],
+        handlers: Mapping[MailPath, Mapping[str, Handler]],
         monotonic: Callable[[], float],
         *,
         observer: HandlerObserver | None = None,

@@ -12,7 +12,7 @@ from worker.journal.schema import delivery, message, tally
 from worker.message.key import look_alike
 from worker.message.outcome import State
 from worker.message.reasons import Reason
-from worker.message.verdict import Path, Verdict
+from worker.message.verdict import MailPath, Verdict
 
 
 class Messages(Rows):
@@ -45,7 +45,7 @@ class Messages(Rows):
         found = self._records(and_(message.c.state == state, message.c.received_at >= since))
         return sorted(found, key=lambda record: (-record.received_at, -record.id))
 
-    def on_path(self, path: Path, ids: Sequence[int]) -> set[int]:
+    def on_path(self, path: MailPath, ids: Sequence[int]) -> set[int]:
         """Which of these messages are on this path."""
         found: set[int] = set()
         if not ids:
@@ -60,7 +60,9 @@ class Messages(Rows):
         """The pending clean messages of each sender (a keyed hash), in order of arrival: id, key, time of next try."""
         query = (
             select(message.c.sender, message.c.id, message.c.key, message.c.next_at)
-            .where(message.c.state == State.PENDING, message.c.path == Path.CLEAN.value, message.c.sender.is_not(None))
+            .where(
+                message.c.state == State.PENDING, message.c.path == MailPath.CLEAN.value, message.c.sender.is_not(None)
+            )
             .order_by(message.c.received_at, message.c.id)
         )
         found: dict[str, list[tuple[int, str, float | None]]] = {}

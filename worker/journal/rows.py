@@ -10,7 +10,7 @@ from worker.journal.database import Database
 from worker.journal.records import Place, Record
 from worker.journal.schema import message
 from worker.message.outcome import State
-from worker.message.verdict import Evidence, Path, Verdict
+from worker.message.verdict import Evidence, MailPath, Verdict
 
 
 class Rows:
@@ -63,7 +63,7 @@ def _record_of(row: Any) -> Record:
         key=row.key,
         fingerprint=row.fingerprint,
         state=State(row.state),
-        verdict=Verdict(Path(row.path), evidence_of(row.evidence)),
+        verdict=Verdict(MailPath(row.path), evidence_of(row.evidence)),
         place=Place(row.folder, row.uidvalidity, row.uid),
         size=row.size,
         received_at=row.received_at,

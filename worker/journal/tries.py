@@ -9,7 +9,7 @@ from worker.journal.records import InHand, Record, Result
 from worker.journal.rows import Rows, chunks
 from worker.journal.schema import delivery, known_sender, message
 from worker.message.outcome import State
-from worker.message.verdict import Path
+from worker.message.verdict import MailPath
 
 
 class Tries(Rows):
@@ -146,7 +146,7 @@ class Tries(Rows):
     def _know_senders(self, connection: Connection, ids: Sequence[int], now: float) -> None:
         for chunk in chunks(list(ids)):
             senders = select(message.c.sender, literal(now)).where(
-                message.c.id.in_(chunk), message.c.path == Path.CLEAN.value, message.c.sender.is_not(None)
+                message.c.id.in_(chunk), message.c.path == MailPath.CLEAN.value, message.c.sender.is_not(None)
             )
             statement = self._insert(known_sender).from_select(["sender", "since"], senders.distinct())
             connection.execute(statement.on_conflict_do_nothing())

@@ -20,7 +20,7 @@ from worker.message.mime.headers import Headers
 from worker.message.mime.limits import Limits, MessageError, MessageOverLimit
 from worker.message.mime.signs import kind_by_headers, notices_by_headers, protection_by_headers
 from worker.message.text import ContentStr
-from worker.message.verdict import Evidence, Path, Verdict
+from worker.message.verdict import Evidence, MailPath, Verdict
 
 if TYPE_CHECKING:
     from worker.message.mime.content import Content
@@ -48,7 +48,7 @@ class Message(Unchanging):
             self.__dict__["headers"] = headers
         self.key = MessageKey(key)
         """The idempotency key: the same for the same message, always. Hand it on to wherever the message goes."""
-        self.path: Path = verdict.path
+        self.path: MailPath = verdict.path
         """`clean` or `junk`."""
         self.evidence: tuple[Evidence, ...] = verdict.evidence
         """What was read about the message's spam status."""

@@ -11,9 +11,6 @@ class MailPath(StrEnum):
     JUNK = "junk"
 
 
-Path = MailPath
-
-
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """One thing that was read about a message's spam status.

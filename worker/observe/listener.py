@@ -14,7 +14,7 @@ from worker.journal.records import Record, Result
 from worker.logs import get_logger
 from worker.message.message import Message
 from worker.message.outcome import Outcome, State
-from worker.message.verdict import Path
+from worker.message.verdict import MailPath
 from worker.observe.audit.trail import AuditTrail, AuditUnavailable
 from worker.observe.health import Health
 from worker.observe.metrics import Metrics
@@ -129,7 +129,9 @@ class Listener(Observer):
             log.error("audit.unavailable", advice=str(problem))
 
 
-def _disposition(record: Record, state: State, path: Path, reason: str | None, target: str | None) -> dict[str, Any]:
+def _disposition(
+    record: Record, state: State, path: MailPath, reason: str | None, target: str | None
+) -> dict[str, Any]:
     given = {"key": record.key, "path": path, "state": state, "reason": reason, "target": target}
     return {name: value for name, value in given.items() if value is not None}
 

@@ -10,7 +10,7 @@ from worker.journal.records import NewMessage, Place
 from worker.logs import get_logger
 from worker.mailbox.session import Session
 from worker.message.outcome import State
-from worker.message.verdict import Path, Verdict
+from worker.message.verdict import MailPath, Verdict
 from worker.reconcile.walk import Stranger, Walk, WalkedFolder, found_in, strangers_of
 
 log = get_logger()
@@ -93,5 +93,5 @@ def _new(folder: WalkedFolder, stranger: Stranger, state: State) -> NewMessage:
         place=Place(folder.name, folder.state.uidvalidity, stranger.uid),
         size=stranger.size,
         received_at=stranger.received_at,
-        verdict=classify((), in_junk_folder=True) if in_junk else Verdict(Path.CLEAN),
+        verdict=classify((), in_junk_folder=True) if in_junk else Verdict(MailPath.CLEAN),
     )

@@ -7,7 +7,7 @@ from worker.classify import JunkPolicy, classify
 from worker.classify.boundary import BELOW, UNTRUSTED, find_boundary, hop, is_provider
 from worker.classify.kinds import Kind, kinds
 from worker.classify.policy import PROVIDER_HOSTS
-from worker.message.verdict import Evidence, Path, Verdict
+from worker.message.verdict import Evidence, MailPath, Verdict
 
 Header = tuple[str, str]
 
@@ -90,7 +90,7 @@ def test_no_header_makes_junk_clean(block: list[Header], data: st.DataObject) ->
     added = data.draw(foreign_headers | exchange_headers | plain_headers.filter(lambda h: h[0].lower() != "received"))
     before, after = judged(block), judged([*block[:place], added, *block[place:]])
     assert counting(before) <= counting(after)
-    assert not (before.path is Path.JUNK and after.path is Path.CLEAN)
+    assert not (before.path is MailPath.JUNK and after.path is MailPath.CLEAN)
 
 
 @given(
@@ -123,7 +123,7 @@ def test_where_the_topmost_hop_is_unknown_no_forged_hop_switches_belief_off(
 @given(blocks)
 def test_mail_in_the_junk_folder_is_junk_whatever_it_says(block: list[Header]) -> None:
     verdict = judged(block, in_junk_folder=True)
-    assert verdict.path is Path.JUNK
+    assert verdict.path is MailPath.JUNK
     assert verdict.evidence[0].source == "placement"
 
 
@@ -136,14 +136,14 @@ def test_mail_in_the_junk_folder_is_junk_whatever_it_says(block: list[Header]) -
 def test_any_headers_at_all_have_a_verdict(block: list[Header]) -> None:
     verdict = judged(block)
     assert verdict == judged(block), "the same headers, the same verdict"
-    assert (verdict.path is Path.JUNK) == any(piece.counts for piece in verdict.evidence)
+    assert (verdict.path is MailPath.JUNK) == any(piece.counts for piece in verdict.evidence)
 
 
 @given(blocks)
 def test_the_evidence_is_bounded_and_the_path_follows_from_it(block: list[Header]) -> None:
     verdict = judged(block * 50)
     assert len(verdict.evidence) <= 40
-    assert (verdict.path is Path.JUNK) == any(piece.counts for piece in verdict.evidence)
+    assert (verdict.path is MailPath.JUNK) == any(piece.counts for piece in verdict.evidence)
     assert verdict.path is judged(block * 50 + block).path
 
 
@@ -220,4 +220,4 @@ def test_the_boundary_is_at_a_received_line(block: list[Header]) -> None:
 
 def test_a_name_outside_ascii_is_not_ours() -> None:
     """The Kelvin sign, in lower case, is a k."""
-    assert judged([("X-TM-AS-User-Bloc\u212aed-Sender", "Yes")]) == Verdict(Path.CLEAN)
+    assert judged([("X-TM-AS-User-Bloc\u212aed-Sender", "Yes")]) == Verdict(MailPath.CLEAN)

@@ -6,7 +6,7 @@ import pytest
 
 from tests.data.spam import FILE, Case, load, write
 from worker.classify import classify
-from worker.message.verdict import Path
+from worker.message.verdict import MailPath
 
 CASES = load()
 
@@ -31,4 +31,4 @@ def test_path_and_evidence(case: Case) -> None:
     assert {(p.source, p.header, p.value) for p in pieces if p.counts} == set(case.counts), case.name
     unheard = {(p.source, p.header, p.value) for p in pieces if p.reason.startswith(("ignored: ", "recorded only: "))}
     assert unheard == set(case.ignored), case.name
-    assert verdict.path is (Path.JUNK if case.junk else Path.CLEAN), case.name
+    assert verdict.path is (MailPath.JUNK if case.junk else MailPath.CLEAN), case.name

@@ -7,7 +7,7 @@ from worker.commands.shown import Review, Shown
 from worker.journal.records import Place, Record
 from worker.message.mime.limits import Limits
 from worker.message.outcome import State
-from worker.message.verdict import Evidence, Path, Verdict
+from worker.message.verdict import Evidence, MailPath, Verdict
 
 HEAD = b"From: x@evil.example\r\nSubject: s\r\nMIME-Version: 1.0\r\n"
 EVIDENCE = (Evidence("placement", None, "junk-folder", "it lies in the junk folder", counts=True),)
@@ -20,7 +20,7 @@ def record(uid: int, *, number: int = 0, validity: int | None = None, server: Se
         key=f"k{number or uid}",
         fingerprint=f"k{uid}",
         state=State.JUNK,
-        verdict=Verdict(Path.JUNK, EVIDENCE),
+        verdict=Verdict(MailPath.JUNK, EVIDENCE),
         place=Place(JUNK, uidvalidity, uid),
         size=1,
         received_at=1_700_000_000.0,

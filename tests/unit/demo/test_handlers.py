@@ -8,8 +8,7 @@ import pytest
 from worker.demo.handlers import Flaky, broken, refuse
 from worker.message.message import Message
 from worker.message.outcome import Reject
-from worker.message.verdict import Path as MailPath
-from worker.message.verdict import Verdict
+from worker.message.verdict import MailPath, Verdict
 
 
 def message(key: str) -> Message:

@@ -16,7 +16,7 @@ from worker.demo.mailbox import throw_away_password
 from worker.demo.samples import INBOX, JUNK_FOLDER, STARTED, Sample, all_samples
 from worker.message.message import Message
 from worker.message.mime.headers import Headers
-from worker.message.verdict import Path
+from worker.message.verdict import MailPath
 
 SAMPLES = all_samples()
 RESERVED = re.compile(r"[\w.+-]+@(?:nhs\.net|(?:[\w-]+\.)*example\.(?:org|net|com|nhs\.uk|nhs\.net))", re.IGNORECASE)
@@ -44,7 +44,7 @@ def kinds(name: str) -> list[str]:
 def test_a_sample_is_classified_as_it_says(sample: Sample) -> None:
     verdict = classify(Headers.from_bytes(sample.raw), in_junk_folder=sample.folder == JUNK_FOLDER)
 
-    assert verdict.path == (Path.JUNK if sample.expect == "junk" else Path.CLEAN)
+    assert verdict.path == (MailPath.JUNK if sample.expect == "junk" else MailPath.CLEAN)
 
 
 @pytest.mark.parametrize("sample", [s for s in SAMPLES if s.group.startswith("Junk by")], ids=lambda s: s.name)

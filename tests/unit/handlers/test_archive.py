@@ -22,8 +22,7 @@ from handlers.archive import Archive
 from handlers.quarantine import quarantine
 from worker.message.message import Message
 from worker.message.mime.limits import Limits, MessageOverLimit
-from worker.message.verdict import Evidence, Verdict
-from worker.message.verdict import Path as Way
+from worker.message.verdict import Evidence, MailPath, Verdict
 
 RAW = (
     b"From: Lab <lab@nhs.uk>\r\nTo: a@nhs.net, b@nhs.net\r\nSubject: =?utf-8?q?R=C3=A9sultat?=\r\nMessage-ID: <1@x>\r\n"
@@ -41,7 +40,7 @@ def message(key: str = "k1", raw: bytes = RAW, limits: Limits | None = None) -> 
         key=key,
         folder="INBOX",
         received_at=datetime(2026, 1, 2, tzinfo=UTC),
-        verdict=Verdict(Way.CLEAN, evidence),
+        verdict=Verdict(MailPath.CLEAN, evidence),
         limits=limits or Limits(),
     )
 

@@ -16,31 +16,31 @@ from worker.handling.handler import Handler
 from worker.message.message import Message
 from worker.message.mime.limits import MessageOverLimit
 from worker.message.outcome import Reject, Retry, State
-from worker.message.verdict import Evidence, Path, Verdict
+from worker.message.verdict import Evidence, MailPath, Verdict
 
 RAW = b"From: a@lab.nhs.uk\r\nSubject: secret words\r\n\r\nhello\r\n"
 
 
-def message(path: Path = Path.CLEAN) -> Message:
+def message(path: MailPath = MailPath.CLEAN) -> Message:
     evidence = (Evidence("placement", None, "junk-folder", "it lies in the junk folder", counts=True),)
-    verdict = Verdict(path, evidence if path is Path.JUNK else ())
+    verdict = Verdict(path, evidence if path is MailPath.JUNK else ())
     return Message(RAW, key="k", folder="INBOX", received_at=datetime(2026, 1, 1, tzinfo=UTC), verdict=verdict)
 
 
 CLEAN, JUNK = ("archive", "notify", "both"), ("quarantine", "both")
 
 
-@given(st.lists(st.sampled_from(sorted({*CLEAN, *JUNK, "unknown"})), max_size=5).map(tuple), st.sampled_from(Path))
-def test_no_rule_takes_a_message_to_a_handler_of_the_other_path(names: tuple[str, ...], path: Path) -> None:
-    called: list[tuple[str, Path]] = []
+@given(st.lists(st.sampled_from(sorted({*CLEAN, *JUNK, "unknown"})), max_size=5).map(tuple), st.sampled_from(MailPath))
+def test_no_rule_takes_a_message_to_a_handler_of_the_other_path(names: tuple[str, ...], path: MailPath) -> None:
+    called: list[tuple[str, MailPath]] = []
     handlers = {
         kind: {name: Handler(name, lambda m, name=name: called.append((name, m.path))) for name in known}  # type: ignore[misc] # bound at once
-        for kind, known in ((Path.CLEAN, CLEAN), (Path.JUNK, JUNK))
+        for kind, known in ((MailPath.CLEAN, CLEAN), (MailPath.JUNK, JUNK))
     }
 
     outcome = Try(Rules(*names), handlers, monotonic)(message(path), ())
 
-    own = CLEAN if path is Path.CLEAN else JUNK
+    own = CLEAN if path is MailPath.CLEAN else JUNK
     assert all(name in own and seen is path for name, seen in called)
     if not set(names) <= set(own):
         assert outcome.state is State.PENDING
@@ -51,8 +51,8 @@ def test_whatever_a_handler_raises_is_the_outcome_of_its_message(error: type[Bas
     def handle(_message: Message) -> None:
         raise error
 
-    handlers = {Path.CLEAN: {"archive": Handler("archive", handle)}, Path.JUNK: {}}
-    outcome = Try(Rules("archive"), handlers, monotonic)(message(Path.CLEAN), ())
+    handlers = {MailPath.CLEAN: {"archive": Handler("archive", handle)}, MailPath.JUNK: {}}
+    outcome = Try(Rules("archive"), handlers, monotonic)(message(MailPath.CLEAN), ())
     assert (outcome.state, outcome.reason, outcome.failed_handler) == (
         State.PENDING,
         f"archive:{error.__name__}",
@@ -62,15 +62,15 @@ def test_whatever_a_handler_raises_is_the_outcome_of_its_message(error: type[Bas
 
 @pytest.mark.parametrize("returned", [Retry, Reject, Retry("why"), Reject("why"), ValueError, ValueError("why")])
 def test_what_is_returned_in_place_of_raised_is_never_a_message_handled(returned: object) -> None:
-    handlers = {Path.CLEAN: {"archive": Handler("archive", lambda _message: returned)}, Path.JUNK: {}}
-    outcome = Try(Rules("archive"), handlers, monotonic)(message(Path.CLEAN), ())
+    handlers = {MailPath.CLEAN: {"archive": Handler("archive", lambda _message: returned)}, MailPath.JUNK: {}}
+    outcome = Try(Rules("archive"), handlers, monotonic)(message(MailPath.CLEAN), ())
     assert (outcome.state, outcome.reason) == (State.PENDING, "archive:ReturnedNotRaised")
 
 
 @pytest.mark.parametrize("returned", [False, "handled", 0, {}])
 def test_no_other_value_says_anything(returned: object) -> None:
-    handlers = {Path.CLEAN: {"archive": Handler("archive", lambda _message: returned)}, Path.JUNK: {}}
-    assert Try(Rules("archive"), handlers, monotonic)(message(Path.CLEAN), ()).state is State.HANDLED
+    handlers = {MailPath.CLEAN: {"archive": Handler("archive", lambda _message: returned)}, MailPath.JUNK: {}}
+    assert Try(Rules("archive"), handlers, monotonic)(message(MailPath.CLEAN), ()).state is State.HANDLED
 
 
 def test_a_failure_is_that_of_the_route_that_named_the_handler() -> None:
@@ -88,10 +88,10 @@ def test_a_failure_is_that_of_the_route_that_named_the_handler() -> None:
             told.append((key, tuple(routes)))
 
     handlers = {"archive": Handler("archive", lambda _message: None), "notify": Handler("notify", fail)}
-    attempt = Try(TwoRules(), {Path.CLEAN: handlers}, monotonic, route_observer=Routed())
-    outcome = attempt(message(Path.CLEAN), ())
+    attempt = Try(TwoRules(), {MailPath.CLEAN: handlers}, monotonic, route_observer=Routed())
+    outcome = attempt(message(MailPath.CLEAN), ())
     assert (outcome.failed_handler, outcome.route) == ("notify", "ordered")
-    assert attempt(message(Path.CLEAN), ("notify",)).route == "copy"
+    assert attempt(message(MailPath.CLEAN), ("notify",)).route == "copy"
     assert told == [("k", ("copy", "ordered"))] * 2
 
 

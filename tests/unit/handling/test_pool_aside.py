@@ -13,7 +13,7 @@ from worker.handling.pool import Pool
 from worker.handling.stopwatch import Stopwatch
 from worker.message.message import Message
 from worker.message.outcome import Outcome, State
-from worker.message.verdict import Path
+from worker.message.verdict import MailPath
 
 
 def test_a_handler_that_is_full_holds_no_thread_of_the_pool(stopwatch: Stopwatch) -> None:
@@ -39,7 +39,7 @@ def test_a_handler_that_is_full_holds_no_thread_of_the_pool(stopwatch: Stopwatch
         "quick": Handler("quick", lambda _message: None),
     }
     kept = {"slow": gate("slow", stopwatch, concurrency=1)}
-    pool = Pool(Try(routes, {Path.CLEAN: handlers}, time.monotonic, gates=kept), 2)
+    pool = Pool(Try(routes, {MailPath.CLEAN: handlers}, time.monotonic, gates=kept), 2)
     for row in range(1, 6):
         pool.take(record(row), message("s" * 25 + str(row)), ())
     pool.take(record(6), message("q" * 26), ())
@@ -73,7 +73,7 @@ def test_what_is_laid_aside_at_a_stop_is_taken_back_or_kept_half_done(stopwatch:
 
     handlers = {"first": Handler("first", lambda _message: None), "slow": Handler("slow", slow)}
     kept = {"slow": gate("slow", stopwatch, concurrency=1)}
-    pool = Pool(Told(Rules("first", "slow"), {Path.CLEAN: handlers}, time.monotonic, gates=kept), 2)
+    pool = Pool(Told(Rules("first", "slow"), {MailPath.CLEAN: handlers}, time.monotonic, gates=kept), 2)
     pool.take(record(1), message(), ())
     assert begun.wait(WAIT)
     pool.take(record(2), message(), {"first"})

@@ -14,7 +14,7 @@ from worker.handling.pool import Pool
 from worker.handling.stopwatch import Stopwatch
 from worker.journal.records import Record
 from worker.message.message import Message
-from worker.message.verdict import Path, Verdict
+from worker.message.verdict import MailPath, Verdict
 
 WAIT = 10.0
 NEVER = CircuitRules(after=0, pauses=(1.0,))
@@ -35,7 +35,7 @@ def record(row: int) -> Record:
 def message(key: str = "a" * 26) -> Message:
     raw = b"From: a@lab.nhs.uk\r\nSubject: secret words\r\n\r\nhello\r\n"
     return Message(
-        raw, key=key, folder="INBOX", received_at=datetime(2026, 1, 1, tzinfo=UTC), verdict=Verdict(Path.CLEAN)
+        raw, key=key, folder="INBOX", received_at=datetime(2026, 1, 1, tzinfo=UTC), verdict=Verdict(MailPath.CLEAN)
     )
 
 
@@ -47,7 +47,7 @@ def gate(name: str, stopwatch: Stopwatch, **given: Any) -> Gate:
 def attempt(call: Callable[[Message], object], kept: Gate | None = None) -> Try:
     return Try(
         Rules("one"),
-        {Path.CLEAN: {"one": Handler("one", call)}},
+        {MailPath.CLEAN: {"one": Handler("one", call)}},
         time.monotonic,
         gates={} if kept is None else {"one": kept},
     )

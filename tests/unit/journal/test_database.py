@@ -6,8 +6,7 @@ from worker.journal.database import Database
 from worker.journal.facts import Facts
 from worker.journal.messages import Messages
 from worker.journal.records import NewMessage, Place
-from worker.message.verdict import Path as MailPath
-from worker.message.verdict import Verdict
+from worker.message.verdict import MailPath, Verdict
 
 
 def test_an_exception_in_a_transaction_undoes_it(on_file: Database) -> None:

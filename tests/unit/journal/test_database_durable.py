@@ -17,9 +17,9 @@ from worker.journal.records import NewMessage, Place, Result
 from worker.journal.schema import metadata
 from worker.journal.tries import Tries
 from worker.message.outcome import State
-from worker.message.verdict import Path, Verdict
+from worker.message.verdict import MailPath, Verdict
 
-NEW = NewMessage("a" * 26, Place("INBOX", 1, 1), 1, 1.0, Verdict(Path.CLEAN))
+NEW = NewMessage("a" * 26, Place("INBOX", 1, 1), 1, 1.0, Verdict(MailPath.CLEAN))
 SINCE: dict[str, Any] = {"after": 0, "floor": 0, "epoch": "e", "actor": "a", "at": 1.0}
 
 

@@ -6,7 +6,7 @@ from worker.journal.messages import Messages
 from worker.journal.records import NewMessage, Place, Result
 from worker.journal.tries import Tries
 from worker.message.outcome import State
-from worker.message.verdict import Path, Verdict
+from worker.message.verdict import MailPath, Verdict
 
 NOON = 1_780_488_000
 NOW = NOON + 1234.5
@@ -16,7 +16,9 @@ def ended(database: Database, state: State, *times: float) -> None:
     """Add a message that reached this state at each of these times; its key contains the time."""
     messages, tries = Messages(database), Tries(database)
     for at in times:
-        (record,) = messages.add([NewMessage(f"{state}-{at}", Place("INBOX", 1, 1), 1, 0.0, Verdict(Path.CLEAN))], 0.0)
+        (record,) = messages.add(
+            [NewMessage(f"{state}-{at}", Place("INBOX", 1, 1), 1, 0.0, Verdict(MailPath.CLEAN))], 0.0
+        )
         tries.record([Result(record.id, state, reason=f"for {state}")], at)
 
 

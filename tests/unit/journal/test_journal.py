@@ -14,8 +14,7 @@ from worker.journal.facts import Facts, OtherAccount
 from worker.journal.journal import FILE, Journal
 from worker.journal.migrate import HEAD, JournalTooNew
 from worker.journal.records import NewMessage, Place
-from worker.message.verdict import Path as MailPath
-from worker.message.verdict import Verdict
+from worker.message.verdict import MailPath, Verdict
 
 ADDRESS = "pathology.results@nhs.net"
 

@@ -14,7 +14,7 @@ from worker.journal.records import Place, Record, Result
 from worker.journal.schema import delivery, metadata
 from worker.journal.tries import Tries
 from worker.message.outcome import State
-from worker.message.verdict import Path
+from worker.message.verdict import MailPath
 
 
 def test_what_is_entered_is_read_again(messages: Messages) -> None:
@@ -65,9 +65,9 @@ def test_more_rows_than_one_statement_takes(messages: Messages, tries: Tries) ->
 
 def test_which_messages_are_on_a_path(messages: Messages) -> None:
     rows = [row.id for row in messages.add([new(uid=1), new(uid=2, verdict=JUNK), new(uid=3)], 1.0)]
-    assert messages.on_path(Path.CLEAN, rows) == {rows[0], rows[2]}
-    assert messages.on_path(Path.CLEAN, rows[1:]) == {rows[2]}
-    assert messages.on_path(Path.JUNK, []) == set()
+    assert messages.on_path(MailPath.CLEAN, rows) == {rows[0], rows[2]}
+    assert messages.on_path(MailPath.CLEAN, rows[1:]) == {rows[2]}
+    assert messages.on_path(MailPath.JUNK, []) == set()
 
 
 def test_a_new_verdict_opens_a_message_again(messages: Messages, tries: Tries, places: Places) -> None:

@@ -14,7 +14,7 @@ from worker.journal.records import InHand, NewMessage, Result
 from worker.journal.schema import known_sender, metadata
 from worker.journal.tries import Tries
 from worker.message.outcome import State
-from worker.message.verdict import Path, Verdict
+from worker.message.verdict import MailPath, Verdict
 
 
 def test_what_is_given_back_or_marked_is_those_messages_alone(messages: Messages, tries: Tries) -> None:
@@ -99,7 +99,7 @@ def test_what_is_done_on_one_path_is_not_done_on_the_other(messages: Messages, t
     tries.record([Result(second.id, State.HANDLED, done=("notify",))], 2.0)
     messages.judged([(first.id, JUNK)])
     assert tries.done_handlers([first.id, second.id]) == {second.id: {"notify": (True, 0)}}
-    tries.record([Result(first.id, State.JUNK, done=("quarantine",), path=Path.JUNK)], 3.0)
+    tries.record([Result(first.id, State.JUNK, done=("quarantine",), path=MailPath.JUNK)], 3.0)
     assert tries.done_handlers([first.id]) == {first.id: {"quarantine": (True, 0)}}
     messages.judged([(first.id, CLEAN)])
     assert tries.done_handlers([first.id]) == {first.id: {"archive": (True, 0)}}

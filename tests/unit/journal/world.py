@@ -2,10 +2,10 @@
 
 from worker.journal.messages import Messages
 from worker.journal.records import NewMessage, Place, Record
-from worker.message.verdict import Evidence, Path, Verdict
+from worker.message.verdict import Evidence, MailPath, Verdict
 
-CLEAN = Verdict(Path.CLEAN)
-JUNK = Verdict(Path.JUNK, (Evidence("exchange", "X-Forefront-Antispam-Report", "SFV:SPM", "spam", True),))
+CLEAN = Verdict(MailPath.CLEAN)
+JUNK = Verdict(MailPath.JUNK, (Evidence("exchange", "X-Forefront-Antispam-Report", "SFV:SPM", "spam", True),))
 
 
 def new(mark: str = "a" * 26, uid: int = 1, *, folder: str = "INBOX", verdict: Verdict = CLEAN) -> NewMessage:

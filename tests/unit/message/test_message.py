@@ -19,10 +19,10 @@ from worker.message.key import MessageKey
 from worker.message.message import Message
 from worker.message.mime.charsets import decode
 from worker.message.mime.limits import Limits, MessageError, MessageOverLimit, MessageUnparsable
-from worker.message.verdict import Evidence, Path, Verdict
+from worker.message.verdict import Evidence, MailPath, Verdict
 
 RECEIVED_AT = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
-JUNK = Verdict(Path.JUNK, (Evidence("placement", None, "Junk Email", "it lies there", True),))
+JUNK = Verdict(MailPath.JUNK, (Evidence("placement", None, "Junk Email", "it lies there", True),))
 
 
 def message(raw: bytes | str, **changes: object) -> Message:
@@ -39,7 +39,7 @@ def multipart(*parts: str, kind: str = "mixed", headers: str = "") -> Message:
 def test_what_it_was_given() -> None:
     raw = b"Subject: x\r\n\r\nbody"
     seen = message(raw)
-    assert (seen.key, seen.path, seen.folder, seen.received_at) == ("k" * 26, Path.JUNK, "INBOX", RECEIVED_AT)
+    assert (seen.key, seen.path, seen.folder, seen.received_at) == ("k" * 26, MailPath.JUNK, "INBOX", RECEIVED_AT)
     assert seen.evidence == JUNK.evidence
     assert (seen.raw, seen.open().read(), seen.size) == (raw, raw, len(raw))
     assert seen.sha256 == hashlib.sha256(raw).hexdigest()
@@ -159,7 +159,7 @@ def test_an_attached_message_is_a_file_and_a_message() -> None:
     assert found.read() == inner.replace("\n", "\r\n").encode()
     opened = found.message()
     assert opened is not None
-    assert (opened.subject, opened.text, opened.key, opened.path) == ("inner", "inner text", "k" * 26, Path.JUNK)
+    assert (opened.subject, opened.text, opened.key, opened.path) == ("inner", "inner text", "k" * 26, MailPath.JUNK)
 
 
 def test_attached_messages_can_be_opened_so_deep_and_no_deeper() -> None:

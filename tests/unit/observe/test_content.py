@@ -15,7 +15,7 @@ from worker.logs.fields import FIELDS
 from worker.logs.redaction import REFUSED, passed
 from worker.message.message import Message
 from worker.message.text import ContentStr
-from worker.message.verdict import Path, Verdict
+from worker.message.verdict import MailPath, Verdict
 
 MARK = "zebedee"  # a subject of one plain word, in the form of a word of ours
 RAW = b"""From: "zebedee" <zebedee@zebedee.nhs.uk>\r
@@ -44,7 +44,7 @@ zebedee\r
 --b--\r
 """
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
-MESSAGE = Message(RAW, key="a" * 26, folder="INBOX", received_at=NOW, verdict=Verdict(Path.CLEAN))
+MESSAGE = Message(RAW, key="a" * 26, folder="INBOX", received_at=NOW, verdict=Verdict(MailPath.CLEAN))
 
 
 def _texts() -> list[str]:

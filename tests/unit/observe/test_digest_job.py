@@ -19,7 +19,7 @@ from worker.journal.schema import lease, metadata
 from worker.journal.tries import Tries
 from worker.logs.redaction import Secret
 from worker.message.outcome import State
-from worker.message.verdict import Evidence, Path, Verdict
+from worker.message.verdict import Evidence, MailPath, Verdict
 from worker.observe.channels import Relay, Webhook
 from worker.observe.delivery import NotSent
 from worker.observe.digest import AGES, MOST_KEYS, Digest
@@ -158,14 +158,16 @@ def database() -> Database:
     return database
 
 
-JUNK = Verdict(Path.JUNK, (Evidence("trend", "X", "Yes", "r", True), Evidence("exchange", "X", "SCL:1", "r", False)))
+JUNK = Verdict(
+    MailPath.JUNK, (Evidence("trend", "X", "Yes", "r", True), Evidence("exchange", "X", "SCL:1", "r", False))
+)
 
 
 def add(
     database: Database, number: int, sender: str | None, state: State, *, at: float | None = None, **more: Any
 ) -> Record:
     messages = Messages(database)
-    verdict = JUNK if state is State.JUNK else Verdict(Path.CLEAN)
+    verdict = JUNK if state is State.JUNK else Verdict(MailPath.CLEAN)
     new = NewMessage(key(number), Place("INBOX", 1, number), 1, number if at is None else at, verdict, sender, **more)
     (record,) = messages.add([new], 0.0)
     Tries(database).record([Result(record.id, state, path=verdict.path)], 5.0)
@@ -205,7 +207,7 @@ def test_of_what_lies_in_junk_the_newest_is_first(database: Database) -> None:
 def test_releases_since_a_time(database: Database) -> None:
     for number, at in ((1, 10.0), (2, 20.0), (3, 30.0)):
         record = add(database, number, None, State.JUNK)
-        Messages(database).reopen(record.id, verdict=Verdict(Path.CLEAN), released_at=at)
+        Messages(database).reopen(record.id, verdict=Verdict(MailPath.CLEAN), released_at=at)
     assert released_since(database, 20.0) == 2
 
 
@@ -312,7 +314,7 @@ def test_releases_since_the_last_digest_are_counted(place: Office) -> None:
     (record,) = messages.in_state(State.JUNK)
     for _ in range(3):
         place.now += DAY
-        messages.reopen(record.id, verdict=Verdict(Path.CLEAN), released_at=NOON.timestamp() + DAY - 60)
+        messages.reopen(record.id, verdict=Verdict(MailPath.CLEAN), released_at=NOON.timestamp() + DAY - 60)
         place.check()
     assert [found.released for found in place.channels[0].sent] == [1]  # the others had nothing to tell
 

@@ -9,11 +9,11 @@ from tests.unit.conftest import Lines
 from tests.unit.observe.world import World
 from worker.journal.records import NewMessage, Place, Record, Result
 from worker.message.outcome import Outcome, State
-from worker.message.verdict import Evidence, Path, Verdict
+from worker.message.verdict import Evidence, MailPath, Verdict
 from worker.observe.listener import Listener
 
 JUNK = Verdict(
-    Path.JUNK,
+    MailPath.JUNK,
     (
         Evidence("exchange", "X", "SCL:9", "r", counts=True),
         Evidence("exchange", "X", "BCL:9", "r", counts=True),
@@ -74,11 +74,11 @@ def test_an_end_and_the_lease_are_recorded(world: World) -> None:
 
 def test_ends_of_messages_are_recorded_a_batch_at_a_time(world: World) -> None:
     listener = world.listener()
-    clean, junk = record(world, 0, Verdict(Path.CLEAN)), record(world, 1, JUNK)
+    clean, junk = record(world, 0, Verdict(MailPath.CLEAN)), record(world, 1, JUNK)
     listener.outcome(clean, Result(clean.id, State.PENDING, reason="archive:OSError"))
     listener.outcome(clean, Result(clean.id, State.PENDING, untried=True))
     listener.outcome(clean, Result(clean.id, State.HANDLED, settle_to="Processed"))
-    listener.outcome(junk, Result(junk.id, State.JUNK, path=Path.JUNK))
+    listener.outcome(junk, Result(junk.id, State.JUNK, path=MailPath.JUNK))
     assert trail(listener) == []
     listener.recorded()
     listener.recorded()
@@ -98,7 +98,7 @@ def test_ends_of_messages_are_recorded_a_batch_at_a_time(world: World) -> None:
 
 def test_mail_that_somebody_took_away_is_recorded(world: World) -> None:
     listener = world.listener()
-    taken = record(world, 0, Verdict(Path.CLEAN))
+    taken = record(world, 0, Verdict(MailPath.CLEAN))
     listener.gone([taken])
     assert trail(listener) == [{"kind": "message.disposed", "key": taken.key, "path": "clean", "state": "gone"}]
 
@@ -133,6 +133,6 @@ def test_a_trail_that_cannot_be_written_stops_nothing(world: World, lines: Lines
     listener = world.listener()
     (tmp_path / "audit" / "one.jsonl").mkdir()
     listener.lease(held=True)
-    taken = record(world, 0, Verdict(Path.CLEAN))
+    taken = record(world, 0, Verdict(MailPath.CLEAN))
     listener.gone([taken])
     assert [line["event"] for line in lines.all] == ["audit.unavailable"] * 2

@@ -24,7 +24,7 @@ from worker.message.key import fingerprint
 from worker.message.message import Message
 from worker.message.mime.headers import Headers
 from worker.message.outcome import Outcome, State
-from worker.message.verdict import Path, Verdict
+from worker.message.verdict import MailPath, Verdict
 from worker.pipeline.dispatch import Bounds, _batches
 from worker.pipeline.outbox import SETTLE_AT_ONCE
 
@@ -67,7 +67,7 @@ def test_clean_mail_is_handled_and_junk_takes_its_own_path(world: World) -> None
     world.server.deliver(mail(), JUNK)
     world.tick()
     assert len(set(handed(world))) == len(handed(world)) == 7
-    assert all(call.path is Path.CLEAN for call in world.calls if call.handler != "quarantine")
+    assert all(call.path is MailPath.CLEAN for call in world.calls if call.handler != "quarantine")
     assert len(handed(world, "quarantine")) == 2
     assert len(world.server.folders[PROCESSED].mails) == 7
     assert len(world.server.folders[JUNK].mails) == 2
@@ -730,7 +730,7 @@ def test_what_the_junk_path_comes_to_is_nothing_once_the_row_says_clean(world: W
     """Whoever has changed the row, told or not: else it would be junk that no release can open."""
     in_hand_as_junk(world)
     (row,) = world.rows()
-    world.journal.reopen(row.id, verdict=Verdict(Path.CLEAN), released_at=world.clock())
+    world.journal.reopen(row.id, verdict=Verdict(MailPath.CLEAN), released_at=world.clock())
     comes_back(world)
     assert world.states() == {State.HANDLED: 1}
 
@@ -740,7 +740,7 @@ def test_junk_whose_path_says_clean_can_be_released(world: World) -> None:
     world.server.deliver(mail(), JUNK)
     world.drain()
     (row,) = world.rows()
-    world.journal.noted([(row.id, Verdict(Path.CLEAN))])
+    world.journal.noted([(row.id, Verdict(MailPath.CLEAN))])
     world.release(row.key)
     world.drain()
     assert [call.handler for call in world.finished] == ["quarantine", "archive", "notify"]

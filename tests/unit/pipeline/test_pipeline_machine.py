@@ -33,7 +33,7 @@ from worker.mailbox.errors import ConnectionLost
 from worker.message.key import fingerprint
 from worker.message.mime.headers import Headers
 from worker.message.outcome import State
-from worker.message.verdict import Path
+from worker.message.verdict import MailPath
 from worker.pipeline.requests import is_junk
 
 KINDS = st.sampled_from(["ok"] * 5 + ["twice", "retry", "reject", "always", "poison", "unroutable"])
@@ -310,14 +310,14 @@ class Mailbox(RuleBasedStateMachine):
     def _check(self, call: Call) -> None:
         assert call.key.startswith(_mark(call.raw)) or self.world.headers_only, "the key isn't this message's"
         if call.handler != "quarantine":
-            assert call.path is Path.CLEAN
+            assert call.path is MailPath.CLEAN
             if call.key in self.asked_for:
                 return
             released = call.key in self.world.told.keys_moved_out
             assert released or b"X-Is-Junk" not in call.raw, "junk reached a clean handler"
             assert call.folder != JUNK, "mail of the junk folder reached a clean handler"
         else:
-            assert call.path is Path.JUNK
+            assert call.path is MailPath.JUNK
 
     @invariant()
     def the_done_stays_done(self) -> None:
@@ -338,7 +338,7 @@ class Mailbox(RuleBasedStateMachine):
     def what_is_in_junk_can_be_told_from_what_is_not(self) -> None:
         if hasattr(self, "world"):
             for row in self.world.rows():
-                is_clean = row.verdict.path is Path.CLEAN
+                is_clean = row.verdict.path is MailPath.CLEAN
                 assert not (row.state is State.JUNK and is_clean), row
                 assert is_clean or not row.released, row
 

@@ -8,7 +8,7 @@ from worker.mailbox.folders import Layout
 from worker.message.key import Fingerprints
 from worker.message.mime.limits import Limits
 from worker.message.outcome import State
-from worker.message.verdict import Path
+from worker.message.verdict import MailPath
 from worker.pipeline.preview import Foreseen, Preview
 
 
@@ -39,13 +39,13 @@ def test_each_message_and_its_way() -> None:
     before = ([folder.state for folder in world.server.folders.values()], world.rows(), list(world.calls))
     seen = foreseen(world)
     assert [(one.path, one.outcome.partition(":")[0]) for one in seen] == [
-        (Path.CLEAN, "route 'all'"),
-        (Path.CLEAN, "route 'all'"),
-        (Path.JUNK, "route 'junk'"),
-        (Path.CLEAN, "dead letter"),
-        (Path.CLEAN, "nothing yet"),
+        (MailPath.CLEAN, "route 'all'"),
+        (MailPath.CLEAN, "route 'all'"),
+        (MailPath.JUNK, "route 'junk'"),
+        (MailPath.CLEAN, "dead letter"),
+        (MailPath.CLEAN, "nothing yet"),
         (None, "nothing yet"),
-        (Path.JUNK, "route 'junk'"),
+        (MailPath.JUNK, "route 'junk'"),
     ]
     assert seen[0].key == world.rows()[0].key
     assert before == ([folder.state for folder in world.server.folders.values()], world.rows(), world.calls)
@@ -66,7 +66,7 @@ def test_a_message_without_a_header_is_shown_as_such() -> None:
     known.headless = True
     assert [(one.key, one.path, one.outcome) for one in foreseen(world)] == [
         ("", None, "nothing yet: the server shows no header"),
-        (world.rows()[0].key, Path.CLEAN, "nothing yet: the server shows no header"),
+        (world.rows()[0].key, MailPath.CLEAN, "nothing yet: the server shows no header"),
     ]
 
 

@@ -17,7 +17,7 @@ from worker.journal.tries import Tries
 from worker.logs import configure_logging
 from worker.mailbox.folders import Layout
 from worker.message.outcome import Outcome, State
-from worker.message.verdict import Path, Verdict
+from worker.message.verdict import MailPath, Verdict
 from worker.pipeline.observer import Observer
 from worker.pipeline.outbox import Recorded, Recorder
 from worker.pipeline.record import KEEP, Results, Targets
@@ -85,7 +85,7 @@ class Room:
         if self.fails:
             raise OSError("full")
 
-    def add(self, *uids: int, path: Path = Path.CLEAN) -> list[Record]:
+    def add(self, *uids: int, path: MailPath = MailPath.CLEAN) -> list[Record]:
         """Messages that are in hand."""
         new = [NewMessage(chr(96 + uid) * 26, Place("INBOX", 14, uid), 10, 5.0, Verdict(path)) for uid in uids]
         records = self.messages.add(new, 1.0)
@@ -244,7 +244,7 @@ def test_what_is_held_waits_as_long_as_it_is_told_and_spends_no_try(room: Room) 
 
 
 def test_handlers_are_done_on_the_path_of_their_message(room: Room) -> None:
-    (one,) = room.add(1, path=Path.JUNK)
+    (one,) = room.add(1, path=MailPath.JUNK)
     room.finish(one, Outcome(State.PENDING, ("quarantine",), "other:ValueError", failed_handler="other"))
     room.recorder.record()
     assert room.tries.done_handlers([one.id])[one.id] == {"quarantine": (True, 0), "other": (False, 1)}
@@ -285,11 +285,11 @@ def test_nothing_is_left_of_what_is_forgotten(room: Room) -> None:
 
 
 def test_junk_in_the_junk_folder_stays_and_a_dead_letter_does_not(room: Room) -> None:
-    junk = NewMessage("j" * 26, Place("Junk Email", 7, 1), 10, 5.0, Verdict(Path.JUNK))
-    failed = NewMessage("f" * 26, Place("Junk Email", 7, 2), 10, 5.0, Verdict(Path.JUNK))
-    flagged = NewMessage("g" * 26, Place("INBOX", 14, 3), 10, 5.0, Verdict(Path.JUNK))
+    junk = NewMessage("j" * 26, Place("Junk Email", 7, 1), 10, 5.0, Verdict(MailPath.JUNK))
+    failed = NewMessage("f" * 26, Place("Junk Email", 7, 2), 10, 5.0, Verdict(MailPath.JUNK))
+    flagged = NewMessage("g" * 26, Place("INBOX", 14, 3), 10, 5.0, Verdict(MailPath.JUNK))
     rows = room.messages.add([junk, failed, flagged], 1.0)
-    handled = NewMessage("h" * 26, Place("Processed", 9, 1), 10, 5.0, Verdict(Path.CLEAN))
+    handled = NewMessage("h" * 26, Place("Processed", 9, 1), 10, 5.0, Verdict(MailPath.CLEAN))
     (there,) = room.messages.add([handled], 1.0)
     room.recorder.add([Finished(there, HANDLED)])
     outcomes = [Outcome(State.JUNK), Outcome(State.FAILED, reason="junk:Reject"), Outcome(State.JUNK)]

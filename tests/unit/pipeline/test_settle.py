@@ -25,7 +25,7 @@ from worker.mailbox.session import FolderState
 from worker.message.key import fingerprint
 from worker.message.mime.headers import Headers
 from worker.message.outcome import State
-from worker.message.verdict import Path, Verdict
+from worker.message.verdict import MailPath, Verdict
 from worker.pipeline.settle import CannotMove, Settlement
 from worker.pipeline.whereabouts import Look
 
@@ -88,7 +88,7 @@ class Box:
 
     def _new(self, one: Mail, place: Place) -> NewMessage:
         mark = fingerprint(ACCOUNT, Headers.from_bytes(one.raw))
-        return NewMessage(mark, place, len(one.raw), one.received_at, Verdict(Path.CLEAN))
+        return NewMessage(mark, place, len(one.raw), one.received_at, Verdict(MailPath.CLEAN))
 
 
 @pytest.fixture

@@ -32,7 +32,7 @@ from worker.loop.idle import NoWatcher, WatchesSocket
 from worker.loop.pause import Pause
 from worker.loop.poll_notes import PollNotes
 from worker.message.outcome import LONGEST_AFTER
-from worker.message.verdict import Path as MailPath
+from worker.message.verdict import MailPath
 from worker.observe.listener import Listener
 from worker.observe.progress import Drain
 from worker.pipeline.dispatch import Bounds

@@ -8,7 +8,7 @@ import re2  # type: ignore[import-untyped]  # it has no stubs
 
 from worker.classify.kinds import Kind
 from worker.message.mime.compose import composed
-from worker.message.verdict import Evidence, Path
+from worker.message.verdict import Evidence, MailPath
 from worker.settings.routes import MatchSettings, Pattern, RouteSettings, SizeMatch
 
 KINDS = (Kind.MALWARE, Kind.PHISHING, Kind.BULK, Kind.SPAM)
@@ -40,7 +40,7 @@ class Routable(Protocol):
     """What rules read of a message. `attachments` raises `MessageError` if the message can't be parsed."""
 
     @property
-    def path(self) -> Path: ...
+    def path(self) -> MailPath: ...
     @property
     def evidence(self) -> Sequence[Evidence]: ...
     @property

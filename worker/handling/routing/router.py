@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from worker.classify.kinds import Kind, kinds
 from worker.handling.routing.conditions import KINDS, Condition, Routable, Rule, compiled, distinct
 from worker.message.mime.limits import MessageError, MessageOverLimit
-from worker.message.verdict import Path
+from worker.message.verdict import MailPath
 from worker.settings.routes import RouteSettings
 
 JUNK_ROUTE = "junk"
@@ -70,7 +70,7 @@ class Router:
             MessageError: a rule depends on parts that can't be read, or the headers exceed their limit.
             LookupError: no rule takes the message. Validated settings rule that out.
         """
-        if message.path is not Path.CLEAN:
+        if message.path is not MailPath.CLEAN:
             return self._junk_of(message)
         if message.headers.truncated:
             raise MessageOverLimit("header_bytes")
@@ -96,7 +96,7 @@ class Router:
 
     def explain(self, message: Routable) -> list[Explained]:
         """How each rule applies to the message, in order; a single entry for junk. Never raises `MessageError`."""
-        if message.path is not Path.CLEAN:
+        if message.path is not MailPath.CLEAN:
             return [Explained(JUNK_ROUTE, True, True, self._junk_of(message).handlers, (("path", True),))]
         explained: list[Explained] = []
         ended = False

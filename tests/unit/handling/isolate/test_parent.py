@@ -16,8 +16,7 @@ from worker.handling.failure import CallFailure, RemoteFailure
 from worker.handling.isolate.parent import CannotStart, ChildSpec, IsolatedHandler
 from worker.message.message import Message
 from worker.message.mime.limits import Limits
-from worker.message.verdict import Evidence, Verdict
-from worker.message.verdict import Path as MailPath
+from worker.message.verdict import Evidence, MailPath, Verdict
 
 HANDLERS = """
 import asyncio, os, signal, subprocess, sys, threading, time

@@ -9,7 +9,7 @@ from tests.unit.handling.routing.world import REST, Attached, Headers, Mail, rul
 from worker.handling.routing.router import Router
 from worker.message.message import Message
 from worker.message.mime.limits import MessageError
-from worker.message.verdict import Path, Verdict
+from worker.message.verdict import MailPath, Verdict
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,7 @@ def test_a_program_that_says_it_is_a_report_is_told_from_one() -> None:
             key="k",
             folder="INBOX",
             received_at=datetime(2026, 1, 1, tzinfo=UTC),
-            verdict=Verdict(Path.CLEAN),
+            verdict=Verdict(MailPath.CLEAN),
         )
         router = Router([rule("odd", {"mismatched": True}), REST], ["quarantine"])
         assert (router.route(mail).route == "odd") is expected

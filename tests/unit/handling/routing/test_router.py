@@ -11,7 +11,7 @@ from worker.classify.kinds import Kind
 from worker.handling.routing.router import Router
 from worker.message.message import Message
 from worker.message.mime.limits import MessageError, MessageOverLimit
-from worker.message.verdict import Evidence, Path, Verdict
+from worker.message.verdict import Evidence, MailPath, Verdict
 from worker.settings import RouteSettings
 
 
@@ -40,7 +40,7 @@ def test_headers_that_were_cut_off_are_over_their_limit_for_every_rule() -> None
         with pytest.raises(MessageOverLimit, match="header_bytes"):
             Router(rules, ["quarantine"]).route(mail)
         assert [one.matched for one in Router(rules, ["quarantine"]).explain(mail)] == [None] * len(rules)
-    mail.path = Path.JUNK
+    mail.path = MailPath.JUNK
     assert Router([REST], ["quarantine"]).route(mail).handlers == ("quarantine",)
 
 
@@ -76,7 +76,7 @@ def test_junk_reaches_the_junk_handlers_and_no_other(
     rules: list[RouteSettings], junk: tuple[str, ...], own: dict[Kind, tuple[str, ...]], evidence: list[Evidence]
 ) -> None:
     router = Router(rules, junk, own)
-    mail = Mail(path=Path.JUNK, evidence=evidence, unreadable=True)
+    mail = Mail(path=MailPath.JUNK, evidence=evidence, unreadable=True)
     assert router.route(mail).handlers in {junk, *own.values()}
     assert router.route(mail).route == "junk"
     assert not mail.looked_inside
@@ -98,14 +98,14 @@ def test_junk_reaches_the_junk_handlers_and_no_other(
 def test_a_kind_of_junk_can_have_handlers_of_its_own(values: list[str], expected: str) -> None:
     router = Router([REST], ["quarantine"], {Kind.PHISHING: ["phishers"], Kind.MALWARE: ["doctors"]})
     evidence = [Evidence("exchange", None, value, "", counts=True) for value in values]
-    assert router.route(Mail(path=Path.JUNK, evidence=evidence)).handlers == (expected,)
+    assert router.route(Mail(path=MailPath.JUNK, evidence=evidence)).handlers == (expected,)
 
 
 def test_evidence_that_does_not_count_gives_no_kind() -> None:
     router = Router([REST], ["quarantine"], {Kind.PHISHING: ["phishers"]})
     ignored = Evidence("exchange", None, "CAT:PHSH", "ignored", counts=False)
     placed = Evidence("placement", None, "junk-folder", "", counts=True)
-    assert router.route(Mail(path=Path.JUNK, evidence=[ignored, placed])).handlers == ("quarantine",)
+    assert router.route(Mail(path=MailPath.JUNK, evidence=[ignored, placed])).handlers == ("quarantine",)
 
 
 @given(RULES)
@@ -140,7 +140,7 @@ def test_an_explanation_of_an_unreadable_message_says_where_it_ends() -> None:
 
 
 def test_junk_is_explained_as_junk() -> None:
-    (one,) = Router([REST], ["quarantine"]).explain(Mail(path=Path.JUNK))
+    (one,) = Router([REST], ["quarantine"]).explain(Mail(path=MailPath.JUNK))
     assert (one.route, one.handlers, one.takes) == ("junk", ("quarantine",), True)
 
 
@@ -153,7 +153,7 @@ def test_real_messages_are_routed() -> None:
         b"%PDF-1.4\r\n--b--\r\n"
     )
     message = Message(
-        raw, key="k", folder="INBOX", received_at=datetime(2026, 1, 1, tzinfo=UTC), verdict=Verdict(Path.CLEAN)
+        raw, key="k", folder="INBOX", received_at=datetime(2026, 1, 1, tzinfo=UTC), verdict=Verdict(MailPath.CLEAN)
     )
     match = {"from": "*@lab.nhs.uk", "to": "results@nhs.net", "subject": "résultat", "attachment": "*.pdf"}
     assert Router([rule("a", match), REST], ["quarantine"]).route(message).route == "a"

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from worker.handling.routing.router import Router
 from worker.message.mime.limits import MessageUnparsable
-from worker.message.verdict import Evidence, Path
+from worker.message.verdict import Evidence, MailPath
 from worker.settings import RouteSettings
 
 
@@ -33,7 +33,7 @@ class Headers:
 class Mail:
     """A message that remembers whether its parts were asked for."""
 
-    path: Path = Path.CLEAN
+    path: MailPath = MailPath.CLEAN
     evidence: Sequence[Evidence] = ()
     sender: str | None = "reports@lab.nhs.uk"
     to: Sequence[str] = ("results@nhs.net",)
