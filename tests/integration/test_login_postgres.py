@@ -14,7 +14,7 @@ from tests.rig.postgres import Postgres
 from tests.rig.worker import eventually
 
 # The very same tests, on the database of this module's fixture.
-from tests.unit.login.test_ledger import (  # noqa: F401
+from tests.unit.journal.test_attempts import (  # noqa: F401
     begin,
     test_a_reset_is_proven_by_a_success_of_what_it_is_about,
     test_an_attempt_is_on_the_disk_when_it_has_begun,

@@ -12,7 +12,7 @@ from tests.rig.postgres import Postgres
 from tests.rig.worker import REPOSITORY
 
 # The very same tests, on the database of this module's fixture.
-from tests.unit.login.test_ledger import (  # noqa: F401
+from tests.unit.login.test_mutex import (  # noqa: F401
     test_it_is_given_back_after_an_error,
     test_one_at_a_time,
     test_waiting_ends_when_the_other_is_done,

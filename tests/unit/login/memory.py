@@ -78,7 +78,7 @@ class Store:
 
 
 class MemoryLedger:
-    """The ledger's interface over a `Store`; held against the real one in `test_ledger`."""
+    """The ledger's interface over a `Store`; held against the real one in `journal/test_attempts`."""
 
     shared = False
 

@@ -1,4 +1,4 @@
-"""What the guard offers the worker and its commands; what holds over any sequence of them is in `test_machine`."""
+"""What the guard offers the worker and its commands; what holds over any sequence is in `test_guard_machine`."""
 
 from contextlib import suppress
 
