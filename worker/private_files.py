@@ -1,7 +1,7 @@
-"""Files that only we may read: written whole, never open to others, and given to the owner of their folder.
+"""Files that only we may read: written atomically, never open to others, and owned by the owner of their folder.
 
-Ownership matters because a person may run a command as root beside a worker that isn't root. A file that root made for
-itself alone, the worker could neither read nor write from then on, and it would stand still.
+Ownership matters because a person may run a command as root beside a worker that isn't root. If root made a file for
+itself alone, the worker could neither read nor write it, and would come to a standstill.
 """
 
 import errno
@@ -17,12 +17,12 @@ from typing import BinaryIO, Final, Literal
 
 
 def owned(descriptor: int, folder: Path) -> int:
-    """Give an open file of ours to the owner of its folder, where we are root. Returns the descriptor.
+    """Give an open file to the owner of its folder, if we are root. Returns the descriptor.
 
-    Only what is root's own and has no second name: whoever owns the folder could put a link to something else there.
+    Only files that belong to root and have no second name: the folder's owner could have placed a link to another file.
     """
     if os.geteuid() == 0:
-        with suppress(OSError):  # root without that right, as in a container: it stays root's, as it was made
+        with suppress(OSError):  # root without that right, as in a container: the file stays root's
             file, owner = os.fstat(descriptor), folder.stat()
             if file.st_uid == 0 and (stat.S_ISDIR(file.st_mode) or file.st_nlink == 1):
                 os.fchown(descriptor, owner.st_uid, owner.st_gid)
@@ -30,7 +30,7 @@ def owned(descriptor: int, folder: Path) -> int:
 
 
 def owned_folder(path: Path) -> None:
-    """The same for a folder within another."""
+    """Give a folder to the owner of the folder that it is in, if we are root."""
     if os.geteuid() == 0:
         with suppress(OSError):
             descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
@@ -43,21 +43,21 @@ def owned_folder(path: Path) -> None:
 # -- modes -------------------------------------------------------------------------------------------------------------
 
 FileMode = Literal["private", "group", "any"]
-"""Who may read a file that holds a secret: its owner alone, the group too, or anybody."""
+"""Who may read a file that holds a secret: only its owner, the group as well, or anybody."""
 _FORBIDDEN: Final[dict[str, int]] = {"private": 0o077, "group": 0o027, "any": 0}
 """Permission bits that such a file must not have. The group may read a secret, but not replace it."""
 
 
 def is_too_open(mode: int, allowed: str) -> bool:
-    """Whether a file's mode lets others at it. allowed: a `FileMode`."""
+    """Whether a file's mode gives others more than is allowed. allowed: a `FileMode`."""
     return bool(mode & _FORBIDDEN[allowed])
 
 
 def keep_private(path: Path) -> None:
-    """Close a file of ours to others: whoever mounted the volume may have opened it to a group.
+    """Make a file 0600 again if others may read or write it, as after a volume was mounted for a group.
 
     Raises:
-        OSError: it isn't ours to close.
+        OSError: we may not change it.
     """
     if is_too_open(path.stat().st_mode, "private"):
         path.chmod(0o600)
@@ -67,23 +67,26 @@ def keep_private(path: Path) -> None:
 
 
 def create(path: Path) -> int:
-    """Make an empty file. Returns its descriptor, open for writing.
+    """Create an empty file, and return its descriptor, open for writing.
 
     Raises:
-        FileExistsError: there is something of that name.
+        FileExistsError: the name is taken.
     """
     return owned(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), path.parent)
 
 
 def write_once(path: Path, text: str) -> bool:
-    """Make a file, and its folder if need be, whole and on the disk. Returns whether it was us who made it.
+    """Create a file atomically, and its folder if need be. It is on the disk when this returns.
 
-    A file that is there stays as it is, and of several processes the first makes it.
+    An existing file stays as it is. If several processes try, the first one wins.
+
+    Returns:
+        Whether we created it.
     """
     if path.exists():
         return False
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}")  # its mode is 0600
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}")  # mkstemp makes it 0600
     new = Path(name)
     try:
         with os.fdopen(owned(descriptor, path.parent), "w") as file:
@@ -101,10 +104,10 @@ def write_once(path: Path, text: str) -> bool:
 
 @contextmanager
 def written_whole(path: Path, place: Callable[[Path, Path], None] = os.replace) -> Iterator[BinaryIO]:
-    """A new file to write to. When the block ends, it is on the disk and gets its name: readers see all of it or none.
+    """Write a file atomically: the block writes to a new file, which is then synced to the disk and given its name.
 
-    One process at a time: the file is `path.new` until then. place: gives it its name; by default, whatever has that
-    name is replaced.
+    For one process at a time: until then the file is called `path.new`. place: gives the file its name; by default, an
+    existing file is replaced.
     """
     new = path.with_name(f"{path.name}.new")
     new.unlink(missing_ok=True)
@@ -118,10 +121,10 @@ def written_whole(path: Path, place: Callable[[Path, Path], None] = os.replace) 
 
 
 def link_once(new: Path, path: Path) -> None:
-    """Give a new file its name as well.
+    """Link a new file to its name, unless the name is taken.
 
     Raises:
-        FileExistsError: something has that name.
+        FileExistsError: the name is taken.
     """
     try:
         os.link(new, path)
@@ -141,18 +144,18 @@ _BYTE_ORDER_MARK: Final = "\ufeff"
 
 
 class UnfitSecret(ValueError):
-    """A file can't serve as a secret. The text says why, as what follows the file's name; it quotes no content."""
+    """A file can't serve as a secret. The text says why, to be put after the file's name, and quotes no content."""
 
 
 class NotAFile(UnfitSecret):
-    """A folder, a pipe or a device."""
+    """It is a folder, a pipe or a device."""
 
     def __init__(self) -> None:
         super().__init__("isn't a file")
 
 
 class TooOpen(UnfitSecret):
-    """Others may read it, or write it. mode: its permission bits."""
+    """Others may read or write it. mode: its permission bits."""
 
     def __init__(self, mode: int) -> None:
         super().__init__(f"is open to others (mode {mode:o})")
@@ -160,29 +163,29 @@ class TooOpen(UnfitSecret):
 
 
 class TooLarge(UnfitSecret):
-    """No secret is that large, so it is another file."""
+    """It is too large for a secret, so it must be another file."""
 
     def __init__(self) -> None:
         super().__init__("is too large to hold a secret")
 
 
 class NotText(UnfitSecret):
-    """It isn't UTF-8."""
+    """It isn't text in UTF-8."""
 
     def __init__(self) -> None:
         super().__init__("isn't UTF-8 text")
 
 
 def read_secret(path: Path, mode: FileMode = "any") -> str:
-    """A secret from its file, without the byte order mark at its start and the line break at its end.
+    """Read a secret, without a byte order mark at the start and one line break at the end.
 
-    mode: who else may read the file; it is checked on the open file.
+    mode: who may read the file. It is checked on the open file.
 
     Raises:
         OSError: it can't be read.
         UnfitSecret
     """
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a pipe isn't waited for
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # don't wait for a pipe
     try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
@@ -199,13 +202,13 @@ def read_secret(path: Path, mode: FileMode = "any") -> str:
         text = content.decode("utf-8").removeprefix(_BYTE_ORDER_MARK)
     except UnicodeDecodeError:
         text = None
-    if text is None:  # raised here, so that the exception that quotes the content isn't its context
+    if text is None:  # raised here, so that the decoding error, which quotes the content, isn't its context
         raise NotText
     return text.removesuffix("\n").removesuffix("\r")
 
 
 def read_key(path: Path) -> bytes:
-    """A key of `KEY_BYTES` bytes, stored as hexadecimal digits.
+    """Read a key of `KEY_BYTES` bytes, stored as hexadecimal digits.
 
     Raises:
         OSError: it can't be read.
@@ -214,7 +217,7 @@ def read_key(path: Path) -> bytes:
     try:
         key = bytes.fromhex(path.read_text("ascii"))
     except ValueError:
-        key = b""  # raised below, so that an exception that quotes the content isn't its context
+        key = b""  # raised below, so that an error that quotes the content isn't its context
     if len(key) != KEY_BYTES:
         raise ValueError(f"not a key of {KEY_BYTES} bytes")
     return key

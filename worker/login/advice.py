@@ -1,7 +1,7 @@
-"""What the guard tells a person: what happened, how many attempts are left, when the next comes, and what to do.
+"""The guard's messages to a person: what happened, how many attempts are left, when the next one is made, what to do.
 
-The division of labour is the policy text's: a person changes the password, the Local Administrator unlocks and enables
-the account, the helpdesk answers questions about the connection, and no question about this program.
+Who does what follows NHSmail's policy text: a person changes the password, the Local Administrator unlocks and enables
+the account, and the helpdesk answers questions about the connection, but none about this program.
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from worker.mailbox.login_failures import FailureClass, Kind, LoginFailure
 
 @dataclass(frozen=True, slots=True)
 class Help:
-    """Whom to turn to, as texts of the settings."""
+    """Whom a person can turn to, as the settings word it."""
 
     local_administrator: str = "your Local Administrator"
     helpdesk: str = "the NHSmail helpdesk, 0333 200 1133"
@@ -60,11 +60,11 @@ _WHAT_OF_SECRETS: Final = {
     "AADSTS7000215": "The application's client secret isn't the right one.",
 }
 _SETTLED_ELSEWHERE: Final = frozenset({"AADSTS50076", "AADSTS50079", "AADSTS53003", "AADSTS65001"})
-"""A second factor, a rule about sign-ins or a consent is asked for: not of our settings, but where they are kept."""
+"""The sign-in service wants a second factor, a consent, or has a sign-in rule: no setting of ours can change that."""
 
 
 def what_happened(reason: str | None, *, kind: Kind = "password", said: str = "") -> str:
-    """One sentence for a reason of a `Standing`, its kind of credential, and what was said."""
+    """Return one sentence for a `Standing`'s reason, given its kind of credential and the server's words."""
     if reason == FailureClass.CONFIGURATION and said in _WHAT_OF_SECRETS:
         return _WHAT_OF_SECRETS[said]
     if kind == "token" and reason in _WHAT_OF_TOKENS:
@@ -81,7 +81,7 @@ def advise(
     needs_restart: bool = False,
     auth: Auth = "password",
 ) -> str:
-    """The whole message for a standing. needs_restart and auth: as in `CredentialSource`."""
+    """Return the whole message for a standing. needs_restart and auth are as in `CredentialSource`."""
     what = what_happened(standing.reason, kind=standing.kind, said=standing.said)
     parts = [f"{what} No mail of {account} is read meanwhile; it is safe in the mailbox."]
     parts.append(_left(standing, rules))
@@ -94,7 +94,7 @@ def advise(
 
 
 def refusal(faults: list[str], account: str, *, needs_restart: bool) -> str:
-    """The message for a password that breaks the policy."""
+    """Return the message for a password that breaks the policy."""
     return (
         f"The password wasn't sent, since by the password policy it can't be right: {'; '.join(faults)}. No mail of "
         f"{account} is read meanwhile; it is safe in the mailbox. No attempt was spent. "
@@ -108,11 +108,11 @@ RAN_OUT: Final = "ran out"
 UNREACHABLE: Final = frozenset(
     {FailureClass.LOST_BEFORE_SENDING, FailureClass.LOST_AFTER_SENDING, FailureClass.UNAVAILABLE}
 )
-"""Of the failures of a sign-in: that the service wasn't reached, or gave no answer."""
+"""Sign-in failures that mean that the service wasn't reached or gave no answer."""
 
 
 def not_signed_in(found: LoginFailure, help_: Help, *, account: str, authority: str) -> str:
-    """The message for a sign-in with a browser that wasn't made. authority: the sign-in service's host."""
+    """Return the message for a browser sign-in that failed. authority: the sign-in service's host."""
     said = f" ({found.said})" if found.said else ""
     again = "Run it again: `nhsmail-worker login authorise`"
     if found.said in (DECLINED, RAN_OUT):
@@ -138,7 +138,7 @@ def not_signed_in(found: LoginFailure, help_: Help, *, account: str, authority: 
 
 
 def last_attempt(standing: Standing) -> str:
-    """The message for a command that isn't given the last attempt."""
+    """Return the message for a command that is refused the last attempt."""
     return (
         f"Only {standing.remaining_for_credential} attempt is left before the worker stops trying this credential, and "
         "this command doesn't use it up. Find out first why logins fail; `login status` says more."
@@ -146,7 +146,7 @@ def last_attempt(standing: Standing) -> str:
 
 
 def reset_again() -> str:
-    """The message for a second reset."""
+    """Return the message for a second reset with no success since the first."""
     return (
         "The login was reset before, and hasn't succeeded since. Each reset lets the worker use its attempts anew, and "
         "the server may not have forgotten the former ones: the account could be locked. If it is known to be "
@@ -155,7 +155,7 @@ def reset_again() -> str:
 
 
 def moment(at: float) -> str:
-    """A time for people and logs: RFC 3339, UTC, whole seconds."""
+    """Format a time for people and logs: RFC 3339, UTC, whole seconds."""
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
@@ -179,7 +179,7 @@ def _changed(*, needs_restart: bool) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Ways:
-    """What can be done about a standing, and whom to ask."""
+    """What can be done about a standing, and who can do it."""
 
     help: Help
     account: str

@@ -1,8 +1,8 @@
 """One login attempt: the credential that it hands out, and what it came to.
 
-A credential leaves only once the attempt's row and its witness are on the disk. Whatever happens next, short of the
-server's OK to the login and to the first mailbox command, is written down, and counts where the server may have counted
-it.
+A credential is handed out only after the attempt's row and its witness are on the disk. Unless the server then says OK
+both to the login and to the first mailbox command, the attempt is recorded as failed, and counts if the server may have
+counted it.
 """
 
 import random as random_module
@@ -36,7 +36,7 @@ Stage = Literal["granted", "sent", "logged in", "done"]
 class Granted:
     """What an attempt was granted on.
 
-    fingerprint and way: of the candidate, and how it is sent. look: the ledger then. failures: at most so many count.
+    fingerprint: the candidate's. way: how it is sent. look: the ledger at that time. failures: at most this many count.
     """
 
     candidate: Candidate
@@ -53,9 +53,9 @@ class Granted:
 
 
 class Attempt:
-    """One attempt that may be made. As a context, it ends with the block, and the block's exception says how.
+    """One attempt that was granted. As a context manager, it takes the block's exception for what the attempt came to.
 
-    number: its row's, once there is one.
+    number: its row's number, once there is a row.
     """
 
     def __init__(self, granted: Granted, recorder: "AttemptRecorder") -> None:
@@ -83,11 +83,11 @@ class Attempt:
         return self._granted.kind
 
     def credential(self) -> Credential:
-        """The credential, once the attempt is on the disk. To be had once: one attempt sends one credential.
+        """Put the attempt on the disk and return the credential. This can be called once: an attempt sends one.
 
         Raises:
-            JournalUnavailable: the attempt can't be written down, so there is no credential.
-            LoginFailed: there is no token to be had.
+            JournalUnavailable: the attempt can't be recorded, so there is no credential.
+            LoginFailed: the token endpoint gave no token.
         """
         if self._stage != "granted":
             raise RuntimeError("an attempt has one credential, once")
@@ -104,30 +104,30 @@ class Attempt:
         return credential
 
     def logged_in(self) -> None:
-        """The server said its tagged OK to the login. Half of a success."""
+        """Note the server's tagged OK to the login, which is half of a success."""
         if self._stage != "sent":
             raise RuntimeError("no credential was sent")
         self._stage = "logged in"
 
     def first_command_ok(self) -> None:
-        """The server said OK to the first mailbox command too: a success, and the count is 0 again.
+        """Note the server's OK to the first mailbox command: the attempt is a success, and the count is 0 again.
 
-        Where the journal can't be written at this moment, it is written before the next attempt.
+        If the journal can't be written now, the success is recorded before the next attempt.
         """
         if self._stage != "logged in":
             raise RuntimeError("the login has had no OK")
         self._stage = "done"
-        if self.number is None:  # can't be: a credential has a row
+        if self.number is None:  # can't happen: no credential without a row
             raise RuntimeError("an attempt without its row")
         self._recorder.came_to(self._granted, self.number, Result(SUCCEEDED, counts=False))
 
     @property
     def _in_flight(self) -> Kind:
-        """What an answer, or the lack of one, is about."""
+        """What the server's answer, or the lack of one, is about."""
         return "token" if self._password_was_taken else self._granted.kind
 
     def _fell(self, error: BaseException) -> None:
-        """The block raised: write down what that means."""
+        """Record what the block's exception means."""
         granted = self._granted
         if self.number is None:
             self._recorder.waited(granted, _failure_of(error, granted.kind))
@@ -135,13 +135,13 @@ class Attempt:
         found = _with_password_behind(_failure_of(error, self._in_flight), granted.candidate)
         counts = found.counts and found.kind == granted.kind
         if self._token_was_kept and found.cls is FailureClass.TOKEN_REJECTED:
-            counts = False  # a token kept from before: a fresh one is tried first
+            counts = False  # the token was from an earlier attempt: a fresh one is tried first
         after = found.retry_after.total_seconds() if found.retry_after is not None else None
         result = Result(found.cls, counts=counts, retry_after=after, said=found.said)
         self._recorder.came_to(granted, self.number, result)
 
     def _ended(self) -> None:
-        """The block ended by itself, but nobody called the attempt a success: then it isn't one."""
+        """Record an attempt whose block ended without an exception and without a success: that isn't one."""
         if self.number is not None:
             unclear = Result(FailureClass.AMBIGUOUS, counts=self._in_flight == "password")
             self._recorder.came_to(self._granted, self.number, unclear)
@@ -149,7 +149,10 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What an attempt came to. retry_after: seconds that the server asked us to wait. said: its words, reduced."""
+    """What an attempt came to.
+
+    retry_after: how long the server asked us to wait, in seconds. said: its words, reduced to a known vocabulary.
+    """
 
     outcome: str
     counts: bool
@@ -158,9 +161,9 @@ class Result:
 
 
 class AttemptRecorder:
-    """Writes down one process's attempts, one at a time, and remembers what has to outlast an attempt.
+    """Records one process's attempts, and remembers what must outlast a single attempt.
 
-    That is a result that couldn't be written when it was known, and whether the last token has run out.
+    That is a result that couldn't be written when it was known, and whether the last token has expired.
     """
 
     def __init__(self, ledger: WitnessedLedger, telling: Telling, random: random_module.Random) -> None:
@@ -171,11 +174,11 @@ class AttemptRecorder:
         self._token_is_over = False
 
     def token_expired(self) -> None:
-        """The server ended a session because its token had run out: the next attempt gets a fresh one."""
+        """Note that the server ended a session because its token had expired: the next attempt gets a fresh one."""
         self._token_is_over = True
 
     def wants_fresh_token(self, granted: Granted) -> bool:
-        """Whether a token that was kept from before won't do."""
+        """Whether a token from an earlier attempt must not be used."""
         return granted.standing.refresh or self._token_is_over
 
     def record_what_is_due(self) -> None:
@@ -189,11 +192,13 @@ class AttemptRecorder:
             self._unrecorded = None
 
     def begin(self, granted: Granted) -> int:
-        """Put the attempt on the disk: its row, then the witness. Only then may the credential leave. Returns its
-        number.
+        """Put the attempt on the disk, first its row, then the witness. Only then may the credential leave.
+
+        Returns:
+            The row's number.
 
         Raises:
-            JournalUnavailable: it isn't on the disk, or not both of it.
+            JournalUnavailable: one of the two isn't on the disk.
         """
         look, kind = granted.look, granted.kind
         number = self._ledger.begin(
@@ -209,17 +214,19 @@ class AttemptRecorder:
         return number
 
     def obtained(self) -> None:
-        """The credential is at hand: a fresh token, where one was wanted."""
+        """Note that the credential was obtained; if a fresh token was wanted, it is one."""
         self._token_is_over = False
 
     def password_taken(self, number: int) -> None:
-        """The token endpoint took the password. Whatever comes of the token, even the end of this process, the password
-        isn't to blame; the row says so before the token leaves."""
-        with suppress(JournalUnavailable):  # then the row counts until the attempt has ended
+        """Record that the token endpoint accepted the password, before the token leaves the process.
+
+        From here on the password isn't to blame, whatever comes of the token, and even if this process dies.
+        """
+        with suppress(JournalUnavailable):  # then the row counts until the attempt ends
             self._record(number, Result(FailureClass.LOST_AFTER_SENDING, counts=False))
 
     def waited(self, granted: Granted, found: LoginFailure) -> None:
-        """Nothing was sent. If the server asked for a pause, restarts and other replicas must keep to it too."""
+        """Record a pause that the server asked for before anything was sent: every replica must keep to it."""
         if found.retry_after is None or not found.transient:
             return
         with suppress(JournalUnavailable):
@@ -233,7 +240,7 @@ class AttemptRecorder:
             )
 
     def came_to(self, granted: Granted, number: int, result: Result) -> None:
-        """Write what an attempt came to, and tell of it."""
+        """Record what an attempt came to, and announce it."""
         self._finish(number, result)
         failures = granted.failures
         if granted.kind == "password" and result.outcome == SUCCEEDED:
@@ -245,7 +252,7 @@ class AttemptRecorder:
         self._tell(granted, result)
 
     def _finish(self, number: int, result: Result) -> None:
-        """Write the result; where that can't be done now, it is written before the next attempt."""
+        """Write the result. If that fails, keep it to be written before the next attempt."""
         try:
             self._record(number, result)
         except JournalUnavailable:
@@ -268,7 +275,7 @@ class AttemptRecorder:
 
 
 def _failure_of(error: BaseException, kind: Kind) -> LoginFailure:
-    """What an exception out of an attempt means for the count. What we don't know may have counted."""
+    """Return what an exception during an attempt means for the count. An unknown one may have counted."""
     if isinstance(error, LoginFailed):
         return error.failure
     if isinstance(error, Throttled):
@@ -285,7 +292,8 @@ def _failure_of(error: BaseException, kind: Kind) -> LoginFailure:
 
 
 def _with_password_behind(found: LoginFailure, candidate: Candidate) -> LoginFailure:
-    """A sign-in that is over needs no person where the account's password makes a new one: its token has run out."""
+    """Treat a sign-in that has ended as an expired token if the account's password can make a new sign-in: no person is
+    needed then."""
     if found.cls is FailureClass.SIGN_IN_AGAIN and candidate.kind == "token" and candidate.password is not None:
         return failure(FailureClass.TOKEN_EXPIRED, "token", said=found.said)
     return found

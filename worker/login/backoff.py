@@ -1,4 +1,4 @@
-"""How long to wait between attempts, and how many there may be."""
+"""How long to wait between login attempts, and how many are allowed."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -9,13 +9,15 @@ HOUR: Final = 3600.0
 
 @dataclass(frozen=True, slots=True)
 class Lockout:
-    """The account's lockout and how far we keep away from it. Times in seconds.
+    """When the server locks the account, and how far the worker stays away from that. Times are in seconds.
 
-    threshold: attempts before the server locks the account (NHSmail's policy text: twelve). reserve: of these, never
-    used by us, so left to the people who share the account. per_credential: attempts with one and the same credential.
-    waits: after the 1st, 2nd, … failure that counts; the last repeats. jitter: the largest random share that a wait is
-    lengthened by. token_attempts: rejected tokens before a halt. reconnect: waits after the 1st, 2nd, … passing
-    trouble.
+    threshold: failed attempts after which the server locks the account (twelve, by NHSmail's policy text).
+    reserve: how many of these the worker never uses, because people share the account.
+    per_credential: attempts with the same credential.
+    waits: after the 1st, 2nd, … failure that counts; the last one repeats.
+    jitter: a wait is lengthened by a random share, up to this.
+    token_attempts: rejected tokens before the login halts.
+    reconnect: waits after the 1st, 2nd, … transient failure in a row; the last one repeats.
     """
 
     threshold: int = 12
@@ -28,20 +30,20 @@ class Lockout:
 
     @property
     def budget(self) -> int:
-        """Attempts that may count between two successes."""
+        """How many counted failures the worker allows itself between two successes."""
         return max(0, self.threshold - self.reserve)
 
     @property
     def longest_wait(self) -> float:
-        """No wait after a failure that counts is longer than this."""
+        """The longest possible wait after a failure that counts."""
         return max(self.waits) * (1 + self.jitter)
 
     def wait_after(self, failures: int, share: float) -> float:
-        """The wait after so many failures (1 or more), lengthened by `share` (0 to 1) of the jitter."""
+        """Return the wait after this many counted failures (1 or more), with `share` (0 to 1) of the jitter added."""
         return _pick(self.waits, failures) * (1 + self.jitter * share)
 
     def pause_after(self, troubles: int, share: float) -> float:
-        """The wait after so many passing troubles in a row (1 or more), where the server named none."""
+        """Return the wait after this many transient failures in a row (1 or more), if the server asked for none."""
         return _pick(self.reconnect, troubles) * (1 + self.jitter * share)
 
 

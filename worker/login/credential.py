@@ -1,4 +1,4 @@
-"""Credentials: where they are read from, and what is handed to the session. Read before each attempt, never kept."""
+"""Credentials: where they come from, and what the session is given. They are read before each attempt, never kept."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,11 +10,11 @@ from worker.mailbox.sasl import Sasl, XOAuth2
 from worker.private_files import FileMode, NotAFile, TooLarge, TooOpen, UnfitSecret
 
 Auth = Literal["password", "oauth2-client", "oauth2-device", "oauth2-password"]
-"""The ways to log in, as `[account] auth` has them."""
+"""The ways to log in, as spelled in `[account] auth`."""
 
 
 class CredentialUnavailable(Exception):
-    """There is no credential to try: its file is missing, or readable by too many. Nothing was sent."""
+    """There is no credential to try: its file is missing, unusable, or open to others. Nothing was sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,14 +27,14 @@ class Password:
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """An OAuth access token, for one login. kept: from before, so that the server may know that it is over."""
+    """An OAuth access token, for one login. kept: it is from an earlier attempt, so it may be over by now."""
 
     user: str
     secret: str = field(repr=False)
     kept: bool = field(default=False, compare=False)
 
     def mechanism(self) -> Sasl:
-        """XOAUTH2 with this token, for one use."""
+        """Return XOAUTH2 with this token, to be used once."""
         return XOAuth2(self.user, self.secret)
 
 
@@ -42,24 +42,24 @@ Credential = Password | Token
 
 
 class Candidate(Protocol):
-    """What an attempt would send, before it is allowed to."""
+    """What an attempt would send, before the guard has allowed it."""
 
     @property
     def kind(self) -> Kind:
-        """Whether the account's password leaves the process, or a token alone."""
+        """Whether the account's password would leave the process, or only a token."""
 
     @property
     def identity(self) -> str:
-        """What makes it this credential and no other; it is fingerprinted, never stored."""
+        """What tells this credential from any other. Only its fingerprint is stored."""
 
     @property
     def password(self) -> str | None:
-        """The account's password behind it, which the policy is about; None: there is none."""
+        """The account's password behind it, to be checked against the policy; None if there is none."""
 
     def obtain(self, *, refresh: bool) -> Credential:
-        """The credential itself. May ask the token endpoint, so only within an attempt.
+        """Return the credential. This may ask the token endpoint, so call it only within an attempt.
 
-        refresh: don't use a token that was kept from before.
+        refresh: don't use a token from an earlier attempt.
 
         Raises:
             LoginFailed: the token endpoint refused, or didn't answer.
@@ -71,7 +71,7 @@ class CredentialSource(Protocol):
 
     @property
     def needs_restart(self) -> bool:
-        """Whether a change is only seen after a restart (the environment of a process doesn't change)."""
+        """Whether a changed credential is seen only after a restart, as when it comes from the environment."""
 
     @property
     def auth(self) -> Auth:
@@ -79,7 +79,7 @@ class CredentialSource(Protocol):
 
     @property
     def way(self) -> str:
-        """The way to log in with all settings that it goes by, none of them secret: another text is another way."""
+        """The way to log in and all its settings, none of them secret. If the text differs, it is another way."""
 
     def candidate(self) -> Candidate:
         """What an attempt would send now.
@@ -108,15 +108,15 @@ class PasswordCandidate:
         return self.secret
 
     def obtain(self, *, refresh: bool) -> Credential:  # noqa: ARG002 -- a password has nothing to refresh
-        """The password, for the session."""
+        """Return the password for the session."""
         return Password(self.user, self.secret)
 
 
 class PasswordSource:
-    """The password from a file, or from the environment by way of the settings."""
+    """The password, read from a file or given by the settings."""
 
     def __init__(self, user: str, *, file: Path | None, value: str | None, mode: FileMode = "private") -> None:
-        """One of file and value. mode: who may read the file."""
+        """Take either file or value. mode: who may read the file."""
         if (file is None) == (value is None):
             raise ValueError("a password comes from a file or from the environment, one of them")
         self._user = user
@@ -126,39 +126,39 @@ class PasswordSource:
 
     @property
     def needs_restart(self) -> bool:
-        """A password from the environment is that of the process's start."""
+        """A password from the environment can't change while the process runs."""
         return self._file is None
 
     @property
     def auth(self) -> Auth:
-        """The password goes to the mail server."""
+        """The password is sent to the mail server."""
         return "password"
 
     @property
     def way(self) -> str:
-        """Nothing else belongs to it."""
+        """No other setting matters."""
         return self.auth
 
     def read(self) -> str:
-        """The password as it is now.
+        """Read the password as it is now.
 
         Raises:
-            CredentialUnavailable: the file can't be read, or may be read by too many.
+            CredentialUnavailable: the file can't be read, or is open to others.
         """
         if self._file is not None:
             return read_secret(self._file, self._mode)
         return self._value or ""
 
     def candidate(self) -> Candidate:
-        """The password as it is now."""
+        """Return the password as it is now."""
         return PasswordCandidate(self._user, self.read())
 
 
 def read_secret(path: Path, mode: FileMode) -> str:
-    """A secret from a file, for a login.
+    """Read a secret that a login needs.
 
     Raises:
-        CredentialUnavailable: with what is wrong and what to do; never with the content.
+        CredentialUnavailable: says what is wrong and what to do, and never quotes the content.
     """
     try:
         return private_files.read_secret(path, mode)

@@ -1,18 +1,18 @@
-"""The login guard: the one door through which a credential leaves the process.
+"""The login guard: the only way for a credential to leave the process.
 
-The budget is the account's, not the password's, and is counted in the journal: a restart, a crash loop, a second
-replica or a lost answer refills nothing. A credential is only handed out by `Attempt.credential()`, which returns after
-the attempt's row and its witness are on the disk.
+The budget belongs to the account, not to a password, and is counted in the journal, so no restart, crash loop, second
+replica or lost answer refills it. Only `Attempt.credential()` hands out a credential, and it returns only after the
+attempt's row and its witness are on the disk.
 
-    with guard.attempt() as attempt:            # raises NoAttempt and its kin: nothing was sent
-        session.connect()                       # fails here: nothing is spent
-        session.login(attempt.credential())     # the row is on the disk before this returns
+    with guard.attempt() as attempt:            # raises NoAttempt or a subclass: nothing was sent
+        session.connect()                       # a failure here spends nothing
+        session.login(attempt.credential())     # the row is on the disk before the credential is handed out
         attempt.logged_in()
         session.first_command()
         attempt.first_command_ok()              # the count is 0 again
 
-The guard decides whether an attempt may be made. `history` reads and writes the count, `attempt` writes down what an
-attempt came to, `telling` tells of it.
+The guard decides whether an attempt may be made. `history` reads and writes the count, `attempt` records what an
+attempt came to, and `telling` announces it.
 """
 
 import random as random_module
@@ -35,9 +35,9 @@ from worker.login.witness import Witness
 
 
 class Guard:
-    """Lets attempts through, one at a time, as long as the account can't be locked by them.
+    """Allows one attempt at a time, as long as attempts can't lock the account.
 
-    actor: the replica, or the operating-system user of a command. cost: scrypt's n, smaller in tests only.
+    actor: the replica, or the operating-system user of a command. cost: scrypt's n, reduced in tests.
     """
 
     def __init__(
@@ -68,26 +68,27 @@ class Guard:
 
     @contextmanager
     def attempt(self, *, keep_last: bool = False) -> Iterator[Attempt]:
-        """One attempt, under the attempt mutex, for as long as the block lasts. Whatever the block raises goes on.
+        """Make one attempt in this block, under the attempt mutex. What the block raises is passed on.
 
-        keep_last: refuse the last attempt of the budget or of the credential, for commands beside the worker.
+        keep_last: refuse the last attempt of the budget or of the credential; for commands beside the worker.
 
         Raises:
-            Cooling, Halted, CredentialRefused, LastAttempt: not now; with what to tell a person.
+            Cooling, Halted, CredentialRefused, LastAttempt: no attempt now; with what to tell a person.
             CredentialUnavailable: there is no credential to send.
-            AttemptInProgress: another process is at it.
-            JournalUnavailable: no durable count, no login.
+            AttemptInProgress: another process is making an attempt.
+            JournalUnavailable: there is no durable count, so no login.
         """
         with self._mutex.hold(), Attempt(self._grant(keep_last=keep_last), self._recorder) as attempt:
             yield attempt
 
     def token_expired(self) -> None:
-        """The server ended a session because its token had run out: the next attempt gets a fresh one."""
+        """Note that the server ended a session because its token had expired: the next attempt gets a fresh one."""
         self._recorder.token_expired()
 
     def keep_watch(self) -> None:
-        """Let this host's witness know of every host's attempts, so that any of them finds out a journal which is
-        restored later. To be called every few seconds; it costs one read while nothing has happened.
+        """Tell this host's witness of every host's attempts, so that any host notices if the journal is restored later.
+
+        Call it every few seconds. It costs one read while nothing has happened.
 
         Raises:
             JournalUnavailable
@@ -98,21 +99,23 @@ class Guard:
             self._witnessed.catch_up()
 
     def status(self) -> LoginStatus:
-        """Where the login stands, from the journal alone."""
+        """Return where the login stands, from the journal alone."""
         rules = self._rules
         return login_status(
             self._ledger, rules.lockout, max_age=rules.max_age, changed=rules.changed, now=self._clock()
         )
 
     def advice(self) -> str:
-        """What to tell a person about where the login stands."""
+        """Return what to tell a person about where the login stands."""
         found = self.status()
         if found.detail is not None and found.standing.reason == POLICY:
             return self._telling.refusal([found.detail])
         return self._telling.advice(found.standing)
 
     def foresee(self) -> Standing | None:
-        """How it stands for what a command beside the worker would send; None: it would be refused. Leaves no trace.
+        """Return the standing of what a command beside the worker would send; None: it would be refused.
+
+        Writes nothing.
 
         Raises:
             CredentialUnavailable, JournalUnavailable
@@ -131,11 +134,11 @@ class Guard:
         return standing if ready else None
 
     def reset(self, reason: str, *, actor: str, again: bool = False) -> None:
-        """Forget all failures: a person says that the account is unlocked.
+        """Forget all failures, because a person says that the account is unlocked.
 
         Raises:
-            ReasonMissing: the reason says nothing.
-            ResetNeedsAgain: the last reset has had no success since, and `again` wasn't given.
+            ReasonMissing: the reason is blank.
+            ResetNeedsAgain: the last reset has had no success since, and `again` isn't set.
         """
         if not reason.strip():
             raise ReasonMissing
@@ -147,7 +150,7 @@ class Guard:
         self._telling.reset(actor=actor, reason=reason, again=again, failures=forgotten)
 
     def check_age(self) -> None:
-        """Warn of the password's end where a warning is due: `password.expiring`, each stage once."""
+        """Warn that the password will expire, if a warning is due: `password.expiring`, once for each stage."""
         rules, now, history = self._rules, self._clock(), self._ledger.history()
         age = password_age(history, self._ledger.credentials(), max_age=rules.max_age, changed=rules.changed, now=now)
         stage = None if age is None else warning_stage(age, rules.warn, now)
@@ -176,7 +179,7 @@ class Guard:
         return Granted(candidate, fingerprint, way, standing, look, self._witnessed.at_most(look.history))
 
     def _known(self, candidate: Candidate, failures: int) -> str:
-        """The candidate's fingerprint, once it has been checked against the policy. failures: those that count now.
+        """Check the candidate against the policy and return its fingerprint. failures: those that count now.
 
         Raises:
             CredentialRefused
@@ -197,7 +200,7 @@ class Guard:
         return sends
 
     def _faults(self, password: str, known: str) -> list[str]:
-        """Why a password can't be right by the policy. known: its fingerprint."""
+        """Return which rules of the policy a password breaks. known: its fingerprint."""
         faults = self._rules.policy.faults(password, self._rules.account)
         accepted = [one.fingerprint for one in self._ledger.credentials() if one.accepted is not None]
         if self._rules.policy.complexity and is_previous(known, accepted):
@@ -206,5 +209,5 @@ class Guard:
 
 
 def _is_last(standing: Standing) -> bool:
-    """Whether only one attempt is left of several. Where the settings give but one, and nothing has failed, none is."""
+    """Whether only one attempt is left. If the settings allow just one, it isn't the last before something fails."""
     return standing.remaining_for_credential <= 1 and (standing.failures > 0 or standing.reason is not None)

@@ -41,7 +41,7 @@ class Rules:
 class Look:
     """The ledger at one moment, and what the witness said then.
 
-    epoch: the journal's name, or the one that its first row will give it.
+    epoch: the journal's name, or the name that its first row will give it.
     """
 
     history: History
@@ -50,7 +50,7 @@ class Look:
 
     @property
     def floor(self) -> int:
-        """The highest number that the witness knows: the next row's must be higher, also in a restored journal."""
+        """The highest row number that the witness knows. The next row's must be higher, even in a restored journal."""
         return self.seen.number if isinstance(self.seen, Testimony) else 0
 
     @property
@@ -60,9 +60,9 @@ class Look:
 
 
 class WitnessedLedger:
-    """The ledger and its witness as one. Whatever writes runs under the attempt mutex.
+    """The ledger and its witness as one. Call the methods that write only under the attempt mutex.
 
-    actor: who the rows are by, unless a method is told otherwise.
+    actor: who is recorded in the rows, unless a method is given another.
     """
 
     def __init__(
@@ -84,16 +84,16 @@ class WitnessedLedger:
     # -- reading -------------------------------------------------------------------------------------------------------
 
     def compare(self, history: History) -> Look:
-        """Put what the witness says beside a reading of the ledger. Writes nothing."""
+        """Add what the witness says to what was read from the ledger. Writes nothing."""
         seen = self._testimony()
         return Look(history, seen, history.epoch or _epoch(seen))
 
     def doubt(self, look: Look) -> str | None:
-        """Why the ledger may have forgotten attempts; None: it hasn't, or what it forgot can't matter."""
+        """Return why the ledger may have lost attempts; None if it hasn't, or if what it lost can't matter."""
         return doubt(look.history, look.seen, shared=self._ledger.shared)
 
     def read(self) -> Look:
-        """Read the ledger and check it. A doubt is written as a row, so that every replica halts on it."""
+        """Read the ledger and check it against the witness. A doubt becomes a row, so every replica halts on it."""
         look, now = self.compare(self._ledger.history()), self._clock()
         why = self.doubt(look)
         if why is not None:
@@ -116,16 +116,16 @@ class WitnessedLedger:
         return look
 
     def at_most(self, history: History) -> int:
-        """How many failures may count: as many as the ledger has, or the whole budget where it may have forgotten."""
+        """Return how many failures may count: those in the ledger, or the whole budget if the ledger is in doubt."""
         in_doubt = any(record.kind == DOUBT for record in history.records)
         return max(1, self._lockout.budget) if in_doubt else _failures(history)
 
     def standing(self, history: History, kind: Kind, fingerprint: str, way: str) -> Standing:
-        """Where the login stands for one credential, by a reading of the ledger."""
+        """Return where the login stands for one credential, by what was read from the ledger."""
         return stand(history, self._lockout, kind=kind, credential=fingerprint, now=self._clock(), way=way)
 
     def standing_now(self, kind: Kind, fingerprint: str, way: str) -> Standing:
-        """The same by the ledger as it is now.
+        """Read the ledger anew, and return where the login stands for one credential.
 
         Raises:
             JournalUnavailable
@@ -135,10 +135,10 @@ class WitnessedLedger:
     # -- writing -------------------------------------------------------------------------------------------------------
 
     def begin(self, look: Look, *, kind: Kind, credential: str, jitter: float, note: str) -> int:
-        """Write an attempt's row. Returns its number.
+        """Write an attempt's row and return its number.
 
         Raises:
-            JournalUnavailable: there may be no row.
+            JournalUnavailable: the row may not be on the disk.
         """
         self._ensure_witness(look)
         return self._ledger.begin(
@@ -157,7 +157,7 @@ class WitnessedLedger:
         """Write what an attempt came to.
 
         Raises:
-            JournalUnavailable: it may not be written.
+            JournalUnavailable: the result may not be on the disk.
         """
         self._ledger.finish(
             number, outcome=outcome, counts=counts, at=self._clock(), retry_after=retry_after, said=said
@@ -175,10 +175,10 @@ class WitnessedLedger:
         said: str | None = None,
         note: str | None = None,
     ) -> int:
-        """Write a row that is no attempt. Returns its number.
+        """Write a row that isn't an attempt, and return its number.
 
         Raises:
-            JournalUnavailable: there may be no row.
+            JournalUnavailable: the row may not be on the disk.
         """
         self._ensure_witness(look)
         return self._ledger.append(
@@ -196,11 +196,13 @@ class WitnessedLedger:
         )
 
     def reset(self, history: History, *, actor: str, reason: str) -> int:
-        """Write that a person has had the account unlocked: no failure before this row counts any more. Returns how
-        many did.
+        """Record that the account was unlocked, as a person says: earlier failures no longer count.
+
+        Returns:
+            How many of them did count.
 
         Raises:
-            JournalUnavailable: there may be no row.
+            JournalUnavailable: the row may not be on the disk.
         """
         look = self.compare(history)
         number = self.append(look, kind=RESET, actor=actor, outcome=_about(history), note=reason)
@@ -208,7 +210,7 @@ class WitnessedLedger:
         return look.failures
 
     def attest(self, testimony: Testimony) -> None:
-        """Let the witness know of a row, on the disk when this returns.
+        """Tell the witness of a row. It is on the disk when this returns.
 
         Raises:
             JournalUnavailable
@@ -216,8 +218,7 @@ class WitnessedLedger:
         self._witness.write(testimony)
 
     def attest_end(self, after: Testimony) -> None:
-        """Let the witness know how its latest attempt ended. If it can't be told, it errs on the safe side: it goes on
-        saying more failures than there are."""
+        """Tell the witness how its latest attempt ended. If that fails, it keeps the larger count, which is safe."""
         with suppress(JournalUnavailable):
             seen = self._testimony()
             if isinstance(seen, Testimony) and (seen.epoch, seen.number) == (after.epoch, after.number):
@@ -226,7 +227,7 @@ class WitnessedLedger:
     # -- other hosts' attempts -----------------------------------------------------------------------------------------
 
     def is_up_to_date(self) -> bool:
-        """Whether this host's witness knows of every attempt so far, as it always does where there is one host.
+        """Whether this host's witness knows of every attempt so far. With a single host it always does.
 
         Raises:
             JournalUnavailable
@@ -238,7 +239,7 @@ class WitnessedLedger:
         return head == self._watched and is_known
 
     def catch_up(self) -> None:
-        """Let this host's witness know of every host's attempts.
+        """Tell this host's witness of every host's attempts.
 
         Raises:
             JournalUnavailable
@@ -256,7 +257,7 @@ class WitnessedLedger:
             return untrusted
 
     def _ensure_witness(self, look: Look) -> None:
-        """Make the witness before the first row, so that a row without a witness always means that it was lost."""
+        """Create the witness before the first row, so that a row without a witness always means that it was lost."""
         if look.seen is None:
             self._witness.begin(look.epoch)
 
@@ -266,11 +267,11 @@ def _failures(history: History) -> int:
 
 
 def _about(history: History) -> Kind:
-    """What a reset is about: the password, unless it forgets nothing of one, and none would be sent."""
+    """Return what a reset is about: the password, unless no password row is forgotten and none would be sent."""
     forgets = any(record.kind in {"password", DOUBT} for record in history.records)
     return "password" if forgets else kind_of(history.current)
 
 
 def _epoch(seen: Testimony | Untrusted | None) -> str:
-    """A name for a journal that has none: the witness's, where nothing speaks against it."""
+    """Return a name for a journal that has none: the one in the witness, or else a new one."""
     return seen.epoch if isinstance(seen, Testimony) else uuid.uuid4().hex

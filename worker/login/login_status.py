@@ -1,4 +1,4 @@
-"""What `status` says of the login and the password, from the journal alone."""
+"""The state of the login and the age of the password, from the journal alone."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -10,12 +10,12 @@ from worker.login.standing import Standing, State, stand
 from worker.mailbox.login_failures import Kind
 
 POLICY = "policy"
-"""The reason when the password breaks the policy."""
+"""The reason for a halt when the password breaks the policy."""
 
 
 @dataclass(frozen=True, slots=True)
 class LoginStatus:
-    """The login and the password, as the guard sees them. detail: the policy's rules that the password breaks."""
+    """The login and the password, as the guard sees them. detail: which policy rules the password breaks."""
 
     standing: Standing
     rules: Lockout
@@ -26,9 +26,10 @@ class LoginStatus:
 def login_status(
     ledger: AttemptLedger, rules: Lockout, *, max_age: float, changed: float | None, now: float
 ) -> LoginStatus:
-    """Where the login stands for the credential that was read last.
+    """Work out where the login stands for the credential that was read last.
 
-    max_age: seconds that a password lasts. changed: when it was last changed, by the settings; None: when first seen.
+    max_age: how long a password lasts, in seconds. changed: when the settings say that it was last changed; None: count
+    from when it was first seen.
 
     Raises:
         JournalUnavailable
@@ -45,7 +46,7 @@ def login_status(
 def password_age(
     history: History, known: Sequence[KnownCredential], *, max_age: float, changed: float | None, now: float
 ) -> Age | None:
-    """The age of the password that was read last; None while there is none."""
+    """Return the age of the password that was read last; None if there is none."""
     if changed is not None and (history.current is None or history.password is not None):
         return age_of(changed, max_age, now)
     seen = next((one.first_seen_at for one in known if one.fingerprint == history.password), None)
@@ -53,5 +54,5 @@ def password_age(
 
 
 def kind_of(fingerprint: str | None) -> Kind:
-    """What a fingerprint is of; without one, a password."""
+    """Return what a fingerprint was made from. Without a fingerprint, assume a password."""
     return "token" if fingerprint is not None and fingerprint.startswith("token:") else "password"

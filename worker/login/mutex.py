@@ -1,8 +1,8 @@
-"""The attempt mutex: under it, one process on the journal makes its one attempt.
+"""The attempt mutex: of all processes that share a journal, only its holder may make a login attempt.
 
-A lock on a file in the state folder with SQLite, on one host; a lock of the database between hosts. Both are gone the
-moment that their holder is dead. The ledger checks again that nobody came in between, so that a lock which a strange
-file system doesn't honour costs an attempt that isn't made, not one too many.
+With SQLite, and so on one host, it is a lock on a file in the state folder; between hosts, a lock in the database. Both
+are released when their holder dies. The ledger checks again that no other attempt came in between, so on a file system
+that doesn't honour locks an attempt is refused rather than made once too often.
 """
 
 import fcntl
@@ -24,13 +24,13 @@ _STEP: Final = 0.05
 
 
 class AttemptInProgress(Exception):
-    """Another process has been making its attempt for longer than we wait."""
+    """Another process held the mutex for longer than we waited."""
 
 
 class AttemptMutex:
-    """Taken for one attempt at a time, over all processes on the journal.
+    """Held for one attempt at a time, by one of all processes on the journal.
 
-    patience: seconds to wait for another process's attempt. sleep and monotonic: for tests.
+    patience: how long to wait for another process's attempt, in seconds. sleep and monotonic are replaced in tests.
     """
 
     def __init__(
@@ -50,11 +50,11 @@ class AttemptMutex:
 
     @contextmanager
     def hold(self, *, wait: bool = True) -> Iterator[None]:
-        """Hold the mutex for the block. wait: as long as our patience lasts; else not at all.
+        """Hold the mutex for the block. wait: wait for it up to `patience`; otherwise not at all.
 
         Raises:
-            AttemptInProgress: another process has it.
-            JournalUnavailable: it can't be had from the state folder or the database.
+            AttemptInProgress: another process holds it.
+            JournalUnavailable: the state folder or the database can't provide it.
         """
         with ExitStack() as stack:
             take = self._file_lock(stack) if self._database.is_sqlite else self._database_lock(stack)
@@ -84,12 +84,12 @@ class AttemptMutex:
         return take
 
     def _database_lock(self, stack: ExitStack) -> Callable[[], bool]:
-        # The lock lives as long as this transaction, and so no longer than our connection.
+        # The lock belongs to this transaction, so it can't outlive our connection.
         session = self._database.read()
         connection = session.__enter__()
 
         def give_back() -> None:
-            with suppress(JournalUnavailable):  # the connection is gone, and the lock with it
+            with suppress(JournalUnavailable):  # the connection is lost, and the lock with it
                 session.__exit__(None, None, None)
 
         stack.callback(give_back)

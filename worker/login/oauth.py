@@ -1,7 +1,7 @@
-"""OAuth 2.0 for IMAP: the three flows, as a source of tokens.
+"""OAuth 2.0 for IMAP: where tokens come from, in each of the three flows.
 
-The guard stands in front: the token endpoint is only asked within an attempt, whose row is on the disk. Where a flow
-sends the account's password to the token endpoint (`oauth2-password`), that is an attempt at the password like any
+The token endpoint is asked only within an attempt that the guard has granted and whose row is on the disk. Where a flow
+sends the account's password to the token endpoint (`oauth2-password`), that is an attempt with the password like any
 other.
 """
 
@@ -24,18 +24,18 @@ Flow = Literal["oauth2-client", "oauth2-device", "oauth2-password"]
 APPLICATION_SCOPES: Final = ("https://outlook.office365.com/.default",)
 DELEGATED_SCOPES: Final = ("https://outlook.office.com/IMAP.AccessAsUser.All",)
 _WITH_REFRESH: Final = ("openid", "profile", "offline_access")
-"""Asked for besides a delegated scope, for a refresh token and to know whose it is; msal adds them in other flows."""
+"""Requested with a delegated scope, to get a refresh token and to learn whose it is. msal adds them in other flows."""
 _NOT_MADE: Final = {
     **dict.fromkeys(("authorization_declined", "access_denied"), DECLINED),
     **dict.fromkeys(("expired_token", "authorization_pending", "slow_down"), RAN_OUT),
 }
-"""How a device sign-in ends without one, by the endpoint's last word (RFC 8628)."""
+"""Why a device sign-in failed, by the endpoint's last error (RFC 8628)."""
 
 
 class OAuthSource:
-    """Tokens for one account, by one flow.
+    """The source of tokens for one account, by one flow.
 
-    password: where `oauth2-password` finds the account's password. state_dir: where the token cache lies.
+    password: where `oauth2-password` gets the account's password. state_dir: the folder of the token cache.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class OAuthSource:
 
     @property
     def needs_restart(self) -> bool:
-        """Whether a changed secret is only seen after a restart."""
+        """Whether a changed secret is seen only after a restart."""
         if self._password is not None:
             return self._password.needs_restart
         return self._config.client_secret is not None
@@ -66,7 +66,7 @@ class OAuthSource:
 
     @property
     def way(self) -> str:
-        """The flow, where it asks, and as which application for what."""
+        """The flow, the authority, the application and the scopes."""
         config = self._config
         where = config.authority.rstrip("/")
         return " ".join((self._flow, where, config.tenant, config.client_id, *self._tokens.scopes))
@@ -93,19 +93,20 @@ class OAuthSource:
         return _SignedIn(self._tokens, kept, identity=kept.name, password=None)
 
     def authorise(self, tell: Callable[[str], None]) -> None:
-        """Device sign-in: a person signs in with a browser, anywhere; the tokens are kept.
+        """Sign in by device code: a person signs in with a browser on any device, and the tokens are kept.
 
-        tell: is given the address and the code for the person. Takes until they are done, or the code runs out.
+        tell: called with the text for the person, which has the address and the code. This returns when they have
+        signed in.
 
         Raises:
-            LoginFailed: the sign-in was refused or ran out.
-            CredentialUnavailable: somebody signed in who isn't the account, or the tokens can't be kept.
+            LoginFailed: the sign-in was refused, or the code ran out.
+            CredentialUnavailable: somebody else signed in, or the tokens can't be kept.
         """
         self._tokens.by_device(tell)
 
 
 class _Tokens:
-    """Gets tokens, each flow in its way. Keeps a sign-in's in the cache, an application's in memory."""
+    """Gets tokens by any of the flows. A sign-in's tokens are kept in the cache, an application's in memory."""
 
     def __init__(self, user: str, config: OAuthConfig, scopes: list[str], cache: TokenCache) -> None:
         self.scopes = scopes
@@ -115,7 +116,7 @@ class _Tokens:
         self._application_tokens: Any = None
 
     def by_secret(self, secret: Any, *, refresh: bool) -> Token:
-        """Client credentials. The token is kept in memory only: a new one costs nothing."""
+        """Get the application's token (client credentials). It is kept in memory only: a new one costs nothing."""
         if self._application_tokens is None:
             self._application_tokens = import_msal().SerializableTokenCache()
         with Conversation(self._config, "token", self._application_tokens, secret) as asked:
@@ -128,7 +129,7 @@ class _Tokens:
             return self._token(answer)
 
     def silently(self, kept: SignIn, *, refresh: bool, has_password: bool) -> Token:
-        """With what was kept of a sign-in: its access token, or a new one for its refresh token."""
+        """Get a token from a kept sign-in: its access token, or a new one for its refresh token."""
         tokens = import_msal().SerializableTokenCache()
         with suppress(ValueError):
             tokens.deserialize(kept.tokens)
@@ -136,17 +137,17 @@ class _Tokens:
             token = self._renewed(tokens, refresh=refresh)
         except LoginFailed as failed:
             if failed.failure.cls is FailureClass.SIGN_IN_AGAIN and has_password:
-                self._cache.forget()  # the password makes a new one, as an attempt of its own
+                self._cache.forget()  # the password makes a new sign-in, as an attempt of its own
             raise
         if tokens.has_state_changed:
             self._cache.save(tokens.serialize(), name=kept.name)
         return token
 
     def by_password(self, password: str) -> Token:
-        """The account's password against the token endpoint: an attempt at the password."""
+        """Send the account's password to the token endpoint: an attempt with the password."""
         tokens = import_msal().SerializableTokenCache()
         with Conversation(self._config, "password", tokens) as asked:
-            # Not by msal's own wrapper: for a federated domain that would send the password to another server.
+            # msal's own wrapper would send the password of a federated domain to another server.
             answer = asked.application.client.obtain_token_by_username_password(
                 self._user, password, scope=[*self.scopes, *_WITH_REFRESH]
             )
@@ -155,7 +156,7 @@ class _Tokens:
         return token
 
     def by_device(self, tell: Callable[[str], None]) -> None:
-        """A person's sign-in with a browser. See `OAuthSource.authorise`."""
+        """Let a person sign in with a browser. See `OAuthSource.authorise`."""
         tokens = import_msal().SerializableTokenCache()
         with Conversation(self._config, "token", tokens) as asked:
             begun = asked.application.initiate_device_flow(scopes=self.scopes)
@@ -178,7 +179,7 @@ class _Tokens:
         with Conversation(self._config, "token", tokens) as asked:
             accounts = asked.application.get_accounts()
             answer = self._from_account(asked, accounts[0], refresh=refresh) if accounts else None
-            if answer is None:  # neither an access token nor a refresh token
+            if answer is None:  # there is neither an access token nor a refresh token
                 raise LoginFailed(failure(FailureClass.SIGN_IN_AGAIN, "token"))
             return self._token(answer)
 
@@ -198,18 +199,18 @@ class _Tokens:
         return Token(self._user, str(answer["access_token"]), kept=_is_kept(answer))
 
     def _nearly_over(self, answer: Mapping[str, Any]) -> bool:
-        """Whether a kept token ends sooner than we like to start a session on. A new one is what it is."""
+        """Whether a kept token expires too soon to start a session with. A new token is used whatever its lifetime."""
         return _is_kept(answer) and float(answer["expires_in"]) < self._config.refresh_ahead
 
 
 def _is_kept(answer: Mapping[str, Any]) -> bool:
-    """Whether msal had the token already."""
+    """Whether msal had the token in its cache."""
     return answer.get("token_source") == "cache"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class _Application:
-    """The application's own token, for its secret."""
+    """The application's own token, in exchange for its secret."""
 
     tokens: _Tokens
     secret: Any
@@ -224,7 +225,7 @@ class _Application:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class _SignedIn:
-    """A token of a sign-in that was kept. password: the account's, where that makes a new sign-in."""
+    """A token from a kept sign-in. password: the account's, if it can make a new sign-in."""
 
     tokens: _Tokens
     kept: SignIn
@@ -239,7 +240,7 @@ class _SignedIn:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class _ByPassword:
-    """A new sign-in by the account's password."""
+    """A token from a new sign-in with the account's password."""
 
     tokens: _Tokens
     password: str

@@ -1,8 +1,8 @@
-"""The password policy: a password that breaks it can't be right, so it is reported and not sent.
+"""The password policy. A password that breaks it can't be right, so it is reported instead of sent.
 
-NHSmail's policy text, 'Password policy'; `a standard active directory complex password policy`. Where text and practice
-leave room, the rule is the wider one: refusing a right password would stop the mail, sending a wrong one spends a
-single attempt.
+The source is NHSmail's policy text, 'Password policy': `a standard active directory complex password policy`. Where the
+text leaves room, the rules here are the more lenient: refusing a right password would stop the mail, while sending a
+wrong one spends a single attempt.
 """
 
 from collections.abc import Sequence
@@ -10,21 +10,21 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 PREVIOUS: Final = 4
-"""How many former passwords may not come back."""
+"""How many former passwords may not be used again."""
 _KINDS: Final = 3
 _SHORTEST_NAME: Final = 3
-"""Active Directory doesn't look for names of one or two characters."""
+"""Active Directory ignores user names of one or two characters."""
 
 
 @dataclass(frozen=True, slots=True)
 class PasswordPolicy:
-    """A set of rules. complexity: the rules besides the length."""
+    """A set of rules. complexity: whether the rules other than the length apply."""
 
     length: int
     complexity: bool
 
     def faults(self, password: str, address: str) -> list[str]:
-        """What is wrong with a password, in words that say nothing else about it; empty: it may be right.
+        """Return which rules a password breaks, in words that reveal nothing else about it. Empty: it may be right.
 
         address: the account's full address, which is its user name.
         """
@@ -45,7 +45,7 @@ class PasswordPolicy:
 
 
 def policy_named(name: Literal["nhsmail", "application-account", "off"]) -> PasswordPolicy:
-    """One of the named sets: `nhsmail` is the policy text's, `application-account` asks for 20 characters."""
+    """Return a named set: `nhsmail` follows the policy text, `application-account` asks for 20 characters."""
     return _POLICIES[name]
 
 
@@ -57,9 +57,9 @@ _POLICIES: Final = {
 
 
 def is_previous(fingerprint: str, accepted: Sequence[str]) -> bool:
-    """Whether a password is one of the four before the last accepted one.
+    """Whether a password is one of the four before the one that was accepted last.
 
-    accepted: fingerprints that the server has accepted, the last one first. The last accepted is never 'previous'.
+    accepted: the fingerprints of passwords that the server has accepted, newest first. The newest is never 'previous'.
     """
     return fingerprint in accepted[1 : PREVIOUS + 1] and fingerprint != accepted[0]
 
@@ -89,7 +89,7 @@ _DAILY_FROM: Final = 7
 
 @dataclass(frozen=True, slots=True)
 class Age:
-    """How old the password is. Times in epoch seconds; days_left: whole days, negative once it is past."""
+    """How old the password is. Times are in epoch seconds. days_left: whole days, negative after the end."""
 
     changed_at: float
     expires_at: float
@@ -97,15 +97,15 @@ class Age:
 
 
 def age_of(changed_at: float, max_age: float, now: float) -> Age:
-    """The age of a password that was changed at a time and lasts `max_age` seconds."""
+    """Return the age of a password that was changed at `changed_at` and lasts `max_age` seconds."""
     expires_at = changed_at + max_age
     return Age(changed_at, expires_at, int((expires_at - now) // DAY))
 
 
 def warning_stage(age: Age, warn: float, now: float) -> str | None:
-    """Which warning is due: one when the warnings begin (`warn` seconds before), one for each day of the last week.
+    """Return the name of the warning that is due, so that each is given once; None if none is due.
 
-    A stage is named, so that each is given once; None: none is due.
+    The first is due `warn` seconds before the password ends, then one on each day of the last week.
     """
     left = age.expires_at - now
     if left > warn:

@@ -1,10 +1,10 @@
-"""The guard's ways of saying no. Nothing was sent, nothing is spent; each says why, and what to do."""
+"""The guard's refusals. Nothing was sent and nothing spent; each says why, and what to do."""
 
 from worker.login.standing import Standing
 
 
 class NoAttempt(Exception):
-    """No login attempt may be made now. `advice`: what happened, what it means and what to do, for a person."""
+    """No login attempt may be made now. `advice` tells a person what happened, what it means and what to do."""
 
     def __init__(self, advice: str) -> None:
         super().__init__(advice)
@@ -12,7 +12,7 @@ class NoAttempt(Exception):
 
 
 class Cooling(NoAttempt):
-    """Not before `until` (epoch s)."""
+    """No attempt before `until` (epoch seconds)."""
 
     def __init__(self, advice: str, standing: Standing) -> None:
         super().__init__(advice)
@@ -21,7 +21,7 @@ class Cooling(NoAttempt):
 
 
 class Halted(NoAttempt):
-    """Not until a person, or another credential, changes things. `reason`: as in `Standing`."""
+    """No attempt until a person or a new credential changes things. `reason` is as in `Standing`."""
 
     def __init__(self, advice: str, standing: Standing) -> None:
         super().__init__(advice)
@@ -29,7 +29,7 @@ class Halted(NoAttempt):
 
 
 class CredentialRefused(NoAttempt):
-    """The password breaks the policy, so it can't be right. `faults`: which rules."""
+    """The password breaks the policy, so it can't be right. `faults`: the rules that it breaks."""
 
     def __init__(self, advice: str, faults: list[str]) -> None:
         super().__init__(advice)
@@ -37,11 +37,11 @@ class CredentialRefused(NoAttempt):
 
 
 class LastAttempt(NoAttempt):
-    """A command that asked for it isn't given the last attempt of the budget: that one is the worker's."""
+    """A command isn't given the last attempt of the budget, which is kept for the worker."""
 
 
 class ReasonMissing(Exception):
-    """A reset without a reason that says anything: the audit trail asks why."""
+    """A reset was asked for without a reason, which the audit trail must have."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -51,4 +51,4 @@ class ReasonMissing(Exception):
 
 
 class ResetNeedsAgain(NoAttempt):
-    """The last reset has had no success since: another one must be meant."""
+    """The last reset has had no success since, so a second one must be asked for explicitly."""

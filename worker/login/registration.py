@@ -10,7 +10,10 @@ from worker.private_files import FileMode
 
 @dataclass(frozen=True, slots=True)
 class OAuthConfig:
-    """The application's registration. Times in seconds. Of the secrets, one: a value, its file, or a certificate's."""
+    """The application's registration. Times are in seconds.
+
+    One of client_secret, client_secret_file and certificate_file is set, for the flow that needs it.
+    """
 
     tenant: str
     client_id: str
@@ -25,10 +28,10 @@ class OAuthConfig:
     ca_file: Path | None = None
 
     def secret(self) -> tuple[Any, str]:
-        """The application's secret as msal wants it, and what tells it from another.
+        """Return the application's secret in msal's form, and the text that tells it from any other.
 
         Raises:
-            CredentialUnavailable: there is none, or it can't be used.
+            CredentialUnavailable: there is no secret, or it can't be used.
         """
         name = f"{self.tenant}/{self.client_id}/"
         if self.certificate_file is not None:
@@ -47,7 +50,8 @@ class OAuthConfig:
 
 
 def _certificate(pem: str, path: Path) -> dict[str, str]:
-    """The certificate and its key as msal wants them. It makes the thumbprint itself: one that it is given is SHA-1."""
+    """Return the certificate and its key in msal's form. No thumbprint: msal makes its own, and one from us would have
+    to be SHA-1."""
     from cryptography import x509
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.serialization import load_pem_private_key

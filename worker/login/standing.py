@@ -1,7 +1,7 @@
-"""Where the login stands: ready, cooling or halted, worked out from the ledger alone. Pure.
+"""Where the login stands (ready, cooling or halted), computed from the ledger alone, without side effects.
 
-No state is kept that could contradict the rows: what a restarted worker, another replica or `status` works out from the
-same ledger is the same.
+There is no other state that could contradict the rows: a restarted worker, another replica and `status` all come to the
+same result from the same ledger.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from worker.mailbox.login_failures import HALTING, TRANSIENT, FailureClass, Kind
 
 
 class State(StrEnum):
-    """What the guard answers to the wish for an attempt."""
+    """What the guard answers when an attempt is wanted."""
 
     READY = "ready"
     COOLING = "cooling"
@@ -22,29 +22,30 @@ class State(StrEnum):
 
 
 class Reason(StrEnum):
-    """Why the login halted or cools, besides the classes of failures themselves."""
+    """Why the login is halted or cooling, where the reason isn't a `FailureClass`."""
 
     BUDGET = "budget"
-    """All attempts of the account that we may use are used."""
+    """All attempts that the worker may use of the account's are spent."""
     CREDENTIAL = "credential"
-    """All attempts with this credential are used."""
+    """All attempts with this credential are spent."""
     TOKEN = "token"  # noqa: S105 -- a reason's name
-    """Too many OAuth tokens were rejected."""
+    """As many OAuth tokens were rejected as the worker tries."""
     JOURNAL = "journal"
     """The journal may have forgotten attempts."""
     UNANSWERED = "unanswered"
-    """The last attempt has no recorded answer: a process died in it, or still waits for it."""
+    """The last attempt has no recorded answer: its process died, or is still waiting for it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
     """Where the login stands for one credential.
 
-    failures: of the account's password, counted, since the last success or reset. remaining: of the budget.
-    remaining_for_credential: attempts left with this credential. next_at: epoch s; None where no time leads to it.
-    reason: a `Reason` or a `FailureClass`; None when nothing has failed.
-    refresh: the last token was rejected, or has run out: use a fresh one.
-    kind: of the credential. said: the server's words behind the reason, reduced to ours.
+    failures: counted failures of the account's password since the last success or reset.
+    remaining: attempts left of the budget. remaining_for_credential: attempts left with this credential.
+    next_at: when the next attempt may be made, in epoch seconds; None if there is nothing to wait for.
+    reason: a `Reason` or a `FailureClass`; None if nothing has failed.
+    refresh: the last token was rejected or has expired, so use a fresh one.
+    kind: of the credential. said: the server's words behind the reason, reduced to a known vocabulary.
     """
 
     state: State
@@ -61,7 +62,7 @@ class Standing:
 def stand(
     history: History, rules: Lockout, *, kind: Kind, credential: str | None, now: float, way: str | None = None
 ) -> Standing:
-    """Where the login stands for a credential at a time.
+    """Work out where the login stands for one credential at one time.
 
     kind: whether an attempt would send a password or a token. credential: its fingerprint. way: how it would be sent.
     """
@@ -95,17 +96,17 @@ _STALE = frozenset({FailureClass.TOKEN_REJECTED, FailureClass.TOKEN_EXPIRED})
 
 
 def _own_counted(own: Sequence[Record], kind: Kind) -> list[Record]:
-    """Attempts that use up this credential's own limit."""
+    """Return the attempts that count towards this credential's own limit."""
     return [record for record in own if record.kind == kind and record.counts]
 
 
 def _rejected_after_sign_in(own: Sequence[Record]) -> list[Record]:
-    """Attempts in which the token endpoint took the password, and the mail server then refused the token."""
+    """Return the attempts in which the token endpoint accepted the password, but the mail server refused the token."""
     return [record for record in own if record.kind == "password" and record.outcome == FailureClass.TOKEN_REJECTED]
 
 
 def _answer_that_halts(own: Sequence[Record], way: str | None) -> Record | None:
-    """The last answer after which the credential isn't tried again, unless it was about another way of logging in."""
+    """Return the last answer that forbids trying the credential again. Answers about another way to log in don't."""
     halting = [record for record in own if record.outcome in HALTING and not _about_another_way(record, way)]
     return halting[-1] if halting else None
 
@@ -151,13 +152,13 @@ def _wait(
     kind: Kind,
     now: float,
 ) -> tuple[float, Record] | None:
-    """Until when to wait, and after which record; None without a wait.
+    """Return until when to wait, and because of which record; None if there is no wait.
 
-    What the server asks for only ever lengthens a wait: a server that asks for nothing sets no pace.
+    What the server asks for can only lengthen a wait. A server that asks for no pause doesn't shorten ours.
     """
     waits: list[tuple[float, Record]] = []
     if own_counted:
-        # A credential that hasn't failed yet is tried at once; one that has waits from the account's last failure.
+        # A credential that hasn't failed yet is tried at once. One that has waits from the account's last failure on.
         waits.append(_until(counted[-1], rules.wait_after(len(counted), counted[-1].jitter), now))
     troubles = _troubles(records, kind)
     if troubles:
@@ -170,10 +171,10 @@ def _until(record: Record, wait: float, now: float) -> tuple[float, Record]:
 
 
 def _troubles(records: Sequence[Record], kind: Kind) -> list[Record]:
-    """The passing troubles since the last failure that counts: they stop nobody for long, whatever the credential.
+    """Return the transient failures since the last failure that counts. Their waits are short, for any credential.
 
-    What else was answered in between doesn't begin the schedule of their pauses anew: whatever comes of it, attempts
-    that don't count are never more frequent than that schedule.
+    Other answers in between don't restart the schedule of these waits, so attempts that don't count are never more
+    frequent than the schedule.
     """
     found: list[Record] = []
     for record in reversed(records):
@@ -193,9 +194,10 @@ def _passing(record: Record) -> bool:
 
 
 _ENDS_WITHOUT_BLAME = frozenset({FailureClass.LOST_AFTER_SENDING, FailureClass.AMBIGUOUS, FailureClass.TOKEN_REJECTED})
-"""Of a token, uncounted: the connection was lost with it, or an old one was refused and a fresh one comes next."""
+"""Outcomes of a token that aren't counted: the connection was lost, or an old token was refused and a fresh one is
+next."""
 
 
 def _from(record: Record, now: float) -> float:
-    """From when a wait runs: never from the future, where a clock that went back would leave it."""
+    """Return when a wait starts: never in the future, where the record would be if the clock was set back."""
     return min(record.cools_from, now)

@@ -1,6 +1,6 @@
-"""What the guard tells: events to whoever listens, and advice to a person.
+"""What the guard tells others: events for an observer, and advice for a person.
 
-A state that lasts is announced once, and again when an attempt or a reset has come between, or by a new process.
+A state that lasts is announced once. It is announced again after an attempt or a reset, and by a new process.
 """
 
 from collections.abc import Mapping
@@ -15,16 +15,16 @@ from worker.mailbox.login_failures import Kind
 
 
 class Notify(Protocol):
-    """Whoever listens to the guard's events."""
+    """An observer of the guard's events."""
 
     def __call__(self, event: str, fields: Mapping[str, object], /) -> None:
-        """Take an event (`login.attempt`, …) with its fields, none of them secret. Must not raise."""
+        """Receive an event (`login.attempt`, …) and its fields, none of them secret. Must not raise."""
 
 
 class Telling:
-    """Tells of one guard's attempts.
+    """Announces one guard's attempts, and words its advice.
 
-    source: how to log in decides what a person is advised to do. actor: who acts, as each event says.
+    source: what a person is advised to do depends on the way to log in. actor: who acts, as the events say.
     """
 
     def __init__(self, notify: Notify, rules: Rules, source: CredentialSource, *, actor: str) -> None:
@@ -37,12 +37,12 @@ class Telling:
     # -- events --------------------------------------------------------------------------------------------------------
 
     def attempt(self, kind: Kind, remaining: int) -> None:
-        """An attempt begins. What comes of it is announced even if it is the same as before."""
+        """Announce that an attempt begins. The state after it is announced again, even if it is the same as before."""
         self._announced = None
         self._notify("login.attempt", {"kind": kind, "actor": self._actor, "remaining": remaining})
 
     def succeeded(self, kind: Kind, outcome: str, *, before: int) -> None:
-        """An attempt was a success. before: the failures that counted until then."""
+        """Announce a success. before: how many failures counted until then."""
         self._announced = None
         failures = 0 if kind == "password" else before
         self._notify(
@@ -58,7 +58,7 @@ class Telling:
         )
 
     def rejected(self, kind: Kind, outcome: str, *, counts: bool, said: str, standing: Standing | None) -> None:
-        """An attempt wasn't a success. standing: after it; None: the journal can't say."""
+        """Announce an attempt that wasn't a success. standing: after it; None if the journal can't be read."""
         fields: dict[str, object] = {
             "kind": kind,
             "actor": self._actor,
@@ -73,7 +73,7 @@ class Telling:
         self.stands(standing)
 
     def stands(self, standing: Standing) -> None:
-        """The login cools or is halted. Does nothing where it is ready."""
+        """Announce that the login is cooling or halted. Does nothing if it is ready."""
         if standing.state is State.READY:
             return
         fields = {
@@ -88,7 +88,7 @@ class Telling:
         self._announce_once(what, f"login.{standing.state}", fields)
 
     def refused(self, fingerprint: str, faults: list[str], *, failures: int) -> None:
-        """A password wasn't sent, because it breaks the policy."""
+        """Announce that a password wasn't sent because it breaks the policy."""
         fields = {
             "faults": len(faults),
             "advice": self.refusal(faults),
@@ -98,13 +98,13 @@ class Telling:
         self._announce_once(("refused", fingerprint, *faults), "login.refused", fields)
 
     def reset(self, *, actor: str, reason: str, again: bool, failures: int) -> None:
-        """A person has reset the count. failures: those that it forgot."""
+        """Announce that a person has reset the count. failures: how many counted before."""
         self._announced = None
         counts = {"failures": failures, "remaining": self._rules.lockout.budget}
         self._notify("login.reset", {"actor": actor, "reason": reason, "again": again} | counts)
 
     def expiring(self, age: Age) -> None:
-        """The password's end is near."""
+        """Announce that the password will expire soon."""
         fields = {"days_left": age.days_left, "expires_at": advice.moment(age.expires_at)}
         self._notify("password.expiring", fields)
 
@@ -119,7 +119,7 @@ class Telling:
     # -- for a person --------------------------------------------------------------------------------------------------
 
     def advice(self, standing: Standing) -> str:
-        """What happened, and what to do about it."""
+        """Return what happened, and what to do about it."""
         rules, source = self._rules, self._source
         return advice.advise(
             standing,
@@ -131,5 +131,5 @@ class Telling:
         )
 
     def refusal(self, faults: list[str]) -> str:
-        """The same of a password that breaks the policy."""
+        """Return what is wrong with a password that breaks the policy, and what to do about it."""
         return advice.refusal(faults, self._rules.account, needs_restart=self._source.needs_restart)

@@ -1,4 +1,4 @@
-"""The OAuth token cache: a 0600 file in the state folder, the one secret that is kept on the disk."""
+"""The OAuth token cache: a file in the state folder (0600), and the only secret that the worker keeps on the disk."""
 
 import json
 import os
@@ -15,23 +15,23 @@ NAME: Final = "oauth.json"
 
 @dataclass(frozen=True, slots=True)
 class SignIn:
-    """What is kept of a sign-in. name: of this sign-in and no other. tokens: as msal serialises them."""
+    """What is kept of a sign-in. name: unique to this sign-in. tokens: as serialised by msal."""
 
     name: str
     tokens: str = field(repr=False)
 
 
 class TokenCache:
-    """The file. Replaced as a whole, never readable by anybody else."""
+    """The cache file. It is always replaced as a whole, and nobody else can read it."""
 
     def __init__(self, state_dir: Path) -> None:
         self._path = state_dir / NAME
 
     def load(self) -> SignIn | None:
-        """The sign-in that is kept; None: there is none, or none that can be read.
+        """Return the sign-in that is kept; None if there is none, or the file is damaged.
 
         Raises:
-            CredentialUnavailable: the file is there, and may not be read by us, or may be by others.
+            CredentialUnavailable: the file exists, but we may not read it, or others may.
         """
         try:
             descriptor = os.open(self._path, os.O_RDONLY | os.O_NOFOLLOW)
@@ -55,7 +55,7 @@ class TokenCache:
             return None
 
     def save(self, tokens: str, *, name: str | None = None) -> None:
-        """Keep these tokens. name: of the sign-in; None: this is a new one."""
+        """Keep these tokens. name: the sign-in's; None for a new sign-in."""
         content = json.dumps({"name": name or uuid.uuid4().hex, "tokens": tokens}).encode()
         try:
             with written_whole(self._path) as file:
@@ -66,5 +66,5 @@ class TokenCache:
             ) from error
 
     def forget(self) -> None:
-        """Remove what is kept."""
+        """Remove the file."""
         self._path.unlink(missing_ok=True)

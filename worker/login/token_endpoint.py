@@ -1,6 +1,6 @@
-"""Asking the token endpoint: what msal and HTTP do, and what the endpoint's answers mean for the guard.
+"""Requests to the token endpoint, by msal over HTTP, and what the answers mean for the guard.
 
-msal and requests are only imported where OAuth is configured (extra `oauth`).
+msal and requests belong to the extra `oauth`, and are imported only if OAuth is configured.
 """
 
 import ssl
@@ -17,18 +17,18 @@ from worker.mailbox.login_failures import FailureClass, Kind, failure
 from worker.mailbox.token_answers import classify_token_failure
 
 _NOT_THERE: Final = frozenset({400, 404})
-"""What discovery answers of a tenant or an address that doesn't exist. Any other status may be gone the next time."""
+"""Discovery's answers for a tenant or an address that doesn't exist. Any other failure may be transient."""
 _NO_TENANT: Final = "AADSTS90002"
 
 
 class NoToken(Exception):
-    """The token endpoint's last answer holds no token. Never leaves a conversation, which says what it means."""
+    """The token endpoint's last answer holds no token. `Conversation` turns this into `LoginFailed`."""
 
 
 class Conversation:
-    """One conversation with the token endpoint: msal's application, and what passed over the wire.
+    """One conversation with the token endpoint: msal's application, and the HTTP client that it uses.
 
-    As a context, it turns whatever msal and requests raise into `LoginFailed`.
+    As a context manager, it turns whatever msal and requests raise into `LoginFailed`.
     """
 
     def __init__(self, config: OAuthConfig, kind: Kind, tokens: Any, secret: Any = None) -> None:
@@ -46,7 +46,7 @@ class Conversation:
             "authority": f"{config.authority.rstrip('/')}/{config.tenant}",
             "token_cache": self._tokens,
             "http_client": self._wire,
-            # Nobody is asked about the endpoint, least of all after it has refused: that answer is the one to go by.
+            # Don't ask Microsoft about the endpoint, least of all after a refusal: the endpoint's own answer decides.
             "instance_discovery": False,
         }
         try:
@@ -68,7 +68,7 @@ class Conversation:
         raise self.failed() from error
 
     def failed(self) -> LoginFailed:
-        """What the endpoint's last answer means, or the lack of one."""
+        """Return the failure that the endpoint's last answer means, or the lack of one."""
         wire = self._wire
         if not wire.posted and (wire.status in _NOT_THERE or wire.no_tenant):
             return LoginFailed(failure(FailureClass.CONFIGURATION, self._kind, said="tenant"))
@@ -85,10 +85,11 @@ class Conversation:
 
 
 class Wire:
-    """The HTTP client that msal uses: bounded in time, without redirects; it remembers what came of the last request.
+    """The HTTP client for msal: with a timeout, without redirects. It remembers what the last request came to.
 
-    posted: a request with a credential in it may have left. status: of the last answer, None: none came.
-    numbers and description: of the error that it told. no_tenant: it said that there is no such tenant.
+    posted: a request with a credential may have been sent.
+    status: the last answer's; None if there was no answer.
+    numbers and description: of the error in it. no_tenant: it said that there is no such tenant.
     """
 
     def __init__(self, config: OAuthConfig) -> None:
@@ -106,11 +107,11 @@ class Wire:
         self.no_tenant = False
 
     def get(self, url: str, **given: Any) -> Any:
-        """Discovery: nothing secret."""
+        """Send a discovery request, which holds no secret."""
         return self._send("GET", url, **given)
 
     def post(self, url: str, **given: Any) -> Any:
-        """A request with a credential."""
+        """Send a request with a credential."""
         before, self.posted = self.posted, True
         try:
             return self._send("POST", url, **given)
@@ -140,7 +141,7 @@ class Wire:
 
 
 def _never_connected(error: Exception) -> bool:
-    """Whether a request failed before there was a connection to send it on."""
+    """Whether a request failed before there was a connection to send it over."""
     import requests
     from urllib3.exceptions import NewConnectionError
 
@@ -151,7 +152,8 @@ def _never_connected(error: Exception) -> bool:
 
 
 def _adapter(ca_file: Path) -> Any:
-    """Trusts a private authority as well as the public ones; requests' own setting would replace them."""
+    """Return an adapter that trusts a private authority besides the public ones, which requests' own setting would
+    replace."""
     from requests.adapters import HTTPAdapter
 
     class Adapter(HTTPAdapter):
@@ -165,7 +167,7 @@ def _adapter(ca_file: Path) -> Any:
 
 
 def import_msal() -> Any:
-    """The library.
+    """Return the msal module.
 
     Raises:
         CredentialUnavailable: it isn't installed.

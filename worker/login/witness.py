@@ -1,20 +1,20 @@
-"""A witness beside the journal: a small file that knows how far the ledger had come, so that a ledger which forgot is
-found out before it gives the server a ninth attempt.
+"""The witness: a small file beside the journal that records how far the ledger of attempts had come.
 
-Before a credential leaves the process, the ledger's row is written, and then the witness: which journal it is, the
-row's number, and how many failures there would be if the attempt failed. A journal that is missing, rebuilt or restored
-from an older copy is behind its witness. The witness also holds its own inode, so that a state folder that was restored
-or copied as a whole, witness and all, is recognised too. The folder itself bears the same testimony, as an extended
-attribute, where the file system has these: a volume that was emptied is still the same volume.
+It reveals a ledger that has lost rows before the worker makes an attempt too many. Before a credential leaves the
+process, the ledger's row is written, and then the witness: which journal it is, the row's number, and how many failures
+there would be if this attempt failed. A journal that is missing, rebuilt or restored from an older copy is behind its
+witness. The witness also holds its own inode number, so a state folder that was restored or copied as a whole, witness
+included, is recognised too. Where the file system has extended attributes, the folder itself carries a copy of the
+witness: an emptied volume still has it.
 
-Where a journal is shared between hosts, each has a witness of its own, which is raised to what the ledger says at every
-look, so that it knows of the attempts of all. The ledger also knows which database it was written in: rows that were
-restored into another one are recognised by every host, also by one that has no witness yet.
+Where hosts share a journal, each host has its own witness. It is brought up to date whenever the host looks at the
+ledger, so it knows of every host's attempts. The ledger also records which database it was written in, so every host
+recognises rows that were restored into another one, even a host that has no witness yet.
 
-What can't be found out: a disk, volume or virtual machine set back to a snapshot, where every byte is as it was; and a
-state folder that was removed and made anew, which is what a first start looks like. After either, `login reset` is only
-right once the account is known to be unlocked. Nor can rows that were restored into the very same database, or cluster,
-where no host is left whose witness had seen the later ones.
+Three things can't be detected. A disk, volume or virtual machine that was rolled back to a snapshot has every byte as
+it was. A state folder that was removed and created again looks like a first start. Rows that were restored into the
+same database or cluster go unnoticed if no host is left whose witness had seen the later rows. After any of these, run
+`login reset` only once the account is known to be unlocked.
 """
 
 import errno
@@ -34,14 +34,14 @@ from worker.private_files import link_once, written_whole
 
 NAME: Final = "login.witness"
 MARK: Final = "user.nhsmail-worker.login"
-"""The folder's extended attribute."""
+"""The state folder's extended attribute."""
 _GENERATION: Final = 0x80087601
-"""FS_IOC_GETVERSION: the inode's generation, where the file system has one (linux/fs.h)."""
+"""FS_IOC_GETVERSION (linux/fs.h): reads the inode's generation, where the file system has one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Testimony:
-    """What the witness saw last. failures: at most so many count since the last success or reset."""
+    """What the witness saw last. failures: at most this many count since the last success or reset."""
 
     epoch: str
     number: int
@@ -49,20 +49,20 @@ class Testimony:
 
 
 class Untrusted(Exception):
-    """The witness is there, but damaged, or not the file that we wrote: a copy."""
+    """The witness exists, but is damaged, or is a copy of the file that we wrote."""
 
 
 class Witness:
-    """The file. Used under the attempt mutex."""
+    """The witness's file. Use it only under the attempt mutex."""
 
     def __init__(self, state_dir: Path) -> None:
         self._path = state_dir / NAME
 
     def read(self) -> Testimony | None:
-        """What it saw last, or, where its file is gone, what the folder bears; None: there is no witness.
+        """Return what it saw last; if its file is gone, the folder's copy; None if there is no witness.
 
         Raises:
-            Untrusted: there is one that can't be believed.
+            Untrusted: there is a witness, but it can't be relied on.
             JournalUnavailable: it can't be read now.
         """
         try:
@@ -79,7 +79,7 @@ class Witness:
         return testimony
 
     def begin(self, epoch: str) -> None:
-        """Make the first witness of a state folder, before its first attempt; one that is there already stays.
+        """Create the first witness of a state folder, before its first attempt. An existing one stays.
 
         Raises:
             JournalUnavailable: there may be no witness.
@@ -88,14 +88,14 @@ class Witness:
             self._put(Testimony(epoch, number=0, failures=0), link_once)
 
     def write(self, testimony: Testimony) -> None:
-        """Replace what it saw, on the disk when this returns.
+        """Replace what it saw. It is on the disk when this returns.
 
         Raises:
-            JournalUnavailable: the file is as it was, or already as it should be.
+            JournalUnavailable: the file has either its old or its new content.
         """
         try:
             self._put(testimony, os.replace)
-        except FileExistsError as error:  # of the new file: another process, which the mutex should have kept out
+        except FileExistsError as error:  # another process made the new file, which the mutex should have prevented
             raise JournalUnavailable(f"the guard's file {NAME} is being written by another process") from error
 
     def _put(self, testimony: Testimony, place: Callable[[Path, Path], None]) -> None:
@@ -103,7 +103,7 @@ class Witness:
             with written_whole(self._path, place) as file:
                 content = json.dumps(asdict(testimony) | {"identity": _identity(file.fileno())}).encode()
                 file.write(content)
-            with suppress(OSError):  # no attributes, or no room for one: the file is the witness that must be there
+            with suppress(OSError):  # attributes aren't supported, or there is no room: the file is enough
                 os.setxattr(self._path.parent, MARK, content)
             _sync_folder(self._path.parent)
         except FileExistsError:
@@ -121,10 +121,9 @@ class Witness:
 
 
 def doubt(history: History, witness: Testimony | Untrusted | None, *, shared: bool) -> str | None:
-    """Why the ledger may have forgotten attempts; None: it hasn't, or what it forgot can't matter.
+    """Return why the ledger may have lost attempts; None if it hasn't, or if what it lost can't matter.
 
-    shared: the journal is shared between hosts, each with a witness of its own that may not have seen the newest
-    attempts yet.
+    shared: hosts share the journal, and this host's witness may not have seen the newest attempts yet.
     """
     if history.moved:
         return "the journal lies in another database than it was written in: restored or moved"
@@ -143,7 +142,7 @@ def doubt(history: History, witness: Testimony | Untrusted | None, *, shared: bo
 
 
 def _parsed(content: bytes) -> tuple[Testimony, str]:
-    """A testimony, and the identity of the file that it was written to."""
+    """Return a testimony, and the identity of the file that it was written to."""
     try:
         stored = json.loads(content)
         written_as = stored.pop("identity")

@@ -1,4 +1,4 @@
-"""What the settings promise of the disk: files that hold secrets and certificates, and a state folder that stays."""
+"""Checks of what the settings name on the disk: files with secrets or certificates, and a lasting state folder."""
 
 import os
 import re
@@ -15,7 +15,7 @@ from worker.settings.tree import Settings
 from worker.settings.wording import title
 
 _ENOUGH = bytes(65536)
-"""What a state folder must take: an empty file can be made on a full disk, where nothing can be written into it."""
+"""Written to a state folder as a test. An empty file wouldn't do: even a full disk has room for one."""
 
 _FORGETFUL = {
     "overlay": "a container's own layer",
@@ -32,11 +32,11 @@ _ANONYMOUS = re.compile(
     r"|\.grpc\.v1\.cri/containers/[^/]+/volumes/"  # containerd, for Kubernetes
     r"|/[a-z]+-containers/[^/]+/userdata/"  # CRI-O
 )
-"""Folders that an engine makes for a volume that nobody has named: each container gets a new one."""
+"""Where container engines put anonymous volumes. Each container gets a new one."""
 
 
 def check_files(settings: Settings) -> list[str]:
-    """Faults in the files that settings name: missing, unreadable, readable by too many, or not what they should be."""
+    """Return faults in the files that settings name: missing, unreadable, open to others, or of the wrong kind."""
     faults: list[str] = []
     mode = settings.account.password_file_mode
     for secret, _ in secret_places():
@@ -54,7 +54,7 @@ def check_files(settings: Settings) -> list[str]:
 
 
 def secret_file_faults(path: Path, mode: str) -> list[str]:
-    """What is wrong with a file that holds a secret. mode: who may read it, `private`, `group` or `any`."""
+    """Return what is wrong with a file that holds a secret. mode: who may read it (`private`, `group` or `any`)."""
     try:
         state = path.stat()
         if not stat.S_ISREG(state.st_mode):
@@ -75,7 +75,7 @@ def secret_file_faults(path: Path, mode: str) -> list[str]:
 
 
 def check_state_dir(settings: Settings) -> list[str]:
-    """Whether the state folder can be written, and outlasts a restart."""
+    """Return what is wrong with the state folder: it can't be written, or a restart may empty it."""
     path, name = settings.state.dir, title(("state", "dir"))
     faults = [f"{name}: {fault}" for fault in _unwritable(path)]
     reason = None if settings.state.ephemeral else _forgetful_here(path)
@@ -89,7 +89,7 @@ def check_state_dir(settings: Settings) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Mount:
-    """One line of mountinfo: where, of which type, and which folder of that file system."""
+    """One line of mountinfo: the mount point, the type, and which folder of that file system is mounted."""
 
     point: str
     kind: str
@@ -97,7 +97,7 @@ class Mount:
 
 
 def parse_mounts(mountinfo: str) -> list[Mount]:
-    """The mounts of /proc/self/mountinfo (proc_pid_mountinfo(5)), in order; lines of another form are left out."""
+    """Return the mounts of /proc/self/mountinfo (proc_pid_mountinfo(5)) in order, without lines of another form."""
     mounts = []
     for row in mountinfo.splitlines():
         before, _, after = row.partition(" - ")
@@ -108,7 +108,10 @@ def parse_mounts(mountinfo: str) -> list[Mount]:
 
 
 def forgetful(path: str, mounts: list[Mount], *, in_container: bool) -> str | None:
-    """What the folder is on that a restart may empty; None where it stays. path: absolute, no symbolic links."""
+    """Return which kind of volume a restart may empty the folder lies on; None if it lasts.
+
+    path: absolute, without symbolic links.
+    """
     mount = _mount_of(path, mounts)
     if mount is None:
         return None
@@ -118,12 +121,12 @@ def forgetful(path: str, mounts: list[Mount], *, in_container: bool) -> str | No
         return "an emptyDir volume"
     if _ANONYMOUS.search(mount.root):
         return "an anonymous volume, which each new container gets anew"
-    # Docker on btrfs, ZFS or device mapper: the layer has the type of the disk below it.
+    # With Docker on btrfs, ZFS or device mapper, the layer has the type of the disk below it.
     return "a container's own layer" if in_container and mount.point == "/" else None
 
 
 def _mount_of(path: str, mounts: list[Mount]) -> Mount | None:
-    """The mount that a path is on: the deepest, and the last of several at the same place, which hides the others."""
+    """Return the mount that a path is on: the deepest, and of several at one place the last, which hides the others."""
     found = None
     for mount in mounts:
         within = path == mount.point or path.startswith(mount.point.rstrip("/") + "/")
@@ -136,7 +139,7 @@ def _forgetful_here(path: Path) -> str | None:
     try:
         mounts = parse_mounts(Path("/proc/self/mountinfo").read_text(errors="surrogateescape"))
     except OSError:
-        return None  # not Linux: a developer's machine
+        return None  # not Linux, so it is a developer's machine
     in_container = any(Path(mark).exists() for mark in ("/.dockerenv", "/run/.containerenv"))
     return forgetful(str(path.resolve()), mounts, in_container=in_container)
 

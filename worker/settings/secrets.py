@@ -1,4 +1,4 @@
-"""Secrets: none in the file, each from one place, and each from a file of its own where one is named."""
+"""Secrets never stand in the configuration file. Each comes from the environment, or from a file of its own."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -12,11 +12,11 @@ from worker.settings.model import Place, secret_places, twin
 from worker.settings.sources import Given
 from worker.settings.wording import title, variable
 
-# Whatever the handler calls it: a key that ends like this holds a secret.
+# A handler's setting holds a secret if its name ends like this.
 _SECRET_NAME = re.compile(
     r"(?:^|_)(?:password|passwd|passphrase|pwd|secret|token|credential|(?:api|private|secret)_?key)$"
 )
-# user:password@host. A slash in the password is allowed for; host:port/…@… is no password.
+# user:password@host. The password may hold a slash, but host:port/…@… holds no password.
 _USER_AND_PASSWORD = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s/?#:@]*:(?!\d{1,5}(?:[/?#]|$))[^\s@]+@")
 _SECRET_PARAMETER = re.compile(
     r"://[^\s?]*\?(?:[^\s#]*&)?(?:password|passwd|pwd|secret|sig|token|access_token|api_?key|code)=[^\s&#]",
@@ -25,12 +25,12 @@ _SECRET_PARAMETER = re.compile(
 
 
 def has_password(text: str) -> bool:
-    """Whether a text is, or holds, a URL with a password or another secret in it."""
+    """Whether a text contains a URL with a password or another secret in it."""
     return bool(_USER_AND_PASSWORD.search(text) or _SECRET_PARAMETER.search(text))
 
 
 def misplaced_secrets(given: Given, add: Callable[[Place, str], None]) -> None:
-    """Reports secrets that are in the file, and takes them out of the values, so that nothing can repeat them."""
+    """Report secrets that are in the file, and remove them from the values, so that no message can repeat them."""
     urls = {place for place, is_url in secret_places() if is_url}
     secrets = {place for place, is_url in secret_places() if not is_url}
     for at, value in _leaves(given.from_file):
@@ -48,7 +48,7 @@ def misplaced_secrets(given: Given, add: Callable[[Place, str], None]) -> None:
 
 
 def prefer_environment(given: Given) -> None:
-    """A secret that the environment gives replaces the file that the configuration names, and the other way round."""
+    """Let a secret from the environment replace a file that the configuration names, and the other way round."""
     for place, _ in secret_places():
         file = twin(place)
         for one, other in ((place, file), (file, place)):
@@ -57,11 +57,11 @@ def prefer_environment(given: Given) -> None:
 
 
 def read_secret(value: SecretStr | None, file: Path | None) -> SecretStr | None:
-    """A secret from its setting, or from the file that its twin names. Who may read the file was checked at the start.
+    """Return a secret from its setting, or from the file that its twin names. The file's mode was checked at the start.
 
     Raises:
         OSError: the file can't be read.
-        UnfitSecret: it holds no secret.
+        UnfitSecret: the file can't hold a secret.
     """
     return value if file is None else SecretStr(private_files.read_secret(file))
 
