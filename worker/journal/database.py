@@ -119,7 +119,7 @@ def _sqlite_engine(url: URL, *, reading: bool) -> Engine:
         try:
             for pragma in (*mode, "foreign_keys = ON", f"busy_timeout = {BUSY_TIMEOUT_MS}"):
                 connection.execute(f"PRAGMA {pragma}")
-        except sqlite3.Error:
+        except (sqlite3.Error, UnicodeDecodeError):
             connection.close()  # SQLAlchemy doesn't close a connection whose preparation fails
             raise
 
@@ -167,5 +167,7 @@ def _translated() -> Iterator[None]:
         if "malformed" in text or "not a database" in text:
             raise JournalDamaged(text) from error
         raise JournalUnavailable(text) from error
+    except UnicodeDecodeError as error:  # SQLite quotes the damaged bytes in its message
+        raise JournalDamaged("the journal's file is damaged") from error
     except SQLAlchemyError as error:
         raise JournalUnavailable(type(error).__name__) from error
