@@ -1,10 +1,10 @@
 """The lease and the connection: what is begun, given up and ended with them."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import pytest
 
+from tests.fakes.checks import Logged
 from tests.unit.loop.world import Parts
 from worker.journal.database import JournalUnavailable
 from worker.journal.lease import LeaseLost
@@ -38,12 +38,12 @@ def test_the_work_begins_once_with_the_lease_and_is_given_up_when_that_is_lost()
     assert parts.told.leases == [True, False]
 
 
-def test_whoever_never_had_the_lease_has_lost_nothing(logged: Callable[[str], int]) -> None:
+def test_whoever_never_had_the_lease_has_lost_nothing(logged: Logged) -> None:
     parts = Parts(held=False)
     for _ in range(2):
         assert not parts.hold.take_lease()
     assert (parts.done, parts.told.leases) == ([], [])
-    assert logged("lease.held_elsewhere") == 1
+    assert len(logged("lease.held_elsewhere")) == 1
 
 
 def test_a_lease_that_was_anothers_for_a_while_begins_the_work_anew() -> None:
@@ -65,27 +65,25 @@ def test_work_that_could_not_begin_begins_at_the_next_run() -> None:
 
 
 def test_a_heartbeat_renews_the_lease_and_keeps_watch_and_bears_a_journal_that_is_away(
-    logged: Callable[[str], int],
+    logged: Logged,
 ) -> None:
     parts = Parts()
     parts.hold.heartbeat()
     assert parts.done == ["renew", "keep_watch"]
     parts.fails["renew"] = JournalUnavailable("away")
     parts.hold.heartbeat()
-    assert logged("journal.unavailable") == 1
+    assert len(logged("journal.unavailable")) == 1
 
 
 @pytest.mark.parametrize(
     ("problem", "event"),
     [(JournalUnavailable("away"), "journal.unavailable"), (LeaseLost("gone"), "lease.held_elsewhere")],
 )
-def test_outcomes_that_cannot_be_written_stop_nothing(
-    problem: Exception, event: str, logged: Callable[[str], int]
-) -> None:
+def test_outcomes_that_cannot_be_written_stop_nothing(problem: Exception, event: str, logged: Logged) -> None:
     parts = Parts(fails={"record_finished": problem})
     parts.hold.let_go(ConnectionLost("reset"))
     assert parts.done == ["close", "record_finished"]
-    assert logged(event) == 1
+    assert len(logged(event)) == 1
 
 
 @pytest.mark.parametrize(
@@ -106,12 +104,12 @@ def test_the_end_settles_on_the_connection_that_there_is(line: Line | None, paus
     assert not parts.go_ahead.is_stopping()
 
 
-def test_an_end_that_could_not_settle_still_gives_the_lease_back(logged: Callable[[str], int]) -> None:
+def test_an_end_that_could_not_settle_still_gives_the_lease_back(logged: Logged) -> None:
     parts = Parts(fails={"stop": ConnectionLost("reset")})
     parts.hold.take_lease()
     assert parts.hold.end(1.0) == Report()
     assert parts.done == ["begin", "stop", "close", "release"]
-    assert logged("worker.end_unsettled") == 1
+    assert len(logged("worker.end_unsettled")) == 1
 
 
 def test_without_the_lease_there_is_nothing_to_end() -> None:

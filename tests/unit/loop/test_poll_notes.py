@@ -1,10 +1,10 @@
 """What `status` finds of the last poll."""
 
-from collections.abc import Callable
 from typing import Any, cast
 
 import pytest
 
+from tests.fakes.checks import Logged
 from worker.journal.database import Database, JournalUnavailable
 from worker.journal.facts import Facts, LastPoll
 from worker.journal.schema import metadata
@@ -26,7 +26,7 @@ def test_a_poll_that_failed_leaves_when_one_went_well() -> None:
     assert facts.last_poll() == LastPoll(3.0, ok=False, new=1, good_at=2.0, trouble="fault")
 
 
-def test_only_a_good_poll_that_cannot_be_noted_is_raised(logged: Callable[[str], int]) -> None:
+def test_only_a_good_poll_that_cannot_be_noted_is_raised(logged: Logged) -> None:
     class Away:
         def last_poll(self) -> Any:
             raise JournalUnavailable("away")
@@ -36,6 +36,6 @@ def test_only_a_good_poll_that_cannot_be_noted_is_raised(logged: Callable[[str],
 
     notes = PollNotes(cast("Any", Away()), lambda: 0.0)
     notes.failed("fault")
-    assert logged("journal.unavailable") == 1
+    assert len(logged("journal.unavailable")) == 1
     with pytest.raises(JournalUnavailable):
         notes.went_well(new=0)

@@ -1,18 +1,8 @@
 """Whose turn it is: mail of a handler that is paused waits, and so does what its sender's earlier mail holds back."""
 
-import io
-
-import pytest
-
 from tests.fakes.mailbox import mail
 from tests.fakes.world import TRIES, World
-from worker.logs import configure_logging
 from worker.message.outcome import State
-
-
-@pytest.fixture(autouse=True)
-def quiet() -> None:
-    configure_logging(level="error", format="json", stream=io.StringIO(), hooks=False)
 
 
 def deliver(world: World, count: int, *, sender: str = "", kind: str = "ok", route: str = "") -> list[bytes]:

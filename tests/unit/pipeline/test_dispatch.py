@@ -1,0 +1,95 @@
+"""How much is handed over at a time, and suspects one at a time."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from tests.fakes.checks import Logged, assert_balanced, fields
+from tests.fakes.mailbox import FAILED, INBOX, JUNK, mail
+from tests.fakes.world import DEATHS, World
+from worker.message.outcome import State
+from worker.pipeline.dispatch import Bounds, _batches
+
+DAY = 86_400.0
+
+
+@pytest.mark.parametrize(
+    ("sizes", "batches"),
+    [
+        ([], []),
+        ([3, 3, 3, 1], [[3, 3, 3], [1]]),
+        ([5, 5, 1, 9, 2], [[5, 5], [1, 9], [2]]),
+        ([11, 1, 30, 30, 9, 1, 1], [[11], [1], [30], [30], [9, 1], [1]]),
+    ],
+)
+def test_batches_have_so_many_messages_and_bytes_at_most_and_one_message_at_least(
+    sizes: list[int], batches: list[list[int]]
+) -> None:
+    records: Any = [SimpleNamespace(size=size) for size in sizes]
+    found = _batches(records, Bounds(batch_bytes=10, batch_count=3, patience=1.0))
+    assert [[record.size for record in batch] for batch in found] == batches
+
+
+@pytest.mark.parametrize("hang", [False, True])
+def test_no_more_bytes_are_in_hand_than_two_batches_have(world: World, hang: bool) -> None:
+    world.bounds = Bounds(batch_bytes=10_000, batch_count=5, patience=1.0)
+    world.hold = True
+    if hang:
+        world.hung.add("slow")
+    world.start()
+    for _ in range(12):
+        world.server.deliver(mail("slow", body=b"x" * 3_500))
+    world.tick()
+    assert 10_000 < world.hands.most_bytes <= 20_000
+    assert world.states() == ({State.PENDING: 12} if hang else {State.HANDLED: 12})
+
+
+def test_what_is_due_in_two_folders_is_fetched_from_each(world: World) -> None:
+    mails = [world.server.deliver(mail(), folder, bodiless=True) for folder in (INBOX, JUNK)]
+    world.tick()
+    for one in mails:
+        one.bodiless = False
+    world.tick(700)
+    assert world.states() == {State.HANDLED: 1, State.JUNK: 1}
+    assert [row.missed for row in world.rows()] == [0, 0]
+
+
+def test_a_neighbour_of_poison_is_not_dead_lettered(world: World) -> None:
+    neighbours = [world.server.deliver(mail()) for _ in range(4)]
+    poison = [world.server.deliver(mail("poison")) for _ in range(2)]
+    neighbours += [world.server.deliver(mail()) for _ in range(4)]
+    world.drain()
+    assert world.states() == {State.HANDLED: 8, State.FAILED: 2}
+    assert all(world.server.find(mail_)[0] == FAILED for mail_ in poison)  # type: ignore[index]
+    assert world.deaths <= 2 * DEATHS + 2
+    assert_balanced(world, handled=8, failed=2)
+
+
+def test_suspects_are_told_of(world: World, logged: Logged) -> None:
+    world.server.deliver(mail("poison"))
+    world.server.deliver(mail())
+    for _ in range(3):
+        world.tick()
+    assert fields(logged, "message.suspects") == [{"count": 2, "alone": 0}, {"count": 2, "alone": 1}]
+
+
+def test_a_clock_that_was_ahead_for_a_while_keeps_nothing_waiting(world: World) -> None:
+    world.server.deliver(mail("twice"))
+    world.clock.now += 3650 * DAY
+    world.tick()
+    world.clock.now -= 3650 * DAY
+    for _ in range(20):
+        world.tick(4000)
+    assert world.states() == {State.HANDLED: 1}
+
+
+def test_deaths_that_come_from_outside_are_shared_out_among_what_was_in_hand(world: World) -> None:
+    """Else the same innocent is alone in hand each time, and is given up for it."""
+    kills = iter(range(2 * DEATHS))
+    world.poison = lambda _message: next(kills, None) is not None
+    for _ in range(4):
+        world.server.deliver(mail())
+    world.drain()
+    assert world.deaths == 2 * DEATHS
+    assert world.states() == {State.HANDLED: 4}

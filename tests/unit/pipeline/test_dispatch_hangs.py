@@ -1,0 +1,175 @@
+"""A handler that hangs is waited for once and stops nobody; deaths beside it aren't its own."""
+
+import io
+
+from tests.fakes.checks import Logged, handed
+from tests.fakes.mailbox import INBOX, PROCESSED, mail
+from tests.fakes.world import DEATHS, World
+from worker.handling.pool import Finished
+from worker.logs import configure_logging
+from worker.message.outcome import State
+
+
+def test_a_message_that_hangs_does_not_stop_others_and_is_not_settled(world: World) -> None:
+    world.hung.add("slow")
+    world.start()
+    slow = world.server.deliver(mail("slow"))
+    world.tick()
+    world.server.deliver(mail())
+    world.tick()
+    assert world.states() == {State.HANDLED: 1, State.PENDING: 1}
+    assert world.server.find(slow) == (INBOX, 1)
+    world.hung.clear()
+    world.hands.end_hang()
+    world.drain()
+    assert world.states() == {State.HANDLED: 2}
+    assert len(handed(world)) == 2
+
+
+def test_suspects_are_tried_one_at_a_time_beside_a_message_that_hangs(world: World) -> None:
+    world.hold = True
+    world.poison = lambda message: b"X-Kind: later" in message.raw and world.deaths == 0
+    world.start()
+    world.server.deliver(mail("slow"))
+    world.server.deliver(mail("later"))
+    world.server.deliver(mail())
+    world.tick()
+    assert world.deaths == 1
+    world.hung.add("slow")
+    world.hands.most = 0
+    for _ in range(3):
+        world.tick()
+    assert world.hands.most == 2
+    assert world.states() == {State.HANDLED: 2, State.PENDING: 1}
+    world.hung.clear()
+    world.hands.hold = False
+    world.hands.end_hang()
+    world.drain()
+    assert world.states() == {State.HANDLED: 3}
+
+
+def test_what_hangs_is_waited_for_once(world: World) -> None:
+    world.hung.add("slow")
+    world.start()
+    waits: list[float] = []
+    finished = world.hands.finished
+
+    def count(wait: float) -> list[Finished]:
+        if wait > 0:
+            waits.append(wait)
+        return finished(wait)
+
+    world.hands.finished = count  # type: ignore[method-assign]
+    world.server.deliver(mail("slow"))
+    world.tick()
+    assert len(waits) == 1
+    for _ in range(3):
+        world.server.deliver(mail())
+        world.tick()
+    assert len(waits) == 1
+    assert world.states() == {State.HANDLED: 3, State.PENDING: 1}
+    world.hung.clear()
+    world.hands.end_hang()
+    world.drain()
+    assert world.states() == {State.HANDLED: 4}
+
+
+def one_at_a_time(world: World) -> None:
+    """Each wait ends with the first handler that returns."""
+    hands = world.hands
+    finished, hands.hold = hands.finished, True
+
+    def first(wait: float) -> list[Finished]:
+        if wait > 0:
+            hands._came_back.update(hands.rows()[:1])
+        return finished(0)
+
+    hands.finished = first  # type: ignore[method-assign]
+
+
+def test_a_handler_that_returns_after_others_is_waited_for(world: World, logged: Logged) -> None:
+    for _ in range(5):
+        world.server.deliver(mail())
+    one_at_a_time(world)
+    world.tick()
+    assert world.states() == {State.HANDLED: 5}
+    assert len(world.server.folders[PROCESSED].mails) == 5
+    assert logged("handler.stuck") == []
+
+
+def test_while_others_hang_it_is_told_how_many(world: World, logged: Logged) -> None:
+    world.hung.add("slow")
+    world.start()
+    for kind in ("slow", "ok", "slow"):
+        world.server.deliver(mail(kind))
+    world.tick()
+    assert logged("handler.stuck") == [{"event": "handler.stuck", "count": 2, "log_level": "error"}]
+
+
+def test_a_death_beside_a_message_that_hangs_counts_for_the_one_that_was_tried(world: World) -> None:
+    world.hold = True
+    world.poison = lambda message: b"X-Kind: later" in message.raw
+    world.start()
+    world.hung.add("slow")
+    world.server.deliver(mail("slow"))
+    world.server.deliver(mail("later"))
+    for _ in range(4 * DEATHS):
+        world.tick()
+    assert world.states() == {State.FAILED: 1, State.PENDING: 1}
+    world.hung.clear()
+    world.hands.hold = False
+    world.hands.end_hang()
+    world.drain()
+    assert world.states() == {State.FAILED: 1, State.HANDLED: 1}
+
+
+def test_stops_beside_a_message_that_hangs_are_no_deaths(world: World) -> None:
+    world.hung.add("slow")
+    slow = world.server.deliver(mail("slow"))
+    world.tick()
+    for _ in range(DEATHS + 2):
+        world.lease_hold.end(0.0)
+        world.start()
+        world.tick()
+    assert [(row.state, row.deaths) for row in world.rows()] == [(State.PENDING, 0)]
+    assert world.server.find(slow) == (INBOX, 1)
+
+
+def test_a_death_beside_others_that_were_handed_over_is_not_counted_for_what_hangs_alone(world: World) -> None:
+    world.hung.add("slow")
+    world.server.deliver(mail("slow"))
+    world.tick()
+    world.start()  # killed: the slow one is tried alone, and hangs
+    world.poison = lambda message: b"X-Kind: bad" in message.raw
+    world.server.deliver(mail("bad"))
+    world.tick()
+    assert world.deaths == 1
+    world.tick()
+    assert [row.deaths for row in world.rows()] == [0, 0]
+
+
+def test_a_death_alone_counts_however_long_it_took(world: World) -> None:
+    world.hung.add("slow")
+    world.server.deliver(mail("slow"))
+    world.tick()
+    for _ in range(DEATHS + 2):
+        world.start()  # killed by it, long after it was given up waiting for
+        world.tick()
+    assert world.states() == {State.FAILED: 1}
+
+
+def test_a_wait_that_a_stop_ends_is_no_hang(world: World) -> None:
+    log = io.StringIO()
+    configure_logging(level="error", format="json", stream=log, hooks=False)
+    world.hung.add("slow")
+    world.server.deliver(mail("slow"))
+    finished = world.hands.finished
+
+    def stopped_meanwhile(wait: float) -> list[Finished]:
+        if wait > 0:
+            world.lease_hold.stop()
+        return finished(wait)
+
+    world.hands.finished = stopped_meanwhile  # type: ignore[method-assign]
+    world.tick()
+    assert "handler.stuck" not in log.getvalue()

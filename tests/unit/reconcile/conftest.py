@@ -1,0 +1,5 @@
+"""What the room's tests share."""
+
+from tests.fakes.fixtures import quiet, world
+
+__all__ = ["quiet", "world"]
