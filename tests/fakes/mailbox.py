@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from itertools import count
+from typing import Any
 
 from worker.mailbox.errors import CommandRefused, ConnectionLost
 from worker.mailbox.folders import FolderInfo
@@ -96,13 +97,18 @@ class Server:
         self.moving: Callable[[str, int, Sequence[int], str], None] = lambda *_: None
         """Told of each removal of the worker's before it happens: folder, UIDVALIDITY, UIDs, target."""
 
+    def create(self, name: str) -> None:
+        """Make a folder, unless there is one of the name."""
+        self.folders.setdefault(name, self._new_folder())
+
     def _new_folder(self) -> Folder:
         return Folder(next(self._validity))
 
     # -- deliveries
 
-    def deliver(self, raw: bytes, folder: str = INBOX, *, uid: int | None = None, **quirks: object) -> Mail:
-        mail = Mail(raw, next(self._origins), **quirks)  # type: ignore[arg-type] # the quirks are Mail's fields
+    def deliver(self, raw: bytes, folder: str = INBOX, *, uid: int | None = None, **quirks: Any) -> Mail:
+        """quirks: fields of `Mail`."""
+        mail = Mail(raw, next(self._origins), **quirks)
         self.folders[folder].put(mail, uid)
         return mail
 
@@ -120,6 +126,11 @@ class Server:
                 if other.origin == mail.origin:  # the worker's own copy is the same message
                     return name, uid
         return None
+
+    def folder_of(self, mail: Mail) -> str | None:
+        """The folder that holds it; None: it was deleted."""
+        place = self.find(mail)
+        return None if place is None else place[0]
 
     def move(self, mail: Mail, target: str) -> None:
         place = self.find(mail)
@@ -198,7 +209,7 @@ class FakeSession:
 
     def create(self, folder: str) -> None:
         with self._command("create"):
-            self._server.folders.setdefault(folder, self._server._new_folder())
+            self._server.create(folder)
 
     def select(self, folder: str) -> FolderState:
         with self._command("select"):
@@ -337,14 +348,15 @@ class FakeSession:
         raise ConnectionLost("the connection to the mail server was lost")
 
     def _command(self, name: str) -> "_Command":
-        return _Command(self, name)
+        return _Command(self, self._server, name)
 
 
 class _Command:
     """One round trip: the hooks around it may lose the connection, before or after it took effect."""
 
-    def __init__(self, session: FakeSession, name: str) -> None:
+    def __init__(self, session: FakeSession, server: Server, name: str) -> None:
         self._session = session
+        self._server = server
         self._name = name
 
     def __enter__(self) -> None:
@@ -352,13 +364,13 @@ class _Command:
             raise ConnectionLost("not connected")
         if self._session.idling and self._name != "idle":
             raise AssertionError(f"{self._name} during IDLE")
-        if (self._name, self._session.selected) in self._session._server.refusing:
+        if (self._name, self._session.selected) in self._server.refusing:
             raise CommandRefused("the mail server said: no")
-        self._hook(self._session._server.before)
+        self._hook(self._server.before)
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is None:
-            self._hook(self._session._server.after)
+            self._hook(self._server.after)
 
     def _hook(self, hook: Hook) -> None:
         try:

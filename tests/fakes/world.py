@@ -146,7 +146,10 @@ class SlowHands:
         self._came_back: set[int] = set()
         self.hold = False
         self.hung: Callable[[Message], bool] = lambda _message: False
-        self.on_finished: Callable[[], None] = lambda: None
+        self.one_at_a_time = False
+        """Each wait ends with the first handler that returns."""
+        self.asked: Callable[[float], None] = lambda _wait: None
+        """Called with the wait (s) whenever somebody asks for what came back, before the answer."""
         self.most = 0
         self.most_bytes = 0
 
@@ -178,7 +181,10 @@ class SlowHands:
             self._items[record.id] = (item, self._attempt(message, already_done))
 
     def finished(self, wait: float) -> list[Finished]:
-        asked_for = self._came_back if self.hold and wait <= 0 else set(self._items)
+        self.asked(wait)
+        if self.one_at_a_time and wait > 0:
+            self._came_back.update(self.rows()[:1])
+        asked_for = self._came_back if self.one_at_a_time or (self.hold and wait <= 0) else set(self._items)
         done = [
             (item.record, outcome)
             for row, (item, outcome) in self._items.items()
@@ -235,8 +241,8 @@ class _Connector:
     def session(self) -> tuple[FakeSession, bool]:
         if self._session is not None and self._session.is_open:
             return self._session, False
-        session = self._server.session()
-        self._settle.check(session)  # type: ignore[arg-type] # the fake offers what is used
+        session: Any = self._server.session()
+        self._settle.check(session)
         session.folders()
         self._layout.junk = JUNK
         self._session = session
@@ -284,7 +290,7 @@ class _Flush:
         self._world.flush()
 
 
-class _Routes:
+class Routes:
     """Two handlers for clean mail, one for junk. Of several routes the last names the handlers."""
 
     def handlers_for(self, message: Message) -> tuple[tuple[str, tuple[str, ...]], ...]:
@@ -346,7 +352,8 @@ class World:
         self.handled = handled
         self.junk = junk
         self.database = database or Database("sqlite://")
-        metadata.create_all(self.database._engine)
+        with self.database.write() as connection:
+            metadata.create_all(connection)
         self.journal = Messages(self.database)
         self.tries = Tries(self.database)
         self.places = Places(self.database)
@@ -363,6 +370,8 @@ class World:
         self.hung: set[str] = set()
         """Kinds whose handlers don't return."""
         self.poison: Callable[[Message], bool] = lambda message: kind(message.raw) == "poison"
+        self.begun: Callable[[Message], None] = lambda _message: None
+        """Called with each message that is handed over, before its handlers."""
         self.bounds = Bounds(batch_bytes=1_000_000, batch_count=3, patience=1.0)
         self.since: Any = None
         self.headers_only = False
@@ -507,6 +516,11 @@ class World:
         now = self.clock()
         Facts(self.database).remember(CLOCK, f"{now - 2 * ENOUGH!r} {now!r}")
 
+    def end_hang(self) -> None:
+        """No handler hangs any more, and those that did return."""
+        self.hung.clear()
+        self.hands.end_hang()
+
     def release(self, key: str) -> None:
         """A person says that it is clean; the next run does it."""
         self.intents.ask(IntentKind.RELEASE, [key], reason="it is a report", actor="a person", now=self.clock())
@@ -546,13 +560,13 @@ class World:
     def balance(self) -> Balance:
         session: Any = self.server.session()
         with self.undisturbed():
-            return Reconcile(self.journal, self._walk()).balance(session)
+            return Reconcile(self.journal, self.walk()).balance(session)
 
     def compact(self, *, keep: float) -> int:
         session: Any = self.server.session()
-        return Compact(self.journal, self._walk(), account=ACCOUNT, keep=keep, clock=self.clock)(session)
+        return Compact(self.journal, self.walk(), account=ACCOUNT, keep=keep, clock=self.clock)(session)
 
-    def _walk(self) -> Walk:
+    def walk(self) -> Walk:
         targets = [name for name in (self.handled, FAILED, self.junk) if name not in {"keep", "auto"}]
         watched = [*self.watched_folders, JUNK]
         return Walk(self.journal, self.places, account=ACCOUNT, watched=watched, targets=targets, since=self.since)
@@ -572,7 +586,7 @@ class World:
         handlers = {name: Handler(name, self._handler(name)) for name in names}
         junk = {"quarantine": handlers.pop("quarantine")}
         attempt = Try(
-            _Routes(),
+            Routes(),
             {MailPath.CLEAN: handlers, MailPath.JUNK: junk},
             self.clock,
             gates=self.gates,
@@ -580,6 +594,7 @@ class World:
         )
 
         def try_or_die(message: Message, already_done: Collection[str]) -> Outcome:
+            self.begun(message)
             if self.poison(message):
                 raise Killed("in a handler")
             return attempt(message, already_done)

@@ -5,7 +5,6 @@ import pytest
 from tests.fakes.checks import Logged
 from tests.fakes.mailbox import INBOX, JUNK, PROCESSED, mail
 from tests.fakes.world import World
-from worker.handling.pool import Finished
 from worker.message.outcome import State
 
 
@@ -19,8 +18,7 @@ def test_a_stop_records_and_settles_what_is_in_hand(world: World) -> None:
     world.server.deliver(mail("slow"))
     world.tick()
     world.lease_hold.stop()
-    world.hung.clear()
-    world.hands.end_hang()
+    world.end_hang()
     world.lease_hold.end(10.0)
     assert world.states() == {State.HANDLED: 4}
     assert len(world.server.folders[PROCESSED].mails) == 4
@@ -34,18 +32,16 @@ def test_a_stop_waits_for_a_handler_that_returns_within_the_grace_period(
     world.start()
     world.server.deliver(mail("slow"))
     world.tick()
-    finished, waits = world.hands.finished, []
+    waits: list[float] = []
 
-    def slowly(wait: float) -> list[Finished]:
+    def slowly(wait: float) -> None:
         """The first wait is broken off; during the second the handler returns."""
         waits.append(wait)
         world.clock.now += grace * 0.4
         if len(waits) == 2:
-            world.hung.clear()
-            world.hands.end_hang()
-        return finished(wait)
+            world.end_hang()
 
-    world.hands.finished = slowly  # type: ignore[method-assign]
+    world.hands.asked = slowly
     world.lease_hold.end(grace)
     assert waits == [pytest.approx(grace), pytest.approx(grace * 0.6, rel=1e-4)]
     assert world.states() == {State.HANDLED: 1}

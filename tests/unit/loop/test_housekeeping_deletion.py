@@ -18,7 +18,6 @@ def delete_old(world: World, *, days: int = 40) -> None:
     world.clock.now += days * 86_400
     world.even_clock()
     world.delete_handled_after = timedelta(days=30)
-    world.cycle._full_look_at = 0.0
     world.tick()
     world.delete_handled_after = None
 
@@ -107,7 +106,7 @@ def test_handled_mail_that_somebody_moved_elsewhere_is_not_deleted(world: World)
 @pytest.mark.parametrize("refused", ["select", "delete"])
 def test_a_folder_that_is_gone_or_refuses_keeps_no_other_from_being_deleted(world: World, refused: str) -> None:
     world.handled = "Done"
-    world.server.folders["Done"] = world.server._new_folder()
+    world.server.create("Done")
     world.start()
     world.server.deliver(mail())
     world.drain()

@@ -1,17 +1,14 @@
 """A pause: nothing is handed over or moved until it ends, and nothing is lost by it."""
 
-from collections.abc import Collection
-
 import pytest
 
 from tests.fakes.checks import assert_balanced, handed
 from tests.fakes.mailbox import PROCESSED, mail
 from tests.fakes.world import World
-from worker.handling.pool import Finished
 from worker.journal.facts import Facts
 from worker.loop.drain import Drained, Paused
 from worker.message.message import Message
-from worker.message.outcome import Outcome, State
+from worker.message.outcome import State
 
 
 def test_paused_nothing_is_handed_over_and_resumed_all_is(world: World) -> None:
@@ -28,17 +25,16 @@ def test_paused_nothing_is_handed_over_and_resumed_all_is(world: World) -> None:
 
 def pause_at(world: World, calls: int) -> Facts:
     """A person pauses while the n-th message is with its handlers."""
-    facts, handle = Facts(world.database), world.hands._attempt
+    facts = Facts(world.database)
     begun: list[str] = []
 
-    def attempt(message: Message, already_done: Collection[str]) -> Outcome:
+    def pause(message: Message) -> None:
         begun.append(message.key)
         if len(begun) == calls:
             facts.pause("a person", world.clock())
             world.clock.now += 2
-        return handle(message, already_done)
 
-    world.hands._attempt = attempt
+    world.begun = pause
     return facts
 
 
@@ -82,8 +78,7 @@ def test_a_stop_while_paused_records_what_was_in_hand_and_moves_nothing(world: W
     facts = Facts(world.database)
     facts.pause("a person", world.clock())
     world.clock.now += 2
-    world.hung.clear()
-    world.hands.end_hang()
+    world.end_hang()
     world.lease_hold.end(10.0)
     assert world.states() == {State.HANDLED: 1}
     assert not world.server.folders[PROCESSED].mails
@@ -101,17 +96,11 @@ def test_in_a_pause_what_comes_back_is_recorded_and_the_rest_is_not_waited_for(w
     world.server.deliver(mail("slow"))
     world.tick()
     Facts(world.database).pause("a person", world.clock())
-    finished, waits = world.hands.finished, []
-
-    def watched(wait: float) -> list[Finished]:
-        waits.append(wait)
-        return finished(wait)
-
-    world.hands.finished = watched  # type: ignore[method-assign]
+    waits: list[float] = []
+    world.hands.asked = waits.append
     world.tick()
     assert world.states() == {State.PENDING: 1}
-    world.hung.clear()
-    world.hands.end_hang()
+    world.end_hang()
     world.tick()
     assert world.states() == {State.HANDLED: 1}
     assert waits == [0, 0]

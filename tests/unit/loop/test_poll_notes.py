@@ -13,7 +13,8 @@ from worker.loop.poll_notes import PollNotes
 
 def test_a_poll_that_failed_leaves_when_one_went_well() -> None:
     database, now = Database("sqlite://"), [1.0]
-    metadata.create_all(database._engine)
+    with database.write() as connection:
+        metadata.create_all(connection)
     facts = Facts(database)
     notes = PollNotes(facts, lambda: now[0])
     notes.failed("halted")

@@ -16,6 +16,5 @@ def in_hand_as_junk(world: World) -> Mail:
 
 def comes_back(world: World) -> None:
     """Its handler returns, and the worker does what there is to do."""
-    world.hung.clear()
-    world.hands.end_hang()
+    world.end_hang()
     world.drain()

@@ -55,7 +55,8 @@ class Room:
 
     def __init__(self, targets: Targets | None = None) -> None:
         database = Database("sqlite://")
-        metadata.create_all(database._engine)
+        with database.write() as connection:
+            metadata.create_all(connection)
         self.messages = Messages(database)
         self.tries = Tries(database)
         self.hands = Hands()

@@ -27,9 +27,7 @@ def test_mail_that_comes_back_is_settled_again_and_not_handed_over(world: World,
     world.server.move(back, INBOX)
     world.tick()
     assert len(handed(world)) == 1
-    place = world.server.find(back)
-    assert place is not None
-    assert place[0] == PROCESSED
+    assert world.server.folder_of(back) == PROCESSED
     assert world.server.sessions == sessions  # at once, and not by way of a new connection
     world.drain()
     assert_balanced(world, handled=1, missing=0)
@@ -69,7 +67,7 @@ def test_a_release_by_a_move_ends_with_the_move_back_and_a_persons_does_not(by_a
     else:
         world.server.move(junk, INBOX)
     world.tick(1)
-    assert world.server.find(junk)[0] == INBOX  # type: ignore[index]
+    assert world.server.folder_of(junk) == INBOX
     assert [(row.state, row.released) for row in world.rows()] == [(State.PENDING, True)]
     world.server.move(junk, JUNK)
     world.drain()
@@ -85,7 +83,7 @@ def test_a_dead_letter_that_left_the_junk_folder_again_is_retried_as_clean(world
     for folder in (JUNK, INBOX):
         world.server.move(dead, folder)
         world.drain()
-    assert world.server.find(dead)[0] == FAILED  # type: ignore[index]
+    assert world.server.folder_of(dead) == FAILED
     before = len(world.calls)
     world.retry(row.key)
     world.drain()

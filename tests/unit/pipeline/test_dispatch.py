@@ -1,5 +1,6 @@
 """How much is handed over at a time, and suspects one at a time."""
 
+from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -7,11 +8,38 @@ import pytest
 
 from tests.fakes.checks import Logged, assert_balanced, fields
 from tests.fakes.mailbox import FAILED, INBOX, JUNK, mail
-from tests.fakes.world import DEATHS, World
-from worker.message.outcome import State
-from worker.pipeline.dispatch import Bounds, _batches
+from tests.fakes.world import DEATHS, SlowHands, World
+from worker.journal.records import Place
+from worker.message.outcome import Outcome, State
+from worker.pipeline.dispatch import Bounds, Dispatch
+from worker.pipeline.fetch import Missing
 
 DAY = 86_400.0
+
+
+class Stages:
+    """What dispatch works with: every message is due, it is every message's turn, and each batch is noted."""
+
+    def __init__(self, sizes: Sequence[int]) -> None:
+        self._records = [SimpleNamespace(id=n, size=size, place=Place(INBOX, 1, n)) for n, size in enumerate(sizes)]
+        self.batches: list[list[int]] = []
+
+    def due(self, _now: float, *, longest: float) -> list[SimpleNamespace]:
+        return self._records
+
+    def of(self, records: Any) -> tuple[Any, bool]:
+        return records, False
+
+    def not_alone(self, rows: Sequence[int]) -> None:
+        assert not rows
+
+    def go_on(self) -> None:
+        pass
+
+    def __call__(self, _session: Any, batch: Any, _tops: Any, *, alone: bool) -> Missing:
+        assert not alone
+        self.batches.append([record.size for record in batch])
+        return Missing()
 
 
 @pytest.mark.parametrize(
@@ -26,9 +54,20 @@ DAY = 86_400.0
 def test_batches_have_so_many_messages_and_bytes_at_most_and_one_message_at_least(
     sizes: list[int], batches: list[list[int]]
 ) -> None:
-    records: Any = [SimpleNamespace(size=size) for size in sizes]
-    found = _batches(records, Bounds(batch_bytes=10, batch_count=3, patience=1.0))
-    assert [[record.size for record in batch] for batch in found] == batches
+    stages: Any = Stages(sizes)
+    nobody: Any = SlowHands(lambda _message, _done: Outcome(State.HANDLED))
+    dispatch = Dispatch(
+        tries=stages,
+        turns=stages,
+        fetch=stages,
+        pool=nobody,
+        bounds=Bounds(batch_bytes=10, batch_count=3, patience=1.0),
+        permission=stages,
+        clock=lambda: 0.0,
+    )
+    for _ in dispatch.work(stages, {}):
+        pass
+    assert stages.batches == batches
 
 
 @pytest.mark.parametrize("hang", [False, True])
@@ -61,7 +100,7 @@ def test_a_neighbour_of_poison_is_not_dead_lettered(world: World) -> None:
     neighbours += [world.server.deliver(mail()) for _ in range(4)]
     world.drain()
     assert world.states() == {State.HANDLED: 8, State.FAILED: 2}
-    assert all(world.server.find(mail_)[0] == FAILED for mail_ in poison)  # type: ignore[index]
+    assert all(world.server.folder_of(mail_) == FAILED for mail_ in poison)
     assert world.deaths <= 2 * DEATHS + 2
     assert_balanced(world, handled=8, failed=2)
 

@@ -5,7 +5,6 @@ import io
 from tests.fakes.checks import Logged, handed
 from tests.fakes.mailbox import INBOX, PROCESSED, mail
 from tests.fakes.world import DEATHS, World
-from worker.handling.pool import Finished
 from worker.logs import configure_logging
 from worker.message.outcome import State
 
@@ -19,8 +18,7 @@ def test_a_message_that_hangs_does_not_stop_others_and_is_not_settled(world: Wor
     world.tick()
     assert world.states() == {State.HANDLED: 1, State.PENDING: 1}
     assert world.server.find(slow) == (INBOX, 1)
-    world.hung.clear()
-    world.hands.end_hang()
+    world.end_hang()
     world.drain()
     assert world.states() == {State.HANDLED: 2}
     assert len(handed(world)) == 2
@@ -41,9 +39,8 @@ def test_suspects_are_tried_one_at_a_time_beside_a_message_that_hangs(world: Wor
         world.tick()
     assert world.hands.most == 2
     assert world.states() == {State.HANDLED: 2, State.PENDING: 1}
-    world.hung.clear()
     world.hands.hold = False
-    world.hands.end_hang()
+    world.end_hang()
     world.drain()
     assert world.states() == {State.HANDLED: 3}
 
@@ -52,14 +49,12 @@ def test_what_hangs_is_waited_for_once(world: World) -> None:
     world.hung.add("slow")
     world.start()
     waits: list[float] = []
-    finished = world.hands.finished
 
-    def count(wait: float) -> list[Finished]:
+    def count(wait: float) -> None:
         if wait > 0:
             waits.append(wait)
-        return finished(wait)
 
-    world.hands.finished = count  # type: ignore[method-assign]
+    world.hands.asked = count
     world.server.deliver(mail("slow"))
     world.tick()
     assert len(waits) == 1
@@ -68,29 +63,15 @@ def test_what_hangs_is_waited_for_once(world: World) -> None:
         world.tick()
     assert len(waits) == 1
     assert world.states() == {State.HANDLED: 3, State.PENDING: 1}
-    world.hung.clear()
-    world.hands.end_hang()
+    world.end_hang()
     world.drain()
     assert world.states() == {State.HANDLED: 4}
-
-
-def one_at_a_time(world: World) -> None:
-    """Each wait ends with the first handler that returns."""
-    hands = world.hands
-    finished, hands.hold = hands.finished, True
-
-    def first(wait: float) -> list[Finished]:
-        if wait > 0:
-            hands._came_back.update(hands.rows()[:1])
-        return finished(0)
-
-    hands.finished = first  # type: ignore[method-assign]
 
 
 def test_a_handler_that_returns_after_others_is_waited_for(world: World, logged: Logged) -> None:
     for _ in range(5):
         world.server.deliver(mail())
-    one_at_a_time(world)
+    world.hands.one_at_a_time = True
     world.tick()
     assert world.states() == {State.HANDLED: 5}
     assert len(world.server.folders[PROCESSED].mails) == 5
@@ -116,9 +97,8 @@ def test_a_death_beside_a_message_that_hangs_counts_for_the_one_that_was_tried(w
     for _ in range(4 * DEATHS):
         world.tick()
     assert world.states() == {State.FAILED: 1, State.PENDING: 1}
-    world.hung.clear()
     world.hands.hold = False
-    world.hands.end_hang()
+    world.end_hang()
     world.drain()
     assert world.states() == {State.FAILED: 1, State.HANDLED: 1}
 
@@ -163,13 +143,11 @@ def test_a_wait_that_a_stop_ends_is_no_hang(world: World) -> None:
     configure_logging(level="error", format="json", stream=log, hooks=False)
     world.hung.add("slow")
     world.server.deliver(mail("slow"))
-    finished = world.hands.finished
 
-    def stopped_meanwhile(wait: float) -> list[Finished]:
+    def stop_meanwhile(wait: float) -> None:
         if wait > 0:
             world.lease_hold.stop()
-        return finished(wait)
 
-    world.hands.finished = stopped_meanwhile  # type: ignore[method-assign]
+    world.hands.asked = stop_meanwhile
     world.tick()
     assert "handler.stuck" not in log.getvalue()

@@ -59,7 +59,7 @@ def test_a_message_at_whose_fetch_the_server_hangs_up_or_refuses_stops_nobody(wo
     assert world.states()[State.HANDLED] == 2
     world.drain()
     assert world.states() == {State.HANDLED: 2, State.FAILED: 1}
-    assert world.server.find(bad)[0] == FAILED  # type: ignore[index]
+    assert world.server.folder_of(bad) == FAILED
 
 
 def test_pending_mail_of_a_folder_that_is_gone_and_not_watched_stops_nobody() -> None:

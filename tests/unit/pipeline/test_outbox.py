@@ -9,7 +9,6 @@ from tests.fakes.checks import assert_balanced, handed
 from tests.fakes.mailbox import INBOX, JUNK, PROCESSED, Server, mail
 from tests.fakes.world import Fault, World
 from tests.unit.pipeline.junk_in_hand import comes_back, in_hand_as_junk
-from worker.handling.pool import Finished
 from worker.journal.database import JournalUnavailable
 from worker.message.message import Message
 from worker.message.outcome import State
@@ -28,8 +27,7 @@ def test_mail_moved_between_inbox_and_junk_while_in_hand(world: World, there: st
     assert len(world.hands) == 1
     world.server.move(moved, there)
     world.tick()
-    world.hung.clear()
-    world.hands.end_hang()
+    world.end_hang()
     world.drain()
     assert "archive" in [call.handler for call in world.finished]
     assert world.states() == {State.HANDLED: 1}
@@ -49,14 +47,13 @@ def test_what_comes_back_in_great_numbers_is_moved_before_the_rest_is_waited_for
     world.hold = True
     world.hung.add("slow")
     world.start()
-    finished, moved = world.hands.finished, []
+    moved: list[int] = []
 
-    def watched(wait: float) -> list[Finished]:
+    def look(wait: float) -> None:
         if wait > 0:
             moved.append(len(world.server.folders[PROCESSED].mails))
-        return finished(wait)
 
-    world.hands.finished = watched  # type: ignore[method-assign]
+    world.hands.asked = look
     for _ in range(SETTLE_AT_ONCE):
         world.server.deliver(mail())
     world.server.deliver(mail("slow"))
@@ -97,8 +94,7 @@ def test_what_a_filter_moved_after_its_outcome_came_is_known_to_lie_there(world:
     one = world.server.deliver(mail("ok"))
     world.tick()
     world.hands.hold = True
-    world.hung = set()
-    world.hands.end_hang()
+    world.end_hang()
     world.server.move(one, JUNK)
     world.tick()
     (row,) = world.rows()
@@ -117,8 +113,7 @@ def test_what_is_done_as_its_folder_is_renumbered_is_not_settled_before_it_is_mo
     world.server.deliver(mail("ok"), "Results")
     world.tick()
     world.hands.hold = True
-    world.hung = set()
-    world.hands.end_hang()
+    world.end_hang()
     world.server.renumber("Results")
     settled: list[bool] = []
     world.server.before = lambda name: settled.extend(row.settled for row in world.rows() if name in {"move", "copy"})
@@ -135,16 +130,14 @@ def test_junk_that_a_person_takes_out_before_we_moved_it_is_open_and_not_settled
     one = world.server.deliver(mail("ok"), JUNK)
     world.tick()
     world.hands.hold = True
-    world.hung = set()
-    world.hands.end_hang()
+    world.end_hang()
     world.server.move(one, INBOX)
     handed_over: list[tuple[State, bool]] = []
 
-    def note(_message: Message) -> bool:
+    def note(_message: Message) -> None:
         handed_over.extend((row.state, row.settled) for row in world.rows())
-        return False
 
-    world.poison = note
+    world.begun = note
     world.tick()
     assert handed_over == [(State.PENDING, False)]
 
@@ -162,8 +155,7 @@ def test_what_came_back_is_moved_whenever_there_is_enough_of_it(
         world.server.deliver(mail())
     world.tick()
     if comes == "between polls":
-        world.hung = set()
-        world.hands.end_hang()
+        world.end_hang()
         world.tick()
     assert world.states() == {State.HANDLED: 9}
     assert len(world.server.folders[PROCESSED].mails) == 9
@@ -188,8 +180,8 @@ def test_an_end_settles_on_a_connection_that_idles() -> None:
     world.server.deliver(mail("slow"))
     world.hung.add("slow")
     world.tick()
-    assert world.connector.current().idling  # type: ignore[union-attr] # it is there
-    world.hung.clear()
-    world.hands.end_hang()
+    session: Any = world.connector.current()
+    assert session.idling
+    world.end_hang()
     world.lease_hold.end(1.0)
     assert len(world.server.all_mail(PROCESSED)) == 1

@@ -40,9 +40,7 @@ def test_the_nature_of_each_message_decides_its_end(world: World) -> None:
     world.drain()
     ends = {State.HANDLED: PROCESSED, State.FAILED: FAILED}
     for name, state in kinds.items():
-        place = world.server.find(mails[name])
-        assert place is not None
-        assert place[0] == ends[state], name
+        assert world.server.folder_of(mails[name]) == ends[state], name
     assert_balanced(world, handled=3, failed=4)
     assert world.failures[f"notify {next(c.key for c in world.calls if b'X-Kind: always' in c.raw)}"] == TRIES
 
@@ -92,7 +90,8 @@ def test_a_poll_that_finds_nothing_new_writes_nothing_of_the_mailbox(world: Worl
         if not statement.startswith(("BEGIN", "SELECT", "PRAGMA")):
             written.append(statement)
 
-    event.listen(world.database._engine, "before_cursor_execute", note)
+    with world.database.write() as connection:
+        event.listen(connection.engine, "before_cursor_execute", note)
     world.tick()
     assert [statement for statement in written if " fact" not in statement] == []
 

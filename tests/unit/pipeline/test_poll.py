@@ -55,13 +55,14 @@ def test_a_late_uid_waits_for_the_next_look_and_what_that_passes_over_is_unaccou
 
 
 def test_a_folder_to_be_looked_at_again_is_listed_and_no_other(world: World) -> None:
-    world.tick()
-    session, poll = world.server.session(), world.pipeline._poll
+    session: Any = world.server.session()
+    poll = world.journal_parts().poll(Layout((INBOX,), JUNK), None)
+    assert [look.folder for look in poll.look(session)] == [INBOX, JUNK]
     session.select(INBOX)
-    assert poll.look(session) == []  # type: ignore[arg-type] # the fake offers what is used
+    assert poll.look(session) == []
     for folder in (INBOX, JUNK):
         poll.look_again(folder)
-        assert [look.folder for look in poll.look(session)] == [folder]  # type: ignore[arg-type] # as above
+        assert [look.folder for look in poll.look(session)] == [folder]
         session.select(INBOX)
 
 

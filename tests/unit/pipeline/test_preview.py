@@ -3,7 +3,7 @@
 from typing import Any
 
 from tests.fakes.mailbox import INBOX, JUNK, mail
-from tests.fakes.world import ACCOUNT, World, _Routes, classify
+from tests.fakes.world import ACCOUNT, Routes, World, classify
 from worker.mailbox.folders import Layout
 from worker.message.key import Fingerprints
 from worker.message.mime.limits import Limits
@@ -20,7 +20,7 @@ def foreseen(world: World) -> list[Foreseen]:
         fingerprints=Fingerprints(ACCOUNT),
         layout=Layout(world.watched_folders, JUNK),
         classify=classify,
-        routes=_Routes(),
+        routes=Routes(),
         limits=Limits(message=5_000),
     )
     return list(preview.foresee(session))

@@ -38,7 +38,8 @@ class Box:
     def __init__(self, *capabilities: str) -> None:
         self.server = Server(capabilities=capabilities or ("MOVE", "UIDPLUS"), folders=[DONE])
         database = Database("sqlite://")
-        metadata.create_all(database._engine)
+        with database.write() as connection:
+            metadata.create_all(connection)
         self.messages = Messages(database)
         self.tries = Tries(database)
         self.journal_places = Places(database)

@@ -217,8 +217,7 @@ def test_mail_in_hand_that_hangs_holds_its_sender_alone() -> None:
     assert world.states() == {State.HANDLED: 2, State.PENDING: 2}
     world.tick(0)
     assert next_due(world) >= world.clock.now or len(world.hands) == 1
-    world.hung.clear()
-    world.hands.end_hang()
+    world.end_hang()
     world.drain()
     assert archived(world)[-1:] == later
     assert world.states() == {State.HANDLED: 4}

@@ -24,7 +24,7 @@ def test_what_is_taken_up_again_during_a_walk_is_not_compacted(world: World) -> 
     def after(name: str) -> None:
         real(name)
         selects[0] += name == "select"
-        if selects[0] == 4 and world.server.find(one)[0] == ELSEWHERE:  # type: ignore[index]
+        if selects[0] == 4 and world.server.folder_of(one) == ELSEWHERE:
             world.server.after = real
             world.server.move(one, INBOX)
             world.tick()

@@ -13,7 +13,7 @@ from worker.reconcile.rebuild import Rebuild
 def rebuild(world: World) -> Any:
     return Rebuild(
         world.journal,
-        world._walk(),
+        world.walk(),
         handled=PROCESSED,
         failed=FAILED,
         junk=[JUNK],
