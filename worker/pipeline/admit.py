@@ -1,4 +1,4 @@
-"""New UIDs become messages: known ones that moved are known again, the others get a row and a key."""
+"""Admission: a new UID is a known message that moved, or a new message, which gets a row and a key."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -41,7 +41,7 @@ class SenderOf(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Top:
-    """The top of a message: its header block as fetched and as parsed, not to be asked for or parsed twice."""
+    """A message's header block, as fetched and as parsed, so that it isn't asked for or parsed twice."""
 
     raw: bytes
     headers: Headers
@@ -49,13 +49,13 @@ class Top:
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
-    """What admission came to, of one batch of headers.
+    """The result of admitting one batch of headers.
 
-    folder: the one looked at. tops: of each message by its row's id. places: of the messages known before, where they
-    lie now, by their rows' ids.
-    new: rows entered. moved_back: done, and their mail is in a watched folder again, where it lies now.
-    rejudged: their verdict changed. released: by a move out of the junk folder. unread: UIDs of which the server showed
-    no header yet. headless: messages whose header it never showed; only where they lie is known.
+    folder: the folder looked at. tops: each message's header block, by row id. places: where the messages known before
+    lie now, by row id. new: the rows that were added. moved_back: messages that were done and are in a watched folder
+    again, each with its place now. rejudged: messages whose verdict changed. released: those that a move out of the
+    junk folder released. unread: UIDs whose header the server hasn't shown yet. headless: messages whose header it
+    never showed; we know only where they lie.
     """
 
     folder: str
@@ -70,7 +70,7 @@ class Admitted:
 
     @property
     def report(self) -> Report:
-        """What it adds to the poll's report."""
+        """What this adds to the poll's report."""
         return Report(new=len(self.new), moved_back=len(self.moved_back), unread=len(self.unread))
 
 
@@ -83,7 +83,7 @@ class _Seen:
 
 
 class _KnownAgain(NamedTuple):
-    """Known messages in new places: done ones to be settled from there, those judged anew, those a move released."""
+    """Known messages in new places: those to be settled again, those judged anew, and those that a move released."""
 
     moved_back: list[tuple[Record, Place]]
     rejudged: list[Record]
@@ -91,7 +91,7 @@ class _KnownAgain(NamedTuple):
 
 
 class Admission:
-    """Matches what a look found against the journal."""
+    """Matches the UIDs that a look found with the journal's rows."""
 
     def __init__(
         self,
@@ -146,7 +146,7 @@ class Admission:
     def _told_apart(
         self, session: Session, look: Look, seen: Sequence[_Seen], looks: Iterable[Look]
     ) -> tuple[list[_Seen], list[tuple[_Seen, Record]]]:
-        """What is new, and what is known with its row."""
+        """The new messages, and the known ones with their rows."""
         fingerprints = [item.fingerprint for item in seen]
         lost = self._whereabouts.lost(session, look, fingerprints, {other.folder: other for other in looks})
         new: list[_Seen] = []
@@ -177,13 +177,14 @@ class Admission:
         )
 
     def _know_again(self, look: Look, known: list[tuple[_Seen, Record]]) -> _KnownAgain:
-        """Known messages in a new place: what was pending goes on from there, what was done is settled again.
+        """Deal with known messages in a new place: pending ones go on from there, done ones are settled again.
 
-        Where the new place changes the verdict of a message that isn't done as clean, it starts anew: a message that
-        left the junk folder is judged by its headers (and settled again where they say junk), one that went there is
-        junk. A person's release outlasts both; that by a move, which may be the server's own, ends with the move back.
+        If the new place changes the verdict of a message that isn't done as clean, the message starts anew. One that
+        left the junk folder is judged by its headers (and settled again if they say junk); one that went there is junk.
+        A person's release outlasts both moves. A release by a move, which may be the server's own, ends with the move
+        back.
 
-        The place is written last: whatever the process dies at, the next look finds the message in a new place again.
+        The place is written last: wherever the process dies, the next look finds the message in a new place again.
         """
         places = {record.id: Place(look.folder, look.state.uidvalidity, item.head.uid) for item, record in known}
         released = [record for _, record in known if self._is_moved_out(record, look.folder)]
@@ -221,12 +222,12 @@ class Admission:
         return _KnownAgain(moved_back, [record for record, _ in rejudged], released)
 
     def _is_moved_out(self, record: Record, folder: str) -> bool:
-        """Whether junk left the junk folder, and that is to count as a release."""
+        """Whether this is junk that left the junk folder, and such a move counts as a release."""
         is_junk = record.verdict.path is MailPath.JUNK
         return self._move_releases and is_junk and record.state in OPEN and self._left_junk(record, folder)
 
     def _left_junk(self, record: Record, folder: str) -> bool:
-        """Whether it lay in the junk folder, or where we had put it, and lies elsewhere now."""
+        """Whether it lay in the junk folder, or where we had moved it, and lies elsewhere now."""
         there = (self._layout.junk, record.settle_to)
         return record.place.folder in there and folder not in there
 
@@ -237,7 +238,7 @@ class Admission:
         self._observer.moved_out(record)
 
     def _may_stay(self, record: Record, folder: str) -> bool:
-        """Handled mail that somebody, or the server's own filter, put into the junk folder afterwards stays there."""
+        """Whether done mail stays where it was moved: in the junk folder it does, whoever or whatever moved it."""
         return folder == self._layout.junk or record.settle_to in (None, folder)
 
 
@@ -249,14 +250,15 @@ def _changes_path(item: _Seen, record: Record) -> bool:
 
 
 def _by_move_alone(record: Record) -> bool:
-    """Whether a move released it, and no person has."""
+    """Whether a move has released it, and no person."""
     return record.verdict.evidence[-1:] == (MOVED_OUT,)
 
 
 def _is_worth_a_note(item: _Seen, record: Record, *, left_junk: bool) -> bool:
-    """Whether there is other evidence than before.
+    """Whether the evidence differs from before, and is worth keeping.
 
-    Of a dead letter, which a person may retry, only that it is junk, or what it is now that it left the junk folder.
+    A person may retry a dead letter, so of that we note only that it is junk now, or what it is after it left the junk
+    folder.
     """
     if record.released or record.verdict == item.verdict:
         return False

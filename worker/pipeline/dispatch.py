@@ -1,4 +1,4 @@
-"""Dispatch: what is due is handed over, a batch at a time; suspects one at a time."""
+"""Dispatch: messages that are due are handed over a batch at a time, suspects one at a time."""
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,7 +20,7 @@ log = get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """How much at a time. batch_bytes: bytes; patience: seconds without any handler returning.
+    """How much is done at a time. batch_bytes: bytes; patience: seconds to wait without any handler returning.
 
     longest_wait: seconds; no message waits longer than this for its next try.
     """
@@ -33,10 +33,10 @@ class Bounds:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """Outcomes must be collected before dispatch goes on.
+    """A point at which outcomes must be collected before dispatch goes on.
 
-    wait: at most so many seconds for the first of them. settle: whether all that is written down is settled as well.
-    missing: what couldn't be fetched just now.
+    wait: wait at most so many seconds for the first outcome. settle: whether to settle everything that is written down
+    as well. missing: messages that couldn't be fetched just now.
     """
 
     wait: float = 0.0
@@ -58,7 +58,7 @@ class Dispatch:
         permission: Permission,
         clock: Callable[[], float],
     ) -> None:
-        """turns: says whose turn it is, of what is due."""
+        """turns: decides which of the due messages may be handed over now."""
         self._tries = tries
         self._turns = turns
         self._fetch = fetch
@@ -69,15 +69,15 @@ class Dispatch:
         self._suspects: list[int] = []
         self._stuck: set[int] = set()
         self.has_more = False
-        """Whether it is another message's turn once those handed over by the last `work` are done."""
+        """Whether more messages get their turn once those handed over by the last `work` are done."""
 
     @property
     def keeps_order(self) -> bool:
-        """Whether a route asks for its senders' mail in order."""
+        """Whether any route wants each sender's mail in order."""
         return self._turns.keep_order
 
     def begin(self) -> None:
-        """At the start of a run: messages that were in hand when another run died are retried one at a time."""
+        """Start a run: messages that were in hand when an earlier run crashed are retried one at a time."""
         self._turns.begin()
         suspects = self._tries.suspects()
         alone = [record for record in suspects if record.was_alone]
@@ -88,35 +88,35 @@ class Dispatch:
             log.warning("message.suspects", count=len(suspects), alone=len(alone))
 
     def stop(self) -> None:
-        """Take back what no thread has begun; its tries didn't happen."""
+        """Take back messages that no thread has started; their tries don't count."""
         self._tries.put_back(self._pool.drop_waiting())
 
     def leave(self) -> None:
-        """What is still in hand is stopped from outside: a death now isn't counted as its own."""
+        """The messages still in hand are about to be stopped from outside: don't count that as their crash."""
         if self._pool:
             log.error("worker.left_in_hand", count=len(self._pool))
             self._tries.not_alone(self._pool.rows())
 
     def work_through(self, session: Session) -> Iterator[Step]:
-        """As `work`; it ends when all that doesn't hang has come back."""
+        """As `work`, and then wait until everything that doesn't hang has returned."""
         yield from self.work(session, {})
         yield from self._finish()
 
     def work(self, session: Session, tops: Mapping[int, Top]) -> Iterator[Step]:
-        """Hand over every message that is due and whose turn it is, suspects first and one at a time.
+        """Hand over every message that is due and whose turn it is: suspects first, one at a time.
 
-        tops: header blocks that are known already, by their rows' ids.
+        tops: header blocks that are already known, by row id.
         """
         self.has_more = False
         tops = dict(tops)
         due = self._tries.due(self._clock(), longest=self._bounds.longest_wait)
         due, more = self._turns.of([record for record in due if record.id not in self._pool])
-        # Fewest deaths first: or kills from outside would find the same message alone in hand each time.
+        # Fewest deaths first, or kills from outside would find the same message alone in hand each time.
         suspects = sorted((record for record in due if record.id in self._suspects), key=lambda one: one.deaths)
         yield from self._one_at_a_time(session, suspects, tops)
         ids = {suspect.id for suspect in suspects}
         others = sorted((record for record in due if record.id not in ids), key=_folder_of)
-        if others:  # beside these, what hangs isn't alone any more
+        if others:  # with these in hand, a hanging message isn't alone any more
             self._tries.not_alone([row for row in self._pool.rows() if row in self._stuck])
         for _, group in groupby(others, key=_folder_of):
             for batch in _batches(group, self._bounds):
@@ -126,10 +126,10 @@ class Dispatch:
         self.has_more = more
 
     def _one_at_a_time(self, session: Session, suspects: Sequence[Record], tops: dict[int, Top]) -> Iterator[Step]:
-        """Hand these over alone, so that a death tells whose it was.
+        """Hand these over alone, so that a death shows which message caused it.
 
-        What hangs stays in hand meanwhile and is marked, because it may hang for ever and the suspects can't wait that
-        long; a death now doesn't count as its own.
+        Hanging messages stay in hand meanwhile, because they may hang for ever and the suspects can't wait that long.
+        They are marked as not alone: a death now doesn't count as theirs.
         """
         if suspects:
             yield from self._finish()
@@ -139,7 +139,7 @@ class Dispatch:
             yield from self._finish(record.id)
             self._suspects.remove(record.id)
             if record.id in self._pool:
-                break  # this one hangs as well: the others' turn comes with the next poll
+                break  # this one hangs as well: the others wait for the next poll
 
     def _hand_over(
         self, session: Session, batch: Sequence[Record], tops: dict[int, Top], *, alone: bool = False
@@ -153,10 +153,10 @@ class Dispatch:
             raise broken.error from None
 
     def _take_back(self, broken: BrokenOff, *, alone: bool) -> None:
-        """A try that was broken off didn't happen.
+        """A try that was broken off doesn't count.
 
-        Where fetching these may be what ends the connection, each is next fetched alone; one that ends it even then is
-        put off, so that the others go on.
+        If fetching these messages may have ended the connection, each is fetched alone next time; one that ends it even
+        then is put off, so that the others get through.
         """
         rows = [record.id for record in broken.records]
         if not broken.at_fetch:
@@ -169,16 +169,16 @@ class Dispatch:
             self._suspects += [row for row in rows if row not in self._suspects]
 
     def _made_room(self, size: int) -> Generator[Step, None, bool]:
-        """Wait until what is in hand leaves room for so many bytes; False when no handler returns for too long."""
+        """Wait until so many more bytes may be in hand; False if no handler returns for too long."""
         while self._pool and self._pool.size + size > 2 * self._bounds.batch_bytes:
             if not (yield from self._something_returned()):
                 return False
         return True
 
     def _finish(self, row: int | None = None) -> Iterator[Step]:
-        """Wait for what is in hand, or for this message of it, and have it settled.
+        """Wait for everything in hand, or for this one message, and have the outcomes settled.
 
-        A hanging handler is waited for once, and then left until it comes back by itself: others mustn't wait for it.
+        A hanging handler is waited for once and then left until it returns by itself: the others mustn't wait for it.
         """
         while self._is_awaited(row):
             self._permission.go_on()
@@ -193,12 +193,12 @@ class Dispatch:
         return bool(in_hand - self._stuck) if row is None else row in in_hand - self._stuck
 
     def _something_returned(self) -> Generator[Step, None, bool]:
-        """Wait for a handler to return; False when none does for too long."""
+        """Wait for a handler to return; False if none does for too long."""
         before = set(self._pool.rows())
         yield Step(wait=self._bounds.patience)
         if before.difference(self._pool.rows()):
             return True
-        self._permission.go_on()  # a stop ends the wait, and nothing is begun in a pause: neither means that it hangs
+        self._permission.go_on()  # a stop ends the wait, and a pause starts nothing: neither is a hang
         log.error("handler.stuck", count=len(self._pool))
         return False
 
@@ -208,7 +208,7 @@ def _folder_of(record: Record) -> str:
 
 
 def _batches(records: Iterable[Record], bounds: Bounds) -> Iterator[list[Record]]:
-    """Records in order, so many and so many bytes at a time, at least one."""
+    """Split the records, in order, into batches within the bounds; each has at least one record."""
     batch: list[Record] = []
     size = 0
     for record in records:

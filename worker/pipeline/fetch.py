@@ -1,7 +1,7 @@
-"""Fetch: the content of messages, a batch at a time, into the pool. Tries are counted before the content is touched.
+"""Fetch: gets the content of messages and gives it to the pool, a batch at a time.
 
-Knows why a message may not be had: it is too large, has killed the process too often, was taken away, isn't shown yet,
-or ends the connection.
+A try is counted before the content is touched. Fetch knows why a message can't be had: it is too large, has killed the
+process too often, was taken away, isn't shown yet, or ends the connection.
 """
 
 from collections.abc import Iterator, Sequence
@@ -30,14 +30,14 @@ from worker.pipeline.whereabouts import Whereabouts
 log = get_logger()
 
 NOT_READY_WAIT = timedelta(minutes=5)
-"""How long until a message is asked for again that the server lists without showing its content."""
+"""How long to wait before asking again for a message that the server lists without showing its content."""
 
 
 @dataclass(frozen=True, slots=True)
 class Missing:
     """Messages that couldn't be fetched from where they should lie.
 
-    records: found nowhere. sought: how many weren't in their place. look_again: a watched folder to be looked at.
+    records: those found nowhere. sought: how many weren't in their place. look_again: a watched folder to list again.
     """
 
     records: tuple[Record, ...] = ()
@@ -48,8 +48,8 @@ class Missing:
 class BrokenOff(Exception):
     """An error of the mailbox ended the fetch.
 
-    records: those whose try was counted and whose content wasn't handed over. error: what ended it. at_fetch: whether
-    fetching one of these messages may be what ended it.
+    records: messages whose try was counted and whose content wasn't handed over. error: what ended the fetch.
+    at_fetch: whether fetching one of these messages may have caused it.
     """
 
     def __init__(self, records: Sequence[Record], error: MailboxError) -> None:
@@ -71,7 +71,7 @@ class _Fetched:
 
 
 class Fetch:
-    """Counts a try of each message of a batch, fetches it, and gives it to the pool."""
+    """Counts a try for each message of a batch, fetches it, and gives it to the pool."""
 
     def __init__(
         self,
@@ -89,7 +89,7 @@ class Fetch:
         run: str,
     ) -> None:
         """deaths: how often the process may die with a message alone in hand. junk_by_headers: whether the handlers of
-        junk want no body. run: names this run in the journal.
+        junk need no body. run: the name of this run in the journal.
         """
         self._messages = messages
         self._tries = tries
@@ -106,14 +106,14 @@ class Fetch:
     def __call__(
         self, session: Session, batch: Sequence[Record], tops: dict[int, Top], *, alone: bool = False
     ) -> Missing:
-        """Count a try of each message of one folder, then fetch it and hand it over.
+        """Count a try for each of these messages of one folder, then fetch them and hand them over.
 
-        tops: header blocks that are known already; those used are taken out. alone: whether the process handles nothing
+        tops: header blocks that are already known; those used are removed. alone: whether the process handles nothing
         else meanwhile.
 
         Raises:
-            BrokenOff: by an error of the mailbox, after the tries were counted.
-            MailboxError: before that.
+            BrokenOff: an error of the mailbox, after the tries were counted.
+            MailboxError: the same, before that.
         """
         here, missing = self._at_hand(session, batch[0].place.folder, batch)
         here, absent = self._refuse_hopeless(session, here)
@@ -176,13 +176,13 @@ class Fetch:
         self._pool.take(record, message, done)
 
     def _looks_otherwise(self, record: Record, headers: Headers) -> bool:
-        """Whether this may be another message than the row's; a placeholder's headers were never the message's."""
+        """Whether this may be another message than the row's. A placeholder's headers never were the message's."""
         return not record.is_placeholder and self._fingerprints.of(headers) != record.fingerprint
 
     def _known_anew(self, session: Session, late: Sequence[_Fetched]) -> list[_Fetched]:
         """A late message may differ in header and size from its placeholder: fingerprint it again.
 
-        The key stays: it is the message's name by now.
+        The key stays: by now it is the message's name.
         """
         uids = [fetched.uid for fetched in late]
         heads = {head.uid: head for head in shown_heads(session, uids)}
@@ -196,10 +196,10 @@ class Fetch:
         return known
 
     def _astray(self, session: Session, doubtful: Sequence[_Fetched]) -> set[int]:
-        """The UIDs at which another message lies than the row's: the folder is another one with the same UIDVALIDITY.
+        """The UIDs at which another message lies than the row's: another folder has the same UIDVALIDITY.
 
-        The key was made of the header as it is shown by itself, and only that tells; a server may write another one
-        above the whole message. What lies elsewhere now is found again by the next look, and its try didn't happen.
+        Only the header that is shown by itself tells, because the key was made from it; a server may show another one
+        with the whole message. The row's message is found again by the next look, and its try doesn't count.
         """
         shown = {
             head.uid: self._fingerprints.of_block(head.header)
@@ -215,7 +215,7 @@ class Fetch:
     def _contents(
         self, session: Session, by_uid: dict[int, Record], tops: dict[int, Top]
     ) -> Iterator[tuple[int, bytes, bool]]:
-        """(UID, bytes, whole) of each message that the server shows; of some only the header is asked for."""
+        """(UID, bytes, whether complete) of each message that the server shows; for some, the header alone."""
         slim = [uid for uid, record in by_uid.items() if self._wants_headers_alone(record)]
         full = [uid for uid in by_uid if uid not in slim]
         expected = sum(by_uid[uid].size for uid in full)
@@ -232,9 +232,9 @@ class Fetch:
         return self._junk_by_headers and record.verdict.path is MailPath.JUNK
 
     def _refuse_hopeless(self, session: Session, batch: Sequence[Record]) -> tuple[list[Record], list[Record]]:
-        """Dead letters that are recognised without touching the message; returns the others, and what isn't there.
+        """Make dead letters of hopeless messages, untouched. Returns the others, and those that aren't there.
 
-        What somebody took away is no dead letter: there would be nothing to show for it.
+        A message that somebody took away is no dead letter: there would be nothing to show for it.
         """
         hopeless = {record.id: reason for record in batch if (reason := self._hopeless(record)) is not None}
         uids = [record.place.uid for record in batch if record.id in hopeless and record.place.uid is not None]
@@ -261,7 +261,7 @@ class Fetch:
         return "poison" if record.deaths >= self._deaths else None
 
     def _without_content(self, session: Session, records: Sequence[Record]) -> list[Record]:
-        """Messages that the server listed and doesn't show: taken away meanwhile, or not ready yet."""
+        """Put off messages that the server lists but doesn't show yet. Returns those that were taken away meanwhile."""
         there = session.present([record.place.uid for record in records if record.place.uid is not None])
         taken = [record for record in records if record.place.uid not in there]
         self._tries.put_back([record.id for record in taken])
@@ -271,7 +271,7 @@ class Fetch:
         return taken
 
     def _at_hand(self, session: Session, folder: str, batch: Sequence[Record]) -> tuple[list[Record], Missing]:
-        """Those that can be fetched now. What isn't where its row says is looked for, and fetched after that."""
+        """Those that can be fetched now. One that isn't where its row says is looked for first, and fetched later."""
         watched = folder in self._layout.watched
         try:
             state = session.selected_state if session.selected == folder else session.select(folder)
@@ -289,7 +289,7 @@ class Fetch:
 
 
 def _headers(raw: bytes, top: Top | None) -> Headers:
-    """Those that stand above the message itself: a stand-in for it comes below its own."""
+    """The headers of this content. The known ones apply only if it begins with them: a stand-in has its own."""
     if top is not None and raw.startswith(top.raw.rstrip(b"\r\n")):
         return top.headers
     return Headers.from_bytes(raw)

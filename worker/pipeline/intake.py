@@ -1,4 +1,4 @@
-"""Intake: what is new becomes rows, what is missing is counted as missed. Touches no other stage."""
+"""Intake: new messages get rows, missing ones are counted as missed. It touches no other stage."""
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
@@ -19,11 +19,11 @@ from worker.pipeline.whereabouts import Look, Whereabouts
 log = get_logger()
 
 GONE_AFTER = 2
-"""Polls in a row that must miss a message before it counts as taken away."""
+"""How many polls in a row must miss a message before it counts as taken away."""
 
 
 class Intake:
-    """Takes in what a poll saw, and remembers what this poll has seen and missed."""
+    """Takes in what a poll saw, and remembers what this poll has seen and missed so far."""
 
     def __init__(
         self,
@@ -63,13 +63,13 @@ class Intake:
                 yield admitted
 
     def miss(self, session: Session, looks: Sequence[Look]) -> Report:
-        """Count what is missing once every new message was matched: it may have moved."""
+        """Count the missing messages, after every new one was matched: a missing message may have moved."""
         self._places.found([record.id for look in looks for record in look.found])
         missing = [record for look in looks for record in look.missing if record.id not in self._seen]
         return self._miss(self._sought(session, missing) if self._poll.leaves_out else missing)
 
     def miss_unfetched(self, missing: Missing) -> Report:
-        """Count what couldn't be fetched from where it should lie."""
+        """Count messages that couldn't be fetched from where they should lie."""
         report = Report(missed=missing.sought)
         report += self._miss(missing.records)
         if missing.look_again is not None:
@@ -77,7 +77,7 @@ class Intake:
         return report
 
     def end(self, session: Session, looks: Sequence[Look]) -> None:
-        """Select the folder that the connection rests in, and keep what the folders were like."""
+        """Select the folder that the connection rests in, and store what the folders looked like."""
         if session.selected != self._poll.rest:
             session.select(self._poll.rest)
         self._places.looked_at(self._poll.looked() if looks else {})
@@ -94,7 +94,7 @@ class Intake:
             self._poll.look_again(admitted.folder)
 
     def _sought(self, session: Session, missing: Sequence[Record]) -> list[Record]:
-        """Those that are nowhere in their folders, even among mail that is older than `poll.since`."""
+        """Those that are nowhere in their folders, not even among mail older than `poll.since`."""
         records = [record for record in missing if record.id not in self._pool]
         by_folder = groupby(sorted(records, key=_folder_of), key=_folder_of)
         return [
@@ -102,7 +102,7 @@ class Intake:
         ]
 
     def _miss(self, records: Sequence[Record]) -> Report:
-        """Found nowhere by this poll, which counts once however often it looks."""
+        """Count these as missed by this poll: once each, however often the poll looks."""
         records = [record for record in records if record.id not in self._pool and record.id not in self._missed]
         if not records:
             return Report()

@@ -1,7 +1,7 @@
-"""Senders by a keyed hash: known again without their addresses being kept anywhere.
+"""Recognises senders by a keyed hash, without keeping their addresses anywhere.
 
-The key lies in a file of its own in the state folder, readable by its owner alone. Replicas on several hosts share the
-file, or each knows only the senders whose mail it took in itself.
+The key is in a file of its own in the state folder, readable by its owner alone. Replicas on several hosts must share
+the file, or each knows only the senders whose mail it took in itself.
 """
 
 import hashlib

@@ -1,6 +1,6 @@
-"""Headers that the server doesn't show yet, or at which the connection ends: waited for, and given up on in the end.
+"""Headers that the server doesn't show yet, or whose request ends the connection: waited for, and in the end given up.
 
-The wait is kept in the journal, or each restart would begin it anew.
+The journal keeps the start of each wait, or each restart would begin it anew.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -13,7 +13,7 @@ from worker.mailbox.session import Head, Session
 from worker.pipeline.whereabouts import Look
 
 HEADER_WAIT = 3600.0
-"""Seconds to wait for the header of a message that the server lists without one; then it is a dead letter."""
+"""Seconds to wait for the header of a message that the server lists without one; after that it is a dead letter."""
 
 HEADER_AGAIN = 300.0
 """Seconds until a header at which the connection ended is asked for again."""
@@ -88,7 +88,7 @@ class LateHeaders:
     def _waiting_since(self, look: Look, uids: Sequence[int], unread: Collection[int]) -> Mapping[int, float]:
         """Since when (epoch s) each unread header has been waited for.
 
-        The journal forgets those that were shown by now, have gone, or have a row.
+        The journal forgets headers that have been shown since, and messages that are gone or have a row.
         """
         waits = self._places.headerless(look.folder)
         validity, now = look.state.uidvalidity, self._clock()

@@ -1,6 +1,6 @@
 """The named events that others may listen to: one object with a method for each, instead of callbacks.
 
-Listeners never raise. They are told by the thread that owns the connection, except where an event says otherwise.
+Listeners never raise. They are called in the thread that owns the connection, unless an event says otherwise.
 """
 
 from collections.abc import Sequence
@@ -9,28 +9,28 @@ from worker.journal.records import Record, Result
 
 
 class Observer:
-    """Told of what has happened. This one does nothing with it: a listener overrides what it wants to hear."""
+    """Hears of what has happened, and does nothing with it: a listener overrides what it wants to hear."""
 
     def beat(self) -> None:
-        """The thread that owns the connection gets on."""
+        """The thread that owns the connection is making progress."""
 
     def polled(self, outcome: str, seconds: float) -> None:
-        """A run ended: `good`, or a word for what kept it from its work."""
+        """A run ended. outcome: `good`, or a word for what kept it from its work."""
 
     def lease(self, *, held: bool) -> None:
-        """This replica works on the mailbox from now on, or doesn't any more."""
+        """This replica works on the mailbox from now on, or no longer does."""
 
     def new(self, count: int) -> None:
         """So many new messages have their rows."""
 
     def moved_out(self, record: Record) -> None:
-        """Junk was moved out of the junk folder, and by the settings that releases it."""
+        """Junk was moved out of the junk folder, and the settings make that a release."""
 
     def outcome(self, record: Record, result: Result) -> None:
-        """A try came to this, and the journal holds it."""
+        """A try had this result, and the journal holds it."""
 
     def recorded(self) -> None:
-        """All outcomes of a batch were told."""
+        """All outcomes of a batch have been reported."""
 
     def gone(self, records: Sequence[Record]) -> None:
         """Messages that weren't done were taken away by somebody else."""

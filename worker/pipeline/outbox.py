@@ -1,4 +1,4 @@
-"""Outcomes on their way: written down first, on the disk, and only then shown in the mailbox."""
+"""The outbox: outcomes are first written to the disk, and only then shown in the mailbox."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -27,26 +27,26 @@ from worker.pipeline.whereabouts import Look
 log = get_logger()
 
 SETTLE_AT_ONCE = 200
-"""Outcomes that are moved with one command while more are to come."""
+"""How many messages to move with one command while more outcomes are to come."""
 
 
 class Flushable(Protocol):
-    """What handlers write through."""
+    """The storage that handlers write to."""
 
     def flush(self) -> None:
-        """Bring all that handlers wrote to the disk. May raise anything: then none of it counts as written."""
+        """Bring everything that handlers wrote to the disk. May raise anything; then none of it counts as written."""
 
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """What was written down: how many of each state, and what is to be moved now."""
+    """What was written down: how many outcomes of each state, and which messages are to be moved now."""
 
     outcomes: Counter[State] = field(default_factory=Counter)
     settlements: tuple[Settlement, ...] = ()
 
 
 class Recorder:
-    """Collects outcomes and writes them down, a batch at a time. For one owner."""
+    """Collects outcomes and writes them down a batch at a time. For one thread."""
 
     def __init__(
         self,
@@ -72,34 +72,34 @@ class Recorder:
         self._unwritten: set[int] = set()
 
     def add(self, finished: Iterable[Finished]) -> None:
-        """What came back from the pool."""
+        """Take in what came back from the pool."""
         self._finished += finished
 
     def put(self, record: Record, outcome: Outcome) -> None:
-        """The outcome of a message that came to no handler."""
+        """Take in the outcome of a message that reached no handler."""
         self._finished.append(Finished(record, outcome))
 
     def relocated(self, places: Mapping[int, Place]) -> None:
-        """Messages were found in other places; of those in hand, the outcome is settled from there."""
+        """Messages were found in other places: the outcomes of those in hand are settled from there."""
         self._moved |= {row: place for row, place in places.items() if row in self._pool}
 
     def rejudged(self, row: int) -> None:
-        """The message changed its path; if it is in hand, only the outcome that it was handled will still hold."""
+        """The message changed its path. If it is in hand, its outcome counts only if it is `handled`."""
         if row in self._pool:
             self._outdated.add(row)
 
     def forget(self) -> None:
-        """Drop what isn't written down, and all that was known of what is in hand."""
+        """Drop what isn't written down, and everything known about messages in hand."""
         self._finished.clear()
         self._moved.clear()
         self._outdated.clear()
         self._unwritten.clear()
 
     def record(self) -> Recorded:
-        """Write down what there is: on the disk, with all that handlers wrote, when this returns.
+        """Write down all outcomes. When this returns they are on the disk, with everything that handlers wrote.
 
         Raises:
-            JournalUnavailable: nothing was written down; it all stays for the next call.
+            JournalUnavailable: nothing was written down; everything stays for the next call.
         """
         if not self._finished:
             return Recorded()
@@ -125,10 +125,10 @@ class Recorder:
         )
 
     def _drop_outdated(self) -> None:
-        """Of a message that was moved to the other path while in hand, only the outcome that it was handled holds.
+        """Drop the outcomes of messages that changed their path while in hand, except that they were handled.
 
-        The journal is asked for the path of junk once more, whoever changed it: as junk, a released message would be
-        out of reach.
+        Before a message is recorded as junk, the journal is asked for its path once more, whoever may have changed it:
+        once recorded as junk, a released message would be out of reach.
         """
         held = {item.record.id for item in self._finished}
         junk = [item.record.id for item in self._finished if item.outcome.state is State.JUNK]
@@ -147,13 +147,13 @@ class Recorder:
             self._handlers.flush()
         except Exception:
             log.exception("handler.failed")
-            # A part of what is still in hand may have been lost with it, too.
+            # Messages still in hand may have lost a part of what their handlers wrote, too.
             self._unwritten.update(self._pool.rows())
             return False
         return True
 
     def _as_it_is(self, item: Finished, *, flushed: bool) -> Finished:
-        """With its present place; and not done, where what handlers wrote didn't reach the disk."""
+        """The item with its present place, and not done if what handlers wrote didn't reach the disk."""
         record, outcome = item.record, item.outcome
         if place := self._moved.get(record.id):
             record = replace(record, place=place)
@@ -203,30 +203,30 @@ class Outbox:
         self._is_new_connection = True
 
     def connected(self) -> None:
-        """After each new connection: what is unsettled is looked for."""
+        """There is a new connection: look for what is unsettled."""
         self._to_settle.clear()
         self._is_new_connection = True
 
     def abandon(self) -> None:
-        """The lease is lost: another worker has what is in hand here, and what comes of it here isn't recorded."""
+        """The lease is lost: what is in hand here belongs to another worker now, so its outcomes aren't recorded."""
         self._pool.forget()
         self._recorder.forget()
         self._to_settle.clear()
 
     def record(self, wait: float = 0) -> Report:
-        """Write down what came back from the pool. wait: at most so many seconds for the first message."""
+        """Write down what came back from the pool. wait: wait at most so many seconds for the first message."""
         self._recorder.add(self._pool.finished(wait))
         return self._record()
 
     def drain(self, grace: float, monotonic: Callable[[], float]) -> Report:
-        """Wait for all that is in hand, for so many seconds at most, and write down what came back."""
+        """Wait at most so many seconds for everything in hand, and write down what came back."""
         until = monotonic() + grace
         while self._pool and (left := until - monotonic()) > 0:
             self._recorder.add(self._pool.finished(left))
         return self._record()
 
     def settle(self, session: Session, *, everything: bool) -> None:
-        """Make the mailbox show the outcomes when there are enough of them, or `everything` that is written down."""
+        """Make the mailbox show the recorded outcomes: `everything`, or nothing until there are enough of them."""
         if self._to_settle and (everything or len(self._to_settle) >= SETTLE_AT_ONCE):
             self._permission.go_on()
             if session.idling:
@@ -236,7 +236,7 @@ class Outbox:
             self._to_settle.clear()
 
     def resume(self, session: Session, looks: Sequence[Look]) -> None:
-        """Settle what an earlier connection left unsettled, and what may be asked for again by now."""
+        """Settle what an earlier connection left unsettled, and what the server refused long enough ago."""
         for look in looks:
             self._places.misplaced(list(look.displaced))
             self.relocated(look.displaced)
@@ -246,16 +246,16 @@ class Outbox:
             self._is_new_connection = False
 
     def rejudged(self, row: int) -> None:
-        """The message changed its path, or is to be handled anew."""
+        """The message changed its path, or is to be handled again."""
         self._recorder.rejudged(row)
 
     def relocated(self, places: Mapping[int, Place]) -> None:
-        """Messages lie elsewhere than was thought. places: where now, as far as is known, by their rows' ids."""
+        """Messages lie elsewhere than we thought. places: where they lie now, as far as we know, by row id."""
         self._recorder.relocated(places)
         self._to_settle = [item for item in self._to_settle if item.id not in places]
 
     def follow(self, admitted: Admitted) -> Report:
-        """Nothing is moved any more from where it lay before; what may stay where it was moved to is settled there."""
+        """Move nothing from where it lay before; a message that may stay where somebody moved it is settled there."""
         again = {record.id for record, _ in admitted.moved_back}
         again |= {record.id for record in (*admitted.rejudged, *admitted.released)}
         stays = {item.id for item in self._to_settle if item.id not in again} & admitted.places.keys()

@@ -27,23 +27,23 @@ class Pipeline:
         self._report = Report()
 
     def begin(self) -> None:
-        """At the start of a run: messages that were in hand when another run died are retried one at a time."""
+        """Start a run: messages that were in hand when an earlier run crashed are retried one at a time."""
         self._dispatch.begin()
 
     def look_anew(self, *, connected: bool) -> None:
-        """The next poll lists every folder; on a new connection it also looks for what is unsettled."""
+        """Make the next poll list every folder and, on a new connection, look for what is unsettled."""
         self._poll.forget()
         if connected:
             self._outbox.connected()
 
     def poll(self, session: Session, *, news: bool | None = None) -> Report:
-        """One look at the mailbox, and all the work that is due.
+        """Look at the mailbox once, and do all the work that is due.
 
         The order matters. Outcomes and requests come first, since they change what there is to look at. Settling what
         was recorded comes before looking at new mail, or a copy in a watched target folder would pass for new. Only
         after every new message has been matched does a missing one count as missing: it may have moved.
 
-        news: whether IDLE has reported a change in the selected folder; None: it wasn't asked.
+        news: whether IDLE has reported a change in the selected folder; None: nobody asked.
         """
         self._report = Report()
         self._collect(session, Step())
@@ -57,7 +57,7 @@ class Pipeline:
         for admitted in self._intake.admit(session, looks):  # one batch of headers at a time
             self._report += admitted.report
             self._report += self._outbox.follow(admitted)
-            if not self._dispatch.keeps_order:  # else what came first may be admitted last
+            if not self._dispatch.keeps_order:  # for order, wait: an earlier mail may come later
                 self._work(session, self._dispatch.work(session, admitted.tops))
         self._report += self._intake.miss(session, looks)
         while self._work(session, self._dispatch.work_through(session)) and self._dispatch.has_more:
@@ -78,7 +78,7 @@ class Pipeline:
         self._outbox.settle(session, everything=step.settle)
 
     def take_report(self) -> Report:
-        """What was done since the last report was taken, also by a poll that was broken off."""
+        """Return what was done since the last call, also by a poll that was broken off."""
         report, self._report = self._report, Report()
         return report
 
@@ -87,11 +87,11 @@ class Pipeline:
         self._report += self._outbox.record()
 
     def abandon(self) -> None:
-        """The lease is lost: another worker has what is in hand here, and what comes of it here isn't recorded."""
+        """The lease is lost: what is in hand here belongs to another worker now, so its outcomes aren't recorded."""
         self._outbox.abandon()
 
     def stop(self, grace: float, monotonic: Callable[[], float], session: Session | None) -> None:
-        """Let what a thread has begun end within the grace period (s); take the rest back, untouched."""
+        """Let handlers that have started finish within the grace period (s); take the others back, untouched."""
         self._dispatch.stop()
         self._report += self._outbox.drain(grace, monotonic)
         self._dispatch.leave()

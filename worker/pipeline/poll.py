@@ -1,7 +1,7 @@
-"""What the mailbox shows: which messages are new, which are missing. Knows no bodies, and writes nothing down.
+"""Looks at the mailbox: which messages are new, and which are missing. Reads no bodies, and writes nothing down.
 
-A look costs one round trip a watched folder while nothing changes: NOOP for the selected folder, STATUS for the others.
-Only a folder that changed is listed. Never by a high-water mark: a UID may appear late, or below others.
+While nothing changes, a look costs one round trip per watched folder: NOOP for the selected folder, STATUS for the
+others. Only a folder that changed is listed, and always in full: a UID may appear late, below a high-water mark.
 """
 
 from collections.abc import Sequence
@@ -23,11 +23,11 @@ from worker.pipeline.whereabouts import Look, list_uids
 log = get_logger()
 
 COMPARED = 3
-"""Messages at each end of a folder whose headers tell whether it is the one of before."""
+"""How many messages at each end of a folder to compare, to tell whether it is the same folder as before."""
 
 
 class Poll:
-    """Looks at the watched folders. The first of them is the one that stays selected between polls."""
+    """Looks at the watched folders. The first of them stays selected between polls."""
 
     def __init__(
         self,
@@ -38,7 +38,7 @@ class Poll:
         layout: Layout,
         since: datetime | None,
     ) -> None:
-        """since: older mail is left alone; None: all is taken."""
+        """since: mail older than this is left alone; None: all mail is taken."""
         self._messages = messages
         self._places = places
         self._fingerprints = fingerprints
@@ -47,7 +47,7 @@ class Poll:
         self._last: dict[str, FolderState] = {}
         self._seen: dict[str, str] = {}
         self._checked: set[str] = set()
-        """Folders that are known to be the ones of before."""
+        """Folders that are known to be the same as before."""
         self._checking: str | None = None
 
     @property
@@ -61,28 +61,28 @@ class Poll:
         return self._since is not None
 
     def forget(self) -> None:
-        """The next look lists every folder: after a new connection, or for a full reconciliation.
+        """Make the next look list every folder: after a new connection, or for a full reconciliation.
 
-        And it makes sure that each is the one of before; save where the connection ended as it did so last.
+        It also checks that each is the same folder as before, except one at whose last check the connection ended.
         """
         self._last.clear()
         self._checked = set() if self._checking is None else {self._checking}
         self._checking = None
 
     def look_again(self, folder: str) -> None:
-        """The next look lists this folder, whatever the server says of changes."""
+        """Make the next look list this folder, whether or not the server reports changes."""
         self._last.pop(folder, None)
 
     def look(self, session: Session, *, news: bool | None = None) -> list[Look]:
         """The folders in which something changed since the last look.
 
-        news: whether the connection has told of something in the selected folder; None: it wasn't asked yet.
+        news: whether the connection has reported something in the selected folder; None: nobody has asked yet.
         """
         changed = [name for name in self._layout.watched if self._has_changed(session, name, news=news)]
         return [self._list(session, name) for name in changed]
 
     def looked(self) -> dict[str, Looked]:
-        """What each watched folder was like at its last look; not those that are to be looked at again."""
+        """What each watched folder looked like at its last look, without those that are to be listed again."""
         return {name: Looked(state.uidvalidity, state.uidnext, self._seen[name]) for name, state in self._last.items()}
 
     def _has_changed(self, session: Session, name: str, *, news: bool | None) -> bool:
@@ -90,7 +90,7 @@ class Poll:
         if last is None:
             return True
         if name == session.selected:
-            # What came while another folder was selected is in the answer to SELECT, and is told only there.
+            # Only the answer to SELECT shows what arrived while another folder was selected.
             told = session.noop() if news is None else news
             return told or session.selected_state != last
         return session.status(name) != last
@@ -127,11 +127,11 @@ class Poll:
         )
 
     def _is_another(self, session: Session, name: str, state: FolderState, here: Sequence[Record]) -> bool:
-        """Whether no place that was known in this folder holds, although its UIDVALIDITY is the one of before.
+        """Whether this is another folder with the same UIDVALIDITY, so that no known place in it is valid.
 
-        UIDNEXT never goes back in one and the same folder (RFC 3501, 2.3.1.1): where it did, the folder is another one
-        that happens to have the number. It is another one, too, where the headers are others. Its messages, as those of
-        a folder with a new UIDVALIDITY, are matched again by fingerprint. here: what seems to be where its row says.
+        UIDNEXT never goes back in one and the same folder (RFC 3501, 2.3.1.1). If it did, this is another folder that
+        happens to have the same UIDVALIDITY; so it is if the headers differ. Its messages, like those of a folder with
+        a new UIDVALIDITY, are matched again by fingerprint. here: messages that seem to be where their rows say.
         """
         before = self._places.last_looks().get(name)
         if before is None:
@@ -147,9 +147,9 @@ class Poll:
     def _shows(self, session: Session, name: str, state: FolderState, here: Sequence[Record]) -> bool:
         """Compare the headers at both ends with our fingerprints. If all at one end differ, the folder was replaced.
 
-        All differ in a folder of other mail, and the highest in an old copy put back. One that agrees will do, because
-        servers change a header at times. Asked once after each `forget`. Messages that haven't shown a header of their
-        own yet aren't compared.
+        In a folder of other mail all differ; in an old copy that was put back, the highest do. One header that agrees
+        is enough, because servers sometimes change a header. We ask once after each `forget`. Messages that haven't
+        shown a header of their own yet aren't compared.
         """
         if name in self._checked:
             return True

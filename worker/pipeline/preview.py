@@ -1,4 +1,4 @@
-"""What each message would come to, without handing over, recording or moving anything."""
+"""Says what each message would come to, without handing over, recording or moving anything."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -27,9 +27,9 @@ _DONE = (State.HANDLED, State.FAILED)
 
 @dataclass(frozen=True, slots=True)
 class Foreseen:
-    """What a message would come to. outcome: a sentence for a person, without content of the message.
+    """What a message would come to. outcome: a sentence for a person, without any content of the message.
 
-    key, path: empty and None where no header is shown of a message that isn't known, and so nobody can tell.
+    key, path: empty and None if the message isn't known and the server shows no header, so that nobody can tell.
     """
 
     key: str
@@ -38,7 +38,7 @@ class Foreseen:
 
 
 class Preview:
-    """Looks at what is new or pending, and asks the rules. For one look: it remembers which keys it gave."""
+    """Looks at new and pending messages, and asks the rules. For a single look: it remembers which keys it gave."""
 
     def __init__(
         self,
@@ -62,7 +62,7 @@ class Preview:
         self._known_again: set[int] = set()
 
     def foresee(self, session: Session) -> Iterator[Foreseen]:
-        """Each message that a drain would take up now, in the order of the folders. May raise `MailboxError`."""
+        """Each message that a drain would take up now, folder by folder. May raise `MailboxError`."""
         looks = {look.folder: look for look in self._poll.look(session)}
         for folder, look in looks.items():
             session.select(folder)
@@ -106,7 +106,7 @@ class Preview:
         return Foreseen(key, verdict.path, self._outcome(session, folder, head, key, verdict))
 
     def _known(self, mark: str, head: Head, folder: str, looks: dict[str, Look]) -> Record | None:
-        """The message that lies here now, where it is known and no longer where its row says."""
+        """The known message that lies here now and is no longer where its row says; None: it is a new one."""
         found = [
             record
             for record in self._messages.with_fingerprints([mark]).get(mark, [])

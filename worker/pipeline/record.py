@@ -1,4 +1,4 @@
-"""From what a try came to, to what is written of it. Pure."""
+"""Decides what is recorded of a try's outcome. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,13 +11,13 @@ from worker.mailbox.folders import Layout
 from worker.message.outcome import Outcome, State
 
 NOT_READY_LIMIT = timedelta(hours=1)
-"""The server lists a message and shows no content, or a stand-in: waited for so long before it is a dead letter."""
+"""How long to wait for a message of which the server shows no content, or a stand-in; then it is a dead letter."""
 KEEP = "keep"
 
 
 @dataclass(frozen=True, slots=True)
 class Targets:
-    """Where outcomes go, as the settings say: a folder, or `keep`. junk may be `auto`: the junk folder."""
+    """Where the settings send each outcome: a folder, or `keep`. junk may be `auto`: the junk folder."""
 
     handled: str
     failed: str
@@ -32,18 +32,18 @@ class Targets:
 
 
 class Backoff(Protocol):
-    """How often and when a message is tried again."""
+    """Decides how often and when a message is tried again."""
 
     def after_failure(self, route: str | None, failures: int) -> timedelta | None:
         """The wait before the next try; None: that was the last."""
 
 
 Handlers = Mapping[str, tuple[bool, int]]
-"""Of one message, by handler: whether it is done, and how often it has failed."""
+"""For one message, by handler: whether it is done, and how often it has failed."""
 
 
 class Results:
-    """Decides what is written of an outcome: the state, when the next try is, and where the message goes."""
+    """Decides what is recorded of an outcome: the state, the time of the next try, and where the message goes."""
 
     def __init__(self, *, targets: Targets, layout: Layout, backoff: Backoff) -> None:
         self._targets = targets
@@ -51,7 +51,7 @@ class Results:
         self._backoff = backoff
 
     def of(self, item: Finished, handlers: Handlers, now: float) -> Result:
-        """What to write of a message that came back. handlers: of the tries before this one. now: epoch s."""
+        """What to record of a message that came back. handlers: from the tries before this one. now: epoch s."""
         outcome, record = item.outcome, item.record
         state, next_at, reason = outcome.state, None, outcome.reason
         if state is State.PENDING:
@@ -87,7 +87,7 @@ class Results:
         return None if backoff is None else max(backoff, outcome.after or timedelta(0))
 
     def _settle_to(self, state: State, record: Record) -> str | None:
-        """Where the message goes; what lies in the junk folder stays there, unless it is a dead letter."""
+        """Where the message goes; junk that lies in the junk folder stays there."""
         if state is State.JUNK and record.place.folder == self._layout.junk:
             return None
         target = self._targets.of(state, self._layout.junk)
@@ -95,5 +95,5 @@ class Results:
 
 
 def _waits_for_content(outcome: Outcome) -> bool:
-    """Whether the server shows nothing yet, or a stand-in, or breaks off: it may give the message later."""
+    """Whether the server may give the message later: it shows nothing yet, or a stand-in, or broke off."""
     return outcome.failed_handler is None and outcome.after is not None and not outcome.held

@@ -1,4 +1,4 @@
-"""What a poll came to."""
+"""The result of a poll."""
 
 from collections import Counter
 from dataclasses import dataclass, field, fields
@@ -9,7 +9,7 @@ from worker.message.outcome import State
 
 @dataclass
 class Report:
-    """What a poll, or a part of one, came to. unread: messages of which the server shows no header yet."""
+    """The result of a poll or of a part of one. unread: messages whose header the server doesn't show yet."""
 
     new: int = 0
     gone: int = 0

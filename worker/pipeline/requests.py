@@ -1,4 +1,4 @@
-"""What people asked for is done here, by the worker that holds the lease: releases and retries."""
+"""Carries out what people asked for, releases and retries. Only the holder of the lease does so."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,9 +21,9 @@ RELEASED = Evidence("release", None, "released", "a person said that it is clean
 
 
 def is_junk(record: Record) -> bool:
-    """Whether a release can be meant. The state counts as well as the path: what is in junk can be released, always.
+    """Whether the message can be released. The state counts as well as the path: whatever is junk can be released.
 
-    What was handled can't, even where its path says junk: a clean handler had it when it was moved to the junk folder.
+    A handled message can't, even if its path says junk: a clean handler had it before it went to the junk folder.
     """
     on_the_path = record.verdict.path is MailPath.JUNK
     return record.state is State.JUNK or (on_the_path and record.state is not State.HANDLED)
@@ -31,21 +31,21 @@ def is_junk(record: Record) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """What was opened again. places: where it lies now, by its rows' ids. absent: the keys of what isn't there."""
+    """What was reopened. places: where the messages lie now, by row id. absent: the keys of those that aren't there."""
 
     places: Mapping[int, Place]
     absent: tuple[str, ...] = ()
 
     @property
     def report(self) -> Report:
-        """What it adds to the poll's report."""
+        """What this adds to the poll's report."""
         return Report(opened=len(self.places))
 
 
 class Requests:
-    """Opens messages again and brings them back into the first watched folder. Doing so twice does no harm.
+    """Reopens messages and moves them back into the first watched folder. Doing so twice does no harm.
 
-    The journal knows before the mailbox shows it: a message that was opened again and not yet moved is handled from
+    The journal is written before the mailbox is changed: a message that was reopened and not yet moved is handled from
     where it lies.
     """
 
@@ -60,16 +60,16 @@ class Requests:
         self._open: list[Intent] = []
 
     def carry_out(self, session: Session) -> Opened:
-        """Open again what was asked for and bring it back, where nothing is in hand: for a command beside no worker."""
+        """Reopen what was asked for and bring it back: for a command while no worker runs, so nothing is in hand."""
         for _ in self.reopen():
             pass
         return self.bring_back(session)
 
     def reopen(self) -> Iterator[int]:
-        """Open in the journal everything that was asked for; yields each row as soon as the journal says so.
+        """Reopen in the journal everything that was asked for; yields each row as soon as the journal has it.
 
-        What a try on its former path comes to holds no more from then on, even where the connection is lost before the
-        mailbox shows anything.
+        From then on, the outcome of a try on the former path no longer counts, even if the connection is lost before
+        the mailbox shows anything.
         """
         self._open = self._intents.open()
         keys = [intent.key for intent in self._open]
@@ -79,7 +79,7 @@ class Requests:
                 yield record.id
 
     def bring_back(self, session: Session) -> Opened:
-        """Bring what was opened again into the first watched folder; what was asked for is then done."""
+        """Move the reopened messages into the first watched folder; the requests are then done."""
         if not self._open:
             return Opened({})
         keys = [intent.key for intent in self._open]
@@ -104,4 +104,4 @@ class Requests:
                 log.info("message.retried", key=record.key, actor=as_word(intent.actor))
                 return True
             case _:
-                return False  # done already, or no longer so
+                return False  # already done, or it no longer applies

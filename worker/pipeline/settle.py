@@ -40,7 +40,7 @@ class Settlement:
 
     @classmethod
     def of(cls, record: Record) -> "Settlement | None":
-        """What is left to do for a message, or None when it stays where it is."""
+        """What is left to do for a message; None: it stays where it is."""
         if record.settle_to is None or record.settle_to == record.place.folder:
             return None
         return cls(record.id, record.fingerprint, record.place, record.settle_to)
@@ -65,7 +65,7 @@ class Settle:
         self._clock = clock
         self._doubtful: set[int] = set()
         self._refused: dict[int, float] = {}
-        """When each message, by its row's id, may be asked for again."""
+        """When the server may be asked again (epoch s) to move a message that it refused to move, by row id."""
 
     def check(self, session: Session) -> None:
         """Refuse a server on which moving can't be done safely.
@@ -81,7 +81,7 @@ class Settle:
             )
 
     def ask_again(self) -> bool:
-        """Whether there are messages that the server refused to move and may be asked for again by now."""
+        """Whether the server may now be asked again to move messages that it refused to move."""
         now = self._clock()
         due = [row for row, until in self._refused.items() if not now < until <= now + REFUSED_WAIT]
         for row in due:
@@ -89,11 +89,11 @@ class Settle:
         return bool(due)
 
     def resume(self, session: Session, looks: Sequence[Look]) -> list[Settlement]:
-        """What was recorded and isn't settled: what is still there is to be settled now, and is returned.
+        """Return the messages that are recorded, not settled and still there: they are to be moved now.
 
-        What isn't there was moved, by us or by others. A copy of ours may already lie in the target. What is there in a
-        watched folder that has new numbers is told by the headers, which are looked at after this: what isn't found by
-        these counts as moved the next time.
+        A message that isn't there was moved, by us or by others. A copy of ours may already lie in the target. In a
+        watched folder that was renumbered only the headers tell what is still there, and they are read after this; a
+        message that they don't show counts as moved the next time.
         """
         by_folder = {look.folder: look for look in looks}
         settlements: list[Settlement] = []
@@ -128,7 +128,7 @@ class Settle:
         return settlements
 
     def _still_there(self, session: Session, folder: str, records: Sequence[Record]) -> dict[int, Place] | None:
-        """Where those that are still in this folder lie, by their rows' ids; None: it can't be seen now."""
+        """Where those that are still in this folder lie, by row id; None: the folder can't be opened now."""
         try:
             state = session.select(folder)
         except CommandRefused:
@@ -147,9 +147,9 @@ class Settle:
     def settle(self, session: Session, settlements: Sequence[Settlement]) -> set[str]:
         """Move each message to its target, folder by folder.
 
-        Messages that somebody took away meanwhile count as settled: where they are now is not ours to say. Returns the
-        folders that were replaced: what they held is found again by the next look, and settled then. What the server
-        refused to move a while ago is passed over.
+        Messages that somebody took away meanwhile count as settled: where they are now is not for us to say. Those that
+        the server has lately refused to move are skipped. Returns the folders that were replaced: the next look finds
+        their messages again, and then they are settled.
         """
         replaced: set[str] = set()
         for folder, target, group in _grouped([item for item in settlements if item.id not in self._refused]):
@@ -162,11 +162,11 @@ class Settle:
         return replaced
 
     def delete(self, session: Session, records: Sequence[Record]) -> list[int]:
-        """Delete handled mail for good, message by message (UIDPLUS). Returns the rows of what was deleted.
+        """Delete handled mail for good, message by message (UIDPLUS). Returns the rows of the deleted messages.
 
-        Nothing is deleted whose header isn't the row's: a number may be another message's by now. Where the server
-        lacks UIDPLUS nothing is deleted at all: a bare EXPUNGE would take other people's mail with it. A folder that is
-        gone, or doesn't let us, keeps no other waiting.
+        A message is deleted only if its header is the row's, because its number may be another message's by now. If
+        the server lacks UIDPLUS nothing is deleted at all: a bare EXPUNGE would take other people's mail with it. A
+        folder that is gone or refuses doesn't hold up the others.
         """
         deleted: list[int] = []
         for folder in dict.fromkeys(record.place.folder for record in records) if session.has("UIDPLUS") else ():
@@ -181,7 +181,7 @@ class Settle:
         return deleted
 
     def _there(self, session: Session, folder: str, records: Sequence[Record]) -> dict[int, int]:
-        """The rows of those that are in this folder, by their UIDs, each known by its header."""
+        """The rows of those that are in this folder, by UID; each was recognised by its header."""
         state = session.select(folder)
         ids = {record.id for record in records}
         placed = {
@@ -199,7 +199,7 @@ class Settle:
         return there
 
     def _placed(self, session: Session, folder: str, state: FolderState) -> list[Record]:
-        """What is settled to this folder and has a number there. What has none that holds is looked for first."""
+        """The messages that were settled to this folder, with their UIDs; those without a valid UID are looked for."""
         settled = [record for record in self._messages.in_folder(folder) if record.settled and _is_done(record)]
         valid = [record for record in settled if record.place.holds_in(state)]
         ids = {record.id for record in valid}
@@ -212,8 +212,8 @@ class Settle:
     def bring_back(self, session: Session, records: Sequence[Record], folder: str) -> list[Record]:
         """Move messages that are to be handled anew into a watched folder. Returns those that aren't where they lay.
 
-        Without MOVE they stay, and are handled from where they lie: a copy, and a death before the original is deleted,
-        would make two messages of one.
+        Without MOVE they stay, and are handled from where they lie: a copy, followed by a death before the original is
+        deleted, would make two messages of one.
         """
         absent: list[Record] = []
         for source in dict.fromkeys(record.place.folder for record in records if record.place.folder != folder):
@@ -221,7 +221,7 @@ class Settle:
             try:
                 state = session.select(source)
             except CommandRefused:
-                absent += away  # the folder is gone, and its messages with it: the next looks say so
+                absent += away  # the folder is gone with its messages, as the next looks will show
                 continue
             placed = [record for record in away if record.place.holds_in(state)]
             there = session.present([record.place.uid for record in placed if record.place.uid is not None])
@@ -232,7 +232,7 @@ class Settle:
         return absent
 
     def _bring(self, session: Session, group: Sequence[Record], source: str, folder: str) -> None:
-        """Move these, save those that the server refuses to move: they are handled from where they lie."""
+        """Move these, except those that the server refuses to move: they are handled from where they lie."""
 
         def move(part: Sequence[Record]) -> None:
             uids = {record.id: record.place.uid for record in part if record.place.uid is not None}
@@ -245,15 +245,15 @@ class Settle:
             log.error("mailbox.move_refused", count=len(refused), folder=source, target=folder)
 
     def _move_what_goes(self, session: Session, group: Sequence[Settlement], folder: str, target: str) -> None:
-        """Move these, save those that the server refuses to move: they stay unsettled, and are asked for later."""
+        """Move these, except those that the server refuses to move: they stay unsettled, and are tried later."""
 
         def move(part: Sequence[Settlement]) -> None:
-            if session.selected != folder:  # the target was looked into, and then something was refused
+            if session.selected != folder:  # a refusal came after the target had been selected
                 session.select(folder)
             self._move(session, part, folder, target)
 
         if refused := bisect(move, group):
-            session.status(target)  # refused as well: it isn't there, and a new connection makes it anew
+            session.status(target)  # raises if the target is gone: a new connection creates it again
             log.error("mailbox.move_refused", count=len(refused), folder=folder, target=target)
             until = self._clock() + REFUSED_WAIT
             self._refused |= {item.id: until for item in refused}
@@ -283,7 +283,7 @@ class Settle:
         state = session.select(target)
         found = self._whereabouts.strangers(session, target, state)
         session.select(folder)
-        for record in self._messages.in_folder(target):  # look-alikes that lie there, and whose UID isn't known
+        for record in self._messages.in_folder(target):  # look-alikes that lie there and whose UID we don't know
             if not record.place.holds_in(state):
                 claim(found, record)
         return {item.id for item in doubtful if claim(found, item)}

@@ -1,7 +1,7 @@
-"""Whose turn it is: of what is due, what may be handed over now.
+"""Turns: which of the due messages may be handed over now.
 
-Two things hold a message back, and neither spends a try. Its handler is paused: then one message a time goes, as the
-trial. Or its route asks for the order of its sender's mail, and an earlier message of that sender isn't done.
+Two things hold a message back, and neither spends a try. Either its handler is paused; then one message at a time goes
+as a trial. Or its route wants each sender's mail in order, and an earlier message of the sender isn't done.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -14,13 +14,13 @@ from worker.message.reasons import Reason
 from worker.message.verdict import MailPath
 
 LOOK_AGAIN = 30.0
-"""Seconds after which it is asked again whether an earlier message is done, where nobody knows when it will be."""
+"""Seconds until we ask again whether an earlier message is done, if nobody knows when it will be tried."""
 LONGEST = 300.0
-"""Seconds after which that is asked in any case: it may have been done, or taken away, before its time."""
+"""Seconds after which we ask in any case: the earlier message may be done, or taken away, before its time."""
 
 
 class Turns:
-    """Asked before each hand-over, by the pipeline's thread. `routed` may be told by any."""
+    """Asked by the pipeline's thread before messages are handed over. Any thread may call `routed`."""
 
     def __init__(
         self,
@@ -31,7 +31,7 @@ class Turns:
         circuits: Mapping[str, Circuit] | None = None,
         ordered: Collection[str] = (),
     ) -> None:
-        """circuits: by the handlers' names. ordered: the routes that ask for order."""
+        """circuits: by handler name. ordered: the routes that want order."""
         self._messages = messages
         self._tries = tries
         self._clock = clock
@@ -42,21 +42,21 @@ class Turns:
 
     @property
     def keep_order(self) -> bool:
-        """Whether a route asks for order."""
+        """Whether any route wants order."""
         return bool(self._ordered)
 
     def routed(self, key: str, routes: Collection[str]) -> None:
-        """A message goes by these routes: where none of them asks for order, it holds no other back."""
+        """A message takes these routes. If none of them wants order, it holds no other message back."""
         if self._ordered and self._ordered.isdisjoint(routes):
             self._free.add(key)
 
     def begin(self) -> None:
-        """At the start of a run: what waits for a handler that an earlier run had paused may be tried."""
+        """Start a run: messages that wait for a handler that an earlier run paused may be tried."""
         for name in self._circuits:
             self._tries.postpone_all(Reason.PAUSED.stored(name), None)
 
     def resume(self) -> None:
-        """What waits for handlers that aren't paused any more may be tried."""
+        """Messages that wait for handlers that are no longer paused may be tried."""
         for name, circuit in self._circuits.items():
             opened = circuit.times_opened
             if circuit.wait is None and opened != self._resumed.get(name, 0):
@@ -64,11 +64,11 @@ class Turns:
                 self._resumed[name] = opened
 
     def of(self, due: Sequence[Record]) -> tuple[list[Record], bool]:
-        """Those whose turn it is; the others are put off. And whether there may be more once these are done."""
+        """Those whose turn it is, and whether more may follow once these are done. The others are put off."""
         return self._in_order(self._without_paused(due))
 
     def _without_paused(self, due: Sequence[Record]) -> list[Record]:
-        """Without those that wait for a handler that is paused, save one of each when its pause is over."""
+        """Leave out those that wait for a paused handler, except one for each handler whose pause is over."""
         held: dict[str, list[Record]] = {}
         for record in due:
             if (name := record.paused_handler) in self._circuits:

@@ -1,7 +1,7 @@
 """Which message is which, and where it lies: the one place that knows.
 
 A message is known by the fingerprint of its header, wherever it lies. A UID with a known fingerprint is that message
-only when the message isn't still where its row says; otherwise it is a copy, a message of its own.
+only if the message isn't still where its row says; otherwise it is a copy, and a message of its own.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -23,17 +23,17 @@ from worker.message.outcome import State
 log = get_logger()
 
 OPEN = (State.PENDING, State.GONE, State.JUNK)
-"""What a new place can still change: a move doesn't reopen a message that was handled as clean, or given up on."""
+"""States that a new place can change: a move doesn't reopen a message that was handled as clean or given up on."""
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """A folder that changed, or that was looked at for the first time.
+    """What one look saw in a folder that has changed, or that was looked at for the first time.
 
-    present: all UIDs. new: those that no row places here, or whose row says gone, ascending, without mail that is older
-    than `poll.since`. missing: pending messages whose place this was, and isn't now. found: pending messages that an
-    earlier poll missed, and that are here. displaced: where messages are now as far as we know, by their rows' ids,
-    because the folder turned out to be another one with the same UIDVALIDITY; the journal doesn't know yet.
+    present: all UIDs. new: UIDs that no row places here, or whose row says gone; ascending, without mail older than
+    `poll.since`. missing: pending messages that should lie here and don't. found: pending messages that lie here and
+    that an earlier poll missed. displaced: the folder was replaced by another one with the same UIDVALIDITY, so this is
+    all we know of where its messages are now, by row id; the journal doesn't know yet.
     """
 
     folder: str
@@ -51,7 +51,7 @@ class Look:
 
 
 class Whereabouts:
-    """Finds messages again in folders where their rows' places don't hold, and tells the journal."""
+    """Finds messages again that aren't where their rows say, and tells the journal."""
 
     def __init__(self, messages: Messages, places: Places, fingerprints: Fingerprints) -> None:
         self._messages = messages
@@ -59,7 +59,7 @@ class Whereabouts:
         self._fingerprints = fingerprints
 
     def strangers(self, session: Session, folder: str, state: FolderState) -> dict[str, list[int]]:
-        """Messages of the selected folder that no row places there: their UIDs by fingerprint."""
+        """The UIDs in the selected folder that no row places there, by fingerprint."""
         rows = self._messages.in_folder(folder)
         placed = {record.place.uid for record in rows if record.place.holds_in(state)}
         unknown = list_uids(session, folder, state) - placed
@@ -72,7 +72,7 @@ class Whereabouts:
     def find_again(
         self, session: Session, folder: str, state: FolderState, records: Sequence[Record]
     ) -> dict[int, Place]:
-        """Where in the selected folder these messages lie, by their rows' ids; those not found are left out."""
+        """Where in the selected folder these messages lie now, by row id; those not found are left out."""
         found = self.strangers(session, folder, state)
         places = {
             record.id: Place(folder, state.uidvalidity, uids.pop(0))
@@ -83,7 +83,7 @@ class Whereabouts:
         return places
 
     def seek(self, session: Session, folder: str, records: Sequence[Record]) -> list[Record]:
-        """Find messages in a folder that isn't watched, where their rows' places don't hold.
+        """Look in this folder for messages that aren't where their rows say.
 
         Returns those that aren't there.
         """
@@ -99,9 +99,9 @@ class Whereabouts:
     ) -> dict[str, list[Record]]:
         """Messages with these fingerprints that are no longer where their rows say, by fingerprint.
 
-        A message that a look shows in its place may have been moved since, and is then seen twice: the server is asked.
-        What we deleted ourselves is nowhere; mail that looks like it is another copy. The looked-at folder is selected
-        again when this returns.
+        A message that a look saw in its place may have been moved since, and is then seen twice; so the server is
+        asked again. A message that we deleted ourselves is nowhere: mail that looks like it is another copy. The
+        looked-at folder is selected again when this returns.
         """
         alike = self._messages.with_fingerprints(fingerprints)
         candidates = [record for records in alike.values() for record in records if not record.is_deleted]
@@ -111,7 +111,7 @@ class Whereabouts:
             there = looks.get(record.place.folder)
             if record.state is State.GONE or (there is not None and not there.holds(record)):
                 lost.append(record)
-            elif record.fingerprint != self._fingerprints.of_nothing:  # outside the looks, nothing tells those apart
+            elif record.fingerprint != self._fingerprints.of_nothing:  # else indistinguishable outside the looks
                 elsewhere.setdefault(record.place.folder, []).append(record)
         for folder, records in elsewhere.items():
             lost += self._not_in(session, folder, records)
@@ -123,11 +123,11 @@ class Whereabouts:
         return found
 
     def _not_in(self, session: Session, folder: str, records: list[Record]) -> list[Record]:
-        """Those of the records that don't lie in this folder, which isn't one of those watched."""
+        """Those of the records that don't lie in this folder now."""
         try:
             state = session.select(folder)
         except CommandRefused:
-            return records  # the folder has gone, and what was in it is somewhere else
+            return records  # the folder is gone, and its messages are somewhere else
         placed = {record.place.uid: record for record in records if record.place.uidvalidity == state.uidvalidity}
         unplaced = [record for record in records if placed.get(record.place.uid) is not record]
         unplaced += [placed.pop(None)] if None in placed else []
@@ -140,10 +140,10 @@ class Whereabouts:
 
 
 def list_uids(session: Session, folder: str, state: FolderState, since: date | None = None) -> set[int]:
-    """The UIDs of the selected folder; `since` leaves older mail out.
+    """The UIDs in the selected folder; `since` leaves older mail out.
 
-    SEARCH can miss messages that the server counts (seen with Exchange Online): where it shows fewer than SELECT said,
-    the messages themselves are asked for their UIDs.
+    SEARCH can miss messages that the server counts (seen with Exchange Online). If it finds fewer than SELECT
+    announced, we fetch the UIDs of all messages as well.
     """
     if state.messages == 0:
         return set()
@@ -157,7 +157,7 @@ def list_uids(session: Session, folder: str, state: FolderState, since: date | N
 
 
 class Marked(Protocol):
-    """Something that has a message's fingerprint."""
+    """Anything that has a message's fingerprint."""
 
     @property
     def fingerprint(self) -> str:
@@ -165,7 +165,7 @@ class Marked(Protocol):
 
 
 def claim(found: dict[str, list[int]], message: Marked) -> bool:
-    """Whether a stranger with the message's fingerprint was found; it is taken, so that no other message claims it."""
+    """Whether a stranger with the message's fingerprint was found. Takes it, so that no other message claims it."""
     uids = found.get(message.fingerprint)
     if not uids:
         return False
@@ -174,13 +174,13 @@ def claim(found: dict[str, list[int]], message: Marked) -> bool:
 
 
 def which_of(candidates: list[Record], size: int, place: Place) -> Record | None:
-    """The best of those that a message in this place may be, taken from them: the one of this place first, then the
-    same size, then what isn't done.
+    """The candidate that the message in this place most probably is; it is taken out of the list.
 
-    What is done and had another size isn't taken: it would swallow mail with other content that nobody has handled.
-    Exchange only estimates sizes. Where it estimates a message anew that a person has moved back, the price is that it
-    is handed over once more, as a look-alike; a lost message is worse. A folder that was renumbered is another matter:
-    there all sizes may be estimated anew, and its messages are where they were.
+    Best is the one whose row says this place, then one of the same size, then one that isn't done. A message that is
+    done and had another size is never taken, because it would swallow mail with other content that nobody has handled.
+    Exchange only estimates sizes: if it estimates anew after a person has moved a message back, the price is that the
+    message is handed over once more, as a look-alike. Losing a message would be worse. In a renumbered folder all sizes
+    may have been estimated anew, but its messages are where they were; so there the size doesn't matter.
     """
     if not candidates:
         return None
@@ -200,11 +200,11 @@ def which_of(candidates: list[Record], size: int, place: Place) -> Record | None
 
 
 def _is_done(record: Record, folder: str) -> bool:
-    """Whether it wouldn't be handed over again from this folder: junk that left its folder may be."""
+    """Whether it wouldn't be handed over again from this folder. Junk that left its folder may be."""
     return record.state not in OPEN or (record.state is State.JUNK and record.place.folder == folder)
 
 
 def _was_renumbered(record: Record, place: Place) -> bool:
-    """Whether its own folder is the one where something was seen, and has other numbers than its row knows."""
+    """Whether this place is in its own folder, and the folder has other numbers than its row knows."""
     here = record.place
     return here.folder == place.folder and (here.uidvalidity != place.uidvalidity or here.uid is None)
