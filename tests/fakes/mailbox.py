@@ -1,6 +1,6 @@
-"""A mailbox in memory that behaves as Exchange Online is known to, with what people and filters do to it meanwhile.
+"""A mailbox in memory that behaves as Exchange Online does, and what people and filters do to it meanwhile.
 
-`Server` is the mailbox; it outlives connections. `FakeSession` is one connection to it, with the methods of
+`Server` is the mailbox; it outlives connections. `FakeSession` is one connection to it, with those methods of
 `worker.mailbox.session.Session` that the worker's stages use. Nothing here knows the worker.
 """
 
@@ -19,10 +19,10 @@ INBOX, JUNK, PROCESSED, FAILED, ELSEWHERE = "INBOX", "Junk Email", "Processed", 
 
 @dataclass
 class Mail:
-    """One copy of a message. origin: which delivery (or copy) it is, over all moves.
+    """One copy of a message. origin: the number of its delivery (or copy), which stays the same over all moves.
 
-    unsearched: counted by STATUS and shown by FETCH, and missing from SEARCH. headless: listed, with no data at all.
-    bodiless: its header comes, its body is empty.
+    unsearched: STATUS counts it and FETCH shows it, but SEARCH misses it. headless: listed, but without any data.
+    bodiless: its header is shown, its body isn't.
     """
 
     raw: bytes
@@ -44,7 +44,7 @@ class Mail:
     nailed: bool = False
     """The server says NO to a command that moves or copies it."""
     other_in_full: bytes | None = None
-    """What is shown of it as a whole, where that isn't what its header alone is."""
+    """What a request for the whole message shows, if its header isn't the one that is shown alone."""
 
 
 @dataclass
@@ -75,7 +75,7 @@ Hook = Callable[[str], None]
 
 
 class Server:
-    """The mailbox, and what anybody but the worker does to it."""
+    """The mailbox, and what everybody but the worker does to it."""
 
     def __init__(
         self, *, capabilities: Iterable[str] = ("MOVE", "UIDPLUS", "IDLE"), folders: Iterable[str] = ()
@@ -87,15 +87,15 @@ class Server:
         self.folders = {name: self._new_folder() for name in (INBOX, JUNK, PROCESSED, FAILED, ELSEWHERE, *folders)}
         self.sessions = 0
         self.most_heads = 0
-        """As many headers as were asked for at once, at most."""
+        """The most headers that were ever asked for at once."""
         self.before: Hook = lambda _name: None
-        """Called before each command takes effect; may raise, as a lost connection or a death would."""
+        """Called before each command takes effect; may raise, to lose the connection or end the process."""
         self.after: Hook = lambda _name: None
-        """Called when it has taken effect and its answer isn't there yet."""
+        """The same, after a command has taken effect and before its answer arrives."""
         self.refusing: set[tuple[str, str]] = set()
         """Commands that the server says NO to, each with the selected folder."""
         self.moving: Callable[[str, int, Sequence[int], str], None] = lambda *_: None
-        """Told of each removal of the worker's before it happens: folder, UIDVALIDITY, UIDs, target."""
+        """Called before the worker removes messages from a folder: folder, UIDVALIDITY, UIDs, target."""
 
     def create(self, name: str) -> None:
         """Make a folder, unless there is one of the name."""
@@ -113,7 +113,7 @@ class Server:
         return mail
 
     def reserve(self, folder: str = INBOX) -> int:
-        """A UID that is given out now, and whose message shows later, below others."""
+        """Give out a UID now; its message appears later, below others."""
         at = self.folders[folder]
         uid, at.uidnext = at.uidnext, at.uidnext + 1
         return uid
@@ -148,7 +148,7 @@ class Server:
         self.folders[place[0]].take(place[1])
 
     def renumber(self, name: str) -> None:
-        """The folder gets another UIDVALIDITY and all of its messages new UIDs, in an order of their own."""
+        """Give the folder another UIDVALIDITY and all of its messages new UIDs, in another order."""
         old = self.folders[name]
         new = self.folders[name] = self._new_folder()
         new.changes = old.changes + 1
@@ -156,7 +156,7 @@ class Server:
             new.put(mail)
 
     def replace(self, name: str) -> None:
-        """The folder is renamed away with all that it holds, and a new one of its name is made."""
+        """Rename the folder with all that it holds, and make a new one under its name."""
         self.folders[f"{name} (old {self.folders[name].uidvalidity})"] = self.folders[name]
         self.folders[name] = self._new_folder()
 
@@ -169,7 +169,7 @@ class Server:
 
 
 class FakeSession:
-    """One connection. After `ConnectionLost` it is of no more use."""
+    """One connection. It is of no use after `ConnectionLost`."""
 
     def __init__(self, server: Server) -> None:
         self._server = server
@@ -306,7 +306,7 @@ class FakeSession:
         for uid in sorted(wanted):
             if uid in self._mails:
                 mail = self._mails[uid]
-                # a copy of the worker's own is the same message until the original is deleted
+                # the worker's copy counts as the same message, because it deletes the original next
                 pairs[uid] = there.put(mail if not keep else Mail(mail.raw, mail.origin, mail.received_at))
                 if not keep:
                     self._folder.take(uid)
@@ -352,7 +352,7 @@ class FakeSession:
 
 
 class _Command:
-    """One round trip: the hooks around it may lose the connection, before or after it took effect."""
+    """One round trip: the hooks may lose the connection before or after the command takes effect."""
 
     def __init__(self, session: FakeSession, server: Server, name: str) -> None:
         self._session = session
@@ -400,9 +400,9 @@ def mail(
     sender: str = "",
     route: str = "",
 ) -> bytes:
-    """A message of its own, unless `serial` makes it the look-alike of another.
+    """A message unlike all others, unless `serial` makes it the look-alike of another.
 
-    kind: what a test's handler is to do with it. sender, route: what tests of the order go by.
+    kind: what the handler is to do with it. sender, route: for tests of the order of a sender's mail.
     """
     number = next(_serial) if serial is None else serial
     head = (

@@ -1,4 +1,4 @@
-"""The real pipeline, cycle and journal on a mailbox in memory, in simulated time, with deaths and losses on request."""
+"""The real pipeline, loop and journal on a mailbox in memory, in simulated time, with crashes and losses on demand."""
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -58,11 +58,11 @@ TRIES = 6
 
 
 class Killed(BaseException):
-    """The process died here: all that it held in memory is gone."""
+    """The process dies here: everything it held in memory is gone."""
 
 
 class Clock:
-    """The time. ahead: seconds by which the clock on the wall is ahead of it."""
+    """The time. ahead: how many seconds the wall clock is ahead of the monotonic one."""
 
     def __init__(self) -> None:
         self.now = 1_800_000_000.0
@@ -77,7 +77,7 @@ class Clock:
 
 @dataclass
 class Fault:
-    """At the n-th call from now, of the journal or the session, before or after it takes effect."""
+    """What strikes at the n-th call of the journal or the session from now, before or after the call takes effect."""
 
     calls: int
     after: bool
@@ -85,7 +85,7 @@ class Fault:
 
 
 class Faults:
-    """Counts calls and strikes once."""
+    """Counts calls, and strikes once."""
 
     def __init__(self) -> None:
         self.planned: Fault | None = None
@@ -111,7 +111,7 @@ class Faults:
 
 
 class FaultyRows:
-    """The journal's messages, tries or places, with calls that may be the last."""
+    """The journal's messages, tries or places; any call may fail or end the process."""
 
     def __init__(self, real: Messages | Tries | Places, faults: Faults, world: "World") -> None:
         self._real = real
@@ -137,7 +137,7 @@ class FaultyRows:
 class SlowHands:
     """`worker.handling.pool.Pool` without threads.
 
-    `hold`: messages are given back only when somebody waits; `hung`: never.
+    hold: messages come back only when somebody waits for them. hung: for which messages the handlers never return.
     """
 
     def __init__(self, attempt: Callable[[Message, Collection[str]], Outcome]) -> None:
@@ -205,7 +205,7 @@ class SlowHands:
         self._items.clear()
 
     def end_hang(self) -> None:
-        """What hung comes back, of itself: nobody waits for it any more."""
+        """The handlers that hung return, although nobody waits for them any more."""
         for row, (item, outcome) in self._items.items():
             if outcome is None and item.message is not None:
                 self._came_back.add(row)
@@ -266,12 +266,12 @@ class _Guard:
 
 
 class Told(Observer):
-    """What those who listen were told."""
+    """What observers were told."""
 
     def __init__(self) -> None:
         self.keys_gone: list[str] = []
         self.keys_moved_out: set[str] = set()
-        """Of junk that a move has released."""
+        """The keys of junk that a move has released."""
 
     def moved_out(self, record: Record) -> None:
         self.keys_moved_out.add(record.key)
@@ -281,7 +281,7 @@ class Told(Observer):
 
 
 class _Flush:
-    """What handlers wrote through, as the world says at that moment."""
+    """The storage that handlers write to: `World.flush`, as it is at that moment."""
 
     def __init__(self, world: "World") -> None:
         self._world = world
@@ -291,7 +291,7 @@ class _Flush:
 
 
 class Routes:
-    """Two handlers for clean mail, one for junk. Of several routes the last names the handlers."""
+    """Two handlers for clean mail, one for junk. Among several routes, the last has the handlers."""
 
     def handlers_for(self, message: Message) -> tuple[tuple[str, tuple[str, ...]], ...]:
         if kind(message.raw) == "unroutable":
@@ -362,13 +362,13 @@ class World:
         self.finished: list[Call] = []
         self.failures: Counter[str] = Counter()
         self.recorded: dict[str, State] = {}
-        """What was recorded of each key, by key, as far as it is an end."""
+        """The final state that was recorded for each message, by key."""
         self.repeated: list[Call] = []
-        """Calls with a message whose outcome was recorded before."""
+        """Calls with a message whose final state had been recorded before."""
         self.deaths = 0
         self.hold = False
         self.hung: set[str] = set()
-        """Kinds whose handlers don't return."""
+        """Kinds of messages whose handlers don't return."""
         self.poison: Callable[[Message], bool] = lambda message: kind(message.raw) == "poison"
         self.begun: Callable[[Message], None] = lambda _message: None
         """Called with each message that is handed over, before its handlers."""
@@ -383,10 +383,10 @@ class World:
         self.move_releases = move_releases
         self.delete_handled_after: timedelta | None = None
         self.chores: Sequence[Chore] = ()
-        """What the cycle of the next process does beside."""
+        """What the cycle of the next process does besides polling."""
         self.intents = Intents(self.database)
         self.down = False
-        """What the handlers of clean mail talk to is down."""
+        """Whether the service that the `archive` handler needs is down."""
         self.runs = 0
         self.told = Told()
         self.start()
@@ -394,7 +394,7 @@ class World:
     # -- the process
 
     def start(self) -> None:
-        """A new process: everything in memory is made anew."""
+        """Start a new process: everything in memory is new."""
         self.runs += 1
         messages: Any = FaultyRows(self.journal, self.faults, self)
         tries: Any = FaultyRows(self.tries, self.faults, self)
@@ -484,7 +484,7 @@ class World:
         )
 
     def journal_parts(self, **parts: Any) -> JournalParts:
-        """The parts that the pipeline writes. parts: to be used instead of the real ones."""
+        """The parts of the journal that the pipeline writes. parts: some to use instead of the real ones."""
         real = {"messages": self.journal, "tries": self.tries, "places": self.places}
         return JournalParts(account=ACCOUNT, intents=self.intents, **{**real, **parts})
 
@@ -503,7 +503,7 @@ class World:
         )
 
     def tick(self, seconds: float = 60.0) -> None:
-        """One scheduled run, later; a death is followed by a new process."""
+        """One scheduled run, so many seconds later. If the process dies, a new one starts."""
         self.clock.now += seconds
         try:
             self.cycle()
@@ -512,7 +512,7 @@ class World:
             self.start()
 
     def even_clock(self) -> None:
-        """The clock is known to have gone on evenly for long enough."""
+        """Make the wall clock count as steady for long enough to trust it."""
         now = self.clock()
         Facts(self.database).remember(CLOCK, f"{now - 2 * ENOUGH!r} {now!r}")
 
@@ -522,22 +522,22 @@ class World:
         self.hands.end_hang()
 
     def release(self, key: str) -> None:
-        """A person says that it is clean; the next run does it."""
+        """A person says that a message is clean; the next run releases it."""
         self.intents.ask(IntentKind.RELEASE, [key], reason="it is a report", actor="a person", now=self.clock())
 
     def retry(self, key: str) -> None:
-        """A person wants a dead letter tried again; the next run does it."""
+        """A person wants a dead letter tried again; the next run reopens it."""
         self.intents.ask(IntentKind.RETRY, [key], reason="mended", actor="a person", now=self.clock())
 
     def drain(self, *, polls: int = 200) -> None:
-        """Run until nothing is left to do, without further faults; fails when that takes too long."""
+        """Run without further faults until nothing is left to do; fail if that takes too long."""
         self.faults.planned = None
         quiet = 0
         for _ in range(polls):
             before = self._mark()
             self.tick(700)
             quiet = quiet + 1 if before == self._mark() else 0
-            # Late mail and lost mail at once leave STATUS as it was: what then comes is seen by the hourly look.
+            # If mail arrives late as other mail is lost, STATUS stays as it was: only the hourly look finds the mail.
             if quiet >= 7 and not self.journal.counts().by_state[State.PENDING]:
                 return
         left = [(row.key, row.place, row.reason) for row in self.rows() if row.state is State.PENDING]
@@ -636,7 +636,7 @@ class World:
             raise Retry(after=timedelta(minutes=10))
 
     def reopened(self, row: int, verdict: Verdict | None) -> None:
-        """What a person has opened again is to be handed over again."""
+        """A message that a person has reopened may be handed over again."""
         if verdict is None or verdict.evidence[-1:] != (MOVED_OUT,):
             self.recorded.pop(next(record.key for record in self.rows() if record.id == row), None)
 
