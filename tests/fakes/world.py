@@ -13,8 +13,8 @@ from worker.handling.call import Try
 from worker.handling.circuit import CircuitRules
 from worker.handling.gate import Gate
 from worker.handling.handler import Handler
+from worker.handling.overdue_calls import Stopwatch
 from worker.handling.pool import Finished, InHand
-from worker.handling.stopwatch import Stopwatch
 from worker.journal.database import Database, JournalUnavailable
 from worker.journal.facts import Facts
 from worker.journal.intents import Intents

@@ -8,7 +8,7 @@ import pytest
 from tests.unit.observe.audit.world import Memory
 from worker.observe.audit.trail import AuditTrail, Mirror
 from worker.observe.audit.verify import verify
-from worker.observe.mirror import StandardOutput, Syslog
+from worker.observe.audit_mirror import StandardOutput, Syslog
 
 
 def _trail(directory: Path, mirror: Mirror) -> AuditTrail:

@@ -8,12 +8,8 @@ from sqlalchemy import text
 from tests.rig.postgres import Postgres
 
 # The very same tests, on the database of this module's fixtures.
-from tests.unit.journal.test_anchors import test_anchors_never_go_back  # noqa: F401
+from tests.unit.journal.test_audit_anchors import test_anchors_never_go_back  # noqa: F401
 from tests.unit.journal.test_facts import test_facts  # noqa: F401
-from tests.unit.journal.test_glance import (  # noqa: F401
-    test_a_day_is_24_hours_with_this_one_the_oldest_first,
-    test_the_newest_are_those_that_came_to_their_state_last,
-)
 from tests.unit.journal.test_messages import (  # noqa: F401
     test_counts,
     test_more_rows_than_one_statement_takes,
@@ -27,6 +23,10 @@ from tests.unit.journal.test_places import (  # noqa: F401
     test_gone_is_what_walks_in_a_row_missed_and_only_what_is_pending,
     test_gone_mail_that_is_seen_again_is_pending_and_nothing_of_its_end_is_left,
     test_the_last_look_at_each_folder,
+)
+from tests.unit.journal.test_recent_outcomes import (  # noqa: F401
+    test_a_day_is_24_hours_with_this_one_the_oldest_first,
+    test_the_newest_are_those_that_came_to_their_state_last,
 )
 from tests.unit.journal.test_tries import (  # noqa: F401
     test_handlers_that_are_done_stay_done_and_failures_are_counted,

@@ -12,7 +12,7 @@ from datetime import timedelta
 
 from worker.handling.circuit import Circuit, CircuitRules
 from worker.handling.handler_observer import HandlerObserver, Unobserved
-from worker.handling.stopwatch import Stopwatch
+from worker.handling.overdue_calls import Stopwatch
 from worker.logs import get_logger
 
 log = get_logger()

@@ -15,7 +15,7 @@ from datetime import timedelta
 from typing import Protocol
 
 from worker.handling.gate import Busy
-from worker.handling.stopwatch import Stopwatch
+from worker.handling.overdue_calls import Stopwatch
 from worker.journal.records import Record
 from worker.logs import bound, get_logger
 from worker.logs.exceptions import class_of

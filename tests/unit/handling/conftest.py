@@ -12,7 +12,7 @@ import pytest
 
 from tests.unit.handling.handler_modules import MODULE
 from worker.handling.output import OutputCapture
-from worker.handling.stopwatch import Stopwatch
+from worker.handling.overdue_calls import Stopwatch
 from worker.logs import configure_logging
 
 

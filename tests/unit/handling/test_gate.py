@@ -12,7 +12,7 @@ from tests.unit.handling.world import WAIT, attempt, gate, message, raising
 from worker.handling.circuit import CircuitRules
 from worker.handling.gate import Slots
 from worker.handling.handler_observer import Unobserved
-from worker.handling.stopwatch import Stopwatch
+from worker.handling.overdue_calls import Stopwatch
 from worker.message.message import Message
 from worker.message.mime.limits import MessageOverLimit
 from worker.message.outcome import Reject, State

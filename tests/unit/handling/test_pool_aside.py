@@ -9,8 +9,8 @@ from tests.unit.handling.world import WAIT, Permission, Rules, all_finished, gat
 from worker.handling.call import Try
 from worker.handling.gate import Busy, Slots
 from worker.handling.handler import Handler
+from worker.handling.overdue_calls import Stopwatch
 from worker.handling.pool import Pool
-from worker.handling.stopwatch import Stopwatch
 from worker.message.message import Message
 from worker.message.outcome import Outcome, State
 from worker.message.verdict import MailPath

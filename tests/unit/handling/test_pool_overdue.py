@@ -6,8 +6,8 @@ from collections.abc import Collection
 
 from tests.rig.worker import eventually
 from tests.unit.handling.world import WAIT, all_finished, attempt, gate, message, record
+from worker.handling.overdue_calls import Stopwatch
 from worker.handling.pool import Pool
-from worker.handling.stopwatch import Stopwatch
 from worker.message.message import Message
 from worker.message.outcome import Outcome, State
 from worker.observe.health import Health

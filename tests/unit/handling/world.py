@@ -10,8 +10,8 @@ from worker.handling.call import Try
 from worker.handling.circuit import CircuitRules
 from worker.handling.gate import Gate
 from worker.handling.handler import Handler
+from worker.handling.overdue_calls import Stopwatch
 from worker.handling.pool import Pool
-from worker.handling.stopwatch import Stopwatch
 from worker.journal.records import Record
 from worker.message.message import Message
 from worker.message.verdict import MailPath, Verdict

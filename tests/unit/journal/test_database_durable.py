@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from worker.journal.anchors import Head, JournalAnchors
 from worker.journal.attempts import RESET, SUCCEEDED, AttemptLedger
+from worker.journal.audit_anchors import Head, JournalAnchors
 from worker.journal.database import Database
 from worker.journal.facts import Facts
 from worker.journal.intents import Intents, Kind

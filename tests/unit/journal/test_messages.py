@@ -7,9 +7,9 @@ from sqlalchemy import select
 
 from tests.unit.journal.world import CLEAN, JUNK, new, only
 from worker.journal.database import Database
-from worker.journal.glance import newest
 from worker.journal.messages import Messages
 from worker.journal.places import Places
+from worker.journal.recent_outcomes import newest
 from worker.journal.records import Place, Record, Result
 from worker.journal.schema import delivery, metadata
 from worker.journal.tries import Tries

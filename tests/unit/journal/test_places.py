@@ -2,9 +2,9 @@
 
 from tests.unit.journal.world import new, only
 from worker.journal.database import Database
-from worker.journal.glance import Newest, newest
 from worker.journal.messages import Messages
 from worker.journal.places import Places
+from worker.journal.recent_outcomes import Newest, newest
 from worker.journal.records import Looked, Place, Result
 from worker.journal.tries import Tries
 from worker.message.outcome import State

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from worker.handling.circuit import Circuit
-from worker.journal.anchors import JournalAnchors
+from worker.journal.audit_anchors import JournalAnchors
 from worker.journal.journal import Journal
 from worker.login.backoff import Lockout
 from worker.login.login_status import LoginStatus

@@ -13,10 +13,10 @@ from worker.handling.handler import Handler
 from worker.handling.handler_set import Handlers
 from worker.handling.loading import junk_handlers, load_handlers
 from worker.handling.output import OutputCapture
+from worker.handling.overdue_calls import Stopwatch
 from worker.handling.pool import Pool
 from worker.handling.routing.conditions import any_pattern
 from worker.handling.routing.router import JUNK_ROUTE
-from worker.handling.stopwatch import Stopwatch
 from worker.journal.attempts import AttemptLedger
 from worker.journal.intents import Intents
 from worker.login.guard import Guard

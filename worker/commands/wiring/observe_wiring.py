@@ -3,17 +3,17 @@
 from collections.abc import Callable, Mapping
 
 from worker.handling.circuit import Circuit
-from worker.journal.anchors import JournalAnchors
+from worker.journal.audit_anchors import JournalAnchors
 from worker.journal.journal import Journal
 from worker.logs.who import replica as process_name
 from worker.observe.audit.chain_name import installation
 from worker.observe.audit.trail import AuditTrail
+from worker.observe.audit_mirror import mirror_of
 from worker.observe.background import Background
 from worker.observe.health import Health
 from worker.observe.listener import Listener
 from worker.observe.live_status import LiveStatus, Login
 from worker.observe.metrics import Metrics
-from worker.observe.mirror import mirror_of
 from worker.settings import Settings
 
 

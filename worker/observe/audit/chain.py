@@ -8,7 +8,7 @@ from typing import Protocol
 
 import orjson
 
-from worker.journal.anchors import Head
+from worker.journal.audit_anchors import Head
 from worker.logs.log import get_logger
 from worker.logs.redaction import rfc3339
 from worker.observe.audit.files import cut_torn, holds, identity, last_head, sync, write_all

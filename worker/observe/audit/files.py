@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from worker.journal.anchors import Head
+from worker.journal.audit_anchors import Head
 from worker.observe.audit.lines import LONGEST_LINE, MARK, TAIL, mac_of, number_of, sealed_part
 
 

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
-from worker.journal.anchors import Head
+from worker.journal.audit_anchors import Head
 from worker.logs.log import get_logger
 from worker.logs.redaction import as_word, cleaned
 from worker.logs.who import person

@@ -4,7 +4,7 @@ import hmac
 from dataclasses import dataclass
 from typing import Final
 
-from worker.journal.anchors import Head
+from worker.journal.audit_anchors import Head
 from worker.observe.audit.lines import chained_mac, genesis, mac_of, number_of, sealed_part
 from worker.observe.audit.trail import AuditTrail, unavailable
 from worker.observe.audit.trail_folder import TrailFolder

@@ -8,7 +8,7 @@ import pytest
 
 from tests.unit.conftest import Lines
 from tests.unit.observe.audit.world import KEY, MARK, Memory, trail_in, write
-from worker.journal.anchors import Head
+from worker.journal.audit_anchors import Head
 from worker.logs.redaction import Content
 from worker.logs.who import person
 from worker.observe.audit.trail import AuditTrail, AuditUnavailable

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tests.unit.conftest import NOW
-from worker.journal.anchors import Head
+from worker.journal.audit_anchors import Head
 from worker.observe.audit.trail import AuditTrail
 from worker.observe.audit.verify import Verification
 

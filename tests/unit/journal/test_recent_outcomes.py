@@ -1,8 +1,8 @@
 """What the status page shows of the messages: the last day by the hour, and the newest few of a state."""
 
 from worker.journal.database import Database
-from worker.journal.glance import HOUR, Hour, Newest, last_day, newest
 from worker.journal.messages import Messages
+from worker.journal.recent_outcomes import HOUR, Hour, Newest, last_day, newest
 from worker.journal.records import NewMessage, Place, Result
 from worker.journal.tries import Tries
 from worker.message.outcome import State

@@ -1,6 +1,6 @@
 """The heads of the audit trail's chains."""
 
-from worker.journal.anchors import Head, JournalAnchors
+from worker.journal.audit_anchors import Head, JournalAnchors
 from worker.journal.database import Database
 
 

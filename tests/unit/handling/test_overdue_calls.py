@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tests.unit.handling.world import WAIT, attempt, gate, message
-from worker.handling.stopwatch import Stopwatch
+from worker.handling.overdue_calls import Stopwatch
 
 
 def test_a_call_in_time_is_not_told(stopwatch: Stopwatch, logged: Callable[[], list[dict[str, Any]]]) -> None:
