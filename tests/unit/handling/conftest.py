@@ -1,4 +1,4 @@
-"""What several of these files start from."""
+"""Fixtures that several files share."""
 
 import io
 import json
@@ -32,7 +32,7 @@ def stopwatch() -> Iterator[Stopwatch]:
 
 @pytest.fixture
 def calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
-    """A module of handlers to load, and what was called."""
+    """Makes modules of handlers importable; the calls of these handlers."""
     (tmp_path / "some_handlers.py").write_text(MODULE)
     (tmp_path / "broken_handlers.py").write_text("raise RuntimeError('no\\nlicence')\n")
     (tmp_path / "leaving_handlers.py").write_text("raise SystemExit(3)\n")
@@ -46,7 +46,7 @@ def calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]
 
 @pytest.fixture
 def output(logged: object) -> Iterator[OutputCapture]:
-    """To be installed in the test itself: before, pytest puts streams of its own in place."""
+    """Not installed: the test itself must do that, after pytest has replaced the standard streams."""
     output = OutputCapture()
     yield output
     output.remove()

@@ -1,4 +1,4 @@
-"""One try at one message: which handlers get it, and what is kept of what they raise."""
+"""One try at one message: which handlers are called, and what is kept of the errors that they raise."""
 
 from asyncio import CancelledError
 from collections.abc import Callable, Collection
@@ -96,11 +96,11 @@ def test_a_failure_is_that_of_the_route_that_named_the_handler() -> None:
 
 
 class Infected(Reject):
-    """As ClamAV's handler raises."""
+    """Like the one that the handler for ClamAV raises."""
 
 
 class Later(Retry):
-    """A word of a handler's own."""
+    """A handler's own kind of `Retry`."""
 
 
 def dynamic(_message: Message) -> None:

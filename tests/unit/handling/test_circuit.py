@@ -74,7 +74,7 @@ def test_after_the_pause_one_message_is_tried(circuit: Circuit, clock: Clock, to
     assert told == [30.0, "closed"]
     assert circuit.admit("e") is None
     fail(circuit, "a", "b", "c")
-    assert told[2:] == [30.0]  # the pauses begin anew
+    assert told[2:] == [30.0]  # the pauses start from the first again
 
 
 def test_the_pauses_grow_and_the_last_repeats(circuit: Circuit, clock: Clock, told: list[Any]) -> None:

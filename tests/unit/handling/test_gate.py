@@ -1,4 +1,4 @@
-"""What stands before a handler: room, time, and whether it is called at all."""
+"""The gate in front of a handler: free slots, the time limit, and pauses."""
 
 import threading
 import time
@@ -36,7 +36,7 @@ def test_slots_are_given_in_order_of_asking() -> None:
     slots.release()
     assert called == ["a"]
     slots.release()
-    assert called == ["a", "gone", "b"]  # who doesn't want it any more keeps it from nobody
+    assert called == ["a", "gone", "b"]  # a caller that no longer wants the slot passes it on
     slots.when_free(caller("at once"))
     assert called[-1] == "at once"
 

@@ -1,4 +1,4 @@
-"""All handlers together: flushed, and closed whatever one of them does."""
+"""All handlers are flushed together, and all are closed whatever one of them does."""
 
 import sys
 import threading

@@ -1,4 +1,4 @@
-"""Handlers by name: found, built once each, and every fault at once."""
+"""Handlers are found by name and built once each, and all faults are reported at once."""
 
 from pathlib import Path
 from typing import Any
@@ -81,7 +81,7 @@ def test_a_handler_can_be_built_in_a_process_of_its_own(tmp_path: Path, calls: l
     handler = load_handlers(settings(tmp_path, '["mine"]', table))["mine"]
     handler(make_message())
     handler.close()
-    assert calls == []  # nothing of it happened here
+    assert calls == []  # the handler ran in another process
 
 
 def test_one_that_cant_be_built_there_is_a_fault_without_its_secrets(tmp_path: Path, calls: list[Any]) -> None:

@@ -1,4 +1,4 @@
-"""What a handler's name leads to, and what is said where it leads to nothing."""
+"""What a handler's name stands for, and what is said if it stands for nothing."""
 
 import importlib
 import sys
@@ -26,7 +26,7 @@ def test_a_name_that_leads_to_nothing_is_a_fault(tmp_path: Path, calls: list[Any
 
 
 def test_only_a_handler_that_is_really_near_is_named(tmp_path: Path, calls: list[Any]) -> None:
-    """Whoever takes the advice must not wire in a handler that is nothing like what was meant."""
+    """A suggestion must not lead anybody to a handler that is nothing like what was meant."""
     (far,) = faults(tmp_path, '["pathology-filing"]')
     assert far == (
         '[handler.pathology-filing]: there is no handler "pathology-filing". Is its package installed where the worker '

@@ -1,4 +1,4 @@
-"""Handlers as guests: what they print isn't passed on, and what they leave is theirs by name."""
+"""What handlers print is counted and dropped, and the threads that they leave are attributed to them."""
 
 import json
 import sys

@@ -1,4 +1,4 @@
-"""Calls that take longer than they may are told, once each."""
+"""Calls that exceed their limit are reported, once each."""
 
 import threading
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""A handler's own table of the configuration: read by its own model, its secrets from elsewhere."""
+"""A handler's own table of the configuration: validated by its own model, with secrets from elsewhere."""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The pool: what is in hand, and what comes back."""
+"""The pool: which messages are in hand, and which outcomes are collected."""
 
 import threading
 from collections.abc import Collection, Iterator
@@ -12,7 +12,7 @@ from worker.message.outcome import Outcome, State
 
 
 class Work:
-    """Handles a message when it is let to."""
+    """Finishes messages once `go` is set."""
 
     def __init__(self) -> None:
         self.go = threading.Event()
@@ -49,7 +49,7 @@ def test_what_is_taken_is_in_hand_until_it_is_given_back(pool: Pool, work: Work)
     work.go.set()
     assert all_finished(pool) == [1, 2, 3]
     assert pool.size == 0
-    assert pool.finished(WAIT) == []  # nothing in hand: nothing is waited for
+    assert pool.finished(WAIT) == []  # nothing is in hand, so nothing is waited for
 
 
 def test_its_owner_can_be_told_that_something_is_given_back(work: Work) -> None:

@@ -1,4 +1,4 @@
-"""The pool: messages whose handler has no room are laid aside, and hold no thread."""
+"""The pool lays messages aside whose handler has no free slot, so that they hold no thread."""
 
 import threading
 import time
@@ -50,7 +50,7 @@ def test_a_handler_that_is_full_holds_no_thread_of_the_pool(stopwatch: Stopwatch
         finished |= {item.record.id: item.outcome for item in pool.finished(WAIT)}
     assert {outcome.done for outcome in finished.values()} == {("first", "slow")}
     assert most == [1]
-    assert len(done_first) == 5  # a message that is laid aside has its first handler behind it
+    assert len(done_first) == 5  # no handler is called again for a message that was laid aside
     pool.close()
 
 
@@ -96,7 +96,7 @@ def test_what_is_laid_aside_at_a_stop_is_taken_back_or_kept_half_done(stopwatch:
 
 
 def test_what_was_half_done_and_waits_for_a_thread_again_keeps_what_is_done() -> None:
-    """As a message that was laid aside for a handler without room, whose turn had come."""
+    """The message was laid aside, its slot became free, and then the permission was withdrawn."""
     may, room, tries = Permission(), Slots(1), threading.Semaphore(0)
     may.set()
     assert room.take()

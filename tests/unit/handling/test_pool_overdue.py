@@ -1,4 +1,4 @@
-"""The pool: calls that hang leave their threads' places to others."""
+"""The pool replaces threads whose calls hang."""
 
 import threading
 import time
@@ -33,7 +33,7 @@ def test_calls_that_hang_leave_their_threads_places_to_others(stopwatch: Stopwat
     until = time.monotonic() + WAIT
     while pool.size and time.monotonic() < until:
         time.sleep(0.005)
-    assert pool.size == 0  # what hangs takes no room from the others
+    assert pool.size == 0  # calls that hang take no memory from the batch
     go.set()
     assert all_finished(pool) == [1, 2]
     pool.take(record(6), message(), ())
@@ -49,7 +49,7 @@ def test_no_more_threads_are_replaced_than_the_pool_has(stopwatch: Stopwatch) ->
     for row in range(1, 6):
         pool.take(record(row), message(str(row) * 26), ())
     time.sleep(0.3)
-    assert threading.active_count() <= before + 2  # one in place of the first, and the stopwatch's
+    assert threading.active_count() <= before + 2  # the replacement of the first one, and the stopwatch's
     assert len(pool) == 5
     go.set()
     assert all_finished(pool) == [1, 2, 3, 4, 5]

@@ -1,4 +1,4 @@
-"""Handlers' code that goes wrong before it has a message."""
+"""Handlers' code that fails while the worker starts."""
 
 import importlib
 import sys
@@ -39,7 +39,7 @@ class Judging:
 
 @pytest.fixture
 def odd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str, str], None]]:
-    """Writes a module whose parts fail with this error; at its import that runs what is given."""
+    """Writes a module whose parts raise this error, and which runs the given code when imported."""
     monkeypatch.syspath_prepend(tmp_path)
 
     def write(error: str, at_import: str) -> None:
@@ -90,7 +90,7 @@ def test_a_secret_is_never_quoted(tmp_path: Path, calls: list[Any]) -> None:
 
 @pytest.fixture
 def slow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
-    """Modules that don't finish in time, until the event is set."""
+    """Modules whose code blocks until the event is set."""
     go = threading.Event()
     monkeypatch.setattr(sys, "let_slow_handlers_go", go, raising=False)
     (tmp_path / "slow_import.py").write_text("import sys\nsys.let_slow_handlers_go.wait(20)\ndef one(message): ...\n")

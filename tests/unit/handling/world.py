@@ -68,7 +68,7 @@ def all_finished(pool: Pool) -> list[int]:
 
 
 class Permission(threading.Event):
-    """Work may begin once it is set."""
+    """Messages may be started once it is set."""
 
     def may_begin(self) -> bool:
         return self.is_set()

@@ -1,4 +1,4 @@
-"""What a handler's process is started with."""
+"""The environment that a child process is started with."""
 
 from worker.handling.isolate.child_process import environment
 

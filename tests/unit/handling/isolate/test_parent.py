@@ -1,4 +1,4 @@
-"""A handler in a process of its own: whatever it does there, the worker goes on, and nothing of the mail comes back."""
+"""A handler in a child process can't harm the worker, and no content of a message comes back from it."""
 
 import os
 import pickle
@@ -284,7 +284,7 @@ def test_it_ends_when_the_worker_is_gone(module: Any, tmp_path: Path) -> None:
     isolated(message())
     (pid,) = flushed(tmp_path)
     (process,) = isolated._idle
-    process._peer.close()  # as the end of this process would
+    process._peer.close()  # as happens when this process ends
     process._process.wait(10)
     assert not is_there(int(pid))
     isolated.close()
@@ -318,7 +318,7 @@ def test_whatever_is_raised_there_is_told_by_its_name(module: Any, tmp_path: Pat
 
 
 class Answers(IsolatedHandler):
-    """Has a process that says what it is told to."""
+    """Has a fake child process that gives this answer."""
 
     def __init__(self, answer: dict[str, Any]) -> None:
         process: Any = type("Process", (), {"ask": lambda *_: answer, "end": lambda _: None})()

@@ -1,4 +1,4 @@
-"""Conditions: which messages each one holds for, and what it reads of them."""
+"""Conditions: which messages meet them, and what they read of a message."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -103,7 +103,7 @@ def test_a_message_that_cant_be_read_never_slips_past_a_rule_on_its_parts(match:
 
 
 def test_a_pattern_cant_run_away() -> None:
-    # With a backtracking engine the one takes exponential time, the other cubic: both would run into the time limit.
+    # A backtracking engine would take exponential time for the first and cubic time for the second.
     evil = {"subject": [{"regex": "(a*)*b"}, "*a*a*a*b"]}
     assert not taken_by(evil, Mail(headers=Headers({"subject": ["a" * 200_000]})))
 

@@ -31,7 +31,7 @@ class Headers:
 
 @dataclass
 class Mail:
-    """A message that remembers whether its parts were asked for."""
+    """A message that records whether its parts were read."""
 
     path: MailPath = MailPath.CLEAN
     evidence: Sequence[Evidence] = ()
