@@ -11,7 +11,7 @@ from tests.rig.doomed import Doomed
 from tests.rig.dovecot import JUNK, Mailbox
 from tests.rig.letters import letter, letters, spam
 from tests.rig.worker import Worker
-from worker.journal.journal import FILE
+from worker.journal.store import FILE
 
 MakeWorker = Callable[..., Worker]
 ROUTES: list[dict[str, Any]] = [

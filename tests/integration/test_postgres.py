@@ -21,9 +21,9 @@ from tests.rig.letters import letter, letters, spam
 from tests.rig.postgres import Postgres
 from tests.rig.worker import Worker, eventually
 from worker.journal.database import Database, JournalUnavailable
-from worker.journal.journal import Journal
 from worker.journal.lease import DURATION, MARGIN, Lease, LeaseLost
 from worker.journal.records import NewMessage, Place, Result
+from worker.journal.store import Journal
 from worker.message.outcome import State
 from worker.message.verdict import MailPath, Verdict
 

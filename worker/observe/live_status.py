@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from worker.handling.circuit import Circuit
-from worker.journal.journal import Journal
+from worker.journal.store import Journal
 from worker.login.login_status import LoginStatus
 from worker.observe.listener import Listener
 from worker.observe.status import about, view

@@ -4,10 +4,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from worker import __version__
-from worker.journal.journal import Journal
 from worker.journal.junk_review import likely_mistakes
 from worker.journal.lease import current_holder
 from worker.journal.recent_outcomes import last_day, newest
+from worker.journal.store import Journal
 from worker.login.login_status import LoginStatus
 from worker.message.outcome import State
 from worker.observe.view import (

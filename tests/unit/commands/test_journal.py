@@ -10,8 +10,8 @@ import pytest
 from worker.commands import journal as commands
 from worker.commands.context import Context
 from worker.commands.exits import ExitCode, Failure
-from worker.journal.journal import FILE, Journal
 from worker.journal.lease import Lease
+from worker.journal.store import FILE, Journal
 
 ADDRESS = "pathology.results@nhs.net"
 

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from worker.journal.database import Database
-from worker.journal.journal import FILE
 from worker.journal.messages import Messages
 from worker.journal.migrate import migrate
 from worker.journal.places import Places
 from worker.journal.schema import metadata
+from worker.journal.store import FILE
 from worker.journal.tries import Tries
 
 

@@ -9,9 +9,9 @@ from alembic.migration import MigrationContext
 import worker.journal.migrate as migrate_module
 from worker.journal.database import Database
 from worker.journal.facts import Facts
-from worker.journal.journal import FILE
 from worker.journal.migrate import HEAD, is_current, migrate
 from worker.journal.schema import metadata
+from worker.journal.store import FILE
 
 
 def test_the_migrations_come_to_the_schema_that_the_code_speaks(on_file: Database) -> None:

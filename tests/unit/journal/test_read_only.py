@@ -13,8 +13,8 @@ import pytest
 
 from worker.journal.database import JournalDamaged, JournalUnavailable
 from worker.journal.facts import LastPoll, OtherAccount
-from worker.journal.journal import FILE, Journal
 from worker.journal.migrate import JournalTooNew
+from worker.journal.store import FILE, Journal
 
 ADDRESS = "pathology.results@nhs.net"
 NOBODY = 65534

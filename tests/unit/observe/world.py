@@ -6,7 +6,7 @@ from typing import Any
 
 from worker.handling.circuit import Circuit
 from worker.journal.audit_anchors import JournalAnchors
-from worker.journal.journal import Journal
+from worker.journal.store import Journal
 from worker.login.backoff import Lockout
 from worker.login.login_status import LoginStatus
 from worker.login.standing import Standing, State

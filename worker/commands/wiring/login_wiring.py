@@ -4,7 +4,7 @@ import random
 from collections.abc import Callable
 
 from worker.journal.attempts import AttemptLedger
-from worker.journal.journal import Journal
+from worker.journal.store import Journal
 from worker.login.advice import Help
 from worker.login.backoff import Lockout
 from worker.login.credential import CredentialSource, PasswordSource

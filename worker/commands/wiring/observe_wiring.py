@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 
 from worker.handling.circuit import Circuit
 from worker.journal.audit_anchors import JournalAnchors
-from worker.journal.journal import Journal
+from worker.journal.store import Journal
 from worker.logs.who import replica as process_name
 from worker.observe.audit.chain_name import installation
 from worker.observe.audit.trail import AuditTrail

@@ -9,8 +9,8 @@ from worker.commands.wiring.assembly import JournalParts
 from worker.commands.wiring.login_wiring import announcer_of, guard_of, reading_guard
 from worker.commands.wiring.observe_wiring import listener_of
 from worker.journal.intents import Intents
-from worker.journal.journal import Journal
 from worker.journal.lease import Lease
+from worker.journal.store import Journal
 from worker.login.guard import Guard
 from worker.logs.who import replica
 from worker.mailbox.folders import Layout

@@ -11,9 +11,9 @@ import time_machine
 
 from worker.journal.database import Database, JournalDamaged, JournalUnavailable
 from worker.journal.facts import Facts, OtherAccount
-from worker.journal.journal import FILE, Journal
 from worker.journal.migrate import HEAD, JournalTooNew
 from worker.journal.records import NewMessage, Place
+from worker.journal.store import FILE, Journal
 from worker.message.verdict import MailPath, Verdict
 
 ADDRESS = "pathology.results@nhs.net"
