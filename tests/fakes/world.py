@@ -244,7 +244,7 @@ class _Connector:
         session: Any = self._server.session()
         self._settle.check(session)
         session.folders()
-        self._layout.junk = JUNK
+        self._layout.found_junk(JUNK)
         self._session = session
         return session, True
 

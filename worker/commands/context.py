@@ -76,7 +76,7 @@ class Context:
             session = self.parts.new_session()
             try:
                 folders = log_in(session, self.parts.guard(), keep_last=True)
-                self.parts.layout.junk = find_junk(folders, self.settings.junk.folder)
+                self.parts.layout.found_junk(find_junk(folders, self.settings.junk.folder))
                 require(folders, self.parts.layout.watched)
                 yield session, folders
             finally:

@@ -84,7 +84,7 @@ class Connector:
 
     def _prepare(self, session: Session, folders: Sequence[FolderInfo]) -> None:
         self._settle.check(session)
-        self._layout.junk = find_junk(folders, self._junk_setting)
+        self._layout.found_junk(find_junk(folders, self._junk_setting))
         require(folders, self._layout.watched)
         for name in missing(folders, self._targets):
             session.create(name)

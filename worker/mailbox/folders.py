@@ -39,6 +39,10 @@ class Layout:
         """The folders to poll. The first one stays selected between polls."""
         return list(dict.fromkeys([*self.folders, self.junk]))
 
+    def found_junk(self, name: str) -> None:
+        """This is the junk folder of the mailbox that we are now connected to."""
+        self.junk = name
+
 
 def find_junk(folders: Sequence[FolderInfo], setting: str) -> str:
     """Find the junk folder: the one with the attribute (RFC 6154), else the one with a usual name.
