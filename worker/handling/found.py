@@ -22,6 +22,10 @@ class Found:
     own: BaseModel | None = None
     secrets: tuple[str, ...] = ()
 
+    def hide(self, secret: str) -> None:
+        """Quote this value in no fault."""
+        self.secrets += (secret,)
+
 
 def fault_text(name: str, key: str, text: str) -> str:
     """A fault in the handler's table. key: the setting; empty for the handler as a whole."""

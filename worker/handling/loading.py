@@ -108,7 +108,7 @@ def _find(name: str, tables: Mapping[str, HandlerSettings], file_mode: str, star
     except NotFound as fault:
         found.faults.append(fault_text(name, "", str(fault)))
     if not found.faults:
-        read_own_settings(found, table, file_mode, start)
+        found.own = read_own_settings(found, table, file_mode, start)
     return found
 
 

@@ -20,8 +20,8 @@ from worker.settings.units import parse_duration, parse_size
 from worker.settings.wording import of, variable
 
 
-def read_own_settings(found: Found, table: HandlerSettings, file_mode: str, start: timedelta) -> None:
-    """Validate the handler's table against its `Settings`; sets `found.own`, or adds to the faults.
+def read_own_settings(found: Found, table: HandlerSettings, file_mode: str, start: timedelta) -> BaseModel | None:
+    """Validate the handler's table against its `Settings`. Returns its own settings, or adds to the faults.
 
     Unknown keys are faults, and so are secrets in the configuration file.
     """
@@ -30,7 +30,7 @@ def read_own_settings(found: Found, table: HandlerSettings, file_mode: str, star
     if model is None:
         for key in options:
             found.faults.append(fault_text(found.name, key, "this handler has no settings. Remove it."))
-        return
+        return None
     for key in sorted(HandlerRules.model_fields.keys() & _keys(model).keys()):
         found.faults.append(
             fault_text(found.name, key, "is the worker's own: no handler can have a setting of that name.")
@@ -43,11 +43,11 @@ def read_own_settings(found: Found, table: HandlerSettings, file_mode: str, star
     for key, value in options.items():
         options[key] = _as_meant(value, _keys(model).get(key), from_environment=key not in table.from_file)
     try:
-        found.own = started(lambda: model.model_validate(options), start)
+        return started(lambda: model.model_validate(options), start)
     except ValidationError as error:
         if ":" in found.name and not table.options:
             found.faults.append(fault_text(found.name, "", _needs_a_table(found.name, error)))
-            return
+            return None
         for fault in error.errors(include_url=False, include_input=False):
             place = tuple(str(part) for part in fault["loc"])
             if not place or place[0] not in secrets.faulty:
@@ -60,6 +60,7 @@ def read_own_settings(found: Found, table: HandlerSettings, file_mode: str, star
                 f"its settings can't be checked: {words_about(error, found.secrets)}{raised_at(error, found.place)}",
             )
         )
+    return None
 
 
 class _Secrets:
@@ -87,7 +88,7 @@ class _Secrets:
             if twin in options and twin not in self._declared:
                 self._from_file(key, twin, options)
             if key in options:
-                self._found.secrets += (str(options[key]),)
+                self._found.hide(str(options[key]))
         return options
 
     def _from_file(self, key: str, twin: str, options: dict[str, Any]) -> None:

@@ -117,7 +117,7 @@ def _unpacked(data: bytes, container: str, room: tnef.Room, depth: int) -> Itera
     """The files in a winmail.dat; a message embedded in it is TNEF again, and opened likewise."""
     for file in tnef.read(data, room):
         if depth and file.data.startswith(tnef.SIGNATURE):
-            room.files += 1  # those in it take its place
+            room.give_back_file()
             try:
                 yield from list(_unpacked(file.data, container, room, depth - 1))
                 continue

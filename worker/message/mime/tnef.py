@@ -87,6 +87,10 @@ class Room:
         if self.files < 0:
             raise MessageOverLimit("attachments")
 
+    def give_back_file(self) -> None:
+        """One attachment less, because those found in it count instead."""
+        self.files += 1
+
     def open(self, size: int) -> None:
         """A winmail.dat of this size is opened: what is in it counts from here."""
         self._unpacked = size * self._limits.expansion
