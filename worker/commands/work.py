@@ -69,7 +69,7 @@ def run(context: Context, end: Ending) -> ExitCode:
     schedule = Schedule(every=context.settings.poll.every, heartbeat_every=HEARTBEAT)
     with closing(Watcher(schedule.wake)) as watcher:
         with context.explained():
-            engine = Engine(context.parts, Drain(), listener, watcher=watcher, on_finished=schedule.wake)
+            engine = Engine(context.parts, Drain(), listener, watcher=watcher, waiter=schedule)
             background = _background(context, listener, engine)
             background.open()
         listener.health.watch(schedule.alive)

@@ -8,7 +8,7 @@ is laid aside.
 import queue
 import threading
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -69,6 +69,13 @@ class StartPermission(Protocol):
         """Checked by every thread before each message. While it is false, no message is started."""
 
 
+class Wakeable(Protocol):
+    """Whoever waits for messages to be finished."""
+
+    def wake(self) -> None:
+        """A message is finished. Called in a thread of the pool."""
+
+
 class _Always:
     """Messages may be started at any time."""
 
@@ -86,12 +93,11 @@ class Pool:
         *,
         permission: StartPermission | None = None,
         stopwatch: Stopwatch | None = None,
-        on_finished: Callable[[], None] = lambda: None,
+        waiter: Wakeable | None = None,
     ) -> None:
         """Start the threads.
 
-        stopwatch: reports the threads whose calls are overdue. on_finished: called in a thread of the pool each time it
-        finishes a message.
+        stopwatch: reports the threads whose calls are overdue. waiter: woken each time a message is finished.
         """
         self._attempt = attempt
         self._permission = permission or _Always()
@@ -105,7 +111,7 @@ class Pool:
         self._current: dict[int, InHand] = {}
         self._overdue: set[int] = set()
         self._threads = threads
-        self.on_finished = on_finished
+        self._waiter = waiter
         for _ in range(threads):
             self._start_thread()
         if stopwatch is not None:
@@ -242,7 +248,8 @@ class Pool:
             log.error("worker.fault", exc_info=error)
             outcome = Outcome(State.PENDING, reason=f"fault:{class_of(error).__name__}")
         self._finished.put((item, replace(outcome, done=(*item.done, *outcome.done))))
-        self.on_finished()
+        if self._waiter is not None:
+            self._waiter.wake()
 
     def _take_up(self, item: InHand) -> bool:
         """Queue a message that was laid aside, now that a slot is free. False if it has been taken back since."""

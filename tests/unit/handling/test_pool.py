@@ -52,13 +52,23 @@ def test_what_is_taken_is_in_hand_until_it_is_given_back(pool: Pool, work: Work)
     assert pool.finished(WAIT) == []  # nothing is in hand, so nothing is waited for
 
 
+class Waiter:
+    """Counts how often it was woken."""
+
+    def __init__(self) -> None:
+        self.woken = threading.Semaphore(0)
+
+    def wake(self) -> None:
+        self.woken.release()
+
+
 def test_its_owner_can_be_told_that_something_is_given_back(work: Work) -> None:
-    told = threading.Semaphore(0)
-    pool = Pool(work, 1, on_finished=told.release)
+    waiter = Waiter()
+    pool = Pool(work, 1, waiter=waiter)
     pool.take(record(1), message(), ())
-    assert not told.acquire(timeout=0.05)
+    assert not waiter.woken.acquire(timeout=0.05)
     work.go.set()
-    assert told.acquire(timeout=WAIT)
+    assert waiter.woken.acquire(timeout=WAIT)
     assert all_finished(pool) == [1]
     pool.close()
 

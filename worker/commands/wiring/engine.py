@@ -1,6 +1,6 @@
 """Builds the engine: the loop, the stages of the pipeline, and the handlers."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 
 from worker.commands.wiring.assembly import MessageRules, assemble
@@ -14,7 +14,7 @@ from worker.handling.handler_set import Handlers
 from worker.handling.loading import junk_handlers, load_handlers
 from worker.handling.output import OutputCapture
 from worker.handling.overdue_calls import Stopwatch
-from worker.handling.pool import Pool
+from worker.handling.pool import Pool, Wakeable
 from worker.handling.routing.conditions import any_pattern
 from worker.handling.routing.router import JUNK_ROUTE
 from worker.journal.attempts import AttemptLedger
@@ -59,10 +59,10 @@ class Engine:
         listener: Listener,
         *,
         watcher: WatchesSocket | None = None,
-        on_finished: Callable[[], None] = lambda: None,
+        waiter: Wakeable | None = None,
     ) -> None:
         """progress: shows the progress. listener: is told of everything that happens. watcher: watches the idle
-        connection. on_finished: called by the pool's threads when a message is back.
+        connection. waiter: woken by the pool's threads when a message is back.
         """
         self._parts = parts
         self._settings = parts.settings
@@ -78,7 +78,7 @@ class Engine:
         self.circuits = {name: gate.circuit for name, gate in gates.items()}
         turns = self._turns()
         self._go_ahead = GoAhead(parts.lease, Pause(parts.journal.facts, parts.monotonic), listener)
-        self.pool = self._pool(self._try(gates, turns), on_finished)
+        self.pool = self._pool(self._try(gates, turns), waiter)
         self._settle = parts.settle()
         self._pipeline = assemble(
             journal=parts.journal_parts(),
@@ -151,13 +151,13 @@ class Engine:
             MailPath.JUNK: {name: handler for name, handler in self._handlers.items() if name in junk},
         }
 
-    def _pool(self, attempt: Try, on_finished: Callable[[], None]) -> Pool:
+    def _pool(self, attempt: Try, waiter: Wakeable | None) -> Pool:
         pool = Pool(
             self._observing.working(attempt),
             self._settings.work.threads,
             permission=self._go_ahead,
             stopwatch=self._stopwatch,
-            on_finished=on_finished,
+            waiter=waiter,
         )
         self._observing.health.count_replaced(pool.replaced)
         return pool
