@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from tests.fakes.journal import with_tables
 from tests.fakes.mailbox import FAILED, INBOX, JUNK, PROCESSED, FakeSession, Server
 from worker.commands.wiring.assembly import JournalParts, MessageRules, assemble
 from worker.handling.call import Try
@@ -22,7 +23,6 @@ from worker.journal.intents import Kind as IntentKind
 from worker.journal.messages import Messages
 from worker.journal.places import Places
 from worker.journal.records import Record, Result
-from worker.journal.schema import metadata
 from worker.journal.tries import Tries
 from worker.loop.cycle import Cycle
 from worker.loop.drain import MailboxDrain
@@ -351,9 +351,7 @@ class World:
         self.faults = Faults()
         self.handled = handled
         self.junk = junk
-        self.database = database or Database("sqlite://")
-        with self.database.write() as connection:
-            metadata.create_all(connection)
+        self.database = with_tables(database or Database("sqlite://"))
         self.journal = Messages(self.database)
         self.tries = Tries(self.database)
         self.places = Places(self.database)

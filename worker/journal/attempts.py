@@ -117,7 +117,7 @@ class AttemptLedger:
                 password=_fact(connection, _PASSWORD),
                 way=_fact(connection, _WAY),
                 settled=token,
-                moved=_moved(_fact(connection, _DATABASE), _database(connection)),
+                moved=is_another(_fact(connection, _DATABASE), _database(connection)),
             )
 
     def head(self) -> int:
@@ -310,8 +310,8 @@ def _database(connection: Connection) -> str | None:
     return f"{cluster or '-'} {oid}"
 
 
-def _moved(stored: str | None, database: str | None) -> bool:
-    """Whether the rows come from another database, as far as both are known."""
+def is_another(stored: str | None, database: str | None) -> bool:
+    """Whether rows stored in one database are now read in another, as far as both are known. Both as `CLUSTER OID`."""
     pairs = zip((stored or "").split(), (database or "").split(), strict=False)
     return any(before != now for before, now in pairs if "-" not in (before, now))
 

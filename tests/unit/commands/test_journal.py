@@ -57,8 +57,8 @@ def running(state: Path) -> Iterator[Journal]:
     lease = Lease(journal.database, state, "worker", clock=time.time, monotonic=time.monotonic)
     assert lease.acquire()
     yield journal
+    lease.release()
     journal.close()
-    os.close(lease._lock or -1)
 
 
 def refused(context: Context) -> None:

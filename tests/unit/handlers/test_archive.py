@@ -134,6 +134,7 @@ def test_nothing_is_in_its_place_before_the_flush(tmp_path: Path, monkeypatch: p
 
         return noting
 
+    # by its private name, because syncfs has no public one: the handler finds it in the C library
     monkeypatch.setattr(handlers.archive, "_sync_file_system", noted("sync", handlers.archive._sync_file_system))
     monkeypatch.setattr(Path, "rename", noted("rename", Path.rename))
     monkeypatch.setattr(os, "fsync", noted("fsync", os.fsync))

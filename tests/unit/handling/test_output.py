@@ -36,9 +36,22 @@ def test_printing_is_told_again_only_when_it_has_doubled(
     assert [line["bytes"] for line in logged()] == [7, 14, 28, 56, 112, 224, 448]
 
 
+class Told(OutputCapture):
+    """Tells when something was printed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.printed = threading.Event()
+
+    def print(self, name: str, size: int) -> None:
+        super().print(name, size)
+        self.printed.set()
+
+
 def test_threads_that_a_handler_began_are_its_own_however_far_down(
-    output: OutputCapture, logged: Callable[[], list[dict[str, Any]]], capsys: pytest.CaptureFixture[str]
+    logged: Callable[[], list[dict[str, Any]]], capsys: pytest.CaptureFixture[str]
 ) -> None:
+    output = Told()
     output.install()
     go = threading.Event()
 
@@ -54,8 +67,7 @@ def test_threads_that_a_handler_began_are_its_own_however_far_down(
     with output.running("mine"):
         outer = threading.Thread(target=between)
         outer.start()
-        while not output._printed:
-            go.wait(0.001)
+        assert output.printed.wait(10)
     output.remove()
     go.set()
     outer.join()

@@ -2,8 +2,10 @@
 
 import threading
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Any
+
+import pytest
 
 from tests.unit.handling.world import WAIT, Permission, Rules, all_finished, gate, message, record
 from worker.handling.call import Try
@@ -54,7 +56,9 @@ def test_a_handler_that_is_full_holds_no_thread_of_the_pool(stopwatch: Stopwatch
     pool.close()
 
 
-def test_what_is_laid_aside_at_a_stop_is_taken_back_or_kept_half_done(stopwatch: Stopwatch) -> None:
+def test_what_is_laid_aside_at_a_stop_is_taken_back_or_kept_half_done(
+    stopwatch: Stopwatch, monkeypatch: pytest.MonkeyPatch
+) -> None:
     go, begun = threading.Event(), threading.Event()
 
     def slow(_message: Message) -> None:
@@ -63,25 +67,22 @@ def test_what_is_laid_aside_at_a_stop_is_taken_back_or_kept_half_done(stopwatch:
 
     aside = threading.Semaphore(0)
 
-    class Told(Try):
-        def __call__(self, found: Message, already_done: Any) -> Outcome:
-            try:
-                return super().__call__(found, already_done)
-            except Busy:
-                aside.release()
-                raise
+    def when_free(slots: Slots, call: Callable[[], bool]) -> None:
+        ask(slots, call)
+        aside.release()
+
+    ask = Slots.when_free
+    monkeypatch.setattr(Slots, "when_free", when_free)
 
     handlers = {"first": Handler("first", lambda _message: None), "slow": Handler("slow", slow)}
     kept = {"slow": gate("slow", stopwatch, concurrency=1)}
-    pool = Pool(Told(Rules("first", "slow"), {MailPath.CLEAN: handlers}, time.monotonic, gates=kept), 2)
+    pool = Pool(Try(Rules("first", "slow"), {MailPath.CLEAN: handlers}, time.monotonic, gates=kept), 2)
     pool.take(record(1), message(), ())
     assert begun.wait(WAIT)
     pool.take(record(2), message(), {"first"})
     pool.take(record(3), message(), ())
     assert aside.acquire(timeout=WAIT)
     assert aside.acquire(timeout=WAIT)
-    while len(pool._aside) < 2:
-        time.sleep(0.001)
     assert pool.drop_waiting() == [2]
     (half,) = pool.finished(WAIT)
     assert (half.record.id, half.outcome.state, half.outcome.done, half.outcome.held) == (

@@ -5,21 +5,18 @@ from pathlib import Path
 
 import pytest
 
+from tests.fakes.journal import with_tables
 from worker.journal.database import Database
 from worker.journal.messages import Messages
 from worker.journal.migrate import migrate
 from worker.journal.places import Places
-from worker.journal.schema import metadata
 from worker.journal.store import FILE
 from worker.journal.tries import Tries
 
 
 @pytest.fixture
 def database() -> Database:
-    database = Database("sqlite://")
-    with database.write() as connection:
-        metadata.create_all(connection)
-    return database
+    return with_tables(Database("sqlite://"))
 
 
 @pytest.fixture

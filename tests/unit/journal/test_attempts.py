@@ -11,11 +11,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.fakes.journal import with_tables
 from tests.unit.login.memory import MemoryLedger, Store
 from tests.unit.login.world import World
-from worker.journal.attempts import CONNECTION, DOUBT, RESET, SUCCEEDED, AttemptLedger, History, Overtaken, _moved
+from worker.journal.attempts import CONNECTION, DOUBT, RESET, SUCCEEDED, AttemptLedger, History, Overtaken, is_another
 from worker.journal.database import Database, JournalUnavailable
-from worker.journal.schema import metadata
 from worker.login.refusals import NoAttempt
 from worker.mailbox.errors import MailboxError
 from worker.mailbox.login_failures import FailureClass
@@ -24,9 +24,7 @@ from worker.mailbox.login_failures import FailureClass
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
     found = Database(f"sqlite:///{tmp_path / 'journal.sqlite'}")
-    with found.write() as connection:
-        metadata.create_all(connection)
-    yield found
+    yield with_tables(found)
     found.close()
 
 
@@ -38,9 +36,7 @@ def begin(ledger: Any, after: int, **given_: Any) -> int:
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(steps=st.lists(st.tuples(st.sampled_from("bfrdcswpk"), st.integers(0, 7)), max_size=25))
 def test_it_is_the_ledger_in_memory(tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, int]]) -> None:
-    database = Database(f"sqlite:///{tmp_path_factory.mktemp('ledger') / 'j.sqlite'}")
-    with database.write() as connection:
-        metadata.create_all(connection)
+    database = with_tables(Database(f"sqlite:///{tmp_path_factory.mktemp('ledger') / 'j.sqlite'}"))
     real, memory = AttemptLedger(database), MemoryLedger(Store())
     outcomes = [SUCCEEDED, FailureClass.REJECTED, FailureClass.THROTTLED, FailureClass.LOCKED]
     for place, (step, choice) in enumerate(steps):
@@ -177,9 +173,19 @@ def test_the_salt_is_made_once(database: Database) -> None:
         assert AttemptLedger(database).salt() == salt
 
 
-def test_two_that_make_the_salt_at_the_same_moment_have_one(database: Database) -> None:
-    one, other = AttemptLedger(database), AttemptLedger(database)
-    assert one._new_salt() == other._new_salt()
+def test_two_that_make_the_salt_at_the_same_moment_have_one(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger, theirs = AttemptLedger(database), list[bytes]()
+    write = database.write
+
+    def overtaken(*, durable: bool = False) -> Any:
+        monkeypatch.undo()
+        theirs.append(AttemptLedger(database).salt())
+        return write(durable=durable)
+
+    monkeypatch.setattr(database, "write", overtaken)
+    assert [ledger.salt()] == theirs
 
 
 @pytest.mark.parametrize(
@@ -238,7 +244,7 @@ def test_only_an_accepted_password_has_a_number(database: Database) -> None:
 def test_rows_were_moved_where_what_is_known_of_both_databases_differs(
     stored: str | None, now: str | None, moved: bool
 ) -> None:
-    assert _moved(stored, now) == moved
+    assert is_another(stored, now) == moved
 
 
 def test_warnings_are_remembered(database: Database) -> None:

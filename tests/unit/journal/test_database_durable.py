@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.fakes.journal import with_tables
 from worker.journal.attempts import RESET, SUCCEEDED, AttemptLedger
 from worker.journal.audit_anchors import Head, JournalAnchors
 from worker.journal.database import Database
@@ -14,7 +15,6 @@ from worker.journal.intents import Intents, Kind
 from worker.journal.messages import Messages
 from worker.journal.migrate import migrate
 from worker.journal.records import NewMessage, Place, Result
-from worker.journal.schema import metadata
 from worker.journal.tries import Tries
 from worker.message.outcome import State
 from worker.message.verdict import MailPath, Verdict
@@ -37,7 +37,7 @@ class Watched(Database):
 def database() -> Watched:
     found = Watched("sqlite://")
     found.waited = []
-    metadata.create_all(found._engine)
+    with_tables(found)
     Messages(found).add([NEW], 1.0)
     found.waited.clear()
     return found

@@ -5,13 +5,14 @@ from pathlib import Path as FilePath
 
 from sqlalchemy import select
 
+from tests.fakes.journal import with_tables
 from tests.unit.journal.world import CLEAN, JUNK, new, only
 from worker.journal.database import Database
 from worker.journal.messages import Messages
 from worker.journal.places import Places
 from worker.journal.recent_outcomes import newest
 from worker.journal.records import Place, Record, Result
-from worker.journal.schema import delivery, metadata
+from worker.journal.schema import delivery
 from worker.journal.tries import Tries
 from worker.message.outcome import State
 from worker.message.verdict import MailPath
@@ -212,9 +213,9 @@ def test_more_rows_are_compacted_than_one_statement_takes(messages: Messages, tr
 
 
 def test_what_is_rebuilt_is_never_pending(tmp_path: FilePath) -> None:
-    database = Database(f"sqlite:///{tmp_path / 'journal.sqlite'}")
-    metadata.create_all(database._engine)
-    messages, beside = Messages(database), Messages(Database(database.url))
+    database = with_tables(Database(f"sqlite:///{tmp_path / 'journal.sqlite'}"))
+    another = Database(database.url)
+    messages, beside = Messages(database), Messages(another)
     pending: list[int] = []
 
     def fence(_connection: object) -> None:
@@ -231,7 +232,7 @@ def test_what_is_rebuilt_is_never_pending(tmp_path: FilePath) -> None:
     assert all(record.settled and record.reason == "rebuilt" for record in records)
     assert [item.at for item in newest(database, State.HANDLED, 9)] == [5.0]
     assert not Places(database).unsettled()
-    beside._database.close()
+    another.close()
     database.close()
 
 

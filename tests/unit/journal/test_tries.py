@@ -6,12 +6,13 @@ from pathlib import Path as FilePath
 import pytest
 from sqlalchemy import select
 
+from tests.fakes.journal import with_tables
 from tests.unit.journal.world import CLEAN, JUNK, new, only
 from worker.journal.database import Database, JournalUnavailable
 from worker.journal.messages import Messages
 from worker.journal.places import Places
 from worker.journal.records import InHand, NewMessage, Result
-from worker.journal.schema import known_sender, metadata
+from worker.journal.schema import known_sender
 from worker.journal.tries import Tries
 from worker.message.outcome import State
 from worker.message.verdict import MailPath, Verdict
@@ -131,11 +132,10 @@ def test_a_sender_is_known_once_his_mail_was_handled_as_clean(
 
 
 def test_a_batch_of_outcomes_is_recorded_whole_or_not_at_all(tmp_path: FilePath) -> None:
-    database = Database(f"sqlite:///{tmp_path / 'journal.sqlite'}")
-    metadata.create_all(database._engine)
+    database = with_tables(Database(f"sqlite:///{tmp_path / 'journal.sqlite'}"))
     messages, tries = Messages(database), Tries(database)
     rows = messages.add([new(f"{number:026}", number) for number in range(1, 51)], 1.0)
-    with database._engine.connect() as connection:
+    with database.read() as connection:
         pages = connection.exec_driver_sql("PRAGMA page_count").scalar()
     database.close()
     fill(database, int(str(pages)) + 1)
@@ -153,8 +153,10 @@ def fill(database: Database, pages: int) -> None:
     """Give the disk room for this many pages."""
     from sqlalchemy import event
 
+    with database.read() as connection:
+        engine = connection.engine
     database.close()
 
-    @event.listens_for(database._engine, "connect")
+    @event.listens_for(engine, "connect")
     def limit(connection: object, _record: object) -> None:
         connection.execute(f"PRAGMA max_page_count = {pages}")  # type: ignore[attr-defined] # sqlite3's connection

@@ -195,7 +195,7 @@ class GuardMachine(RuleBasedStateMachine):
         assert self._counted() == counted or (is_due and self._counted() < counted)
 
     def _counted(self) -> int:
-        rows = self.world._rows()
+        rows = self.world.rows()
         return sum(row.kind == "password" and row.counts for row in rows)
 
     @rule(which=REPLICAS, steps=st.one_of(st.none(), st.integers(0, 10)))

@@ -223,15 +223,15 @@ class World:
 
     def check_rows(self, number: int | None, beside: Beside) -> None:
         """No attempt without its row, and none ahead of its witness."""
-        rows = [one for one in self._rows() if one.number == number]
+        rows = [one for one in self.rows() if one.number == number]
         assert len(rows) == 1
         assert rows[0].outcome is None
         assert rows[0].counts
         assert beside.testimony is not None
         assert beside.testimony.number == number
-        assert beside.testimony.failures == sum(one.counts for one in self._rows() if one.kind == "password")
+        assert beside.testimony.failures == sum(one.counts for one in self.rows() if one.kind == "password")
 
-    def _rows(self) -> Sequence[Record]:
+    def rows(self) -> Sequence[Record]:
         return self._make_ledger(Process()).history().records
 
     def _send(self, secret: str, answer: str) -> None:

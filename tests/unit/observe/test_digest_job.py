@@ -10,12 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.fakes.journal import with_tables
 from worker.journal.database import Database
 from worker.journal.facts import Facts
 from worker.journal.junk_review import Waiting, in_junk, likely_mistakes, released_since, reviewed
 from worker.journal.messages import Messages
 from worker.journal.records import NewMessage, Place, Record, Result
-from worker.journal.schema import lease, metadata
+from worker.journal.schema import lease
 from worker.journal.tries import Tries
 from worker.logs.redaction import Secret
 from worker.message.outcome import State
@@ -153,9 +154,7 @@ def test_there_is_no_place_for_content(wrong: dict[str, Any]) -> None:
 
 @pytest.fixture
 def database() -> Database:
-    database = Database("sqlite://")
-    metadata.create_all(database._engine)
-    return database
+    return with_tables(Database("sqlite://"))
 
 
 JUNK = Verdict(

@@ -212,7 +212,7 @@ def test_a_message_for_which_there_is_no_memory_leaves_no_process_over(
         with pytest.raises(MemoryError):
             isolated(message())
     isolated(message())
-    assert len(isolated._all) == 1
+    assert len(isolated._all) == 1  # private: nobody else needs to know how many processes there are
 
 
 def test_what_hangs_is_killed_with_all_that_it_started(module: Any, tmp_path: Path) -> None:
@@ -283,8 +283,9 @@ def test_it_ends_when_the_worker_is_gone(module: Any, tmp_path: Path) -> None:
     isolated = IsolatedHandler(spec(module, tmp_path))
     isolated(message())
     (pid,) = flushed(tmp_path)
+    # Its privates, because the end of this process closes the socket without a call to anything public.
     (process,) = isolated._idle
-    process._peer.close()  # as happens when this process ends
+    process._peer.close()
     process._process.wait(10)
     assert not is_there(int(pid))
     isolated.close()
