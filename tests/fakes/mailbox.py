@@ -172,7 +172,7 @@ class FakeSession:
     """One connection. It is of no use after `ConnectionLost`."""
 
     def __init__(self, server: Server) -> None:
-        self._server = server
+        self.server = server
         self._told = 0
         self.is_open = True
         self.idling = False
@@ -186,7 +186,7 @@ class FakeSession:
         self.selected = None
 
     def has(self, capability: str) -> bool:
-        return capability in self._server.capabilities
+        return capability in self.server.capabilities
 
     def fileno(self) -> int:
         return -1
@@ -205,16 +205,16 @@ class FakeSession:
 
     def folders(self) -> list[FolderInfo]:
         with self._command("folders"):
-            return [FolderInfo(name, frozenset()) for name in self._server.folders]
+            return [FolderInfo(name, frozenset()) for name in self.server.folders]
 
     def create(self, folder: str) -> None:
         with self._command("create"):
-            self._server.create(folder)
+            self.server.create(folder)
 
     def select(self, folder: str) -> FolderState:
         with self._command("select"):
             self.selected = self.selected_state = None
-            if folder not in self._server.folders:
+            if folder not in self.server.folders:
                 raise CommandRefused("the mail server said: no")
             self.selected = folder
             self._told = self._folder.changes
@@ -224,9 +224,9 @@ class FakeSession:
 
     def status(self, folder: str) -> FolderState:
         with self._command("status"):
-            if folder not in self._server.folders:
+            if folder not in self.server.folders:
                 raise CommandRefused("the mail server said: no")
-            return self._server.folders[folder].state
+            return self.server.folders[folder].state
 
     def noop(self) -> bool:
         with self._command("noop"):
@@ -249,7 +249,7 @@ class FakeSession:
     def heads(self, wanted: Iterable[int]) -> list[Head]:
         with self._command("heads"):
             wanted = list(wanted)
-            self._server.most_heads = max(self._server.most_heads, len(wanted))
+            self.server.most_heads = max(self.server.most_heads, len(wanted))
             found = {uid: self._mails[uid] for uid in sorted(wanted) if uid in self._mails}
             if any(mail.veiled for mail in found.values()):
                 raise CommandRefused("the mail server said: no")
@@ -278,7 +278,7 @@ class FakeSession:
                 yield Body(uid, raw[:cap], complete=len(raw) <= cap)
 
     def move(self, wanted: Sequence[int], target: str) -> Moved:
-        assert "MOVE" in self._server.capabilities, "MOVE without the capability"
+        assert "MOVE" in self.server.capabilities, "MOVE without the capability"
         with self._command("move"):
             return self._transfer(wanted, target, keep=False)
 
@@ -287,7 +287,7 @@ class FakeSession:
             return self._transfer(wanted, target, keep=True)
 
     def delete(self, wanted: Sequence[int]) -> None:
-        assert "UIDPLUS" in self._server.capabilities, "UID EXPUNGE without the capability"
+        assert "UIDPLUS" in self.server.capabilities, "UID EXPUNGE without the capability"
         with self._command("delete"):
             self._announce(wanted, "")
             for uid in wanted:
@@ -296,12 +296,12 @@ class FakeSession:
             self._told = self._folder.changes
 
     def _transfer(self, wanted: Sequence[int], target: str, *, keep: bool) -> Moved:
-        if target not in self._server.folders:
+        if target not in self.server.folders:
             raise CommandRefused("the mail server said: [TRYCREATE] no")
         if any(self._mails[uid].nailed for uid in wanted if uid in self._mails):
             raise CommandRefused("the mail server said: no")
         self._announce(wanted, target)
-        there, unseen = self._server.folders[target], self._told != self._folder.changes
+        there, unseen = self.server.folders[target], self._told != self._folder.changes
         pairs: dict[int, int] = {}
         for uid in sorted(wanted):
             if uid in self._mails:
@@ -312,14 +312,14 @@ class FakeSession:
                     self._folder.take(uid)
         if not unseen:
             self._told = self._folder.changes
-        return Moved(there.uidvalidity, pairs) if self._server.copyuid else Moved(None, {})
+        return Moved(there.uidvalidity, pairs) if self.server.copyuid else Moved(None, {})
 
     # -- inside
 
     @property
     def _folder(self) -> Folder:
         assert self.selected is not None, "a command that needs a selected folder"
-        return self._server.folders[self.selected]
+        return self.server.folders[self.selected]
 
     @property
     def _mails(self) -> dict[int, Mail]:
@@ -331,7 +331,7 @@ class FakeSession:
 
     def _announce(self, wanted: Sequence[int], target: str) -> None:
         assert wanted, "a command without a UID"
-        self._server.moving(
+        self.server.moving(
             self.selected or "", self._folder.uidvalidity, [u for u in wanted if u in self._mails], target
         )
 
@@ -348,7 +348,7 @@ class FakeSession:
         raise ConnectionLost("the connection to the mail server was lost")
 
     def _command(self, name: str) -> "_Command":
-        return _Command(self, self._server, name)
+        return _Command(self, self.server, name)
 
 
 class _Command:
