@@ -20,6 +20,11 @@ def test_the_migrations_come_to_the_schema_that_the_code_speaks(on_file: Databas
         assert compare_metadata(context, metadata) == []
 
 
+def test_the_newest_migration_is_the_one_that_the_program_speaks() -> None:
+    versions = Path(migrate_module.__file__).parent / "migrations" / "versions"
+    assert max(file.name[:4] for file in versions.glob("[0-9]*.py")) == HEAD
+
+
 def test_migrating_twice_changes_nothing(on_file: Database) -> None:
     migrate(on_file)
     with on_file.read() as connection:
