@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,65 @@ def test_each_test_that_a_page_names_exists(page: str) -> None:
     named = set(re.findall(r"`((?:tests|deploy)/[^`]+|requirements\.lock)`", (DOCS / page).read_text()))
     assert len(named) > 5
     assert [name for name in sorted(named) if not (ROOT / name).exists()] == []
+
+
+ROOT_PAGES = ("README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md")
+TREES = ("worker", "handlers", "tests", "docs", "scripts", "deploy", "bench", ".ci")
+"""The folders of the repository."""
+PLACEHOLDER = re.compile(r"[A-Z]{4,}(?!\.md)")
+"""Stands for a name of the reader's own, as in `worker/ROOM/FILE.py`."""
+NOT_OURS = {"tests/test_pathology_filing.py"}
+"""Paths in the package of a handler's author."""
+
+
+def _paths_in(text: str) -> set[str]:
+    quoted = re.findall(r"`([\w.-]+(?:/[\w.-]*)+)`", text)
+    ours = {path for path in quoted if path.split("/")[0] in TREES} - NOT_OURS
+    return {path for path in ours if not PLACEHOLDER.search(path)}
+
+
+@pytest.mark.parametrize(
+    "page", [*(ROOT / name for name in ROOT_PAGES), *sorted(DOCS.glob("*.md"))], ids=lambda page: page.name
+)
+def test_each_path_of_the_repository_that_a_page_names_exists(page: Path) -> None:
+    assert sorted(path for path in _paths_in(page.read_text()) if not (ROOT / path).exists()) == []
+
+
+@pytest.mark.parametrize("name", ROOT_PAGES)
+def test_each_page_that_the_pages_at_the_top_lead_to_exists(name: str) -> None:
+    targets = re.findall(r"\]\((?!https?:)([^)#]+)", (ROOT / name).read_text())
+    assert sorted(target for target in targets if not (ROOT / target).exists()) == []
+
+
+def test_each_path_that_the_tools_settings_name_exists() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    tools = project["tool"]
+    mutation = tools["mutmut"]
+    named = [
+        *mutation["source_paths"],
+        *mutation["do_not_mutate"],
+        *mutation["also_copy"],
+        *mutation["pytest_add_cli_args_test_selection"],
+        *tools["mypy"]["files"],
+        *tools["hatch"]["build"]["targets"]["wheel"]["packages"],
+        *tools["hatch"]["build"]["targets"]["sdist"]["include"],
+        *tools["ruff"]["lint"]["per-file-ignores"],
+    ]
+    assert [path for path in named if not any(ROOT.glob(path))] == []
+    entries = project["project"]["entry-points"]["nhsmail_worker.handlers"].values()
+    assert [entry for entry in entries if not (ROOT / f"{entry.partition(':')[0].replace('.', '/')}.py").exists()] == []
+
+
+def test_the_order_of_the_rooms_is_the_contracts() -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    (layers,) = [contract["layers"] for contract in contracts if contract["type"] == "layers"]
+    part = (DOCS / "architecture.md").read_text().partition("## The rooms\n")[2].partition("\n## ")[0]
+    rooms = re.findall(r"^\| `worker/(\w+)(?:/|\.py)`", part, flags=re.MULTILINE)
+    for floor in layers:
+        together = floor.split(" | ")
+        assert sorted(rooms[: len(together)]) == sorted(together)
+        del rooms[: len(together)]
+    assert rooms == []
 
 
 def _rows(section: str, begin: str = "| H") -> list[list[str]]:
