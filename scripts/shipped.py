@@ -38,8 +38,8 @@ HEAD = """# Licences
 The worker itself is under the MIT licence. With it come the libraries below, as `requirements.lock` has them. The image
 holds its own list, a bill of materials in CycloneDX form: `/opt/nhsmail-worker/sbom.cdx.json`.
 
-All are used unchanged, as libraries. Those under the LGPL (psycopg, tnefparse) can be exchanged for another version in
-the environment.
+All are used unchanged, as libraries. Those under the LGPL (psycopg) can be exchanged for another version in the
+environment.
 
 What the base image brings (Python, Debian's packages, libmagic) has its licences in the image: `/usr/share/doc`.
 
