@@ -1,5 +1,6 @@
 """The documentation holds what it promises: a heading for whatever an operator sees, tests and files that exist."""
 
+import json
 import re
 import subprocess
 import sys
@@ -150,7 +151,7 @@ def test_each_hazard_was_rated_before_its_mitigation_too_and_every_risk_is_the_t
 def test_each_command_that_the_documents_name_is_there() -> None:
     from worker.cli.main import commands
 
-    pages = [*DOCS.glob("*.md"), ROOT / "README.md"]
+    pages = [*DOCS.glob("*.md"), *(ROOT / name for name in ROOT_PAGES)]
     named = {
         command for page in pages for command in re.findall(r"nhsmail-worker ([a-z]+(?: [a-z]+)?)", page.read_text())
     }
@@ -168,10 +169,37 @@ def test_the_page_on_the_audit_trail_is_made_from_it() -> None:
     assert (DOCS / "audit.md").read_text() == audit_kinds.markdown(), "python -m worker.observe.audit > docs/audit.md"
 
 
-def test_no_block_of_code_comes_out_as_prose(tmp_path: Path) -> None:
-    """What Markdown takes for no fence is set as running text, its stars and indentation lost, and nobody is told."""
-    built = [sys.executable, "-m", "mkdocs", "build", "-q", "--strict", "-d", str(tmp_path)]
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The documentation as a site."""
+    folder = tmp_path_factory.mktemp("site")
+    built = [sys.executable, "-m", "mkdocs", "build", "-q", "--strict", "-d", str(folder)]
     subprocess.run(built, cwd=ROOT, check=True, timeout=60)
-    pages = {page.name: page.read_text() for page in tmp_path.glob("*.html")}
+    return folder
+
+
+def test_no_block_of_code_comes_out_as_prose(site: Path) -> None:
+    """What Markdown takes for no fence is set as running text, its stars and indentation lost, and nobody is told."""
+    pages = {page.name: page.read_text() for page in site.glob("*.html")}
     assert len(pages) > len(list(DOCS.glob("*.md")))
     assert [name for name, text in pages.items() if "```" in text] == []
+
+
+def test_each_diagram_is_a_picture_of_the_site(site: Path) -> None:
+    drawn = 0
+    for page in DOCS.glob("*.md"):
+        fences = page.read_text().count("```mermaid")
+        pictures = re.findall(r'<img src="(diagram-[^"]+)" .*?alt="[^"]+', (site / f"{page.stem}.html").read_text())
+        assert len(pictures) == fences, page.name
+        assert all((site / picture).read_text().startswith("<svg") for picture in pictures)
+        drawn += fences
+    assert drawn
+
+
+def test_the_site_can_be_searched_and_loads_nothing_from_elsewhere(site: Path) -> None:
+    found = {entry["location"] for entry in json.loads((site / "search" / "search_index.json").read_text())["docs"]}
+    assert {f"{page.stem}.html" for page in DOCS.glob("*.md")} <= found
+    for page in site.glob("*.html"):
+        assert (
+            re.findall(r'<(?:script|img|link|iframe)\b[^>]*\b(?:src|href)="(?:https?:)?//[^"]*', page.read_text()) == []
+        )
