@@ -562,12 +562,20 @@ class World:
 
     def compact(self, *, keep: float) -> int:
         session: Any = self.server.session()
-        return Compact(self.journal, self.walk(), account=ACCOUNT, keep=keep, clock=self.clock)(session)
+        fingerprints = self.journal_parts().fingerprints
+        return Compact(self.journal, self.walk(), fingerprints=fingerprints, keep=keep, clock=self.clock)(session)
 
     def walk(self) -> Walk:
         targets = [name for name in (self.handled, FAILED, self.junk) if name not in {"keep", "auto"}]
         watched = [*self.watched_folders, JUNK]
-        return Walk(self.journal, self.places, account=ACCOUNT, watched=watched, targets=targets, since=self.since)
+        return Walk(
+            self.journal,
+            self.places,
+            fingerprints=self.journal_parts().fingerprints,
+            watched=watched,
+            targets=targets,
+            since=self.since,
+        )
 
     @contextmanager
     def undisturbed(self) -> Iterator[None]:

@@ -5,8 +5,7 @@ from collections.abc import Callable
 from worker.journal.messages import Messages
 from worker.journal.records import Record
 from worker.mailbox.session import Session
-from worker.message.key import fingerprint
-from worker.message.mime.headers import Headers
+from worker.message.key import Fingerprints
 from worker.reconcile.walk import Walk, WalkedFolder, found_in, strangers_of
 
 MISSED_ENOUGH = 2
@@ -17,11 +16,11 @@ class Compact:
     """Forgets rows of mail that was settled long ago and is in no folder of ours any more; keeps their number."""
 
     def __init__(
-        self, messages: Messages, walk: Walk, *, account: str, keep: float, clock: Callable[[], float]
+        self, messages: Messages, walk: Walk, *, fingerprints: Fingerprints, keep: float, clock: Callable[[], float]
     ) -> None:
         """keep: seconds for which a settled row stays, in any case."""
         self._messages = messages
-        self._no_header = fingerprint(account, Headers(()))
+        self._no_header = fingerprints.of_nothing
         self._walk = walk
         self._keep = keep
         self._clock = clock

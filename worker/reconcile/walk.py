@@ -12,8 +12,7 @@ from worker.mailbox.bisection import shown_heads
 from worker.mailbox.errors import CommandRefused
 from worker.mailbox.folders import missing
 from worker.mailbox.session import HEADS_AT_ONCE, FolderState, Head, Session
-from worker.message.key import fingerprint
-from worker.message.mime.headers import Headers
+from worker.message.key import Fingerprints
 from worker.pipeline.whereabouts import list_uids
 
 
@@ -52,14 +51,14 @@ class Walk:
         messages: Messages,
         places: Places,
         *,
-        account: str,
+        fingerprints: Fingerprints,
         watched: Sequence[str],
         targets: Iterable[str],
         since: datetime | None,
     ) -> None:
         self._messages = messages
         self._places = places
-        self._account = account
+        self._fingerprints = fingerprints
         self._watched = frozenset(watched)
         self._folders = list(dict.fromkeys([*watched, *targets]))
         self._since = since
@@ -112,8 +111,7 @@ class Walk:
         )
 
     def _stranger(self, head: Head) -> Stranger:
-        mark = fingerprint(self._account, Headers.from_bytes(head.header))
-        return Stranger(head.uid, mark, head.size, head.received_at)
+        return Stranger(head.uid, self._fingerprints.of_block(head.header), head.size, head.received_at)
 
 
 Strangers = dict[str, list[tuple[str, Stranger]]]

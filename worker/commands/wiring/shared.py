@@ -124,7 +124,7 @@ class Parts:
         return Walk(
             self.journal.messages,
             self.journal.places,
-            account=self.settings.account.address,
+            fingerprints=self.journal_parts().fingerprints,
             watched=self.layout.watched,
             targets=self.targets(),
             since=self.settings.poll.since,
@@ -134,7 +134,7 @@ class Parts:
         return Compact(
             self.journal.messages,
             self.walk(),
-            account=self.settings.account.address,
+            fingerprints=self.journal_parts().fingerprints,
             keep=self.settings.state.keep.total_seconds(),
             clock=self.clock,
         )(session)
