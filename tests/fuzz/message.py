@@ -15,9 +15,9 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.unit.message.messages import message, use
 from tests.unit.message.mime import winmail
 from tests.unit.message.mime.mails import Maker
-from tests.unit.message.test_message import message, use
 from worker.message.mime.limits import Limits, MessageError
 
 SECONDS = 10

@@ -1,39 +1,21 @@
 """What a handler sees of a message."""
 
-import base64
-import codecs
 import hashlib
 import random
 import time
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import datetime, timedelta, timezone
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 import worker
+from tests.unit.message.messages import JUNK, RECEIVED_AT, message, multipart, use
 from tests.unit.message.mime import winmail
 from tests.unit.message.mime.mails import Mail, Maker
-from tests.unit.message.mime.test_tnef import packed_rtf, with_rtf
-from worker.message.key import MessageKey
 from worker.message.message import Message
-from worker.message.mime.charsets import decode
-from worker.message.mime.limits import Limits, MessageError, MessageOverLimit, MessageUnparsable
-from worker.message.verdict import Evidence, MailPath, Verdict
-
-RECEIVED_AT = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
-JUNK = Verdict(MailPath.JUNK, (Evidence("placement", None, "Junk Email", "it lies there", True),))
-
-
-def message(raw: bytes | str, **changes: object) -> Message:
-    data = raw.encode().replace(b"\n", b"\r\n") if isinstance(raw, str) else raw
-    arguments: dict[str, object] = {"folder": "INBOX", "received_at": RECEIVED_AT, "verdict": JUNK} | changes
-    return Message(data, key=MessageKey("k" * 26), **arguments)  # type: ignore[arg-type]  # what a test changes
-
-
-def multipart(*parts: str, kind: str = "mixed", headers: str = "") -> Message:
-    body = "".join(f"--b\n{part}\n" for part in parts)
-    return message(f"{headers}Content-Type: multipart/{kind}; boundary=b\n\n{body}--b--\n")
+from worker.message.mime.limits import Limits, MessageOverLimit, MessageUnparsable
+from worker.message.verdict import MailPath
 
 
 def test_what_it_was_given() -> None:
@@ -116,74 +98,6 @@ def test_mail_without_text_has_that_of_its_html() -> None:
     assert message("Content-Type: image/png\n\nx").html is None
 
 
-def test_an_attachment() -> None:
-    seen = multipart(
-        "Content-Type: application/pdf\nContent-Transfer-Encoding: base64\n"
-        "Content-Disposition: attachment; filename*=utf-8''..%2FR%C3%A9.pdf\n\nJVBERi0xLjQK",
-        "Content-Type: image/png; name=x.png\nContent-ID: <logo@x>\n\n%PDF-1.4",
-    )
-    pdf, image = seen.attachments
-    assert (pdf.filename, pdf.safe_filename, pdf.content_type) == ("../Ré.pdf", "Ré.pdf", "application/pdf")
-    assert (pdf.size, pdf.read(), pdf.open().read()) == (9, b"%PDF-1.4\n", b"%PDF-1.4\n")
-    assert (pdf.detected_type, pdf.mismatched, pdf.inline, pdf.content_id) == ("application/pdf", False, False, None)
-    assert (image.detected_type, image.mismatched) == ("application/pdf", True)
-    assert (image.inline, image.content_id, image.message()) == (True, "logo@x", None)
-
-
-@pytest.mark.parametrize(
-    ("claimed", "data", "detected", "mismatched"),
-    [
-        ("application/pdf", b"MZ\x90\x00" + bytes(100), "application/x-dosexec", True),
-        ("application/octet-stream", b"%PDF-1.4", "application/pdf", False),
-        ("text/html", b"a,b\n1,2\n", "text/plain", False),
-        ("text/csv", b"hello world", "text/plain", False),
-        ("image/jpg", b"\xff\xd8\xff\xe0\x00\x10JFIF\x00" + bytes(20), "image/jpeg", False),
-        ("application/pdf", b"", "application/x-empty", False),
-        (
-            "application/octet-stream",
-            b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(504) + "__substg1.0_001A001F".encode("utf-16-le"),
-            "application/vnd.ms-outlook",
-            False,
-        ),
-    ],
-)
-def test_the_type_comes_from_the_bytes(claimed: str, data: bytes, detected: str, mismatched: bool) -> None:
-    raw = f"Content-Type: {claimed}\nContent-Disposition: attachment\nContent-Transfer-Encoding: base64\n\n"
-    found = message(raw.encode() + codecs.encode(data, "base64")).attachments[0]
-    assert (found.detected_type, found.mismatched) == (detected, mismatched)
-
-
-def test_an_attached_message_is_a_file_and_a_message() -> None:
-    inner = "Subject: inner\n\ninner text"
-    found = multipart(f"Content-Type: message/rfc822\n\n{inner}").attachments[0]
-    assert found.read() == inner.replace("\n", "\r\n").encode()
-    opened = found.message()
-    assert opened is not None
-    assert (opened.subject, opened.text, opened.key, opened.path) == ("inner", "inner text", "k" * 26, MailPath.JUNK)
-
-
-def test_attached_messages_can_be_opened_so_deep_and_no_deeper() -> None:
-    seen: Message | None = message("Content-Type: message/rfc822\n\n" * 100 + "Subject: deepest\n\n")
-    for _ in range(Limits().depth):
-        assert seen is not None
-        seen = seen.attachments[0].message()
-    assert seen is not None
-    with pytest.raises(MessageOverLimit, match="depth"):
-        seen.attachments[0].message()
-
-
-def test_a_winmail_dat_is_opened() -> None:
-    data = winmail.winmail(winmail.file("r.pdf", b"%PDF\0"), winmail.file("CON", b"x"))
-    head = b"Content-Type: application/ms-tnef; name=winmail.dat\r\nContent-Transfer-Encoding: base64\r\n\r\n"
-    found = message(head + codecs.encode(data, "base64")).attachments
-    assert [(a.filename, a.safe_filename, a.read(), a.container) for a in found] == [
-        ("r.pdf", "r.pdf", b"%PDF\0", "winmail.dat"),
-        ("CON", "_CON", b"x", "winmail.dat"),
-    ]
-    kept = message(head + codecs.encode(data[:-20], "base64")).attachments
-    assert [(a.filename, a.read(), a.container) for a in kept] == [("winmail.dat", data[:-20], None)]
-
-
 def everything(mail: Message) -> list[bytes]:
     """The bytes of every leaf, in no order; text by what it decodes to."""
     found = [attachment.read() for attachment in mail.attachments]
@@ -212,73 +126,6 @@ def check(seen: Message, mail: Mail) -> None:
     assert len(opened) == len(mail.attached)
     for inner, attached in zip(opened, mail.attached, strict=True):
         check(inner, attached)
-
-
-@given(st.text(st.characters(exclude_categories=["Cs"])), st.sampled_from(["utf-8", "utf-16", "gb18030", "utf-7"]))
-def test_text_comes_out_as_it_went_in(text: str, charset: str) -> None:
-    raw = f"Content-Type: text/plain; charset={charset}\r\nContent-Transfer-Encoding: base64\r\n\r\n"
-    assert message(raw.encode() + codecs.encode(text.encode(charset), "base64")).text == text
-
-
-@pytest.mark.parametrize(
-    ("data", "charset", "text"),
-    [
-        (b"caf\xe9", "us-ascii", "café"),
-        ("café".encode(), "us-ascii", "café"),
-        ("café".encode(), "no-such", "café"),
-        (b"\x93caf\xe9\x94", "", "“café”"),
-        (b"abc", "punycode", "abc"),
-        (b"abc", "unicode_escape", "abc"),
-        (b"abc", "zlib", "abc"),
-        (b"abc", "utf\x00-8", "abc"),
-        (b"abc", "x" * 10_000, "abc"),
-        (b"+2AA-", "utf-7", "\ufffd"),
-        (b"\xff", "utf-8", "\ufffd"),
-    ],
-)
-def test_text_in_a_charset_that_is_none(data: bytes, charset: str, text: str) -> None:
-    assert decode(data, charset) == text
-
-
-def in_winmail(*data: bytes) -> Message:
-    """A message with these winmail.dat files in it."""
-    kind = "Content-Type: application/ms-tnef; name=winmail.dat\nContent-Transfer-Encoding: base64\n\n"
-    return multipart(*(kind + base64.b64encode(one).decode() for one in data))
-
-
-def nested(data: bytes) -> bytes:
-    return winmail.winmail(
-        winmail.file("inner", b"", winmail.variable(winmail.OBJECT, 0x3701, winmail.IMESSAGE + data))
-    )
-
-
-FLAT = winmail.winmail(winmail.file("a.txt", b"a"), winmail.file("b.txt", b"b"))
-
-
-@pytest.mark.parametrize("data", [(FLAT,), (nested(FLAT),), (nested(nested(FLAT)),), (FLAT, nested(FLAT))])
-def test_the_files_in_all_winmail_dats_count_together(data: tuple[bytes, ...]) -> None:
-    seen = in_winmail(*data)
-    count = 2 * len(data)
-    assert [file.filename for file in seen.attachments] == ["a.txt", "b.txt"] * len(data)
-    assert len(message(seen.raw, limits=Limits(attachments=count)).attachments) == count
-    with pytest.raises(MessageOverLimit, match="'attachments'"):
-        _ = message(seen.raw, limits=Limits(attachments=count - 1)).attachments
-
-
-def test_a_nested_winmail_dat_that_is_broken_is_there_itself() -> None:
-    seen = in_winmail(nested(FLAT[:-1]))
-    assert [(file.filename, file.read()) for file in seen.attachments] == [("inner", FLAT[:-1])]
-    with pytest.raises(MessageOverLimit, match="'attachments'"):
-        _ = message(seen.raw, limits=Limits(attachments=0)).attachments
-
-
-@pytest.mark.parametrize(("limits", "limit"), [(Limits(expansion=2), "expansion"), (Limits(rtf=150_000), "rtf")])
-def test_what_winmail_dats_unpack_to_counts_together(limits: Limits, limit: str) -> None:
-    body = with_rtf(packed_rtf(b"x", 100_000))
-    seen = in_winmail(body, nested(body))
-    assert [file.size for file in seen.attachments] == [100_000, 100_000]
-    with pytest.raises(MessageOverLimit, match=f"'{limit}'"):
-        _ = message(seen.raw, limits=limits).attachments
 
 
 def test_parsed_is_mail_parsers() -> None:
@@ -355,6 +202,8 @@ HEADERS = st.lists(
     ),
     max_size=6,
 )  # fmt: skip
+
+
 BODIES = st.binary(max_size=200) | st.lists(
     st.sampled_from([b"--a", b"--a--", b"", b"Content-Type: text/html", b"<p>x</p><", b"begin 644 x", b"#0V%T", b"end",
                      winmail.SIGNATURE, b"ATP Scan In Progress", b"=E9", b"TWFu", b"!",
@@ -373,30 +222,6 @@ def test_no_damage_makes_it_raise_anything_but_its_own_errors(seed: int, at: int
     raw = Maker(seed % 50).mail().raw
     at %= len(raw)
     use(message(raw[:at] + damage + raw[at + random.Random(seed).randrange(50) :]))
-
-
-def use(seen: Message, depth: int = 3) -> None:
-    """Ask for everything that there is."""
-    for name in ("headers", "message_id", "subject", "sender", "to", "cc", "date", "sha256", "size", "kind", "notices",
-                 "protection", "stand_in"):  # fmt: skip
-        getattr(seen, name)
-    for name in ("text", "html", "parsed"):
-        try:
-            value = getattr(seen, name)
-        except MessageError:
-            continue
-        if isinstance(value, str):
-            value.encode("utf-8")
-    try:
-        attachments = seen.attachments
-    except MessageError:
-        return
-    for attachment in attachments:
-        (attachment.filename or "").encode("utf-8")
-        _ = (attachment.size, attachment.detected_type, attachment.mismatched)
-        inner = attachment.message()
-        if inner is not None and depth:
-            use(inner, depth - 1)
 
 
 HTML = b"Content-Type: text/html\r\n\r\n"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.unit.message.test_message import message, multipart
+from tests.unit.message.messages import message, multipart
 from worker.message.message import Message
 from worker.message.mime.signs import kind_by_headers, notices_by_headers, notices_in, protection_by_headers
 

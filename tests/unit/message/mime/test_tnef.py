@@ -120,37 +120,19 @@ def test_what_is_no_tnef_is_refused() -> None:
         read(winmail.winmail())  # nothing in it: it is better kept
 
 
-def packed_rtf(letter: bytes, size: int) -> bytes:
-    """Compressed RTF of one letter again and again, as dense as it gets."""
-    data, written = bytearray(b"\0" + letter * 8), 207 + 8
-    while written < 207 + size:
-        data.append(0xFF)
-        for _ in range(8):
-            back = (written - 1) % 4096
-            data += bytes([back >> 4, (back & 15) << 4 | 15])
-            written += 17
-    return struct.pack("<IIII", len(data) + 12, size, 0x75465A4C, 0) + bytes(data)
-
-
-def with_rtf(*bodies: bytes) -> bytes:
-    return winmail.winmail(
-        *(winmail.message_properties(winmail.variable(winmail.BINARY, 0x1009, body)) for body in bodies)
-    )
-
-
 def test_repeated_bytes_are_those_that_are_being_written() -> None:
-    assert read(with_rtf(packed_rtf(b"x", 100_000)))[0].data == b"x" * 100_000
+    assert read(winmail.with_rtf(winmail.packed_rtf(b"x", 100_000)))[0].data == b"x" * 100_000
 
 
 def test_a_large_body_costs_little() -> None:
     started = time.process_time()
-    assert len(read(with_rtf(packed_rtf(b"x", 15_000_000)))[0].data) == 15_000_000
+    assert len(read(winmail.with_rtf(winmail.packed_rtf(b"x", 15_000_000)))[0].data) == 15_000_000
     assert time.process_time() - started < 5
 
 
 def test_a_message_has_one_rtf_body() -> None:
     with pytest.raises(TnefError):
-        read(with_rtf(packed_rtf(b"x", 100), packed_rtf(b"y", 100)))
+        read(winmail.with_rtf(winmail.packed_rtf(b"x", 100), winmail.packed_rtf(b"y", 100)))
 
 
 @pytest.mark.parametrize(
@@ -159,7 +141,7 @@ def test_a_message_has_one_rtf_body() -> None:
 )
 def test_a_body_over_a_limit_is_an_error_that_names_it(limits: Limits, limit: str) -> None:
     with pytest.raises(MessageOverLimit, match=f"'{limit}'"):
-        read(with_rtf(packed_rtf(b"x", 100_000)), limits)
+        read(winmail.with_rtf(winmail.packed_rtf(b"x", 100_000)), limits)
 
 
 def test_too_many_files_are_refused_before_they_are_all_there() -> None:

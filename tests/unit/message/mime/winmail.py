@@ -50,3 +50,19 @@ def named(identifier: int, name: str, value: int) -> bytes:
 
 def stored_rtf(data: bytes) -> bytes:
     return struct.pack("<IIII", len(data) + 12, len(data), 0x414C454D, 0) + data
+
+
+def packed_rtf(letter: bytes, size: int) -> bytes:
+    """Compressed RTF of one letter again and again, as dense as it gets."""
+    data, written = bytearray(b"\0" + letter * 8), 207 + 8
+    while written < 207 + size:
+        data.append(0xFF)
+        for _ in range(8):
+            back = (written - 1) % 4096
+            data += bytes([back >> 4, (back & 15) << 4 | 15])
+            written += 17
+    return struct.pack("<IIII", len(data) + 12, size, 0x75465A4C, 0) + bytes(data)
+
+
+def with_rtf(*bodies: bytes) -> bytes:
+    return winmail(*(message_properties(variable(BINARY, 0x1009, body)) for body in bodies))
