@@ -1,1 +1,1 @@
-"""The message as a handler sees it, and the words about it that all rooms share: key, verdict, outcome."""
+"""The message as a handler sees it, and the terms that every room uses for it: key, verdict, outcome."""

@@ -1,4 +1,4 @@
-"""An attachment, as a handler sees it."""
+"""An attachment as a handler sees it."""
 
 import io
 from collections.abc import Callable
@@ -14,7 +14,7 @@ MESSAGE_TYPES = frozenset({"message/rfc822", "message/global"})
 
 
 class Unchanging:
-    """What the next handler gets as well: once it is made, nothing in it can be set or taken away."""
+    """Can't be changed once it is built, because the next handler gets the same object."""
 
     def _made(self) -> None:
         self.__dict__["_is_made"] = True
@@ -29,7 +29,7 @@ class Unchanging:
 
 
 class Attachment(Unchanging):
-    """A file that came with a message, or any other part of it that isn't its text: images, invitations, messages."""
+    """A file attached to a message, or any other part that isn't its text: an image, an invitation, a message."""
 
     def __init__(
         self,
@@ -46,17 +46,17 @@ class Attachment(Unchanging):
         self._load = load
         self._unwrap = unwrap
         self.content_type: str = ContentStr(content_type)
-        """The type that the sender claims, in lower case."""
+        """The type that the sender declared, in lower case."""
         self.filename: str | None = None if filename is None else ContentStr(filename)
-        """The name that the sender gave; None without one. Anything may be in it: write to `safe_filename`."""
+        """The name that the sender gave, or None. It may contain anything, so write to `safe_filename` instead."""
         self.safe_filename: str = ContentStr(safe_filename)
-        """A name to write to: no folder, no device, no control character, no other attachment's of this message."""
+        """A name that is safe to write to: no folder, device or control character, and unique within the message."""
         self.inline = inline
-        """Whether the message's HTML is meant to show it."""
+        """Whether the message's HTML is meant to display it."""
         self.content_id: str | None = None if content_id is None else ContentStr(content_id)
-        """What the message's HTML calls it by, without brackets."""
+        """The id by which the message's HTML refers to it, without angle brackets."""
         self.container: str | None = None if container is None else ContentStr(container)
-        """The `filename` of the winmail.dat that it came in; None where it came by itself."""
+        """The `filename` of the winmail.dat that contained it; None if it was attached directly."""
         self._made()
 
     def __repr__(self) -> str:
@@ -67,32 +67,32 @@ class Attachment(Unchanging):
         return self._load()
 
     def read(self) -> bytes:
-        """Its bytes, decoded."""
+        """Return its decoded bytes."""
         return self._data
 
     def open(self) -> BinaryIO:
-        """Its bytes as a file."""
+        """Return its decoded bytes as a binary file."""
         return io.BytesIO(self._data)
 
     @property
     def size(self) -> int:
-        """Its size in bytes, decoded."""
+        """Its decoded size in bytes."""
         return len(self._data)
 
     @lazy
     def detected_type(self) -> str:
-        """What its bytes are, whatever the sender claims: a MIME type; `application/octet-stream` for unknown."""
+        """The MIME type that its bytes show, whatever the sender declared; `application/octet-stream` if unknown."""
         from worker.message.mime.filetype import detect
 
         return detect(self._data)
 
     @property
     def mismatched(self) -> bool:
-        """Whether its bytes are plainly something else than its claimed type: a program that says it is a PDF."""
+        """Whether its bytes clearly contradict the declared type, such as a program that claims to be a PDF."""
         from worker.message.mime.filetype import contradicts
 
         return contradicts(self.content_type, self.detected_type)
 
     def message(self) -> "Message | None":
-        """An attached message as a `Message`, its key that of the one it came in; None for any other."""
+        """Return an attached message as a `Message` with the enclosing message's key; None for anything else."""
         return self._unwrap(self._data) if self._unwrap else None

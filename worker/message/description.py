@@ -1,4 +1,4 @@
-"""What is known of a message, as one dictionary: what `message.json` holds, and what handlers tell the far end."""
+"""A message described as one dictionary: the content of `message.json`, and what handlers send to other systems."""
 
 from typing import Any
 
@@ -10,13 +10,13 @@ from worker.message.mime.signs import kind_by_headers, notices_by_headers, prote
 
 
 def describe(message: Message, *, attachments: bool = True) -> dict[str, Any]:
-    """The message in words that JSON has: `key`, `sha256`, `size`, `folder`, `path`, `evidence`, `received_at`, …
+    """Describe the message in JSON types: `key`, `sha256`, `size`, `folder`, `path`, `evidence`, `received_at`, …
 
-    attachments: False leaves the message in one piece: `attachments` is None then, and `kind`, `notices` and
-    `protection` are what the headers alone tell.
+    attachments: if False, the message isn't parsed: `attachments` is None, and `kind`, `notices` and `protection`
+    come from the headers alone.
 
     Raises:
-        MessageError: it can't be taken apart (only with `attachments`).
+        MessageError: the message can't be parsed (only with `attachments`).
     """
     if attachments:
         files = [_describe_attachment(attachment) for attachment in message.attachments]
@@ -27,7 +27,7 @@ def describe(message: Message, *, attachments: bool = True) -> dict[str, Any]:
 
 
 def as_json(description: dict[str, Any], *, indent: bool = False) -> bytes:
-    """A description as JSON, in UTF-8; the same bytes for the same message, always."""
+    """Return a description as JSON in UTF-8. The same message always gives the same bytes."""
     return orjson.dumps(description, option=orjson.OPT_INDENT_2 if indent else 0)
 
 

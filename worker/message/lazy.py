@@ -1,4 +1,4 @@
-"""Values that are worked out when they are first asked for, and kept."""
+"""Attributes that are calculated on first use and then cached."""
 
 from functools import cached_property
 from typing import Any, Self, TypeVar, overload
@@ -6,11 +6,13 @@ from typing import Any, Self, TypeVar, overload
 _T = TypeVar("_T", covariant=True)
 
 
-class lazy(cached_property[_T]):  # noqa: N801 -- a decorator, named like the one that it is
-    """`functools.cached_property` without its lock: until Python 3.12 one thread at a time works a value out, over all
-    instances of a class, and the pool's threads wait for each other at every message. From then on they are alike.
+class lazy(cached_property[_T]):  # noqa: N801 -- a decorator, named like `cached_property`
+    """`functools.cached_property` without its lock. Needed while Python 3.11 is supported.
 
-    Two threads that ask one object at once may both work it out, and one of the two values is kept.
+    Until Python 3.12, `cached_property` holds one lock for all instances of a class, so that the pool's threads would
+    wait for each other at every message. From 3.12 on it has no lock, and can replace this class.
+
+    If two threads ask the same object at once, both may calculate the value, and one of the two is kept.
     """
 
     @overload
@@ -20,7 +22,7 @@ class lazy(cached_property[_T]):  # noqa: N801 -- a decorator, named like the on
     def __get__(self, instance: object, owner: type[Any] | None = None) -> _T: ...
 
     def __get__(self, instance: object | None, owner: type[Any] | None = None) -> Self | _T:
-        """The value; only asked for where the instance hasn't kept one."""
+        """Calculate and cache the value. Python doesn't call this once the instance holds it."""
         if instance is None:
             return self
         value = self.func(instance)

@@ -1,7 +1,7 @@
 """What a handler sees of a message: `Message`, its `Attachment`s, and the errors that they may raise.
 
-Everything is worked out when it is first asked for. Headers, key and bytes can always be had; `text`, `html`,
-`attachments` and `parsed` take the message apart, and raise a `MessageError` where that can't be done.
+Everything is calculated on first use. Headers, key and bytes are always available; `text`, `html`, `attachments` and
+`parsed` parse the message, and raise a `MessageError` if it can't be parsed.
 """
 
 import hashlib
@@ -29,7 +29,7 @@ T = TypeVar("T")
 
 
 class Message(Unchanging):
-    """One message, as handlers see it. Nothing in it can be changed, and nothing in it reaches the mailbox."""
+    """One message as handlers see it. It can't be changed, and gives no access to the mailbox."""
 
     def __init__(
         self,
@@ -47,51 +47,51 @@ class Message(Unchanging):
         if headers is not None:
             self.__dict__["headers"] = headers
         self.key = MessageKey(key)
-        """The idempotency key: the same for the same message, always. Hand it on to wherever the message goes."""
+        """The idempotency key: always the same for the same message. Pass it on with the message."""
         self.path: MailPath = verdict.path
         """`clean` or `junk`."""
         self.evidence: tuple[Evidence, ...] = verdict.evidence
-        """What was read about the message's spam status."""
+        """The evidence for and against junk that was read from the message."""
         self.folder = folder
-        """The folder that the message was found in."""
+        """The folder in which the message was found."""
         self.received_at = received_at
         """When the mailbox received it."""
         self._made()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Its bytes, and what isn't in them: the rest is worked out anew where it goes."""
+        """Pickle the bytes and what they don't contain; everything else is recalculated after unpickling."""
         verdict = Verdict(self.path, self.evidence)
         return _again, (self._raw, self.key, self.folder, self.received_at, verdict, self._limits)
 
     def __repr__(self) -> str:
         return f"<Message {self.key}>"  # never the content: a repr ends in logs
 
-    # What it is made of
+    # The message as a whole
 
     @property
     def raw(self) -> bytes:
-        """The message, byte for byte as fetched."""
+        """The message's bytes exactly as fetched."""
         return self._raw
 
     def open(self) -> BinaryIO:
-        """The message as a file."""
+        """Return the message's bytes as a binary file."""
         return io.BytesIO(self._raw)
 
     @property
     def size(self) -> int:
-        """Its size in bytes, as fetched."""
+        """Its size in bytes as fetched."""
         return len(self._raw)
 
     @lazy
     def sha256(self) -> str:
-        """The SHA-256 of its bytes, in hexadecimal."""
+        """The SHA-256 of its bytes in hexadecimal."""
         return hashlib.sha256(self._raw).hexdigest()
 
     # Headers: these never raise
 
     @lazy
     def headers(self) -> Headers:
-        """Its headers, in order."""
+        """Its headers in order."""
         return Headers.from_bytes(self._raw)
 
     @property
@@ -101,12 +101,12 @@ class Message(Unchanging):
 
     @property
     def subject(self) -> str:
-        """The subject as a person reads it; empty without one."""
+        """The decoded subject; empty if there is none."""
         return self.headers.get("Subject") or ContentStr()
 
     @lazy
     def sender(self) -> Address | None:
-        """Who it says it is from: the first address of From, else Sender. A string that also has a `name`."""
+        """The claimed sender: the first address of From, or else of Sender. A string with an attribute `name`."""
         return next(iter(self._addresses("From") or self._addresses("Sender")), None)
 
     @lazy
@@ -121,33 +121,33 @@ class Message(Unchanging):
 
     @lazy
     def date(self) -> datetime | None:
-        """The Date header, in the sender's time zone; None where it is missing or nonsense."""
+        """The Date header in the sender's time zone; None if it is missing or invalid."""
         return date_of(self.headers.raw("Date"))
 
     def _addresses(self, name: str) -> tuple[Address, ...]:
         return addresses(self.headers.raw(name))
 
-    # Content: these take the message apart, and may raise a MessageError
+    # Content: these parse the message, and may raise a MessageError
 
     @lazy
     def _content(self) -> "Content":
         from worker.message.mime.content import Content
 
-        if self.headers.truncated:  # a limit was raised above what is ever read
+        if self.headers.truncated:  # the limit was set above the number of bytes that are ever read
             raise MessageOverLimit("header_bytes")
         return Content(self._raw, self._limits)
 
     @lazy
     def text(self) -> str:
-        """Its text: the first text/plain part that isn't an attachment, else its HTML as text, else nothing.
+        """Its text: the first text/plain part that isn't an attachment, or else its HTML as text, or else empty.
 
-        Line ends are the sender's. Raises: MessageUnparsable, MessageOverLimit.
+        Line endings are the sender's. Raises: MessageUnparsable, MessageOverLimit.
         """
         return ContentStr(self._content.text)
 
     @lazy
     def html(self) -> str | None:
-        """Its HTML as sent (not made safe): the first text/html part that isn't an attachment; None without one.
+        """Its HTML as sent, not sanitised: the first text/html part that isn't an attachment, or None.
 
         Raises: MessageUnparsable, MessageOverLimit.
         """
@@ -156,10 +156,10 @@ class Message(Unchanging):
 
     @lazy
     def attachments(self) -> tuple[Attachment, ...]:
-        """Every part that isn't `text` or `html`, each once, in order.
+        """Every part other than `text` and `html`, each once and in order.
 
-        Further text parts, inline images, invitations (text/calendar), signatures and attached messages are among them.
-        A winmail.dat is opened: the files in it are here in its place; one that can't be opened is here itself.
+        This includes further text parts, inline images, invitations (text/calendar), signatures and attached messages.
+        A winmail.dat is replaced by the files in it; one that can't be opened is listed as it is.
         Raises: MessageUnparsable, MessageOverLimit.
         """
         from worker.message.mime.content import files
@@ -191,30 +191,30 @@ class Message(Unchanging):
 
     @lazy
     def parsed(self) -> Any:
-        """The message as mail-parser's object (`mailparser.MailParser`). Slow and large for large messages.
+        """The message as a `mailparser.MailParser`. Slow, and memory-hungry for large messages.
 
         Raises: MessageUnparsable, MessageOverLimit.
         """
         from worker.message.mime.whole import parsed
 
-        _ = self._content  # its structure is within the limits, or this raises
+        _ = self._content  # raises if the structure exceeds a limit
         return parsed(self._raw, self._limits)
 
-    # What it is
+    # Characteristics: these never raise
 
     @lazy
     def kind(self) -> str:
-        """`mail`, `auto-reply`, `bounce`, `receipt` or `calendar`. If it can't be taken apart: by its headers."""
+        """`mail`, `auto-reply`, `bounce`, `receipt` or `calendar`; from the headers alone if it can't be parsed."""
         return self._by_content(kind_by_headers(self.headers), lambda kind: self._content.kind(kind))
 
     @lazy
     def protection(self) -> str | None:
-        """`smime-encrypted`, `smime-signed`, `rpmsg`, `pgp`, or None. What can't be taken apart: by its headers."""
+        """`smime-encrypted`, `smime-signed`, `rpmsg`, `pgp` or None; from the headers alone if it can't be parsed."""
         return self._by_content(protection_by_headers(self.headers), lambda found: self._content.protection() or found)
 
     @lazy
     def notices(self) -> tuple[str, ...]:
-        """What the provider removed or changed, as far as its notices tell; by the subject alone, where that is all.
+        """What the provider removed or changed, according to its notices; from the subject alone if it can't be parsed.
 
         `attachment-removed`, `external-sender`, `impersonation-warning`, `unsafe-attachment-blocked`, `malware-alert`,
         `atp-scan-in-progress`.
@@ -224,9 +224,9 @@ class Message(Unchanging):
 
     @lazy
     def stand_in(self) -> str | None:
-        """What this is in place of the message, which isn't here: `retrieval-failed`, `atp-scan`; None for a message.
+        """The kind of placeholder that the server shows instead of the message; None for a message.
 
-        A stand-in is never the message itself: it isn't for handlers.
+        `retrieval-failed` or `atp-scan`. A placeholder isn't the message, and is never given to handlers.
         """
         if signs.is_retrieval_stand_in(self.headers):
             failed = self._by_content(True, lambda _: self._content.is_retrieval_failure())
@@ -237,7 +237,7 @@ class Message(Unchanging):
         return None
 
     def _by_content(self, by_headers: T, look: Callable[[T], T]) -> T:
-        """What the content says, or what the headers say where the content can't be had."""
+        """Return what the content says, or what the headers say if the content can't be parsed."""
         try:
             return look(by_headers)
         except MessageError:

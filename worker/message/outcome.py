@@ -1,22 +1,22 @@
-"""What a try at a message came to, and the two words that a handler may raise to decide it."""
+"""The outcome of a try at a message, and the two exceptions by which a handler decides it."""
 
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 
 LONGEST_AFTER = timedelta(days=7)
-"""The longest wait that a handler may ask for: a message that nobody hears of for longer is as good as lost."""
+"""The longest wait that a handler may ask for. A message that nobody hears of for longer is as good as lost."""
 
 
 class Retry(Exception):
-    """Raised by a handler: not now. The message is tried again later, with backoff, as the same message.
+    """Raised by a handler to have the message tried again later, with the same key.
 
-    after: the soonest that another try makes sense; None leaves it to the route's backoff. More than seven days count
-    as seven.
+    after: the shortest wait before the next try, at most seven days; a longer one counts as seven. None leaves it to
+    the route's backoff.
 
     Raises:
-        TypeError: `after` is no timedelta, or the wait was given without its name. The handler has failed, then: a wait
-            that nobody can read would be forgotten in silence.
+        TypeError: `after` isn't a timedelta, or was given as a positional argument. The try then counts as failed,
+            because the wait that the handler meant would otherwise be ignored silently.
     """
 
     def __init__(self, reason: str = "", *, after: timedelta | None = None) -> None:
@@ -31,38 +31,39 @@ class Retry(Exception):
 
 
 class Reject(Exception):
-    """Raised by a handler: never. The message becomes a dead letter now, kept whole and shown to people.
+    """Raised by a handler to make the message a dead letter at once. It is kept whole and shown to people.
 
-    The reason is for the handler's own tests: only the exception's class and the handler's name are stored, since a
+    The reason is for the handler's own tests. Only the exception's class and the handler's name are stored, because a
     reason may quote the message.
     """
 
 
 class State(StrEnum):
-    """Where a message stands in the account of messages; each has exactly one."""
+    """The state of a message in the journal. Each message has exactly one."""
 
     PENDING = "pending"
-    """Seen, and not yet done: new, in hand, or waiting for its next try."""
+    """Seen but not done: new, being handled, or waiting for its next try."""
     HANDLED = "handled"
-    """Clean, and every handler of its route returned."""
+    """Clean; every handler of its route returned."""
     JUNK = "junk"
-    """On the junk path, and every junk handler returned."""
+    """Junk; every junk handler returned."""
     FAILED = "failed"
-    """A dead letter: given up on, kept whole, shown to people."""
+    """A dead letter: given up on, kept whole and shown to people."""
     GONE = "gone"
-    """Taken away by somebody else before it was done."""
+    """Removed by somebody else before it was done."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What one try at one message came to.
+    """The outcome of one try at one message.
 
-    state: PENDING asks for another try, not before `after` from now (None: the backoff decides).
+    state: PENDING asks for another try, no sooner than `after` from now (None: the backoff decides).
     done: the handlers that returned in this try, so that they aren't called again.
-    failed_handler: the one that did not.
-    reason: a word of ours, such as `oversize`, or HANDLER:EXCEPTION-CLASS; never text of the message.
-    route: the rule that named the handler that failed, else the first that took the message; None where none did.
-    held: the next handler wasn't called, as it isn't its turn: it waits for `after`, and no try is spent.
+    failed_handler: the handler that didn't return.
+    reason: one of our own words, such as `oversize`, or HANDLER:EXCEPTION-CLASS; never text from the message.
+    route: the route that named the failed handler, or else the first that took the message; None if none did.
+    held: the next handler wasn't called because it isn't its turn. The message waits for `after`, and the try isn't
+        counted.
     """
 
     state: State

@@ -1,4 +1,4 @@
-"""Reasons by which something is decided later: one codec for what is stored as text beside a message.
+"""The stored reasons that later decisions depend on, with the one codec for their text.
 
 All other reasons (`oversize`, HANDLER:CLASS, …) are only shown to people.
 """
@@ -7,17 +7,17 @@ from enum import StrEnum
 
 
 class Reason(StrEnum):
-    """What a stored reason says of its message. Stored as the word, with `:` and a detail after it where it has one."""
+    """What a stored reason says about its message. Stored as the value, followed by `:` and a detail if it has one."""
 
     PLACEHOLDER = "stand-in"
-    """The server shows something else in the message's place for now. Detail: the kind of placeholder."""
+    """The server shows a placeholder instead of the message. Detail: the kind of placeholder."""
     PAUSED = "paused"
-    """It waits for a handler that is paused. Detail: the handler's name."""
+    """The message waits for a paused handler. Detail: the handler's name."""
     DELETED = "deleted"
-    """We deleted it from the mailbox, as the settings ask. No detail."""
+    """We deleted the message from the mailbox, as the settings ask. No detail."""
 
     def stored(self, detail: str = "") -> str:
-        """As it is stored."""
+        """Return the text to store."""
         return f"{self}:{detail}" if self in _WITH_DETAIL else str(self)
 
 
@@ -25,7 +25,7 @@ _WITH_DETAIL = frozenset({Reason.PLACEHOLDER, Reason.PAUSED})
 
 
 def read_reason(stored: str | None) -> tuple[Reason | None, str]:
-    """The reason and its detail; None for any that nothing is decided by."""
+    """Return the reason and its detail; None for a reason that no decision depends on."""
     word, colon, detail = (stored or "").partition(":")
     for reason in Reason:
         if word == reason and bool(colon) == (reason in _WITH_DETAIL):

@@ -1,12 +1,12 @@
-"""Text out of a message, told apart from all other text by its type."""
+"""Text from a message, distinguished from all other text by its type."""
 
 
 class ContentStr(str):
-    """Text that a message brought: a header, a body, a file's name. Everywhere a string like any other, but in the log.
+    """Text from a message: a header, a body, a file name. It behaves like any other string, except in the log.
 
-    Whatever field it is given to by mistake, log and audit trail refuse it by its type, before they look at its form: a
-    subject of one plain word looks like a word of ours. What is made out of it (a slice, `lower()`, an f-string) is an
-    ordinary string again, and is told apart by its form alone.
+    The log and the audit trail refuse it by its type, whatever field it is passed to by mistake. Its form isn't enough
+    to recognise it, because a subject of one plain word looks like one of our own words. Anything derived from it (a
+    slice, `lower()`, an f-string) is an ordinary string again, which can be recognised by its form alone.
     """
 
     __slots__ = ()

@@ -1,1 +1,1 @@
-"""What lies behind `worker.message.message`: MIME, from bytes to parts."""
+"""MIME parsing behind `worker.message.message`: from bytes to parts."""

@@ -1,4 +1,4 @@
-"""Bytes to text by the charset that a sender claims, which may be anything."""
+"""Decoding text by the charset that a sender declares, which may be anything."""
 
 import codecs
 import re
@@ -19,30 +19,30 @@ _NOT_CHARSETS = frozenset(
         "palmos",
     }
 )
-"""Codecs of Python that no mail uses: quadratic on hostile input, or escapes and not charsets."""
+"""Python codecs that no mail uses: quadratic on hostile input, or escapes rather than charsets."""
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 @lru_cache(maxsize=256)
 def codec(charset: str) -> str | None:
-    """Python's name for a charset; None for one that isn't known, or isn't a charset for mail."""
+    """Return Python's name for a charset; None if it is unknown or isn't a charset for mail."""
     if not _NAME.fullmatch(charset):
         return None
     try:
         info = codecs.lookup(charset)
     except (LookupError, ValueError, UnicodeError):
         return None
-    # CodecInfo knows whether bytes become text (zlib and base64 are codecs too), under a name that is not public.
+    # Only this private attribute tells text encodings from other codecs, such as zlib and base64.
     if not getattr(info, "_is_text_encoding", True) or info.name in _NOT_CHARSETS:
         return None
     return info.name
 
 
 def decode(data: bytes, charset: str) -> str:
-    """Text of `data`; never raises. Unknown charsets are read as UTF-8, else as Windows' Western; a fault is U+FFFD."""
+    """Decode `data`; never raises. Unknown charset: UTF-8, or else Windows-1252. Undecodable bytes become U+FFFD."""
     name = codec(charset)
     if name in (None, "ascii"):
-        # 'us-ascii' with bytes outside it is common, and a lie: most such mail is UTF-8.
+        # Mail that declares 'us-ascii' often has other bytes in it; most of it is UTF-8.
         try:
             return data.decode("utf-8")
         except UnicodeDecodeError:
@@ -55,7 +55,7 @@ def decode(data: bytes, charset: str) -> str:
 
 
 def _is_scalar(text: str) -> bool:
-    """Whether the text holds no lone surrogate, which could be written nowhere."""
+    """Whether the text has no lone surrogates, which can't be encoded."""
     if text.isascii():
         return True
     try:

@@ -1,4 +1,4 @@
-"""A message's content: which part is its text, which its HTML, and what all the others are."""
+"""A message's content: which part is its text, which its HTML, and what the other parts are."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -10,22 +10,22 @@ from worker.message.mime.htmltext import text_of
 from worker.message.mime.limits import Limits, MessageOverLimit
 from worker.message.mime.parts import Part, parse
 
-_SIGNED_DATA = bytes.fromhex("2a864886f70d010702")  # the object identifier at the start of CMS signed data
+_SIGNED_DATA = bytes.fromhex("2a864886f70d010702")  # the object identifier at the start of CMS signed data, in DER
 _DEEPEST_TNEF = 5
 _TEXTS = frozenset({"text/plain", "text/html"})
 _SHORT = 20_000  # bytes
 
 
 class Content:
-    """The leaves of a message: its text part, its HTML part, and the rest."""
+    """The leaf parts of a message: its text, its HTML, and all others."""
 
     def __init__(self, raw: bytes, limits: Limits) -> None:
-        """Raises MessageUnparsable or MessageOverLimit."""
+        """Parse the message. Raises MessageUnparsable or MessageOverLimit."""
         leaves = parse(raw, limits)
         self._text = next((leaf for leaf in leaves if _is_body(leaf, "text/plain")), None)
         self._html = next((leaf for leaf in leaves if _is_body(leaf, "text/html")), None)
         self.others = tuple(leaf for leaf in leaves if leaf is not self._text and leaf is not self._html)
-        """Every leaf that is neither, in order."""
+        """Every leaf that is neither the text nor the HTML, in order."""
 
     @lazy
     def html(self) -> str | None:
@@ -33,7 +33,7 @@ class Content:
 
     @lazy
     def plain(self) -> str:
-        """The text part's text; nothing where there is only HTML."""
+        """The text part's text; empty if there is only HTML."""
         return self._text.text() if self._text else ""
 
     @lazy
@@ -41,7 +41,7 @@ class Content:
         return self.plain if self._text or not self.html else text_of(self.html)
 
     def kind(self, by_headers: str) -> str:
-        """The kind of message, where its headers leave it open."""
+        """Return the kind of message, from its parts if the headers leave it open."""
         if by_headers != "mail":
             return by_headers
         types = {leaf.content_type for leaf in self.others}
@@ -52,32 +52,32 @@ class Content:
         return "calendar" if any(_is_invitation(leaf) for leaf in self.others) else "mail"
 
     def protection(self) -> str | None:
-        """The first protection among the parts."""
+        """Return the protection of the first protected part, or None."""
         found = (_protection(leaf) for leaf in self.others)
         return next((name for name in found if name), "pgp" if signs.is_pgp_text(self.plain) else None)
 
     def notices(self) -> tuple[str, ...]:
-        """The provider's notices in the texts and the file names.
+        """Return the provider's notices in the texts and the file names.
 
-        Among the texts are the short ones beside the first: the text that stands where an attachment was, or a banner
-        that was put before or after everything.
+        Short text parts beside the first are searched as well: one may replace a removed attachment, or be a banner
+        that was added before or after the content.
         """
         short = (leaf.text() for leaf in self.others if leaf.content_type in _TEXTS and leaf.largest <= _SHORT)
         texts = (self.plain, self.html or "", *short)
         return signs.notices_in(texts, (leaf.filename or "" for leaf in self.others))
 
     def is_retrieval_failure(self) -> bool:
-        """Whether the body is that of a stand-in for a message that Exchange couldn't convert."""
+        """Whether the body is that of the placeholder for a message that Exchange couldn't convert."""
         return signs.says_retrieval_failed(self.plain or self.html or "")
 
     def is_scan_stand_in(self) -> bool:
-        """Whether an attachment is the stand-in for one that is still being scanned."""
+        """Whether an attachment is the placeholder for one that is still being scanned."""
         return any(signs.is_scan_name(leaf.filename or "") for leaf in self.others)
 
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """One attachment to be: what is known of it, and how to get its bytes."""
+    """What an `Attachment` is built from: its description, and how to load its bytes."""
 
     load: Callable[[], bytes]
     content_type: str
@@ -88,10 +88,10 @@ class File:
 
 
 def files(content: Content, limits: Limits) -> Iterator[File]:
-    """Every attachment, in order; a winmail.dat opened into its files.
+    """Yield every attachment in order, with each winmail.dat replaced by the files in it.
 
     Raises:
-        MessageOverLimit: too many of them, or one too large.
+        MessageOverLimit: there are too many attachments, or one is too large.
     """
     room = tnef.Room(limits)
     for leaf in content.others:
@@ -114,7 +114,7 @@ def _opened(leaf: Part, room: tnef.Room) -> list[File]:
 
 
 def _unpacked(data: bytes, container: str, room: tnef.Room, depth: int) -> Iterator[File]:
-    """The files in a winmail.dat; a message embedded in it is TNEF again, and opened likewise."""
+    """Yield the files in a winmail.dat, including those of messages embedded in it, which are TNEF as well."""
     for file in tnef.read(data, room):
         if depth and file.data.startswith(tnef.SIGNATURE):
             room.give_back_file()
@@ -141,7 +141,7 @@ def _is_body(leaf: Part, content_type: str) -> bool:
 
 
 def _is_invitation(leaf: Part) -> bool:
-    """RFC 6047: an invitation says its method; a calendar file that was merely attached doesn't."""
+    """Whether the part declares a method, as invitations do (RFC 6047); a calendar file merely attached doesn't."""
     return (
         leaf.content_type == "text/calendar"
         and leaf.disposition != "attachment"

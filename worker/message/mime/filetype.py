@@ -1,9 +1,9 @@
-"""What a file is, from its bytes (libmagic)."""
+"""Detection of file types from their bytes (libmagic)."""
 
 import threading
 from typing import Any
 
-_LOOKED_AT = 1 << 20  # bytes: a mail in Outlook's format is known by what lies behind its first sectors
+_LOOKED_AT = 1 << 20  # bytes: Outlook's mail format is recognised by what follows its first sectors
 _UNKNOWN = "application/octet-stream"
 _per_thread = threading.local()  # python-magic's objects must not be shared between threads
 
@@ -18,7 +18,7 @@ _SAME = (
     frozenset({"audio/wav", "audio/x-wav", "audio/wave"}),
     frozenset({"application/gzip", "application/x-gzip"}),
 )
-"""Names for one and the same thing."""
+"""Sets of names for the same type."""
 _VAGUE = frozenset(
     {
         _UNKNOWN,
@@ -45,8 +45,8 @@ _OLE = frozenset(
 
 
 def detect(data: bytes) -> str:
-    """The MIME type of the bytes, in lower case; `application/octet-stream` where libmagic can't say. Never raises."""
-    import magic  # a shared library and its database: only who asks pays
+    """Return the MIME type of the bytes in lower case; `application/octet-stream` if unknown. Never raises."""
+    import magic  # imported here, because it loads a shared library and its database
 
     detector: Any = getattr(_per_thread, "detector", None)
     try:
@@ -56,14 +56,14 @@ def detect(data: bytes) -> str:
     except (magic.MagicException, ValueError, OSError):
         return _UNKNOWN
     if found in _OLE and "__substg1.0_".encode("utf-16-le") in data[:_LOOKED_AT]:
-        return "application/vnd.ms-outlook"  # streams that only mail in Outlook's format has
+        return "application/vnd.ms-outlook"  # only Outlook's mail format has streams of this name
     return found if "/" in found else _UNKNOWN
 
 
 def contradicts(claimed: str, detected: str) -> bool:
-    """Whether the bytes are plainly something else than was claimed.
+    """Whether the detected type clearly contradicts the declared one.
 
-    Not where either side is vague, nor within one family: text of any kind is text to libmagic as often as not.
+    False if either is vague, or if both are of one family: libmagic often reports any kind of text as plain text.
     """
     if claimed == detected or claimed in _VAGUE or detected in _VAGUE:
         return False

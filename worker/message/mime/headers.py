@@ -1,7 +1,8 @@
-"""A message's header block: what was sent, and what a person would read of it.
+"""A message's header block, as sent and decoded.
 
-Own code in place of `email.parser.BytesHeaderParser`: of what is well formed the same answers (a property test says
-so) at a fraction of the cost, as this runs for every message that the worker ever sees; and no line hides those below.
+Our own code rather than `email.parser.BytesHeaderParser`, because it runs for every message that the worker sees. It
+gives the same results for well-formed headers (a property test checks that) at a fraction of the cost, and a malformed
+line doesn't hide the headers below it.
 """
 
 import re
@@ -12,23 +13,23 @@ from worker.message.mime.words import readable
 from worker.message.text import ContentStr
 
 MAX_HEADER_BYTES = 1_000_000
-"""How much of a header block is read. Exchange Online refuses more than 256 KB; what lies beyond is hostile."""
+"""The most bytes of a header block that are read. Exchange Online refuses more than 256 KB: more is hostile."""
 
 _END = re.compile(rb"(?:\A|\n)(?=\r?\n|\r\Z)")
-"""What a header block ends before: an empty line, as IMAP servers see it. `\\r\\Z`: one of which only half was read."""
+"""A header block ends before an empty line, as IMAP servers see it. `\\r\\Z`: half of one, where reading stopped."""
 _END_OF_CR = re.compile(rb"(?:\A|\r)(?=\r)")
 _HEADER = re.compile(
     r"([!-9;-~]++)[ \t]*+:[ \t]*+([^\r\n]*+(?:(?:\r\n|\r|\n)[ \t][^\r\n]*+)*+)(?:\r\n|\r|\n|\Z)"
     r"|[^\r\n]*+(?:\r\n|\r|\n)|[^\r\n]++\Z"
 )
-"""A header with its folded lines; or a line of the block that is none, which is skipped."""
+"""A header with its folded lines, or a line that isn't a header, which is skipped."""
 
 
 def block_end(raw: bytes) -> int:
-    """Where the header block at the start of `raw` ends: before the first empty line, or where no more is read.
+    """Return where the header block at the start of `raw` ends: before the first empty line, or at the read limit.
 
-    Not at the first line that is no header, as Python's parser has it: one such line, written by the sender, would hide
-    all that the mail service says of the message below it.
+    Python's parser ends the block at the first line that isn't a header. A sender could write such a line to hide
+    everything that the mail service adds below it.
     """
     window = min(len(raw), MAX_HEADER_BYTES + 1)
     empty = _END if raw.find(b"\n", 0, window) >= 0 else _END_OF_CR
@@ -37,10 +38,10 @@ def block_end(raw: bytes) -> int:
 
 
 class Headers(Sequence[tuple[str, str]]):
-    """The headers of one message, in order, as (name, value) pairs. Immutable; no bytes make it raise.
+    """The headers of one message in order, as (name, value) pairs. Immutable; no input makes it raise.
 
-    Values are as sent: folded, and bytes outside ASCII kept as surrogates (PEP 383). `get` and `get_all` give what a
-    person would read. All are `ContentStr`, names too: anybody may have made one up.
+    Values are as sent: folded, with bytes outside ASCII kept as surrogates (PEP 383). `get` and `get_all` decode them.
+    Values and names are `ContentStr`, because a sender can invent both.
     """
 
     __slots__ = ("_by_name", "_items", "truncated")
@@ -49,11 +50,11 @@ class Headers(Sequence[tuple[str, str]]):
         self._items = tuple(items)
         self._by_name: dict[str, list[str]] | None = None
         self.truncated = truncated
-        """Whether the block was longer than MAX_HEADER_BYTES, so that headers may be missing."""
+        """Whether the block exceeded MAX_HEADER_BYTES, so that headers may be missing."""
 
     @classmethod
     def from_bytes(cls, raw: bytes) -> "Headers":
-        """Read the header block at the start of `raw` (a whole message will do)."""
+        """Read the header block at the start of `raw`, which may be a whole message."""
         end = block_end(raw)
         block = raw[:end].decode("ascii", "surrogateescape")
         items = tuple(item for item in _HEADER.findall(block) if item[0])
@@ -84,7 +85,7 @@ class Headers(Sequence[tuple[str, str]]):
         return f"<Headers: {len(self._items)}>"  # never the content: a repr ends in logs
 
     def raw(self, name: str) -> list[str]:
-        """Every value of the header `name` (in any case) as sent, in order."""
+        """Return every value of the header `name` as sent, in order. The name's case doesn't matter."""
         if self._by_name is None:
             self._by_name = {}
             for key, value in self._items:
@@ -92,12 +93,12 @@ class Headers(Sequence[tuple[str, str]]):
         return [ContentStr(value) for value in self._by_name.get(name.lower(), ())]
 
     def get(self, name: str) -> str | None:
-        """The first value of the header `name` as a person would read it; None where there is none."""
+        """Return the first value of the header `name`, decoded; None if there is none."""
         values = self.raw(name)
         return ContentStr(readable(values[0])) if values else None
 
     def get_all(self, name: str) -> list[str]:
-        """Every value of the header `name` as a person would read it, in order."""
+        """Return every value of the header `name`, decoded, in order."""
         return [ContentStr(readable(value)) for value in self.raw(name)]
 
 
@@ -106,6 +107,6 @@ def _marked(item: tuple[str, str]) -> tuple[str, str]:
 
 
 def _is_end(raw: bytes, end: int) -> bool:
-    """Whether a block that was read as far as it may be ends there, and not in the middle of a line end."""
+    """Whether a block that reaches the read limit ends there, and not in the middle of a line ending."""
     around = raw[end - 1 : end], raw[end : end + 1]
     return len(raw) == end or (set(around) <= {b"\r", b"\n"} and around != (b"\r", b"\n"))

@@ -1,23 +1,23 @@
-"""HTML to text."""
+"""Conversion of HTML to text."""
 
 import re
 from typing import Any
 
 from worker.message.mime.signs import plain
 
-_LONGEST = 500_000  # characters: laying out more takes seconds
-_DEEPEST = 100  # elements within elements: each may indent every line in it
+_LONGEST = 500_000  # characters: converting more takes seconds
+_DEEPEST = 100  # nested elements: each may indent every line in it
 _DECLARATION = re.compile(r"^\s*<\?xml[^>]*>")
 
 
 def text_of(html: str) -> str:
-    """The text that a reader of the HTML sees, laid out; for hostile or huge HTML its bare words. Never raises.
+    """Return the text of the HTML with its layout; only its words if it is hostile or huge. Never raises.
 
-    Neither styles nor the columns of tables are followed: both can make a gigabyte of blanks out of a kilobyte.
+    Styles and table columns are ignored, because both can turn a kilobyte into a gigabyte of blanks.
     """
     if len(html) > _LONGEST:
         return plain(html).strip()
-    # They bring lxml, so only who asks pays; they ship no types.
+    # Imported here, because they load lxml; they ship no types.
     from inscriptis import Inscriptis  # type: ignore[import-untyped]
     from inscriptis.css_profiles import STRICT_CSS_PROFILE  # type: ignore[import-untyped]
     from inscriptis.model.config import ParserConfig  # type: ignore[import-untyped]
@@ -29,7 +29,7 @@ def text_of(html: str) -> str:
             return plain(html).strip()
         _make_harmless(tree)
         return str(Inscriptis(tree, ParserConfig(css=STRICT_CSS_PROFILE)).get_text()).strip()
-    except Exception:  # noqa: BLE001 -- a layout that fails, in whatever way, is no reason to lose the words
+    except Exception:  # noqa: BLE001 -- however the layout fails, keep the words
         return plain(html).strip()
 
 
@@ -42,7 +42,7 @@ def _is_deep(tree: Any) -> bool:
 
 
 def _make_harmless(tree: Any) -> None:
-    """Take styles out, and make a line of each row of a table."""
+    """Remove styles, and turn each table row into a line."""
     for element in tree.iter("*"):
         element.attrib.pop("style", None)
         if element.tag in ("table", "tbody", "thead", "tfoot", "tr"):

@@ -1,28 +1,28 @@
-"""How much of a message is taken apart before it is refused, and the errors that say so."""
+"""The limits within which a message is parsed, and the errors raised beyond them."""
 
 from dataclasses import dataclass
 
 
 class MessageError(Exception):
-    """The message can't be taken apart. It still has its bytes and its headers; its text and parts can't be had."""
+    """The message can't be parsed. Its bytes and headers are available; its text and parts aren't."""
 
     word = "MessageError"
-    """What went wrong in one word of ours, fit to be kept: the class, and the limit's name where it is over one."""
+    """What went wrong, as one word that may be stored: the class, followed by the limit's name if one was exceeded."""
 
 
 class MessageUnparsable(MessageError):
-    """The message's MIME is broken in a way that nothing can read."""
+    """The message's MIME structure is too broken to be parsed."""
 
     word = "MessageUnparsable"
 
     def __init__(self, cause: str = "") -> None:
         super().__init__("the message can't be parsed: its bytes and its headers are all that can be had of it")
         self.cause = cause
-        """The class of the parser's own error; its text may quote the message, and isn't kept."""
+        """The class of the parser's error. Its text isn't kept, because it may quote the message."""
 
 
 class MessageOverLimit(MessageError):
-    """The message is over a limit, so nothing of its inside is given: never half a message."""
+    """The message exceeds a limit. None of its content is available, rather than half of it."""
 
     def __init__(self, limit: str) -> None:
         super().__init__(f"the message is over the limit '{limit}' and wasn't taken apart; if it is wanted, raise it")
@@ -33,27 +33,27 @@ class MessageOverLimit(MessageError):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a message may have, at most, to be taken apart. Real mail stays far below each."""
+    """What a message may have, at most, to be parsed. Real mail stays far below each limit."""
 
     message: int = 64_000_000
     """Bytes of the message on the wire. NHSmail's own limit is 35 MB of content, 47 MB on the wire."""
     header_bytes: int = 1_000_000
-    """Bytes of the headers of all parts together. Of a message's own never more than 1 MB are read."""
+    """Bytes of the headers of all parts together. No more than 1 MB of a message's own headers is ever read."""
     parts: int = 1_000
-    """Parts of every kind, the containers included."""
+    """Parts of every kind, including containers."""
     depth: int = 50
-    """Containers within containers, attached messages that are opened included."""
+    """Nested containers, including attached messages that are opened."""
     attachments: int = 500
-    """Attachments, those in a winmail.dat included."""
+    """Attachments, including those in a winmail.dat."""
     attachment: int = 64_000_000
-    """Bytes of one attachment, decoded."""
+    """Decoded bytes of one attachment."""
     expansion: float = 100.0
     """How many times its own size a container (winmail.dat) may unpack to."""
     rtf: int = 20_000_000
-    """Bytes that the compressed bodies in a message's winmail.dat files may unpack to, all together."""
+    """Bytes to which all compressed bodies in a message's winmail.dat files may unpack together."""
     header_parameters: int = 200
     """Parameters (`; name=value`) of one header."""
     lines: int = 500_000
-    """Lines that have to be read one by one, since they may be headers or boundaries."""
+    """Lines that must be read one by one, because they may be headers or boundaries."""
     parsed_lines: int = 2_000_000
-    """Lines of the whole message, where mail-parser is asked for: it splits every one."""
+    """Lines of the whole message, checked before mail-parser is used, which splits every one."""

@@ -1,8 +1,8 @@
-"""The mailboxes of an address header (RFC 5322, 3.4), as mail programs write them and as broken ones do.
+"""The mailboxes of an address header (RFC 5322, 3.4), as correct and as broken mail programs write them.
 
-Own code, since the standard library's reading changes with the version of Python: to one `results@lab.nhs.uk <a@b.uk>`
-is an address of the laboratory, to the next no address at all. Here the address in angle brackets is the address,
-whatever stands before it. Every character is looked at once, so the time is linear in the length.
+Our own code, because the standard library's result depends on the version of Python: one version reads
+`results@lab.nhs.uk <a@b.uk>` as an address of the laboratory, the next as no address at all. Here the address in angle
+brackets is the address, whatever precedes it. Each character is examined once, so the time is linear in the length.
 """
 
 import re
@@ -12,7 +12,7 @@ _TOKEN = re.compile(
     r'(?P<quoted>"(?:[^"\\]++|\\.)*+"?)'
     r"|(?P<space>\s++)"
     r"|(?P<mark>[<>,;:()])"
-    r'|(?P<text>(?:@\[[^\[\]\s]{0,255}\]|[^\s"<>,;:()])++)',  # an address may end in a literal with colons in it
+    r'|(?P<text>(?:@\[[^\[\]\s]{0,255}\]|[^\s"<>,;:()])++)',  # an address may end in a literal that contains colons
     re.DOTALL,
 )
 _IN_COMMENT = re.compile(r"(?:[^()\\]++|\\.)++|[()\\]", re.DOTALL)
@@ -21,18 +21,18 @@ _BARE = re.compile(r'[^\s<>,;:"()@]++(@[^\s<>,;:"()@]++)?')
 
 
 def mailboxes(value: str) -> list[tuple[str, str]]:
-    """Name and address of each mailbox in a header's value, in order. Never raises."""
+    """Return the name and address of each mailbox in a header's value, in order. Never raises."""
     reader = _Reader()
     reader.read(value)
     if not reader.has_address and "@" in value:
-        # A quote or a comment that never ends may have swallowed it.
+        # An unclosed quote or comment may have swallowed the address.
         return [("", match[0]) for match in _BARE.finditer(value) if match[1]] or reader.found
     return reader.found
 
 
 @dataclass(slots=True)
 class _Word:
-    """Letters with no space between. spelled: as an address has them; plain: as a name has them, without quotes."""
+    """Characters without a space between. spelled: as in an address; plain: as in a name, without quotes."""
 
     spelled: list[str] = field(default_factory=list)
     plain: list[str] = field(default_factory=list)
@@ -41,15 +41,15 @@ class _Word:
 
 
 class _Reader:
-    """Reads one value from left to right. has_address: there was one, if only an empty one in angle brackets."""
+    """Reads one value from left to right. has_address: an address was found, even an empty pair of angle brackets."""
 
     def __init__(self) -> None:
         self.found: list[tuple[str, str]] = []
         self.has_address = False
         self._words: list[_Word] = []
-        self._apart = True  # the next letters begin a word of their own
-        self._address: list[str] | None = None  # what stood between angle brackets
-        self._inside = False  # they are still open
+        self._apart = True  # the next characters begin a new word
+        self._address: list[str] | None = None  # the content of the angle brackets
+        self._inside = False  # whether the angle brackets are still open
 
     def read(self, value: str) -> None:
         position = 0
@@ -99,7 +99,7 @@ class _Reader:
         elif mark == ":":
             self._colon()
         elif self._inside and self._address and self._address[0][0] == "@":
-            self._address.append(mark)  # between the hosts of a route, which stand before the address
+            self._address.append(mark)  # separates the hosts of a route, which precede the address
         else:
             self._finish()
 
@@ -108,12 +108,13 @@ class _Reader:
         if before is not None and not self._inside:
             self._finish()
         elif before:
-            self._words.append(_Word(before, before))  # the last bracket counts: what stood in the other is a name
+            # The last pair of brackets is the address; the content of an earlier one is part of the name.
+            self._words.append(_Word(before, before))
         self._address = []
         self._inside = self.has_address = True
 
     def _colon(self) -> None:
-        """The end of a group's name, or of a route within angle brackets."""
+        """Handle the colon that ends a group's name, or a route within angle brackets."""
         if self._inside and self._address is not None:
             if self._address and self._address[0][0] == "@":
                 self._address.clear()
@@ -125,7 +126,7 @@ class _Reader:
         self._words.clear()
 
     def _finish(self) -> None:
-        """A mailbox ends here."""
+        """End the current mailbox."""
         words, self._words = self._words, []
         address, self._address = self._address, None
         self._inside, self._apart = False, True
@@ -150,7 +151,7 @@ def _name(words: list[_Word]) -> str:
 
 
 def _comment(value: str, start: int) -> tuple[str, int]:
-    """The text of the comment that begins before `start`, and where it ends; comments nest."""
+    """Return the text of the comment that begins before `start`, and where it ends. Comments can be nested."""
     depth = 1
     for match in _IN_COMMENT.finditer(value, start):
         depth += {"(": 1, ")": -1}.get(match[0], 0)

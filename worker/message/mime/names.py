@@ -1,4 +1,4 @@
-"""File names that are safe to write, from names that a sender chose."""
+"""Safe file names, made from names that a sender chose."""
 
 import mimetypes
 import re
@@ -25,19 +25,19 @@ _EXTENSIONS = {
     "text/plain": ".txt",
     "text/rfc822-headers": ".txt",
 }
-"""Where the machine's own table differs from host to host, or has nothing."""
+"""Types that the system's own table lacks, or maps differently from host to host."""
 
 
 class Names:
-    """Gives each attachment of one message a name of its own: none equal to another, on any file system."""
+    """Gives each attachment of one message a name that is unique on any file system."""
 
     def __init__(self) -> None:
         self._taken: set[str] = set()
 
     def safe(self, filename: str | None, content_type: str) -> str:
-        """A name that stays in its folder, is no device, hides nothing and is new among the names given so far.
+        """Return a name that stays in its folder, isn't a device or hidden, and hasn't been returned before.
 
-        At most 255 bytes of UTF-8. An unnamed attachment is `part-N` with an extension for its type.
+        It has at most 255 bytes in UTF-8. An unnamed attachment becomes `part-N` with an extension for its type.
         """
         name = safe_name(filename or "") or f"part-{len(self._taken) + 1}{extension(content_type)}"
         stem, suffix = _split(name)
@@ -50,25 +50,25 @@ class Names:
 
 
 def safe_name(filename: str) -> str:
-    """The sender's name made safe; empty where nothing of it is left."""
+    """Return the sender's file name made safe; empty if nothing of it is left."""
     name = composed(filename.replace("\\", "/")).rpartition("/")[2]
-    # Cc, Cf, Cs, Co, Cn: control and bidi characters, zero-width ones, surrogates; Zl and Zp end lines.
+    # C: control, bidirectional and zero-width characters, surrogates and the like. Zl and Zp are line separators.
     name = "".join(c for c in name if unicodedata.category(c)[0] != "C" and unicodedata.category(c) not in ("Zl", "Zp"))
-    name = _FORBIDDEN.sub("_", name).strip().rstrip(". ")  # Windows drops dots and spaces at the end
+    name = _FORBIDDEN.sub("_", name).strip().rstrip(". ")  # Windows drops trailing dots and spaces
     if name.startswith("."):
-        name = "_" + name.lstrip(".")  # neither hidden nor a parent folder
+        name = "_" + name.lstrip(".")  # neither a hidden file nor a parent folder
     if _DEVICE.match(name):
         name = "_" + name
     return _fit(*_split(name)) if name.strip("_") else ""
 
 
 def extension(content_type: str) -> str:
-    """A file name's ending for a type."""
+    """Return the file name extension for a type."""
     return _EXTENSIONS.get(content_type) or mimetypes.guess_extension(content_type) or ".bin"
 
 
 def _split(name: str) -> tuple[str, str]:
-    """Stem and suffix; a long 'suffix' is none."""
+    """Split a name into stem and suffix. A very long suffix is part of the stem."""
     stem, dot, suffix = name.rpartition(".")
     if not stem or len(suffix) > _SUFFIX_LONGEST:
         return name, ""
@@ -76,11 +76,11 @@ def _split(name: str) -> tuple[str, str]:
 
 
 def _fit(stem: str, suffix: str) -> str:
-    """Stem and suffix in 255 bytes, the stem cut between characters."""
+    """Join stem and suffix in at most 255 bytes; the stem is cut between characters if need be."""
     room = _LONGEST - len(suffix.encode())
     return stem.encode()[:room].decode("utf-8", "ignore").rstrip(". ") + suffix
 
 
 def _folded(name: str) -> str:
-    """The name as the least discerning file system sees it."""
+    """Return the name as the least discriminating file system compares it."""
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())

@@ -1,4 +1,4 @@
-"""The parts of a message: its structure by the standard library's parser, each part's bytes when they are asked for."""
+"""The parts of a message. The standard library parses the structure; a part is decoded when its bytes are needed."""
 
 import binascii
 import quopri
@@ -20,11 +20,11 @@ _NO_BASE64 = bytes(sorted(set(range(256)) - set(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcd
 _PADDING = re.compile(rb"=[^A-Za-z0-9+/]*+")
 _MORE_BASE64 = re.compile(rb"=*((?:[A-Za-z0-9+/]{4})*+(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?)")
 _UUENCODE = frozenset({"x-uuencode", "uuencode", "uue", "x-uue"})
-_CHUNK = 1 << 20  # bytes decoded at a time: a large part never lies in memory twice in its encoded form
+_CHUNK = 1 << 20  # bytes decoded at a time, so that memory never holds two encoded copies of a large part
 
 
 class _Budget:
-    """Counts what one message has, against its limits."""
+    """Counts the parts and header bytes of one message against its limits."""
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
@@ -40,13 +40,13 @@ class _Budget:
         self._header_bytes += len(name) + len(value)
         if self._header_bytes > self.limits.header_bytes:
             raise MessageOverLimit("header_bytes")
-        # The standard library takes quadratic time over parameters.
+        # The standard library takes quadratic time to parse parameters.
         if value.count(";") > self.limits.header_parameters and name.lower().startswith("content-"):
             raise MessageOverLimit("header_parameters")
 
 
 class _AsSent(Compat32):
-    """Headers as sent, even where the standard library would make an object of one."""
+    """Returns headers as sent, where the standard library might return an object."""
 
     def header_fetch_parse(self, name: str, value: str) -> str:  # noqa: ARG002 -- the policy's signature
         return value
@@ -56,12 +56,12 @@ _POLICY = _AsSent()
 
 
 class Node(StandardMessage):
-    """A part as the feed parser builds it: it counts itself, and hides attached messages from the parser.
+    """A part as built by the feed parser. It counts itself, and hides attached messages from the parser.
 
-    What is attached is a leaf of this message, its bytes as they came; it is a message of its own once it is opened.
+    An attached message is a leaf of this message, with its bytes as sent. It is parsed once somebody opens it.
     """
 
-    _payload: object  # the parser writes to it, and nothing public gives it back undecoded
+    _payload: object  # written by the parser; no public method returns it undecoded
 
     def __init__(self, budget: _Budget) -> None:
         super().__init__(_POLICY)
@@ -70,7 +70,7 @@ class Node(StandardMessage):
         self._budget.part()
 
     def attach(self, payload: object) -> None:
-        assert isinstance(payload, Node)  # noqa: S101 -- for the type checker: the parser attaches what it was given
+        assert isinstance(payload, Node)  # noqa: S101 -- for the type checker: the parser attaches only what the factory made
         payload.depth = self.depth + 1
         if payload.depth > self._budget.limits.depth:
             raise MessageOverLimit("depth")
@@ -89,54 +89,54 @@ class Node(StandardMessage):
 
     def get_boundary(self, failobj: object = None) -> object:  # type: ignore[override]
         boundary = self.parameter("boundary")
-        return failobj if boundary is None else boundary.rstrip()  # RFC 2046: it doesn't end in white space
+        return failobj if boundary is None else boundary.rstrip()  # RFC 2046: a boundary doesn't end in white space
 
     @property
     def declared_type(self) -> str:
-        """The content type as declared, in lower case, without parameters; text/plain where it is nonsense."""
+        """The declared content type in lower case, without parameters; text/plain if it is invalid."""
         return super().get_content_type()
 
     def parameter(self, name: str, header: str = "content-type") -> str | None:
-        """A header's parameter, as sent but for RFC 2231; None where it is missing or broken beyond repair."""
+        """Return a header's parameter as sent, except that RFC 2231 is decoded; None if it is missing or unreadable."""
         try:
             value = self.get_param(name, None, header)
             return None if value is None else collapse_rfc2231_value(value)
-        except (ValueError, TypeError):  # a charset with NUL; continuations numbered with thousands of digits, or not
+        except (ValueError, TypeError):  # a charset with NUL; continuations with no number, or a huge one
             return None
 
     @property
     def children(self) -> "list[Node] | None":
-        """The parts in this one; None for a leaf."""
+        """The parts within this part; None for a leaf."""
         if not isinstance(self._payload, list):
             return None
         return [child for child in self._payload if isinstance(child, Node)]
 
     @property
     def source(self) -> str:
-        """The payload as the parser found it."""
+        """The undecoded payload."""
         return self._payload if isinstance(self._payload, str) else ""
 
     @property
     def encoding(self) -> str:
-        """The content transfer encoding, in lower case; nothing where it is nonsense."""
+        """The content transfer encoding in lower case; empty if it is invalid."""
         match = _ENCODING.fullmatch(str(self.get("content-transfer-encoding", "")).lower())
         return match[1] if match else ""
 
 
 class Part:
-    """A leaf of the message: one body, one attachment, one attached message."""
+    """A leaf of the message: a body, an attachment or an attached message."""
 
     def __init__(self, node: Node, skeleton: Skeleton) -> None:
         self.node = node
         self.content_type = node.declared_type
-        """The type as declared, in lower case, without parameters."""
+        """The declared type in lower case, without parameters."""
         self.disposition = str(node.get("content-disposition", "")).partition(";")[0].strip().lower()
-        """`attachment`, `inline`, another word of the sender's, or nothing."""
+        """`attachment`, `inline`, any other word that the sender chose, or empty."""
         self._skeleton = skeleton
 
     @lazy
     def filename(self) -> str | None:
-        """The name that the sender gave it, as a person reads it; None without one."""
+        """The decoded file name that the sender gave, or None."""
         name = self.node.parameter("filename", "content-disposition")
         if name is None:
             name = self.node.parameter("name")
@@ -144,23 +144,23 @@ class Part:
 
     @lazy
     def content_id(self) -> str | None:
-        """What the message's HTML calls it by, without brackets; None without one."""
+        """The id by which the message's HTML refers to it, without angle brackets, or None."""
         value = self.node.get("content-id")
         return (readable(str(value)).strip("<> ") or None) if value else None
 
     @property
     def encoded_size(self) -> int:
-        """Bytes of the part on the wire."""
+        """Bytes of the part as encoded on the wire."""
         return sum(len(span) for span in self._spans())
 
     @property
     def largest(self) -> int:
-        """Bytes that the part can't decode to more than."""
+        """An upper bound on the part's decoded bytes."""
         size = self.encoded_size
         return size * 3 // 4 if self.node.encoding == "base64" else size
 
     def read(self) -> bytes:
-        """The part's bytes, decoded. Never raises: what isn't in the encoding that it claims comes as it was sent."""
+        """Return the decoded bytes. Never raises: a part that isn't in its declared encoding is returned as sent."""
         encoding = self.node.encoding
         if encoding == "base64":
             return _base64(self._spans())
@@ -172,7 +172,7 @@ class Part:
         return data
 
     def text(self) -> str:
-        """The part's text, by the charset that it claims."""
+        """Return the part's text, decoded by its declared charset."""
         return decode(self.read(), self.node.parameter("charset") or "")
 
     def _spans(self) -> list[bytes | memoryview]:
@@ -180,11 +180,11 @@ class Part:
 
 
 def parse(raw: bytes, limits: Limits) -> tuple[Part, ...]:
-    """The leaves of a message, in order: all that holds something itself, every part once.
+    """Return the leaves of a message in order: every part that isn't a container, once.
 
     Raises:
-        MessageOverLimit: as soon as a limit is reached.
-        MessageUnparsable: the parser gave up.
+        MessageOverLimit: a limit is exceeded; raised as soon as that is known.
+        MessageUnparsable: the parser failed.
     """
     if len(raw) > limits.message:
         raise MessageOverLimit("message")
@@ -192,17 +192,17 @@ def parse(raw: bytes, limits: Limits) -> tuple[Part, ...]:
         skeleton = cut(raw, limits)
         budget = _Budget(limits)
         root = BytesParser(lambda: Node(budget), policy=_POLICY).parsebytes(skeleton.text)
-        assert isinstance(root, Node)  # noqa: S101 -- for the type checker: the factory makes nothing else
+        assert isinstance(root, Node)  # noqa: S101 -- for the type checker: the factory makes only nodes
         return tuple(Part(node, skeleton) for node in _leaves(root))
     except MessageError:
         raise
-    except Exception as error:  # noqa: BLE001 -- hostile mail makes the parser raise anything; ours is one documented error
+    except Exception as error:  # noqa: BLE001 -- hostile mail can make the parser raise anything; we raise one documented error
         cause = type(error).__name__
     raise MessageUnparsable(cause)
 
 
 def _leaves(root: Node) -> Iterator[Node]:
-    """Every part that holds something itself, in order."""
+    """Yield every part that isn't a container, in order."""
     waiting = [root]
     while waiting:
         node = waiting.pop()
@@ -214,7 +214,7 @@ def _leaves(root: Node) -> Iterator[Node]:
 
 
 def _base64(spans: Sequence[bytes | memoryview]) -> bytes:
-    """Decode base64; from broken base64 what can be had of it."""
+    """Decode base64; if it is broken, decode as much of it as possible."""
     try:
         return b"".join(_strict_base64(spans))
     except binascii.Error:
@@ -237,10 +237,10 @@ def _strict_base64(spans: Sequence[bytes | memoryview]) -> Iterator[bytes]:
 
 
 def _broken_base64(data: bytes) -> bytes:
-    """Decode what isn't base64 throughout: the letters that are, to the first padding, and what follows that.
+    """Decode broken base64: all valid characters up to the first padding, and any whole base64 after it.
 
-    Some programs encode piece by piece, so that padding stands in the middle; the standard library ends there or loses
-    count, as its version has it. Text that a mailing list has put below the base64 is left out.
+    Some programs encode piece by piece, which puts padding in the middle. Depending on its version, the standard
+    library stops there or decodes the rest wrongly. Text that a mailing list appended to the base64 is left out.
     """
     lines = data.translate(None, b"\r\n")
     letters = bytearray()
@@ -258,7 +258,7 @@ def _broken_base64(data: bytes) -> bytes:
     if len(letters) == 1:
         return data
     if len(letters) % 4 == 1:
-        del letters[-1]  # six bits: not a byte
+        del letters[-1]  # six bits aren't a byte
     decoded = bytearray(binascii.a2b_base64(letters + b"=" * (-len(letters) % 4)))
     while more := _MORE_BASE64.match(lines, position):
         position = more.end()

@@ -1,7 +1,7 @@
-"""What the headers and the texts of a message say about it: its kind, its protection, what the provider did to it.
+"""What a message's headers and texts show: its kind, its protection, and what the provider did to it.
 
-The provider's wording is that of NHSmail and Exchange Online, as seen in real mail; it may change, so a notice says
-what was found and never that nothing was changed.
+The notices are those of NHSmail and Exchange Online, as worded in real mail. The wording may change: a notice proves
+that something was changed, but the lack of one doesn't prove that nothing was.
 """
 
 import html
@@ -27,7 +27,7 @@ _NOTICES = {
     "unsafe": (("unsafe-attachment-blocked", "unsafe attachments blocked"),),
     "atp": (("atp-scan-in-progress", "atp scan in progress"),),
 }
-"""By the rarest word in them."""
+"""Each group of notices under the rarest word in them."""
 _NAME_NOTICES = (
     ("malware-alert", "malware alert text"),
     ("unsafe-attachment-blocked", "unsafe attachments blocked"),
@@ -44,20 +44,20 @@ _RETRIEVAL_BODY = re.compile(r"the server could(?:n.{0,8}?t| not) retrieve the f
 
 
 def is_retrieval_stand_in(headers: Headers) -> bool:
-    """Whether the headers are those that Exchange gives in place of a message that it can't convert for IMAP."""
+    """Whether these are the headers of Exchange's placeholder for a message that it can't convert for IMAP."""
     subject, sender = headers.get("Subject"), headers.get("From")
     return bool(subject and sender and _RETRIEVAL_SUBJECT.match(subject) and _RETRIEVAL_SENDER.match(sender))
 
 
 def says_retrieval_failed(text: str) -> bool:
-    """Whether a body is the one of such a stand-in, whatever apostrophe it has."""
+    """Whether a body is that of such a placeholder, whichever apostrophe it uses."""
     return bool(_RETRIEVAL_BODY.search(plain(text[:20_000])))
 
 
 def kind_by_headers(headers: Headers) -> str:
-    """`bounce`, `receipt`, `auto-reply`, `calendar` or `mail`, as far as the headers tell.
+    """Return `bounce`, `receipt`, `auto-reply`, `calendar` or `mail`, judging by the headers alone.
 
-    RFC 3462 and 3464 (reports), RFC 8098 (receipts), RFC 3834 (automatic answers), and Exchange's own headers.
+    RFC 3462 and 3464 (reports), RFC 8098 (receipts), RFC 3834 (automatic replies), and Exchange's own headers.
     """
     content_type = (headers.get("Content-Type") or "").lower()
     media_type = content_type.partition(";")[0].strip()
@@ -74,14 +74,14 @@ def kind_by_headers(headers: Headers) -> str:
 
 
 def _is_automatic(headers: Headers) -> bool:
-    submitted = _first_word(headers.get("Auto-Submitted"))  # a comment or parameters may follow
+    submitted = _first_word(headers.get("Auto-Submitted"))  # may be followed by a comment or parameters
     if submitted == "auto-replied":
         return True
     if any(headers.raw(name) for name in ("X-Autoreply", "X-Autorespond", "X-Autoresponder")):
         return True
     if _first_word(headers.get("Precedence")) in ("auto_reply", "auto-reply"):
         return True
-    # Exchange marks its out-of-office answers as merely generated; only the subject tells them from alerts.
+    # Exchange marks its out-of-office replies as auto-generated; only the subject distinguishes them from alerts.
     subject = (headers.get("Subject") or "").lower()
     return submitted == "auto-generated" and subject.startswith(("automatic reply:", "out of office:", "autoreply:"))
 
@@ -92,7 +92,7 @@ def _first_word(value: str | None) -> str:
 
 
 def protection_of_type(content_type: str, filename: str | None = None) -> str | None:
-    """What protects a part, by its Content-Type header (as a person reads it) and file name; None for nothing.
+    """Return the protection of a part, by its decoded Content-Type header and its file name, or None.
 
     RFC 8551 (S/MIME), RFC 3156 (PGP), Microsoft's rights-managed `message.rpmsg`.
     """
@@ -117,41 +117,41 @@ def protection_of_type(content_type: str, filename: str | None = None) -> str | 
 
 
 def protection_by_headers(headers: Headers) -> str | None:
-    """The protection of a message as far as its own headers tell."""
+    """Return the protection of a message, judging by its own headers alone."""
     if (headers.get("Content-Class") or "").lower().startswith("rpmsg.message"):
         return "rpmsg"
     return protection_of_type(headers.get("Content-Type") or "text/plain")
 
 
 def notices_by_headers(headers: Headers) -> tuple[str, ...]:
-    """The provider's notices in the subject."""
+    """Return the provider's notices in the subject."""
     return notices_in([headers.get("Subject") or ""], ())
 
 
 def may_be_scan_stand_in(raw: bytes) -> bool:
-    """Whether it is worth looking closer: the words are there, as a file's name may be written (RFC 2047, RFC 2231).
+    """Whether the message contains the scan placeholder's name, in any encoding of file names (RFC 2047, RFC 2231).
 
-    Cheap, as every message is asked, over all of its bytes.
+    A cheap first check, because it searches all bytes of every message.
     """
     return _SCAN_NAME_IN_BASE64 in raw or _SCAN_NAME.search(raw) is not None
 
 
 def is_scan_name(text: str) -> bool:
-    """Whether a subject or a file name is that of the stand-in for what Microsoft is still scanning."""
+    """Whether a subject or a file name is that of the placeholder for an attachment still being scanned."""
     return text.strip().lower().startswith("atp scan in progress")
 
 
 def is_pgp_text(text: str) -> bool:
-    """Whether a text holds a PGP message or a signed text in its own lines (RFC 9580, section 6.2)."""
+    """Whether a text contains a PGP message or a PGP-signed text inline (RFC 9580, section 6.2)."""
     return "-----BEGIN PGP MESSAGE-----" in text or "-----BEGIN PGP SIGNED MESSAGE-----" in text
 
 
 def notices_in(texts: Iterable[str], filenames: Iterable[str]) -> tuple[str, ...]:
-    """The provider's notices in a message's texts (plain or HTML, its subject too) and its attachments' names."""
+    """Return the provider's notices in texts (plain, HTML or a subject) and in the names of attachments."""
     found: dict[str, None] = {}
     for text in texts:
         said = _bare(text)
-        # Nearly no message has any: a text without a notice's rarest word isn't searched for the others.
+        # Hardly any message has a notice: search for one only if its rarest word is there.
         likely = [(notice, words) for rare, group in _NOTICES.items() if rare in said for notice, words in group]
         found.update((notice, None) for notice, words in likely if _bare(words) in said)
     for name in filenames:
@@ -161,16 +161,16 @@ def notices_in(texts: Iterable[str], filenames: Iterable[str]) -> tuple[str, ...
 
 
 def _bare(text: str) -> str:
-    """What is left of a text, in lower case, without what can stand between letters and isn't seen, and without spaces.
+    """Reduce a text to its visible characters in lower case: no tags, invisible characters or white space.
 
-    So that neither a tag nor a soft hyphen, nor a line end in the middle of a word, hides what people read.
+    Thus a tag, a soft hyphen or a line ending within a word can't hide what people read.
     """
     text = "".join(_resolved(text, "").split()).lower()
     return text if text.isascii() else _UNSEEN.sub("", text)
 
 
 def plain(text: str) -> str:
-    """A text with its tags taken out, its character references resolved and every run of white space made one space."""
+    """Remove tags, resolve character references, and reduce every run of white space to one space."""
     return _SPACE.sub(" ", _resolved(text, " "))
 
 

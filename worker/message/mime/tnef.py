@@ -1,8 +1,8 @@
-"""winmail.dat (TNEF, [MS-OXTNEF]): the attachments in it, and the body where it carries one.
+"""winmail.dat (TNEF, [MS-OXTNEF]): the attachments in it, and its body if it has one.
 
-Own code, since nothing of the kind can be trusted with mail from outside: counts in the file drive the loops of the
-library that there is (four thousand million rounds for 50 bytes), and it strips zeroes from the end of embedded files.
-Here every read is checked against the bytes that are there, so that the time is linear in the size.
+Our own code, because no library can be trusted with mail from outside. The existing one loops as often as counts in
+the file say (four thousand million times for 50 bytes), and strips trailing zeroes from embedded files. Here every read
+is checked against the available bytes, so the time is linear in the size.
 """
 
 import struct
@@ -14,7 +14,7 @@ from worker.message.mime.limits import Limits, MessageOverLimit
 
 SIGNATURE = b"\x78\x9f\x3e\x22"
 
-# [MS-OXTNEF] 2.1.3.2: the attributes that hold files and bodies, by the low half of their ids.
+# [MS-OXTNEF] 2.1.3.2: the attributes that contain files and bodies, by the low half of their ids.
 _ATTACHMENT_LEVEL = 2
 _BODY = 0x800C
 _ATTACH_DATA = 0x800F
@@ -51,20 +51,20 @@ _RTF_START = (
     b"MS Sans SerifSymbolArialTimes New RomanCourier{\\colortbl\\red0\\green0\\blue0\r\n\\par "
     b"\\pard\\plain\\f0\\fs20\\b\\i\\u\\tab\\tx"
 )
-"""What the window of compressed RTF starts with ([MS-OXRTFCP] 2.1.2.1)."""
+"""The initial content of the window of compressed RTF ([MS-OXRTFCP] 2.1.2.1)."""
 _RTF_NAME = "body.rtf"
 _RTF_WINDOW = 4096
 _RTF_DENSEST = 9
-"""No RTF unpacks to more than so many times its size: two bytes and a bit stand for 17 at most."""
+"""The most that RTF can expand: two bytes and one bit stand for 17 bytes at most."""
 
 
 class TnefError(Exception):
-    """The bytes aren't a TNEF stream, or a broken one."""
+    """The bytes aren't a valid TNEF stream."""
 
 
 @dataclass(slots=True)
 class TnefFile:
-    """One file in a winmail.dat; a body is a file, too: `body.txt`, `body.html`, `body.rtf`."""
+    """One file in a winmail.dat. A body is a file as well: `body.txt`, `body.html` or `body.rtf`."""
 
     name: str = ""
     content_type: str = ""
@@ -73,7 +73,7 @@ class TnefFile:
 
 
 class Room:
-    """What one message's attachments may still come to. All winmail.dat files in it, nested ones too, use the same."""
+    """What one message's attachments may still use up. All its winmail.dat files share it, nested ones included."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
@@ -82,27 +82,27 @@ class Room:
         self._rtf = limits.rtf
 
     def take_file(self) -> None:
-        """One attachment more. Raises MessageOverLimit."""
+        """Count one more attachment. Raises MessageOverLimit."""
         self.files -= 1
         if self.files < 0:
             raise MessageOverLimit("attachments")
 
     def give_back_file(self) -> None:
-        """One attachment less, because those found in it count instead."""
+        """Count one attachment less, because the files in it are counted instead."""
         self.files += 1
 
     def open(self, size: int) -> None:
-        """A winmail.dat of this size is opened: what is in it counts from here."""
+        """Start on a winmail.dat of this size, which limits what may be unpacked from it."""
         self._unpacked = size * self._limits.expansion
 
     def take(self, size: int) -> None:
-        """So many bytes have come out of it. Raises MessageOverLimit."""
+        """Count bytes that were unpacked from it. Raises MessageOverLimit."""
         self._unpacked -= size
         if self._unpacked < 0:
             raise MessageOverLimit("expansion")
 
     def take_rtf(self, size: int) -> None:
-        """So many bytes of RTF are about to be unpacked. Raises MessageOverLimit."""
+        """Count bytes of RTF that are about to be unpacked. Raises MessageOverLimit."""
         if size > self._unpacked:
             raise MessageOverLimit("expansion")
         self._rtf -= size
@@ -111,11 +111,11 @@ class Room:
 
 
 def read(data: bytes, room: Room) -> list[TnefFile]:
-    """The files in a winmail.dat, its bodies first. Each takes its place in `room`, as soon as it is found.
+    """Return the files in a winmail.dat, bodies first. Each is counted in `room` as soon as it is found.
 
     Raises:
-        TnefError: it is none, or it is broken; then it is better kept whole, and takes no place but its own.
-        MessageOverLimit: there are too many files in it, or too much RTF.
+        TnefError: it isn't a valid winmail.dat, and should be kept as it is. None of its files stay counted in `room`.
+        MessageOverLimit: it contains too many files, or too much RTF.
     """
     before = room.files
     try:
@@ -148,7 +148,7 @@ def _files(data: bytes, room: Room) -> list[TnefFile]:
             _add(files[-1], name, value, charset)
     packed = [body for body in bodies if body.name == _RTF_NAME]
     if len(packed) > 1:
-        raise TnefError  # a message has one
+        raise TnefError  # a message has only one RTF body
     for body in packed:
         body.data = _rtf(body.data, room)
     if not bodies and not files:
@@ -157,7 +157,7 @@ def _files(data: bytes, room: Room) -> list[TnefFile]:
 
 
 def _attributes(data: bytes) -> Iterator[tuple[int, int, memoryview]]:
-    """Level, id and value of each attribute of the stream."""
+    """Yield level, id and value of each attribute of the stream."""
     view = memoryview(data)
     position = 6
     while position < len(view):
@@ -170,7 +170,7 @@ def _attributes(data: bytes) -> Iterator[tuple[int, int, memoryview]]:
 
 
 def _add(file: TnefFile, name: int, value: memoryview, charset: str) -> None:
-    """Add what an attribute says about a file; the long name of the properties beats the short one of the title."""
+    """Add what an attribute says about a file. The long name in its properties overrides the short title."""
     if name == _ATTACH_TITLE and not file.name:
         file.name = decode(bytes(value), charset).strip("\0")
     elif name == _ATTACH_DATA:
@@ -187,7 +187,7 @@ def _add(file: TnefFile, name: int, value: memoryview, charset: str) -> None:
 
 
 def _bodies(value: memoryview) -> Iterator[TnefFile]:
-    """The bodies among a message's properties, RTF still compressed."""
+    """Yield the bodies among a message's properties, with RTF still compressed."""
     for identifier, kind, item in _properties(value):
         data = bytes(item)
         if kind == _UNICODE:
@@ -207,11 +207,11 @@ def _text(kind: int, item: memoryview, charset: str) -> str:
 
 
 def _properties(view: memoryview) -> Iterator[tuple[int, int, memoryview]]:
-    """Id, type and value of each property that has one value of variable length ([MS-OXTNEF] 2.1.3.4)."""
+    """Yield id, type and first value of each property of variable length ([MS-OXTNEF] 2.1.3.4)."""
     (number,) = struct.unpack_from("<I", view)
     position = 4
     for _ in range(number):
-        kind, identifier = struct.unpack_from("<HH", view, position)  # fails at the end: the count is not believed
+        kind, identifier = struct.unpack_from("<HH", view, position)  # fails at the end, whatever the count says
         position += 4
         if identifier >= _NAMED:
             position = _after_name(view, position)
@@ -235,7 +235,7 @@ def _properties(view: memoryview) -> Iterator[tuple[int, int, memoryview]]:
 
 
 def _after_name(view: memoryview, position: int) -> int:
-    """Where a named property's value starts: behind its GUID and its number or its name."""
+    """Return where a named property's value starts: after its GUID and its number or name."""
     position += _GUID_SIZE
     by_name, number_or_length = struct.unpack_from("<II", view, position)
     return position + 8 + (_padded(number_or_length) if by_name else 0)
@@ -246,11 +246,11 @@ def _padded(length: int) -> int:
 
 
 def _rtf(data: bytes, room: Room) -> bytes:
-    """Compressed RTF, unpacked ([MS-OXRTFCP] 2.1)."""
+    """Unpack compressed RTF ([MS-OXRTFCP] 2.1)."""
     _, size, magic = struct.unpack_from("<III", data)
-    if magic == 0x414C454D:  # 'MELA': stored
+    if magic == 0x414C454D:  # 'MELA': not compressed
         return data[16 : 16 + size]
-    if magic != 0x75465A4C or size > _RTF_DENSEST * len(data):  # 'LZFu'; and the size is not believed
+    if magic != 0x75465A4C or size > _RTF_DENSEST * len(data):  # 'LZFu'; the declared size must be possible
         raise TnefError
     room.take_rtf(size)
     out = bytearray(_RTF_START)
@@ -274,7 +274,7 @@ def _rtf(data: bytes, room: Room) -> bytes:
 
 
 def _copy(out: bytearray, offset: int, length: int) -> bool:
-    """Repeat bytes of the window, those that come with it too; False where the offset is the mark of the end."""
+    """Copy bytes from the window, including those being written; False if the offset marks the end of the data."""
     write = len(out) % _RTF_WINDOW
     if offset == write:
         return False

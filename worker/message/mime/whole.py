@@ -1,4 +1,4 @@
-"""The whole message through mail-parser, for handlers that ask for its object."""
+"""Parsing with mail-parser, for handlers that ask for its object."""
 
 import logging
 from typing import Any
@@ -8,32 +8,33 @@ from worker.message.mime.limits import Limits, MessageOverLimit, MessageUnparsab
 
 
 def parsed(raw: bytes, limits: Limits) -> Any:
-    """The message as mail-parser's object. The message must have been found within the limits of structure before.
+    """Return the message as mail-parser's object. The caller must have checked the limits on its structure.
 
     Raises:
-        MessageUnparsable: mail-parser gave up.
-        MessageOverLimit: too many lines to split.
+        MessageUnparsable: mail-parser failed.
+        MessageOverLimit: the message has too many lines.
     """
     if raw.count(b"\n") + raw.count(b"\r") > limits.parsed_lines:
         raise MessageOverLimit("parsed_lines")
     import mailparser  # type: ignore[import-untyped]  # it ships no types
 
     _silence("mailparser")
-    mailparser.utils.normalize = _normalized  # the standard library's takes quadratic time over marks without end
+    # The standard library's function takes quadratic time for long runs of combining marks.
+    mailparser.utils.normalize = _normalized
     try:
         return mailparser.parse_from_bytes(raw)
-    except Exception as error:  # noqa: BLE001 -- broken mail makes it raise anything; ours is one documented error
+    except Exception as error:  # noqa: BLE001 -- broken mail can make it raise anything; we raise one documented error
         name = type(error).__name__
     raise MessageUnparsable(name)
 
 
 def _normalized(_form: str, text: str) -> str:
-    """In place of `unicodedata.normalize`; mail-parser asks for NFC alone."""
+    """Replace `unicodedata.normalize` in mail-parser, which only asks for NFC."""
     return composed(text)
 
 
 def _silence(logger: str) -> None:
-    """Keep a library's warnings out of our logs: they quote the message."""
+    """Keep a library's warnings out of our logs, because they quote the message."""
     found = logging.getLogger(logger)
     found.propagate = False
     if not found.handlers:

@@ -1,4 +1,4 @@
-"""Header text for people: unfolded, encoded words (RFC 2047) decoded, nothing that could harm a terminal or a log."""
+"""Readable header text: unfolded, encoded words (RFC 2047) decoded, and safe for a terminal or a log."""
 
 import binascii
 import re
@@ -12,7 +12,7 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def readable(value: str) -> str:
-    """A header's value, as sent, to what a person reads. Never raises; linear in the size of the value."""
+    """Decode a header's value as sent into readable text. Never raises; takes time linear in the size of the value."""
     if "\n" in value or "\r" in value:
         value = _FOLDING.sub(" ", value)
     if not value.isascii():
@@ -23,21 +23,21 @@ def readable(value: str) -> str:
 
 
 def clean(text: str) -> str:
-    """The text with control characters made spaces and lone surrogates made U+FFFD."""
+    """Replace control characters by spaces and lone surrogates by U+FFFD."""
     if text.isascii() and text.isprintable():
         return text
     return _SURROGATE.sub("\ufffd", _CONTROL.sub(" ", text))
 
 
 def decode_words(value: str) -> str:
-    """Decode the encoded words in `value`; neighbours in one charset are joined first, as a character may be split."""
-    runs: list[tuple[str | None, list[bytes]]] = []  # text has no charset
+    """Decode encoded words. Neighbours in one charset are joined first, because they may share a character."""
+    runs: list[tuple[str | None, list[bytes]]] = []  # charset None: plain text
     position = 0
     for match in _ENCODED_WORD.finditer(value):
         between = value[position : match.start()]
         if between and not (position and between.isspace()):  # RFC 2047, section 6.2: space between words isn't text
             runs.append((None, [between.encode("utf-8", "surrogatepass")]))
-        charset = match[1].partition("*")[0].lower()  # RFC 2231, section 5: a language may follow
+        charset = match[1].partition("*")[0].lower()  # RFC 2231, section 5: may be followed by a language
         if not (runs and runs[-1][0] == charset):
             runs.append((charset, []))
         runs[-1][1].append(_word_bytes(match[2], match[3]))
@@ -61,7 +61,7 @@ def _word_bytes(encoding: str, text: str) -> bytes:
 
 
 def _eight_bit(value: str) -> str:
-    """Raw bytes outside ASCII, kept as surrogates: UTF-8 (RFC 6532) where they are that, Windows' Western else."""
+    """Decode bytes outside ASCII that were kept as surrogates: as UTF-8 (RFC 6532), or else as Windows-1252."""
     raw = value.encode("utf-8", "surrogateescape")
     try:
         return raw.decode("utf-8")
