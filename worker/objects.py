@@ -1,7 +1,7 @@
-"""Objects in S3, Azure Blob Storage or Google Cloud Storage, by URL: for handlers that keep whole messages there.
+"""Objects in S3, Azure Blob Storage or Google Cloud Storage by URL, for handlers that store messages there.
 
-A put has either happened as a whole or not at all, and is durable once it returns: all three stores promise that. Names
-of objects may be names of files, so no error's text of the store's own is handed on.
+A put is atomic, and durable once it returns: all three stores guarantee that. The text of a store's error is never
+passed on, because it may contain the object's name, which may be the name of a file.
 """
 
 import ipaddress
@@ -19,14 +19,14 @@ _SECRET_OPTIONS = ("secret", "password", "token", "account_key", "access_key", "
 
 
 class ObjectsRefused(Exception):
-    """The store takes us, or the place, for something else than we do: a key, a right, a bucket that isn't there."""
+    """The store refuses the request: a wrong key, a missing permission or a missing bucket."""
 
 
 def checked(url: str, options: Mapping[str, str]) -> str:
-    """The URL, as long as it and its options can work.
+    """Return the URL if it and its options are valid.
 
     Raises:
-        ValueError: with what is wrong, for a person; never with a value.
+        ValueError: says what is wrong in plain words, without quoting a value.
     """
     parts = urlsplit(url)
     if parts.scheme not in SCHEMES or not parts.hostname or parts.query or parts.fragment:
@@ -53,7 +53,7 @@ def _is_safe(endpoint: str) -> bool:
 
 
 class Objects:
-    """One folder of one store. Any number of threads may use it."""
+    """One folder of one store. Thread-safe."""
 
     def __init__(
         self,
@@ -64,13 +64,13 @@ class Objects:
         timeout: timedelta,
         ca_file: Path | None = None,
     ) -> None:
-        """Get ready; nothing is sent yet.
+        """Set up the client; nothing is sent yet.
 
-        options: those of the store (`region`, `endpoint`, `account_name`, `access_key_id`, …). Without a secret the
-        store's own ways are tried: its environment variables, the machine's identity.
+        options: the store's own (`region`, `endpoint`, `account_name`, `access_key_id`, …). Without a secret, the
+        store's default credentials are used: its environment variables, the machine's identity.
 
         Raises:
-            ValueError: an option that the store doesn't know. ImportError: the extra `objects` isn't installed.
+            ValueError: the store doesn't know an option. ImportError: the extra `objects` isn't installed.
         """
         import obstore.exceptions
         import obstore.store
@@ -80,7 +80,7 @@ class Objects:
         scheme = urlsplit(url).scheme
         if secret is not None:
             config[_SECRETS[scheme]] = secret
-        open_store: Any = obstore.store.from_url  # its types want each store's options by name
+        open_store: Any = obstore.store.from_url  # its types require the options of each store by name
         client: dict[str, Any] = {"timeout": timeout, "connect_timeout": min(timeout, timedelta(seconds=10))}
         client["allow_http"] = any(value.startswith("http://") for value in options.values())
         if ca_file is not None:
@@ -90,7 +90,7 @@ class Objects:
                 url,
                 config=config,
                 client_options=client,
-                # short: a message that fails here is tried again later, by the worker
+                # few retries, because the worker tries a failed message again later
                 retry_config={"max_retries": 2, "retry_timeout": timeout},
             )
         except obstore.exceptions.BaseError as error:
@@ -100,13 +100,13 @@ class Objects:
         raise trouble
 
     def put(self, name: str, data: bytes) -> None:
-        """Write an object, in place of the one of this name, if there is one. Raises Retry, ObjectsRefused."""
+        """Write an object, replacing any of the same name. Raises Retry, ObjectsRefused."""
         import obstore
 
         self._do(lambda: obstore.put(self._store, name, data, use_multipart=len(data) > _ONE_REQUEST))
 
     def has(self, name: str) -> bool:
-        """Whether there is an object of this name. Raises Retry, ObjectsRefused."""
+        """Whether an object of this name exists. Raises Retry, ObjectsRefused."""
         import obstore
 
         try:
@@ -132,12 +132,12 @@ class Objects:
             trouble = Retry(f"the store can't take it now: {type(error).__name__}")
         else:
             return
-        raise trouble  # here, where the store's own error isn't its context
+        raise trouble  # outside the except block, so that the store's error isn't its context
 
 
 class _Absent(ObjectsRefused):
-    """What is asked for isn't there."""
+    """The object, bucket or container doesn't exist."""
 
 
 _ONE_REQUEST = 64 * 1024 * 1024
-"""Bytes up to which an object goes in one request, so that no parts of a broken upload are left to be cleared up."""
+"""The most bytes sent in one request. A failed multipart upload would leave parts behind that need clearing up."""

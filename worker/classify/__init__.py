@@ -1,7 +1,7 @@
-"""Headers, folder and keywords in; a verdict with its evidence out. Pure.
+"""The classifier: headers, folder and keywords in, a verdict with its evidence out. Pure functions.
 
-A header can only ever add suspicion. Which headers are believed is decided in `boundary`; what each says, in one file a
-source.
+A header can only add suspicion, never remove it. `boundary` decides which headers are believed; one file per source
+reads what they say.
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ __all__ = ["JunkPolicy", "classify"]
 
 DEFAULT_POLICY = JunkPolicy()
 MOST_EVIDENCE = 40
-"""Pieces of evidence kept of one message: a sender can repeat a header ten thousand times."""
+"""The most pieces of evidence kept per message, because a sender can repeat a header ten thousand times."""
 
 _RECORDED_ONLY = "recorded only: the settings don't count this source"
 
@@ -49,11 +49,11 @@ def classify(
     keywords: frozenset[str] = frozenset(),
     policy: JunkPolicy = DEFAULT_POLICY,
 ) -> Verdict:
-    """The path of a message, and everything that was read to decide it. Raises on no input.
+    """Decide the path of a message, and return it with all evidence. No input makes it raise.
 
-    headers: (name, value) as sent, folded, in their order.
-    in_junk_folder: whether the message lies in the junk folder.
-    keywords: the message's IMAP keywords, where the server has any.
+    headers: (name, value) pairs as sent, folded, in order.
+    in_junk_folder: whether the message is in the junk folder.
+    keywords: the message's IMAP keywords, if the server has any.
     """
     evidence = _from_outside_the_message(in_junk_folder, keywords, policy)
     evidence += _from_headers(headers, policy)
@@ -62,7 +62,7 @@ def classify(
 
 
 def _from_outside_the_message(in_junk_folder: bool, words: frozenset[str], policy: JunkPolicy) -> list[Evidence]:
-    # No sender can write these, so they are always believed; and no setting switches the folder off.
+    # No sender can forge these, so they are always believed. No setting turns the junk folder off.
     found = [Evidence("placement", None, r.value, r.reason, counts=True) for r in placement.read(in_junk_folder)]
     return found + [_weighed("keyword", None, r, None, policy) for r in keywords.read(words)]
 
@@ -72,11 +72,11 @@ def _from_headers(headers: Sequence[tuple[str, str]], policy: JunkPolicy) -> lis
     found = []
     for position, (name, value) in enumerate(headers):
         rule = _RULES.get(name.lower())
-        if rule is None or not name.isascii():  # the Kelvin sign, in lower case, is a k
+        if rule is None or not name.isascii():  # the Kelvin sign becomes k in lower case
             continue
         doubt = boundary.doubt(rule.belief, position)
         readings = rule.read(value, policy)
-        # What isn't believed is worth a word only where it would have counted.
+        # Mention a header that isn't believed only if it would have counted.
         found += [
             _weighed(rule.source, rule.header, r, doubt, policy) for r in readings if r.suspicious or doubt is None
         ]
@@ -92,10 +92,10 @@ def _weighed(source: str, header: str | None, reading: Reading, doubt: str | Non
 
 
 def _kept(evidence: list[Evidence]) -> tuple[Evidence, ...]:
-    """Each piece once, in the order of the sources.
+    """Return each piece once, in the order of the sources.
 
-    Of too many, the first of each source and kind that counts, then the others that count: nobody can crowd out what
-    a route goes by.
+    If there are too many, keep the first counting piece of each source and kind, then the other counting ones, so that
+    a sender can't crowd out the evidence that decides the handlers.
     """
     pieces = list(dict.fromkeys(evidence))
     if len(pieces) > MOST_EVIDENCE:

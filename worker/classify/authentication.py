@@ -1,7 +1,7 @@
 """Evidence from Exchange's composite sender check, `compauth=` in Authentication-Results.
 
-Exchange writes no authserv-id, so that the header's place alone tells it from a forged one. By default the result is
-recorded only: see `worker.classify.policy.COUNTING_SOURCES`.
+Exchange writes no authserv-id, so only its position distinguishes the header from a forged one. By default the result
+is only recorded: see `worker.classify.policy.COUNTING_SOURCES`.
 """
 
 import re
@@ -18,7 +18,7 @@ _NOT_FAILED = "it doesn't speak for junk; noted, since no header takes suspicion
 
 
 def read_results(value: str, _policy: JunkPolicy) -> list[Reading]:
-    """Authentication-Results: every `compauth=` in it."""
+    """Read every `compauth=` in Authentication-Results."""
     return [_reading(match) for match in _COMPAUTH.finditer(plain(value))]
 
 

@@ -1,12 +1,12 @@
-"""Which headers are believed, from their place among the Received lines.
+"""Which headers are believed, by their position among the Received lines.
 
-A sender can write any header, but can't write above what the provider's servers wrote on the way in. Walking down from
-the top, the first Received line that is *by* a provider host and *from* another is where the message entered: the
-ingress hop. So is one *from* a host by which other organisations' mail leaves, although it bears the provider's name.
-What stands above the ingress hop, the provider wrote; what stands below, anybody may have.
+A sender can write any header, but not above those that the provider's servers add on the way in. From the top down, the
+first Received line *by* a provider host and *from* another host is where the message entered: the ingress hop. A line
+*from* one of the hosts by which other organisations' mail leaves also counts, although its name is the provider's.
+Headers above the ingress hop were written by the provider; headers below may have been written by anybody.
 
-Only the topmost line tells whether the walk is worth anything. Were lower ones asked as well, a forged one could switch
-belief off and so make junk clean.
+Only the topmost Received line decides whether the provider was recognised. If lower ones did as well, a forged one
+could turn belief off and so make junk clean.
 """
 
 import re
@@ -20,7 +20,7 @@ from worker.classify.reading import plain
 
 
 class Belief(Enum):
-    """What it takes to believe a header."""
+    """What is required to believe a header."""
 
     BY_NAME = "its exact name: Exchange renames or strips foreign ones on entry"
     BY_PLACE = "a place above the ingress hop"
@@ -36,8 +36,8 @@ BELOW = "ignored: it stands below the hop by which the message entered"
 class Boundary:
     """Where belief ends in one message's headers.
 
-    recognised: the topmost Received line is by a provider host.
-    ends_at: the position of the first header that isn't above the ingress hop; None: the message never left the
+    recognised: whether the topmost Received line is by a provider host.
+    ends_at: the position of the first header that isn't above the ingress hop. None: the message never left the
         provider's hosts.
     """
 
@@ -46,7 +46,7 @@ class Boundary:
     believe_without_provider: bool
 
     def doubt(self, belief: Belief, position: int) -> str | None:
-        """Why a header at this position isn't believed; None: it is."""
+        """Return why a header at this position isn't believed; None if it is."""
         if belief is Belief.NEVER:
             return UNTRUSTED
         if not self.recognised:
@@ -57,14 +57,14 @@ class Boundary:
 
 
 def find_boundary(headers: Sequence[tuple[str, str]], policy: JunkPolicy) -> Boundary:
-    """Walk the Received lines down to where the message entered."""
+    """Search the Received lines from the top for the hop where the message entered."""
     recognised = False
     for position, (name, value) in enumerate(headers):
         if name.lower() != "received":
             continue
         sender, receiver = hop(value)
         if not is_provider(receiver, policy.provider_hosts):
-            # A line that no provider wrote, where a provider's was due: from here on, nothing is the provider's.
+            # Not written by the provider although its line was due: nothing from here on is the provider's.
             return Boundary(recognised, position if recognised else None, policy.believe_without_provider)
         if sender is not None and not _is_internal(sender, policy):
             return Boundary(True, position, policy.believe_without_provider)
@@ -74,14 +74,14 @@ def find_boundary(headers: Sequence[tuple[str, str]], policy: JunkPolicy) -> Bou
 
 _WORD = re.compile(r"\\.|[()]|[^\s()\\]+", re.DOTALL)
 _NAME = re.compile(r"[a-z0-9_][a-z0-9_.-]{0,254}")
-_RECEIVED_LIMIT = 2_048  # a real line has about 400 characters, its host names at the front
+_RECEIVED_LIMIT = 2_048  # a real line has about 400 characters, with the host names at the beginning
 
 
 def hop(value: str) -> tuple[str | None, str | None]:
-    """The hosts of a Received line (RFC 5321, 4.4): `from` and `by`, lower case; None for what isn't there.
+    """Return the hosts `from` and `by` of a Received line (RFC 5321, 4.4) in lower case; None for a missing one.
 
-    `from` is what the sender called itself, so it may hold anything but white space: a word that reads `by`, brackets
-    that open a comment and never close it. None of that may hide the `by`, or bring in another.
+    `from` is the sender's own greeting, so it may contain anything but white space, such as the word `by` or an
+    unclosed bracket. Nothing in it may hide the real `by` or introduce another.
     """
     text = plain(value[:_RECEIVED_LIMIT]).lower()
     words, closed = _outside_comments(text)
@@ -95,12 +95,12 @@ def hop(value: str) -> tuple[str | None, str | None]:
         return None, None
     if "by" not in words[:-1]:
         return _host(sender), None
-    # Some servers put no space between their name and the date. The greeting is the sender's: it is taken as it is.
+    # Some servers put no space between their name and the date. The sender's greeting is used as it is.
     return _host(sender), _host(words[words.index("by") + 1].partition(";")[0])
 
 
 def _outside_comments(text: str) -> tuple[list[str], bool]:
-    """The words outside comments, an empty one for a comment right after `from`; whether all comments are closed."""
+    """Return the words outside comments (a comment right after `from` as ''), and whether all comments are closed."""
     words: list[str] = []
     depth = 0
     for match in _WORD.finditer(text):
@@ -125,7 +125,7 @@ def _is_internal(sender: str, policy: JunkPolicy) -> bool:
 
 
 def is_provider(host: str | None, patterns: tuple[str, ...]) -> bool:
-    """Whether a host is one of the provider's; `*.nhs.net` is every host below nhs.net, and not nhs.net itself."""
+    """Whether a host is one of the provider's. `*.nhs.net` matches every host below nhs.net, but not nhs.net itself."""
     if host is None or not _NAME.fullmatch(host):
         return False
     names, endings = _compiled(patterns)

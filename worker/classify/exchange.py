@@ -1,7 +1,7 @@
 """Evidence from Exchange's own headers.
 
-The words are those that Microsoft documents for anti-spam message headers. Unknown words are noted as `other`: the
-header's own text is never repeated.
+The words are those of Microsoft's documentation of anti-spam message headers. An unknown word is recorded as `other`,
+so that the header's own text is never repeated.
 """
 
 import re
@@ -30,7 +30,7 @@ _DESTINATIONS = {
 
 
 def read_report(value: str, policy: JunkPolicy) -> list[Reading]:
-    """X-Forefront-Antispam-Report: the filter's verdict (SFV), the category (CAT), the confidence (SCL)."""
+    """Read X-Forefront-Antispam-Report: the filter's verdict (SFV), category (CAT) and confidence level (SCL)."""
     readings = []
     for key, word in fields(value):
         if key == "SFV":
@@ -43,17 +43,17 @@ def read_report(value: str, policy: JunkPolicy) -> list[Reading]:
 
 
 def read_confidence(value: str, policy: JunkPolicy) -> list[Reading]:
-    """X-MS-Exchange-Organization-SCL: the confidence alone."""
+    """Read X-MS-Exchange-Organization-SCL: the confidence level alone."""
     return [_confidence(plain(value).strip(), policy)]
 
 
 def read_bulk(value: str, policy: JunkPolicy) -> list[Reading]:
-    """X-Microsoft-Antispam: the bulk complaint level (BCL)."""
+    """Read X-Microsoft-Antispam: the bulk complaint level (BCL)."""
     return [_bulk(word, policy) for key, word in fields(value) if key == "BCL"]
 
 
 def read_delivery(value: str, _policy: JunkPolicy) -> list[Reading]:
-    """X-Microsoft-Antispam-Mailbox-Delivery: the folder that the message was delivered to (dest)."""
+    """Read X-Microsoft-Antispam-Mailbox-Delivery: the folder to which the message was delivered (dest)."""
     other = Reading("dest:other", False, _NOT_KNOWN)
     return [_DESTINATIONS.get(word, other) for key, word in fields(value) if key == "DEST"]
 

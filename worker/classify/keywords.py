@@ -9,6 +9,6 @@ _JUNK = {
 
 
 def read(keywords: frozenset[str]) -> list[Reading]:
-    """What the keywords say. `$NotJunk` takes nothing away, not even beside `$Junk`."""
+    """Read the keywords. `$NotJunk` doesn't remove suspicion, not even beside `$Junk`."""
     words = {keyword.lower() for keyword in keywords if keyword.isascii()}
     return [reading for word, reading in _JUNK.items() if word in words]

@@ -1,4 +1,4 @@
-"""What kind of junk a verdict speaks of, so that phishing and malware can be given a route of their own."""
+"""The kinds of junk in a verdict, so that phishing and malware can have handlers of their own."""
 
 from collections.abc import Iterable
 from enum import StrEnum
@@ -25,5 +25,5 @@ _KINDS = (
 
 
 def kinds(evidence: Iterable[Evidence]) -> frozenset[Kind]:
-    """The kinds that the counting evidence names; what names none in particular is spam. Empty: nothing counts."""
+    """Return the kinds that the counting evidence names, or spam where it names none. Empty if nothing counts."""
     return frozenset(_KINDS.get(piece.value, Kind.SPAM) for piece in evidence if piece.counts)

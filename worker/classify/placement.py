@@ -1,8 +1,8 @@
-"""Evidence from where a message lies: the provider's own decision, and the one that no sender can write."""
+"""Evidence from the folder: the provider's own decision, which no sender can forge."""
 
 from worker.classify.reading import Reading
 
 
 def read(in_junk_folder: bool) -> list[Reading]:
-    """What the folder says: something only where it is the junk folder."""
+    """Read the folder. Only the junk folder is evidence."""
     return [Reading("junk-folder", True, "it lies in the junk folder")] if in_junk_folder else []

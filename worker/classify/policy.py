@@ -1,14 +1,14 @@
-"""What counts as junk: every threshold and switch of the classifier, frozen."""
+"""What counts as junk: every threshold and switch of the classifier. Immutable."""
 
 import re
 from dataclasses import dataclass
 
 SOURCES = ("placement", "exchange", "trend", "spamassassin", "rspamd", "keyword", "authentication")
-"""Every source of evidence, in the order in which a verdict lists them."""
+"""All sources of evidence, in the order in which a verdict lists them."""
 
 COUNTING_SOURCES = frozenset(SOURCES) - {"authentication"}
-"""The sources that make junk by default. A failed sender check is common in honest, badly set-up mail, and Exchange has
-already weighed it in its own verdict: it is recorded, and makes nothing junk on its own."""
+"""The sources that make junk by default. A failed sender check is common in honest mail from badly configured systems,
+and Exchange has already weighed it in its own verdict, so it is recorded but doesn't make a message junk."""
 
 PHISHING_CATEGORIES = frozenset({"PHSH", "HPHSH", "HPHISH", "SPOOF", "INTOS", "DIMP", "UIMP", "GIMP", "BIMP"})
 MALWARE_CATEGORIES = frozenset({"MALW", "AMP", "FTBP", "SAP"})
@@ -22,11 +22,11 @@ PROVIDER_HOSTS = (
     "*.prod.exchangelabs.com",
     "*.outlook.office365.com",
 )
-"""NHSmail's hosts and Exchange Online's, as they name themselves in Received lines."""
+"""The hosts of NHSmail and Exchange Online, by their names in Received lines."""
 
 OUTSIDE_HOSTS = ("*.outbound.protection.outlook.com",)
-"""Hosts by which mail leaves Exchange Online. Other organisations are there as well: what stands below such a hop may
-be their own filter's word, or their users'."""
+"""Hosts by which mail leaves Exchange Online. Other organisations use it too, so headers below such a hop may have been
+written by their own filter or by their users."""
 
 _CATEGORY = re.compile(r"[A-Z]{1,16}")
 _HOST = re.compile(r"(?:\*\.)?[a-z0-9_](?:[a-z0-9_.-]{0,252}[a-z0-9_])?", re.IGNORECASE)
@@ -34,17 +34,17 @@ _HOST = re.compile(r"(?:\*\.)?[a-z0-9_](?:[a-z0-9_.-]{0,252}[a-z0-9_])?", re.IGN
 
 @dataclass(frozen=True, slots=True)
 class JunkPolicy:
-    """The settings of the classifier. Raises ValueError for a value that could never do what it says.
+    """The settings of the classifier. Raises ValueError for a value that could never have an effect.
 
-    scl: a spam confidence level (-1 to 9) of this or more is junk; None: levels are recorded only. Exchange calls 5
-        and 6 spam, 7 to 9 high-confidence spam.
-    bcl: a bulk complaint level (0 to 9) of this or more is junk; None: recorded only. 7 is Exchange's own default.
-    sources: the sources that make junk; what the others say is recorded only. Placement always counts, listed or not:
-        no setting sends mail from the junk folder to a clean handler.
-    categories: the `CAT:` words that make junk, upper case; the others are recorded only.
+    scl: a spam confidence level (-1 to 9) from which a message is junk; None: levels are only recorded. Exchange calls
+        5 and 6 spam, 7 to 9 high-confidence spam.
+    bcl: a bulk complaint level (0 to 9) from which a message is junk; None: only recorded. 7 is Exchange's own default.
+    sources: the sources that make junk; evidence of the others is only recorded. Placement always counts, listed or
+        not, so that no setting can send mail from the junk folder to a clean handler.
+    categories: the `CAT:` words that make junk, in upper case; others are only recorded.
     provider_hosts: the provider's hosts: a full name, or `*.` and a domain for every host below that domain.
-    believe_without_provider: believe every flag where the topmost Received line isn't by a provider host (a wrong flag
-        costs a review, a missed one costs trust). False: believe none there, save the folder and keywords.
+    believe_without_provider: believe every flag if the topmost Received line isn't by a provider host, because a wrong
+        flag costs a review, but a missed one costs trust. False: believe only the folder and keywords in that case.
     """
 
     scl: int | None = 5

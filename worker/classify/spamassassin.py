@@ -1,4 +1,4 @@
-"""Evidence from SpamAssassin's headers, and those of filters that write the same ones."""
+"""Evidence from the headers of SpamAssassin, and of filters that write the same ones."""
 
 import re
 
@@ -14,12 +14,12 @@ _NOT_SPAM = "SpamAssassin found no spam; noted, since no header takes suspicion 
 
 
 def read_flag(value: str, _policy: JunkPolicy) -> list[Reading]:
-    """X-Spam-Flag: `YES`."""
+    """Read X-Spam-Flag: `YES`."""
     return [Reading("Yes", True, _SPAM)] if plain(value).strip().lower() == "yes" else []
 
 
 def read_status(value: str, _policy: JunkPolicy) -> list[Reading]:
-    """X-Spam-Status: `Yes, score=7.9 required=5.0 …`. The word decides; the numbers are for people to read."""
+    """Read X-Spam-Status: `Yes, score=7.9 required=5.0 …`. The word decides; the numbers are for people."""
     text = plain(value).strip()
     word = _WORD.match(text)
     if word is None:

@@ -1,8 +1,8 @@
-"""Evidence from Trend Micro's headers, in all the grammars that are known.
+"""Evidence from Trend Micro's headers, in all known grammars.
 
 `Yes-5.339-5.0-31-1` (score, threshold, category, type), `No-7.110300-8.000000-10`, `No-10--3.487300-8.000000` (a number
-first; the second minus is the score's), and without a word `10--5.534000-4.000000` (spam where the score reaches the
-threshold). Where there is a word, the word decides and the numbers are for people to read.
+first; the second minus is the score's sign), and without a word `10--5.534000-4.000000` (spam if the score reaches the
+threshold). If there is a word, it decides, and the numbers are for people.
 """
 
 import re
@@ -22,7 +22,7 @@ _UNREADABLE = Reading("unreadable", False, "it follows no grammar that is known 
 
 
 def read_result(value: str, _policy: JunkPolicy) -> list[Reading]:
-    """X-TM-AS-Result and X-TMASE-Result, in any of the grammars."""
+    """Read X-TM-AS-Result and X-TMASE-Result in any of the grammars."""
     word, _, tail = plain(value).partition("-")
     word = word.strip().lower()
     if word in {"yes", "no"}:
@@ -35,7 +35,7 @@ def read_result(value: str, _policy: JunkPolicy) -> list[Reading]:
 
 
 def read_blocked(value: str, _policy: JunkPolicy) -> list[Reading]:
-    """X-TM-AS-User-Blocked-Sender: the recipient's own list."""
+    """Read X-TM-AS-User-Blocked-Sender: the recipient's own list."""
     if plain(value).strip().lower() == "yes":
         return [Reading("blocked-sender:Yes", True, "the recipient blocks this sender")]
     return []
@@ -46,7 +46,7 @@ def _squeezed(text: str) -> str:
 
 
 def _scores(tail: str) -> str:
-    # Number first is the narrower pattern: it asks for fractions, so that `7.11-8.00-10` can't be taken for it.
+    # Try the narrower pattern first. It requires fractions, so it doesn't match `7.11-8.00-10`.
     match = _NUMBER_FIRST.fullmatch(tail) or _SCORE_FIRST.fullmatch(tail)
     return _written(match) if match else ""
 
