@@ -2,8 +2,22 @@
 
     settings = load(Path("worker.toml"), os.environ)
 
-A package of small rooms: `tree` says which settings there are, `sources` reads file and environment, `secrets` keeps
-secrets out of the file, `rules` says what must hold between settings, `disk` what must be true of the disk.
+What the settings are:
+
+- `tree` is the whole tree and has most tables; `routes`, `junk_settings` and `observing` have the others.
+- `types` has the kinds of value and how each is checked; `units` reads and writes durations and sizes.
+- `model` answers questions about the tree: its tables, its settings, and which of them are secrets.
+
+How they are loaded and checked:
+
+- `load` runs the steps below and collects every fault.
+- `sources` reads the file and the environment, which takes precedence.
+- `secrets` refuses secrets in the file and reads secrets from files of their own.
+- `shape` brings the values into the tree's shape, refuses a second account, and removes faulty values.
+- `rules` checks what must hold between settings; `disk` checks files and the state folder.
+- `wording` words the faults.
+
+What is made of them: `reference` writes docs/configuration.md; `values` lists all values by name, for the audit trail.
 """
 
 from worker.settings.disk import check_files, check_state_dir, secret_file_faults

@@ -29,7 +29,7 @@ ProviderHost = Annotated[
 
 
 class JunkKindsSettings(Table):
-    """Handlers of their own for kinds of junk."""
+    """Separate handlers for kinds of junk."""
 
     about = (
         "Handlers for a kind of junk, in the place of `[junk] handlers`. Of a message's kinds the first of these "
@@ -43,7 +43,7 @@ class JunkKindsSettings(Table):
 
 
 class JunkSettings(Table):
-    """What counts as junk, where it lies, and which handlers see it."""
+    """What counts as junk, where it is kept, and which handlers see it."""
 
     about = "What counts as junk, and which handlers see it. No handler of a `[[route]]` ever does."
 

@@ -1,8 +1,8 @@
-"""From file and environment to `Settings`, or to every fault at once.
+"""Loading: turns file and environment into `Settings`, or reports every fault at once.
 
-A fault in one setting must not hide those in others. So what is faulty is taken out, and the rest is checked again,
-until the rest is whole. Then what holds between settings, and what needs the disk, is checked on that rest; a finding
-about a setting that is already known to be faulty is dropped.
+A fault in one setting must not hide faults in others. So faulty values are removed and the rest is validated again,
+until it is valid. The rules between settings and the checks of the disk then run on that rest. A finding about a
+setting that is already known to be faulty is dropped.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -20,13 +20,13 @@ from worker.settings.sources import Given, gather
 from worker.settings.tree import Settings
 
 Check = Callable[[Settings], Sequence[str]]
-"""Something that is checked at start once the settings are known; each line names the setting first."""
+"""A further check of valid settings at start. Each line that it returns starts with the setting's name."""
 
 
 class SettingsError(Exception):
-    """The configuration can't be used.
+    """The configuration is faulty.
 
-    faults: every fault, one line each: the setting, what is wrong with it, what to do. No line quotes a secret.
+    faults: every fault, one line each: the setting, what is wrong with it, and what to do. No line quotes a secret.
     """
 
     def __init__(self, faults: Sequence[str]) -> None:
@@ -35,12 +35,12 @@ class SettingsError(Exception):
 
 
 def load(path: Path | None, environ: Mapping[str, str], checks: Sequence[Check] = (check_files,)) -> Settings:
-    """The settings from a TOML file (None: no file) and the environment, which beats it.
+    """Load the settings from a TOML file (None: no file) and the environment, which takes precedence.
 
-    checks: what else to check in the same report; by default the files that hold secrets and certificates.
+    checks: further checks for the same report; by default of the files that hold secrets and certificates.
 
     Raises:
-        SettingsError: with every fault.
+        SettingsError: lists every fault.
     """
     given = gather(path, environ)
     faults = _Faults(given)
@@ -59,7 +59,7 @@ def load(path: Path | None, environ: Mapping[str, str], checks: Sequence[Check] 
 
 
 class _Faults:
-    """The faults so far, each with its place, so that one cause is reported once."""
+    """The faults so far with their places, so that each cause is reported only once."""
 
     def __init__(self, given: Given) -> None:
         self._given = given
@@ -71,7 +71,7 @@ class _Faults:
         self._append(wording.line(place, text, self._given.variables))
 
     def extend(self, lines: Sequence[str]) -> None:
-        """Findings that name their setting in their text, unless that setting is known to be faulty."""
+        """Add findings whose text starts with a setting's name, unless that setting is known to be faulty."""
         known = tuple(f"{wording.title(place)}:" for place in self._places)
         for line in lines:
             if not line.startswith(known):
@@ -86,7 +86,7 @@ class _Faults:
 
 
 def _validated(given: Given, faults: _Faults) -> Settings | None:
-    """The settings without what is faulty; None where even that can't be built."""
+    """Return the settings without faulty values; None if not even those can be built."""
     values = shape.shaped(given, faults.add)
     while True:
         try:
@@ -97,7 +97,7 @@ def _validated(given: Given, faults: _Faults) -> Settings | None:
 
 
 def _peel(error: ValidationError, values: dict[str, Any], given: Given, faults: _Faults) -> bool:
-    """Reports each fault and takes its cause out of the values. False: nothing was left to take out."""
+    """Report each fault and remove its cause from the values. Returns False if there was nothing to remove."""
     found = error.errors(include_url=False, include_input=False)
     for fault in found:
         place = shape.place_of(fault["loc"])

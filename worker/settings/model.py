@@ -1,4 +1,4 @@
-"""What the tree says of itself: its tables, its settings, and which of them are secrets."""
+"""Questions about the tree of settings: its tables, its settings, and which of them are secrets."""
 
 import types
 from collections.abc import Iterator
@@ -11,16 +11,16 @@ from worker.settings.tree import Settings
 from worker.settings.types import Url
 
 Place = tuple[str, ...]
-"""Where a setting is: ("account", "address")."""
+"""A setting's place in the tree, such as ("account", "address")."""
 
 
 def keys_of(model: type[BaseModel]) -> list[str]:
-    """The keys of a table as they are written."""
+    """Return the keys of a table as they are written in the file."""
     return [field.alias or name for name, field in model.model_fields.items()]
 
 
 def places_of(model: type[BaseModel], above: Place = ()) -> Iterator[Place]:
-    """Every single setting of the tree: what is neither a table nor inside a list."""
+    """Yield every setting of the tree that is neither a table nor inside a list."""
     for name, field in model.model_fields.items():
         place = (*above, field.alias or name)
         table = table_in(field.annotation)
@@ -31,7 +31,7 @@ def places_of(model: type[BaseModel], above: Place = ()) -> Iterator[Place]:
 
 
 def tables_of(model: type[BaseModel], above: Place = ()) -> Iterator[Place]:
-    """Every table of the tree."""
+    """Yield every table of the tree."""
     for name, field in model.model_fields.items():
         table = table_in(field.annotation)
         if table is not None:
@@ -41,7 +41,7 @@ def tables_of(model: type[BaseModel], above: Place = ()) -> Iterator[Place]:
 
 
 def table_in(annotation: Any) -> type[BaseModel] | None:
-    """The table that a field is, or may be; None for every other sort of value."""
+    """Return the table that a field is or may be; None for any other kind of value."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     if get_origin(annotation) in (Union, types.UnionType, Annotated):
@@ -50,7 +50,7 @@ def table_in(annotation: Any) -> type[BaseModel] | None:
 
 
 def annotation_of(place: Place, model: type[BaseModel] = Settings) -> Any:
-    """The type of the setting at a place; None where there is no such setting."""
+    """Return the type of the setting at a place; None if there is no such setting."""
     for name, field in model.model_fields.items():
         if (field.alias or name) == place[0]:
             table = table_in(field.annotation)
@@ -59,12 +59,12 @@ def annotation_of(place: Place, model: type[BaseModel] = Settings) -> Any:
 
 
 def twin(place: Place) -> Place:
-    """The setting that names a file for the secret at a place."""
+    """Return the setting that names a file for the secret at a place."""
     return (*place[:-1], f"{place[-1]}_file")
 
 
 def secret_places(model: type[BaseModel] = Settings, above: Place = ()) -> Iterator[tuple[Place, bool]]:
-    """Every setting that holds a secret, and whether it is a URL, which is one only where it has a password in it."""
+    """Yield every secret setting, and whether it is a URL, which is secret only if it contains a password."""
     for name, field in model.model_fields.items():
         place = (*above, field.alias or name)
         table = table_in(field.annotation)
@@ -75,12 +75,12 @@ def secret_places(model: type[BaseModel] = Settings, above: Place = ()) -> Itera
 
 
 def is_secret(annotation: Any) -> bool:
-    """Whether a field's type is a secret, or a secret or None."""
+    """Whether a field's type is a secret or an optional secret."""
     return annotation is SecretStr or any(is_secret(part) for part in get_args(annotation))
 
 
 def is_text(annotation: Any) -> bool:
-    """Whether a setting is text as it stands, a secret or not, so that nothing in it may be read as JSON."""
+    """Whether a setting is plain text, secret or not, which must not be parsed as JSON."""
     return annotation in (str, SecretStr, Path) or any(is_text(part) for part in _choices(annotation))
 
 

@@ -1,4 +1,4 @@
-"""Health, alerts, audit trail, help texts and log: what the worker shows of itself."""
+"""The settings of what the worker shows of itself: health, alerts, audit trail, help texts and log."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -29,7 +29,7 @@ class HealthSettings(Table):
 
 
 class RelaySettings(Table):
-    """Mail through the NHSmail relay, which takes no login."""
+    """Mail through the NHSmail relay, which needs no login."""
 
     about = "Alerts by mail, through the NHSmail relay: no login, from the account's own address."
 
@@ -39,7 +39,7 @@ class RelaySettings(Table):
 
 
 class AlertsSettings(Table):
-    """Whom the worker tells of trouble, and when."""
+    """Whom the worker alerts, and when."""
 
     about = (
         "Whom the worker itself tells of trouble, once when it begins and once when it is over. An alert holds no "
@@ -66,7 +66,7 @@ class AlertsSettings(Table):
 
 
 class AuditSettings(Table):
-    """Where copies of the audit trail go."""
+    """Where the audit trail is copied to."""
 
     about = "The audit trail itself lies in the state folder. A copy elsewhere is out of reach of that folder's owner."
 
@@ -80,7 +80,7 @@ class AuditSettings(Table):
 
 
 class HelpSettings(Table):
-    """Whom a person is told to turn to."""
+    """Whom messages tell people to contact."""
 
     about = "Whom messages tell a person to turn to. The numbers are those of NHSmail's policy text."
 

@@ -1,4 +1,4 @@
-"""docs/configuration.md, from the settings: `python -m worker.settings.reference > docs/configuration.md`."""
+"""Writes docs/configuration.md from the settings: `python -m worker.settings.reference > docs/configuration.md`."""
 
 import json
 import sys
@@ -67,7 +67,7 @@ _ONE_EACH = "| setting | type | default | meaning |\n|---|---|---|---|\n"
 
 
 def reference() -> str:
-    """The whole page."""
+    """Return the whole page."""
     parts = [_HEAD]
     for name, field in Settings.model_fields.items():
         table = table_in(field.annotation)
@@ -111,7 +111,7 @@ def _type(field: FieldInfo) -> str:
 
 
 def _named(annotation: Any, field: FieldInfo | None = None) -> str:
-    """A type in the words of this page."""
+    """Return a type in the words of the page."""
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin in (Union, types.UnionType):
         return _named(next(part for part in arguments if part is not type(None)), field)
@@ -142,12 +142,12 @@ _SIMPLE: dict[Any, str] = {
 
 
 def _special(metadata: Any) -> str | None:
-    """A size is a number to Python: what reads it gives it away."""
+    """Return 'size' for a size, which only its reader distinguishes from other numbers."""
     return "size" if read_size in _readers(metadata) else None
 
 
 def _readers(metadata: Any) -> set[Any]:
-    """The functions that read a setting."""
+    """Return the functions that read a setting."""
     return {getattr(mark, "func", None) for mark in metadata}
 
 
@@ -164,7 +164,7 @@ def _default(field: FieldInfo) -> str:
 
 
 def _written(value: Any, *, is_size: bool = False) -> str:
-    """A value as it is written in the file."""
+    """Return a value as it is written in the file."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, tuple):

@@ -1,4 +1,4 @@
-"""Routes and handlers: what a rule may match, and what every handler's table has."""
+"""The settings of routes and handlers: a route's conditions, and the keys of every handler's table."""
 
 from datetime import timedelta
 from typing import Annotated, Any, Literal
@@ -21,7 +21,7 @@ from worker.settings.types import (
 
 
 class Pattern(Table):
-    """A glob, or a regular expression in RE2's syntax, which can't run away. One of the two is set."""
+    """A glob, or a regular expression in RE2's syntax, which takes linear time. One of the two is set."""
 
     glob: str | None = None
     regex: str | None = None
@@ -41,7 +41,7 @@ def _pattern(value: Any) -> Any:
 
 
 def _must_compile(regex: str) -> None:
-    import re2  # type: ignore[import-untyped]  # it has no stubs; loaded only where a pattern needs it
+    import re2  # type: ignore[import-untyped]  # it has no stubs; loaded only if a pattern needs it
 
     options = re2.Options()
     options.log_errors = False
@@ -62,7 +62,7 @@ HeaderName = Annotated[str, BeforeValidator(read_header_name)]
 
 
 class SizeMatch(Table):
-    """A range of sizes, both ends left out."""
+    """A range of sizes, both ends excluded."""
 
     over: Size | None = None
     under: Size | None = None
@@ -75,7 +75,7 @@ Protection = Literal["none", "smime-encrypted", "smime-signed", "rpmsg", "pgp"]
 
 
 class MatchSettings(Table):
-    """The conditions of a route: all must hold. A list of patterns: one of them must."""
+    """The conditions of a route, all of which must hold. In a list of patterns, one must match."""
 
     about = (
         "All conditions of a `match` must hold; where one is a list, one of its items must. A pattern is a glob "
@@ -119,7 +119,7 @@ class MatchSettings(Table):
 
 
 class RouteSettings(Table):
-    """A rule from a clean message to its handlers. The first that matches takes it."""
+    """A rule that gives clean messages to handlers. The first rule that matches takes a message."""
 
     about = (
         "Rules from clean messages to handlers. The first that matches takes it; the last must have no `match`, "
@@ -147,12 +147,12 @@ class RouteSettings(Table):
 
     @property
     def takes_all(self) -> bool:
-        """Whether every message matches: there is no condition."""
+        """Whether every message matches, because there is no condition."""
         return self.match is None or self.match == MatchSettings()
 
 
 class HandlerRules(Table):
-    """What the worker itself minds about a handler, whatever it does. These keys are no handler's own."""
+    """The keys of a handler's table that belong to the worker. No handler has a setting of these names."""
 
     about = (
         "What the worker itself minds about each handler. A handler that no table names has the defaults. What a "
@@ -188,11 +188,11 @@ class HandlerRules(Table):
 
 
 class HandlerSettings(HandlerRules):
-    """The table of one handler: what to run, and options that the handler itself checks."""
+    """The table of one handler: what to run, and options that the handler itself validates."""
 
     use: str | None = None
-    """An entry point, or `module:name`; None: the table's own name."""
+    """An entry point or `module:name`; None: the name of the table."""
     options: dict[str, Any] = Field(default_factory=dict, repr=False)
-    """The rest of the table, as written: the handler's own `Settings` knows what it means."""
+    """The rest of the table as written, for the handler's own `Settings`."""
     from_file: frozenset[str] = frozenset()
-    """The options that came from the file, where no secret belongs."""
+    """The options that came from the file, which must not contain secrets."""

@@ -1,4 +1,4 @@
-"""What must hold between settings. Each rule names the settings it is about, the first being the one to report."""
+"""What must hold between settings. Each rule names the settings that it involves; the first one is reported."""
 
 from collections.abc import Iterator
 
@@ -11,7 +11,7 @@ Broken = tuple[tuple[Place, ...], str]
 
 
 def broken_rules(settings: Settings) -> Iterator[Broken]:
-    """Every rule that the settings break, each with what to do."""
+    """Yield every rule that the settings break, with what to do about it."""
     yield from _twins(settings)
     yield from _login(settings)
     yield from _lockout(settings)

@@ -1,4 +1,4 @@
-"""From what was written to what the tree takes: a second account refused, handlers' own options set apart."""
+"""Brings the values into the tree's shape: refuses a second account, and separates the handlers' own options."""
 
 import re
 from collections.abc import Callable
@@ -17,7 +17,7 @@ _STAND_IN_HANDLER = "quarantine"
 
 
 def shaped(given: Given, add: Add) -> dict[str, Any]:
-    """The values in the shape of the tree, without what can't be brought into it, which is reported."""
+    """Return the values in the tree's shape. What doesn't fit is reported and left out."""
     values = given.values
     refuse_second_account(values, add)
     values.setdefault("account", {})
@@ -32,7 +32,7 @@ def shaped(given: Given, add: Add) -> dict[str, Any]:
 
 
 def refuse_second_account(values: dict[str, Any], add: Add) -> None:
-    """Whichever way somebody tries to write two: a list of tables, another table, a table in the table, a list."""
+    """Refuse a second account in any form: a list of tables, another table, a nested table or a list of addresses."""
     account = values.get("account")
     if account is not None and not isinstance(account, dict):
         add(("account",), ONE_ACCOUNT)
@@ -72,12 +72,12 @@ def _handler(name: str, written: Any, given: Given, add: Add) -> dict[str, Any] 
 
 
 def place_of(location: tuple[int | str, ...]) -> Place:
-    """Where a fault is, with items of lists counted from one, as people do."""
+    """Return the place of a fault, with list items counted from one."""
     return tuple(str(part + 1) if isinstance(part, int) else part for part in location if part != "[key]")
 
 
 def take_out(values: dict[str, Any], location: tuple[int | str, ...]) -> bool:
-    """Takes the faulty setting out, so that its default stands in for it. False: there was nothing to take out."""
+    """Remove a faulty setting, so that its default applies. Returns False if there was nothing to remove."""
     if location[:1] == ("route",) and len(location) > 1:
         values["route"][int(location[1])] = _mended(values["route"][int(location[1])], int(location[1]), location[2:])
         return True
@@ -93,7 +93,7 @@ def take_out(values: dict[str, Any], location: tuple[int | str, ...]) -> bool:
 
 
 def _mended(written: Any, number: int, within: tuple[int | str, ...]) -> dict[str, Any]:
-    """A route without the fault at this place; what else was written stays, so that its faults are found as well."""
+    """Return a route without the fault at this place. The rest is kept, so that its faults are found as well."""
     route = dict(_table(written))
     if within[:1] == ("match",):
         route["match"] = _match(route["match"], within[1:])
@@ -105,13 +105,17 @@ def _mended(written: Any, number: int, within: tuple[int | str, ...]) -> dict[st
 
 
 def _match(written: Any, within: tuple[int | str, ...]) -> dict[str, Any]:
-    """A match without the condition at this place, but with one where it had any: the last route must have none."""
+    """Return a match without the condition at this place.
+
+    If none is left, a placeholder is put in. Without a condition, the route would count as the last one, which takes
+    every message.
+    """
     conditions = {key: value for key, value in _table(written).items() if within and key != within[0]}
     return conditions or ({"kind": "mail"} if written else {})
 
 
 def _handlers(value: Any) -> list[str]:
-    """Those that may be names of handlers."""
+    """Return the items that are valid names of handlers."""
     items = value if isinstance(value, list) else []
     return [item for item in items if isinstance(item, str) and re.fullmatch(HANDLER_NAME, item)]
 

@@ -1,4 +1,4 @@
-"""Where settings come from: the file and the environment, laid over each other, with whatever is wrong in either."""
+"""Where settings come from: reads the file, applies the environment on top, and collects faults in either."""
 
 import json
 import re
@@ -13,24 +13,24 @@ from worker.settings.model import Place, annotation_of, is_text
 ENVIRONMENT_PREFIX = "NHSMAIL_"
 SEPARATOR = "__"
 TABLES_AS_LISTS = ("route",)
-"""Arrays of tables, which a variable holds as a whole: NHSMAIL_ROUTE."""
+"""Arrays of tables, each set as a whole by one variable: NHSMAIL_ROUTE."""
 
 
 @dataclass(slots=True)
 class Given:
-    """What was configured: the values as one tree, where each came from, and the faults found on the way."""
+    """What was configured: the values as one tree, where each came from, and the faults found so far."""
 
     values: dict[str, Any] = field(default_factory=dict)
     from_file: dict[str, Any] = field(default_factory=dict)
     variables: dict[Place, str] = field(default_factory=dict)
-    """The environment variable that set a place."""
+    """The environment variable that set each place."""
     faults: list[str] = field(default_factory=list)
     whole: bool = True
-    """False where the file couldn't be read: what seems to be missing may be in it."""
+    """False if the file couldn't be read: a setting that seems to be missing may be in it."""
 
 
 def gather(path: Path | None, environ: Mapping[str, str]) -> Given:
-    """Reads the file, if there is one, and lays the environment over it. Never raises: faults are collected."""
+    """Read the file, if there is one, and apply the environment on top. Never raises, but collects faults."""
     given = Given()
     if path is not None:
         _read_file(path, given)
@@ -56,7 +56,7 @@ def _read_file(path: Path, given: Given) -> None:
 
 
 def _not_toml(reason: str) -> str:
-    """The parser's words, without what it quotes of the file, which may be a secret."""
+    """Describe a parser's error without its quotation from the file, which may be a secret."""
     if "('account',)" in reason:
         return ONE_ACCOUNT
     place = re.search(r"\((at [^()]*)\)$", reason)
@@ -82,7 +82,7 @@ def _read_environment(environ: Mapping[str, str], given: Given) -> None:
         elif not all(place):
             given.faults.append(f"{name}: has an empty part. Write it as {ENVIRONMENT_PREFIX}TABLE{SEPARATOR}KEY.")
         elif len(place) > 1 and isinstance(given.values.get(place[0]), list):
-            continue  # [[account]], which is reported as such
+            continue  # [[account]], which is reported elsewhere as a second account
         elif not _put(given.values, place, _decoded(place, environ[name])):
             given.faults.append(f"{name}: lies inside a setting that isn't a table. Unset one of the two.")
         else:
@@ -90,7 +90,7 @@ def _read_environment(environ: Mapping[str, str], given: Given) -> None:
 
 
 def _place_of(name: str, values: Mapping[str, Any]) -> Place | None:
-    """The place a variable sets, or None where it isn't ours: NHSMAIL_X is anybody's, NHSMAIL_X__Y is a setting."""
+    """Return the place that a variable sets, or None if it isn't ours: NHSMAIL_X__Y is a setting, NHSMAIL_X isn't."""
     if not name.upper().startswith(ENVIRONMENT_PREFIX):
         return None
     rest = name[len(ENVIRONMENT_PREFIX) :].lower()
@@ -105,16 +105,16 @@ def _place_of(name: str, values: Mapping[str, Any]) -> Place | None:
 
 
 def _handler_name(spelt: str, values: Mapping[str, Any]) -> str:
-    """The handler of the file that a variable means: a variable has neither capitals nor hyphens of its own."""
+    """Return the name in the file that a variable means. A variable's name can't express capitals and hyphens."""
     handlers = values.get("handler")
     known = handlers if isinstance(handlers, dict) else {}
     return next((name for name in known if name.lower().replace("-", "_") == spelt.replace("-", "_")), spelt)
 
 
 def _decoded(place: Place, text: str) -> Any:
-    """Lists and tables are JSON; all else stays text, for the setting's type to read. A secret may begin with [."""
+    """Parse lists and tables as JSON; the rest stays text for the setting's type to read. A secret may start with [."""
     if place[0] == "handler" or text.lstrip()[:1] not in ("[", "{") or is_text(annotation_of(place)):
-        return text  # a handler's own settings say what its options are: read when it is loaded
+        return text  # only the handler's own settings, which are loaded later, know the types of its options
     try:
         return json.loads(text)
     except (ValueError, RecursionError):

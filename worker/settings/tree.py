@@ -1,7 +1,7 @@
-"""The settings: what there is, what each one means, its type, its limits and its default.
+"""The tree of settings: the meaning, type, limits and default of each.
 
-The tree has the shape of the configuration file: `[poll] every` is `settings.poll.every`. What is said of a field here
-is what docs/configuration.md shows. What holds between several settings is in `rules`, what needs the disk in `disk`.
+The tree has the shape of the configuration file: `[poll] every` is `settings.poll.every`. docs/configuration.md is
+written from the fields' descriptions. Rules between settings are in `rules`, checks of the disk in `disk`.
 """
 
 from datetime import datetime, timedelta
@@ -55,7 +55,7 @@ class OAuthSettings(Table):
 
 
 class AccountSettings(Table):
-    """The one mailbox, where it is, and how to log in to it."""
+    """The one mailbox, its server, and how to log in."""
 
     about = (
         "The one mailbox. A second one can't be configured: NHSmail's policy forbids keeping the passwords of several "
@@ -94,7 +94,7 @@ class AccountSettings(Table):
 
 
 class StateSettings(Table):
-    """What must outlast a restart: the journal, the audit trail, the token cache."""
+    """State that must survive a restart: the journal, the audit trail and the token cache."""
 
     about = "What must outlast a restart: the journal with its count of login attempts, audit trail, token cache."
 
@@ -121,7 +121,7 @@ class StateSettings(Table):
 
 
 class PollSettings(Table):
-    """When and where to look for mail."""
+    """When and where to poll for mail."""
 
     about = "When and where to look for mail."
 
@@ -149,7 +149,7 @@ class PollSettings(Table):
 
 
 class LockoutSettings(Table):
-    """How the account is kept from being locked."""
+    """How the worker avoids locking the account."""
 
     about = (
         "NHSmail locks an account after twelve attempts at its password, and only a Local Administrator unlocks it. "
@@ -173,7 +173,7 @@ class LockoutSettings(Table):
 
 
 class PasswordSettings(Table):
-    """The password policy, and when to warn of the password's end."""
+    """The password policy, and when to warn that the password expires."""
 
     about = "A password that breaks the policy can't be right: it is reported, and not sent."
 
@@ -195,7 +195,7 @@ class PasswordSettings(Table):
 
 
 class SettleSettings(Table):
-    """Where mail goes once its outcome is recorded."""
+    """Where mail is moved once its outcome is recorded."""
 
     about = "Where a message goes once its outcome is recorded. Missing folders are created."
 
@@ -215,7 +215,7 @@ class SettleSettings(Table):
 
 
 class LimitsSettings(Table):
-    """What is too much: a message over a limit is a dead letter, never half a message."""
+    """The limits of a message. One that exceeds a limit becomes a dead letter rather than being handled in part."""
 
     about = "A message over a limit becomes a dead letter, kept whole; it is never half handled."
 
@@ -240,7 +240,7 @@ class LimitsSettings(Table):
 
 
 class WorkSettings(Table):
-    """How the handlers are run."""
+    """How handlers are run."""
 
     about = "How the handlers are run."
 
@@ -259,7 +259,7 @@ class WorkSettings(Table):
 
 
 class Settings(Table):
-    """The whole configuration, named as in the file, save `[[route]]` (`routes`) and `[handler.…]` (`handlers`)."""
+    """The whole configuration, named as in the file, except `[[route]]` (`routes`) and `[handler.…]` (`handlers`)."""
 
     account: AccountSettings
     state: StateSettings = Field(default_factory=StateSettings)

@@ -1,4 +1,4 @@
-"""The kinds of value that settings take, each with its check."""
+"""The kinds of value that settings take, and how each is checked."""
 
 import json
 import re
@@ -12,7 +12,7 @@ from worker.settings.units import parse_duration, parse_size
 
 
 class Url:
-    """Marks a secret that is a URL: in the file it is welcome, as long as it holds no password."""
+    """Marks a secret that is a URL, which may be in the file as long as it contains no password."""
 
 
 def read_duration(value: Any) -> Any:
@@ -124,7 +124,7 @@ def read_zone(value: Any) -> Any:
 
 
 def read_json(value: Any) -> Any:
-    """A list out of the environment, where the table it is in doesn't say what is one."""
+    """Parse a list from the environment, for a table in which the type of a key isn't known when it is read."""
     if isinstance(value, str):
         try:
             return json.loads(value)
@@ -186,7 +186,7 @@ TRY_WAITS = tuple(timedelta(seconds=seconds) for seconds in (10, 60, 300, 1800, 
 
 
 class Table(BaseModel):
-    """A table of the configuration: unknown keys are faults, values can't be changed, and no fault quotes a value."""
+    """A table of the configuration. Unknown keys are faults, values are immutable, and no fault quotes a value."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, str_max_length=10_000)
     about: ClassVar[str] = ""

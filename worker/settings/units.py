@@ -1,4 +1,4 @@
-"""Durations and sizes as people write them: a number and a unit."""
+"""Durations and sizes, written as a number and a unit."""
 
 import re
 from datetime import timedelta
@@ -15,17 +15,17 @@ _BYTES = {
     "MiB": 2**20,
     "GiB": 2**30,
 }
-# ASCII digits only, and few of them: \d takes every script's, and Python refuses to read thousands of them.
+# ASCII digits only, and few: \d matches digits of every script, and Python refuses to convert thousands of them.
 _NUMBER_AND_UNIT = re.compile(r"\s*([0-9]{1,15}(?:\.[0-9]{1,15})?)\s*([A-Za-z]*)\s*")
 _LONGEST = timedelta(days=36_500)
 _LARGEST = 10**15
 
 
 def parse_duration(text: str) -> timedelta:
-    """`"60s"`, `"0.2s"`, `"1.5h"`: a number and one of ms s m h d, to the microsecond, at most a hundred years.
+    """Parse `"60s"`, `"0.2s"`, `"1.5h"`: a number and one of ms s m h d, to the microsecond, at most a hundred years.
 
     Raises:
-        ValueError: what is wrong with it, and how to write it.
+        ValueError: says what is wrong, and how to write it.
     """
     number, unit = _split(text, tuple(_MICROSECONDS), "60s")
     microseconds = round(number * _MICROSECONDS[unit])
@@ -35,10 +35,10 @@ def parse_duration(text: str) -> timedelta:
 
 
 def parse_size(text: str) -> int:
-    """`"40MB"`: a number and one of B kB MB GB (powers of 1000) or KiB MiB GiB (powers of 1024), in bytes.
+    """Parse `"40MB"`: a number and one of B kB MB GB (powers of 1000) or KiB MiB GiB (powers of 1024), in bytes.
 
     Raises:
-        ValueError: what is wrong with it, and how to write it.
+        ValueError: says what is wrong, and how to write it.
     """
     number, unit = _split(text, tuple(_BYTES), "40MB")
     size = round(number * _BYTES[unit])
@@ -48,7 +48,7 @@ def parse_size(text: str) -> int:
 
 
 def format_duration(duration: timedelta) -> str:
-    """The shortest way to write a duration, in the largest unit that divides it: read back, it is the same."""
+    """Write a duration in the largest unit that divides it. Parsing the result gives the same duration."""
     microseconds = duration // timedelta(microseconds=1)
     for unit in ("d", "h", "m", "s", "ms"):
         if microseconds and microseconds % _MICROSECONDS[unit] == 0:
@@ -60,7 +60,7 @@ def format_duration(duration: timedelta) -> str:
 
 
 def format_size(size: int) -> str:
-    """The shortest way to write a size, in the largest unit that divides it: read back, it is the same."""
+    """Write a size in the largest unit that divides it. Parsing the result gives the same size."""
     for unit in ("GB", "GiB", "MB", "MiB", "kB", "KiB"):
         if size and size % _BYTES[unit] == 0:
             return f"{size // _BYTES[unit]}{unit}"

@@ -1,4 +1,4 @@
-"""The settings by name, each value as text: so that a change can be told. No secret is among them."""
+"""All settings by name with their values as text, so that changes can be detected. Contains no secrets."""
 
 import json
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from worker.settings.tree import Settings
 
 
 def values_by_setting(settings: Settings) -> dict[str, str]:
-    """`poll.every` and the text of its value, for every setting; of a secret only whether it is set."""
+    """Return the text of each value under a name such as `poll.every`; for a secret, only whether it is set."""
     return dict(_values(settings, ""))
 
 
@@ -20,7 +20,7 @@ def _values(value: Any, name: str) -> Iterator[tuple[str, str]]:
         yield f"{name}.use", value.use or ""
         for rule in HandlerRules.model_fields:
             yield f"{name}.{rule}", str(getattr(value, rule))
-        # What the environment gave may be a secret: only what may stand in the file is looked at.
+        # Only options from the file, because those from the environment may be secrets.
         for option in sorted(value.from_file):
             yield f"{name}.{option}", json.dumps(value.options.get(option), sort_keys=True, default=str)
     elif isinstance(value, BaseModel):

@@ -1,4 +1,4 @@
-"""Faults in plain words: the setting, what is wrong with it, what to do."""
+"""Faults in plain words: the setting, what is wrong with it, and what to do."""
 
 import difflib
 from collections.abc import Mapping
@@ -17,14 +17,14 @@ _UNKNOWN_KEY = "extra_forbidden"
 
 
 def line(place: Place, text: str, variables: Mapping[Place, str]) -> str:
-    """One fault as one line; a variable that had a hand in it is named, since that is where to look."""
+    """Return a fault as one line. It names the environment variables involved, because that is where to look."""
     hands = sorted(name for at, name in variables.items() if at[: len(place)] == place or place[: len(at)] == at)
     origin = f" (from {', '.join(hands)})" if hands else ""
     return f"{title(place)}{origin}: {text}"
 
 
 def title(place: Place) -> str:
-    """The setting's name as in the file: `[account.oauth] client_id`, `[lockout] waits, item 2`."""
+    """Return the setting's name as in the file: `[account.oauth] client_id`, `[lockout] waits, item 2`."""
     head = 2 if place[0] in ("route", "handler") else 1
     item = next((at for at, part in enumerate(place[head:], head) if part.isdecimal()), len(place))
     name = _title(place[:item])
@@ -46,12 +46,12 @@ _TABLES = set(tables_of(Settings))
 
 
 def variable(place: Place) -> str:
-    """The environment variable for a setting."""
+    """Return the environment variable for a setting."""
     return ENVIRONMENT_PREFIX + SEPARATOR.join(place).upper().replace("-", "_")
 
 
 def of(fault: ErrorDetails, place: Place) -> str:
-    """What pydantic found, said to a person. Quotes no value."""
+    """Word a fault that pydantic found. Quotes no value."""
     kind, context = fault["type"], fault.get("ctx", {})
     if kind == _UNKNOWN_KEY:
         return unknown(place)
@@ -65,7 +65,7 @@ def of(fault: ErrorDetails, place: Place) -> str:
 
 
 def unknown(place: Place) -> str:
-    """An unknown key, and the known one that is nearest: in its table, or anywhere where none there is near."""
+    """Word the fault of an unknown key, and name the nearest known one: in its table, or else anywhere."""
     what = "setting" if len(place) > 1 else "table"
     everywhere = _candidates(place)
     beside = [at for at in everywhere if at[:-1] == place[:-1]]
