@@ -1,0 +1,1 @@
+"""The IMAP session: the only place that knows IMAPClient."""

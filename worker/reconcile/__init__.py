@@ -1,1 +1,1 @@
-"""The whole mailbox against the whole journal: the balance, the rebuild, and what is forgotten."""
+"""Comparing the whole mailbox with the whole journal: balancing, rebuilding and compacting the journal."""

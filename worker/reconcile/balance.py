@@ -1,6 +1,7 @@
-"""The balance of the account of messages: every row held against the mailbox, and every message against the rows.
+"""The balance of messages: checks every row against the mailbox, and every message against the rows.
 
-Reads only, and runs beside a working worker. What is in no state that holds is unaccounted for.
+Read-only, and safe beside a running worker. A message whose row doesn't match the mailbox, or that has no row although
+it should, is unaccounted for.
 """
 
 from collections import Counter
@@ -12,12 +13,15 @@ from worker.message.outcome import State
 from worker.reconcile.walk import Strangers, Walk, WalkedFolder, found_in, strangers_of
 
 WALKS = 3
-"""A working worker moves mail while we walk: what seems to be wrong is looked at again before it is said."""
+"""The most walks. A running worker moves mail during a walk, so an apparent fault is checked again before it counts."""
 
 
 @dataclass(frozen=True, slots=True)
 class Balance:
-    """seen is the sum of the other numbers, `missing` excepted: settled mail that people took away is no finding."""
+    """The number of messages in each state.
+
+    missing: settled mail that people removed. It isn't a finding, and isn't added to `seen`.
+    """
 
     handled: int
     junk: int
@@ -29,16 +33,16 @@ class Balance:
 
     @property
     def unaccounted(self) -> int:
-        """Messages that are in no state that holds."""
+        """The number of messages that aren't accounted for."""
         return len(self.unaccounted_keys)
 
     @property
     def seen(self) -> int:
-        """Every message that the server ever showed."""
+        """The number of messages that the server ever showed: the sum of all the others except `missing`."""
         return self.handled + self.junk + self.failed + self.gone + self.pending + self.unaccounted
 
     def as_json(self) -> dict[str, object]:
-        """The contract's shape."""
+        """Return the balance in the form of `reconcile --json`."""
         return {
             "seen": self.seen,
             "handled": self.handled,
@@ -53,14 +57,14 @@ class Balance:
 
 
 class Reconcile:
-    """Holds the walk against the rows."""
+    """Compares the mailbox with the journal's rows."""
 
     def __init__(self, messages: Messages, walk: Walk) -> None:
         self._messages = messages
         self._walk = walk
 
     def balance(self, session: Session) -> Balance:
-        """The balance at this moment. May raise `MailboxError` and `JournalUnavailable`."""
+        """Return the balance at this moment. May raise `MailboxError` and `JournalUnavailable`."""
         balance = self._balance(self._walk(session))
         for _ in range(WALKS - 1):
             if not balance.unaccounted and not balance.missing:
@@ -69,16 +73,17 @@ class Reconcile:
         return balance
 
     def _balance(self, folders: dict[str, WalkedFolder]) -> Balance:
-        """The rows are read after the walk, so that what the worker did meanwhile shows in them.
+        """Read the rows after the walk, so that they show what the worker did meanwhile.
 
-        What is gone and lies where it is said to be gone from is a finding where no poll looks; elsewhere the next one
-        takes it up. In another folder than that, somebody has filed it there.
+        A message recorded as gone but present in its folder is a finding if that folder isn't watched; otherwise the
+        next poll takes it up. If it is in another folder, somebody has filed it there.
         """
         rows = self._messages.everything()
         strangers = strangers_of(folders, rows)
         places = {
             row.id: found_in(folders, strangers, row)
-            for row in sorted(rows, key=lambda row: row.state is State.GONE)  # whose mail is known comes first
+            # Rows whose messages should be there claim theirs first.
+            for row in sorted(rows, key=lambda row: row.state is State.GONE)
             if not row.is_deleted
         }
         lost = [row for row in rows if places.get(row.id, "") is None]
@@ -104,17 +109,17 @@ class Reconcile:
 
 
 def _unknown(folders: dict[str, WalkedFolder], strangers: Strangers) -> tuple[int, list[str]]:
-    """Messages of watched folders without any row: not shown yet, new since the last look, or passed over by it.
+    """Return how many messages of watched folders without a row are waiting, and the fingerprints of those passed over.
 
-    A number below others says nothing, since mail may come late. Only where the folder holds what the worker's last
-    look saw was each of its messages there to be seen; else the worker has yet to look.
+    A low UID proves nothing, because mail may appear late. Only if the folder holds exactly what the last poll saw did
+    the poll pass a message over. Otherwise it waits for the next poll, like one whose headers aren't shown yet.
     """
     waiting, passed_over = sum(folder.unread for folder in folders.values() if folder.watched), list[str]()
     for mark, places in strangers.items():
         for name, _ in places:
             folder = folders[name]
             if not folder.watched:
-                continue  # what people keep in a folder that we only settle to is theirs
+                continue  # in folders that we only move mail to, other messages belong to people
             if folder.as_looked_at:
                 passed_over.append(mark)
             else:

@@ -1,4 +1,4 @@
-"""Rows of mail that was settled long ago and is nowhere any more go."""
+"""Removes the rows of mail that was settled long ago and is in no folder any more."""
 
 from collections.abc import Callable
 
@@ -9,16 +9,16 @@ from worker.message.key import Fingerprints
 from worker.reconcile.walk import Walk, WalkedFolder, found_in, strangers_of
 
 MISSED_ENOUGH = 2
-"""Walks that must miss a settled message before its row is compacted."""
+"""How many walks in a row must miss a settled message before its row is compacted."""
 
 
 class Compact:
-    """Forgets rows of mail that was settled long ago and is in no folder of ours any more; keeps their number."""
+    """Removes the rows of mail that was settled long ago and is in none of our folders; keeps their number."""
 
     def __init__(
         self, messages: Messages, walk: Walk, *, fingerprints: Fingerprints, keep: float, clock: Callable[[], float]
     ) -> None:
-        """keep: seconds for which a settled row stays, in any case."""
+        """keep: the least time, in seconds, for which a settled row is kept."""
         self._messages = messages
         self._no_header = fingerprints.of_nothing
         self._walk = walk
@@ -26,7 +26,7 @@ class Compact:
         self._clock = clock
 
     def __call__(self, session: Session) -> int:
-        """One walk; returns how many rows were compacted. A row goes when two walks in a row missed its message."""
+        """Walk once, and return how many rows were compacted: those whose messages two walks in a row have missed."""
         old = self._messages.settled_before(self._clock() - self._keep)
         if not old:
             return 0
@@ -38,7 +38,10 @@ class Compact:
         return self._messages.compact([row.id for row in missed], missed=MISSED_ENOUGH)
 
     def _may_be_there(self, folders: dict[str, WalkedFolder], row: Record) -> bool:
-        """Whether its folder holds mail without a row that may be its message: it shows no header, or did then."""
+        """Whether its folder holds a message without a row that may be this one.
+
+        Headers can't tell if that message shows none now, or if this one showed none when it was entered.
+        """
         folder = folders.get(row.place.folder)
         if folder is None:
             return False

@@ -1,4 +1,4 @@
-"""The journal's upkeep: made anew from the mailbox after damage, and kept from growing for ever."""
+"""Rebuilds the journal from the mailbox after damage."""
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
@@ -18,7 +18,10 @@ log = get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Rebuilt:
-    """What a rebuild entered. left: messages of the watched folders, which the next poll takes up as new."""
+    """How many messages a rebuild entered.
+
+    left: messages of watched folders that weren't entered, which the next poll takes up as new.
+    """
 
     handled: int
     junk: int
@@ -27,7 +30,7 @@ class Rebuilt:
 
 
 class Rebuild:
-    """Enters what the mailbox shows as settled: the folders for handled, failed and junk mail say what became of it."""
+    """Enters settled mail into the journal. Its folder, for handled, failed or junk mail, shows its state."""
 
     def __init__(
         self,
@@ -40,8 +43,10 @@ class Rebuild:
         assume_handled_before: datetime | None,
         clock: Callable[[], float],
     ) -> None:
-        """junk: the junk folder, and the one that junk from elsewhere is moved to. handled None: handled mail stays in
-        the watched folders, so only its date tells it from new mail.
+        """Set up a rebuild.
+
+        junk: the junk folder, and the folder to which junk from elsewhere is moved.
+        handled: None if handled mail stays in the watched folders, where only its date distinguishes it from new mail.
         """
         self._messages = messages
         self._walk = walk
@@ -51,7 +56,7 @@ class Rebuild:
         self._clock = clock
 
     def __call__(self, session: Session) -> Rebuilt:
-        """Walk the mailbox and enter what it holds. What the journal knows already is left as it is."""
+        """Walk the mailbox and enter the settled mail in it. Existing rows are left unchanged."""
         found: list[tuple[NewMessage, State]] = []
         left = 0
         for folder, stranger in self._strangers(session):
@@ -65,12 +70,12 @@ class Rebuild:
         return Rebuilt(states.count(State.HANDLED), states.count(State.JUNK), states.count(State.FAILED), left)
 
     def _strangers(self, session: Session) -> list[tuple[WalkedFolder, Stranger]]:
-        """Messages that no row is about. A row is about one, too, where its number isn't known or doesn't hold."""
+        """Return the messages without a row. A row whose UID is unknown or invalid still claims its message."""
         folders, rows = self._walk(session), self._messages.everything()
         strangers = strangers_of(folders, rows)
         for row in rows:
             if not row.is_deleted:
-                found_in(folders, strangers, row)  # it is taken out
+                found_in(folders, strangers, row)  # removes its message from the strangers
         left = {(name, stranger.uid) for places in strangers.values() for name, stranger in places}
         return [
             (folder, stranger)

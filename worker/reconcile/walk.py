@@ -1,4 +1,4 @@
-"""A walk over the mailbox as it is now, held against the journal's rows. Reads only."""
+"""Walks the mailbox, and finds the messages in it that no row of the journal places. Read-only."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from worker.pipeline.whereabouts import list_uids
 
 @dataclass(frozen=True, slots=True)
 class Stranger:
-    """A message in a folder that no row placed there. size: bytes, an estimate; received_at: epoch s."""
+    """A message in a folder where no row places it. size: estimate in bytes; received_at: epoch seconds."""
 
     uid: int
     fingerprint: str
@@ -28,10 +28,10 @@ class Stranger:
 
 @dataclass(frozen=True, slots=True)
 class WalkedFolder:
-    """A folder as it is now.
+    """A folder at the time of the walk.
 
-    unread: how many messages without a row show no header yet. as_looked_at: it holds the very messages that the worker
-    saw at its last good poll, none more and none less.
+    unread: how many messages without a row show no headers yet.
+    as_looked_at: whether it holds exactly the messages that the last successful poll saw.
     """
 
     name: str
@@ -44,7 +44,7 @@ class WalkedFolder:
 
 
 class Walk:
-    """Walks the watched folders and those that mail is settled to."""
+    """Walks the watched folders and the folders that mail is moved to."""
 
     def __init__(
         self,
@@ -64,10 +64,10 @@ class Walk:
         self._since = since
 
     def __call__(self, session: Session) -> dict[str, WalkedFolder]:
-        """The folders by name; one that isn't there holds nothing. May raise `MailboxError`, `JournalUnavailable`.
+        """Return the folders by name, without those that don't exist. May raise `MailboxError`, `JournalUnavailable`.
 
         Raises:
-            CommandRefused: a folder is there and can't be looked into now, so nobody knows what it holds.
+            CommandRefused: a folder exists but can't be selected now, so its content is unknown.
         """
         looks = self._places.last_looks()
         folders: dict[str, WalkedFolder] = {}
@@ -98,7 +98,7 @@ class Walk:
         return folders
 
     def _ours(self, session: Session, name: str, state: FolderState, present: set[int]) -> set[int]:
-        """The messages that are ours to handle: in a watched folder, those of `poll.since` and later."""
+        """Return the messages that are ours to handle: in a watched folder, only those received since `poll.since`."""
         if self._since is None or name not in self._watched:
             return present
         return list_uids(session, name, state, self._since.date()) & present
@@ -119,7 +119,7 @@ Strangers = dict[str, list[tuple[str, Stranger]]]
 
 
 def strangers_of(folders: dict[str, WalkedFolder], rows: Sequence[Record]) -> Strangers:
-    """Messages that no row places. What was entered since the walk isn't one."""
+    """Return the messages that no row places, without those that were entered since the walk."""
     placed = {(row.place.folder, row.place.uidvalidity, row.place.uid) for row in rows}
     found: Strangers = {}
     for name, folder in folders.items():
@@ -130,7 +130,11 @@ def strangers_of(folders: dict[str, WalkedFolder], rows: Sequence[Record]) -> St
 
 
 def found_in(folders: dict[str, WalkedFolder], strangers: Strangers, row: Record) -> str | None:
-    """The folder in which the message lies: where its row says, or as one of the strangers, which is then taken."""
+    """Return the folder that holds a row's message, or None.
+
+    It is the folder that the row names, or that of a stranger with the same fingerprint, which is removed from
+    `strangers`.
+    """
     folder = folders.get(row.place.folder)
     if folder is not None and row.place.uid_in(folder.state) in folder.present:
         return row.place.folder

@@ -1,1 +1,1 @@
-"""The journal's schema, version by version (alembic)."""
+"""Migrations of the journal's schema (Alembic)."""

@@ -1,4 +1,4 @@
-"""Alembic's entry point: applies the migrations on the connection that `worker.journal.migrate` passes in."""
+"""Alembic's entry point: runs the migrations on the connection that `worker.journal.migrate` passes in."""
 
 from alembic import context
 
@@ -7,6 +7,6 @@ from worker.journal.schema import metadata
 context.configure(
     connection=context.config.attributes["connection"],
     target_metadata=metadata,
-    transactional_ddl=False,  # all in the caller's transaction, so that an upgrade happens completely or not at all
+    transactional_ddl=False,  # use the caller's transaction, so that an upgrade is applied completely or not at all
 )
 context.run_migrations()

@@ -1,4 +1,4 @@
-"""The first schema."""
+"""Initial schema."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,7 +8,7 @@ down_revision = None
 
 
 def upgrade() -> None:
-    """Create the tables."""
+    """Create all tables."""
     op.create_table(
         "attempt",
         sa.Column(

@@ -1,4 +1,4 @@
-"""What each poll saw of a folder, and since when headers have been awaited."""
+"""Store what each poll saw in a folder, and since when a message has had no header."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,7 +8,7 @@ down_revision = "0001"
 
 
 def upgrade() -> None:
-    """Add what must survive a restart, and what `reconcile` compares the mailbox with."""
+    """Add what must survive a restart, and what `reconcile` compares the mailbox to."""
     op.add_column(
         "folder",
         sa.Column("seen", sa.String(), nullable=False, server_default="", comment="a mark of the UIDs that it showed"),

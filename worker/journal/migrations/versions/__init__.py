@@ -1,1 +1,1 @@
-"""One file per version of the schema, each upgrading from the one before."""
+"""One file per version of the schema; each upgrades from the previous version."""
