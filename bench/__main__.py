@@ -29,7 +29,7 @@ console = Console(width=120)
 
 @dataclass(frozen=True)
 class Row:
-    """A line of the report: what was measured, the figure, and what it should be."""
+    """A line of the report: what was measured, the figure and its target."""
 
     name: str
     figure: str
@@ -39,7 +39,7 @@ class Row:
 
 @dataclass
 class Report:
-    """Every figure, for people and for programs."""
+    """All figures, for people and for programs."""
 
     rows: list[Row] = field(default_factory=list)
     raw: dict[str, Any] = field(default_factory=dict)
@@ -49,7 +49,7 @@ class Report:
         self.rows.append(Row(name, figure, target, met))
 
     def print(self) -> None:
-        """The table."""
+        """Print the table."""
         table = Table("", "measured", "target", "", title="What it costs")
         for row in self.rows:
             mark = "" if row.met is None else "[green]met[/]" if row.met else "[red]NOT MET[/]"
@@ -58,7 +58,7 @@ class Report:
 
 
 class Drains:
-    """The programs that are compared, each on a fresh mailbox with the same mail, in alternating rounds."""
+    """The programs being compared, run in alternating rounds, each on a fresh mailbox with the same mail."""
 
     def __init__(self, site: Site, count: int) -> None:
         self._site = site
@@ -75,24 +75,24 @@ class Drains:
         }
 
     def rounds(self, number: int) -> Iterator[str]:
-        """Run every program once a round; yields what comes next."""
+        """Run every program once per round; yields the name of the next one."""
         for _ in range(number):
             for name, program in self._kinds.items():
                 yield name
                 self.runs.setdefault(name, []).append(program())
 
     def wall(self, name: str) -> float:
-        """The median of the whole process, s."""
+        """Return the median time of the whole process in seconds."""
         return median(measured.wall for measured in self.runs[name])
 
     def ratio(self, name: str, to: str) -> tuple[float, float, float]:
-        """Least, median and greatest of the rounds' ratios; to the floor: to what it took inside."""
+        """Return least, median and greatest ratio of all rounds; to the floor: to its own time without start-up."""
         under = self.inner[to] if to == "floor" else [measured.wall for measured in self.runs[to]]
         ratios = [measured.wall / base for measured, base in zip(self.runs[name], under, strict=True)]
         return min(ratios), median(ratios), max(ratios)
 
     def memory(self, name: str) -> float:
-        """The most of all rounds, MB."""
+        """Return the greatest memory of all rounds in MB."""
         return max(measured.memory for measured in self.runs[name]) / MB
 
     def _floor(self) -> Measured:
@@ -121,11 +121,11 @@ def _target(user: Mailbox) -> list[str]:
 
 
 def drains(site: Site, report: Report, rounds: int, count: int) -> None:
-    """a, b and c, and the memory of b and c."""
+    """Measure a, b and c, and e, the memory of b and c."""
     number, size = site.store("mixed", mail.messages(count))
     report.say("mail", f"{number:,} messages, {size / MB:.0f} MB; {rounds} rounds, medians (least–greatest)")
     found = Drains(site, number)
-    run(worker_command(site.workplace(site.mailbox()).config, "once"))  # byte code is compiled, libraries are cached
+    run(worker_command(site.workplace(site.mailbox()).config, "once"))  # warm up: compile byte code, cache libraries
     with console.status("drains") as status:
         for name in found.rounds(rounds):
             status.update(f"drains: {name}")
@@ -159,7 +159,7 @@ def _compare(report: Report, found: Drains, label: str, name: str, to: str, boun
 
 
 def large_message(site: Site, report: Report) -> None:
-    """The memory for one message of 35 MB."""
+    """Measure e for one message of 35 MB."""
     _, size = site.store("large", [mail.attachment(random.Random(35), 0, 25_540_000)])
     for attachments in (False, True):
         place = site.workplace(site.mailbox("large"), attachments=attachments)
@@ -174,7 +174,7 @@ def large_message(site: Site, report: Report) -> None:
 
 
 def quiet(site: Site, report: Report, sizes: tuple[int, ...]) -> None:
-    """d, on mailboxes of different sizes."""
+    """Measure d on mailboxes of different sizes."""
     found = {}
     for size in sizes:
         generator = random.Random(size)
@@ -200,7 +200,7 @@ def quiet(site: Site, report: Report, sizes: tuple[int, ...]) -> None:
 
 
 def parsing(report: Report, rounds: int) -> None:
-    """g."""
+    """Measure g: parsing."""
     for size, bound in ((600_000, 5), (5_000_000, 5), (25_540_000, 5)):
         raw = mail.attachment(random.Random(size), 0, size)
         with console.status(f"taking a message of {len(raw) / MB:.1f} MB apart"):
@@ -219,7 +219,7 @@ def parsing(report: Report, rounds: int) -> None:
 
 
 def wake(site: Site, report: Report, times: int) -> None:
-    """f."""
+    """Measure f: the time from delivery to handler."""
     generator = random.Random(7)
     user = site.mailbox()
     place = site.workplace(user, handler="stamp", idle=True)
@@ -232,7 +232,7 @@ def wake(site: Site, report: Report, times: int) -> None:
 
 
 def main() -> int:
-    """Measure and report. Ends with 0, met or not: on a busy machine the figures say little."""
+    """Measure and report. Always returns 0, because on a busy machine a missed target means little."""
     arguments = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     arguments.add_argument("--rounds", type=int, default=5, help="rounds of drains (default: 5)")
     arguments.add_argument("--messages", type=int, default=mail.COUNT, help="messages in the mailbox (default: 2,000)")

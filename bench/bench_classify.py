@@ -1,6 +1,6 @@
-"""What classifying costs: under 0.5 ms a message at the median, next to a plain header parse; linear in the size.
+"""What classifying costs: a median below 0.5 ms per message, compared with a plain header parse; linear in the size.
 
-Run `pytest bench/bench_classify.py`; the ratios are among each result's extra information, and printed with `-s`.
+Run `pytest bench/bench_classify.py`. The ratios are part of each result's extra information, and printed with `-s`.
 """
 
 from collections.abc import Callable
@@ -18,7 +18,7 @@ from worker.message.verdict import MailPath, Verdict
 
 Headers = list[tuple[str, str]]
 
-# A header block as Exchange Online leaves one: 8 kB, 60 headers, the verdicts at its end.
+# A header block like those of Exchange Online: 8 kB, 60 headers, with the verdicts at the end.
 TYPICAL = (
     INTERNAL
     + "Authentication-Results: spf=pass (sender IP is 192.0.2.31)\n smtp.mailfrom=sender.example; dkim=pass;\n"
@@ -46,7 +46,7 @@ HOSTILE: dict[str, Callable[[int], Headers]] = {
 
 
 def seconds(call: Callable[[], object], times: int) -> float:
-    """The median of some calls, in the time of the processor: others may be at work on this machine."""
+    """Return the median CPU time of some calls, which other load on the machine affects less than elapsed time."""
     taken = []
     for _ in range(times):
         started = thread_time()
@@ -73,7 +73,7 @@ def test_a_typical_message(benchmark: BenchmarkFixture) -> None:
 
 @pytest.mark.parametrize("kind", HOSTILE)
 def test_hostile_headers_cost_what_their_size_costs(benchmark: BenchmarkFixture, kind: str) -> None:
-    """Ten times the size costs about ten times the time, and no more: twenty leaves room for a busy machine."""
+    """Ten times the size takes about ten times as long. The bound of twenty allows for a busy machine."""
     small, large = HOSTILE[kind](100_000), HOSTILE[kind](1_000_000)
     benchmark(lambda: classify(large, in_junk_folder=False))
     cost = seconds(lambda: classify(large, in_junk_folder=False), 5)

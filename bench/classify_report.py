@@ -1,6 +1,6 @@
-"""Precision and recall of the classifier, by source of evidence, on the labelled set.
+"""Precision and recall of the classifier on the labelled set, by source of evidence.
 
-Run `python -m bench.classify_report`. Ends with 1 where anything is not exactly right.
+Run `python -m bench.classify_report`. Exits with 1 unless everything is exactly right.
 """
 
 import sys
@@ -15,12 +15,12 @@ from worker.classify.policy import SOURCES
 from worker.message.verdict import MailPath, Verdict
 
 Finding = tuple[str, str | None, str, bool]
-"""A source, a header, the value read from it, and whether it makes junk (or speaks for it and is left out)."""
+"""A source, a header, the value read from it, and whether it makes junk or is ignored."""
 
 
 @dataclass
 class Score:
-    """How often something was found where it should be, where it shouldn't, and missed where it should."""
+    """How many findings were right, wrong and missed."""
 
     found: int = 0
     wrong: int = 0
@@ -41,7 +41,7 @@ class Score:
 
 
 def score(cases: list[Case]) -> dict[str, Score]:
-    """A score for each source's evidence, whether it counts or is rightly left out, and for the path itself."""
+    """Score the path, and the evidence of each source, both counting and ignored."""
     scores = {name: Score() for name in ("path", *SOURCES)}
     for case in cases:
         verdict = classify(case.headers, in_junk_folder=case.in_junk_folder, keywords=frozenset(case.keywords))

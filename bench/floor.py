@@ -1,6 +1,6 @@
-"""The floor: one connection, one `UID FETCH 1:*`, bytes read into one reused buffer and thrown away.
+"""The floor: one connection and one `UID FETCH 1:*`, with all bytes read into a reused buffer and discarded.
 
-Run as `python -m bench.floor HOST PORT CA_FILE ADDRESS PASSWORD`: prints seconds and bytes.
+Run as `python -m bench.floor HOST PORT CA_FILE ADDRESS PASSWORD`. Prints seconds and bytes.
 """
 
 import socket
@@ -10,7 +10,7 @@ import time
 
 
 def floor(host: str, port: int, ca_file: str, address: str, password: str) -> tuple[float, int]:
-    """Seconds, from the connection on, and bytes read."""
+    """Return the seconds since connecting, and the bytes read."""
     context = ssl.create_default_context(cafile=ca_file)
     buffer = memoryview(bytearray(1 << 18))
     started = time.perf_counter()
@@ -23,7 +23,7 @@ def floor(host: str, port: int, ca_file: str, address: str, password: str) -> tu
 
 
 def _ask(tls: ssl.SSLSocket, buffer: memoryview, command: str) -> int:
-    """Send a command and read to the end of its answer; returns the bytes read."""
+    """Send a command and read its whole response; returns the bytes read."""
     tls.sendall(f"F1 {command}\r\n".encode())
     count, tail = 0, b"\n"
     while not (tail.endswith(b"\r\n") and b"\nF1 " in tail):
@@ -38,7 +38,7 @@ def _ask(tls: ssl.SSLSocket, buffer: memoryview, command: str) -> int:
 
 
 def main() -> None:
-    """Print what it took."""
+    """Print the figures."""
     host, port, ca_file, address, password = sys.argv[1:]
     seconds, count = floor(host, int(port), ca_file, address, password)
     print(seconds, count)

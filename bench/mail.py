@@ -1,4 +1,4 @@
-"""The mail of the bench: 2,000 messages of about 211 MB, always the same, as an NHS mailbox's server shows them."""
+"""The mail of the bench: 2,000 messages of about 211 MB, always the same, with headers as in an NHS mailbox."""
 
 import base64
 import random
@@ -8,7 +8,7 @@ from email.utils import format_datetime
 
 COUNT = 2_000
 PLAIN, HTML, SMALL, LARGE = 0.40, 0.30, 0.20, 0.10
-"""Shares: plain text, text with HTML, with an attachment of 60 KB, and of 600 KB."""
+"""Shares of plain text, text with HTML, attachments of 60 KB, and attachments of 600 KB."""
 
 _BEGAN = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
 _WORDS = (  # noqa: SIM905 -- a list of single words would fill the page
@@ -19,7 +19,7 @@ _WORDS = (  # noqa: SIM905 -- a list of single words would fill the page
 
 
 def messages(count: int = COUNT) -> Iterator[bytes]:
-    """So many messages, mixed in these shares; one of them at a time is in memory."""
+    """Yield messages mixed in these shares, one at a time to save memory."""
     generator = random.Random(20260302)
     for number in range(count):
         share = generator.random()
@@ -33,12 +33,12 @@ def messages(count: int = COUNT) -> Iterator[bytes]:
 
 
 def plain(generator: random.Random, number: int, size: int = 3_000) -> bytes:
-    """A message of plain text of about so many bytes."""
+    """Return a plain-text message of about `size` bytes."""
     return _top(generator, number, "text/plain; charset=utf-8") + _lines(generator, size)
 
 
 def html(generator: random.Random, number: int) -> bytes:
-    """A message whose HTML is what mail programs make of three paragraphs: 20 KB."""
+    """Return a message with 20 KB of HTML, which is what mail programs make of three paragraphs."""
     text = _lines(generator, 2_000)
     style = b"".join(
         b'<p class=3D"MsoNormal" style=3D"margin:0cm;font-size:11.0pt">%b</p>\r\n' % line
@@ -53,7 +53,7 @@ def html(generator: random.Random, number: int) -> bytes:
 
 
 def attachment(generator: random.Random, number: int, size: int) -> bytes:
-    """A message with a PDF of so many bytes, which the mail makes 1.37 times as large."""
+    """Return a message with a PDF of `size` bytes, which base64 makes 1.37 times as large."""
     data = b"%PDF-1.7\n" + generator.randbytes(size - 9)
     parts = [
         b'Content-Type: text/plain; charset="utf-8"\r\n\r\n' + _lines(generator, 800),
@@ -74,7 +74,7 @@ def _multipart(generator: random.Random, number: int, kind: str, parts: list[byt
 
 
 def _top(generator: random.Random, number: int, content_type: str) -> bytes:
-    """The headers of a message that went through the relay and Exchange Online: about 3 KB, nothing speaks for spam."""
+    """Return the headers of a message that came through the relay and Exchange Online: about 3 KB, no sign of spam."""
     sent = format_datetime(_BEGAN + timedelta(seconds=30 * number))
     token = f"{generator.getrandbits(160):040x}"
     hops = "".join(
@@ -106,7 +106,7 @@ def _top(generator: random.Random, number: int, content_type: str) -> bytes:
 
 
 def _lines(generator: random.Random, size: int) -> bytes:
-    """Text of about so many bytes, in lines of a dozen words."""
+    """Return text of about `size` bytes in lines of a dozen words."""
     lines: list[str] = []
     length = 0
     while length < size:

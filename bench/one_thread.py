@@ -1,7 +1,7 @@
-"""What the worker is held against: fetch in batches, then parse each message, one after the other in one thread.
+"""The baseline for the worker: one thread that fetches in batches, and parses one message after the other.
 
-Run as `python -m bench.one_thread PARSER HOST PORT CA_FILE ADDRESS PASSWORD`; PARSER is `mail-parser` (its own object,
-and every attachment's bytes) or `message` (the worker's, and every attachment's bytes). Prints seconds and messages.
+Run as `python -m bench.one_thread PARSER HOST PORT CA_FILE ADDRESS PASSWORD`. PARSER is `mail-parser` or `message` (the
+worker's own); both decode every attachment. Prints seconds and messages.
 """
 
 import base64
@@ -16,7 +16,7 @@ AT_ONCE = 25
 
 
 def drain(client: IMAPClient, parse: Callable[[bytes], int]) -> int:
-    """Fetch and parse everything in INBOX; returns how many messages."""
+    """Fetch and parse everything in INBOX; returns the number of messages."""
     client.select_folder("INBOX", readonly=True)
     uids = client.search("ALL")
     for start in range(0, len(uids), AT_ONCE):
@@ -26,7 +26,7 @@ def drain(client: IMAPClient, parse: Callable[[bytes], int]) -> int:
 
 
 def by_mail_parser(raw: bytes) -> int:
-    """Parse with mail-parser and decode the attachments; returns their bytes."""
+    """Parse with mail-parser and decode the attachments; returns their total size in bytes."""
     import mailparser  # type: ignore[import-untyped]  # ships no types
 
     parsed = mailparser.parse_from_bytes(raw)
@@ -34,7 +34,7 @@ def by_mail_parser(raw: bytes) -> int:
 
 
 def by_message(raw: bytes) -> int:
-    """Parse with the worker's own and decode the attachments; returns their bytes."""
+    """Parse with the worker's `Message` and decode the attachments; returns their total size in bytes."""
     from datetime import UTC, datetime
 
     from worker.message.message import Message
@@ -45,11 +45,11 @@ def by_message(raw: bytes) -> int:
 
 
 def main() -> None:
-    """Print what it took."""
+    """Print the figures."""
     parser, host, port, ca_file, address, password = sys.argv[1:]
     started = time.perf_counter()
     with IMAPClient(host, int(port), ssl_context=ssl.create_default_context(cafile=ca_file), timeout=60) as client:
-        client._imap.debug = 0  # noqa: SLF001 -- else IMAPClient formats every body: not to be won by that
+        client._imap.debug = 0  # noqa: SLF001 -- otherwise IMAPClient formats every body for debugging, which would slow the baseline
         client.login(address, password)
         count = drain(client, {"mail-parser": by_mail_parser, "message": by_message}[parser])
     print(time.perf_counter() - started, count)

@@ -1,4 +1,4 @@
-"""What it costs to take a message apart: our walk of its skeleton, next to the parsers that split every line."""
+"""What parsing a message costs: our parser with its skeleton, compared with parsers that split every line."""
 
 import email
 import time
@@ -14,18 +14,18 @@ _RECEIVED = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
 
 
 def ours(raw: bytes) -> list[bytes]:
-    """The attachments' bytes, as handlers get them."""
+    """Return the attachments' bytes as handlers get them."""
     message = Message(raw, key="k" * 26, folder="INBOX", received_at=_RECEIVED, verdict=Verdict(MailPath.CLEAN))
     return [attachment.read() for attachment in message.attachments]
 
 
 def standard_library(raw: bytes) -> list[bytes]:
-    """The same from the standard library's parser: what a walk of mail-parser's `.message` costs at the least."""
+    """Do the same with the standard library's parser, the least that a walk of mail-parser's `.message` costs."""
     return _attached(email.message_from_bytes(raw))
 
 
 def mail_parser(raw: bytes) -> list[bytes]:
-    """The same from mail-parser, which decodes everything when it parses."""
+    """Do the same with mail-parser, which decodes everything while parsing."""
     return _attached(mailparser.parse_from_bytes(raw).message)
 
 
@@ -42,9 +42,9 @@ def _attached(message: email.message.Message) -> list[bytes]:
 
 
 def compare(raw: bytes, rounds: int) -> dict[str, list[float]]:
-    """Seconds of CPU of each parser in each round, taking turns.
+    """Return the CPU seconds of each parser in each round. The parsers take turns.
 
-    Raises RuntimeError where they don't find the same bytes.
+    Raises RuntimeError if they don't find the same bytes.
     """
     if not ours(raw) == standard_library(raw) == mail_parser(raw) != []:
         raise RuntimeError("the parsers found different attachments")

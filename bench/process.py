@@ -1,4 +1,4 @@
-"""Programs, run and measured as a user runs them: from the start of the process to its end."""
+"""Runs programs as a user does, and measures them from the start of the process to its end."""
 
 import atexit
 import os
@@ -17,7 +17,7 @@ ROOT = Path(__file__).parent.parent
 
 @dataclass(frozen=True)
 class Measured:
-    """A program that has ended. wall and cpu in s, memory (the most that was resident) in bytes."""
+    """The figures of a finished program. wall and cpu: seconds; memory: peak resident bytes."""
 
     wall: float
     cpu: float
@@ -26,9 +26,9 @@ class Measured:
 
 
 def environment() -> dict[str, str]:
-    """The environment for a child: this source tree can be imported, and none of our own settings get in.
+    """Return the environment for a child: it can import this source tree, and none of our settings reach it.
 
-    Byte code is kept as an installed program has it, apart from the tree, even where the machine keeps none.
+    Byte code is cached outside the tree, even if caching is turned off here, because an installed program has it.
     """
     left_out = ("NHSMAIL_", "PYTHONDONTWRITEBYTECODE")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(left_out)}
@@ -43,14 +43,14 @@ def _byte_code() -> Path:
 
 
 def worker_command(config: Path, *arguments: str) -> list[str]:
-    """The command line of the worker."""
+    """Return the command line of the worker."""
     return [sys.executable, "-m", "worker", *arguments, "--config", str(config)]
 
 
 def run(command: Sequence[str], *, accept: Sequence[int] = (0,)) -> Measured:
-    """Run a program to its end. What it says goes to files, as a log does.
+    """Run a program to its end. Its output goes to files, as a log does.
 
-    Raises RuntimeError, with the end of what it said, where its exit code isn't among those accepted.
+    Raises RuntimeError with the end of its output if its exit code isn't accepted.
     """
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
         started = time.perf_counter()

@@ -1,4 +1,4 @@
-"""A poll with nothing new: what it says to the server and how long it takes. The worker's own cycle, idle = false."""
+"""A poll with nothing new: its traffic and its time, measured with the worker's own cycle and `idle = false`."""
 
 import time
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ POLLS = 20
 
 @dataclass(frozen=True)
 class Quiet:
-    """One poll. up and down in bytes; milliseconds: the whole cycle, journal included; commands: each different one."""
+    """The figures of one poll. up, down: bytes; milliseconds: the whole cycle, with the journal; commands: distinct."""
 
     round_trips: float
     up: float
@@ -29,7 +29,7 @@ class Quiet:
 
 
 def quiet_polls(through_proxy: Workplace, direct: Workplace, proxy: Proxy) -> Quiet:
-    """Poll a mailbox again and again in which nothing happens; the time is taken without the proxy."""
+    """Poll an unchanging mailbox repeatedly. Traffic is measured through the proxy, time without it."""
     with _polling(through_proxy) as cycle, proxy.measure() as used:
         for _ in range(POLLS):
             cycle()
@@ -50,8 +50,8 @@ def quiet_polls(through_proxy: Workplace, direct: Workplace, proxy: Proxy) -> Qu
 
 @contextmanager
 def _polling(place: Workplace) -> Iterator[Cycle]:
-    """The cycle of a worker that has looked at everything once."""
-    with closing(Parts(load(place.config, {}))) as parts:  # what `run` does, without the schedule and its own times
+    """Yield the cycle of a worker that has already polled everything."""
+    with closing(Parts(load(place.config, {}))) as parts:  # as `run` does, but without its schedule
         parts.journal.open(parts.settings.account.address)
         engine = Engine(parts, Drain(), parts.observing("bench"))
         cycle = engine.cycle

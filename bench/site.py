@@ -1,4 +1,4 @@
-"""Where the bench runs: a Dovecot with a fresh mailbox for every run, and a folder for each run of the worker."""
+"""Where the bench runs: a Dovecot with a fresh mailbox, and a folder for the worker, for every run."""
 
 import json
 import os
@@ -14,12 +14,12 @@ from tests.rig.dovecot import Dovecot, Mailbox
 from tests.rig.proxy import Proxy
 from tests.rig.tls import Authority
 
-PASSWORD = "Bright-Harbour-92"  # noqa: S105 -- a mailbox that ends with the bench
+PASSWORD = "Bright-Harbour-92"  # noqa: S105 -- a mailbox that is removed with the bench
 
 
 @dataclass(frozen=True)
 class Workplace:
-    """A folder with a configuration of the worker, its state and what its handler writes."""
+    """A folder with the worker's configuration, its state and its handler's output."""
 
     root: Path
 
@@ -35,17 +35,17 @@ class Workplace:
 
     @property
     def stamps(self) -> Path:
-        """Where the handler of `bench.stamp` writes when it was called."""
+        """Where the handler of `bench.stamp` records when it was called."""
         return self.root / "stamps"
 
     def archived(self) -> int:
-        """How many messages lie whole in the archive."""
+        """Return how many messages are complete in the archive."""
         return len(list(self.archive.glob("*/message.json")))
 
     def empty(self) -> None:
-        """Give the space of the archived messages back; the folder goes with the site.
+        """Free the space of the archived messages. The site removes the folder at its end.
 
-        Their files stay: for minutes, ext4 makes the creation of new ones dear where many were removed.
+        Files are truncated rather than removed: for minutes after many removals, creating files is slow on ext4.
         """
         for folder, _, names in os.walk(self.archive):
             for name in names:
@@ -54,7 +54,7 @@ class Workplace:
 
 
 class Site:
-    """Use as a context manager: what it made is removed at its end."""
+    """The server and its folders. A context manager that removes everything at its end."""
 
     def __init__(self) -> None:
         self.root = Path(tempfile.mkdtemp(prefix="bench-", dir=os.environ.get("BENCH_DIR")))
@@ -72,7 +72,7 @@ class Site:
         shutil.rmtree(self.root, ignore_errors=True)
 
     def store(self, name: str, messages: Iterable[bytes]) -> tuple[int, int]:
-        """Keep messages for the mailboxes to come; returns how many, and their bytes."""
+        """Keep messages for later mailboxes; returns their number and their size in bytes."""
         user = self._new_user("store")
         user.append_many("INBOX", messages)
         cur = self.server.root / "mail" / user.address / "Maildir" / "cur"
@@ -80,15 +80,15 @@ class Site:
         return len(self._stores[name]), sum(size for _, size in self._stores[name])
 
     def mailbox(self, name: str | None = None, *, warm: bool = True) -> Mailbox:
-        """A new mailbox with the messages of a store, none without a name.
+        """Return a new mailbox with the messages of a store, or an empty one if there is no name.
 
-        warm: the server has seen the folder before, as a server has that took delivery of its mail itself.
+        warm: have the server index the folder first, as it would have done on delivering the mail itself.
         """
         user = self._new_user("pathology.results")
         user.append_many("INBOX", [])
         cur = self.server.root / "mail" / user.address / "Maildir" / "cur"
         for serial, (path, size) in enumerate(self._stores.get(name or "", []), 1):
-            # S and W: the size is in the name, as Dovecot's own deliveries have it, and isn't counted anew by reading
+            # S and W: the size in the file name, as after Dovecot's own deliveries, so that it needn't read the file
             os.link(path, cur / f"{1_000_000_000 + serial}.M0P1.bench,S={size},W={size}:2,")
         if warm:
             with user.client() as client:
@@ -97,7 +97,7 @@ class Site:
         return user
 
     def proxy(self) -> Proxy:
-        """A counting proxy before the server, not started."""
+        """Return a counting proxy in front of the server, not started."""
         return Proxy(self.authority, (self.server.host, self.server.port))
 
     def workplace(
@@ -111,7 +111,7 @@ class Site:
         every: str = "60s",
         idle: bool = False,
     ) -> Workplace:
-        """A folder for a run of the worker on this mailbox; `handler` is `archive` or `stamp`."""
+        """Return a folder for a run of the worker on this mailbox. `handler` is `archive` or `stamp`."""
         place = Workplace(self.root / f"work-{next(self._serial)}")
         place.root.mkdir()
         password = place.root / "password"

@@ -1,4 +1,4 @@
-"""A handler that says when it was called: the time from a delivery to the handler is measured with it."""
+"""A handler that records when it was called, to measure the time from delivery to handler."""
 
 import os
 import time
@@ -10,7 +10,7 @@ from worker.message.message import Message
 
 
 class Stamp:
-    """Writes a line for each message: the time (epoch, s)."""
+    """Writes the time (epoch seconds) of each message on a line."""
 
     class Settings(BaseModel):
         """The table `[handler.stamp]`."""
@@ -23,7 +23,7 @@ class Stamp:
         self._file = os.open(settings.file, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
 
     def __call__(self, _message: Message) -> None:
-        """Write the line at once."""
+        """Write the line immediately."""
         os.write(self._file, f"{time.time()}\n".encode())
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""The time from a delivery to the handler, with IDLE: a worker runs, and mail comes."""
+"""The time from delivery to handler, with a running worker that waits in IDLE."""
 
 import signal
 import subprocess
@@ -14,11 +14,11 @@ PATIENCE = 20.0
 
 
 def waits(user: Mailbox, place: Workplace, mail: list[bytes]) -> list[float]:
-    """Deliver these, one at a time, to a worker that waits; seconds until the handler was called, of each."""
+    """Deliver messages one at a time to a waiting worker. Returns the seconds until the handler was called for each."""
     with (place.root / "log").open("wb") as log:
         child = subprocess.Popen(worker_command(place.config, "run"), stderr=log, env=environment(), cwd=ROOT)
         try:
-            _deliver_and_wait(user, place, mail[0])  # it has started
+            _deliver_and_wait(user, place, mail[0])  # once it is handled, the worker has started
             return [_deliver_and_wait(user, place, raw) for raw in mail[1:]]
         finally:
             child.send_signal(signal.SIGTERM)
@@ -26,7 +26,7 @@ def waits(user: Mailbox, place: Workplace, mail: list[bytes]) -> list[float]:
 
 
 def _deliver_and_wait(user: Mailbox, place: Workplace, raw: bytes) -> float:
-    time.sleep(0.7)  # the worker is back in IDLE, and isn't just about to look anyway
+    time.sleep(0.7)  # let the worker return to IDLE, so that the delivery alone wakes it
     before = len(_lines(place.stamps))
     with user.client() as client:
         delivered = time.time()
@@ -45,5 +45,5 @@ def _lines(file: Path) -> list[str]:
 
 
 def typical(seconds: list[float]) -> tuple[float, float]:
-    """Median and worst."""
+    """Return median and maximum."""
     return median(seconds), max(seconds)
