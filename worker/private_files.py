@@ -117,11 +117,10 @@ def written_whole(path: Path, place: Callable[[Path, Path], None] = os.replace) 
         file.flush()
         os.fsync(descriptor)
     place(new, path)
-    new.unlink(missing_ok=True)
 
 
 def link_once(new: Path, path: Path) -> None:
-    """Link a new file to its name, unless the name is taken.
+    """Give a new file its name, unless the name is taken.
 
     Raises:
         FileExistsError: the name is taken.
@@ -134,6 +133,8 @@ def link_once(new: Path, path: Path) -> None:
         if error.errno not in {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS} or path.exists():
             raise
         new.replace(path)  # a file system without links
+    else:
+        new.unlink()
 
 
 # -- secrets and keys --------------------------------------------------------------------------------------------------

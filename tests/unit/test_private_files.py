@@ -226,3 +226,15 @@ def test_what_is_no_key(tmp_path: Path, content: bytes) -> None:
     with pytest.raises(ValueError, match="not a key of 32 bytes") as caught:
         read_key(write(tmp_path / "key", content))
     assert caught.value.__context__ is None
+
+
+def test_what_another_process_has_begun_meanwhile_stays(tmp_path: Path) -> None:
+    path, begun = tmp_path / "oauth.json", tmp_path / "oauth.json.new"
+
+    def place(new: Path, name: Path) -> None:
+        new.replace(name)
+        begun.write_bytes(b"another's")
+
+    with written_whole(path, place) as file:
+        file.write(b"ours")
+    assert (path.read_bytes(), begun.read_bytes()) == (b"ours", b"another's")

@@ -119,9 +119,12 @@ def _sqlite_engine(url: URL, *, reading: bool) -> Engine:
         try:
             for pragma in (*mode, "foreign_keys = ON", f"busy_timeout = {BUSY_TIMEOUT_MS}"):
                 connection.execute(f"PRAGMA {pragma}")
-        except (sqlite3.Error, UnicodeDecodeError):
+        except sqlite3.Error:
             connection.close()  # SQLAlchemy doesn't close a connection whose preparation fails
             raise
+        except UnicodeDecodeError as error:  # SQLite quotes the damaged bytes in its message
+            connection.close()
+            raise sqlite3.DatabaseError("malformed database schema") from error
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
@@ -167,7 +170,5 @@ def _translated() -> Iterator[None]:
         if "malformed" in text or "not a database" in text:
             raise JournalDamaged(text) from error
         raise JournalUnavailable(text) from error
-    except UnicodeDecodeError as error:  # SQLite quotes the damaged bytes in its message
-        raise JournalDamaged("the journal's file is damaged") from error
     except SQLAlchemyError as error:
         raise JournalUnavailable(type(error).__name__) from error

@@ -8,7 +8,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from worker.private_files import UnfitSecret, is_too_open
+from worker.private_files import is_too_open
 from worker.settings.model import Place, secret_places, twin
 from worker.settings.secrets import read_secret
 from worker.settings.tree import Settings
@@ -62,7 +62,7 @@ def secret_file_faults(path: Path, mode: str) -> list[str]:
         secret = read_secret(None, path)
     except OSError as error:
         return [f"{path} can't be read ({error.strerror}). Put the secret there, readable by the worker's user."]
-    except UnfitSecret as error:
+    except ValueError as error:  # unfit, or a path with a NUL
         return [f"{path} {error}. It must hold the secret and nothing else."]
     faults = [] if secret and secret.get_secret_value() else [f"{path} is empty. Put the secret there."]
     if is_too_open(state.st_mode, mode):

@@ -43,5 +43,5 @@ def test_a_file_whose_damaged_bytes_are_no_text_is_damaged(tmp_path: Path) -> No
     damaged = file.read_bytes().replace(b"TABLE spoilt", b"XABLE spoilt").replace(b"spoilt", b"\xff\xfeoilt")
     file.write_bytes(damaged)
     database = Database(f"sqlite:///{file}")
-    with pytest.raises(JournalDamaged, match=r"^the journal's file is damaged$"), database.read() as connection:
+    with pytest.raises(JournalDamaged, match="malformed"), database.read() as connection:
         connection.exec_driver_sql("SELECT 1")

@@ -218,3 +218,8 @@ def test_a_private_authority_and_a_client_certificate_are_read(tmp_path: Path) -
     certificate.write_text("-----BEGIN CERTIFICATE-----\n")
     (fault,) = check_files(settings(account={"oauth": {"certificate_file": str(certificate)}}))
     assert "holds no private key" in fault
+
+
+def test_a_path_that_no_file_can_have_is_a_fault() -> None:
+    (fault,) = secret_file_faults(Path("pass\0word"), "private")
+    assert "embedded null byte" in fault
