@@ -1,6 +1,6 @@
 """Dispatch: messages that are due are handed over a batch at a time, suspects one at a time."""
 
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 
@@ -102,13 +102,12 @@ class Dispatch:
         yield from self.work(session, {})
         yield from self._finish()
 
-    def work(self, session: Session, tops: Mapping[int, Top]) -> Iterator[Step]:
+    def work(self, session: Session, tops: dict[int, Top]) -> Iterator[Step]:
         """Hand over every message that is due and whose turn it is: suspects first, one at a time.
 
         tops: header blocks that are already known, by row id.
         """
         self.has_more = False
-        tops = dict(tops)
         due = self._tries.due(self._clock(), longest=self._bounds.longest_wait)
         due, more = self._turns.of([record for record in due if record.id not in self._pool])
         # Fewest deaths first, or kills from outside would find the same message alone in hand each time.
@@ -150,7 +149,11 @@ class Dispatch:
             return Step(missing=self._fetch(session, batch, tops, alone=alone))
         except BrokenOff as broken:
             self._take_back(broken, alone=alone)
-            raise broken.error from None
+            error = broken.error
+        try:
+            raise error
+        finally:
+            del error  # or the error and this frame would hold each other, and with them the batch's bytes
 
     def _take_back(self, broken: BrokenOff, *, alone: bool) -> None:
         """A try that was broken off doesn't count.

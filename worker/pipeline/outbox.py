@@ -223,6 +223,8 @@ class Outbox:
         until = monotonic() + grace
         while self._pool and (left := until - monotonic()) > 0:
             self._recorder.add(self._pool.finished(left))
+        if self._pool:  # what came back at the last moment, or needed no handler
+            self._recorder.add(self._pool.finished(0))
         return self._record()
 
     def settle(self, session: Session, *, everything: bool) -> None:
@@ -256,13 +258,13 @@ class Outbox:
 
     def follow(self, admitted: Admitted) -> Report:
         """Move nothing from where it lay before; a message that may stay where somebody moved it is settled there."""
+        for record in (*admitted.rejudged, *admitted.released):  # first: the journal has their new places already
+            self.rejudged(record.id)
         again = {record.id for record, _ in admitted.moved_back}
         again |= {record.id for record in (*admitted.rejudged, *admitted.released)}
         stays = {item.id for item in self._to_settle if item.id not in again} & admitted.places.keys()
         self._places.settled([(row, admitted.places[row]) for row in sorted(stays)], self._clock())
         self.relocated(admitted.places)
-        for record in (*admitted.rejudged, *admitted.released):
-            self.rejudged(record.id)
         self._to_settle += [
             Settlement(record.id, record.fingerprint, place, record.settle_to)
             for record, place in admitted.moved_back

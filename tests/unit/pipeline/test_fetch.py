@@ -1,11 +1,14 @@
 """What is fetched, what is given up without being fetched, and what can't be fetched from where its row says."""
 
+import gc
+
 import pytest
 
 from tests.fakes.checks import assert_balanced
 from tests.fakes.mailbox import FAILED, INBOX, PROCESSED, Server, mail
 from tests.fakes.world import DEATHS, World
 from worker.message.outcome import State
+from worker.pipeline.fetch import BrokenOff
 
 
 def test_an_oversize_message_is_a_dead_letter_and_never_handed_over(world: World) -> None:
@@ -102,3 +105,16 @@ def test_headers_alone_are_fetched_where_no_handler_wants_more(world: World) -> 
     (call,) = world.calls
     assert b"hello" not in call.raw
     assert world.states() == {State.JUNK: 1}
+
+
+def test_a_fetch_that_was_broken_off_leaves_nothing_in_memory(world: World) -> None:
+    """Its frames hold a batch, and the collector of cycles may come much later."""
+    world.server.deliver(mail(), breaks=True)
+    gc.collect()
+    gc.disable()
+    try:
+        world.tick()
+        left = [one for one in gc.get_objects() if isinstance(one, BrokenOff)]
+    finally:
+        gc.enable()
+    assert left == []

@@ -185,3 +185,14 @@ def test_an_end_settles_on_a_connection_that_idles() -> None:
     world.end_hang()
     world.lease_hold.end(1.0)
     assert len(world.server.all_mail(PROCESSED)) == 1
+
+
+def test_an_end_without_grace_still_records_what_has_come_back() -> None:
+    world = World()
+    world.hung.add("slow")
+    world.server.deliver(mail("slow"))
+    world.tick()
+    world.hung.clear()
+    world.end_hang()
+    world.lease_hold.end(0.0)
+    assert world.states() == {State.HANDLED: 1}
