@@ -1,1 +1,1 @@
-"""The way of a message: poll, admit, fetch, classify, route, handle, record, settle."""
+"""The stages that a message passes through: poll, admit, fetch, classify, route, handle, record, settle."""

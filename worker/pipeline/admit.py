@@ -51,11 +51,11 @@ class Top:
 class Admitted:
     """The result of admitting one batch of headers.
 
-    folder: the folder looked at. tops: each message's header block, by row id. places: where the messages known before
-    lie now, by row id. new: the rows that were added. moved_back: messages that were done and are in a watched folder
-    again, each with its place now. rejudged: messages whose verdict changed. released: those that a move out of the
-    junk folder released. unread: UIDs whose header the server hasn't shown yet. headless: messages whose header it
-    never showed; we know only where they lie.
+    folder: the folder looked at. tops: each message's header block, by row id. places: where the messages that we knew
+    already lie now, by row id. new: the rows that were added. moved_back: messages that were done and are in a watched
+    folder again, each with its present place. rejudged: messages whose verdict changed. released: messages that were
+    released by a move out of the junk folder. unread: UIDs whose header the server hasn't shown yet. headless: messages
+    whose header the server never showed; we know only where they lie.
     """
 
     folder: str
@@ -177,12 +177,12 @@ class Admission:
         )
 
     def _know_again(self, look: Look, known: list[tuple[_Seen, Record]]) -> _KnownAgain:
-        """Deal with known messages in a new place: pending ones go on from there, done ones are settled again.
+        """Deal with known messages in a new place: pending ones are handled from there, done ones are settled again.
 
-        If the new place changes the verdict of a message that isn't done as clean, the message starts anew. One that
-        left the junk folder is judged by its headers (and settled again if they say junk); one that went there is junk.
-        A person's release outlasts both moves. A release by a move, which may be the server's own, ends with the move
-        back.
+        If the new place changes the verdict of a message in one of the `OPEN` states, the message starts anew. A
+        message that left the junk folder is judged by its headers, and settled again if they say junk; a message that
+        was moved into the junk folder is junk. A person's release outlasts both moves. A release by a move ends when
+        the message is moved back, because the first move may have been the server's own.
 
         The place is written last: wherever the process dies, the next look finds the message in a new place again.
         """
@@ -227,7 +227,7 @@ class Admission:
         return self._move_releases and is_junk and record.state in OPEN and self._left_junk(record, folder)
 
     def _left_junk(self, record: Record, folder: str) -> bool:
-        """Whether it lay in the junk folder, or where we had moved it, and lies elsewhere now."""
+        """Whether it lay in the junk folder, or in the folder that we moved it to, and now lies in neither."""
         there = (self._layout.junk, record.settle_to)
         return record.place.folder in there and folder not in there
 
@@ -238,7 +238,7 @@ class Admission:
         self._observer.moved_out(record)
 
     def _may_stay(self, record: Record, folder: str) -> bool:
-        """Whether done mail stays where it was moved: in the junk folder it does, whoever or whatever moved it."""
+        """Whether done mail may stay in this folder. In the junk folder it always may, whoever or whatever moved it."""
         return folder == self._layout.junk or record.settle_to in (None, folder)
 
 
@@ -250,15 +250,14 @@ def _changes_path(item: _Seen, record: Record) -> bool:
 
 
 def _by_move_alone(record: Record) -> bool:
-    """Whether a move has released it, and no person."""
+    """Whether the message was released by a move alone, and not by a person's request."""
     return record.verdict.evidence[-1:] == (MOVED_OUT,)
 
 
 def _is_worth_a_note(item: _Seen, record: Record, *, left_junk: bool) -> bool:
     """Whether the evidence differs from before, and is worth keeping.
 
-    A person may retry a dead letter, so of that we note only that it is junk now, or what it is after it left the junk
-    folder.
+    A person may retry a dead letter, so we keep its new evidence only if it is junk now, or has left the junk folder.
     """
     if record.released or record.verdict == item.verdict:
         return False

@@ -20,7 +20,7 @@ log = get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """How much is done at a time. batch_bytes: bytes; patience: seconds to wait without any handler returning.
+    """How much is done at a time. batch_bytes: bytes; patience: seconds to wait for any handler to return.
 
     longest_wait: seconds; no message waits longer than this for its next try.
     """
@@ -35,8 +35,8 @@ class Bounds:
 class Step:
     """A point at which outcomes must be collected before dispatch goes on.
 
-    wait: wait at most so many seconds for the first outcome. settle: whether to settle everything that is written down
-    as well. missing: messages that couldn't be fetched just now.
+    wait: wait at most so many seconds for the first outcome. settle: whether everything that is written down is to be
+    settled as well. missing: messages that couldn't be fetched just now.
     """
 
     wait: float = 0.0
@@ -77,7 +77,7 @@ class Dispatch:
         return self._turns.keep_order
 
     def begin(self) -> None:
-        """Start a run: messages that were in hand when an earlier run crashed are retried one at a time."""
+        """Begin under the lease: messages that were in hand when a process died are retried one at a time."""
         self._turns.begin()
         suspects = self._tries.suspects()
         alone = [record for record in suspects if record.was_alone]
@@ -92,7 +92,7 @@ class Dispatch:
         self._tries.put_back(self._pool.drop_waiting())
 
     def leave(self) -> None:
-        """The messages still in hand are about to be stopped from outside: don't count that as their crash."""
+        """The process ends with messages in hand: don't count that as a crash that they caused."""
         if self._pool:
             log.error("worker.left_in_hand", count=len(self._pool))
             self._tries.not_alone(self._pool.rows())
@@ -110,7 +110,7 @@ class Dispatch:
         self.has_more = False
         due = self._tries.due(self._clock(), longest=self._bounds.longest_wait)
         due, more = self._turns.of([record for record in due if record.id not in self._pool])
-        # Fewest deaths first, or kills from outside would find the same message alone in hand each time.
+        # Fewest deaths first: otherwise each kill from outside would be counted against the same message.
         suspects = sorted((record for record in due if record.id in self._suspects), key=lambda one: one.deaths)
         yield from self._one_at_a_time(session, suspects, tops)
         ids = {suspect.id for suspect in suspects}
@@ -125,10 +125,10 @@ class Dispatch:
         self.has_more = more
 
     def _one_at_a_time(self, session: Session, suspects: Sequence[Record], tops: dict[int, Top]) -> Iterator[Step]:
-        """Hand these over alone, so that a death shows which message caused it.
+        """Hand these over alone, so that if the process dies, we know which message caused it.
 
         Hanging messages stay in hand meanwhile, because they may hang for ever and the suspects can't wait that long.
-        They are marked as not alone: a death now doesn't count as theirs.
+        They are marked as not alone: if the process dies now, that isn't counted against them.
         """
         if suspects:
             yield from self._finish()
@@ -158,8 +158,8 @@ class Dispatch:
     def _take_back(self, broken: BrokenOff, *, alone: bool) -> None:
         """A try that was broken off doesn't count.
 
-        If fetching these messages may have ended the connection, each is fetched alone next time; one that ends it even
-        then is put off, so that the others get through.
+        If fetching these messages may have ended the connection, each is fetched alone next time. A message that
+        ends the connection even then is put off, so that the others get through.
         """
         rows = [record.id for record in broken.records]
         if not broken.at_fetch:
@@ -201,7 +201,7 @@ class Dispatch:
         yield Step(wait=self._bounds.patience)
         if before.difference(self._pool.rows()):
             return True
-        self._permission.go_on()  # a stop ends the wait, and a pause starts nothing: neither is a hang
+        self._permission.go_on()  # a stop cuts the wait short, and in a pause no handler starts: neither is a hang
         log.error("handler.stuck", count=len(self._pool))
         return False
 

@@ -1,7 +1,7 @@
 """Fetch: gets the content of messages and gives it to the pool, a batch at a time.
 
-A try is counted before the content is touched. Fetch knows why a message can't be had: it is too large, has killed the
-process too often, was taken away, isn't shown yet, or ends the connection.
+A try is counted before the content is touched. Fetch deals with every reason why a message can't be fetched: it is too
+large, has killed the process too often, was taken away, isn't shown yet, or ends the connection.
 """
 
 from collections.abc import Iterator, Sequence
@@ -37,7 +37,8 @@ NOT_READY_WAIT = timedelta(minutes=5)
 class Missing:
     """Messages that couldn't be fetched from where they should lie.
 
-    records: those found nowhere. sought: how many weren't in their place. look_again: a watched folder to list again.
+    records: those found nowhere. sought: how many had to be looked for elsewhere.
+    look_again: a watched folder to list again.
     """
 
     records: tuple[Record, ...] = ()
@@ -88,8 +89,9 @@ class Fetch:
         junk_by_headers: bool,
         run: str,
     ) -> None:
-        """deaths: how often the process may die with a message alone in hand. junk_by_headers: whether the handlers of
-        junk need no body. run: the name of this run in the journal.
+        """deaths: when the process has died this often with a message alone in hand, the message is a dead letter.
+
+        junk_by_headers: whether the handlers of junk need no body. run: the name of this process in the journal.
         """
         self._messages = messages
         self._tries = tries
@@ -133,7 +135,7 @@ class Fetch:
     ) -> tuple[list[Record], list[Record]]:
         """Fetch these and hand them over.
 
-        Returns those that somebody took away meanwhile, and those in whose place another message lies.
+        Returns those that somebody took away meanwhile, and those whose place holds another message.
         """
         done = self._tries.done_handlers([record.id for record in batch])
         names = {row: {name for name, (is_done, _) in handlers.items() if is_done} for row, handlers in done.items()}
@@ -176,13 +178,16 @@ class Fetch:
         self._pool.take(record, message, done)
 
     def _looks_otherwise(self, record: Record, headers: Headers) -> bool:
-        """Whether this may be another message than the row's. A placeholder's headers never were the message's."""
+        """Whether this may not be the row's message.
+
+        If the server showed a placeholder before, a difference shows nothing: those headers never were the message's.
+        """
         return not record.is_placeholder and self._fingerprints.of(headers) != record.fingerprint
 
     def _known_anew(self, session: Session, late: Sequence[_Fetched]) -> list[_Fetched]:
-        """A late message may differ in header and size from its placeholder: fingerprint it again.
+        """Fingerprint late messages again, because they may differ in header and size from their placeholders.
 
-        The key stays: by now it is the message's name.
+        The key stays, because by now it is the message's name.
         """
         uids = [fetched.uid for fetched in late]
         heads = {head.uid: head for head in shown_heads(session, uids)}
@@ -196,10 +201,10 @@ class Fetch:
         return known
 
     def _astray(self, session: Session, doubtful: Sequence[_Fetched]) -> set[int]:
-        """The UIDs at which another message lies than the row's: another folder has the same UIDVALIDITY.
+        """The UIDs that no longer belong to the row's message, because another folder has the same UIDVALIDITY.
 
-        Only the header that is shown by itself tells, because the key was made from it; a server may show another one
-        with the whole message. The row's message is found again by the next look, and its try doesn't count.
+        We compare the header that the server shows by itself, because the key was made from that; a server may show a
+        different header with the whole message. The next look finds the row's message again, and its try doesn't count.
         """
         shown = {
             head.uid: self._fingerprints.of_block(head.header)
@@ -234,7 +239,7 @@ class Fetch:
     def _refuse_hopeless(self, session: Session, batch: Sequence[Record]) -> tuple[list[Record], list[Record]]:
         """Make dead letters of hopeless messages, untouched. Returns the others, and those that aren't there.
 
-        A message that somebody took away is no dead letter: there would be nothing to show for it.
+        A message that somebody took away is no dead letter, because there would be no message to show to people.
         """
         hopeless = {record.id: reason for record in batch if (reason := self._hopeless(record)) is not None}
         uids = [record.place.uid for record in batch if record.id in hopeless and record.place.uid is not None]
@@ -289,7 +294,7 @@ class Fetch:
 
 
 def _headers(raw: bytes, top: Top | None) -> Headers:
-    """The headers of this content. The known ones apply only if it begins with them: a stand-in has its own."""
+    """The headers of this content: the known ones only if it begins with them, as a placeholder has its own."""
     if top is not None and raw.startswith(top.raw.rstrip(b"\r\n")):
         return top.headers
     return Headers.from_bytes(raw)

@@ -77,7 +77,7 @@ class Intake:
         return report
 
     def end(self, session: Session, looks: Sequence[Look]) -> None:
-        """Select the folder that the connection rests in, and store what the folders looked like."""
+        """Select the folder that stays selected between polls, and store what the folders looked like."""
         if session.selected != self._poll.rest:
             session.select(self._poll.rest)
         self._places.looked_at(self._poll.looked() if looks else {})

@@ -1,6 +1,6 @@
-"""Headers that the server doesn't show yet, or whose request ends the connection: waited for, and in the end given up.
+"""Waits for headers that the server doesn't show yet, or whose request ends the connection, and gives up in the end.
 
-The journal keeps the start of each wait, or each restart would begin it anew.
+The journal keeps the start of each wait: otherwise each restart would begin the wait anew.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -31,14 +31,14 @@ class LateHeaders:
         self._alone: set[Place] = set()
         """Asked for one at a time, because a request for these headers ended the connection."""
         self._put_off: dict[Place, float | None] = {}
-        """Not asked for until then (epoch s), because even the request for this header alone ended the connection.
-        None: the time is set when the header would be asked for next."""
+        """When to ask for each of these again (epoch s), because even a request for it alone ended the connection.
+        None: that time is set when the header would be asked for next."""
 
     def shown(self, session: Session, look: Look, uids: Sequence[int]) -> list[Head]:
         """The headers that the server shows.
 
-        Where a request ends the connection, the next poll asks for each of its headers alone. A header at which the
-        connection ends even then is left out for a while, as if the server didn't show it yet: the other messages
+        If a request ends the connection, the next poll asks for each of its headers alone. If that request ends the
+        connection too, the header is left out for a while, as if the server didn't show it yet: the other messages
         must not wait for it.
 
         Raises:
@@ -59,7 +59,7 @@ class LateHeaders:
         return heads
 
     def given_up(self, session: Session, look: Look, uids: Sequence[int], unread: Collection[int]) -> list[Head]:
-        """Empty headers for the messages whose header the server hasn't shown for so long that it never will.
+        """Empty headers for the messages whose header the server hasn't shown for so long that we give up.
 
         uids: those asked for. unread: of these, the ones whose header wasn't shown.
         """
@@ -72,7 +72,8 @@ class LateHeaders:
     def _is_put_off(self, place: Place) -> bool:
         """Whether to leave this header out now.
 
-        Once in any case, and then for a time: however seldom the mailbox is polled, other mail gets through in between.
+        The next request is left out in any case, and so are those within `HEADER_AGAIN` after it. So other mail gets
+        through in between, however seldom the mailbox is polled.
         """
         if place not in self._put_off:
             return False
@@ -92,7 +93,7 @@ class LateHeaders:
         """
         waits = self._places.headerless(look.folder)
         validity, now = look.state.uidvalidity, self._clock()
-        known = {place: at for place, at in waits.items() if at <= now}  # a later time: the clock was put back
+        known = {place: at for place, at in waits.items() if at <= now}  # a start in the future: the clock was set back
         since = {uid: known.get((validity, uid), now) for uid in unread}
         still = {(validity, uid) for uid in set(look.new) - (set(uids) - set(unread))}
         begun = {(validity, uid): at for uid, at in since.items() if (validity, uid) not in known}

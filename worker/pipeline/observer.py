@@ -9,13 +9,13 @@ from worker.journal.records import Record, Result
 
 
 class Observer:
-    """Hears of what has happened, and does nothing with it: a listener overrides what it wants to hear."""
+    """Receives every event and ignores it. A listener overrides the methods for the events that it wants."""
 
     def beat(self) -> None:
         """The thread that owns the connection is making progress."""
 
     def polled(self, outcome: str, seconds: float) -> None:
-        """A run ended. outcome: `good`, or a word for what kept it from its work."""
+        """A run ended. outcome: `good`, or one word for what stopped the run."""
 
     def lease(self, *, held: bool) -> None:
         """This replica works on the mailbox from now on, or no longer does."""
@@ -24,7 +24,7 @@ class Observer:
         """So many new messages have their rows."""
 
     def moved_out(self, record: Record) -> None:
-        """Junk was moved out of the junk folder, and the settings make that a release."""
+        """Junk was moved out of the junk folder, which the settings count as a release."""
 
     def outcome(self, record: Record, result: Result) -> None:
         """A try had this result, and the journal holds it."""

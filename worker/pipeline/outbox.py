@@ -27,7 +27,7 @@ from worker.pipeline.whereabouts import Look
 log = get_logger()
 
 SETTLE_AT_ONCE = 200
-"""How many messages to move with one command while more outcomes are to come."""
+"""How many messages to collect for one move while more outcomes are expected."""
 
 
 class Flushable(Protocol):
@@ -125,10 +125,10 @@ class Recorder:
         )
 
     def _drop_outdated(self) -> None:
-        """Drop the outcomes of messages that changed their path while in hand, except that they were handled.
+        """Drop the outcomes, except `handled`, of messages that changed their path while in hand.
 
-        Before a message is recorded as junk, the journal is asked for its path once more, whoever may have changed it:
-        once recorded as junk, a released message would be out of reach.
+        Before a message is recorded as junk, its path is read from the journal once more, because others may have
+        changed it: once recorded as junk, a released message would be out of reach.
         """
         held = {item.record.id for item in self._finished}
         junk = [item.record.id for item in self._finished if item.outcome.state is State.JUNK]
@@ -153,7 +153,7 @@ class Recorder:
         return True
 
     def _as_it_is(self, item: Finished, *, flushed: bool) -> Finished:
-        """The item with its present place, and not done if what handlers wrote didn't reach the disk."""
+        """The item with its present place; pending, not done, if what its handlers wrote didn't reach the disk."""
         record, outcome = item.record, item.outcome
         if place := self._moved.get(record.id):
             record = replace(record, place=place)
@@ -228,7 +228,7 @@ class Outbox:
         return self._record()
 
     def settle(self, session: Session, *, everything: bool) -> None:
-        """Make the mailbox show the recorded outcomes: `everything`, or nothing until there are enough of them."""
+        """Make the mailbox show the recorded outcomes. everything: don't wait until there are enough for a batch."""
         if self._to_settle and (everything or len(self._to_settle) >= SETTLE_AT_ONCE):
             self._permission.go_on()
             if session.idling:
@@ -257,7 +257,7 @@ class Outbox:
         self._to_settle = [item for item in self._to_settle if item.id not in places]
 
     def follow(self, admitted: Admitted) -> Report:
-        """Move nothing from where it lay before; a message that may stay where somebody moved it is settled there."""
+        """Move no message from its old place. One that may stay where somebody moved it counts as settled there."""
         for record in (*admitted.rejudged, *admitted.released):  # first: the journal has their new places already
             self.rejudged(record.id)
         again = {record.id for record, _ in admitted.moved_back}

@@ -27,7 +27,7 @@ class Pipeline:
         self._report = Report()
 
     def begin(self) -> None:
-        """Start a run: messages that were in hand when an earlier run crashed are retried one at a time."""
+        """Begin under the lease: messages that were in hand when a process died are retried one at a time."""
         self._dispatch.begin()
 
     def look_anew(self, *, connected: bool) -> None:
@@ -39,9 +39,9 @@ class Pipeline:
     def poll(self, session: Session, *, news: bool | None = None) -> Report:
         """Look at the mailbox once, and do all the work that is due.
 
-        The order matters. Outcomes and requests come first, since they change what there is to look at. Settling what
-        was recorded comes before looking at new mail, or a copy in a watched target folder would pass for new. Only
-        after every new message has been matched does a missing one count as missing: it may have moved.
+        The order matters. Outcomes and requests come first, since they change what there is to look at. What was
+        recorded is settled before we look at new mail: otherwise a copy in a watched target folder would pass for new.
+        A missing message counts as missing only after every new one has been matched, because it may have moved.
 
         news: whether IDLE has reported a change in the selected folder; None: nobody asked.
         """
@@ -57,7 +57,7 @@ class Pipeline:
         for admitted in self._intake.admit(session, looks):  # one batch of headers at a time
             self._report += admitted.report
             self._report += self._outbox.follow(admitted)
-            if not self._dispatch.keeps_order:  # for order, wait: an earlier mail may come later
+            if not self._dispatch.keeps_order:  # for order, wait: a later batch may hold earlier mail
                 self._work(session, self._dispatch.work(session, admitted.tops))
         self._report += self._intake.miss(session, looks)
         while self._work(session, self._dispatch.work_through(session)) and self._dispatch.has_more:

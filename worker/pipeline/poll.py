@@ -57,13 +57,14 @@ class Poll:
 
     @property
     def leaves_out(self) -> bool:
-        """Whether there may be mail that is never new."""
+        """Whether older mail is left alone, and so never counts as new."""
         return self._since is not None
 
     def forget(self) -> None:
         """Make the next look list every folder: after a new connection, or for a full reconciliation.
 
-        It also checks that each is the same folder as before, except one at whose last check the connection ended.
+        That look also checks that each folder is the same as before, except a folder whose last check ended the
+        connection.
         """
         self._last.clear()
         self._checked = set() if self._checking is None else {self._checking}
@@ -129,9 +130,9 @@ class Poll:
     def _is_another(self, session: Session, name: str, state: FolderState, here: Sequence[Record]) -> bool:
         """Whether this is another folder with the same UIDVALIDITY, so that no known place in it is valid.
 
-        UIDNEXT never goes back in one and the same folder (RFC 3501, 2.3.1.1). If it did, this is another folder that
-        happens to have the same UIDVALIDITY; so it is if the headers differ. Its messages, like those of a folder with
-        a new UIDVALIDITY, are matched again by fingerprint. here: messages that seem to be where their rows say.
+        UIDNEXT never decreases in the same folder (RFC 3501, 2.3.1.1). So if it has decreased, or if the headers
+        differ, this is another folder that happens to have the same UIDVALIDITY. Its messages, like those of a folder
+        with a new UIDVALIDITY, are matched again by fingerprint. here: messages that seem to be where their rows say.
         """
         before = self._places.last_looks().get(name)
         if before is None:
@@ -145,11 +146,11 @@ class Poll:
         return False
 
     def _shows(self, session: Session, name: str, state: FolderState, here: Sequence[Record]) -> bool:
-        """Compare the headers at both ends with our fingerprints. If all at one end differ, the folder was replaced.
+        """Whether the headers at both ends match our fingerprints. If all at one end differ, the folder was replaced.
 
-        In a folder of other mail all differ; in an old copy that was put back, the highest do. One header that agrees
-        is enough, because servers sometimes change a header. We ask once after each `forget`. Messages that haven't
-        shown a header of their own yet aren't compared.
+        In a folder with other mail all headers differ; in an old copy that was put back, those with the highest UIDs
+        do. At each end one header that matches is enough, because servers sometimes change a header. We compare once
+        after each `forget`. Messages that haven't shown a header of their own yet aren't compared.
         """
         if name in self._checked:
             return True

@@ -1,4 +1,4 @@
-"""Says what each message would come to, without handing over, recording or moving anything."""
+"""Says what would happen to each message, without handing over, recording or moving anything."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -27,9 +27,9 @@ _DONE = (State.HANDLED, State.FAILED)
 
 @dataclass(frozen=True, slots=True)
 class Foreseen:
-    """What a message would come to. outcome: a sentence for a person, without any content of the message.
+    """What would happen to a message. outcome: a sentence for a person, without any content of the message.
 
-    key, path: empty and None if the message isn't known and the server shows no header, so that nobody can tell.
+    key is empty and path is None if the message isn't known and the server shows no header to make them from.
     """
 
     key: str
@@ -38,7 +38,7 @@ class Foreseen:
 
 
 class Preview:
-    """Looks at new and pending messages, and asks the rules. For a single look: it remembers which keys it gave."""
+    """Looks at new and pending messages, and asks the rules. For one look only, as it remembers the keys it gave."""
 
     def __init__(
         self,
@@ -106,7 +106,7 @@ class Preview:
         return Foreseen(key, verdict.path, self._outcome(session, folder, head, key, verdict))
 
     def _known(self, mark: str, head: Head, folder: str, looks: dict[str, Look]) -> Record | None:
-        """The known message that lies here now and is no longer where its row says; None: it is a new one."""
+        """The known message that this is, if it is no longer where its row says; None: this is a new message."""
         found = [
             record
             for record in self._messages.with_fingerprints([mark]).get(mark, [])

@@ -11,7 +11,7 @@ from worker.mailbox.folders import Layout
 from worker.message.outcome import Outcome, State
 
 NOT_READY_LIMIT = timedelta(hours=1)
-"""How long to wait for a message of which the server shows no content, or a stand-in; then it is a dead letter."""
+"""How long to wait while the server shows no content or only a placeholder; then the message is a dead letter."""
 KEEP = "keep"
 
 
@@ -35,7 +35,7 @@ class Backoff(Protocol):
     """Decides how often and when a message is tried again."""
 
     def after_failure(self, route: str | None, failures: int) -> timedelta | None:
-        """The wait before the next try; None: that was the last."""
+        """The wait before the next try; None: that was the last try."""
 
 
 Handlers = Mapping[str, tuple[bool, int]]
@@ -78,7 +78,7 @@ class Results:
         if outcome.held:
             return outcome.after or timedelta(0)
         if _waits_for_content(outcome):
-            since = now if record.waiting_since is None else min(record.waiting_since, now)  # the clock was put back
+            since = now if record.waiting_since is None else min(record.waiting_since, now)  # if the clock was set back
             return None if now - since >= NOT_READY_LIMIT.total_seconds() else outcome.after
         failures = handlers.get(outcome.failed_handler or "", (False, 0))[1] + 1
         if outcome.failed_handler is None:
@@ -95,5 +95,5 @@ class Results:
 
 
 def _waits_for_content(outcome: Outcome) -> bool:
-    """Whether the server may give the message later: it shows nothing yet, or a stand-in, or broke off."""
+    """Whether the server may give the message later: it shows nothing yet, or a placeholder, or broke off."""
     return outcome.failed_handler is None and outcome.after is not None and not outcome.held

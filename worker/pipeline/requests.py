@@ -60,7 +60,7 @@ class Requests:
         self._open: list[Intent] = []
 
     def carry_out(self, session: Session) -> Opened:
-        """Reopen what was asked for and bring it back: for a command while no worker runs, so nothing is in hand."""
+        """Reopen what was asked for and bring it back. For a command while no worker runs: no message is in hand."""
         for _ in self.reopen():
             pass
         return self.bring_back(session)

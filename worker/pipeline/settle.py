@@ -1,7 +1,7 @@
-"""Make the mailbox show the outcomes: the only room that changes it. Doing so twice does no harm.
+"""Makes the mailbox show the outcomes: the only file that changes it for that. Doing so twice does no harm.
 
-What it is told was recorded before. It moves a batch at a time, and remembers where the messages went. A message that
-the server refuses to move stays unsettled, and stops no other.
+Every outcome that it is given has been recorded before. It moves a batch at a time, and remembers where the messages
+went. A message that the server refuses to move stays unsettled, and stops no other.
 """
 
 from collections.abc import Callable, Sequence
@@ -92,8 +92,8 @@ class Settle:
         """Return the messages that are recorded, not settled and still there: they are to be moved now.
 
         A message that isn't there was moved, by us or by others. A copy of ours may already lie in the target. In a
-        watched folder that was renumbered only the headers tell what is still there, and they are read after this; a
-        message that they don't show counts as moved the next time.
+        watched folder that was renumbered, only the headers show what is still there, and they are read after this. A
+        message that isn't found by its header then counts as moved at the next `resume`.
         """
         by_folder = {look.folder: look for look in looks}
         settlements: list[Settlement] = []
@@ -147,9 +147,9 @@ class Settle:
     def settle(self, session: Session, settlements: Sequence[Settlement]) -> set[str]:
         """Move each message to its target, folder by folder.
 
-        Messages that somebody took away meanwhile count as settled: where they are now is not for us to say. Those that
-        the server has lately refused to move are skipped. Returns the folders that were replaced: the next look finds
-        their messages again, and then they are settled.
+        Messages that somebody took away meanwhile count as settled, because where they lie now isn't our decision.
+        Those that the server has lately refused to move are skipped. Returns the folders that were replaced: the next
+        look finds their messages again, and then they are settled.
         """
         replaced: set[str] = set()
         for folder, target, group in _grouped([item for item in settlements if item.id not in self._refused]):
@@ -164,8 +164,8 @@ class Settle:
     def delete(self, session: Session, records: Sequence[Record]) -> list[int]:
         """Delete handled mail for good, message by message (UIDPLUS). Returns the rows of the deleted messages.
 
-        A message is deleted only if its header is the row's, because its number may be another message's by now. If
-        the server lacks UIDPLUS nothing is deleted at all: a bare EXPUNGE would take other people's mail with it. A
+        A message is deleted only if its header is the row's, because its UID may be another message's by now. If the
+        server lacks UIDPLUS, nothing is deleted at all: a bare EXPUNGE would take other people's mail with it. A
         folder that is gone or refuses doesn't hold up the others.
         """
         deleted: list[int] = []
@@ -210,10 +210,10 @@ class Settle:
         return valid + [replace(record, place=found[record.id]) for record in lost if record.id in found]
 
     def bring_back(self, session: Session, records: Sequence[Record], folder: str) -> list[Record]:
-        """Move messages that are to be handled anew into a watched folder. Returns those that aren't where they lay.
+        """Move messages that are to be handled anew into a watched folder. Returns those no longer in their place.
 
-        Without MOVE they stay, and are handled from where they lie: a copy, followed by a death before the original is
-        deleted, would make two messages of one.
+        Without MOVE they stay, and are handled from where they lie: if we copied a message and the process died before
+        it deleted the original, one message would become two.
         """
         absent: list[Record] = []
         for source in dict.fromkeys(record.place.folder for record in records if record.place.folder != folder):
@@ -248,7 +248,7 @@ class Settle:
         """Move these, except those that the server refuses to move: they stay unsettled, and are tried later."""
 
         def move(part: Sequence[Settlement]) -> None:
-            if session.selected != folder:  # a refusal came after the target had been selected
+            if session.selected != folder:  # an earlier part was refused with the target selected
                 session.select(folder)
             self._move(session, part, folder, target)
 

@@ -1,7 +1,8 @@
 """Turns: which of the due messages may be handed over now.
 
-Two things hold a message back, and neither spends a try. Either its handler is paused; then one message at a time goes
-as a trial. Or its route wants each sender's mail in order, and an earlier message of the sender isn't done.
+Two things hold a message back, and neither spends a try. Either its handler is paused; once the pause is over, one
+message at a time is let through as a trial. Or its route wants each sender's mail in order, and an earlier message of
+the sender isn't done.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -14,9 +15,9 @@ from worker.message.reasons import Reason
 from worker.message.verdict import MailPath
 
 LOOK_AGAIN = 30.0
-"""Seconds until we ask again whether an earlier message is done, if nobody knows when it will be tried."""
+"""Seconds until we ask again whether an earlier message is done, if no time is set for its next try."""
 LONGEST = 300.0
-"""Seconds after which we ask in any case: the earlier message may be done, or taken away, before its time."""
+"""Seconds after which we ask in any case: the earlier message may be done or gone before its next try."""
 
 
 class Turns:
@@ -51,7 +52,7 @@ class Turns:
             self._free.add(key)
 
     def begin(self) -> None:
-        """Start a run: messages that wait for a handler that an earlier run paused may be tried."""
+        """Begin under the lease: messages that wait for a handler that an earlier process paused may be tried."""
         for name in self._circuits:
             self._tries.postpone_all(Reason.PAUSED.stored(name), None)
 

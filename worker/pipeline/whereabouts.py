@@ -1,7 +1,8 @@
 """Which message is which, and where it lies: the one place that knows.
 
-A message is known by the fingerprint of its header, wherever it lies. A UID with a known fingerprint is that message
-only if the message isn't still where its row says; otherwise it is a copy, and a message of its own.
+A message is known by the fingerprint of its header, wherever it lies. If a UID has a known fingerprint and the message
+is no longer where its row says, the UID is that message. If the message is still there, the UID is a copy, and a
+message of its own.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -32,8 +33,8 @@ class Look:
 
     present: all UIDs. new: UIDs that no row places here, or whose row says gone; ascending, without mail older than
     `poll.since`. missing: pending messages that should lie here and don't. found: pending messages that lie here and
-    that an earlier poll missed. displaced: the folder was replaced by another one with the same UIDVALIDITY, so this is
-    all we know of where its messages are now, by row id; the journal doesn't know yet.
+    that an earlier poll missed. displaced: places without UIDs, by row id: the folder was replaced by another one with
+    the same UIDVALIDITY, so we don't know where in it our messages lie. The journal hasn't been told yet.
     """
 
     folder: str
@@ -111,7 +112,7 @@ class Whereabouts:
             there = looks.get(record.place.folder)
             if record.state is State.GONE or (there is not None and not there.holds(record)):
                 lost.append(record)
-            elif record.fingerprint != self._fingerprints.of_nothing:  # else indistinguishable outside the looks
+            elif record.fingerprint != self._fingerprints.of_nothing:  # without headers, only the looks can tell
                 elsewhere.setdefault(record.place.folder, []).append(record)
         for folder, records in elsewhere.items():
             lost += self._not_in(session, folder, records)
@@ -176,11 +177,11 @@ def claim(found: dict[str, list[int]], message: Marked) -> bool:
 def which_of(candidates: list[Record], size: int, place: Place) -> Record | None:
     """The candidate that the message in this place most probably is; it is taken out of the list.
 
-    Best is the one whose row says this place, then one of the same size, then one that isn't done. A message that is
-    done and had another size is never taken, because it would swallow mail with other content that nobody has handled.
-    Exchange only estimates sizes: if it estimates anew after a person has moved a message back, the price is that the
-    message is handed over once more, as a look-alike. Losing a message would be worse. In a renumbered folder all sizes
-    may have been estimated anew, but its messages are where they were; so there the size doesn't matter.
+    Preferred is one whose row gives this place, then one of the same size, then one that isn't done. A message that is
+    done and had another size is never taken, because mail with other content, which nobody has handled, would then pass
+    for it. Exchange only estimates sizes: if it estimates again after a person has moved a message back, the message is
+    handed over once more, as a look-alike. Losing a message would be worse. In a renumbered folder all sizes may have
+    been estimated again, but the folder's messages are where they were, so there the size doesn't matter.
     """
     if not candidates:
         return None
@@ -200,11 +201,11 @@ def which_of(candidates: list[Record], size: int, place: Place) -> Record | None
 
 
 def _is_done(record: Record, folder: str) -> bool:
-    """Whether it wouldn't be handed over again from this folder. Junk that left its folder may be."""
+    """Whether it is finished while it lies in this folder. Junk that left its folder may be handed over again."""
     return record.state not in OPEN or (record.state is State.JUNK and record.place.folder == folder)
 
 
 def _was_renumbered(record: Record, place: Place) -> bool:
-    """Whether this place is in its own folder, and the folder has other numbers than its row knows."""
+    """Whether this place is in the message's own folder, whose UIDs are no longer those that its row knows."""
     here = record.place
     return here.folder == place.folder and (here.uidvalidity != place.uidvalidity or here.uid is None)
