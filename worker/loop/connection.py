@@ -15,7 +15,7 @@ class ChecksServer(Protocol):
     """Checks that the server has the commands that we need."""
 
     def check(self, session: Session) -> None:
-        """Refuse a server that lacks one.
+        """Refuse a server that lacks one of them.
 
         Raises:
             CannotMove

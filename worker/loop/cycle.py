@@ -28,7 +28,7 @@ log = get_logger()
 STANDBY = 5.0
 """Seconds between checks of whether the lease is free or the pause is over."""
 NEWS_AT_ONCE = 0.5
-"""Seconds until the next run when news arrives just as IDLE starts. Not zero, so that a chatty server can't spin us."""
+"""Seconds until the next run when news arrives just as IDLE starts. Not 0: a chatty server must not keep us looping."""
 FULL_LOOK_EVERY = 3600.0
 """Seconds between full listings of every folder, whether or not the server reports changes."""
 
@@ -108,7 +108,7 @@ class Cycle:
         self._look_anew = self._look_anew or is_new
         if self._go_ahead.is_paused():
             self._look_anew = True
-            self._pipeline.record_finished()  # of messages that were in hand when the pause began
+            self._pipeline.record_finished()  # outcomes of messages that were in hand when the pause began
             if news is None:
                 session.noop()
             return None
@@ -141,7 +141,7 @@ class Cycle:
         return None if due is None else max(0.0, due - self._clock())
 
     def _went_well(self, report: Report | None) -> None:
-        """Note that the run went well. Raises `JournalUnavailable` if that can't be written, and then it hasn't."""
+        """Note that the run went well. Raises `JournalUnavailable` if that can't be written: then the run failed."""
         self._reconnect.start_over()
         if report is not None:
             self._notes.went_well(new=report.new)
@@ -163,7 +163,7 @@ class Cycle:
             log.error("worker.fault", exc_info=error)
         match trouble.means:
             case Means.ASK_THE_GUARD:
-                self.trouble = trouble.name  # replaces an earlier refusal, so that the same one is logged again
+                self.trouble = trouble.name  # so an earlier refusal is logged again if it recurs
                 self._tell(trouble.name)
                 return 0.0
             case Means.NO_LOGIN:

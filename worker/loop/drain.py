@@ -122,7 +122,7 @@ class MailboxDrain:
         drained.due = self._messages.counts().by_state[State.PENDING] + unread
 
     def _until_nothing_comes(self, drained: Drained) -> int:
-        """Poll until a poll finds nothing. Returns how many messages the server shows without a header so far."""
+        """Poll until a poll finds nothing. Returns how many messages the server still shows without a header."""
         reached = False
         while True:
             try:

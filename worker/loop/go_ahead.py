@@ -9,7 +9,7 @@ from worker.pipeline.stop import Stop
 
 
 class GoAhead:
-    """The pipeline asks before each step, and each thread of the pool before it starts a message."""
+    """The pipeline asks it before each step. Each thread of the pool asks it before it starts a message."""
 
     def __init__(self, lease: Lease, pause: Pause, observer: Observer) -> None:
         self._lease = lease

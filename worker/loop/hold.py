@@ -23,7 +23,7 @@ class Interruptible(Protocol):
     """What the pipeline waits for."""
 
     def interrupt(self) -> None:
-        """End the wait, so that the next step asks whether to go on; from another thread."""
+        """End the wait, so that the pipeline asks whether to go on. Called from another thread."""
 
 
 class Hold:
@@ -89,7 +89,7 @@ class Hold:
         return self._connector.session()
 
     def let_go(self, error: Exception) -> None:
-        """Close the connection that this error ended, and record the outcomes that are already in."""
+        """Close the connection that this error ended, and record the outcomes that have already come back."""
         if isinstance(error, TokenExpired):
             self._connector.token_expired()
         self._connector.close()
@@ -114,7 +114,7 @@ class Hold:
     def end(self, grace: float) -> Report:
         """After the last run: let the messages in hand finish, then record and settle them.
 
-        During a pause nothing is settled; the first poll after it does that. Returns what this came to.
+        During a pause nothing is settled: the first poll after the pause does that. Returns what was done.
 
         grace: seconds that the handlers have to return.
         """

@@ -1,4 +1,4 @@
-"""Periodic chores beside the mail: remove old rows and old handled mail, and check the password's age."""
+"""Periodic chores besides the mail: remove old rows and old handled mail, and check the password's age."""
 
 from collections.abc import Callable
 from datetime import timedelta

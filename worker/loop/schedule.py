@@ -27,7 +27,7 @@ _HEARTBEAT = "heartbeat"
 CLOCK_EVERY = 5.0
 """Seconds between checks for a clock that was set back. Smaller steps back are ignored."""
 
-# It warns whenever a long run makes another one unnecessary. That is normal here.
+# APScheduler warns whenever it skips a run that a long run has made unnecessary. That is normal here.
 logging.getLogger("apscheduler.scheduler").setLevel(logging.ERROR)
 
 

@@ -1,4 +1,4 @@
-"""Whether the clock can be trusted. Asked before anything irreversible is done because of the time."""
+"""Whether the clock can be trusted. Asked before anything irreversible that depends on the time."""
 
 from collections.abc import Callable
 
@@ -14,7 +14,7 @@ class SteadyClock:
     """Watches the clock across restarts. After a jump in either direction it must run steadily for a day.
 
     A worker that was stopped for longer than a day sees a jump forward. A smaller jump forward goes unnoticed and does
-    little harm: mail that is deleted after weeks is deleted by that much too early.
+    little harm: mail that is kept for weeks is deleted too early by the size of that jump.
     """
 
     def __init__(self, facts: Facts, clock: Callable[[], float]) -> None:

@@ -27,7 +27,7 @@ class Means(Enum):
     """What a trouble means for the next run."""
 
     ASK_THE_GUARD = auto()
-    """Run again at once: the guard has recorded the failed login, and decides on the next request."""
+    """Run again at once: the guard has recorded the failed login, and decides whether to allow another."""
     NO_LOGIN = auto()
     """No login now. The process stays alive and says what to do: a restart would only cost another login."""
     RECONNECT = auto()
@@ -53,7 +53,7 @@ class Trouble:
 
 
 def trouble_of(error: Exception, now: float) -> Trouble:
-    """The trouble that this error is. now: epoch s."""
+    """The trouble that this error means. now: epoch s."""
     match error:
         case Cooling():
             return Trouble(_name_of(error), Means.NO_LOGIN, error.advice, asked=error.until - now)
