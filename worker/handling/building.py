@@ -38,7 +38,7 @@ def _callables(place: Any) -> tuple[str, ...]:
 
 
 def built(name: str, target: Any, own: Any) -> Handler:
-    """Build a handler of this function, object or class. Raises whatever the class's constructor raises.
+    """Build a handler from this function, object or class. Raises whatever the class's constructor raises.
 
     own: the handler's own settings; None if it has none.
     """

@@ -1,6 +1,6 @@
-"""A circuit breaker for each handler: open, so that the handler isn't called, after everything lately has failed.
+"""A circuit breaker for each handler. It opens when all recent calls failed; while open, the handler isn't called.
 
-It is meant for a target that is down, not for a bad message. So it counts different messages, and any success closes
+It is meant for a target that is down, not for a bad message. So it counts each message once, and any success closes
 it. Messages that wait for an open circuit don't spend a try.
 """
 

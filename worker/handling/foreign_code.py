@@ -17,7 +17,7 @@ class TooLong(Exception):
 class Escaped(Exception):
     """A handler's code raised something that isn't an `Exception`, such as SystemExit or asyncio's CancelledError.
 
-    Raised as it is, that would end the worker. kind: its class.
+    If it were raised unchanged, it would end the worker. kind: its class.
     """
 
     def __init__(self, error: BaseException) -> None:

@@ -23,7 +23,7 @@ class Found:
     secrets: tuple[str, ...] = ()
 
     def hide(self, secret: str) -> None:
-        """Quote this value in no fault."""
+        """Never quote this value in a fault."""
         self.secrets += (secret,)
 
 

@@ -33,8 +33,8 @@ class Busy(Exception):
 class Slots:
     """A limit on the number of messages that a handler has at once.
 
-    A caller that finds no free slot can leave a callback. The callbacks are called in order as slots become free, and
-    say whether they still have a use for one; if not, the next is called.
+    A caller that finds no free slot can leave a callback. As slots become free, the callbacks are called in order.
+    Each returns whether it still needs a slot; if it doesn't, the next one is called.
     """
 
     def __init__(self, count: int | None) -> None:
@@ -120,7 +120,10 @@ class Gate:
         return None if wait is None else timedelta(seconds=wait)
 
     def call_ended(self, word: str, key: str) -> None:
-        """Tell the circuit how a call ended: done, retry, reject, error or unreadable. Other words say nothing."""
+        """Tell the circuit how a call ended. `done` and `reject` are successes, `retry` and `error` are failures.
+
+        Any other word, such as `unreadable`, says nothing about the handler.
+        """
         if word in ("done", "reject"):
             self.circuit.succeeded()
         elif word in ("retry", "error"):

@@ -90,7 +90,7 @@ def junk_handlers(settings: Settings) -> tuple[str, ...]:
 
 
 def _named(settings: Settings) -> tuple[str, ...]:
-    """All handlers that are used, and those with a table that no route uses: its faults are reported too."""
+    """All handlers that are used, and those that only have a table: faults in unused tables are reported too."""
     return tuple(dict.fromkeys([*_used(settings), *settings.handlers]))
 
 

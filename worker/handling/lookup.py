@@ -37,7 +37,7 @@ def resolved(target: str) -> str:
 
 
 def missing_handlers(names: Iterable[str], tables: Mapping[str, HandlerSettings]) -> list[str]:
-    """Faults of the names that stand for nothing, as far as that shows without importing anything."""
+    """Faults of the names that stand for nothing, as far as we can tell without importing anything."""
     faults = []
     for name in names:
         try:
@@ -70,7 +70,7 @@ def imported_at(place: str, start: timedelta) -> Any:
 
 
 def _not_imported(place: str, error: Exception) -> str:
-    """Says what is wrong, which can be the name, an import of the module's own, or its code, and what to do."""
+    """Says what is wrong (the name, an import inside the module, or the module's code) and what to do."""
     if isinstance(error, NotInside):
         near = _nearest(error.missing, error.there)
         todo = "Correct the name." if near else "Correct the name, or write it there."

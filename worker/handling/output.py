@@ -17,7 +17,7 @@ from worker.logs import get_logger
 log = get_logger()
 
 THREADS_TO_LOG = 20
-"""The number of running threads of one handler from which on they are logged."""
+"""A handler's running threads are logged from this number on."""
 
 _here = threading.local()
 _MARK = "_nhsmail_handler"
@@ -34,7 +34,7 @@ class OutputCapture:
     A handler may print from threads that it started, or that those started, long after its call has returned. They have
     to be recognised as the handler's, or their output would reach the log. While installed, this class therefore wraps
     `threading.Thread.start`, which marks each new thread with the handler of the thread that starts it. There is no
-    gentler way to learn that: in the new thread nothing refers to the one that started it, context variables aren't
+    gentler way to learn this: in the new thread nothing refers to the one that started it, context variables aren't
     inherited, and comparing the running threads before and after a call can't tell apart the handlers that run at the
     same time, nor see a thread that starts later. An audit hook would see every start, but can't be removed.
     """

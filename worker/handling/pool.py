@@ -25,7 +25,7 @@ from worker.message.outcome import Outcome, State
 log = get_logger()
 
 ASK_AGAIN = 0.2
-"""Seconds between two checks whether a message may be started."""
+"""Seconds between two checks of whether a message may be started."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +179,7 @@ class Pool:
     def overdue(self, thread: int) -> None:
         """Replace the thread with this identifier, because its call is overdue. Any thread may call this.
 
-        At most as many threads are replaced at a time as the pool has, which bounds what hanging calls can hold.
+        At most as many threads are replaced at a time as the pool has, so hanging calls can hold only so many.
         """
         with self._lock:
             if len(self._replaced) >= self._threads or thread in self._replaced:

@@ -1,7 +1,8 @@
 """The child process: holds one handler, and no connection, journal or secret of the worker's.
 
-The worker sends over a socket first what to build, then one message at a time. The answers are JSON with fixed words
-and class names, so that no content of a message gets back. The child ends when the worker does, however that ends.
+Over a socket, the worker first sends what to build, and then one message at a time. The answers are JSON with fixed
+words and class names, so that no content of a message gets back. The child ends when the worker ends, for whatever
+reason.
 """
 
 import contextlib
@@ -99,7 +100,7 @@ def _answer(handler: Handler, request: bytes) -> dict[str, Any]:
 
 
 def _bound(memory: int) -> None:
-    """Limit the memory, write no core file (it would hold mail), and be the first to go when memory runs out."""
+    """Limit the memory, write no core file (it would hold mail), and be the first to be killed when memory runs out."""
     resource.setrlimit(resource.RLIMIT_DATA, (memory + MARGIN, memory + MARGIN))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     with contextlib.suppress(OSError):

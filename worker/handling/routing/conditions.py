@@ -187,7 +187,7 @@ def _with_bare(addresses: Iterable[str]) -> Iterator[str]:
 
 
 def any_pattern(patterns: Sequence[Pattern]) -> Callable[[str], bool]:
-    """A test whether a text matches one of the patterns."""
+    """A test of whether a text matches one of the patterns."""
     tests = [tester_of(pattern) for pattern in patterns]
 
     def matches(text: str) -> bool:

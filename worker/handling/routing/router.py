@@ -105,7 +105,7 @@ class Router:
             matched = None if message.headers.truncated else _all_of([holds for _, holds in conditions])
             explained.append(Explained(rule.name, matched, matched is True and not ended, rule.handlers, conditions))
             if matched is None and not ended:
-                # The message is a dead letter: neither later rules take it nor earlier ones that go on.
+                # The message is a dead letter: no rule takes it, not even an earlier one that goes on.
                 explained = [replace(one, takes=False) for one in explained]
             ended = ended or matched is None or (matched and not rule.goes_on)
         return explained
