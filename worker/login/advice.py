@@ -1,7 +1,7 @@
 """The guard's messages to a person: what happened, how many attempts are left, when the next one is made, what to do.
 
-Who does what follows NHSmail's policy text: a person changes the password, the Local Administrator unlocks and enables
-the account, and the helpdesk answers questions about the connection, but none about this program.
+Who does what is taken from NHSmail's policy text: a person changes the password, the Local Administrator unlocks and
+enables the account, and the helpdesk answers questions about the connection, but none about this program.
 """
 
 from dataclasses import dataclass
@@ -60,7 +60,7 @@ _WHAT_OF_SECRETS: Final = {
     "AADSTS7000215": "The application's client secret isn't the right one.",
 }
 _SETTLED_ELSEWHERE: Final = frozenset({"AADSTS50076", "AADSTS50079", "AADSTS53003", "AADSTS65001"})
-"""The sign-in service wants a second factor, a consent, or has a sign-in rule: no setting of ours can change that."""
+"""The sign-in service wants a second factor or a consent, or a sign-in rule applies: no setting of ours helps."""
 
 
 def what_happened(reason: str | None, *, kind: Kind = "password", said: str = "") -> str:

@@ -1,8 +1,8 @@
-"""One login attempt: the credential that it hands out, and what it came to.
+"""One login attempt: the credential that it hands out, and its result.
 
 A credential is handed out only after the attempt's row and its witness are on the disk. Unless the server then says OK
-both to the login and to the first mailbox command, the attempt is recorded as failed, and counts if the server may have
-counted it.
+both to the login and to the first mailbox command, the attempt is recorded as failed, and it counts if the server may
+have counted it.
 """
 
 import random as random_module
@@ -34,9 +34,9 @@ Stage = Literal["granted", "sent", "logged in", "done"]
 
 @dataclass(frozen=True, slots=True)
 class Granted:
-    """What an attempt was granted on.
+    """What the decision to grant an attempt was based on.
 
-    fingerprint: the candidate's. way: how it is sent. look: the ledger at that time. failures: at most this many count.
+    fingerprint: the candidate's. way: how it is sent. look: the ledger at that time. failures: the most that may count.
     """
 
     candidate: Candidate
@@ -53,7 +53,7 @@ class Granted:
 
 
 class Attempt:
-    """One attempt that was granted. As a context manager, it takes the block's exception for what the attempt came to.
+    """One attempt that was granted. As a context manager, it records a result that depends on the block's exception.
 
     number: its row's number, once there is a row.
     """
@@ -141,7 +141,7 @@ class Attempt:
         self._recorder.came_to(granted, self.number, result)
 
     def _ended(self) -> None:
-        """Record an attempt whose block ended without an exception and without a success: that isn't one."""
+        """Record as ambiguous an attempt whose block ended with neither an exception nor a success."""
         if self.number is not None:
             unclear = Result(FailureClass.AMBIGUOUS, counts=self._in_flight == "password")
             self._recorder.came_to(self._granted, self.number, unclear)
@@ -149,7 +149,7 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What an attempt came to.
+    """The result of an attempt.
 
     retry_after: how long the server asked us to wait, in seconds. said: its words, reduced to a known vocabulary.
     """
@@ -163,7 +163,7 @@ class Result:
 class AttemptRecorder:
     """Records one process's attempts, and remembers what must outlast a single attempt.
 
-    That is a result that couldn't be written when it was known, and whether the last token has expired.
+    That is a result that couldn't be written at the time, and whether the last token has expired.
     """
 
     def __init__(self, ledger: WitnessedLedger, telling: Telling, random: random_module.Random) -> None:
@@ -182,7 +182,7 @@ class AttemptRecorder:
         return granted.standing.refresh or self._token_is_over
 
     def record_what_is_due(self) -> None:
-        """Write the result that couldn't be written when it was known.
+        """Write the earlier result that couldn't be written at the time.
 
         Raises:
             JournalUnavailable: it still can't be.
@@ -220,7 +220,7 @@ class AttemptRecorder:
     def password_taken(self, number: int) -> None:
         """Record that the token endpoint accepted the password, before the token leaves the process.
 
-        From here on the password isn't to blame, whatever comes of the token, and even if this process dies.
+        From here on the password isn't to blame, whatever happens to the token, and even if this process dies.
         """
         with suppress(JournalUnavailable):  # then the row counts until the attempt ends
             self._record(number, Result(FailureClass.LOST_AFTER_SENDING, counts=False))
@@ -240,7 +240,7 @@ class AttemptRecorder:
             )
 
     def came_to(self, granted: Granted, number: int, result: Result) -> None:
-        """Record what an attempt came to, and announce it."""
+        """Record the result of an attempt, and announce it."""
         self._finish(number, result)
         failures = granted.failures
         if granted.kind == "password" and result.outcome == SUCCEEDED:

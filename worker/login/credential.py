@@ -27,7 +27,7 @@ class Password:
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """An OAuth access token, for one login. kept: it is from an earlier attempt, so it may be over by now."""
+    """An OAuth access token, for one login. kept: it is from an earlier attempt, so it may have expired by now."""
 
     user: str
     secret: str = field(repr=False)
@@ -50,7 +50,7 @@ class Candidate(Protocol):
 
     @property
     def identity(self) -> str:
-        """What tells this credential from any other. Only its fingerprint is stored."""
+        """What distinguishes this credential from any other. Only its fingerprint is stored."""
 
     @property
     def password(self) -> str | None:
@@ -79,7 +79,7 @@ class CredentialSource(Protocol):
 
     @property
     def way(self) -> str:
-        """The way to log in and all its settings, none of them secret. If the text differs, it is another way."""
+        """The way to log in with all its settings, none of them secret. Two ways are the same if their texts are."""
 
     def candidate(self) -> Candidate:
         """What an attempt would send now.
@@ -136,7 +136,7 @@ class PasswordSource:
 
     @property
     def way(self) -> str:
-        """No other setting matters."""
+        """The way to log in; it has no settings."""
         return self.auth
 
     def read(self) -> str:

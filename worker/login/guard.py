@@ -1,8 +1,8 @@
 """The login guard: the only way for a credential to leave the process.
 
-The budget belongs to the account, not to a password, and is counted in the journal, so no restart, crash loop, second
-replica or lost answer refills it. Only `Attempt.credential()` hands out a credential, and it returns only after the
-attempt's row and its witness are on the disk.
+The budget belongs to the account, not to a password, and its use is counted in the journal, so no restart, crash loop,
+second replica or lost answer refills it. Only `Attempt.credential()` hands out a credential, and it returns only after
+the attempt's row and its witness are on the disk.
 
     with guard.attempt() as attempt:            # raises NoAttempt or a subclass: nothing was sent
         session.connect()                       # a failure here spends nothing
@@ -11,8 +11,8 @@ attempt's row and its witness are on the disk.
         session.first_command()
         attempt.first_command_ok()              # the count is 0 again
 
-The guard decides whether an attempt may be made. `history` reads and writes the count, `attempt` records what an
-attempt came to, and `telling` announces it.
+The guard decides whether an attempt may be made. `history` reads and writes the count, `attempt` records the result of
+an attempt, and `telling` announces it.
 """
 
 import random as random_module
@@ -73,7 +73,7 @@ class Guard:
         keep_last: refuse the last attempt of the budget or of the credential; for commands beside the worker.
 
         Raises:
-            Cooling, Halted, CredentialRefused, LastAttempt: no attempt now; with what to tell a person.
+            Cooling, Halted, CredentialRefused, LastAttempt: no attempt now; the error has the advice to a person.
             CredentialUnavailable: there is no credential to send.
             AttemptInProgress: another process is making an attempt.
             JournalUnavailable: there is no durable count, so no login.
@@ -113,9 +113,9 @@ class Guard:
         return self._telling.advice(found.standing)
 
     def foresee(self) -> Standing | None:
-        """Return the standing of what a command beside the worker would send; None: it would be refused.
+        """Return where the login stands for the credential that a command beside the worker would send.
 
-        Writes nothing.
+        None: the guard would refuse to send it. Writes nothing.
 
         Raises:
             CredentialUnavailable, JournalUnavailable
@@ -209,5 +209,5 @@ class Guard:
 
 
 def _is_last(standing: Standing) -> bool:
-    """Whether only one attempt is left. If the settings allow just one, it isn't the last before something fails."""
+    """Whether one attempt is left. If the settings allow only one in all, it is the last only after a failure."""
     return standing.remaining_for_credential <= 1 and (standing.failures > 0 or standing.reason is not None)

@@ -1,8 +1,8 @@
 """The ledger of login attempts, checked against its witness.
 
-The ledger is the journal's table of attempts; the witness is a small file beside it that knows how far the ledger had
-come. Everything that the guard reads of past attempts, and every row that it writes, goes through here, so that a
-ledger that forgot attempts is noticed before it is relied on.
+The ledger is the journal's table of attempts; the witness is a small file beside it that records the number of the
+ledger's last row. Everything that the guard reads of past attempts, and every row that it writes, goes through here. So
+it is noticed if the ledger has lost attempts, before anything relies on it.
 """
 
 import uuid
@@ -55,7 +55,7 @@ class Look:
 
     @property
     def failures(self) -> int:
-        """Failures of the account's password that count."""
+        """How many failures of the account's password count."""
         return _failures(self.history)
 
 
@@ -154,7 +154,7 @@ class WitnessedLedger:
         )
 
     def finish(self, number: int, *, outcome: str, counts: bool, retry_after: float | None, said: str) -> None:
-        """Write what an attempt came to.
+        """Write the result of an attempt.
 
         Raises:
             JournalUnavailable: the result may not be on the disk.
@@ -196,10 +196,10 @@ class WitnessedLedger:
         )
 
     def reset(self, history: History, *, actor: str, reason: str) -> int:
-        """Record that the account was unlocked, as a person says: earlier failures no longer count.
+        """Record that a person says the account was unlocked: earlier failures no longer count.
 
         Returns:
-            How many of them did count.
+            How many of them counted until now.
 
         Raises:
             JournalUnavailable: the row may not be on the disk.
@@ -257,7 +257,7 @@ class WitnessedLedger:
             return untrusted
 
     def _ensure_witness(self, look: Look) -> None:
-        """Create the witness before the first row, so that a row without a witness always means that it was lost."""
+        """Create the witness before the first row, so that rows without a witness mean that the witness was lost."""
         if look.seen is None:
             self._witness.begin(look.epoch)
 
@@ -267,7 +267,7 @@ def _failures(history: History) -> int:
 
 
 def _about(history: History) -> Kind:
-    """Return what a reset is about: the password, unless no password row is forgotten and none would be sent."""
+    """Return what a reset is about: the password if it forgets a password's row or a doubt; else what would be sent."""
     forgets = any(record.kind in {"password", DOUBT} for record in history.records)
     return "password" if forgets else kind_of(history.current)
 

@@ -28,7 +28,7 @@ class AttemptInProgress(Exception):
 
 
 class AttemptMutex:
-    """Held for one attempt at a time, by one of all processes on the journal.
+    """Held for one attempt at a time, by only one of the processes that share the journal.
 
     patience: how long to wait for another process's attempt, in seconds. sleep and monotonic are replaced in tests.
     """

@@ -1,8 +1,8 @@
 """The password policy. A password that breaks it can't be right, so it is reported instead of sent.
 
 The source is NHSmail's policy text, 'Password policy': `a standard active directory complex password policy`. Where the
-text leaves room, the rules here are the more lenient: refusing a right password would stop the mail, while sending a
-wrong one spends a single attempt.
+text can be read in two ways, the rules here are the more lenient: refusing a right password would stop the mail, while
+sending a wrong one spends a single attempt.
 """
 
 from collections.abc import Sequence
@@ -45,7 +45,7 @@ class PasswordPolicy:
 
 
 def policy_named(name: Literal["nhsmail", "application-account", "off"]) -> PasswordPolicy:
-    """Return a named set: `nhsmail` follows the policy text, `application-account` asks for 20 characters."""
+    """Return a set by its name: `nhsmail` follows the policy text, `application-account` asks for 20 characters."""
     return _POLICIES[name]
 
 

@@ -28,7 +28,7 @@ class OAuthConfig:
     ca_file: Path | None = None
 
     def secret(self) -> tuple[Any, str]:
-        """Return the application's secret in msal's form, and the text that tells it from any other.
+        """Return the application's secret in msal's form, and the text that distinguishes it from any other.
 
         Raises:
             CredentialUnavailable: there is no secret, or it can't be used.

@@ -25,11 +25,11 @@ class Reason(StrEnum):
     """Why the login is halted or cooling, where the reason isn't a `FailureClass`."""
 
     BUDGET = "budget"
-    """All attempts that the worker may use of the account's are spent."""
+    """Of the account's attempts, the worker has spent all that it may use."""
     CREDENTIAL = "credential"
     """All attempts with this credential are spent."""
     TOKEN = "token"  # noqa: S105 -- a reason's name
-    """As many OAuth tokens were rejected as the worker tries."""
+    """As many OAuth tokens have been rejected as the worker may try."""
     JOURNAL = "journal"
     """The journal may have forgotten attempts."""
     UNANSWERED = "unanswered"
@@ -152,13 +152,13 @@ def _wait(
     kind: Kind,
     now: float,
 ) -> tuple[float, Record] | None:
-    """Return until when to wait, and because of which record; None if there is no wait.
+    """Return when the wait ends, and the record that causes it; None if there is no wait.
 
     What the server asks for can only lengthen a wait. A server that asks for no pause doesn't shorten ours.
     """
     waits: list[tuple[float, Record]] = []
     if own_counted:
-        # A credential that hasn't failed yet is tried at once. One that has waits from the account's last failure on.
+        # A credential that hasn't failed yet is tried at once. Any other waits from the account's last failure on.
         waits.append(_until(counted[-1], rules.wait_after(len(counted), counted[-1].jitter), now))
     troubles = _troubles(records, kind)
     if troubles:
@@ -174,7 +174,7 @@ def _troubles(records: Sequence[Record], kind: Kind) -> list[Record]:
     """Return the transient failures since the last failure that counts. Their waits are short, for any credential.
 
     Other answers in between don't restart the schedule of these waits, so attempts that don't count are never more
-    frequent than the schedule.
+    frequent than the schedule allows.
     """
     found: list[Record] = []
     for record in reversed(records):
@@ -199,5 +199,5 @@ next."""
 
 
 def _from(record: Record, now: float) -> float:
-    """Return when a wait starts: never in the future, where the record would be if the clock was set back."""
+    """Return when a wait starts: now at the latest, because a record is in the future if the clock was set back."""
     return min(record.cools_from, now)

@@ -24,7 +24,7 @@ class Notify(Protocol):
 class Telling:
     """Announces one guard's attempts, and words its advice.
 
-    source: what a person is advised to do depends on the way to log in. actor: who acts, as the events say.
+    source: gives the way to log in, on which the advice to a person depends. actor: whom the events name as acting.
     """
 
     def __init__(self, notify: Notify, rules: Rules, source: CredentialSource, *, actor: str) -> None:

@@ -68,7 +68,7 @@ class Conversation:
         raise self.failed() from error
 
     def failed(self) -> LoginFailed:
-        """Return the failure that the endpoint's last answer means, or the lack of one."""
+        """Return what the endpoint's last answer, or the lack of an answer, means as a failure."""
         wire = self._wire
         if not wire.posted and (wire.status in _NOT_THERE or wire.no_tenant):
             return LoginFailed(failure(FailureClass.CONFIGURATION, self._kind, said="tenant"))
@@ -85,11 +85,11 @@ class Conversation:
 
 
 class Wire:
-    """The HTTP client for msal: with a timeout, without redirects. It remembers what the last request came to.
+    """The HTTP client for msal: with a timeout, without redirects. It remembers how the last request ended.
 
     posted: a request with a credential may have been sent.
     status: the last answer's; None if there was no answer.
-    numbers and description: of the error in it. no_tenant: it said that there is no such tenant.
+    numbers and description: of the error in that answer. no_tenant: the answer said that there is no such tenant.
     """
 
     def __init__(self, config: OAuthConfig) -> None:

@@ -1,15 +1,15 @@
-"""The witness: a small file beside the journal that records how far the ledger of attempts had come.
+"""The witness: a small file beside the journal that records the number of the last row in the ledger of attempts.
 
-It reveals a ledger that has lost rows before the worker makes an attempt too many. Before a credential leaves the
-process, the ledger's row is written, and then the witness: which journal it is, the row's number, and how many failures
-there would be if this attempt failed. A journal that is missing, rebuilt or restored from an older copy is behind its
-witness. The witness also holds its own inode number, so a state folder that was restored or copied as a whole, witness
-included, is recognised too. Where the file system has extended attributes, the folder itself carries a copy of the
-witness: an emptied volume still has it.
+If the ledger has lost rows, the witness reveals it before the worker makes an attempt too many. Before a credential
+leaves the process, the ledger's row is written, and then the witness: which journal it is, the row's number, and how
+many failures there would be if this attempt failed. A journal that is missing, rebuilt or restored from an older copy
+is behind its witness. The witness also holds its own inode number, so a state folder that was restored or copied as a
+whole, witness included, is recognised too. Where the file system has extended attributes, the folder itself carries a
+copy of the witness, which stays when a volume is emptied.
 
 Where hosts share a journal, each host has its own witness. It is brought up to date whenever the host looks at the
-ledger, so it knows of every host's attempts. The ledger also records which database it was written in, so every host
-recognises rows that were restored into another one, even a host that has no witness yet.
+ledger, so it knows of every host's attempts. The ledger also records which database it was written in, so every host,
+even one that has no witness yet, recognises rows that were restored into another database.
 
 Three things can't be detected. A disk, volume or virtual machine that was rolled back to a snapshot has every byte as
 it was. A state folder that was removed and created again looks like a first start. Rows that were restored into the
@@ -41,7 +41,7 @@ _GENERATION: Final = 0x80087601
 
 @dataclass(frozen=True, slots=True)
 class Testimony:
-    """What the witness saw last. failures: at most this many count since the last success or reset."""
+    """What the witness saw last. failures: the most that may count since the last success or reset."""
 
     epoch: str
     number: int
