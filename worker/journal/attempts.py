@@ -67,8 +67,9 @@ class History:
 
     epoch: identifies this journal; None if it has no attempts yet. head: the highest number, or 0.
     records: in order. Password rows since the last reset or success with a password; token rows, and waits without a
-    credential, since the last reset or success of either kind, because a password that got in leads to a new token.
-    reset_unproven: no login has succeeded since the last reset; if that was about a password, none with a password.
+    credential, since the last reset or success of either kind, because a login with a password leads to a new token.
+    reset_unproven: no login has succeeded since the last reset; after a reset about a password, only a login with a
+    password counts.
     current: the fingerprint of the credential that was to be sent last. password: the fingerprint of the account's
     password; None if none was read. refused: why the credential wasn't sent, if it wasn't fit.
     way: how the settings said to log in. settled: the number of the last reset or success of either kind.
@@ -161,7 +162,7 @@ class AttemptLedger:
         jitter: float,
         note: str | None = None,
     ) -> int:
-        """Record an attempt before its answer is known, on the disk when this returns.
+        """Record an attempt before its answer is known. It is on the disk when this returns.
 
         A password counts against the budget until its answer is known.
 
@@ -195,7 +196,7 @@ class AttemptLedger:
     ) -> int:
         """Record a row that isn't an attempt: a reset, a doubt, or a wait with nothing sent. Otherwise as `begin`.
 
-        outcome: the class of the failure that a wait follows; or what a reset is about, `password` or `token`.
+        outcome: the class of the failure that caused a wait; or what a reset is about, `password` or `token`.
         """
         row = {"kind": kind, "actor": actor, "counts": False, "jitter": jitter, "outcome": outcome}
         row |= {"retry_after": retry_after, "said": said, "note": note, "finished_at": at}
@@ -204,7 +205,7 @@ class AttemptLedger:
     def finish(
         self, number: int, *, outcome: str, counts: bool, at: float, retry_after: float | None = None, said: str = ""
     ) -> None:
-        """Record the result of an attempt, on the disk when this returns."""
+        """Record the result of an attempt. It is on the disk when this returns."""
         values = {"outcome": outcome, "counts": counts, "retry_after": retry_after, "said": said, "finished_at": at}
         with self._database.write(durable=True) as connection:
             connection.execute(update(attempt).where(attempt.c.number == number).values(**values))
@@ -311,7 +312,7 @@ def _database(connection: Connection) -> str | None:
 
 
 def is_another(stored: str | None, database: str | None) -> bool:
-    """Whether rows stored in one database are now read in another, as far as both are known. Both as `CLUSTER OID`."""
+    """Whether rows stored in one database are now read in another. Both are `CLUSTER OID`; what isn't known matches."""
     pairs = zip((stored or "").split(), (database or "").split(), strict=False)
     return any(before != now for before, now in pairs if "-" not in (before, now))
 

@@ -1,8 +1,8 @@
 """The journal's database: its engine, its transactions, and its errors.
 
 It is SQLite in the state folder, or PostgreSQL where several hosts share a journal. The rest of the journal uses
-SQLAlchemy Core and doesn't know which. Every commit survives a crash of the process. A commit survives a crash of the
-machine once a `durable` write has returned, which waits until it and every commit before it are on the disk.
+SQLAlchemy Core and doesn't know which. Every commit survives a crash of the process. A `durable` write returns
+when its commit and every earlier one are on the disk: from then on they survive a crash of the machine, too.
 """
 
 import sqlite3
@@ -37,7 +37,7 @@ class Database:
     """Transactions on the journal. Thread-safe: each transaction has a connection of its own."""
 
     def __init__(self, url: str | URL, *, reading: bool = False) -> None:
-        """reading: a file needs to be readable only."""
+        """reading: the file is only read, so it needn't be writable."""
         self.url = make_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self._engine = _sqlite_engine(self.url, reading=reading) if self.is_sqlite else _server_engine(self.url)

@@ -36,7 +36,7 @@ class Intents:
         self._database = database
 
     def ask(self, kind: Kind, keys: Sequence[str], *, reason: str, actor: str, now: float) -> None:
-        """Record a request for each of these messages, on the disk when this returns."""
+        """Record a request for each of these messages. They are on the disk when this returns."""
         with self._database.write(durable=True) as connection:
             connection.execute(
                 intent.insert(),

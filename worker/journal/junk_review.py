@@ -1,4 +1,4 @@
-"""Junk that waits for a person to review it, for the digest and the status page; and which of it has been reviewed."""
+"""Junk that waits for a person's review, and what has been reviewed: for the digest and the status page."""
 
 from dataclasses import dataclass
 from typing import Any

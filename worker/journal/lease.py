@@ -48,7 +48,7 @@ class Holder:
 class Lease:
     """Takes, renews and releases the lease. One object per process.
 
-    term: how often the lease was taken. While it stays the same, nobody else has had the lease in between.
+    term: how often the lease was taken. If it is the same as before, nobody else has had the lease in between.
     """
 
     def __init__(

@@ -27,7 +27,7 @@ class Places(Rows):
                 there = select(message.c.folder).where(message.c.id.in_(chunk))
                 connection.execute(
                     update(folder).where(folder.c.name.in_(there)).values(seen="")
-                )  # the last poll mistook one for another
+                )  # the last poll took one message for another
                 connection.execute(update(message).where(message.c.id.in_(chunk)).values(uid=None))
 
     def seen_at(self, moves: Sequence[tuple[int, Place]]) -> None:
@@ -122,7 +122,7 @@ class Places(Rows):
             return {row.name: Looked(row.uidvalidity, row.uidnext, row.seen) for row in rows}
 
     def headerless(self, name: str) -> dict[tuple[int, int], float]:
-        """Since when (epoch s) the server has listed messages here without a header; by UIDVALIDITY and UID."""
+        """Since when (epoch s) the server lists messages in this folder without a header; by UIDVALIDITY and UID."""
         with self._database.read() as connection:
             rows = connection.execute(select(headerless).where(headerless.c.folder == name))
             return {(row.uidvalidity, row.uid): row.since for row in rows}

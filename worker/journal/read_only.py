@@ -42,7 +42,7 @@ def readable(path: Path) -> Database:
 
 
 def _ways(path: Path) -> Iterator[Database]:
-    """The file itself; then, if there is no log to read with it, the file without an index; then a copy of both."""
+    """Ways to open it: the file as usual; if it has no log, the file without an index; a copy of file and log."""
     yield Database(_url(path, mode="ro"), reading=True)
     log = path.with_name(f"{path.name}-wal")
     with suppress(OSError):

@@ -38,14 +38,14 @@ class InHand(StrEnum):
     """How a message was handed over. Stored until its outcome is recorded."""
 
     ALONE = "alone "
-    """By itself: a crash now counts as its own. Stored with the run's name after it."""
+    """Alone: a crash now is counted against it. Stored with the name of the process after it."""
     TOGETHER = ""
-    """Beside others. Stored as the run's name."""
+    """Together with others. Stored as the name of the process."""
     SUSPECT = "suspect"
-    """Was being handled when a run crashed. Kept until the retry, because the next crash may be another message's."""
+    """In hand when a process died. Kept until the retry, because another message may cause the next crash."""
 
     def stored(self, run: str) -> str:
-        """How it is stored for this run."""
+        """How it is stored. run: the name of the process."""
         return str(self) if self is InHand.SUSPECT else f"{self}{run}"
 
 
@@ -92,7 +92,7 @@ class Record:
 
     @property
     def was_alone(self) -> bool:
-        """Whether it was being handled alone when its run ended."""
+        """Whether it was being handled alone when its process ended."""
         return (self.in_hand or "").startswith(InHand.ALONE)
 
 
@@ -115,7 +115,7 @@ class Result:
 
     path: the path that the message took; a handler that is done on one path is still called on the other.
     waiting: the server doesn't show the content yet. untried: the message was held back or isn't
-    all there, so this doesn't count as a try.
+    complete yet, so this doesn't count as a try.
     """
 
     id: int

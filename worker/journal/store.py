@@ -99,7 +99,7 @@ class Journal:
         """Replace a damaged journal with a new one. Returns the path under which the damaged one is kept.
 
         The new journal is created under another name and paused before it is renamed. So wherever the process crashes,
-        no worker finds an empty journal that isn't paused, and handles every message again.
+        no worker finds an empty journal that isn't paused, with which it would handle every message again.
 
         Raises:
             JournalUnavailable: the file can't be replaced; or the journal is on a server, and isn't ours to repair.

@@ -32,7 +32,7 @@ class Tries(Rows):
             return value
 
     def suspects(self) -> list[Record]:
-        """Messages that a run began to handle and never finished or gave back."""
+        """Messages that a process began to handle and neither finished nor gave back."""
         return self._records(message.c.in_hand.is_not(None))
 
     def done_handlers(self, ids: Sequence[int]) -> dict[int, dict[str, tuple[bool, int]]]:
@@ -62,7 +62,7 @@ class Tries(Rows):
     def begin_tries(self, ids: Sequence[int], run: str, *, alone: bool) -> None:
         """Count a try of each message and mark it as in hand. Call this before touching its content.
 
-        run: names the run that handles them. alone: whether it handles nothing else meanwhile.
+        run: names the process that handles them. alone: whether it handles nothing else meanwhile.
         """
         in_hand = (InHand.ALONE if alone else InHand.TOGETHER).stored(run)
         self._update_many(
@@ -102,7 +102,7 @@ class Tries(Rows):
         )
 
     def died_with(self, record: Record) -> None:
-        """Count a crash of a run that was handling this message alone. The message stays suspect."""
+        """Count a crash of a process that was handling this message alone. The message stays suspect."""
         with self._write() as connection:
             connection.execute(
                 update(message)
