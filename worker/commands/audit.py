@@ -10,7 +10,7 @@ from worker.observe.audit.verify import Verification, verify
 def audit_verify(context: Context, *, every: bool = False) -> Verification:
     """Check the audit trail against itself and against the journal.
 
-    every: also report chains of other hosts as missing, which lie in those hosts' own state folders.
+    every: also report the chains of other hosts as missing, although they lie in those hosts' own state folders.
     """
     state = context.settings.state
     shared = (state.journal is not None or state.journal_file is not None) and not every

@@ -80,7 +80,7 @@ def _places(result: Result, handler: Handler) -> str:
 
 
 def _closing(handler: Handler) -> str:
-    """Close the handler; returns what to say if that fails. The worker would go on, so it isn't an error."""
+    """Close the handler; returns what to say if that fails. The worker would go on too, so it isn't an error."""
     try:
         handler.close()
     except KeyboardInterrupt:

@@ -26,7 +26,7 @@ def check(context: Context) -> list[str]:
 
 
 def before_connecting(context: Context) -> str:
-    """What to tell the user before a login attempt is spent. Empty if it will be refused: the refusal says why."""
+    """What to tell the user before a login attempt is spent. Empty if none will be made: the refusal says why."""
     with context.opened():
         standing = context.parts.guard().foresee()
     if standing is None:

@@ -33,7 +33,8 @@ class Explanation:
     reason: why no handler gets it, as one of our words; None if a handler does.
     routes: the routes that take it, in order. handlers: each one once, in order.
     rules: the result of each rule.
-    unreadable: why it can't be parsed, as one of our words: a handler that asks for a part makes it a dead letter.
+    unreadable: why it can't be parsed, as one of our words. If a handler asks for a part, the message becomes a dead
+    letter.
     """
 
     path: MailPath
@@ -93,7 +94,7 @@ def read_message(path: Path, settings: Settings | None = None, folder: str | Non
         verdict = classify_of(settings)(headers, named_junk(place, settings.junk.folder), frozenset())
     return Message(
         raw,
-        key=fingerprint(ACCOUNT, headers),  # not the real account: no tried message gets a received one's key
+        key=fingerprint(ACCOUNT, headers),  # not the real account, or its key could be a received message's
         folder=place,
         received_at=RECEIVED,
         verdict=verdict,

@@ -12,7 +12,7 @@ from worker.reconcile.balance import Balance, Reconcile
 from worker.reconcile.rebuild import Rebuild, Rebuilt
 
 REBUILD = "journal rebuild"
-"""Recorded as who paused the worker while a new journal is being filled."""
+"""The name recorded for who paused the worker while a new journal is being filled."""
 
 _RUNNING = "A worker is running. Stop it first; nothing was done."
 
@@ -56,7 +56,7 @@ def rebuild(context: Context, assume_handled_before: datetime | None) -> tuple[R
 
 
 def _open_or_set_aside(context: Context) -> Path | None:
-    """Open the journal. Replace a damaged one with an empty one and keep it, unless a worker has it open."""
+    """Open the journal. If it is damaged and no worker has it open, set it aside and start an empty one."""
     parts = context.parts
     try:
         parts.open_journal()
@@ -70,7 +70,7 @@ def _open_or_set_aside(context: Context) -> Path | None:
 
 
 def _pause_until_rebuilt(context: Context) -> None:
-    """Pause a new journal: if the rebuild fails, no worker may take its empty journal for that of a new mailbox."""
+    """Pause a new journal: if the rebuild fails, no worker may think that the empty journal is a new mailbox's."""
     facts = context.parts.journal.facts
     if facts.last_poll() is None and facts.paused() is None:
         facts.pause(REBUILD, context.parts.clock())

@@ -113,7 +113,7 @@ def once(context: Context, drain: Drain) -> Summary:
 
 
 def _once(context: Context, progress: Drain, drained: Drained) -> Summary:
-    """As `once`; in `drained` is what was done, also where it failed."""
+    """As `once`. `drained` counts what was done, even if this raises."""
     with context.opened():
         listener = context.parts.observing("once")
         engine = Engine(context.parts, progress, listener)
@@ -144,8 +144,8 @@ def _once(context: Context, progress: Drain, drained: Drained) -> Summary:
 def _ended(hold: Hold, grace: float, drained: Drained) -> Iterator[Callable[[], None]]:
     """Finish what is in hand after the block, and count it in `drained`.
 
-    Gives what to call, any number of times, when the process is to end: what isn't over within the grace period (s) is
-    then broken off.
+    Yields a function to call, any number of times, when the process is to end. Work that isn't over within the grace
+    period (s) is then broken off.
     """
     impatience = threading.Timer(grace, hold.abort)
     impatience.daemon = True

@@ -1,4 +1,4 @@
-"""Puts the way of a message together, for the program and for the tests' world alike."""
+"""Puts the pipeline together, for the program and for the tests alike."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ from worker.pipeline.whereabouts import Whereabouts
 
 @dataclass(frozen=True, kw_only=True)
 class JournalParts:
-    """The journal's parts that the pipeline writes, and whose account it is of (its address)."""
+    """The journal's parts that the pipeline writes, and the address of the account that the journal is for."""
 
     account: str
     messages: Messages
@@ -46,11 +46,11 @@ class JournalParts:
 
     @property
     def whereabouts(self) -> Whereabouts:
-        """What finds messages again."""
+        """The part that finds messages again."""
         return Whereabouts(self.messages, self.places, self.fingerprints)
 
     def settle(self, clock: Callable[[], float]) -> Settle:
-        """What makes the mailbox show the outcomes."""
+        """The part that makes the mailbox show the outcomes."""
         return Settle(
             messages=self.messages,
             places=self.places,
@@ -60,7 +60,7 @@ class JournalParts:
         )
 
     def poll(self, layout: Layout, since: datetime | None) -> Poll:
-        """What looks at the watched folders."""
+        """The part that looks at the watched folders."""
         return Poll(
             messages=self.messages, places=self.places, fingerprints=self.fingerprints, layout=layout, since=since
         )
@@ -68,10 +68,11 @@ class JournalParts:
 
 @dataclass(frozen=True, kw_only=True)
 class MessageRules:
-    """What the settings say about the way of a message.
+    """What the settings say about the stages of a message.
 
     move_releases: whether a move out of the junk folder counts as a person's release. junk_by_headers: whether the
-    handlers of junk want no body. deaths: how often the process may die with a message alone in hand.
+    handlers of junk need no body. deaths: when the process has died this often with a message alone in hand, the
+    message is a dead letter.
     """
 
     classify: Classify
@@ -100,7 +101,7 @@ def assemble(
     clock: Callable[[], float],
     run: str,
 ) -> Pipeline:
-    """The pipeline with all its stages. run: names this run in the journal."""
+    """The pipeline with all its stages. run: names this process in the journal."""
     poll = journal.poll(layout, rules.since)
     return Pipeline(
         poll=poll,

@@ -48,7 +48,7 @@ log = get_logger()
 class Engine:
     """The loop with its pipeline and handlers, ready to run. The handlers are closed when the parts are.
 
-    cycle: drives `run`, one poll per call. drain: drives `once`. hold: the lease and the connection that both work on.
+    cycle: drives `run`, one poll per call. drain: drives `once`. hold: the lease and the connection that both use.
     pool: the threads that call the handlers. circuits: by the handlers' names.
     """
 
@@ -62,7 +62,7 @@ class Engine:
         waiter: Wakeable | None = None,
     ) -> None:
         """progress: shows the progress. listener: is told of everything that happens. watcher: watches the idle
-        connection. waiter: woken by the pool's threads when a message is back.
+        connection. waiter: woken by the pool's threads when a message is finished.
         """
         self._parts = parts
         self._settings = parts.settings

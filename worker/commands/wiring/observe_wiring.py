@@ -22,8 +22,8 @@ def listener_of(
 ) -> Listener:
     """The listener, with its audit trail, metrics and health.
 
-    command: `run` or `once`; None: a command of a person's, whose standard output is that person's.
-    replica: what this process is called where it holds the lease; empty: it takes none.
+    command: `run` or `once`; None: any other command, whose standard output is for the person who runs it.
+    replica: the name under which this process holds the lease; empty if it takes none.
 
     Raises:
         AuditUnavailable: the audit trail can't be opened.

@@ -112,11 +112,11 @@ class Parts:
         )
 
     def settle(self) -> Settle:
-        """What makes the mailbox show the outcomes."""
+        """The part that makes the mailbox show the outcomes."""
         return self.journal_parts().settle(self.clock)
 
     def requests(self) -> Requests:
-        """What people asked for."""
+        """The part that carries out what people asked for."""
         journal = self.journal_parts()
         return Requests(journal.intents, journal.messages, self.settle(), self.layout, self.clock)
 
