@@ -19,7 +19,8 @@ from typing import BinaryIO, Final, Literal
 def owned(descriptor: int, folder: Path) -> int:
     """Give an open file to the owner of its folder, if we are root. Returns the descriptor.
 
-    Only files that belong to root and have no second name: the folder's owner could have placed a link to another file.
+    Files with a second name stay root's, because the folder's owner could have placed a link to another file there.
+    Files that don't belong to root stay as they are.
     """
     if os.geteuid() == 0:
         with suppress(OSError):  # root without that right, as in a container: the file stays root's
@@ -45,7 +46,7 @@ def owned_folder(path: Path) -> None:
 FileMode = Literal["private", "group", "any"]
 """Who may read a file that holds a secret: only its owner, the group as well, or anybody."""
 _FORBIDDEN: Final[dict[str, int]] = {"private": 0o077, "group": 0o027, "any": 0}
-"""Permission bits that such a file must not have. The group may read a secret, but not replace it."""
+"""The permission bits that each mode forbids. The group may read a secret, but not replace it."""
 
 
 def is_too_open(mode: int, allowed: str) -> bool:
@@ -106,8 +107,8 @@ def write_once(path: Path, text: str) -> bool:
 def written_whole(path: Path, place: Callable[[Path, Path], None] = os.replace) -> Iterator[BinaryIO]:
     """Write a file atomically: the block writes to a new file, which is then synced to the disk and given its name.
 
-    For one process at a time: until then the file is called `path.new`. place: gives the file its name; by default, an
-    existing file is replaced.
+    Only one process at a time may do this, because all call the new file `path.new`. place: gives the file its name;
+    by default, an existing file is replaced.
     """
     new = path.with_name(f"{path.name}.new")
     new.unlink(missing_ok=True)

@@ -21,7 +21,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def run(arguments: list[str]) -> int:
-    """Run the command line and return its exit code, see `ExitCode`."""
+    """Run the command line and return its exit code (see `ExitCode`)."""
     try:
         return int(commands.main(args=arguments, prog_name="nhsmail-worker", standalone_mode=False) or 0)
     except click.exceptions.Abort:
