@@ -158,7 +158,7 @@ def _wait(
     """
     waits: list[tuple[float, Record]] = []
     if own_counted:
-        # A credential that hasn't failed yet is tried at once. Any other waits from the account's last failure on.
+        # A credential that hasn't failed yet is tried at once. Otherwise the wait begins at the account's last failure.
         waits.append(_until(counted[-1], rules.wait_after(len(counted), counted[-1].jitter), now))
     troubles = _troubles(records, kind)
     if troubles:
