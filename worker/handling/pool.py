@@ -179,7 +179,7 @@ class Pool:
     def overdue(self, thread: int) -> None:
         """Replace the thread with this identifier, because its call is overdue. Any thread may call this.
 
-        At most as many threads are replaced at a time as the pool has, so hanging calls can hold only so many.
+        At most as many threads are replaced at a time as the pool has, so hanging calls can't take up ever more.
         """
         with self._lock:
             if len(self._replaced) >= self._threads or thread in self._replaced:
