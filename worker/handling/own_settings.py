@@ -116,7 +116,10 @@ def _keys(model: type[BaseModel]) -> dict[str, Any]:
 
 
 def _needs_a_table(name: str, error: ValidationError) -> str:
-    """The fault of a class with settings that a route names directly: no table can have a name like that."""
+    """The fault of a class with required settings that a route names directly, as `module:name`.
+
+    Its settings need a table, and a table's name can't contain a colon: the route must name the table.
+    """
     missing = [".".join(map(str, fault["loc"])) for fault in error.errors() if fault["type"] == "missing"]
     lacks = f" ({', '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing)" if missing else ""
     return (

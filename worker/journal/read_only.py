@@ -16,7 +16,7 @@ from sqlalchemy.engine import URL
 
 from worker.journal.database import Database, JournalDamaged, JournalUnavailable
 
-MEMORY = "/dev/shm"  # noqa: S108 -- for a folder of our own, if no disk has room for it
+MEMORY = "/dev/shm"  # noqa: S108 -- our copy goes into a new folder there, if the temporary folder has no room for it
 
 
 def readable(path: Path) -> Database:

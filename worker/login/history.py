@@ -89,7 +89,7 @@ class WitnessedLedger:
         return Look(history, seen, history.epoch or _epoch(seen))
 
     def doubt(self, look: Look) -> str | None:
-        """Return why the ledger may have lost attempts; None if it hasn't, or if what it lost can't matter."""
+        """Return why the ledger may have lost attempts; None if it hasn't. See `witness.doubt`."""
         return doubt(look.history, look.seen, shared=self._ledger.shared)
 
     def read(self) -> Look:

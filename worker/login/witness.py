@@ -121,7 +121,9 @@ class Witness:
 
 
 def doubt(history: History, witness: Testimony | Untrusted | None, *, shared: bool) -> str | None:
-    """Return why the ledger may have lost attempts; None if it hasn't, or if what it lost can't matter.
+    """Return why the ledger may have lost attempts; None if it hasn't.
+
+    None too at a first start, for a journal of other hosts, and where the witness saw nothing that must be remembered.
 
     shared: hosts share the journal, and this host's witness may not have seen the newest attempts yet.
     """

@@ -95,5 +95,7 @@ class Results:
 
 
 def _waits_for_content(outcome: Outcome) -> bool:
-    """Whether the server may give the message later: it shows nothing yet, or a placeholder, or broke off."""
+    """Whether the server may give the message later: it shows nothing yet, or a placeholder, or
+    ended the connection while the message was fetched.
+    """
     return outcome.failed_handler is None and outcome.after is not None and not outcome.held
