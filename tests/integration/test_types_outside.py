@@ -41,7 +41,7 @@ from worker.message.verdict import Evidence, MailPath
 
 def look(message: Message) -> None:
     assert_type(message.key, MessageKey)
-    assert_type(message.path, Path)
+    assert_type(message.path, MailPath)
     assert_type(message.evidence, tuple[Evidence, ...])
     assert_type(message.folder, str)
     assert_type(message.received_at, datetime)
