@@ -26,7 +26,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
 KILLED_AT_LOGIN = {75, 77}
 """A login whose answer nobody saw: the next one waits, or wants a person's word first."""
 
-SAMPLE = ("journal Facts.pause", "disk replace journal", "journal Messages.add_settled")
+SAMPLE = ("journal Facts.pause", "disk replace store", "journal Messages.add_settled")
 
 
 class Rebuilds:
