@@ -46,11 +46,6 @@ class Chain:
         self._current = folder.current(name)
         self._seen: tuple[int, int] | None = None  # inode and size after our last line
 
-    @property
-    def exists(self) -> bool:
-        """Whether there is a current file."""
-        return self._current.exists()
-
     def extend(self, bodies: Sequence[Mapping[str, object]]) -> bytes:
         """Add lines at the chain's true end, in one write. Returns them as written."""
         torn = self._catch_up()

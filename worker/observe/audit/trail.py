@@ -72,32 +72,20 @@ class AuditTrail:
         self._account = account
         self._mirror = mirror
         self._thread_lock = threading.Lock()
-        self._anchored = 0
         if self.folder.key_is_new and self.folder.chains():
             log.error("audit.broken", chain=self.chain, reason="key-missing")
 
-    def record(
-        self, kind: str, /, *, who: str | None = None, words: str = "", durable: bool = True, **fields: Any
-    ) -> None:
-        """Add a line.
+    def record(self, kind: str, /, *, who: str | None = None, words: str = "", **fields: Any) -> None:
+        """Add a line. On return it is on the disk and anchored.
 
         kind: one of `KINDS`, with its fields. who: the replica or the person (default: this operating-system user).
         words: a person's own reason for what they do.
-        durable: on return it is on the disk and anchored; otherwise the next durable line, or `anchor()`, does that.
 
         Raises:
             AuditUnavailable: the line can't be written.
             ValueError: no such kind.
         """
-        body = self._body(kind, who, words, fields)
-        with self._writing():
-            lines = self._chain.extend([body])
-            if durable:
-                self._chain.sync()
-            head = self._chain.head
-        self._send_on(lines)
-        if durable:
-            self._store(head)
+        self._add([self._body(kind, who, words, fields)])
 
     def record_all(self, kind: str, entries: Sequence[Mapping[str, Any]], /, *, who: str) -> None:
         """Add a line of one kind for each entry, on the disk and anchored on return; much cheaper than one at a time.
@@ -106,27 +94,15 @@ class AuditTrail:
             AuditUnavailable: as `record`; the lines before the one that can't be written may stand.
             ValueError: no such kind.
         """
-        if not entries:
-            return
-        bodies = [self._body(kind, who, "", fields) for fields in entries]
+        if entries:
+            self._add([self._body(kind, who, "", fields) for fields in entries])
+
+    def _add(self, bodies: Sequence[dict[str, object]]) -> None:
         with self._writing():
             lines = self._chain.extend(bodies)
             self._chain.sync()
             head = self._chain.head
         self._send_on(lines)
-        self._store(head)
-
-    def anchor(self) -> None:
-        """Write all lines so far to the disk, and their head to the journal: once a batch.
-
-        Raises:
-            AuditUnavailable: the trail can't be written to the disk.
-        """
-        with self._writing():
-            if not self._chain.exists or self._chain.head.count <= self._anchored:
-                return
-            self._chain.sync()
-            head = self._chain.head
         self._store(head)
 
     def fingerprint(self, text: str) -> str:
@@ -153,7 +129,6 @@ class AuditTrail:
             return
         try:
             self.anchors.store(self.chain, head)
-            self._anchored = max(self._anchored, head.count)
         except Exception:  # any trouble with the journal: the line is written, and the next one anchors it
             log.warning("audit.unanchored", chain=self.chain, exc_info=True)
 

@@ -27,7 +27,7 @@ def test_what_is_recorded_is_in_the_catalogue() -> None:
         kind = call.args[0] if call.args else None
         if isinstance(kind, ast.Constant) and isinstance(kind.value, str):
             assert kind.value in KINDS, place
-            given = {word.arg for word in call.keywords if word.arg} - {"who", "words", "durable"}
+            given = {word.arg for word in call.keywords if word.arg} - {"who", "words"}
             assert given <= KINDS[kind.value][1], place
 
 

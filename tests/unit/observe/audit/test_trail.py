@@ -54,12 +54,12 @@ def test_only_a_kinds_own_fields_get_in_and_only_in_their_form(tmp_path: Path, a
 
 def test_lines_of_a_batch_are_anchored_together(tmp_path: Path, anchors: Memory) -> None:
     trail = trail_in(tmp_path, anchors)
-    for _ in range(3):
-        trail.record("message.disposed", key=KEY, durable=False)
+    anchors.broken = True
+    trail.record_all("message.disposed", [{"key": KEY}] * 3, who="worker-1")
+    anchors.broken = False
     assert verify(trail) == Verification(chains=1, records=3, unanchored=3, findings=())
-    trail.anchor()
-    assert verify(trail) == Verification(chains=1, records=3, unanchored=0, findings=())
-    trail.anchor()
+    trail.record_all("message.disposed", [{"key": KEY}] * 3, who="worker-1")
+    assert verify(trail) == Verification(chains=1, records=6, unanchored=0, findings=())
 
 
 def test_a_lost_journal_stops_no_line_and_the_next_anchors_it(tmp_path: Path, anchors: Memory, lines: Lines) -> None:
