@@ -1,20 +1,20 @@
 # syntax=docker/dockerfile:1
 # Two stages: one that builds, with pip and its cache; one that runs, with neither.
-# Pin the base by digest where you build: --build-arg PYTHON=docker.io/library/python:3.13-slim-trixie@sha256:…, with the
-# digest that your registry gives for the tag on the day that you have tested.
-ARG PYTHON=docker.io/library/python:3.13-slim-trixie
+# The base is named by its tag, which moves. Pin it where you build: docs/containers.md says how to look its digest up.
+ARG PYTHON=python:3.13-slim-trixie
 
 FROM ${PYTHON} AS build
-ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
+ENV PIP_NO_CACHE_DIR=1
 WORKDIR /src
-RUN python3 -m venv /opt/nhsmail-worker
-COPY requirements.lock ./
-RUN /opt/nhsmail-worker/bin/pip install --require-hashes -r requirements.lock
+COPY scripts/install ./scripts/install
+COPY requirements.lock requirements-build.lock ./
+RUN scripts/install --libraries /opt/nhsmail-worker
 COPY pyproject.toml README.md LICENSE ./
+COPY nhsmail_worker.py ./
 COPY worker ./worker
 COPY handlers ./handlers
-RUN /opt/nhsmail-worker/bin/pip install --no-deps . \
-    && /opt/nhsmail-worker/bin/pip uninstall -q -y pip \
+RUN scripts/install /opt/nhsmail-worker \
+    && /opt/nhsmail-worker/bin/python -m pip uninstall -q -y pip \
     && /opt/nhsmail-worker/bin/python -m compileall -q /opt/nhsmail-worker/lib
 COPY scripts/shipped.py ./scripts/shipped.py
 RUN /opt/nhsmail-worker/bin/python scripts/shipped.py sbom > /opt/nhsmail-worker/sbom.cdx.json

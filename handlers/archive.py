@@ -6,26 +6,32 @@
 
 A message is staged under `.partial/KEY`. `flush` then puts a whole batch in place: it syncs all data to disk, renames
 each message's folder, and syncs the renames. So a folder at KEY is complete even after a power cut, and no message has
-to wait for the disk on its own. The same message always gets the same folder, and an existing folder isn't changed.
+to wait for the disk on its own. The same message always gets the same folder, and an existing folder isn't changed: if
+it holds other content, the message becomes a dead letter.
 
 On an object store (S3, Azure Blob Storage, Google Cloud Storage) the same objects are written in the same order. Each
 is durable by itself, so `message.json` marks the message as complete there too.
 """
 
 import ctypes
+import errno
+import json
 import os
 import re
 import shutil
 import threading
 import time
-from datetime import timedelta
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
-from worker import Message, as_json, describe
-from worker.objects import SCHEMES, Objects, checked
+from handlers.archive_removal import FolderCopies, StoreCopies
+from worker import KeyTaken, Look, Message, OldCopies, RemovedCopies, as_json, describe
+from worker.connections import Proxy
+from worker.objects import SCHEMES, Objects, ObjectsRefused, checked
 
 _FOLDER_MODE = 0o750  # patients' mail: never readable by everybody, whatever the umask
 _FILE_MODE = 0o640
@@ -36,6 +42,9 @@ _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,99}")
 
 class Archive:
     """Writes each message below a folder, once. Thread-safe."""
+
+    # The folder is away or closed to us: no name in it is a message's own choice.
+    outages = (FileNotFoundError, NotADirectoryError, PermissionError, ObjectsRefused)
 
     class Settings(BaseModel):
         """The table `[handler.archive]`."""
@@ -65,6 +74,15 @@ class Archive:
             default=timedelta(minutes=1), gt=timedelta(0), description="How long each object may take (object stores)."
         )
 
+        remove_after: timedelta | None = Field(
+            default=None,
+            ge=timedelta(days=1),
+            le=timedelta(days=36_500),
+            description="Remove messages that the server received, and that were archived, longer ago than this, a few "
+            "each hour; at least a day. Unset: never.",
+            json_schema_extra={"shown_default": "never"},
+        )
+
         @field_validator("url")
         @classmethod
         def _is_file(cls, url: str) -> str:
@@ -85,7 +103,7 @@ class Archive:
                 raise ValueError("options, secret and ca_file are for object stores: a folder has none")
             return self
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, proxy: Proxy | None = None) -> None:
         """Create the folder, and remove old remains of unfinished tries.
 
         Raises:
@@ -96,13 +114,16 @@ class Archive:
         self._lock = threading.Lock()
         self._staged: dict[str, None] = {}  # in the order of arrival
         self._unsynced = False
-        self._objects = _objects(settings)
+        self._objects = _objects(settings, proxy)
+        self._copies: FolderCopies | StoreCopies
         if self._objects is not None:
+            self._copies = StoreCopies(self._objects)
             return
         self._root = Path(unquote(urlsplit(settings.url).path))
         self._partial = self._root / ".partial"
         self._root.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
         self._partial.mkdir(mode=_FOLDER_MODE, exist_ok=True)
+        self._copies = FolderCopies(self._root)
         _clear(self._partial)
 
     def __call__(self, message: Message) -> None:
@@ -112,6 +133,7 @@ class Archive:
             OSError: the disk is full or can't be written. Another try may succeed.
             Retry: the object store can't take the message now. ObjectsRefused: it refuses us.
             MessageError: the attachments can't be read (only with `attachments`).
+            KeyTaken: other content is archived under the message's key.
         """
         key = str(message.key)
         if not _KEY.fullmatch(key):
@@ -120,8 +142,10 @@ class Archive:
             self._put(self._objects, key, message)
             return
         if key in self._staged:
+            _refuse_other(self._partial / key, message)
             return
         if self._is_whole(key):
+            _refuse_other(self._root / key, message)
             self._unsynced = True  # a process may have put it there and died before syncing it
             return
         self._stage(key, message)
@@ -153,6 +177,14 @@ class Archive:
         """Flush what is still staged."""
         self.flush()
 
+    def old_copies(self, look: Look) -> OldCopies:
+        """What is old enough to be removed. Raises OSError, Retry, ObjectsRefused."""
+        return self._copies.old_copies(look)
+
+    def remove_copies(self, names: Sequence[str], before: datetime) -> RemovedCopies:
+        """Remove these copies, if they are older than `before`. Raises OSError, Retry, ObjectsRefused."""
+        return self._copies.remove_copies(names, before)
+
     def _is_whole(self, key: str) -> bool:
         return (self._root / key / "message.json").exists()
 
@@ -179,6 +211,9 @@ class Archive:
     def _put(self, objects: Objects, key: str, message: Message) -> None:
         mark = f"{key}/message.json"
         if objects.has(mark):
+            same = _sha256(objects.get(mark)) == message.sha256
+            if not same and not message.has_content_of(objects.get(f"{key}/message.eml")):
+                raise _taken()
             return
         description = self._description(message)
         objects.put(f"{key}/message.eml", message.raw)
@@ -193,18 +228,55 @@ class Archive:
         except OSError:
             if not staged.is_dir():
                 raise
-            if self._is_whole(key):  # another worker has archived the same message meanwhile
+            if self._is_whole(
+                key
+            ):  # another worker has archived it meanwhile; if it isn't the same, the next try says so
+                _see_that_it_is_the_same(staged, place)
                 shutil.rmtree(staged)
             else:  # an incomplete folder: somebody has removed files from it
                 shutil.rmtree(place)
                 staged.rename(place)
 
 
-def _objects(settings: Archive.Settings) -> Objects | None:
+def _refuse_other(folder: Path, message: Message) -> None:
+    """Raise KeyTaken if this complete folder holds other content."""
+    if _sha256((folder / "message.json").read_bytes()) == message.sha256:
+        return
+    try:
+        there = (folder / "message.eml").read_bytes()
+    except FileNotFoundError:  # somebody has removed it
+        raise _taken() from None
+    if not message.has_content_of(there):
+        raise _taken()
+
+
+def _see_that_it_is_the_same(staged: Path, place: Path) -> None:
+    """Raise OSError if the two folders don't hold the same bytes, so that this batch is handled again."""
+    if _sha256((staged / "message.json").read_bytes()) != _sha256((place / "message.json").read_bytes()):
+        shutil.rmtree(staged)
+        raise FileExistsError(errno.EEXIST, "another worker has archived something under the same key")
+
+
+def _sha256(description: bytes) -> object:
+    """What a `message.json` says; None if it says nothing."""
+    try:
+        told = json.loads(description)
+    except ValueError:
+        return None
+    return told.get("sha256") if isinstance(told, dict) else None
+
+
+def _taken() -> KeyTaken:
+    return KeyTaken("other content is archived under this key")
+
+
+def _objects(settings: Archive.Settings, proxy: Proxy | None) -> Objects | None:
     if urlsplit(settings.url).scheme not in SCHEMES:
         return None
     secret = settings.secret.get_secret_value() if settings.secret else None
-    return Objects(settings.url, settings.options, secret, timeout=settings.timeout, ca_file=settings.ca_file)
+    return Objects(
+        settings.url, settings.options, secret, timeout=settings.timeout, ca_file=settings.ca_file, proxy=proxy
+    )
 
 
 def _clear(partial: Path) -> None:

@@ -16,9 +16,10 @@ from datetime import timedelta
 from typing import Literal
 from urllib.parse import unquote, urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from worker import Message, Reject, Retry
+from worker.connections import Target
 
 _CHUNK = 64 * 1024
 _LONGEST_ANSWER = 4096
@@ -47,7 +48,11 @@ class ClamAV:
         url: str = Field(
             default="unix:///run/clamav/clamd.ctl",
             description="Where clamd listens: `unix://` and the path of its socket, or `tcp://host:3310`. clamd knows "
-            "no encryption: use TCP on this machine or a network of its own only.",
+            "no encryption, so TCP to another machine needs `allow_clear`.",
+        )
+        allow_clear: bool = Field(
+            default=False,
+            description="Accept that mail goes to clamd on another machine in clear text. `check` and the log say so.",
         )
         unknown: Literal["reject", "retry", "pass"] = Field(
             default="reject",
@@ -63,6 +68,22 @@ class ClamAV:
         def _is_an_address(cls, url: str) -> str:
             _address(url)
             return url
+
+        @model_validator(mode="after")
+        def _is_protected(self) -> "ClamAV.Settings":
+            self._target.check("let clamd listen on a socket of this machine")
+            return self
+
+        @property
+        def sends_clear(self) -> bool:
+            """Whether mail goes to another machine in clear text."""
+            return self._target.is_clear
+
+        @property
+        def _target(self) -> Target:
+            address = _address(self.url)
+            host = "" if isinstance(address, str) else address[0]
+            return Target("clamd", host, allow_clear=self.allow_clear)
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -85,7 +106,7 @@ class ClamAV:
         if self._settings.unknown == "reject":
             raise Unscannable("clamd could not look at all of the message")
         if self._settings.unknown == "retry":
-            raise Retry("clamd could not look at all of the message")
+            raise Retry("clamd could not look at all of the message", this_message=True)
 
     def _ask(self, raw: bytes) -> bytes:
         """Send the message to clamd and return the answer. Raises Retry if there is none."""

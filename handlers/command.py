@@ -24,6 +24,10 @@ from worker import Message, Reject, Retry, as_json, describe
 
 DONE, NEVER, LATER = os.EX_OK, os.EX_DATAERR, os.EX_TEMPFAIL
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+ENDING = 2.0
+"""Seconds to wait until a program that was killed is gone."""
+MOST_LEFT = 4
+"""So many programs that can't be ended: no more are started."""
 _LONGEST = 100_000  # bytes; Linux limits a variable to 128 KiB
 _OURS = ("NHSMAIL_", "MESSAGE_")
 
@@ -34,6 +38,8 @@ class CommandFailed(Exception):
 
 class Command:
     """Runs the program once for each message. Thread-safe."""
+
+    starts_programs = True
 
     class Settings(BaseModel):
         """The table `[handler.command]`."""
@@ -93,13 +99,15 @@ class Command:
         self._command = (shutil.which(settings.command[0], path=_PATH) or settings.command[0], *settings.command[1:])
         self._lock = threading.Lock()
         self._running: set[subprocess.Popen[bytes]] = set()
+        self._left: list[subprocess.Popen[bytes]] = []
         self._closed = False
 
     def __call__(self, message: Message) -> None:
         """Run the program and act on its exit code.
 
         Raises:
-            Retry: the code is 75, or the time is up. Reject: the code is 65, or the JSON is too long for a variable.
+            Retry: the code is 75, or the time is up, or earlier programs can't be ended. Reject: the code is 65, or the
+                JSON is too long for a variable.
             CommandFailed: any other code, or a signal. OSError: the program can't be started.
             MessageError: the attachments can't be listed (only with `attachments`).
         """
@@ -144,6 +152,7 @@ class Command:
 
     def _run(self, mail: IO[bytes], output: int, environment: dict[str, str], folder: str) -> int | None:
         """Run the program; returns the exit code, or minus the signal that ended it. None: it took too long."""
+        self._see_to_those_left()
         process = subprocess.Popen(  # noqa: S603 -- the program in the configuration, without a shell
             self._command,
             stdin=mail,
@@ -172,8 +181,24 @@ class Command:
             _kill_group(process, signal.SIGKILL)
             with self._lock:
                 self._running.discard(process)
-            code = process.wait()
+            code = self._waited_for(process)
         return code if in_time else None
+
+    def _waited_for(self, process: subprocess.Popen[bytes]) -> int | None:
+        """The exit code of what was killed; None if it isn't gone: it changed its user, so we may not signal it."""
+        try:
+            return process.wait(ENDING)
+        except subprocess.TimeoutExpired:
+            with self._lock:
+                self._left.append(process)
+            return None
+
+    def _see_to_those_left(self) -> None:
+        with self._lock:
+            self._left = [process for process in self._left if process.poll() is None]
+            count = len(self._left)
+        if count >= MOST_LEFT:
+            raise Retry(f"{count} programs are still running long after their time, and can't be ended")
 
 
 @contextlib.contextmanager
@@ -192,7 +217,7 @@ def _judge(code: int | None) -> None:
     if code == DONE:
         return
     if code is None:
-        raise Retry("the program took too long and was killed")
+        raise Retry("the program took too long and was killed", this_message=True)
     if code == LATER:
         raise Retry("the program said: later (75)")
     if code == NEVER:

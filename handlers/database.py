@@ -1,16 +1,18 @@
 """`database`: writes each message to two tables, one for messages and one for attachments.
 
 All rows of a message are written in one transaction, and the message's key is unique. If a message comes again, its row
-is found and nothing is written. The same holds if the answer to a commit is lost: the next try finds the row.
+is found and nothing is written; if that row has other content, the message becomes a dead letter. If the answer to a
+commit is lost, the next try finds the row.
 """
 
 import threading
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
-from worker import Message, Reject, Retry, as_json, describe
+from worker import KeyTaken, Message, Reject, Retry, as_json, describe
+from worker.connections import Target, postgres_options, refuse_weakening
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine, MetaData, Table
@@ -30,12 +32,26 @@ class DatabaseRefused(Exception):
     """The database refuses the statement: a table, a column or a privilege is missing, for instance."""
 
 
+class RowRefused(Exception):
+    """A constraint of the tables doesn't allow this message's row."""
+
+
 class DatabaseUnsuitable(Exception):
     """There is no table that this handler can use: it is missing, or lacks a unique key."""
 
 
+class _New(NamedTuple):
+    """A message, its row, and the rows of its attachments."""
+
+    message: Message
+    row: dict[str, Any]
+    files: list[dict[str, Any]]
+
+
 class Database:
     """Writes each message once. Thread-safe."""
+
+    outages = (DatabaseRefused, DatabaseUnsuitable)
 
     class Settings(BaseModel):
         """The table `[handler.database]`."""
@@ -43,7 +59,9 @@ class Database:
         model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
         url: str = Field(
-            description="The database, as SQLAlchemy names it: `postgresql+psycopg://user@host/name`. No password."
+            description="The database, as SQLAlchemy names it: `postgresql+psycopg://user@host/name`. No password. "
+            "PostgreSQL beyond this machine is TLS, and certificate and name are verified: `?sslrootcert=FILE` names a "
+            "private authority."
         )
         password: SecretStr | None = Field(default=None, description="The password of the user in `url`.")
         table: str = Field(
@@ -64,6 +82,12 @@ class Database:
         timeout: timedelta = Field(
             default=timedelta(seconds=30), gt=timedelta(0), description="How long to wait for a free connection."
         )
+        allow_clear: bool = Field(
+            default=False,
+            description="Accept that password and mail go to another machine in clear text. PostgreSQL: no TLS is "
+            "tried then, unless the URL says `sslmode=verify-full`. Other databases need it, because their TLS isn't "
+            "verified by the worker. `check` and the log say so.",
+        )
 
         @field_validator("url")
         @classmethod
@@ -82,6 +106,20 @@ class Database:
                 raise ValueError("can't hold the password: give it as password_file")
             return url
 
+        @model_validator(mode="after")
+        def _is_protected(self) -> "Database.Settings":
+            _protection(self)
+            return self
+
+        @property
+        def sends_clear(self) -> bool:
+            """Whether password and mail go, or may go, to another machine in clear text."""
+            from sqlalchemy.engine import make_url
+
+            if _is_libpq(url := make_url(self.url)):
+                return _protection(self).get("sslmode") == "disable"
+            return _other_target(url, allow_clear=self.allow_clear).is_clear
+
     def __init__(self, settings: Settings) -> None:
         """Connects with the first message, not here. Raises ImportError if the driver is missing."""
         self._settings = settings
@@ -97,10 +135,11 @@ class Database:
             Retry: the database can't be reached, is busy, or ended the transaction.
             Reject: the database says that the values can't be stored.
             DatabaseRefused, DatabaseUnsuitable: the database isn't set up for this. Another try may succeed.
+            RowRefused: the database isn't made for this message. Another try may succeed.
             MessageError: the message can't be parsed (only with `attachments`).
+            KeyTaken: other content has been written under the message's key.
         """
-        row, files = self._rows(message)
-        trouble = self._attempt(row, files)
+        trouble = self._attempt(_New(message, *self._rows(message)))
         if trouble is not None:
             raise trouble  # here, so that the database's own error, which quotes values, isn't its context
 
@@ -108,39 +147,57 @@ class Database:
         """Close the connections."""
         self._engine.dispose()
 
-    def _attempt(self, row: dict[str, Any], files: list[dict[str, Any]]) -> Exception | None:
+    def _attempt(self, new: _New) -> Exception | None:
         from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
         try:
             self._look()
             with self._engine.begin() as connection:
-                if not self._has(connection, row["key"]):
-                    self._insert(connection, row, files)
+                there = self._there(connection, new)
+                if there is None:
+                    self._insert(connection, new)
         except IntegrityError as error:
-            return self._after_a_clash(row["key"], error)
+            return self._after_a_clash(new, error)
         except SQLAlchemyError as error:
             return _meaning(error)
-        return None
+        return None if there is not False else _taken()
 
-    def _after_a_clash(self, key: str, error: Exception) -> Exception | None:
+    def _after_a_clash(self, new: _New, error: Exception) -> Exception | None:
         """None if another worker has written the same message at the same time; otherwise the error."""
         from sqlalchemy.exc import SQLAlchemyError
 
         try:
             with self._engine.connect() as connection:
-                return None if self._has(connection, key) else _meaning(error)
+                there = self._there(connection, new)
         except SQLAlchemyError as another:
             return _meaning(another)
+        if there is None:
+            return _meaning(error)
+        return None if there else _taken()
 
-    def _has(self, connection: "Connection", key: str) -> bool:
+    def _there(self, connection: "Connection", new: _New) -> bool | None:
+        """Whether the row with this key has this content; None if there is no such row.
+
+        Without the bytes, the texts and the attachments are compared. Without those, only the same bytes are the same.
+        """
         from sqlalchemy import select
 
-        return connection.execute(select(self._messages.c.key).where(self._messages.c.key == key)).first() is not None
+        messages, attachments = self._messages.c, self._attachments.c
+        columns = select(messages.sha256, messages.raw, messages.text, messages.html)
+        found = connection.execute(columns.where(messages.key == new.row["key"])).first()
+        if found is None:
+            return None
+        if found.sha256 == new.row["sha256"] or found.raw is not None:
+            return found.sha256 == new.row["sha256"] or new.message.has_content_of(bytes(found.raw))
+        if not self._settings.attachments or (found.text, found.html) != (new.row["text"], new.row["html"]):
+            return False
+        stored = select(attachments.content).where(attachments.key == new.row["key"]).order_by(attachments.number)
+        return [bytes(one) for one in connection.execute(stored).scalars()] == [one["content"] for one in new.files]
 
-    def _insert(self, connection: "Connection", row: dict[str, Any], files: list[dict[str, Any]]) -> None:
-        connection.execute(self._messages.insert(), row)
-        if files:
-            connection.execute(self._attachments.insert(), files)
+    def _insert(self, connection: "Connection", new: _New) -> None:
+        connection.execute(self._messages.insert(), new.row)
+        if new.files:
+            connection.execute(self._attachments.insert(), new.files)
 
     def _look(self) -> None:
         """Once: create the tables, and check that the key is unique, because everything else depends on that."""
@@ -200,6 +257,10 @@ class Database:
         return row, files
 
 
+def _taken() -> KeyTaken:
+    return KeyTaken("other content has been written under this key")
+
+
 def _json(value: Any) -> str:
     return as_json(value).decode()
 
@@ -221,6 +282,34 @@ def _in_utc(moment: datetime | None) -> datetime | None:
         return None
 
 
+def _is_libpq(url: "URL") -> bool:
+    return url.get_backend_name() == "postgresql" and url.get_driver_name() in ("psycopg", "psycopg2")
+
+
+def _other_target(url: "URL", *, allow_clear: bool) -> Target:
+    """Where the URL of a database other than PostgreSQL leads; its parameters may lead anywhere."""
+    kind, elsewhere = url.get_backend_name(), any(name.lower() in _ELSEWHERE for name in url.query)
+    return Target(kind, "?" if elsewhere else url.host or "", encrypted=kind == "sqlite", allow_clear=allow_clear)
+
+
+_ELSEWHERE = frozenset({"host", "hostname", "server", "addr", "address", "dsn", "odbc_connect", "connect_string"})
+
+
+def _protection(settings: Database.Settings) -> dict[str, str]:
+    """What libpq must be told so that the connection is protected. Raises Unprotected."""
+    from sqlalchemy.engine import make_url
+
+    url = make_url(settings.url)
+    if _is_libpq(url):
+        _, given = url.get_dialect()().create_connect_args(url)  # as the engine will do
+        return postgres_options(given, allow_clear=settings.allow_clear)
+    target = _other_target(url, allow_clear=settings.allow_clear)
+    target.check("use PostgreSQL, whose connections the worker verifies")
+    if not target.is_local:
+        refuse_weakening(url.query)
+    return {}
+
+
 def _engine(settings: Database.Settings) -> "Engine":
     from sqlalchemy import create_engine
     from sqlalchemy.engine import make_url
@@ -237,6 +326,7 @@ def _engine(settings: Database.Settings) -> "Engine":
         }
     if url.get_backend_name() == "postgresql" and "psycopg" in url.get_driver_name():
         pool["connect_args"] = _PATIENCE | {name: value for name, value in url.query.items() if name in _PATIENCE}
+    pool.setdefault("connect_args", {}).update(_protection(settings))
     # Test a connection before reusing it, and keep parameters, which are mail content, out of error messages.
     return create_engine(url, pool_pre_ping=True, hide_parameters=True, **pool)
 
@@ -321,18 +411,36 @@ def _see_that_it_is_unique(engine: "Engine", table: "Table", columns: tuple[str,
 
 def _meaning(error: Exception) -> Exception:
     """What a database error means for the message, judged by its class. Its text isn't used: it may quote values."""
-    from sqlalchemy.exc import DataError, DBAPIError, DisconnectionError, InterfaceError, OperationalError
-    from sqlalchemy.exc import TimeoutError as NoFreeConnection
+    from sqlalchemy import exc
 
-    state = getattr(getattr(error, "orig", None), "sqlstate", None)
+    if _is_unprotected(error):
+        return DatabaseRefused(
+            "the database can't be spoken to over verified TLS, and nothing was sent: see to its certificate and "
+            "sslrootcert, or accept clear text with allow_clear = true"
+        )
+    state = getattr(getattr(error, "orig", None), "sqlstate", "")  # None: of the driver, about a broken connection
     said = f"{type(error).__name__}, SQLSTATE {state}" if state else type(error).__name__
-    passing = isinstance(error, OperationalError | InterfaceError | NoFreeConnection | DisconnectionError)
-    if passing or (isinstance(error, DBAPIError) and (error.connection_invalidated or str(state)[:2] in _PASSING)):
-        return Retry(f"the database can't take it now: {said}")
-    if isinstance(error, DataError):
+    if isinstance(error, exc.DataError) or str(state)[:2] == _TOO_LARGE:  # to psycopg, that is an OperationalError
         return Reject(f"the database says that the values can't be stored: {said}")
+    passing = isinstance(error, exc.OperationalError | exc.InterfaceError | exc.TimeoutError | exc.DisconnectionError)
+    if passing or (
+        isinstance(error, exc.DBAPIError) and (state is None or error.connection_invalidated or state[:2] in _PASSING)
+    ):
+        return Retry(f"the database can't take it now: {said}")
+    if isinstance(error, exc.IntegrityError):
+        return RowRefused(f"a constraint of the table is against it: {said}")
     return DatabaseRefused(f"the database doesn't take it: {said}")
 
 
+def _is_unprotected(error: Exception) -> bool:
+    """Whether libpq gave the connection up because the server has no TLS, or can't prove who it is."""
+    said = str(getattr(error, "orig", "")).lower()
+    return any(words in said for words in _UNPROTECTED)
+
+
+_UNPROTECTED = ("does not support ssl", "certificate verify failed", "server certificate for")
+"""What libpq says then. Only looked for, and never passed on."""
+_TOO_LARGE = "54"
+"""The SQLSTATE class of what exceeds a limit of the database, such as the size of a row."""
 _PASSING = frozenset({"08", "40", "53", "55", "57", "58"})
 """SQLSTATE classes of temporary errors: connection, rollback, resources, object state, operator, system."""

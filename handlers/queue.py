@@ -10,22 +10,25 @@ RabbitMQ confirms each message before this handler returns. A message that no qu
 
 import base64
 import importlib
-import ipaddress
 import ssl
 import threading
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlsplit, urlunsplit
+from urllib.parse import quote, urlencode, urlsplit, urlunsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from worker import Message, Reject, Retry, as_json, describe
-from worker.objects import Objects, checked
+from worker.connections import Proxy, Target, Unprotected, is_loopback, refuse_weakening, unweakened
+from worker.objects import Objects, ObjectsRefused, checked
 
 _SECURE = frozenset({"amqps", "rediss", "sqs", "azureservicebus"})
 _CLEAR = frozenset({"amqp", "redis"})
+_FILES = {"ssl_ca_certs": "ca_certs", "ssl_certfile": "certfile", "ssl_keyfile": "keyfile"}
+_PARAMETERS = frozenset({*_FILES, "heartbeat", "login_method", "connect_timeout"})
+_OURS = frozenset({"ssl", "host", "context"})  # options of AMQP's connection that lead elsewhere, or past TLS
 
 
 class QueueRefused(Exception):
@@ -34,6 +37,8 @@ class QueueRefused(Exception):
 
 class Queue:
     """Publishes each message, once per call. Thread-safe."""
+
+    outages = (QueueRefused, ObjectsRefused)
 
     class Settings(BaseModel):
         """The table `[handler.queue]`."""
@@ -85,7 +90,8 @@ class Queue:
         client_key_file: Path | None = Field(default=None, description="A PEM file with our certificate's key.")
         allow_clear: bool = Field(
             default=False,
-            description="Accept `amqp://` and `redis://` to another machine: mail goes there unencrypted then.",
+            description="Accept `amqp://` and `redis://` to another machine: password and mail go there in clear text "
+            "then. `check` and the log say so.",
         )
         connections: int = Field(default=4, ge=1, le=100, description="Connections kept open, at most.")
         timeout: timedelta = Field(
@@ -105,10 +111,14 @@ class Queue:
         @model_validator(mode="after")
         def _fits(self) -> "Queue.Settings":
             parts = urlsplit(self.url)
-            if parts.scheme in _CLEAR and not self.allow_clear and not _is_this_machine(parts.hostname or ""):
-                raise ValueError("url: amqp:// and redis:// send mail unencrypted: use amqps:// or rediss://")
-            if not self.transport_options.get("is_secure", True) and not _is_this_machine(parts.hostname or ""):
-                raise ValueError("transport_options: is_secure = false sends mail unencrypted: remove it")
+            if ";" in self.url:
+                raise ValueError("url: names more than one broker: give one")
+            self._target.check(f"use {parts.scheme}s://")
+            unweakened(parts.query, _PARAMETERS)
+            if not _OURS.isdisjoint(self.transport_options):
+                raise Unprotected("transport_options: ssl, host and context can't be set: the URL says where to")
+            if not self._target.is_local:
+                refuse_weakening(self.transport_options)
             if self.exchange and self.declare_queue:
                 raise ValueError("exchange: bind the queue to it yourself, and set declare_queue = false")
             if self.claim_check is not None:
@@ -117,7 +127,18 @@ class Queue:
                 raise ValueError("claim_check: is missing, but its options aren't")
             return self
 
-    def __init__(self, settings: Settings) -> None:
+        @property
+        def sends_clear(self) -> bool:
+            """Whether password and mail go to another machine in clear text."""
+            return self._target.is_clear
+
+        @property
+        def _target(self) -> Target:
+            target = Target.of(self.url, encrypted=_SECURE, allow_clear=self.allow_clear)
+            # SQS without a host means Amazon.
+            return target if target.host or target.scheme in _CLEAR else Target(target.scheme, "?", encrypted=True)
+
+    def __init__(self, settings: Settings, *, proxy: Proxy | None = None) -> None:
         """Connects with the first message, not here. Raises ImportError, ValueError."""
         kombu = _kombu()
         self._settings = settings
@@ -127,9 +148,9 @@ class Queue:
         self._lock = threading.Lock()
         self._idle: list[Any] = []
         self._closed = False
-        self._store = _store(settings)
+        self._store = _store(settings, proxy)
         # raises ImportError if the transport's library isn't installed
-        _ = kombu.Connection(self._url, transport_options=self._options).transport_cls
+        _ = kombu.Connection(self._url, ssl=self._tls, transport_options=self._options).transport_cls
 
     def __call__(self, message: Message) -> None:
         """Publish the message. When this returns, the broker has it.
@@ -232,17 +253,13 @@ def _kombu() -> Any:
     return importlib.import_module("kombu")  # it ships no types
 
 
-def _is_this_machine(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
 def _with_password(settings: Queue.Settings) -> str:
+    """The URL for kombu: with the password, and without parameters of TLS, which kombu would prefer to `_tls`."""
     parts = urlsplit(settings.url)
+    kept = {name: value for name, value in unweakened(parts.query, _PARAMETERS).items() if name not in _FILES}
+    parts = parts._replace(query=urlencode(kept))
     if settings.password is None:
-        return settings.url
+        return urlunsplit(parts)
     user, at, host = parts.netloc.rpartition("@")
     password = settings.password.get_secret_value()
     if parts.scheme != "azureservicebus":  # kombu takes its keys unquoted
@@ -251,15 +268,18 @@ def _with_password(settings: Queue.Settings) -> str:
 
 
 def _transport_options(settings: Queue.Settings) -> dict[str, Any]:
-    seconds = settings.timeout.total_seconds()
+    seconds, own = settings.timeout.total_seconds(), settings.transport_options
     scheme = urlsplit(settings.url).scheme
     if scheme in ("amqp", "amqps"):
         ours: dict[str, Any] = {"confirm_publish": True, "read_timeout": seconds, "write_timeout": seconds}
     elif scheme in ("redis", "rediss"):
         ours = {"socket_timeout": seconds, "socket_connect_timeout": seconds, "socket_keepalive": True}
     else:
-        return {"is_secure": True, **settings.transport_options}
-    return {**settings.transport_options, **ours}
+        # Or else the environment could name a server of clear text, or a proxy for one on this machine.
+        direct: dict[str, Any] = {"proxies": {}} if is_loopback(urlsplit(settings.url).hostname or "") else {}
+        config = {**own.get("client-config", {}), **direct, "ignore_configured_endpoint_urls": True}
+        return {"is_secure": True, **own, **({"client-config": config} if scheme == "sqs" else {})}
+    return {**own, **ours}
 
 
 def _tls(settings: Queue.Settings) -> dict[str, Any] | bool:
@@ -270,26 +290,24 @@ def _tls(settings: Queue.Settings) -> dict[str, Any] | bool:
         "certfile": settings.client_certificate_file,
         "keyfile": settings.client_key_file,
     }
-    named = {name: str(path) for name, path in files.items() if path is not None}
+    named = {_FILES[name]: path for name, path in unweakened(parts.query, _PARAMETERS).items() if name in _FILES}
+    named |= {name: str(path) for name, path in files.items() if path is not None}
+    least = ssl.TLSVersion.TLSv1_2
     if parts.scheme == "amqps":
-        return {"cert_reqs": ssl.CERT_REQUIRED, "server_hostname": parts.hostname, **named}
+        ours = {"cert_reqs": ssl.CERT_REQUIRED, "server_hostname": parts.hostname, "tls_minimum_version": least}
+        return {**named, **ours}
     if parts.scheme == "rediss":
         options = {f"ssl_{name}": path for name, path in named.items()}
-        return {"ssl_cert_reqs": "required", "ssl_check_hostname": True, **options}
+        return {**options, "ssl_cert_reqs": "required", "ssl_check_hostname": True, "ssl_min_version": least}
     return False
 
 
-def _store(settings: Queue.Settings) -> Objects | None:
+def _store(settings: Queue.Settings, proxy: Proxy | None) -> Objects | None:
     if settings.claim_check is None:
         return None
-    secret = settings.claim_check_secret
-    return Objects(
-        settings.claim_check,
-        settings.claim_check_options,
-        secret.get_secret_value() if secret else None,
-        timeout=settings.timeout,
-        ca_file=settings.ca_file,
-    )
+    url, options, secret = settings.claim_check, settings.claim_check_options, settings.claim_check_secret
+    key = secret.get_secret_value() if secret else None
+    return Objects(url, options, key, timeout=settings.timeout, ca_file=settings.ca_file, proxy=proxy)
 
 
 def _as_task(task: str, key: str, payload: dict[str, Any]) -> tuple[Any, dict[str, Any]]:

@@ -14,7 +14,6 @@ import binascii
 import contextlib
 import hashlib
 import hmac
-import ipaddress
 import ssl
 import threading
 import time
@@ -28,6 +27,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from worker import Message, Reject, Retry, as_json, describe
+from worker.connections import Proxy, ProxyTrouble, Target, verified_context
 
 if TYPE_CHECKING:
     import httpx
@@ -53,6 +53,8 @@ class CertificateRefused(Exception):
 
 class Webhook:
     """Posts each message, once per call. Thread-safe."""
+
+    outages = (WebhookRefused, CertificateRefused)
 
     class Settings(BaseModel):
         """The table `[handler.webhook]`."""
@@ -111,7 +113,7 @@ class Webhook:
                 raise ValueError("must be a URL, such as https://results.example.nhs.uk/mail, without a #")
             if parts.username is not None or parts.password is not None:
                 raise ValueError("can't hold a user or a password: use bearer_token_file or a client certificate")
-            if parts.scheme != "https" and not (parts.scheme == "http" and _is_this_machine(parts.hostname)):
+            if parts.scheme not in ("http", "https") or Target.of(url, encrypted=("https",)).is_clear:
                 raise ValueError("must begin with https://: mail doesn't leave this machine in the clear")
             return url
 
@@ -147,8 +149,11 @@ class Webhook:
                 raise ValueError("a client key without client_certificate_file: name the certificate as well")
             return self
 
-    def __init__(self, settings: Settings) -> None:
-        """Load the certificates and start the thread for the requests. Raises OSError, ssl.SSLError."""
+    def __init__(self, settings: Settings, *, proxy: Proxy | None = None) -> None:
+        """Load the certificates and start the thread for the requests. Raises OSError, ssl.SSLError.
+
+        proxy: the way to the far end; None: as the environment says.
+        """
         import httpx
 
         self._settings = settings
@@ -164,7 +169,8 @@ class Webhook:
             headers=self._fixed_headers(),
             follow_redirects=False,
             # plain HTTP is for this machine only: a proxy must not see it
-            trust_env=urlsplit(settings.url).scheme == "https",
+            trust_env=proxy is None and urlsplit(settings.url).scheme == "https",
+            transport=_transport(settings, proxy),
         )
         self._thread = threading.Thread(target=self._loop.run_forever, name="webhook", daemon=True)
         self._thread.start()
@@ -188,6 +194,8 @@ class Webhook:
         if self._loop.is_closed():
             return
         asyncio.run_coroutine_threadsafe(self._client.aclose(), self._loop).result(10)
+        with contextlib.suppress(TimeoutError):  # a thread that still connects ends by itself
+            asyncio.run_coroutine_threadsafe(self._loop.shutdown_default_executor(), self._loop).result(10)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(10)
         self._loop.close()
@@ -267,13 +275,6 @@ async def _drain(answer: "httpx.Response") -> None:
                     return
 
 
-def _is_this_machine(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
 def _keys_in(secret: SecretStr | None) -> tuple[bytes, ...]:
     return tuple(_key(text) for text in (secret.get_secret_value() if secret else "").split())
 
@@ -288,9 +289,7 @@ def _key(text: str) -> bytes:
 
 
 def _trust(settings: Webhook.Settings) -> ssl.SSLContext:
-    context = ssl.create_default_context()
-    if settings.ca_file is not None:
-        context.load_verify_locations(cafile=settings.ca_file)
+    context = verified_context(settings.ca_file)
     if settings.client_certificate_file is not None:
         password = settings.client_key_password
         context.load_cert_chain(
@@ -299,6 +298,15 @@ def _trust(settings: Webhook.Settings) -> ssl.SSLContext:
             password.get_secret_value() if password else "",  # so that OpenSSL doesn't prompt for one
         )
     return context
+
+
+def _transport(settings: Webhook.Settings, proxy: Proxy | None) -> "httpx.AsyncBaseTransport | None":
+    """The way through the proxy of the settings; None: httpx's own, which the environment leads."""
+    if proxy is None or urlsplit(settings.url).scheme != "https":
+        return None
+    from worker.connections.http_transport import AsyncProxiedTransport
+
+    return AsyncProxiedTransport(proxy, _trust(settings), settings.connections)
 
 
 def _with_files(description: dict[str, Any], message: Message, wanted: str) -> dict[str, Any]:
@@ -351,6 +359,8 @@ def _trouble(error: "httpx.TransportError | OSError") -> Exception:
     while cause is not None:
         if isinstance(cause, ssl.SSLCertVerificationError):
             return CertificateRefused(f"the far end's certificate isn't trusted: {cause.verify_message}")
+        if isinstance(cause, ProxyTrouble):
+            return Retry(str(cause))
         cause = cause.__cause__ or cause.__context__
     return Retry(f"the far end can't be reached: {type(error).__name__}")
 

@@ -14,6 +14,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.rig.dovecot import Dovecot, Mailbox
+from tests.rig.exchange.imitation import Exchange
+from tests.rig.exchange.rules import Rules
 from tests.rig.moto import Moto
 from tests.rig.postgres import Postgres
 from tests.rig.proxy import Proxy
@@ -23,7 +25,10 @@ from tests.rig.worker import Server, Worker, keep_logs_apart, worker_for
 from worker.journal.database import Database
 
 # The same examples each time, so that a change is judged by what it changed; `make soak` draws others, and many more.
-settings.register_profile("default", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
+settings.register_profile(
+    "default", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True, max_examples=60
+)
+settings.register_profile("brief", settings.get_profile("default"), max_examples=15)  # on the other Pythons
 settings.register_profile("thorough", settings.get_profile("default"), max_examples=2_000, derandomize=False)
 settings.register_profile("soak", settings.get_profile("thorough"), max_examples=20_000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
@@ -40,7 +45,8 @@ def _stay_here(address: Any) -> None:
     if host is None or host in {"localhost", ""}:
         return
     try:
-        local = ipaddress.ip_address(host).is_loopback
+        found = ipaddress.ip_address(host)
+        local = found.is_loopback or found.is_unspecified  # Linux takes 0.0.0.0 to loopback
     except ValueError:
         local = False
     if not local:
@@ -98,9 +104,14 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 
 
 @pytest.fixture(scope="session")
-def dovecot_server(authority: Authority) -> Iterator[Dovecot]:
-    """One Dovecot for the whole run. Don't stop it or change it: `make_dovecot` gives one of your own."""
-    with Dovecot(authority=authority) as server:
+def dovecot_server(request: pytest.FixtureRequest, authority: Authority) -> Iterator[Dovecot]:
+    """One Dovecot for the whole run. Don't stop it or change it: `make_dovecot` gives one of your own.
+
+    A test with a parameter for it gets another one, which looks to clients as that scenario says.
+    """
+    scenario: str | None = getattr(request, "param", None)
+    manners = None if scenario is None else Exchange(Rules.of(scenario))
+    with Dovecot(authority=authority, manners=manners) as server:
         yield server
 
 
@@ -108,6 +119,12 @@ def dovecot_server(authority: Authority) -> Iterator[Dovecot]:
 def dovecot(dovecot_server: Dovecot) -> Mailbox:
     """A fresh, empty mailbox on the shared server, with the folders of an Exchange mailbox; locks after 12 failures."""
     return dovecot_server.add_user(f"pathology.results{next(_serial)}@nhs.net", PASSWORD)
+
+
+@pytest.fixture
+def elsewhere(dovecot_server: Dovecot) -> Mailbox:
+    """As `dovecot`, but of a service that isn't NHSmail: its threshold may be higher than the policy text's."""
+    return dovecot_server.add_user(f"results{next(_serial)}@mail.example.org", PASSWORD, lock_after=50)
 
 
 @pytest.fixture

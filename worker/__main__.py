@@ -1,5 +1,5 @@
 """`python -m worker` is the command `nhsmail-worker`."""
 
-from worker.cli.main import main
+from nhsmail_worker import main
 
 main()

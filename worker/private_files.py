@@ -5,8 +5,11 @@ itself alone, the worker could neither read nor write it, and would come to a st
 """
 
 import errno
+import fcntl
 import os
+import shutil
 import stat
+import struct
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -120,6 +123,50 @@ def written_whole(path: Path, place: Callable[[Path, Path], None] = os.replace) 
     place(new, path)
 
 
+@contextmanager
+def folder_written_whole(path: Path) -> Iterator[Path]:
+    """Write a folder atomically: the block fills a new one beside it, which is then synced to the disk and renamed.
+
+    Only one process at a time may do this beside `path`, because all call the new folder `PARTIAL`. What a process that
+    was killed left there is removed.
+
+    Raises:
+        FileExistsError: the name is taken. A folder that has anything in it is never replaced.
+    """
+    new = path.with_name(PARTIAL)
+    if new.exists():
+        shutil.rmtree(new)
+    if path.exists():
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
+    new.mkdir(mode=0o700)
+    try:
+        owned_folder(new)
+        yield new
+        for one in (*new.rglob("*"), new):
+            sync(one)
+        new.rename(path)
+        sync(path.parent)
+    except BaseException:
+        with suppress(OSError):
+            path.rename(new)  # so that no half of it is ever seen under its name
+        with suppress(OSError):
+            shutil.rmtree(new)
+        raise
+
+
+PARTIAL: Final = ".partial"
+"""The name of a folder that isn't whole yet."""
+
+
+def sync(path: Path) -> None:
+    """Wait until a file or a folder is on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def link_once(new: Path, path: Path) -> None:
     """Give a new file its name, unless the name is taken.
 
@@ -136,6 +183,21 @@ def link_once(new: Path, path: Path) -> None:
         new.replace(path)  # a file system without links
     else:
         new.unlink()
+
+
+# -- identity ----------------------------------------------------------------------------------------------------------
+
+_GENERATION: Final = 0x80087601
+"""FS_IOC_GETVERSION (linux/fs.h): reads the inode's generation, where the file system has one."""
+
+
+def identity(descriptor: int) -> str:
+    """What tells an open file from every copy of it: its inode's number and generation."""
+    generation = 0
+    with suppress(OSError):
+        answer = fcntl.ioctl(descriptor, _GENERATION, struct.pack("l", 0))
+        generation = struct.unpack("l", answer)[0] & 0xFFFFFFFF
+    return f"{os.fstat(descriptor).st_ino}.{generation}"
 
 
 # -- secrets and keys --------------------------------------------------------------------------------------------------
@@ -217,7 +279,20 @@ def read_key(path: Path) -> bytes:
         ValueError: it isn't a key.
     """
     try:
-        key = bytes.fromhex(path.read_text("ascii"))
+        text = path.read_text("ascii")
+    except ValueError:
+        text = ""  # raised below, so that an error that quotes the content isn't its context
+    return as_key(text)
+
+
+def as_key(text: str) -> bytes:
+    """Read a key of `KEY_BYTES` bytes from its hexadecimal digits.
+
+    Raises:
+        ValueError: it isn't a key. The text quotes nothing.
+    """
+    try:
+        key = bytes.fromhex(text)
     except ValueError:
         key = b""  # raised below, so that an error that quotes the content isn't its context
     if len(key) != KEY_BYTES:

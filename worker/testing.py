@@ -23,9 +23,11 @@ from typing import Any, Literal, Self, TypeVar
 from pydantic import BaseModel
 
 from worker.classify import classify
+from worker.handling.building import outages_of
 from worker.handling.failure import CallFailure
 from worker.handling.foreign_code import root_of
 from worker.handling.handler import Handler
+from worker.handling.outage import About
 from worker.handling.own_settings import unknown, unknown_keys
 from worker.message.key import fingerprint
 from worker.message.message import Message
@@ -127,6 +129,7 @@ class Result:
         makes it a dead letter, like `reject`.
     error: the exception. after: the wait that a `Retry` asked for, as the worker limits it. seconds: the duration.
     returned: the handler's return value. The worker ignores it: returning is success, whatever the value.
+    outage: whether the error says that what the handler talks to is down, so that a run of such messages pauses it.
     """
 
     state: Literal["done", "retry", "reject", "error", "unreadable"]
@@ -134,6 +137,7 @@ class Result:
     after: timedelta | None = None
     seconds: float = 0.0
     returned: object = None
+    outage: bool = False
 
     @property
     def done(self) -> bool:
@@ -241,8 +245,10 @@ class Runner:
             state, raised = "error", error
             if self._show_errors:
                 _show(error)
-        after = CallFailure.of(raised).after if raised else None
-        return Result(state, raised, after, time.perf_counter() - started, returned)
+        failure = CallFailure.of(raised, self._current.outages) if raised else None
+        after = failure.after if failure else None
+        outage = failure is not None and failure.about is About.TARGET
+        return Result(state, raised, after, time.perf_counter() - started, returned, outage)
 
     def _build(self) -> Handler:
         target: Any = self._handler
@@ -255,7 +261,7 @@ class Runner:
         if not callable(target):
             raise TypeError("a handler is a function that takes a message, or a class whose objects do")
         flush, close = (getattr(target, name, None) or _nothing for name in ("flush", "close"))
-        return Handler("under test", target, flush, close)
+        return Handler("under test", target, flush, close, outages_of(target))
 
     def _build_class(self, handler: type) -> Any:
         model = getattr(handler, "Settings", None)

@@ -72,6 +72,7 @@ def test_the_archive_holds_what_was_handled(played: Played) -> None:
     assert Counter(mark.with_name("message.eml").read_bytes() for mark in marks) == handled
 
 
+@pytest.mark.slow
 def test_status_and_reconcile_work_on_what_it_left(played: Played) -> None:
     directory, _, _ = played
     messages = answered("--dir", str(directory), "status", "--json")["messages"]
@@ -102,6 +103,7 @@ def test_the_next_commands_work_as_printed(played: Played) -> None:
             assert answer.returncode == 0, (command, answer.stdout, answer.stderr)
 
 
+@pytest.mark.slow
 def test_run_serves_the_mailbox_until_it_is_stopped(played: Played) -> None:
     directory, _, _ = played
     with subprocess.Popen(
@@ -155,6 +157,7 @@ def test_killed_half_way_it_begins_again(tmp_path: Path) -> None:
     assert answer.returncode == 0, answer.stdout + answer.stderr
 
 
+@pytest.mark.slow
 def test_stopped_half_way_it_says_so_and_begins_no_second_run(tmp_path: Path) -> None:
     directory = tmp_path / "state"
     command = [*COMMAND, "--dir", str(directory)]
@@ -170,6 +173,7 @@ def test_stopped_half_way_it_says_so_and_begins_no_second_run(tmp_path: Path) ->
     assert "Stopped before the end" in said
 
 
+@pytest.mark.slow
 def test_a_folder_called_worker_is_not_mistaken_for_us(played: Played, tmp_path: Path) -> None:
     directory, _, _ = played
     (tmp_path / "worker").mkdir()

@@ -3,9 +3,12 @@
 import signal
 from collections.abc import Callable
 
+import pytest
+
 from tests.rig.dovecot import Mailbox
 from tests.rig.letters import letter, letters
-from tests.rig.watch import Window, free_port
+from tests.rig.ports import free_port
+from tests.rig.watch import Window
 from tests.rig.worker import Worker, eventually
 
 MakeWorker = Callable[..., Worker]
@@ -15,6 +18,7 @@ def hanging(number: int) -> bytes:
     return letter(number, extra=b"X-Poison: hang\r\n")
 
 
+@pytest.mark.slow
 def test_a_handler_that_hangs(dovecot: Mailbox, make_worker: MakeWorker) -> None:
     dovecot.append_many("INBOX", [hanging(1), *letters(3, start=10)])
     window = Window(free_port())

@@ -40,6 +40,12 @@ SETTINGS = {
 ROUTES = [{"name": "all", "handlers": ["ledger", "archive"]}]
 
 
+@pytest.fixture
+def dovecot(elsewhere: Mailbox) -> Mailbox:
+    """These tests lose more logins in a row than the guard allows for an account of NHSmail."""
+    return elsewhere
+
+
 @pytest.fixture(scope="module")
 def forks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forks]:
     with Forks(tmp_path_factory.mktemp("forks")) as forks:
@@ -97,6 +103,7 @@ def wait_for_its_end(pid: int, seconds: float) -> None:
             time.sleep(0.01)
 
 
+@pytest.mark.slow
 def test_killed_at_random_moments(dovecot: Mailbox, proxy: Proxy, make_worker: MakeWorker, forks: Forks) -> None:
     kill_at_random(dovecot, proxy, make_worker(proxy, routes=ROUTES, settings=SETTINGS), forks, seed=1, rounds=8)
 

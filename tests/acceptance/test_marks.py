@@ -12,8 +12,9 @@ from email.policy import SMTP
 from pathlib import Path
 
 from tests.rig.dovecot import JUNK, Mailbox
+from tests.rig.ports import free_port
 from tests.rig.proxy import Cut, Proxy
-from tests.rig.watch import Window, free_port, receiver
+from tests.rig.watch import Window, receiver
 from tests.rig.worker import COMMAND, Worker, eventually
 
 MakeWorker = Callable[..., Worker]

@@ -1,6 +1,8 @@
 """XOAUTH2, the whole command: a token endpoint as Microsoft's is, and a Dovecot that checks the tokens itself."""
 
+import subprocess
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -119,13 +121,14 @@ def test_the_password_goes_to_the_token_endpoint_once(
     assert (login(worker), dovecot.history) == (("ready", 0, None), [])
 
 
+@pytest.mark.parametrize("number", [50126, pytest.param(12345, marks=pytest.mark.slow)])
 def test_a_wrong_password_at_the_token_endpoint_keeps_to_the_budget(
-    endpoint: TokenEndpoint, make_signed: MakeSigned
+    endpoint: TokenEndpoint, make_signed: MakeSigned, number: int
 ) -> None:
     worker = make_signed("oauth2-password")
-    for number in range(11):
-        (worker.folder / "password").write_text(f"Harbour-Colour-{number}")
-        endpoint.answers = [refusal(50126)]
+    for one in range(11):
+        (worker.folder / "password").write_text(f"Harbour-Colour-{one}")
+        endpoint.answers = [refusal(number)]
         assert worker.once() in {75, 77}
     assert grants(endpoint) == ["password"] * 8
     assert login(worker) == ("halted", 8, "budget")
@@ -222,10 +225,10 @@ def test_check_connect_says_that_a_token_spends_nothing(
     ("status", "answer", "code", "said"),
     [
         (200, {"error": "authorization_declined"}, 75, ("declined", "Nothing was kept", "Run it again")),
-        (200, {"error": "expired_token"}, 75, ("ran out", "Nothing was kept", "Run it again")),
+        (200, {"error": "expired_token"}, 75, ("its code ran out", "Nothing was kept", "Run it again")),
         (200, {"error": "invalid_grant", "error_codes": [65001]}, 78, ("AADSTS65001", "consent", "Nothing was kept")),
         (200, {"error": "x", "error_codes": [50053]}, 75, ("The account is locked.", "Nothing was kept")),
-        (200, {"error": "x", "error_codes": [12345]}, 75, ("HTTP 400", "Nothing was kept", "Run it again")),
+        (200, {"error": "x", "error_codes": [12345]}, 75, ("AADSTS12345", "Nothing was kept", "Run it again")),
         (503, None, 69, ("localhost", "HTTP 503", "Nothing was kept")),
         (429, None, 75, ("300 s", "Nothing was kept")),
         (404, None, 78, ("tenant", "Nothing was kept")),
@@ -289,9 +292,9 @@ def test_a_token_is_refreshed_ahead_of_its_end(
     assert worker.once() == 0
     assert len(grants(endpoint)) == 2
     assert [one["event"] for one in worker.events() if one["event"].startswith("login.")] == [
-        "login.attempt",
-        "login.succeeded",
-    ] * 2
+        "login.public_client",  # of the sign-in itself
+        *("login.attempt", "login.succeeded") * 2,
+    ]
 
 
 def test_a_kept_token_that_the_server_no_longer_takes_is_refreshed_once(
@@ -327,6 +330,7 @@ def test_tokens_that_are_rejected_have_a_limit_of_their_own(
     assert login(worker) == ("ready", 0, None)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("when", ["sent", "answered"])
 def test_a_kill_with_a_token_in_flight_spends_nothing(
     dovecot: Mailbox, proxy: Proxy, endpoint: TokenEndpoint, make_signed: MakeSigned, when: str
@@ -366,7 +370,15 @@ def outputs(folder: Path) -> bytes:
     return b"\n".join(path.read_bytes() for path in paths)
 
 
-@pytest.mark.parametrize("flow", ["password", "oauth2-client", "oauth2-device", "oauth2-password"])
+@pytest.mark.parametrize(
+    "flow",
+    [
+        "password",
+        "oauth2-client",
+        pytest.param("oauth2-device", marks=pytest.mark.slow),
+        pytest.param("oauth2-password", marks=pytest.mark.slow),
+    ],
+)
 def test_no_secret_is_written_anywhere(
     dovecot: Mailbox, proxy: Proxy, endpoint: TokenEndpoint, make_signed: MakeSigned, tmp_path: Path, flow: str
 ) -> None:
@@ -425,3 +437,46 @@ def test_no_secret_is_written_anywhere(
     assert marks.found_in(kept), "the search finds what is there"
     assert b"worker.fault" in written
     assert marks.found_in(written) == []
+
+
+# -- what expires ------------------------------------------------------------------------------------------------------
+
+
+def test_a_public_client_is_told_beforehand_that_the_passwords_change_means_a_new_sign_in(
+    dovecot: Mailbox, endpoint: TokenEndpoint, make_signed: MakeSigned
+) -> None:
+    changed = datetime.now(UTC) - timedelta(days=360)
+    worker = make_signed("oauth2-device", password={"changed": changed.isoformat(), "max_age": "365d"})
+    assert sign_in(worker, endpoint, dovecot.token()).code == 0
+    assert worker.once() == 0
+    (told,) = worker.events("password.expiring")
+    assert (told["what"], told["days"]) == ("public-client-password", 4)
+    assert "new sign-in" in told["advice"]
+    assert "login authorise" in told["advice"]
+    password, token = worker.status()["expiry"]
+    assert (password["what"], password["days_left"], password["known_by"]) == ("public-client-password", 4, "settings")
+    assert (token["what"], token["days_left"], token["known_by"]) == ("refresh-token", 89, "last-use")
+    assert token["since"] == token["last_used_at"] is not None
+    assert worker.once() == 0
+    assert len(worker.events("password.expiring")) == 1, "one warning a day, whatever is restarted"
+
+
+def test_a_certificates_end_is_read_from_its_file_and_told(
+    dovecot: Mailbox, endpoint: TokenEndpoint, make_signed: MakeSigned
+) -> None:
+    worker = make_signed("oauth2-client")
+    pem = worker.folder / "application.pem"
+    pem.touch(mode=0o600)
+    made = "openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=worker -days 10 -keyout - -out -"
+    pem.write_bytes(subprocess.run(made.split(), capture_output=True, check=True).stdout)
+    oauth = {**worker.settings["account.oauth"], "client_secret_file": None, "certificate_file": str(pem)}
+    worker.configure(**{"account.oauth": oauth})
+    answer = worker.command("check")
+    assert "The application's certificate expires in 9 days. Make a new certificate" in answer.out
+    endpoint.answers = [tokens(dovecot.token(), refresh=None)]
+    with worker.running():
+        eventually(lambda: worker.events("credential.expiring"))
+    (told,) = worker.events("credential.expiring")
+    assert (told["what"], told["days"]) == ("client-certificate", 9)
+    (shown,) = worker.status()["expiry"]
+    assert (shown["what"], shown["days_left"], shown["known_by"]) == ("client-certificate", 9, "file")

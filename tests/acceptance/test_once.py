@@ -11,13 +11,14 @@ import pytest
 from tests.rig.dovecot import JUNK, Mailbox
 from tests.rig.letters import letter, letters, spam
 from tests.rig.proxy import Proxy
-from tests.rig.worker import Answer, Worker, eventually
+from tests.rig.worker import Answer, Worker, balance, eventually
 from worker.cli import main as cli
 
 MakeWorker = Callable[..., Worker]
 TO_ARCHIVE = [{"name": "everything-else", "handlers": ["archive"]}]
 
 
+@pytest.mark.slow
 def test_five_hundred_messages_from_the_shell(dovecot: Mailbox, make_worker: MakeWorker) -> None:
     clean = letters(400)
     dovecot.append_many("INBOX", clean[:200] + [spam(number) for number in range(401, 451)] + clean[200:])
@@ -40,17 +41,7 @@ def test_five_hundred_messages_from_the_shell(dovecot: Mailbox, make_worker: Mak
 def account_of(answer: Answer) -> Any:
     assert answer.code == 0, answer.err
     account = json.loads(answer.out)
-    assert account == {
-        "seen": 500,
-        "handled": 400,
-        "junk": 100,
-        "failed": 0,
-        "gone": 0,
-        "pending": 0,
-        "unaccounted": 0,
-        "unaccounted_keys": [],
-        "missing": 0,
-    }
+    assert account == balance(handled=400, junk=100)
     return account
 
 

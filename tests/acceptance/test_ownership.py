@@ -68,7 +68,7 @@ def test_a_command_as_root_shuts_the_worker_out_of_nothing(
 
 def test_a_sign_in_as_root_is_the_workers(tmp_path: Path) -> None:
     give_only(tmp_path)
-    TokenCache(tmp_path).save("{}")
+    TokenCache(tmp_path).save("{}", user="pathology.results@nhs.net")
     assert not_theirs(tmp_path) == []
 
 

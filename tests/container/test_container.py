@@ -2,7 +2,6 @@
 
 import json
 import os
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,7 +14,8 @@ from tests.rig import container
 from tests.rig.container import Container, Image
 from tests.rig.dovecot import Mailbox
 from tests.rig.letters import letters
-from tests.rig.watch import Window, free_port
+from tests.rig.ports import free_port
+from tests.rig.watch import Window
 from tests.rig.worker import eventually
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
@@ -131,11 +131,12 @@ def test_a_stop_waits_for_the_message_in_hand_and_begins_no_other(
     one, _ = make_container()
     settings = one.mounts[1][0] / "worker.toml"
     slow = 'handlers = ["slow", "archive"]\n[work]\nthreads = 1\n'
-    slow += '[handler.slow]\nuse = "command"\ncommand = ["sleep", "3"]\n'
+    begins = tmp_path / "volume" / "begun"
+    slow += '[handler.slow]\nuse = "command"\n'
+    slow += 'command = ["sh", "-c", "touch /var/lib/nhsmail-worker/begun; exec sleep 3"]\n'
     settings.write_text(settings.read_text().replace('handlers = ["archive"]\n', slow))
     one.start("run")
-    eventually(lambda: '"login.succeeded"' in one.log.read_text())
-    time.sleep(1.5)  # into the first of the three seconds' sleeps
+    eventually(begins.exists, what="the first of the three seconds' sleeps")
     assert archived(tmp_path) == 0, one.log.read_text()
     code, seconds = one.stop()
     assert code == 0

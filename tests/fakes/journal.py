@@ -9,3 +9,16 @@ def with_tables(database: Database) -> Database:
     with database.write() as connection:
         metadata.create_all(connection)
     return database
+
+
+class Texts:
+    """A memory of short texts that outlives a restart, as `Facts` is."""
+
+    def __init__(self) -> None:
+        self.texts: dict[str, str] = {}
+
+    def recall(self, name: str) -> str | None:
+        return self.texts.get(name)
+
+    def remember(self, name: str, text: str) -> None:
+        self.texts[name] = text

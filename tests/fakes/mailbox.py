@@ -10,9 +10,9 @@ from datetime import UTC, date, datetime
 from itertools import count
 from typing import Any
 
-from worker.mailbox.errors import CommandRefused, ConnectionLost
+from worker.mailbox.errors import CommandRefused, ConnectionLost, FolderRefused
 from worker.mailbox.folders import FolderInfo
-from worker.mailbox.session import Body, FolderState, Head, Moved
+from worker.mailbox.session import Body, FolderState, Head, Moved, Storage
 
 INBOX, JUNK, PROCESSED, FAILED, ELSEWHERE = "INBOX", "Junk Email", "Processed", "Failed", "Archive 2024"
 
@@ -21,8 +21,8 @@ INBOX, JUNK, PROCESSED, FAILED, ELSEWHERE = "INBOX", "Junk Email", "Processed", 
 class Mail:
     """One copy of a message. origin: the number of its delivery (or copy), which stays the same over all moves.
 
-    unsearched: STATUS counts it and FETCH shows it, but SEARCH misses it. headless: listed, but without any data.
-    bodiless: its header is shown, its body isn't.
+    unsearched: STATUS counts it and FETCH shows it, but SEARCH misses it. unlisted: FETCH misses it as well.
+    headless: listed, but without any data. bodiless: its header is shown, its body isn't.
     """
 
     raw: bytes
@@ -31,12 +31,15 @@ class Mail:
     keywords: frozenset[str] = frozenset()
     size: int | None = None
     unsearched: bool = False
+    unlisted: bool = False
     headless: bool = False
     bodiless: bool = False
     breaks: bool = False
     """The server ends the connection when its body is asked for."""
     breaks_at_head: bool = False
     """The server ends the connection when its header is asked for."""
+    ends_at_head: type[BaseException] | None = None
+    """Whoever reads its header ends with this."""
     refused: bool = False
     """The server says NO to a command that asks for its body."""
     veiled: bool = False
@@ -86,6 +89,10 @@ class Server:
         self._origins = count(1)
         self.folders = {name: self._new_folder() for name in (INBOX, JUNK, PROCESSED, FAILED, ELSEWHERE, *folders)}
         self.sessions = 0
+        self.storage: Storage | None = None
+        """What it says of its quota, if it has QUOTA."""
+        self.sizes_asked = 0
+        """Of how many messages a size was asked for."""
         self.most_heads = 0
         """The most headers that were ever asked for at once."""
         self.before: Hook = lambda _name: None
@@ -178,6 +185,7 @@ class FakeSession:
         self.idling = False
         self.selected: str | None = None
         self.selected_state: FolderState | None = None
+        self._examined: str | None = None
 
     # -- the connection
 
@@ -207,15 +215,22 @@ class FakeSession:
         with self._command("folders"):
             return [FolderInfo(name, frozenset()) for name in self.server.folders]
 
-    def create(self, folder: str) -> None:
+    def namespaces(self) -> list[tuple[str, str]]:
+        return []
+
+    def junk_by_use(self) -> list[str]:
+        return []
+
+    def create(self, folder: str) -> str:
         with self._command("create"):
             self.server.create(folder)
+        return folder
 
     def select(self, folder: str) -> FolderState:
         with self._command("select"):
-            self.selected = self.selected_state = None
+            self.selected = self.selected_state = self._examined = None
             if folder not in self.server.folders:
-                raise CommandRefused("the mail server said: no")
+                raise FolderRefused(folder)
             self.selected = folder
             self._told = self._folder.changes
             self._validity = self._folder.uidvalidity
@@ -225,8 +240,30 @@ class FakeSession:
     def status(self, folder: str) -> FolderState:
         with self._command("status"):
             if folder not in self.server.folders:
-                raise CommandRefused("the mail server said: no")
+                raise FolderRefused(folder)
             return self.server.folders[folder].state
+
+    def examine(self, folder: str) -> FolderState:
+        state = self.select(folder)
+        self._examined, self.selected, self.selected_state = folder, None, None
+        return state
+
+    def storage(self) -> Storage | None:
+        assert "QUOTA" in self.server.capabilities, "GETQUOTAROOT without the capability"
+        with self._command("storage"):
+            return self.server.storage
+
+    def folder_size(self, folder: str) -> int | None:
+        assert "STATUS=SIZE" in self.server.capabilities, "STATUS (SIZE) without the capability"
+        with self._command("folder_size"):
+            if folder not in self.server.folders:
+                raise FolderRefused(folder)
+            return sum(map(_size, self.server.folders[folder].mails.values()))
+
+    def message_sizes(self, wanted: Sequence[int]) -> dict[int, int]:
+        with self._command("message_sizes"):
+            self.server.sizes_asked += len(wanted)
+            return {uid: _size(self._mails[uid]) for uid in wanted if uid in self._mails}
 
     def noop(self) -> bool:
         with self._command("noop"):
@@ -236,32 +273,34 @@ class FakeSession:
 
     def search(self, *, uidnext: int, since: date | None = None) -> set[int]:
         with self._command("search"):
-            return {uid for uid, mail in self._mails.items() if not mail.unsearched and _since(mail, since)}
+            listed = {uid: mail for uid, mail in self._mails.items() if not mail.unlisted}
+            return {uid for uid, mail in listed.items() if not mail.unsearched and _since(mail, since)}
 
     def fetch_uids(self, *, since: date | None = None) -> set[int]:
         with self._command("fetch_uids"):
-            return {uid for uid, mail in self._mails.items() if _since(mail, since)}
+            return {uid for uid, mail in self._mails.items() if not mail.unlisted and _since(mail, since)}
 
     def present(self, wanted: Iterable[int]) -> set[int]:
         with self._command("present"):
             return {uid for uid in wanted if uid in self._mails}
 
-    def heads(self, wanted: Iterable[int]) -> list[Head]:
+    def heads(self, wanted: Iterable[int]) -> Iterator[Head]:
+        wanted = list(wanted)
+        if not wanted:
+            return
         with self._command("heads"):
-            wanted = list(wanted)
             self.server.most_heads = max(self.server.most_heads, len(wanted))
             found = {uid: self._mails[uid] for uid in sorted(wanted) if uid in self._mails}
             if any(mail.veiled for mail in found.values()):
                 raise CommandRefused("the mail server said: no")
             if any(mail.breaks_at_head for mail in found.values()):
                 self._lose()
-            return [
-                Head(
-                    uid, _size(mail), mail.received_at, mail.keywords, mail.raw.partition(b"\r\n\r\n")[0] + b"\r\n\r\n"
-                )
-                for uid, mail in found.items()
-                if not mail.headless
-            ]
+        for uid, mail in found.items():
+            if mail.ends_at_head is not None:
+                raise mail.ends_at_head("at a header")
+            if not mail.headless:
+                header = mail.raw.partition(b"\r\n\r\n")[0] + b"\r\n\r\n"
+                yield Head(uid, _size(mail), mail.received_at, mail.keywords, header)
 
     def bodies(self, wanted: Sequence[int], *, cap: int, expected: int) -> Iterator[Body]:
         if not wanted:
@@ -296,6 +335,7 @@ class FakeSession:
             self._told = self._folder.changes
 
     def _transfer(self, wanted: Sequence[int], target: str, *, keep: bool) -> Moved:
+        assert self.selected is not None, "a folder that is only examined can't lose messages"
         if target not in self.server.folders:
             raise CommandRefused("the mail server said: [TRYCREATE] no")
         if any(self._mails[uid].nailed for uid in wanted if uid in self._mails):
@@ -307,7 +347,8 @@ class FakeSession:
             if uid in self._mails:
                 mail = self._mails[uid]
                 # the worker's copy counts as the same message, because it deletes the original next
-                pairs[uid] = there.put(mail if not keep else Mail(mail.raw, mail.origin, mail.received_at))
+                twin = Mail(mail.raw, mail.origin, mail.received_at, size=mail.size) if keep else mail
+                pairs[uid] = there.put(twin)
                 if not keep:
                     self._folder.take(uid)
         if not unseen:
@@ -318,8 +359,9 @@ class FakeSession:
 
     @property
     def _folder(self) -> Folder:
-        assert self.selected is not None, "a command that needs a selected folder"
-        return self.server.folders[self.selected]
+        opened = self.selected or self._examined
+        assert opened is not None, "a command that needs a selected folder"
+        return self.server.folders[opened]
 
     @property
     def _mails(self) -> dict[int, Mail]:
@@ -398,11 +440,12 @@ def mail(
     body: bytes = b"hello\r\n",
     serial: int | None = None,
     sender: str = "",
+    confirmed: bool | None = None,
     route: str = "",
 ) -> bytes:
     """A message unlike all others, unless `serial` makes it the look-alike of another.
 
-    kind: what the handler is to do with it. sender, route: for tests of the order of a sender's mail.
+    kind: what the handler is to do with it. sender, confirmed, route: for tests of the order of a sender's mail.
     """
     number = next(_serial) if serial is None else serial
     head = (
@@ -411,5 +454,17 @@ def mail(
         f"Subject: result {number}\r\nX-Kind: {kind}\r\n"
     )
     head += f"X-Sender: {sender}\r\n" if sender else ""
+    head += "" if confirmed is None else f"X-Confirmed: {'yes' if confirmed else 'no'}\r\n"
     head += f"X-Route: {route}\r\n" if route else ""
     return head.encode() + (b"X-Is-Junk: yes\r\n" if junk else b"") + b"\r\n" + body
+
+
+def scanning(raw: bytes) -> bytes:
+    """What the server shows instead of a message while it scans the attachments: the same header, another file."""
+    head = raw.partition(b"\r\n\r\n")[0]
+    name = b"ATP Scan In Progress.pdf"
+    return (
+        head + b"\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=scan\r\n\r\n"
+        b"--scan\r\nContent-Type: text/plain\r\n\r\nhello\r\n--scan\r\nContent-Type: application/pdf\r\n"
+        b'Content-Disposition: attachment; filename="' + name + b'"\r\n\r\nx\r\n--scan--\r\n'
+    )

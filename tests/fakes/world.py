@@ -1,21 +1,25 @@
 """The real pipeline, loop and journal on a mailbox in memory, in simulated time, with crashes and losses on demand."""
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
+
+from sqlalchemy import select
 
 from tests.fakes.journal import with_tables
 from tests.fakes.mailbox import FAILED, INBOX, JUNK, PROCESSED, FakeSession, Server
 from worker.commands.wiring.assembly import JournalParts, MessageRules, assemble
 from worker.handling.call import Try
 from worker.handling.circuit import CircuitRules
-from worker.handling.gate import Gate
+from worker.handling.content_check import ContentCheck, Doubt
+from worker.handling.gate import Built, Gate
 from worker.handling.handler import Handler
+from worker.handling.in_hand import Finished, InHand
 from worker.handling.overdue_calls import Stopwatch
-from worker.handling.pool import Finished, InHand
 from worker.journal.database import Database, JournalUnavailable
 from worker.journal.facts import Facts
 from worker.journal.intents import Intents
@@ -23,28 +27,32 @@ from worker.journal.intents import Kind as IntentKind
 from worker.journal.messages import Messages
 from worker.journal.places import Places
 from worker.journal.records import Record, Result
+from worker.journal.schema import message
 from worker.journal.tries import Tries
 from worker.loop.cycle import Cycle
 from worker.loop.drain import MailboxDrain
 from worker.loop.go_ahead import GoAhead
 from worker.loop.hold import Hold
-from worker.loop.housekeeping import Chore, DeleteHandled, PasswordAge
+from worker.loop.housekeeping import Chore, DeleteHandled, ExpiryLook
 from worker.loop.idle import NoWatcher
 from worker.loop.pause import Pause
+from worker.loop.pause_watch import PauseWatch
 from worker.loop.poll_notes import PollNotes
 from worker.loop.steady_clock import CLOCK, ENOUGH
 from worker.mailbox.errors import ConnectionLost
 from worker.mailbox.folders import Layout
 from worker.mailbox.session import Session
+from worker.message.content_mark import ContentMarks
 from worker.message.message import Message
 from worker.message.mime.headers import Headers
 from worker.message.mime.limits import Limits
 from worker.message.outcome import Outcome, Reject, Retry, State
 from worker.message.verdict import Evidence, MailPath, Verdict
-from worker.pipeline.admit import MOVED_OUT
 from worker.pipeline.dispatch import Bounds
 from worker.pipeline.known_senders import Sender
 from worker.pipeline.observer import Observer
+from worker.pipeline.order import OrderRules
+from worker.pipeline.recognition import MOVED_OUT
 from worker.pipeline.record import Targets
 from worker.pipeline.settle import Settle
 from worker.pipeline.turns import Turns
@@ -140,12 +148,15 @@ class SlowHands:
     hold: messages come back only when somebody waits for them. hung: for which messages the handlers never return.
     """
 
-    def __init__(self, attempt: Callable[[Message, Collection[str]], Outcome]) -> None:
+    def __init__(self, attempt: Callable[[Message, Collection[str]], Outcome], marks: ContentMarks) -> None:
         self._attempt = attempt
+        self._contents = ContentCheck(marks)
         self._items: dict[int, tuple[InHand, Outcome | None]] = {}
         self._came_back: set[int] = set()
         self.hold = False
         self.hung: Callable[[Message], bool] = lambda _message: False
+        self.overdue: Callable[[Message], bool] = lambda _message: False
+        """Whether a call that hasn't returned takes longer than its time limit."""
         self.one_at_a_time = False
         """Each wait ends with the first handler that returns."""
         self.asked: Callable[[float], None] = lambda _wait: None
@@ -162,6 +173,11 @@ class SlowHands:
     def rows(self) -> list[int]:
         return list(self._items)
 
+    def overdue_rows(self) -> set[int]:
+        return {
+            row for row, (item, _) in self._items.items() if item.message is not None and self.overdue(item.message)
+        }
+
     @property
     def size(self) -> int:
         return sum(item.size for item, _ in self._items.values())
@@ -171,14 +187,28 @@ class SlowHands:
         self._items[record.id] = (InHand(record, message, (), 0), outcome)
         self._came_back.add(record.id)
 
-    def take(self, record: Record, message: Message, already_done: Collection[str]) -> None:
+    def take(
+        self,
+        record: Record,
+        message: Message,
+        already_done: Collection[str],
+        *,
+        doubt: Doubt | None = None,
+        headers_alone: bool = False,
+    ) -> None:
         assert record.id not in self._items, "a message was handed over that is in hand already"
-        item = InHand(record, message, already_done, message.size)
+        item = InHand(record, message, already_done, message.size, doubt, headers_alone)
         self._items[record.id] = (item, None)
         self.most = max(self.most, len(self._items))
         self.most_bytes = max(self.most_bytes, self.size)
         if not self.hung(message):
-            self._items[record.id] = (item, self._attempt(message, already_done))
+            self._items[record.id] = (item, self._outcome(item))
+
+    def _outcome(self, item: InHand) -> Outcome:
+        assert item.message is not None
+        return self._contents.handle(
+            self._attempt, item.message, item.already_done, doubt=item.doubt, headers_alone=item.headers_alone
+        )
 
     def finished(self, wait: float) -> list[Finished]:
         self.asked(wait)
@@ -198,6 +228,12 @@ class SlowHands:
     def drop_waiting(self) -> list[int]:
         return []
 
+    def drop_slow(self) -> list[int]:
+        return []
+
+    def is_slow(self, _record: Record) -> bool:
+        return False
+
     def interrupt(self) -> None:
         pass
 
@@ -209,7 +245,7 @@ class SlowHands:
         for row, (item, outcome) in self._items.items():
             if outcome is None and item.message is not None:
                 self._came_back.add(row)
-                self._items[row] = (item, self._attempt(item.message, item.already_done))
+                self._items[row] = (item, self._outcome(item))
 
 
 class _Lease:
@@ -237,6 +273,7 @@ class _Connector:
         self._settle = settle
         self._layout = layout
         self._session: FakeSession | None = None
+        self.logins = 0
 
     def session(self) -> tuple[FakeSession, bool]:
         if self._session is not None and self._session.is_open:
@@ -246,6 +283,7 @@ class _Connector:
         session.folders()
         self._layout.found_junk(JUNK)
         self._session = session
+        self.logins += 1
         return session, True
 
     def current(self) -> FakeSession | None:
@@ -257,21 +295,31 @@ class _Connector:
             session.close()
 
 
-class _Guard:
-    def check_age(self) -> None:
+class _NothingExpires:
+    def look(self) -> None:
         pass
 
+
+class _Guard:
     def keep_watch(self) -> None:
         pass
+
+    def status(self) -> Any:
+        return SimpleNamespace(standing=SimpleNamespace(failures=0))
 
 
 class Told(Observer):
     """What observers were told."""
 
     def __init__(self) -> None:
+        self.known = 0
+        """How many done messages were known again by headers and size alone."""
         self.keys_gone: list[str] = []
         self.keys_moved_out: set[str] = set()
         """The keys of junk that a move has released."""
+
+    def known_by_headers(self, count: int) -> None:
+        self.known += count
 
     def moved_out(self, record: Record) -> None:
         self.keys_moved_out.add(record.key)
@@ -303,7 +351,7 @@ class Routes:
 
 
 def sender_of(headers: Headers) -> Sender:
-    return Sender(headers.get("X-Sender"))
+    return Sender(headers.get("X-Sender"), confirmed={"yes": True, "no": False}.get(headers.get("X-Confirmed") or ""))
 
 
 class _Backoff:
@@ -338,13 +386,16 @@ class World:
         junk: str = "auto",
         database: Database | None = None,
         pause_after: int = 0,
+        pauses: tuple[float, ...] = (30.0, 120.0),
         ordered: bool = False,
+        order: Mapping[str, OrderRules] | None = None,
         move_releases: bool = False,
     ) -> None:
         """What the settings say:
 
-        pause_after: a handler is paused after so many failures. ordered: the route `all` asks for order. move_releases:
-        a move out of the junk folder counts as a release.
+        pause_after: a handler is paused after so many failures. pauses: for so long (s). ordered: the route `all` asks
+        for order, for as long as the defaults say; order: what each route asks for instead. move_releases: a move out
+        of the junk folder counts as a release.
         """
         self.server = server or Server()
         self.clock = Clock()
@@ -353,6 +404,7 @@ class World:
         self.junk = junk
         self.database = with_tables(database or Database("sqlite://"))
         self.journal = Messages(self.database)
+        self.marks = ContentMarks(Facts(self.database).content_key())
         self.tries = Tries(self.database)
         self.places = Places(self.database)
         self.watched_folders: tuple[str, ...] = (INBOX,)
@@ -367,6 +419,8 @@ class World:
         self.hold = False
         self.hung: set[str] = set()
         """Kinds of messages whose handlers don't return."""
+        self.overdue = False
+        """Whether the handlers that don't return are over their time limit."""
         self.poison: Callable[[Message], bool] = lambda message: kind(message.raw) == "poison"
         self.begun: Callable[[Message], None] = lambda _message: None
         """Called with each message that is handed over, before its handlers."""
@@ -377,7 +431,8 @@ class World:
         self.server.before = lambda name: self.faults.strike(name, after=False)
         self.server.after = lambda name: self.faults.strike(name, after=True)
         self.pause_after = pause_after
-        self.ordered = ordered
+        self.order = order or ({"all": OrderRules(60.0, 600.0)} if ordered else {})
+        self.pauses = pauses
         self.move_releases = move_releases
         self.delete_handled_after: timedelta | None = None
         self.chores: Sequence[Chore] = ()
@@ -385,6 +440,10 @@ class World:
         self.intents = Intents(self.database)
         self.down = False
         """Whether the service that the `archive` handler needs is down."""
+        self.late: dict[str, Built] = {}
+        """Handlers that may not be built yet, by name."""
+        self.hostile: dict[str, Callable[[], BaseException]] = {}
+        """What the `archive` handler raises, each time, by the kind of the message."""
         self.runs = 0
         self.told = Told()
         self.start()
@@ -403,12 +462,13 @@ class World:
             tries=tries,
             clock=self.clock,
             circuits={name: gate.circuit for name, gate in self.gates.items()},
-            ordered=["all"] if self.ordered else [],
+            order=self.order,
         )
         layout = Layout(self.watched_folders, JUNK)
-        self.hands = SlowHands(self._attempt_of())
+        self.hands = self.hands_of(self._attempt_of())
         self.hands.hold = self.hold
         self.hands.hung = lambda message: kind(message.raw) in self.hung
+        self.hands.overdue = lambda _message: self.overdue
         journal = self.journal_parts(messages=messages, tries=tries, places=places)
         settle = journal.settle(self.clock)
         self.lease = _Lease()
@@ -442,7 +502,7 @@ class World:
             observer=self.told,
             monotonic=self.clock.monotonic,
         )
-        notes, age = PollNotes(facts, self.clock), PasswordAge(guard, self.clock.monotonic)
+        notes, expiries = PollNotes(facts, self.clock), ExpiryLook(_NothingExpires(), self.clock.monotonic)
 
         def deletion(older_than: timedelta) -> Chore:
             return DeleteHandled(
@@ -461,7 +521,15 @@ class World:
             pipeline=self.pipeline,
             tries=tries,
             notes=notes,
-            age=age,
+            pause=PauseWatch(
+                facts,
+                journal.arrivals(layout),
+                every=60.0,
+                remind_after=3600.0,
+                clock=self.clock,
+                monotonic=self.clock.monotonic,
+            ),
+            expiries=expiries,
             chores=(_Deletion(self, deletion), *self.chores),
             watcher=NoWatcher(),
             observer=self.told,
@@ -476,15 +544,19 @@ class World:
             pipeline=self.pipeline,
             messages=messages,
             notes=notes,
-            age=age,
+            expiries=expiries,
             reconnect=(1.0,),
             clock=self.clock,
         )
 
+    def hands_of(self, attempt: Callable[[Message, Collection[str]], Outcome]) -> SlowHands:
+        """The pool of the next process."""
+        return SlowHands(attempt, self.marks)
+
     def journal_parts(self, **parts: Any) -> JournalParts:
         """The parts of the journal that the pipeline writes. parts: some to use instead of the real ones."""
         real = {"messages": self.journal, "tries": self.tries, "places": self.places}
-        return JournalParts(account=ACCOUNT, intents=self.intents, **{**real, **parts})
+        return JournalParts(account=ACCOUNT, intents=self.intents, marks=self.marks, **{**real, **parts})
 
     def _rules(self) -> MessageRules:
         return MessageRules(
@@ -500,14 +572,18 @@ class World:
             backoff=_Backoff(),
         )
 
-    def tick(self, seconds: float = 60.0) -> None:
-        """One scheduled run, so many seconds later. If the process dies, a new one starts."""
+    def tick(self, seconds: float = 60.0) -> float | None:
+        """One scheduled run, so many seconds later. If the process dies, a new one starts.
+
+        Returns the seconds until the next run; None: as usual.
+        """
         self.clock.now += seconds
         try:
-            self.cycle()
+            return self.cycle()
         except Killed:
             self.deaths += 1
             self.start()
+            return 0.0
 
     def even_clock(self) -> None:
         """Make the wall clock count as steady for long enough to trust it."""
@@ -610,11 +686,12 @@ class World:
     def _gate(self, name: str) -> Gate:
         return Gate(
             name,
-            circuit=CircuitRules(self.pause_after, (30.0, 120.0)),
+            circuit=CircuitRules(self.pause_after, self.pauses),
             concurrency=None,
             time_limit=None,
             stopwatch=Stopwatch(self.clock.monotonic),
             monotonic=self.clock.monotonic,
+            late=self.late.get(name),
         )
 
     def _handler(self, name: str) -> Callable[[Message], None]:
@@ -626,6 +703,9 @@ class World:
             wanted, mark = kind(message.raw), f"{name} {message.key}"
             if self.down and name == "archive":
                 raise ConnectionRefusedError
+            if name == "archive" and wanted in self.hostile:
+                error = self.hostile[wanted]()
+                raise error
             if name == "notify" or message.path is MailPath.JUNK:
                 self._fail(wanted, mark)
             self.finished.append(call)
@@ -638,6 +718,8 @@ class World:
             raise Reject("never")
         if wanted == "always" or (wanted == "twice" and self.failures[mark] <= 2):
             raise ValueError("not now")
+        if wanted == "away" and self.failures[mark] <= 2:
+            raise ConnectionRefusedError
         if wanted == "retry" and self.failures[mark] <= 2:
             raise Retry(after=timedelta(minutes=10))
 
@@ -647,10 +729,11 @@ class World:
             self.recorded.pop(next(record.key for record in self.rows() if record.id == row), None)
 
     def note(self, results: list[Result]) -> None:
-        keys = {row.id: row.key for row in self.rows()}
-        for result in results:
-            if result.state is not State.PENDING:
-                self.recorded[keys[result.id]] = result.state
+        final = {result.id: result.state for result in results if result.state is not State.PENDING}
+        with self.database.read() as connection:
+            for row, state in final.items():
+                key = connection.execute(select(message.c.key).where(message.c.id == row)).scalar_one()
+                self.recorded[key] = state
 
 
 class _Deletion:

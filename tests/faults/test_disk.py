@@ -40,6 +40,7 @@ def rows(worker: Worker) -> int:
     return int(worker.rows("SELECT count(*) FROM message")[0][0])
 
 
+@pytest.mark.slow
 def test_on_a_full_disk_nothing_is_handed_over_or_moved(dovecot: Mailbox, make_worker: MakeWorker) -> None:
     dovecot.append_many("INBOX", letters(2))
     worker = make_worker(routes=ROUTES, settings={"poll": {"every": "0.5s"}})

@@ -15,6 +15,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.fuzz.hostile import hostile
 from tests.unit.message.messages import message, use
 from tests.unit.message.mime import winmail
 from tests.unit.message.mime.mails import Maker
@@ -50,9 +51,9 @@ WORDS = [
 
 
 def made(number: int) -> bytes:
-    """The message with this number, always the same: a good one, broken in one place or many."""
+    """The message with this number, always the same: a good one or a hostile one, broken in one place or many."""
     chance = random.Random(number)
-    raw = bytearray(Maker(chance.randrange(100_000)).mail().raw)
+    raw = bytearray(Maker(chance.randrange(100_000)).mail().raw if chance.random() < 0.7 else hostile(number))
     for _ in range(chance.choice([1, 1, 2, 5, 20, 100])):
         at = chance.randrange(len(raw) + 1)
         length = chance.choice([0, 1, 2, 10, 100, 1000])

@@ -22,6 +22,12 @@ PATIENT = {
 }
 
 
+@pytest.fixture
+def dovecot(elsewhere: Mailbox) -> Mailbox:
+    """These tests lose more logins in a row than the guard allows for an account of NHSmail."""
+    return elsewhere
+
+
 def all_handled_once(mailbox: Mailbox, worker: Worker, count: int) -> None:
     calls = Counter(call.number for call in worker.handed())
     assert calls == dict.fromkeys(range(1, count + 1), 1)
@@ -100,6 +106,7 @@ def test_a_connection_lost_at_any_point_loses_nothing(
     lose_connections(dovecot, proxy, make_worker(proxy, settings=PATIENT), points)
 
 
+@pytest.mark.slow
 def test_without_move_a_lost_connection_leaves_no_second_copy(
     dovecot: Mailbox, proxy: Proxy, make_worker: MakeWorker
 ) -> None:
@@ -162,11 +169,11 @@ def test_while_the_server_is_away_waits_grow_and_no_login_is_spent(
     with worker.running() as running:
         eventually(lambda: worker.events("login.succeeded"))
         proxy.refuse()
-        eventually(lambda: len(worker.events("connection.lost")) >= 5, 10)
+        eventually(lambda: len(worker.events("connection.lost")) >= 5)
         assert running.alive
         proxy.accept()
         dovecot.append_many("INBOX", letters(1))
-        eventually(worker.handed, 10)
+        eventually(worker.handed)
 
     lost = [event["wait"] for event in worker.events("connection.lost")]
     assert lost[:4] == [0.05, 0.2, 0.4, 0.4]
@@ -191,7 +198,7 @@ def test_however_the_server_says_goodbye(
     with worker.running():
         eventually(rule.hit.is_set)
         dovecot.append_many("INBOX", letters(2))
-        eventually(lambda: settled(worker, 2), 10)
+        eventually(lambda: settled(worker, 2))
 
     assert len(dovecot.history) == 2
 
@@ -204,7 +211,7 @@ def test_throttled_it_waits_as_long_as_it_was_asked_to(dovecot: Mailbox, proxy: 
     with worker.running():
         eventually(lambda: worker.events("connection.lost"))
         asked = time.monotonic()
-        eventually(worker.handed, 10)
+        eventually(worker.handed)
         assert time.monotonic() - asked > 1.3
 
     assert dovecot.history == ["ok", "ok"]
@@ -219,7 +226,7 @@ def test_a_silent_server_is_given_up_after_the_read_time_out(
     worker = make_worker(proxy, settings={**PATIENT, "account": {"read_timeout": "700ms"}})
 
     with worker.running():
-        eventually(lambda: settled(worker, 3), 15)
+        eventually(lambda: settled(worker, 3))
         silence.until.set()
 
     all_handled_once(dovecot, worker, 3)
@@ -304,10 +311,10 @@ def test_once_gives_up_on_a_server_that_stays_away_and_says_what_it_did(
     all_handled_once(dovecot, worker, 6)
 
 
-def test_once_that_never_reaches_the_server_does_not_wait_for_it(
+def test_once_that_never_reaches_the_server_says_so_after_its_last_wait(
     proxy: Proxy, dovecot: Mailbox, make_worker: MakeWorker
 ) -> None:
-    worker = make_worker(proxy, settings={"poll": {"reconnect": ["60s"]}})
+    worker = make_worker(proxy, settings={"poll": {"reconnect": ["50ms", "50ms"]}})
     assert worker.once() == 0
     assert worker.status()["last_poll"]["ok"] is True
     proxy.refuse()
@@ -315,10 +322,12 @@ def test_once_that_never_reaches_the_server_does_not_wait_for_it(
     answer = worker.command("once")
 
     assert answer.code == 69
+    assert len(worker.events("connection.lost")) == 2
     assert "new;" not in answer.err
     assert worker.status()["last_poll"]["ok"] is False
 
 
+@pytest.mark.slow
 def test_once_stops_while_it_waits_for_the_server(dovecot: Mailbox, proxy: Proxy, make_worker: MakeWorker) -> None:
     dovecot.append_many("INBOX", letters(1))
     proxy.on(BODIES, Cut(), when="sent")

@@ -178,7 +178,7 @@ def test_a_missing_extra_is_said_plainly(tmp_path: Path, monkeypatch: pytest.Mon
     code, said = played(tmp_path / "demo")
 
     assert code == 78
-    assert "pip install 'nhsmail-worker[demo]'" in said
+    assert "scripts/install --all FOLDER" in said
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -1,6 +1,6 @@
 """What is wrong is said, all of it at once, with the exit code of the table; and where the fault is ours, offline."""
 
-import os
+import random
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -68,6 +68,8 @@ FAULTS: dict[str, tuple[Spoil, list[str]]] = {
     "an address that is none": (configured(account={"address": "pathology"}), ["address", "full address"]),
     "no duration": (configured(poll={"every": 60}), ["every", "unit"]),
     "reserve beyond threshold": (configured(lockout={"reserve": 40}), ["reserve", "threshold"]),
+    "more attempts than NHSmail allows": (configured(lockout={"threshold": 20}), ["threshold", "policy text", "12"]),
+    "a larger budget than NHSmail leaves": (configured(lockout={"reserve": 1}), ["reserve", "policy text", "9"]),
     "no TOML": (appended("\n= what?\n"), ["worker.toml", "line"]),
 }
 
@@ -242,7 +244,7 @@ def test_a_damaged_journal_means_no_login(dovecot: Mailbox, proxy: Proxy, make_w
     assert worker.command("pause").code == 0
     journal = worker.state / "journal.sqlite"
     content = bytearray(journal.read_bytes())
-    content[200 : len(content)] = os.urandom(len(content) - 200)
+    content[200 : len(content)] = random.Random(15).randbytes(len(content) - 200)
     journal.write_bytes(content)
     for left in worker.state.glob("journal.sqlite-*"):
         left.unlink()

@@ -129,7 +129,7 @@ def test_the_image_upon_ours_is_that_of_ours() -> None:
     ours = (root / "Dockerfile").read_text().splitlines()
     (upon,) = [text.splitlines() for _, file, text in blocks() if file == "Dockerfile"]
     assert f"FROM {yaml.safe_load((root / 'compose.yaml').read_text())['services']['worker']['image']}" == upon[0]
-    assert "RUN python3 -m venv /opt/nhsmail-worker" in ours
+    assert "RUN scripts/install /opt/nhsmail-worker \\" in ours
     assert [line for line in upon if line.startswith("RUN")] == [
         "RUN pip --python /opt/nhsmail-worker/bin/python install --no-cache-dir /src/pathology-filing"
     ]

@@ -19,6 +19,18 @@ from tests.unit.journal.test_messages import (  # noqa: F401
     test_what_is_entered_is_read_again,
     test_what_is_opened_again_begins_anew_but_for_what_is_done,
 )
+from tests.unit.journal.test_messages_content import (  # noqa: F401
+    test_a_content_is_recorded_with_its_outcome_and_kept_over_tries_without_one,
+    test_a_doubtful_one_that_is_another_is_due_as_before,
+    test_a_release_ends_the_doubt_about_what_no_handler_has_had,
+    test_one_that_is_found_by_its_headers_is_in_doubt_only_if_its_content_is_known,
+    test_one_that_is_recognised_takes_the_place_of_the_doubtful_row,
+    test_one_that_was_gone_is_pending_again,
+    test_one_that_we_moved_ourselves_is_not_lost,
+    test_the_key_is_made_once_and_read_by_all,
+    test_what_was_moved_while_it_was_in_hand_and_waits_is_compared_first,
+    test_what_was_moved_while_it_was_in_hand_is_lost_once_it_is_done,
+)
 from tests.unit.journal.test_places import (  # noqa: F401
     test_gone_is_what_walks_in_a_row_missed_and_only_what_is_pending,
     test_gone_mail_that_is_seen_again_is_pending_and_nothing_of_its_end_is_left,

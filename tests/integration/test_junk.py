@@ -54,7 +54,9 @@ def assert_balanced(worker: Worker, **counts: int) -> None:
 # -- release
 
 
-@pytest.mark.parametrize("settle", ["auto", "keep", "Suspicious"])
+@pytest.mark.parametrize(
+    "settle", ["auto", pytest.param("keep", marks=pytest.mark.slow), pytest.param("Suspicious", marks=pytest.mark.slow)]
+)
 def test_released_mail_is_handled_as_clean_once_and_for_good(
     dovecot: Mailbox, make_worker: MakeWorker, settle: str
 ) -> None:
@@ -465,7 +467,7 @@ def test_known_senders_are_marked_and_listed_first_of_all(dovecot: Mailbox, make
 HOSTILE = b"\x1b[2J\x1b]0;owned\x07\xe2\x80\xaegpj.exe\x08\x00"
 
 
-@pytest.mark.parametrize("header", [900_000, 10_000_000])
+@pytest.mark.parametrize("header", [900_000, pytest.param(10_000_000, marks=pytest.mark.slow)])
 def test_a_hostile_message_is_shown_and_obeyed_by_nothing(
     dovecot: Mailbox, make_worker: MakeWorker, header: int
 ) -> None:

@@ -67,7 +67,7 @@ def _expected(answer: Answer, code: int) -> str:
     return answer.out
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
 def restored(
     request: pytest.FixtureRequest,
     make_dovecot: Callable[..., Dovecot],
@@ -141,6 +141,31 @@ def test_a_restored_backup_logs_in_once_a_person_says_that_it_may(restored: Rest
     restored.runs("login", "reset", "--reason", "unlocked by the Local Administrator")
     assert restored.says("reconcile")["unaccounted"] == 0
     assert restored.box.history == ["ok"]
+
+
+def test_another_uidvalidity_hands_nothing_over_again_where_handled_mail_stays(restored: Restored) -> None:
+    """What the earlier version handled lies in a watched folder that gets a new UIDVALIDITY, twice."""
+    done = {key for (key,) in restored.rows("SELECT key FROM message WHERE state = 'handled' AND reason IS NULL")}
+    called = restored.worker.ledger.read_text()
+    config = restored.worker.config
+    config.write_text(
+        config.read_text().replace("[poll]", '[settle]\nhandled = "keep"\n\n[poll]\nfolders = ["INBOX", "Processed"]')
+    )
+    restored.stay()
+    restored.box.renumber("Processed")
+    restored.runs("resume")
+    restored.installed("once", code=FINDING)
+    restored.box.renumber("Processed")
+    restored.runs("once")
+
+    now = {key for (key,) in restored.rows("SELECT key FROM message WHERE state = 'handled'")}
+    assert done <= now
+    since = restored.worker.ledger.read_text().removeprefix(called)
+    assert done
+    assert not [key for key in done if f'"{key}"' in since], "handed over again"
+    there = {number_of(raw) for raw in restored.box.stored("Processed")}
+    assert there, "there was something to hand over"
+    assert restored.says("reconcile")["unaccounted"] == 0
 
 
 def of_states(counts: dict[str, int]) -> dict[str, int]:

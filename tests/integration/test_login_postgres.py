@@ -24,7 +24,6 @@ from tests.unit.journal.test_attempts import (  # noqa: F401
     test_the_guard_on_a_real_ledger,
     test_the_salt_is_made_once,
     test_two_that_decided_on_the_same_ledger_dont_both_go,
-    test_warnings_are_remembered,
 )
 from worker.journal.attempts import SUCCEEDED, AttemptLedger, Overtaken
 from worker.journal.database import Database

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.rig.ports import free_port
 from tests.unit.observe import views
 from worker.observe.health import Health
 from worker.observe.metrics import Metrics
@@ -162,7 +163,7 @@ def test_threads_stay_few_however_many_ask(server: Server) -> None:
 
 
 def test_it_stops_at_once_and_gives_its_port_back() -> None:
-    running = _server()
+    running = _server(free_port())
     running.start()
     with socket.create_connection(("127.0.0.1", running.port)):
         began = time.monotonic()
@@ -175,6 +176,6 @@ def test_it_stops_at_once_and_gives_its_port_back() -> None:
 
 
 def test_one_that_never_started_gives_its_port_back_too() -> None:
-    never = _server()
+    never = _server(free_port())
     never.stop()
     _server(never.port).stop()

@@ -119,3 +119,19 @@ def test_the_keyboard_reaches_what_can_be_used(browser: Browser, shown: Shown) -
         assert reached == ["SUMMARY ", "DIV wide", "DIV wide", "A "]
     finally:
         page.context.close()
+
+
+def test_a_forgotten_pause_shows_who_and_why_and_what_has_come(browser: Browser, shown: Shown) -> None:
+    shown.state = views.FORGOTTEN
+    page, complaints = opened(browser, shown, PHONE, scripts=False)
+    try:
+        assert complaints == []
+        sentence = page.locator(".sentence").inner_text()
+        assert "Paused by ann@pathology-3" in sentence
+        assert "1,204 messages have come" in sentence
+        fact = page.locator(".facts div", has_text="Pause").first
+        assert "Why: “<b>new archive</b>”" in fact.inner_text()
+        assert page.locator(".facts b").count() == 0
+        assert "1,204" in page.locator(".numbers div", has_text="Come in the pause").inner_text()
+    finally:
+        page.context.close()

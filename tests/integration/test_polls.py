@@ -5,10 +5,12 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import httpx
 import pytest
 
 from tests.rig.dovecot import JUNK, Mailbox
 from tests.rig.letters import letter, letters
+from tests.rig.ports import free_port
 from tests.rig.proxy import Answer, Call, Hold, Inject, Proxy
 from tests.rig.worker import Worker, eventually
 
@@ -73,12 +75,12 @@ def test_a_poll_logs_in_once_for_many(proxy: Proxy, make_worker: MakeWorker) -> 
 def test_idle_wakes_the_poll_within_two_seconds(dovecot: Mailbox, make_worker: MakeWorker, proxy: Proxy) -> None:
     worker = make_worker(proxy, settings=poll("60s", idle=True))
 
-    with worker.running():
+    with worker.running(), dovecot.client() as person:
         for number in range(1, 4):
             eventually(lambda: proxy.commands and proxy.commands[-1] == "IDLE")
             delivered = time.monotonic()
-            deliver(dovecot, number)
-            eventually(lambda number=number: len(worker.handed()) == number, 5)  # type: ignore[misc] # bound at once
+            person.append("INBOX", letter(number))
+            eventually(lambda number=number: len(worker.handed()) == number)  # type: ignore[misc] # bound at once
             assert time.monotonic() - delivered < 2
 
     assert proxy.traffic.connections == 1
@@ -91,7 +93,7 @@ def test_mail_that_comes_just_before_idle_begins_is_not_slept_over(
     worker = make_worker(proxy, settings=poll("60s", idle=True))
 
     with worker.running():
-        eventually(lambda: len(worker.handed()) == 1, 5)
+        eventually(lambda: len(worker.handed()) == 1)
 
 
 def test_news_in_the_same_breath_as_the_answer_to_idle_is_not_slept_over(
@@ -112,7 +114,7 @@ def test_news_in_the_same_breath_as_the_answer_to_idle_is_not_slept_over(
     worker = make_worker(proxy, settings={**poll("60s", idle=True), "settle": {"handled": "keep"}})
 
     with worker.running():
-        eventually(lambda: len(worker.handed()) == 2, 5)
+        eventually(lambda: len(worker.handed()) == 2)
 
 
 @pytest.mark.parametrize("idle", [True, False])
@@ -124,7 +126,7 @@ def test_mail_that_comes_while_another_folder_is_worked_on_is_seen_by_the_next_p
     worker = make_worker(proxy, settings=poll("300ms", idle=idle))
 
     with worker.running():
-        eventually(lambda: len(worker.handed()) == 1, 5)
+        eventually(lambda: len(worker.handed()) == 1)
 
     assert [call.number for call in worker.handed()] == [2]
 
@@ -139,7 +141,7 @@ def test_mail_that_comes_before_inbox_is_selected_again_is_seen(
     worker = make_worker(proxy, settings=poll("300ms", idle=idle))
 
     with worker.running():
-        eventually(lambda: len(worker.handed()) == 2, 5)
+        eventually(lambda: len(worker.handed()) == 2)
 
 
 def test_without_idle_the_schedule_does_the_job(dovecot: Mailbox, make_worker: MakeWorker, proxy: Proxy) -> None:
@@ -149,7 +151,7 @@ def test_without_idle_the_schedule_does_the_job(dovecot: Mailbox, make_worker: M
     with worker.running():
         eventually(lambda: proxy.commands.count("NOOP") > 1)
         deliver(dovecot, 1)
-        eventually(lambda: worker.handed(), 5)
+        eventually(lambda: worker.handed())
 
     assert "IDLE" not in proxy.commands
 
@@ -165,7 +167,7 @@ def test_an_idle_that_the_server_refuses_is_tried_once(
     with worker.running():
         eventually(lambda: proxy.commands.count("NOOP") > 3)
         deliver(dovecot, 1)
-        eventually(lambda: worker.handed(), 5)
+        eventually(lambda: worker.handed())
 
     assert proxy.commands.count("IDLE") == 1
     assert proxy.traffic.connections == connections
@@ -183,7 +185,7 @@ def test_idle_that_dies_without_a_word_is_made_up_for_by_the_schedule(
         proxy.on("^DONE|^IDLE", silence, when="sent")
         proxy.on(".*", silence, when="before")
         deliver(dovecot, 1)
-        eventually(lambda: worker.handed(), 10)
+        eventually(lambda: worker.handed())
         silence.until.set()
 
     assert len(worker.handed()) == 1
@@ -220,12 +222,48 @@ def test_paused_nothing_is_handed_over_and_the_connection_stays(
         assert worker.status()["paused"] is True
         assert worker.handed() == []
         assert worker.command("resume").code == 0
-        eventually(lambda: worker.handed(), 5)
+        eventually(lambda: worker.handed())
 
     assert worker.status()["paused"] is False
     assert proxy.traffic.connections == 1
 
 
+@pytest.mark.parametrize("idle", [pytest.param(False, marks=pytest.mark.slow), True])
+def test_what_comes_in_a_pause_is_counted_and_told_with_who_and_why(
+    dovecot: Mailbox, make_worker: MakeWorker, idle: bool
+) -> None:
+    dovecot.append_many("INBOX", letters(3))
+    listen = f"127.0.0.1:{free_port()}"
+    worker = make_worker(
+        settings={**poll("1s", idle=idle), "health": {"listen": listen}, "alerts": {"paused_for": "2s"}}
+    )
+
+    with worker.running():
+        eventually(lambda: len(worker.handed()) == 3)
+        assert worker.command("pause", "--reason", "the archive moves").code == 0
+        deliver(dovecot, 4)
+        dovecot.append_many(JUNK, letters(2, start=5))
+        eventually(lambda: (worker.status()["pause"] or {})["arrived"] == 3)
+        pause = worker.status()["pause"]
+        assert pause["reason"] == "the archive moves"
+        assert pause["since"] <= pause["counted_at"]
+        assert f"{pause['by']} since {pause['since']} (the archive moves)" in worker.command("status").out
+        eventually(lambda: "3 messages have come since the last poll" in httpx.get(f"http://{listen}/").text)
+        assert "Why: “the archive moves”" in httpx.get(f"http://{listen}/").text
+        eventually(lambda: "nhsmail_arrived_while_paused 3.0" in httpx.get(f"http://{listen}/metrics").text)
+        eventually(lambda: worker.events("worker.still_paused"))
+        told = worker.events("worker.paused")[0] | worker.events("worker.still_paused")[0]
+        assert (told["words"], told["actor"]) == ("the archive moves", pause["by"].replace("@", "_"))
+        assert len(worker.handed()) == 3
+        assert worker.command("resume").code == 0
+        eventually(lambda: sum(len(dovecot.stored(name)) for name in ("Processed", JUNK)) == 6)
+
+    assert worker.status()["pause"] is None
+    (trail,) = (worker.state / "audit").glob("*.jsonl")
+    assert '"words":"the archive moves"' in trail.read_text()
+
+
+@pytest.mark.slow
 def test_started_while_paused_a_resume_is_seen_long_before_the_next_poll(
     dovecot: Mailbox, make_worker: MakeWorker
 ) -> None:
@@ -237,9 +275,10 @@ def test_started_while_paused_a_resume_is_seen_long_before_the_next_poll(
         eventually(lambda: worker.events("login.succeeded"))
         time.sleep(0.5)
         assert worker.command("resume").code == 0
-        eventually(lambda: worker.handed(), 15)
+        eventually(lambda: worker.handed())
 
 
+@pytest.mark.slow
 def test_paused_with_tries_due_does_not_hurry(dovecot: Mailbox, make_worker: MakeWorker, proxy: Proxy) -> None:
     dovecot.append_many("INBOX", [letter(1)])
     route = {"name": "all", "handlers": ["failing"], "waits": ["300ms"]}
@@ -247,7 +286,7 @@ def test_paused_with_tries_due_does_not_hurry(dovecot: Mailbox, make_worker: Mak
     worker = make_worker(proxy, routes=[route], settings={**poll("200ms", idle=True), **failing})
 
     with worker.running():
-        eventually(lambda: worker.events("message.retry"), 10)
+        eventually(lambda: worker.events("message.retry"))
         assert worker.command("pause").code == 0
         time.sleep(0.5)
         with proxy.measure() as used:
@@ -297,6 +336,7 @@ def test_a_pause_in_the_midst_of_a_backlog_holds(dovecot: Mailbox, make_worker: 
     assert worker.reconcile()["handled"] == 40
 
 
+@pytest.mark.slow
 def test_a_stop_in_a_pause_moves_nothing_and_waits_for_nothing(dovecot: Mailbox, make_worker: MakeWorker) -> None:
     dovecot.append_many("INBOX", letters(10, start=200))
     slow = {

@@ -87,6 +87,7 @@ def new(number: int) -> NewMessage:
 # -- commands
 
 
+@pytest.mark.slow
 def test_every_command_works(dovecot: Mailbox, make_replica: MakeWorker, postgres_url: str) -> None:
     dovecot.append_many("INBOX", [*letters(3), letter(9), spam(4)])
     dovecot.append_many(JUNK, [letter(5)])
@@ -112,6 +113,7 @@ def test_every_command_works(dovecot: Mailbox, make_replica: MakeWorker, postgre
     assert len(replica.archived()) == 4
 
 
+@pytest.mark.slow
 def test_each_host_verifies_its_own_audit_trail(dovecot: Mailbox, make_replica: MakeWorker) -> None:
     dovecot.append_many("INBOX", letters(1))
     one, two = make_replica(), make_replica()
@@ -335,6 +337,7 @@ def test_a_lease_is_relied_on_until_shortly_before_its_end(postgres_url: str, tm
     journal.close()
 
 
+@pytest.mark.slow
 def test_a_holder_that_stops_in_the_midst_of_a_write_keeps_nobody_waiting(
     postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -479,23 +482,28 @@ STOPS: list[Point] = [
 """Between the handler's return and the record, the record and the move, the move and what is written of it."""
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(240)
-@pytest.mark.parametrize("point", STOPS, ids=[" ".join(point[:2]) for point in STOPS])
+@pytest.mark.parametrize(
+    "point",
+    [
+        pytest.param(point, id=" ".join(point[:2]), marks=pytest.mark.long if number % 3 else pytest.mark.slow)
+        for number, point in enumerate(STOPS)
+    ],
+)
 def test_a_holder_that_was_stopped_at_a_point_goes_on_beside_its_follower(
     dovecot: Mailbox, make_replica: MakeWorker, postgres_url: str, point: Point
 ) -> None:
     sent = letters(6, start=200)
     dovecot.append_many("INBOX", sent)
     first, second = both(make_replica)
-    halting = (sys.executable, "-m", "tests.rig.halting", json.dumps(point))
-    holder = first.process("run", program=halting)
+    halting = (sys.executable, "-m", "tests.rig.halting")
+    holder = first.process("run", program=(*halting, json.dumps(point)), RIG_LEASE="6")
     try:
         eventually(lambda: stopped(holder.pid), what=f"{point}")
         moved = Counter(dovecot.stored("Processed"))
         recorded = {key for state in ("handled", "junk") for key in keys(postgres_url, state)}
         assert moved.total() <= len(recorded), "moved before it was recorded"
-        follower = second.process("run")
+        follower = second.process("run", program=(*halting, "null"), RIG_LEASE="6")
         try:
             eventually(lambda: "lease.taken" in second.process_log, 90)
             eventually(lambda: Counter(dovecot.stored("Processed")) == Counter(sent))

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from tests.rig.scripted import ScriptedServer, Step, answer, close, expect, greeting, send
-from worker.mailbox.errors import CommandRefused, ConnectionLost, MailboxError, ProtocolFault, Throttled
+from worker.mailbox.errors import CommandRefused, ConnectionLost, FolderRefused, MailboxError, ProtocolFault, Throttled
 from worker.mailbox.imap_client import LINE_CAP
 from worker.mailbox.imap_connection import SMALL_ANSWER
-from worker.mailbox.message_reader import LARGEST
+from worker.mailbox.message_reader import HEADER_CAP, LARGEST, SHORT_HEADER
 from worker.mailbox.session import Endpoint, FolderState, Moved, Session
 
 Scripted = Callable[..., ScriptedServer]
@@ -26,9 +26,9 @@ SELECT = answer(
 DATE = 'INTERNALDATE "01-Jan-2024 10:00:00 +0000"'
 
 
-def at_work(scripted: Scripted, *steps: Step, read: float = 5.0) -> Session:
-    """Logged in, INBOX selected."""
-    asked = answer(r"\w+ CAPABILITY", f"* CAPABILITY {CAPABILITIES}", "{tag} OK done")
+def at_work(scripted: Scripted, *steps: Step, read: float = 5.0, capabilities: str = "") -> Session:
+    """Logged in, INBOX selected. capabilities: more of them than usual."""
+    asked = answer(r"\w+ CAPABILITY", f"* CAPABILITY {CAPABILITIES} {capabilities}".rstrip(), "{tag} OK done")
     start = [*greeting(CAPABILITIES), *answer(r"\w+ LOGIN .*", "{tag} OK done"), *asked, *SELECT]
     server = scripted([*start, *steps])
     session = Session(
@@ -91,6 +91,56 @@ def test_our_own_moves_are_no_news_and_others_are(scripted: Scripted) -> None:
     )
     session.move([1], "Processed")
     assert [session.noop(), session.noop(), session.noop()] == [True, False, True]
+    session.close()
+
+
+def deleting(which: str, *gone: str) -> list[Step]:
+    """The two commands that remove messages. gone: what the server says is expunged."""
+    return [
+        *answer(rf"\w+ UID STORE {which} \+FLAGS.SILENT .*Deleted.*", "{tag} OK done"),
+        *answer(rf"\w+ UID EXPUNGE {which}", *gone, "{tag} OK done"),
+    ]
+
+
+def test_what_an_expunge_leaves_is_removed_once_more(scripted: Scripted) -> None:
+    """Courier does, where somebody else's flags overwrite ours."""
+    session = at_work(
+        scripted,
+        *deleting("1:3", "* 1 EXPUNGE"),
+        *answer(r"\w+ UID SEARCH UID 1:3", "* SEARCH 2 3 9", "{tag} OK done"),
+        *deleting("2:3", "* 1 EXPUNGE", "* 1 EXPUNGE"),
+        *answer(r"\w+ NOOP", "{tag} OK done"),
+    )
+    session.delete([1, 2, 3])
+    assert not session.noop(), "these are no news"
+    session.close()
+
+
+def test_what_somebody_else_has_removed_isnt_removed_again(scripted: Scripted) -> None:
+    gone = answer(r"\w+ UID SEARCH UID 1", "* SEARCH", "{tag} OK done")
+    session = at_work(scripted, *deleting("1"), *gone)
+    session.delete([1])
+    session.close()
+
+
+def test_what_can_never_be_removed_is_left_alone_in_the_end(scripted: Scripted) -> None:
+    stays = [*deleting("1"), *answer(r"\w+ UID SEARCH UID 1", "* SEARCH 1", "{tag} OK done")]
+    session = at_work(scripted, *(stays * 5), *answer(r"\w+ NOOP", "{tag} OK done"))
+    session.delete([1])
+    session.noop()
+    session.close()
+
+
+def test_a_folder_that_the_server_refuses_to_open_is_named_and_the_connection_stays(scripted: Scripted) -> None:
+    session = at_work(
+        scripted,
+        *answer(r"\w+ SELECT .*", "{tag} NO [NOPERM] not yours"),
+        *answer(r"\w+ STATUS .*", "{tag} NO [NOPERM] not yours"),
+    )
+    for open_it in (session.select, session.status):
+        with pytest.raises(FolderRefused, match="'Results'"):
+            open_it("Results")
+    assert session.is_open
     session.close()
 
 
@@ -195,6 +245,38 @@ def test_items_come_in_any_order(scripted: Scripted, items: str) -> None:
     session.close()
 
 
+def head_of(uid: int, header: str) -> str:
+    return f"* {uid} FETCH (UID {uid} RFC822.SIZE 100 {DATE} FLAGS () BODY[HEADER]<0> {literal(header)})"
+
+
+def test_a_long_header_is_fetched_by_itself_and_none_is_longer_than_is_read(scripted: Scripted) -> None:
+    short, long = (f"X: {'x' * (size - 7)}\r\n\r\n" for size in (SHORT_HEADER, HEADER_CAP))
+    session = at_work(
+        scripted,
+        *answer(
+            rf"\w+ UID FETCH 4,5,6 .*<0\.{SHORT_HEADER + 1}>.*",
+            head_of(4, short),
+            head_of(5, long[: SHORT_HEADER + 1]),
+            head_of(6, HEADER),
+            "{tag} OK done",
+        ),
+        *answer(rf"\w+ UID FETCH 5 .*<0\.{HEADER_CAP}>.*", head_of(5, long), "{tag} OK done"),
+    )
+    heads = session.heads([6, 5, 4])
+    assert [(head.uid, len(head.header)) for head in heads] == [(4, SHORT_HEADER), (5, HEADER_CAP), (6, len(HEADER))]
+    session.close()
+
+
+def test_a_long_header_whose_message_goes_meanwhile_is_left_out(scripted: Scripted) -> None:
+    session = at_work(
+        scripted,
+        *answer(r"\w+ UID FETCH 4,5 .*", head_of(4, "x" * (SHORT_HEADER + 1)), head_of(5, HEADER), "{tag} OK done"),
+        *answer(r"\w+ UID FETCH 4 .*", "{tag} OK done"),
+    )
+    assert [head.uid for head in session.heads([4, 5])] == [5]
+    session.close()
+
+
 @pytest.mark.parametrize(
     "items",
     [
@@ -206,7 +288,7 @@ def test_items_come_in_any_order(scripted: Scripted, items: str) -> None:
 )
 def test_what_has_no_header_yet_is_left_out(scripted: Scripted, items: str) -> None:
     session = at_work(scripted, *answer(r"\w+ UID FETCH 4 .*", f"* 2 FETCH ({items})", "{tag} OK done"))
-    assert session.heads([4]) == []
+    assert list(session.heads([4])) == []
     session.close()
 
 

@@ -107,8 +107,11 @@ def outside(tmp_path: Path) -> Path:
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(venv)], check=True, timeout=60)
     (site,) = venv.glob("lib/python*/site-packages")
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    for package in project["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]:
-        shutil.copytree(ROOT / package, site / package, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in project["tool"]["hatch"]["build"]["targets"]["wheel"]["only-include"]:
+        if (ROOT / name).is_dir():
+            shutil.copytree(ROOT / name, site / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(ROOT / name, site / name)
     # What the worker needs. A path that a .pth file adds has none of its own read: this tree isn't found by it.
     (site / "needed.pth").write_text(sysconfig.get_paths()["purelib"] + "\n")
     new_handler("ward-round", tmp_path)

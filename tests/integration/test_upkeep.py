@@ -1,6 +1,6 @@
 """The journal's upkeep: made anew after damage, kept from growing, and refused where a newer program wrote it."""
 
-import os
+import random
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -25,7 +25,7 @@ ROUTES = [
 def damage(worker: Worker) -> None:
     journal = worker.state / "journal.sqlite"
     content = bytearray(journal.read_bytes())
-    content[200:] = os.urandom(len(content) - 200)
+    content[200:] = random.Random(1).randbytes(len(content) - 200)
     for left in worker.state.glob("journal.sqlite-*"):
         left.unlink()
     journal.write_bytes(content)

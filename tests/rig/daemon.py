@@ -7,21 +7,23 @@ import shutil
 import signal
 import socket
 import subprocess
-import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
+from tests.rig.ports import free_port
+from tests.rig.roots import new_root
 from tests.rig.tls import ADDRESS
 
 # The shell ends the server with the signal that we write to it. At an end of file, because the test run was killed, it
-# removes the folder as well.
+# removes the folder as well, and ends what the server has left behind, and itself.
 _GUARDIAN = """
 "$@" & server=$!
 read -r signal; told=$?
 kill "-${signal:-TERM}" "$server"; wait "$server"
-[ $told = 0 ] || rm -rf "$PWD"
+[ $told = 0 ] && exit
+rm -rf "$PWD"; kill -KILL 0
 """
 _MORE_PLACES = ":/usr/sbin:/usr/local/sbin"
 
@@ -42,9 +44,8 @@ class Daemon:
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
-        # not under pytest's tmp_path: a socket's path is limited to 107 bytes, and another user must reach it
-        self.root = Path(tempfile.mkdtemp(prefix=f"rig-{self.name}-", dir="/tmp"))
-        self.port = free_port()
+        self.root = new_root(self.name)
+        self.port = self._choose_port()
         self._prepare()
         give_away(self.root)
 
@@ -56,6 +57,10 @@ class Daemon:
         self.close()
 
     # what each server overrides
+
+    def _choose_port(self) -> int:
+        """The port that it listens on."""
+        return free_port()
 
     def _prepare(self) -> None:
         """Write the server's configuration."""
@@ -144,13 +149,6 @@ def program(name: str, package: str, *folders: str) -> str:
     if found is None:
         raise RuntimeError(f"{name} is missing. Install it: apt-get install {package}")
     return found
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((ADDRESS, 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def listens(port: int) -> bool:

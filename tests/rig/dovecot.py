@@ -14,7 +14,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import tempfile
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -26,7 +25,9 @@ from typing import Literal, Self
 import jwt
 from imapclient import IMAPClient, imap_utf7
 
-from tests.rig.proxy import Proxy
+from tests.rig.ports import free_port
+from tests.rig.proxy import Manners, Proxy
+from tests.rig.roots import new_root
 from tests.rig.tls import ADDRESS, HOST, Authority
 
 HERE = Path(__file__).parent
@@ -126,6 +127,7 @@ class Dovecot:
     users: passwords by address. lock_after: how many failures without a success in between lock an account.
     junk: the junk folder's name. special_use: whether the server marks it (and Sent, Drafts, …) by attribute.
     without: capabilities (MOVE, UIDPLUS, IDLE, …) that a proxy in front of the server hides and refuses.
+    manners: the kind of server that clients see, but for those of `client`, as a proxy in front makes it look.
     extra: configuration to append unchanged.
 
     Raises RuntimeError with the server's log if it doesn't start.
@@ -142,11 +144,11 @@ class Dovecot:
         junk: str | None = JUNK,
         special_use: bool = True,
         without: Collection[str] = (),
+        manners: Manners | None = None,
         extra: str = "",
     ) -> None:
         self._owner = _owner()
-        # not under pytest's tmp_path: a socket's path is limited to 107 bytes, and another user must reach it
-        self.root = Path(tempfile.mkdtemp(prefix="rig-dovecot-", dir="/tmp"))
+        self.root = new_root("dovecot")
         self._authority = authority or Authority(self.root / "ca")
         self._ca_file = self.root / "ca.pem"
         shutil.copyfile(self._authority.ca_file, self._ca_file)
@@ -154,8 +156,10 @@ class Dovecot:
         self._signing_key = secrets.token_bytes(32)
         self._process: subprocess.Popen[bytes] | None = None
         self._serial = 0
-        self._own_port = _free_port()
-        self._filter = Proxy(self._authority, (HOST, self._own_port)) if without else None
+        self._own_port = free_port()
+        self._manners = manners
+        hidden = bool(without) or manners is not None
+        self._filter = Proxy(self._authority, (HOST, self._own_port), manners=manners) if hidden else None
         if self._filter is not None:
             self._filter.without(*without)
             self._filter.start()
@@ -303,6 +307,13 @@ class Dovecot:
         standard = {"upn": address, "sub": address, "iat": now - 3600, "exp": int(now + lasts), "scope": "IMAP"}
         return jwt.encode({**standard, **claims}, self._signing_key, algorithm="HS256")
 
+    def trust(self, algorithm: str, key_id: str, public_key: str) -> None:
+        """Take access tokens that were signed with this key (PEM), besides those of `token`."""
+        place = self.root / "keys/default" / algorithm
+        place.mkdir(exist_ok=True)
+        self._write(place / key_id, public_key)
+        self._give_away(place)
+
     # -- mail
 
     def append_many(self, folder: str, messages: Iterable[bytes | Seed], *, user: str | None = None) -> int:
@@ -338,7 +349,8 @@ class Dovecot:
     def client(self, user: str | None = None) -> IMAPClient:
         """A logged-in IMAPClient, to act as a person who uses the same mailbox."""
         address = user or self._only_user()
-        client = IMAPClient(self.host, self.port, ssl_context=self._authority.client_context(), timeout=30)
+        port = self.port if self._manners is None else self._own_port
+        client = IMAPClient(self.host, port, ssl_context=self._authority.client_context(), timeout=30)
         client.normalise_times = False
         client.login(address, self._account(address)[0])
         return client
@@ -443,13 +455,6 @@ class Dovecot:
 def _owner() -> pwd.struct_passwd:
     """The user that the server runs as: the current one, or `nobody` for root, as Dovecot serves no mail as root."""
     return pwd.getpwnam("nobody") if os.geteuid() == 0 else pwd.getpwuid(os.geteuid())
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((ADDRESS, 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _mailbox(name: str, special_use: str | None) -> str:

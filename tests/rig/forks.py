@@ -6,6 +6,7 @@ with Forks(folder) as forks:
     assert forks.wait(pid) == -signal.SIGKILL
 """
 
+import contextlib
 import importlib
 import json
 import os
@@ -13,8 +14,11 @@ import signal
 import subprocess
 import sys
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Self
+
+import time_machine
 
 REPOSITORY = Path(__file__).parents[2]
 COMMANDS = ("audit", "check", "journal", "login", "review", "work")
@@ -57,9 +61,9 @@ class Forks:
         """What all commands wrote to standard error."""
         return self._log.read_text()
 
-    def start(self, *arguments: str) -> int:
-        """Start a command. Returns its PID."""
-        pid = self._ask(["start", *arguments])
+    def start(self, *arguments: str, ahead: float = 0.0) -> int:
+        """Start a command, whose clock is so many seconds ahead. Returns its PID."""
+        pid = self._ask(["start", str(ahead), *arguments])
         self._alive.add(pid)
         return pid
 
@@ -92,11 +96,18 @@ def _serve() -> None:
         if pid == 0:
             os.dup2(os.open(os.devnull, os.O_RDWR), 0)
             os.dup2(2, 1)
-            code = cli.run(arguments)
+            with _clock(float(arguments[0])):
+                code = cli.run(arguments[1:])
             sys.stdout.flush()
             sys.stderr.flush()
             os._exit(code)
         print(pid, flush=True)  # noqa: T201
+
+
+def _clock(ahead: float) -> contextlib.AbstractContextManager[object]:
+    if not ahead:
+        return contextlib.nullcontext()
+    return time_machine.travel(datetime.now(UTC) + timedelta(seconds=ahead), tick=True)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.rig.dovecot import Mailbox
-from tests.rig.watch import Receiver, Window, free_port, receiver
+from tests.rig.ports import free_port
+from tests.rig.watch import Receiver, Window, receiver
 from tests.rig.worker import COMMAND, Worker, eventually
 
 LOUD = ("error", "warning")
@@ -140,10 +141,16 @@ class Day:
         self.marked = len(self.process.events())
 
     def loud(self) -> list[str]:
-        """The errors and warnings logged since the mark, errors first."""
+        """The errors and warnings logged since the mark, errors first.
+
+        Without the page's server's, that a request waits for another: we ask it without a pause, on a busy machine.
+        """
         assert self.process is not None
-        found = {(LOUD.index(line["level"]), line["event"]) for line in self.process.events()[self.marked :]
-                 if line["level"] in LOUD}  # fmt: skip
+        found = {
+            (LOUD.index(line["level"]), line["event"])
+            for line in self.process.events()[self.marked :]
+            if line["level"] in LOUD and line.get("library") != "waitress.queue"
+        }
         return [name for _, name in sorted(found)]
 
     def seen(self) -> Seen:

@@ -1,8 +1,10 @@
 """Handlers for tests: one that records its calls in a ledger, and several that fail."""
 
+import gzip
 import json
 import os
 import signal
+import socket
 import sys
 import threading
 import time
@@ -86,6 +88,19 @@ class Failing:
                 raise ValueError("as it was told to")
 
 
+class Connecting:
+    """Connects to a port when it is built, as a client of a database may, and takes every message."""
+
+    class Settings(BaseModel):
+        port: int
+
+    def __init__(self, settings: Settings) -> None:
+        socket.create_connection(("127.0.0.1", settings.port), timeout=5).close()
+
+    def __call__(self, message: Message) -> None:
+        pass
+
+
 class Unflushable:
     """Works only in `flush`, like a handler that writes in batches, and fails there `times` times."""
 
@@ -114,10 +129,14 @@ class Unflushable:
 
 
 class Poison:
-    """Does what the message's X-Poison header says: kills the process in one of several ways, or never returns."""
+    """Does what the message's X-Poison header says: fails, kills the process in some way, or never returns."""
 
     def __call__(self, message: Message) -> None:
         match (message.headers.get("X-Poison") or "").strip():
+            case "error":
+                raise ValueError("not a report")
+            case "gzip":
+                raise gzip.BadGzipFile("not a gzipped file")
             case "memory":
                 raise MemoryError
             case "recursion":

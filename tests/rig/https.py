@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Self
 
+from tests.rig.ports import free_port
 from tests.rig.tls import ADDRESS, HOST, Authority
 
 
@@ -71,7 +72,7 @@ class HttpsServer:
         if self._context is not None and client_ca is not None:
             self._context.verify_mode = ssl.CERT_REQUIRED
             self._context.load_verify_locations(cafile=client_ca.ca_file)
-        self.port = 0
+        self.port = free_port()
         self._server: ThreadingHTTPServer | None = None
         self._open: set[socket.socket] = set()
         self.start()
@@ -91,6 +92,7 @@ class HttpsServer:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True  # a body after its head waits 40 ms otherwise
 
             def setup(self) -> None:
                 if rig._context is not None:
@@ -124,7 +126,6 @@ class HttpsServer:
 
         self._stopping.clear()
         self._server = Quiet((ADDRESS, self.port), Handler)
-        self.port = self._server.server_address[1]
         threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
 
     def stop(self) -> None:

@@ -2,12 +2,13 @@
 
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import boto3  # type: ignore[import-untyped]  # it ships no types
 
 from tests.rig.daemon import Daemon
-from tests.rig.tls import ADDRESS
+from tests.rig.tls import ADDRESS, HOST
 
 KEY_ID = "rig"
 SECRET = "Round-Table-18"
@@ -15,17 +16,21 @@ REGION = "eu-west-2"
 
 
 class Moto(Daemon):
-    """One server for both services."""
+    """One server for both services. certificate: its chain and key, to speak TLS."""
 
     name = "moto"
     unprivileged = False
     bucket = ""
 
+    def __init__(self, certificate: tuple[Path, Path] | None = None) -> None:
+        self._certificate = certificate
+        super().__init__()
+
     @property
     def endpoint(self) -> str:
-        return f"http://{ADDRESS}:{self.port}"
+        return f"http://{ADDRESS}:{self.port}" if self._certificate is None else f"https://{HOST}:{self.port}"
 
-    def client(self, service: str) -> Any:
+    def client(self, service: str, **more: Any) -> Any:
         """Amazon's own client, for a test to look with."""
         return boto3.client(
             service,
@@ -33,10 +38,11 @@ class Moto(Daemon):
             region_name=REGION,
             aws_access_key_id=KEY_ID,
             aws_secret_access_key=SECRET,
+            **more,
         )
 
-    def make_bucket(self, name: str) -> None:
-        self.client("s3").create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": REGION})
+    def make_bucket(self, name: str, **more: Any) -> None:
+        self.client("s3", **more).create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": REGION})
 
     def objects(self, bucket: str) -> dict[str, bytes]:
         """All objects of a bucket, by name."""
@@ -50,4 +56,5 @@ class Moto(Daemon):
         return {"endpoint": self.endpoint, "region": REGION, "access_key_id": KEY_ID}
 
     def _command(self) -> Sequence[str]:
-        return (sys.executable, "-m", "moto.server", "-H", ADDRESS, "-p", str(self.port))
+        tls = () if self._certificate is None else ("-c", str(self._certificate[0]), "-k", str(self._certificate[1]))
+        return (sys.executable, "-m", "moto.server", "-H", ADDRESS, "-p", str(self.port), *tls)

@@ -11,10 +11,14 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
+
+from tests.rig.worker import Worker
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -117,3 +121,21 @@ class Child:
         return (
             self.code is not None or Path(f"/proc/{self.number}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
         )
+
+
+def all_at_once(work: Callable[[Worker, int], None], workers: Sequence[Worker]) -> None:
+    """Do the work for each worker and its number, each in a thread of its own. What one raises fails the test."""
+    problems: list[BaseException] = []
+
+    def one(worker: Worker, number: int) -> None:
+        try:
+            work(worker, number)
+        except BaseException as error:  # noqa: BLE001 -- told by the thread that waits
+            problems.append(error)
+
+    threads = [threading.Thread(target=one, args=(worker, number)) for number, worker in enumerate(workers)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert problems == []

@@ -15,12 +15,13 @@ PASSWORD = "Quiet-Meadow-51"
 
 
 class Postgres(Daemon):
-    """One server. `fresh_url` creates a new, empty database on it."""
+    """One server. `fresh_url` creates a new, empty database on it. tls: a certificate and its key, to offer TLS."""
 
     name = "postgres"
     crash = "QUIT"  # ends at once without writing anything, as a crash does, but takes its children along
 
-    def __init__(self) -> None:
+    def __init__(self, tls: tuple[Path, Path] | None = None) -> None:
+        self._tls = tls
         self._serial = count(1)
         super().__init__()
 
@@ -53,6 +54,9 @@ class Postgres(Daemon):
 
     def _prepare(self) -> None:
         (self.root / "password").write_text(PASSWORD)
+        for path, name in zip(self._tls or (), ("server.pem", "server.key"), strict=False):
+            (self.root / name).touch(0o600)
+            (self.root / name).write_bytes(path.read_bytes())
         give_away(self.root)
         subprocess.run(
             [
@@ -69,6 +73,9 @@ class Postgres(Daemon):
     def _command(self) -> Sequence[str]:
         # no fsync: tests kill servers, not machines
         options = {"listen_addresses": ADDRESS, "port": self.port, "unix_socket_directories": self.root, "fsync": "off"}
+        if self._tls is not None:
+            tls = {"ssl": "on", "ssl_cert_file": self.root / "server.pem", "ssl_key_file": self.root / "server.key"}
+            options |= tls
         settings = [f"--{name}={value}" for name, value in options.items()]
         return (_program("postgres"), "-D", str(self.root / "data"), *settings)
 

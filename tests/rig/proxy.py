@@ -16,12 +16,14 @@ import asyncio
 import contextlib
 import re
 import socket
+import ssl
 import struct
 import threading
 from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Literal, Self, TypeVar
+from typing import Any, Literal, Protocol, Self, TypeVar
 
+from tests.rig.ports import free_port
 from tests.rig.tls import ADDRESS, HOST, Authority
 
 When = Literal["before", "sent", "answered", "literal"]
@@ -139,28 +141,70 @@ class Traffic:
     commands: list[str] = field(default_factory=list)
 
 
+Response = list[bytes]
+"""One whole response of a server: its lines and literals in turn, beginning and ending with a line."""
+
+
+@dataclass(frozen=True)
+class Instead:
+    """What a manner answers in the server's place, with complete lines. end: whether the connection then ends."""
+
+    responses: tuple[Response, ...]
+    end: bool = False
+
+
+class Manner(Protocol):
+    """Makes one connection look as if another kind of server answered."""
+
+    def command(self, tag: bytes, line: bytes) -> bytes | Instead:
+        """The first line of a command, as it is to be passed on; or the answer to it, and the server never gets it."""
+
+    def response(self, response: Response) -> Instead:
+        """What the client gets in place of this response, which may be nothing."""
+
+
+class Manners(Protocol):
+    """A kind of server."""
+
+    def conversation(self) -> Manner:
+        """For a new connection."""
+
+
 class _EndedError(Exception):
     """The connection has ended: it was cut, or either side closed it."""
 
 
 class Proxy:
-    """Listens on loopback with a certificate of `authority`. Relays to `target`, whose certificate it checks."""
+    """Listens on loopback with a certificate of `authority`. Relays to `target`, whose certificate it checks.
+
+    manners: the kind of server that clients are to see. Rules and substitutions apply to what they say.
+    """
 
     host = HOST
 
-    def __init__(self, authority: Authority, target: tuple[str, int], *, names: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        authority: Authority,
+        target: tuple[str, int],
+        *,
+        names: tuple[str, ...] = (),
+        presents: ssl.SSLContext | None = None,
+        manners: Manners | None = None,
+    ) -> None:
+        """presents: with which certificate it answers clients; None: with one of `authority` for `names`."""
         self.ca_file = authority.ca_file
         self.target = target
+        self.manners = manners
         self.traffic = Traffic()
         self.latency = 0.0  # seconds added to each round trip
-        self.port = 0
+        self.port = free_port()  # not one of the system's: it must be there again after `refuse`
         self.rules: tuple[Rule, ...] = ()
         self.answers: tuple[tuple[re.Pattern[bytes], bytes], ...] = ()
         self.faults: list[str] = []
         self.limits: dict[str, int] = {}
         self.withheld: frozenset[str] = frozenset()
         self.outward = authority.client_context()
-        self._inward = authority.server_context(*names)
+        self._inward = presents or authority.server_context(*names)
         self._links: set[_Link] = set()
         self._serving: set[asyncio.Task[Any]] = set()
         self._listener: asyncio.Server | None = None
@@ -175,7 +219,7 @@ class Proxy:
         self.close()
 
     def start(self) -> None:
-        """Start to listen. `port` is known afterwards."""
+        """Start to listen on `port`."""
         self._thread.start()
         self._run(self._listen())
 
@@ -281,7 +325,6 @@ class Proxy:
         self._listener = await asyncio.start_server(
             self._serve, ADDRESS, self.port, ssl=self._inward, limit=_LIMIT, reuse_address=True
         )
-        self.port = self._listener.sockets[0].getsockname()[1]
 
     async def _shut(self) -> None:
         if self._listener is not None:
@@ -335,6 +378,7 @@ class _Link:
         server: tuple[asyncio.StreamReader, asyncio.StreamWriter],
     ) -> None:
         self.proxy = proxy
+        self.manner = None if proxy.manners is None else proxy.manners.conversation()
         self.ended = asyncio.Event()
         self._from_client, self._to_client = client
         self._from_server, self._to_server = server
@@ -408,6 +452,14 @@ class _Link:
                 line = tag + b" " + action.change(command).encode() + b"\r\n"
                 continue
             await self._act(action, tag)
+        if self.manner is not None:
+            said = self.manner.command(tag, line)
+            if isinstance(said, Instead):
+                self.proxy.traffic.bytes_up += len(line)
+                async with self._between:
+                    await self._say(said)
+                return
+            line = said
         await self._send_on(tag, command, line)
 
     async def _send_on(self, tag: bytes, command: str, line: bytes) -> None:
@@ -476,11 +528,33 @@ class _Link:
             for action in self._due("answered", command):
                 await self._act(action, tag)
             del self._under_way[tag]
+        if self.manner is not None:
+            await self._say(self.manner.response(await self._collected(line)))
+            return
         await self._pass_down(self._edited(line))
         while literal := _LITERAL.search(line):
-            await self._pass_literal_down(int(literal[1]))
+            await self._pass_literal_down(int(literal[1]), self._from_server)
             line = await self._from_server.readuntil(b"\n")
             await self._pass_down(self._edited(line))
+
+    async def _collected(self, line: bytes) -> Response:
+        pieces = [line]
+        while literal := _LITERAL.search(pieces[-1]):
+            pieces.append(await self._from_server.readexactly(int(literal[1])))
+            pieces.append(await self._from_server.readuntil(b"\n"))
+        return pieces
+
+    async def _say(self, said: Instead) -> None:
+        for response in said.responses:
+            for number, piece in enumerate(response):
+                if number % 2 == 0:
+                    await self._pass_down(self._edited(piece))
+                else:
+                    kept = asyncio.StreamReader(limit=_LIMIT)
+                    kept.feed_data(piece)
+                    await self._pass_literal_down(len(piece), kept)
+        if said.end:
+            await self._flush_and_end()
 
     def _edited(self, line: bytes) -> bytes:
         for pattern, replacement in self.proxy.answers:
@@ -495,7 +569,7 @@ class _Link:
         names = [name for name in match[2].split() if name.decode().upper() not in self.proxy.withheld]
         return match[1] + b" ".join(names)
 
-    async def _pass_literal_down(self, size: int) -> None:
+    async def _pass_literal_down(self, size: int, source: asyncio.StreamReader) -> None:
         passed = 0
         stops = self._stops(size)
         while passed < size:
@@ -503,7 +577,7 @@ class _Link:
             if passed == stop:
                 await self._perform(stops.pop(0))
                 continue
-            chunk = await self._from_server.read(min(stop - passed, 65_536))
+            chunk = await source.read(min(stop - passed, 65_536))
             if not chunk:
                 raise _EndedError
             passed += len(chunk)
@@ -595,7 +669,10 @@ class _Link:
         for writer in writers:
             writer.close()
         for writer in writers:
-            try:
-                await asyncio.wait_for(writer.wait_closed(), 1)
-            except (TimeoutError, OSError):
+            # `wait_for` would cancel what the other pump may be waiting for as well
+            closing = asyncio.ensure_future(writer.wait_closed())
+            await asyncio.wait([closing], timeout=1)
+            if not closing.done():
+                closing.cancel()
+            if closing.cancelled() or not closing.done() or closing.exception() is not None:
                 writer.transport.abort()

@@ -1,12 +1,15 @@
 """A real RabbitMQ: unprivileged, only on loopback, in a folder of its own. Debian: rabbitmq-server."""
 
 import contextlib
+import socket
+import ssl
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import amqp  # type: ignore[import-untyped]  # it ships no types
 
-from tests.rig.daemon import Daemon, free_port, program
+from tests.rig.daemon import Daemon, program
+from tests.rig.ports import free_port
 from tests.rig.tls import ADDRESS
 
 USER = "worker"
@@ -44,10 +47,19 @@ class RabbitMQ(Daemon):
         return connection
 
     def ready(self) -> bool:
+        """Whether it answers, over TLS too: its first handshake takes seconds on a busy machine."""
         with contextlib.suppress(OSError, amqp.AMQPError):
             self.client().close()
+            if self._tls is not None:
+                self._shake_hands()
             return True
         return False
+
+    def _shake_hands(self) -> None:
+        anybody = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        anybody.check_hostname, anybody.verify_mode = False, ssl.CERT_NONE
+        with socket.create_connection((ADDRESS, self.tls_port), 10) as plain, anybody.wrap_socket(plain):
+            pass
 
     def _prepare(self) -> None:
         lines = {

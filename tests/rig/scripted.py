@@ -40,9 +40,13 @@ class Expect:
 
 @dataclass(frozen=True)
 class Send:
-    """Send a line, in which `{tag}` stands for the last command's tag, or bytes exactly as given."""
+    """Send a line, in which `{tag}` stands for the last command's tag, or bytes exactly as given.
+
+    upto: how many of its bytes are sent; None: all.
+    """
 
     line: str | bytes
+    upto: int | None = None
 
 
 @dataclass(frozen=True)
@@ -58,9 +62,10 @@ class Serve:
 
 @dataclass(frozen=True)
 class Close:
-    """End the connection, with an end of file or a TCP reset."""
+    """End the connection: with an end of file, a TCP reset, or TLS's own goodbye (close_notify)."""
 
     reset: bool = False
+    notify: bool = False
 
 
 @dataclass(frozen=True)
@@ -89,8 +94,8 @@ def expect(pattern: str) -> Expect:
     return Expect(pattern)
 
 
-def send(line: str | bytes) -> Send:
-    return Send(line)
+def send(line: str | bytes, upto: int | None = None) -> Send:
+    return Send(line, upto)
 
 
 def answer(pattern: str, *lines: str) -> list[Step]:
@@ -107,8 +112,8 @@ def serve(answers: Mapping[str, Sequence[str]], until: str | None = None) -> Ser
     return Serve(answers, until)
 
 
-def close(*, reset: bool = False) -> Close:
-    return Close(reset)
+def close(*, reset: bool = False, notify: bool = False) -> Close:
+    return Close(reset, notify)
 
 
 def hang(until: threading.Event | None = None) -> Hang:
@@ -206,6 +211,7 @@ class ScriptedServer:
             if self.stopping.is_set():
                 plain.close()
                 return
+            plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # a second line waits 40 ms otherwise
             self._taken += 1
             if self._taken > len(self._sessions):
                 self.faults.append(f"connection {self._taken} was one too many")
@@ -269,12 +275,12 @@ class _Session:
                 line = self._command()
                 if not re.fullmatch(pattern, line, re.IGNORECASE | re.DOTALL):
                     raise _FaultError(f"expected {pattern!r}, got {line!r}")
-            case Send(line):
-                self._send(line)
+            case Send(line, upto):
+                self._send(line, upto)
             case Serve(answers, until):
                 self._serve(answers, until)
-            case Close(reset):
-                self._close(reset=reset)
+            case Close(reset, notify):
+                self._close(reset=reset, notify=notify)
             case Hang(until):
                 self._hang(until)
             case Call(function):
@@ -282,11 +288,11 @@ class _Session:
             case NoHandshake():
                 raise _FaultError("the client accepted a TLS connection that it should have refused")
 
-    def _send(self, line: str | bytes) -> None:
+    def _send(self, line: str | bytes, upto: int | None = None) -> None:
         if isinstance(line, str):
             line = line.replace("{tag}", self._tag).encode() + b"\r\n"
         self._socket.settimeout(self._server.patience)
-        self._socket.sendall(line)
+        self._socket.sendall(line[:upto])
 
     def _serve(self, answers: Mapping[str, Sequence[str]], until: str | None) -> None:
         while True:
@@ -305,7 +311,11 @@ class _Session:
             for text in answers[found]:
                 self._send(text)
 
-    def _close(self, *, reset: bool) -> None:
+    def _close(self, *, reset: bool, notify: bool = False) -> None:
+        if notify and isinstance(self._socket, ssl.SSLSocket):
+            self._socket.settimeout(1)
+            with contextlib.suppress(OSError, ValueError):
+                self._socket = self._socket.unwrap()
         if reset:
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         else:

@@ -31,7 +31,6 @@ import pytest
 import structlog
 
 import worker.commands.context
-from tests.rig.dovecot import Mailbox
 from worker.cli import main as cli
 from worker.cli import work
 from worker.logs.log import configure
@@ -54,6 +53,15 @@ class Server(Protocol):
     def port(self) -> int: ...
     @property
     def ca_file(self) -> Path: ...
+
+
+class Login(Protocol):
+    """The account that a worker logs in to."""
+
+    @property
+    def address(self) -> str: ...
+    @property
+    def password(self) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -285,7 +293,7 @@ def eventually(happened: Callable[[], object], seconds: float = WAIT, what: obje
 
 
 def worker_for(
-    folder: Path, server: Server, mailbox: Mailbox, routes: list[dict[str, Any]], settings: Settings
+    folder: Path, server: Server, mailbox: Login, routes: list[dict[str, Any]], settings: Settings
 ) -> Worker:
     """A worker for a mailbox, connected to its server or to a proxy in front of that."""
     password = folder / "password"
@@ -342,3 +350,19 @@ def _toml(value: Any) -> str:
     if isinstance(value, Mapping):
         return "{ " + ", ".join(f"{key} = {_toml(item)}" for key, item in value.items()) + " }"
     return json.dumps(value)
+
+
+def balance(*, handled: int, junk: int) -> dict[str, Any]:
+    """What `reconcile --json` says where every message was handled or is junk, and nothing is left open."""
+    return {
+        "seen": handled + junk,
+        "handled": handled,
+        "junk": junk,
+        "failed": 0,
+        "gone": 0,
+        "pending": 0,
+        "unaccounted": 0,
+        "unaccounted_keys": [],
+        "missing": 0,
+        "unexplained": 0,
+    }

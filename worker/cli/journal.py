@@ -1,30 +1,44 @@
-"""The commands `reconcile`, `journal rebuild` and `journal compact`."""
+"""The commands `reconcile`, `journal rebuild`, `journal compact` and `journal backup`."""
 
 from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 
-from worker.cli.options import ConfigOption, JsonOption, open_context, print_json
+from worker.cli.options import ConfigOption, JsonOption, open_context, print_json, words_if_given
 from worker.commands.exits import ExitCode
 
 
 @click.command()
 @ConfigOption
 @JsonOption
-def reconcile(config: Path | None, *, as_json: bool) -> int:
-    """Hold every message against the journal; end with 1 if one is unaccounted for."""
+@click.option(
+    "--acknowledge",
+    is_flag=True,
+    help="First take the mail in the folder of handled mail that this worker didn't put there as known.",
+)
+@click.option("--reason", callback=words_if_given, help="With --acknowledge: why, for the audit trail.")
+def reconcile(config: Path | None, *, as_json: bool, acknowledge: bool, reason: str | None) -> int:
+    """Hold every message against the journal; end with 1 if one is unaccounted for, or was put among the handled."""
     from worker.cli.tables import print_balance
 
+    if acknowledge != (reason is not None):
+        raise click.UsageError("--acknowledge and --reason go together: say what the mail is, or who put it there.")
     with open_context(config) as context:
         from worker.commands import journal as commands
+        from worker.commands.size_findings import size_lines
 
-        balance = commands.reconcile(context)
+        balance, known = commands.reconcile(context, reason)
+        sizes, _ = size_lines(context, None)
+    if acknowledge:
+        click.echo(f"{known} message(s) that this worker didn't put there are known from now on.", err=True)
     if as_json:
         print_json(balance.as_json())
     else:
         print_balance(balance)
-    return ExitCode.FINDING if balance.unaccounted else ExitCode.DONE
+        for line in sizes:
+            click.echo(line)
+    return ExitCode.FINDING if balance.unaccounted or balance.unexplained else ExitCode.DONE
 
 
 @click.group()
@@ -68,4 +82,24 @@ def journal_compact(config: Path | None) -> int:
 
         count = commands.compact(context)
     click.echo(f"{count} row(s) compacted. A row goes when two walks missed its message: a day's, or this command's.")
+    return ExitCode.DONE
+
+
+@journal.command("backup")
+@click.argument("directory", metavar="DIR", type=click.Path(file_okay=False, path_type=Path))
+@ConfigOption
+def journal_backup(config: Path | None, directory: Path) -> int:
+    """Copy journal, audit trail and their keys into a new folder in DIR, beside a running worker.
+
+    The copy is whole, or isn't there; a former one is never written over. It holds no password, no token, and nothing
+    that would let a restored copy log in: page "Upgrade and backup" says how to go back to one.
+    """
+    with open_context(config, reading=True) as context:
+        from worker.commands import backup
+
+        made = backup.back_up(context, directory)
+    click.echo(f"The copy is {made.path}.")
+    if not made.audited:
+        click.echo("The audit trail can't be written, so it doesn't show that this copy was made.", err=True)
+        return ExitCode.FINDING
     return ExitCode.DONE

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from worker.cli.options import ConfigOption, JsonOption, open_context, print_json, words
+from worker.cli.terminal import Terminal
 from worker.commands.exits import ExitCode
 
 
@@ -47,18 +48,41 @@ def login_reset(config: Path | None, reason: str, *, again: bool) -> int:
     with open_context(config) as context:
         from worker.commands import login as commands
 
-        commands.login_reset(context, reason, again=again)
-    click.echo("Reset: the worker may use its attempts anew, and makes the next one at its next look.")
+        click.echo(commands.login_reset(context, reason, again=again))
     return ExitCode.DONE
 
 
 @login.command("authorise")
 @ConfigOption
-def login_authorise(config: Path | None) -> int:
-    """Sign in with a browser, once, for auth = "oauth2-device"."""
-    with open_context(config) as context:
+@click.option("--paste", is_flag=True, help="The browser is on another machine: paste the address that it ends at.")
+@click.option(
+    "--port",
+    type=click.IntRange(1, 65535),
+    help="The port of http://localhost that the browser is sent back to, where the registration names one.",
+)
+def login_authorise(config: Path | None, *, paste: bool, port: int | None) -> int:
+    """Sign in with a browser, once, for auth = "oauth2-browser" or "oauth2-device"."""
+    with open_context(config, logs=True, quiet=True) as context:
         from worker.commands import login as commands
 
-        commands.login_authorise(context, click.echo)
+        commands.login_authorise(context, Terminal(), paste=paste, port=port or 0)
     click.echo("Signed in. The worker uses it at its next look.")
     return ExitCode.DONE
+
+
+@login.command("doctor")
+@ConfigOption
+@JsonOption
+def login_doctor(config: Path | None, *, as_json: bool) -> int:
+    """Go through the sign-in step by step: what holds, what doesn't, and who mends it. One attempt at most."""
+    with open_context(config) as context:
+        from worker.commands.doctor.examine import examine
+
+        report = examine(context)
+    if as_json:
+        print_json(report.as_json())
+    else:
+        from worker.cli.doctor import print_report
+
+        print_report(report)
+    return report.code

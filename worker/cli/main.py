@@ -1,23 +1,51 @@
 """The whole command line: every command, and how errors become exit codes."""
 
+import os
 import sys
 from collections.abc import Sequence
+from io import TextIOWrapper
 
 import click
 
 from worker import __version__
-from worker.cli import audit, authors, demo, journal, login, review, work
+from worker.cli import alert_ways, audit, authors, demo, init, journal, login, review, work
 from worker.commands.exits import ExitCode, Failure
+from worker.connections import ignore_key_log
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The entry point: run the command line and end the process with its exit code."""
+    ignore_key_log(os.environ)
+    _open_closed_streams()
+    _take_any_character()
     try:
         code = run(list(sys.argv[1:] if arguments is None else arguments))
     except Exception:  # noqa: BLE001 -- a bug must not exit with 1, which means a finding
         sys.excepthook(*sys.exc_info())
         code = ExitCode.FAULT
     sys.exit(code)
+
+
+def _open_closed_streams() -> None:
+    """Open the standard streams that we were started without, as by `<&-`.
+
+    Otherwise the next file that is opened, such as the journal, gets their number, and what a library prints.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            number = os.open(os.devnull, os.O_RDWR)  # the lowest that is free, so the stream's own
+            os.set_inheritable(number, True)
+            setattr(sys, name, os.fdopen(number, mode))
+
+
+def _take_any_character() -> None:
+    """Print `?` for a character that the terminal's encoding lacks, such as ISO 8859-1, instead of failing.
+
+    What is typed in another encoding than the terminal's comes as surrogates, and whoever asks refuses it.
+    """
+    for stream, errors in ((sys.stdout, "replace"), (sys.stderr, "replace"), (sys.stdin, "surrogateescape")):
+        if isinstance(stream, TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors=errors)
 
 
 def run(arguments: list[str]) -> int:
@@ -41,9 +69,9 @@ def commands() -> None:
 
 
 for _command in (
-    *(work.run_command, work.once, work.check, work.status, work.pause, work.resume),
+    *(init.init, work.run_command, work.once, work.check, work.status, work.pause, work.resume),
     *(review.junk, review.failed),
     *(journal.reconcile, journal.journal),
-    *(login.login, audit.audit, authors.route, authors.handler, demo.demo),
+    *(login.login, alert_ways.alerts, audit.audit, authors.route, authors.handler, demo.demo),
 ):
     commands.add_command(_command)

@@ -3,10 +3,12 @@
 import gc
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 import orjson
+
+from worker.logs.printable import printable_json
 
 if TYPE_CHECKING:
     from worker.commands.context import Context
@@ -36,9 +38,18 @@ LimitOption = click.option(
 )
 
 
-def as_utf8(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
-    """Replace what can't be encoded as UTF-8: a terminal may send any bytes, and this text is stored."""
-    return value.encode("utf-8", "replace").decode()
+T = TypeVar("T", str, tuple[str, ...])
+
+
+def as_utf8(_context: click.Context, _parameter: click.Parameter, value: T) -> T:
+    """Replace what can't be encoded as UTF-8: a terminal may send any bytes, and this text is stored or looked up."""
+    if isinstance(value, tuple):
+        return tuple(_encodable(text) for text in value)
+    return _encodable(value)
+
+
+def _encodable(text: str) -> str:
+    return text.encode("utf-8", "replace").decode()
 
 
 def words(context: click.Context, parameter: click.Parameter, value: str) -> str:
@@ -46,6 +57,11 @@ def words(context: click.Context, parameter: click.Parameter, value: str) -> str
     if not value.strip():
         raise click.BadParameter("say why, in words: it goes into the audit trail. Nothing was done.")
     return as_utf8(context, parameter, value)
+
+
+def words_if_given(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    """As `words`, for a reason that may be left out."""
+    return None if value is None else words(context, parameter, value)
 
 
 def open_context(config: Path | None, *, logs: bool = False, quiet: bool = False, reading: bool = False) -> "Context":
@@ -82,4 +98,5 @@ def settings_alone(config: Path | None) -> "Settings":
 
 
 def print_json(value: object) -> None:
-    click.echo(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode())
+    """Print a value as JSON. What doesn't print is escaped: a person's own words may be in it."""
+    click.echo(printable_json(orjson.dumps(value, option=orjson.OPT_INDENT_2)).decode())

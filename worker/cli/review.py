@@ -38,7 +38,7 @@ def junk_list(config: Path | None, since: datetime | None, limit: int, **filters
 
 @junk.command("show")
 @ConfigOption
-@click.argument("key")
+@click.argument("key", callback=as_utf8)
 def junk_show(config: Path | None, key: str) -> int:
     """One message: its headers, the evidence, a plain preview, its attachments by name and type."""
     from worker.cli.tables import print_shown
@@ -51,7 +51,7 @@ def junk_show(config: Path | None, key: str) -> int:
 
 @junk.command("release")
 @ConfigOption
-@click.argument("keys", nargs=-1, required=True)
+@click.argument("keys", nargs=-1, required=True, callback=as_utf8)
 @click.option("--reason", required=True, callback=words, help="Why it is clean. Goes into the audit trail.")
 def junk_release(config: Path | None, keys: tuple[str, ...], reason: str) -> int:
     """Say that messages are clean: they are handled as such, and never junked again."""
@@ -84,7 +84,7 @@ def failed_list(config: Path | None, limit: int) -> int:
 
 @failed.command("show")
 @ConfigOption
-@click.argument("key")
+@click.argument("key", callback=as_utf8)
 def failed_show(config: Path | None, key: str) -> int:
     """One dead letter, as for `junk show`."""
     from worker.cli.tables import print_shown
@@ -97,7 +97,7 @@ def failed_show(config: Path | None, key: str) -> int:
 
 @failed.command("retry")
 @ConfigOption
-@click.argument("keys", nargs=-1, required=True)
+@click.argument("keys", nargs=-1, required=True, callback=as_utf8)
 @click.option("--reason", default="", callback=as_utf8, help="Why it should work now. Goes into the audit trail.")
 def failed_retry(config: Path | None, keys: tuple[str, ...], reason: str) -> int:
     """Try dead letters again, with the same key; handlers that finished aren't called again."""

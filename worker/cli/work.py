@@ -3,13 +3,18 @@
 import sys
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from worker.cli.options import ConfigOption, JsonOption, open_context, print_json
+from worker.cli.terminal import agreed, interruptible, somebody_sits_there
 from worker.commands.exits import ExitCode
 from worker.loop.signals import catch_ending
+
+if TYPE_CHECKING:
+    from worker.observe.progress import Drain
+    from worker.pipeline.old_mail import Backlog
 
 
 @click.command("run")
@@ -26,7 +31,8 @@ def run_command(config: Path | None) -> int:
 @click.command()
 @ConfigOption
 @click.option("--dry-run", is_flag=True, help="Say what each message would come to, and change nothing.")
-def once(config: Path | None, *, dry_run: bool) -> int:
+@click.option("--yes", is_flag=True, help="On the first run, hand over more than 1,000 old messages without asking.")
+def once(config: Path | None, *, dry_run: bool, yes: bool) -> int:
     """Drain the mailbox and end."""
     from worker.cli.tables import print_foreseen
 
@@ -36,7 +42,7 @@ def once(config: Path | None, *, dry_run: bool) -> int:
         if dry_run:
             return print_foreseen(commands.preview(context))
         with _progress() as progress:
-            summary = commands.once(context, progress)
+            summary = commands.once(context, progress, _Asked(progress, yes=yes))
         with suppress(OSError):  # the mailbox is drained, even if nobody reads standard error any more
             click.echo(summary.text(), err=True)
         return int(summary.exit_code)
@@ -44,20 +50,28 @@ def once(config: Path | None, *, dry_run: bool) -> int:
 
 @click.command()
 @ConfigOption
-@click.option("--connect", is_flag=True, help="Also log in once, through the guard, and look at the folders.")
+@click.option("--connect", is_flag=True, help="Also log in once, through the guard, and open the folders.")
 def check(config: Path | None, *, connect: bool) -> int:
     """Check the configuration, and report everything that is wrong with it."""
     with open_context(config) as context:
         from worker.commands import check as commands
+        from worker.commands.alert_findings import submission_findings
 
-        for line in commands.check(context):
+        checked = commands.check(context)
+        for line in checked.lines:
             click.echo(line)
         if connect:
+            greeted, relay_is_unfit = commands.check_relay(context)
+            more, submission_is_unfit = submission_findings(context)
+            for line in (*greeted, *more):
+                click.echo(line)
             if said := commands.before_connecting(context):
                 click.echo(said, err=True)
-            for line in commands.check_connection(context):
+            connected = commands.check_connection(context)
+            for line in connected.lines:
                 click.echo(line)
-    return ExitCode.DONE
+    has_finding = checked.finding or (connect and (connected.finding or relay_is_unfit or submission_is_unfit))
+    return ExitCode.FINDING if has_finding else ExitCode.DONE
 
 
 @click.command()
@@ -80,12 +94,13 @@ def status(config: Path | None, *, as_json: bool) -> int:
 
 @click.command()
 @ConfigOption
-def pause(config: Path | None) -> int:
+@click.option("--reason", default="", help="Why: shown to whoever looks at the worker, and kept in the audit trail.")
+def pause(config: Path | None, *, reason: str) -> int:
     """Hand over and settle nothing until `resume`; the connection and the health stay."""
     with open_context(config) as context:
         from worker.commands import work as commands
 
-        commands.pause(context)
+        commands.pause(context, reason)
     click.echo("Paused: mail stays in the mailbox untouched until `nhsmail-worker resume`.")
     return ExitCode.DONE
 
@@ -100,6 +115,35 @@ def resume(config: Path | None) -> int:
         commands.resume(context)
     click.echo("Resumed: work goes on with the next poll.")
     return ExitCode.DONE
+
+
+class _Asked:
+    """The person who started `once`, who is told of old mail, and asked whether it is to be handed over.
+
+    Where nobody sits there, the work goes on: a scheduled run must not wait for an answer.
+    """
+
+    def __init__(self, progress: "Drain", *, yes: bool) -> None:
+        self._progress = progress
+        self._yes = yes
+
+    @property
+    def decides(self) -> bool:
+        return self._yes or somebody_sits_there()
+
+    def hears(self, found: "Backlog") -> None:
+        if found.count and sys.stderr.isatty():
+            with self._progress.still(), suppress(OSError):
+                click.echo(f"The first run. {found.text()}", err=True)
+
+    def agrees(self, found: "Backlog") -> bool:
+        if self._yes:
+            return True
+        with self._progress.still(), interruptible():
+            try:
+                return agreed(f"[poll] since isn't set. Hand over all {found.count:,} of them?")
+            except KeyboardInterrupt:
+                return False
 
 
 def _progress() -> Any:

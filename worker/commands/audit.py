@@ -1,24 +1,102 @@
-"""The commands about the audit trail: verify it, and read it."""
+"""The commands about the audit trail: verify it, and read it. They write nothing, so a read-only copy will do."""
 
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 from worker.commands.context import Context
-from worker.observe.audit.verify import Verification, verify
+from worker.journal.attempts import AttemptLedger
+from worker.journal.audit_anchors import Anchor, JournalAnchors
+from worker.journal.database import Database
+from worker.journal.facts import Facts
+from worker.journal.migrate import is_current
+from worker.journal.read_only import has_facts, readable
+from worker.login.witness import Testimony, Untrusted, Witness, is_behind
+from worker.observe.audit.chain_name import chain_name, known_installation
+from worker.observe.audit.findings import Verification
+from worker.observe.audit.trail import unavailable
+from worker.observe.audit.trail_folder import TrailFiles
+from worker.observe.audit.verify import TrailReader, verify
 
 
-def audit_verify(context: Context, *, every: bool = False) -> Verification:
-    """Check the audit trail against itself and against the journal.
+def audit_verify(context: Context, *, every: bool = False, copy: bool = False) -> Verification:
+    """Check the audit trail against itself, its witness, the journal, and the login's witness.
 
     every: also report the chains of other hosts as missing, although they lie in those hosts' own state folders.
+    copy: the state folder is a copy. One that can't be written is taken for one.
     """
     state = context.settings.state
-    shared = (state.journal is not None or state.journal_file is not None) and not every
-    with context.opened():
-        return verify(context.parts.observing().audit, shared=shared)
+    shared = state.journal is not None or state.journal_file is not None
+    with context.explained():
+        folder = _folder(context)
+        seen = _testimony(state.dir)
+        with _journal(context) as journal:
+            own = known_installation(state.dir)
+            anchors = _Empty() if journal is None else JournalAnchors(journal)
+            return verify(
+                TrailReader(folder, anchors, "" if own is None else chain_name(own)),
+                shared=shared and not every,
+                copy=copy or _is_read_only(folder.path),
+                set_back=seen is not None and _is_behind(journal, seen),
+                begun=seen is not None and seen.number > 0 and not shared,
+            )
 
 
-def audit_entries(context: Context) -> Iterator[dict[str, Any]]:
-    """Every line of the audit trail, chain by chain, oldest first."""
-    with context.opened():
-        yield from context.parts.observing().audit.folder.entries()
+def audit_entries(context: Context) -> Iterator[dict[str, Any] | None]:
+    """Every line of the audit trail, chain by chain, oldest first. None: it isn't one."""
+    with context.explained(), unavailable():
+        yield from _folder(context).parsed()
+
+
+def _folder(context: Context) -> TrailFiles:
+    with unavailable():
+        return TrailFiles(context.settings.state.dir / "audit")
+
+
+class _Empty:
+    """In the place of a journal that isn't there."""
+
+    def heads(self) -> Mapping[str, Anchor]:
+        return {}
+
+
+@contextmanager
+def _journal(context: Context) -> Iterator[Database | None]:
+    """The journal as it is, of whatever schema; None if there is none."""
+    journal = context.parts.journal
+    if not journal.exists:
+        yield None
+    elif journal.path is None:
+        yield _of_this_account(journal.database, context)
+    else:
+        with closing(readable(journal.path)) as database:
+            yield _of_this_account(database, context)
+
+
+def _of_this_account(database: Database, context: Context) -> Database | None:
+    if not has_facts(database):
+        return None
+    Facts(database).refuse_others(context.settings.account.address)
+    return database
+
+
+def _testimony(state_dir: Path) -> Testimony | None:
+    """What the login's witness saw; None if there is none, or it can't be relied on here, as in a copy."""
+    with suppress(Untrusted):
+        return Witness(state_dir).read()
+    return None
+
+
+def _is_behind(journal: Database | None, seen: Testimony) -> bool:
+    if journal is None:
+        return seen.number > 0
+    return is_current(journal) and is_behind(AttemptLedger(journal).history(), seen)
+
+
+def _is_read_only(folder: Path) -> bool:
+    try:
+        return bool(os.statvfs(folder).f_flag & os.ST_RDONLY) or not folder.stat().st_mode & 0o222
+    except FileNotFoundError:
+        return False

@@ -17,6 +17,7 @@ from worker.handling.foreign_code import lines_of, root_of, words_of
 from worker.handling.handler import Handler
 from worker.handling.loading import load_handler
 from worker.handling.lookup import ENTRY_POINTS
+from worker.settings import proxy_of
 from worker.settings.routes import HandlerSettings
 from worker.settings.tree import Settings
 from worker.testing import Result, Runner
@@ -59,7 +60,7 @@ def try_handler(
         table = tables.get(name, HandlerSettings())
         tables[name] = table.model_copy(update={"options": {**table.options, **options}})
     mode = settings.account.password_file_mode if settings else "private"
-    handler = load_handler(name, tables, file_mode=mode)
+    handler = load_handler(name, tables, file_mode=mode, proxy=proxy_of(settings) if settings else None)
     result = Runner(handler, show_errors=False).deliver(mail)
     return Tried(result, _sentence(name, result, _places(result, handler)) + _closing(handler))
 

@@ -1,20 +1,47 @@
 """The command `check`: the configuration, and with `--connect` one login and the folders."""
 
+import os
+from dataclasses import dataclass
+
+from worker.commands.alert_findings import alert_findings, unfit
 from worker.commands.context import Context
+from worker.commands.exits import ExitCode, Failure
+from worker.commands.expiry_findings import expiry_findings
+from worker.commands.exposure import exposure_findings
+from worker.commands.login import sign_in_warning
+from worker.commands.login_findings import login_findings
+from worker.commands.memory import memory_finding, memory_limit
+from worker.commands.proxy_notes import proxy_notes
+from worker.commands.size_findings import size_lines
+from worker.commands.wiring.clear_text import clear_text
+from worker.commands.wiring.retention_wiring import retention_lines
+from worker.connections import line_for
 from worker.handling.loading import load_handlers
 from worker.handling.routing.shadowed import unreachable
-from worker.mailbox.folders import missing
+from worker.handling.target_down import kind_of
+from worker.mailbox.folder_names import printable
+from worker.observe.delivery import NotSent
 
 
-def check(context: Context) -> list[str]:
-    """Check the configuration offline, building and closing every handler; returns what to tell the user.
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What a check found. lines: for the user. finding: the worker would start, and not do all that is wanted."""
+
+    lines: list[str]
+    finding: bool = False
+
+
+def check(context: Context) -> Checked:
+    """Check the configuration offline, building and closing every handler.
 
     Raises:
         Failure: with everything that is wrong.
     """
     settings = context.settings
     with context.explained():
-        for handler in load_handlers(settings).values():
+        handlers = load_handlers(settings)
+        removals = retention_lines(handlers.retentions, context.parts.clock())
+        for handler in handlers.values():
             handler.close()
     account = settings.account
     sound = (
@@ -22,7 +49,35 @@ def check(context: Context) -> list[str]:
         f"{len(settings.routes)} route(s), state in {settings.state.dir}."
     )
     never = unreachable(settings.routes)
-    return [sound, *(f"Route '{rule.route}' can never match: {rule.reason}." for rule in never)]
+    lines = [sound, *(f"Route '{rule.route}' can never match: {rule.reason}." for rule in never)]
+    lines += [
+        f"[handler.{name}] can't be started yet: {kind_of(late.error)}. The worker starts without it, tries it again, "
+        "and its mail waits meanwhile. See to what it talks to."
+        for name, late in handlers.late.items()
+    ]
+    begins = settings.poll.since
+    is_early = begins is not None and begins.timestamp() > context.parts.clock()
+    if is_early:
+        lines.append(f"[poll] since is still to come: until {begins} no mail is taken.")
+    clear = clear_text(context.parts, handlers)
+    lines += [
+        f"[{table}] allow_clear: what the worker sends there crosses the network in clear text, and nobody proves who "
+        "receives it. Take allow_clear out once the server speaks TLS."
+        for table in clear
+    ]
+    is_without_effect = account.auth == "oauth2-client" and account.sign_in is not None
+    if is_without_effect:
+        lines.append("[account] sign_in has no effect: with oauth2-client nobody signs in. Take it out.")
+    lines += proxy_notes(settings, os.environ)
+    if ending := sign_in_warning(settings):
+        lines.append(ending)
+    lines += removals
+    if memory := memory_finding(settings, memory_limit()):
+        lines.append(memory)
+    exposed = [*login_findings(context), *exposure_findings(settings, os.environ), *alert_findings(settings)]
+    ends, has_ended = expiry_findings(settings, context.parts.clock())
+    finding = any((handlers.late, clear, exposed, is_early, is_without_effect, memory, has_ended))
+    return Checked([*lines, *exposed, *ends], finding=finding)
 
 
 def before_connecting(context: Context) -> str:
@@ -45,14 +100,60 @@ def before_connecting(context: Context) -> str:
     )
 
 
-def check_connection(context: Context) -> list[str]:
-    """Log in once and check the folders; returns what to tell the user."""
+def check_relay(context: Context) -> tuple[list[str], bool]:
+    """Greet the relay for alerts, if there is one. No mail is sent.
+
+    Returns what to tell the user, and whether no alert could be sent.
+
+    Raises:
+        Failure: it offers no TLS, so that no alert would ever be sent to it.
+    """
+    host = context.settings.alerts.relay.host
+    if host is None:
+        return [], False
+    from worker.observe.channels import relay_of
+    from worker.observe.smtp_conversation import NotEncrypted
+
+    try:
+        relay_of(context.settings, host).greet()
+    except NotEncrypted:
+        text = f"The relay {host} offers no STARTTLS, so no alert is sent to it. Have it turned on there, or "
+        raise Failure(ExitCode.CONFIGURATION, f"{text}{line_for('[alerts.relay]')}") from None
+    except NotSent as error:
+        return [unfit(context.settings, "relay", error)], True
+    return [f"The relay {host} can be used for alerts."], False
+
+
+def check_connection(context: Context) -> Checked:
+    """Log in once, and open every folder that the worker needs and that is there.
+
+    What wasn't tried isn't promised: whether a missing folder can be created shows when the worker runs.
+    """
     parts = context.parts
-    with context.visit() as (session, folders):
+    layout = parts.layout
+    with context.visit() as (session, found):
         parts.settle().check(session)
-        watched = ", ".join(parts.layout.watched)
-        lines = [f"Logged in. {len(folders)} folders; watched: {watched}; junk is '{parts.layout.junk}'."]
-        absent = missing(folders, parts.targets())
+        watched = ", ".join(map(printable, layout.watched))
+        lines = [f"Logged in. {found.count} folders; watched: {watched}; junk is '{printable(layout.junk)}'."]
+        absent = [one.name for one in found.absent]
+        for name in dict.fromkeys([*layout.watched, *(name for name in parts.targets() if name not in absent)]):
+            state = session.select(name)
+            lines.append(f"Opened '{printable(name)}': {state.messages} messages.")
+            if session.read_only:
+                lines.append(_read_only(name, is_watched=name in layout.watched))
         if absent:
-            lines.append(f"Not there yet, and created when the worker runs: {', '.join(absent)}.")
-        return lines
+            named = ", ".join(f"'{one.name}' ({one.wanted.setting})" for one in found.absent)
+            lines.append(
+                f"Not there yet: {named}. The worker tries to create what is missing when it runs; whether the server "
+                "lets it wasn't tried."
+            )
+        sizes, is_full = size_lines(context, session)
+        return Checked([*lines, *sizes], finding=is_full or any(line.startswith(_ONLY_READ) for line in lines))
+
+
+_ONLY_READ = "The server lets this account only read"
+
+
+def _read_only(folder: str, *, is_watched: bool) -> str:
+    lost = "no message can be moved out of it" if is_watched else "no message can be moved into it"
+    return f"{_ONLY_READ} '{printable(folder)}': {lost}. Ask the Local Administrator for full access to the mailbox."

@@ -1,26 +1,32 @@
 """What every command shares: settings, parts, a session of its own, and turning errors into exit codes."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 from worker.commands.failures import failure_of, faulty, not_logged_in
+from worker.commands.memory import give_back_large_blocks
+from worker.commands.wiring.clear_text import check_journal_url
 from worker.commands.wiring.shared import Parts
 from worker.handling.loading import check_handlers
 from worker.logs import configure_logging
 from worker.loop.connection import log_in
 from worker.mailbox.errors import LoginFailed
-from worker.mailbox.folders import FolderInfo, find_junk, require
+from worker.mailbox.folder_finder import Found
 from worker.mailbox.session import Session
-from worker.settings import Settings, SettingsError, check_files, check_state_dir, load
+from worker.settings import Check, Settings, SettingsError, check_files, check_proxy, check_state_dir, load
+
+CHECKS: Final[Sequence[Check]] = (check_journal_url, check_files, check_handlers, check_proxy, check_state_dir)
+"""What is checked of the settings besides the settings themselves."""
 
 
 class Context:
     """Settings and parts for one command. A context manager: closes what was opened."""
 
     def __init__(self, settings: Settings) -> None:
+        give_back_large_blocks()
         self.settings = settings
         self.parts = Parts(settings)
 
@@ -43,9 +49,8 @@ class Context:
         Raises:
             Failure: the configuration has faults; the text lists them all.
         """
-        checks = [] if reading else [check_files, check_handlers, check_state_dir]
         try:
-            settings = load(path, environ, checks)
+            settings = load(path, environ, [check_journal_url] if reading else CHECKS)
         except SettingsError as error:
             raise faulty(error) from error
         level = settings.log.level if logs else "error"
@@ -70,15 +75,13 @@ class Context:
             yield
 
     @contextmanager
-    def visit(self) -> Iterator[tuple[Session, list[FolderInfo]]]:
+    def visit(self) -> Iterator[tuple[Session, Found]]:
         """Log in beside a running worker: takes no lease, and never spends the last attempt."""
         with self.opened():
             session = self.parts.new_session()
             try:
                 folders = log_in(session, self.parts.guard(), keep_last=True)
-                self.parts.layout.found_junk(find_junk(folders, self.settings.junk.folder))
-                require(folders, self.parts.layout.watched)
-                yield session, folders
+                yield session, self.parts.finder.find(session, folders)
             finally:
                 session.close()
 

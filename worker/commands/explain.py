@@ -8,7 +8,7 @@ from typing import Any
 from worker.classify import classify
 from worker.commands.wiring.from_settings import classify_of, limits_of, router_of
 from worker.handling.routing.router import Explained, Routed, Router
-from worker.mailbox.folders import named_junk
+from worker.mailbox.folder_names import named_junk
 from worker.message.key import fingerprint
 from worker.message.message import Message
 from worker.message.mime.headers import Headers

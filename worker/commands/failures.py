@@ -3,25 +3,37 @@
 Each text says what happened, what it means for the account or the mail, and what to do next.
 """
 
+from collections.abc import Sequence
+from typing import Final
+
 from worker.commands.exits import ExitCode, Failure
-from worker.journal.database import JournalDamaged, JournalUnavailable
+from worker.journal.database import JournalDamaged, JournalUnavailable, JournalUnprotected
 from worker.journal.facts import OtherAccount
 from worker.journal.migrate import JournalTooNew
-from worker.login.advice import DECLINED, RAN_OUT, UNREACHABLE
 from worker.login.credential import CredentialUnavailable
 from worker.login.mutex import AttemptInProgress
 from worker.login.refusals import Cooling, LastAttempt, NoAttempt, ReasonMissing
+from worker.login.sign_in_advice import UNREACHABLE
 from worker.login.standing import State
 from worker.loop.drain import LeaseHeld, Paused
+from worker.loop.first_mail import NotAgreed
+from worker.loop.troubles import PREAUTHENTICATED, by_proxy
 from worker.mailbox.errors import (
     CommandRefused,
     ConnectionLost,
+    FolderBusy,
+    FolderRefused,
+    HandshakeFailed,
     MailboxError,
+    NotConnected,
+    Preauthenticated,
     ProtocolFault,
+    ProxyFailed,
     ServerUnavailable,
     Throttled,
     TlsRefused,
 )
+from worker.mailbox.folder_names import printable
 from worker.mailbox.folders import FolderProblem
 from worker.mailbox.login_failures import FailureClass, LoginFailure
 from worker.observe.audit.trail import AuditUnavailable
@@ -29,6 +41,9 @@ from worker.pipeline.known_senders import UnusableKey
 from worker.pipeline.settle import CannotMove
 from worker.pipeline.stop import Stop
 from worker.settings import SettingsError
+
+MOST_NAMED: Final = 30
+"""How many folders are named to a person, of those that there are."""
 
 
 def failure_of(error: Exception, *, host: str) -> Failure | None:
@@ -56,8 +71,6 @@ def not_logged_in(state: State, advice: str) -> Failure:
 
 def sign_in_code(failure: LoginFailure) -> ExitCode:
     """The exit code of a failed browser sign-in."""
-    if failure.said in (DECLINED, RAN_OUT):
-        return ExitCode.NOT_NOW
     if failure.cls in UNREACHABLE:
         return ExitCode.UNREACHABLE
     return ExitCode.CONFIGURATION if failure.cls is FailureClass.CONFIGURATION else ExitCode.NOT_NOW
@@ -70,6 +83,11 @@ def _journal(error: Exception) -> tuple[ExitCode, str] | None:
                 f"The journal is damaged: {error}. No login was attempted and no mail was touched. Stop every worker, "
                 "then run `nhsmail-worker journal rebuild`: it keeps the damaged file under another name, and makes "
                 "the journal anew from the mailbox."
+            )
+        case JournalUnprotected():
+            return ExitCode.CONFIGURATION, (
+                f"The journal can't be used: {error}. Without it no login is counted and no outcome recorded, so none "
+                f"was attempted; all mail is where it was. {error.advice}"
             )
         case JournalUnavailable():
             return ExitCode.CONFIGURATION, (
@@ -84,11 +102,13 @@ def _journal(error: Exception) -> tuple[ExitCode, str] | None:
 def _refused(error: Exception) -> tuple[ExitCode, str] | None:
     """Errors whose own text already says what to do."""
     match error:
-        case JournalTooNew() | OtherAccount() | FolderProblem() | CannotMove():
+        case FolderProblem():
+            return ExitCode.CONFIGURATION, f"{error}{_folders_there(error.there)} All unsettled mail is where it was."
+        case JournalTooNew() | OtherAccount() | CannotMove():
             return ExitCode.CONFIGURATION, str(error)
         case CredentialUnavailable() | AuditUnavailable() | UnusableKey():
             return ExitCode.CONFIGURATION, str(error)
-        case LeaseHeld() | Paused() | AttemptInProgress():
+        case LeaseHeld() | Paused() | NotAgreed() | AttemptInProgress():
             return ExitCode.NOT_NOW, str(error)
         case Cooling() | LastAttempt():
             return ExitCode.NOT_NOW, error.advice
@@ -102,6 +122,15 @@ def _refused(error: Exception) -> tuple[ExitCode, str] | None:
             return None
 
 
+def _folders_there(names: Sequence[str]) -> str:
+    """The folders that a person may have meant, safe to print."""
+    if not names:
+        return ""
+    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+    named = ", ".join(f"'{printable(name)}'" for name in names[:MOST_NAMED])
+    return f" Its folders are {named}{more}."
+
+
 def _mailbox(error: MailboxError, host: str) -> tuple[ExitCode, str]:
     match error:
         case TlsRefused():
@@ -109,16 +138,40 @@ def _mailbox(error: MailboxError, host: str) -> tuple[ExitCode, str]:
                 f"No trusted connection to {host}: {error}. Nothing was sent, and no login attempt was spent. Check "
                 "[account] host; where the server has a certificate of a private authority, name it in ca_file."
             )
+        case HandshakeFailed():
+            return ExitCode.UNREACHABLE, (
+                f"{host} answers, but {error}; its certificate isn't the reason. Nothing was sent, and no login "
+                "attempt was spent. Check [account] host and port (993 speaks TLS from the first byte, 143 doesn't), "
+                "and what stands between: the worker needs TLS 1.2 or newer."
+            )
+        case Preauthenticated():
+            return ExitCode.CONFIGURATION, PREAUTHENTICATED
+        case NotConnected():
+            return ExitCode.UNREACHABLE, (
+                f"{host} accepts the login but doesn't open the mailbox: {error}. All unsettled mail is where it was. "
+                "Mostly this passes by itself, as load on the server does: try again later. If it goes on for an hour, "
+                "ask your Local Administrator whether IMAP is enabled for this mailbox, and with OAuth whether the "
+                "application may read it."
+            )
         case Throttled():
             return ExitCode.NOT_NOW, (
                 f"{host} asks for a pause of {int(error.after.total_seconds())} s. All mail is where it was; try again "
                 "after that."
             )
+        case FolderBusy():
+            return ExitCode.NOT_NOW, (
+                f"{host} is there, but {error}. All unsettled mail is where it was; try again later. If this lasts for "
+                "an hour, ask the Local Administrator what is being done to the mailbox."
+            )
+        case ProxyFailed():
+            return ExitCode.UNREACHABLE, by_proxy(error)
         case ConnectionLost() | ServerUnavailable():
             return ExitCode.UNREACHABLE, (
                 f"{host} can't be reached: {error}. All unsettled mail is where it was. Check the host, the port and "
                 "the network; try again later."
             )
+        case FolderRefused():
+            return ExitCode.CONFIGURATION, f"{error} All unsettled mail is where it was."
         case ProtocolFault() | CommandRefused():
             return ExitCode.FAULT, (
                 f"{host} and the worker don't understand each other: {error}. All unsettled mail is where it was. "

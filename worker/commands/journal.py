@@ -1,26 +1,36 @@
-"""The commands that check and maintain the journal: reconcile, compact and rebuild."""
+"""The commands that check and maintain the journal: reconcile, compact and rebuild. `backup` has a file of its own."""
 
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
 from worker.commands.context import Context
 from worker.commands.exits import ExitCode, Failure
 from worker.journal.database import JournalDamaged
+from worker.journal.facts import ENDED_BY_REBUILD, REBUILD
+from worker.journal.online_copy import COPIED
 from worker.logs.who import actor
 from worker.pipeline.record import KEEP
 from worker.reconcile.balance import Balance, Reconcile
 from worker.reconcile.rebuild import Rebuild, Rebuilt
 
-REBUILD = "journal rebuild"
-"""The name recorded for who paused the worker while a new journal is being filled."""
-
 _RUNNING = "A worker is running. Stop it first; nothing was done."
 
 
-def reconcile(context: Context) -> Balance:
-    """Compare every message in the mailbox with the journal. Changes nothing; works beside a running worker."""
+def reconcile(context: Context, acknowledged: str | None = None) -> tuple[Balance, int]:
+    """Compare every message in the mailbox with the journal. Changes no message; works beside a running worker.
+
+    acknowledged: a person's reason to take the mail in the folder of handled mail that no row explains as known; None:
+    it stays a finding. Returns the balance, and how many such messages were acknowledged.
+    """
+    parts, count = context.parts, 0
     with context.visit() as (session, _):
-        return Reconcile(context.parts.journal.messages, context.parts.walk()).balance(session)
+        balance = Reconcile(parts.journal.messages, parts.walk()).balance(session)
+        unexplained = parts.unexplained()
+        if acknowledged is not None:
+            count = unexplained.acknowledge(session)
+            parts.announcer().acknowledged(actor(), count, acknowledged)
+        return replace(balance, unexplained=unexplained.count(session)), count
 
 
 def compact(context: Context) -> int:
@@ -48,8 +58,11 @@ def rebuild(context: Context, assume_handled_before: datetime | None) -> tuple[R
             _pause_until_rebuilt(context)
         with lease.kept(), context.visit() as (session, _):
             rebuilt = _rebuild(context, assume_handled_before)(session)
+            parts.unexplained().acknowledge(session)  # rows of gone mail explain nothing; the rest has rows now
             parts.announcer().rebuilt(actor(), rebuilt.handled + rebuilt.junk + rebuilt.failed)
-            parts.journal.facts.resume(REBUILD)
+            parts.journal.facts.remember(COPIED, "")
+            for paused_by in ENDED_BY_REBUILD:
+                parts.journal.facts.resume(paused_by)
             return rebuilt, damaged
     finally:
         lease.release()
@@ -78,18 +91,21 @@ def _pause_until_rebuilt(context: Context) -> None:
 
 def _rebuild(context: Context, assume_handled_before: datetime | None) -> Rebuild:
     parts, settle = context.parts, context.settings.settle
+    actual = parts.layout.actual
     return Rebuild(
         parts.journal.messages,
         parts.walk(),
-        handled=None if settle.handled == KEEP else settle.handled,
-        failed=settle.failed,
+        handled=None if settle.handled == KEEP else actual(settle.handled),
+        failed=actual(settle.failed),
         junk=_junk_folders(context),
         assume_handled_before=assume_handled_before,
         clock=parts.clock,
+        restored=bool(parts.journal.facts.recall(COPIED)),
     )
 
 
 def _junk_folders(context: Context) -> list[str]:
     """The mailbox's junk folder, and the folder that we settle junk to, if that is another one."""
     ours = context.settings.settle.junk
-    return [context.parts.layout.junk] + ([] if ours in (KEEP, "auto") else [ours])
+    layout = context.parts.layout
+    return [layout.junk] + ([] if ours in (KEEP, "auto") else [layout.actual(ours)])

@@ -5,13 +5,14 @@ from itertools import islice
 
 from worker.commands.context import Context
 from worker.commands.exits import ExitCode, Failure
-from worker.commands.shown import Listed, NotThere, Review, Shown
+from worker.commands.shown import Listed, NotShown, Review, Shown
 from worker.commands.wiring.from_settings import limits_of
 from worker.journal.intents import Intents, Kind
 from worker.journal.junk_review import in_junk, reviewed
 from worker.journal.records import Record
 from worker.logs.who import actor
 from worker.message.outcome import State
+from worker.pipeline.header_suspects import HEADER_POISON
 from worker.pipeline.late_headers import NO_HEADER
 from worker.pipeline.requests import is_junk
 
@@ -56,7 +57,7 @@ def show(context: Context, key: str) -> Shown:
         parts.announcer().shown(actor(), f"{_LIST.get(record.state, 'message')} show", key)
         try:
             shown = Review(limits_of(context.settings)).shown(session, record)
-        except NotThere as problem:
+        except NotShown as problem:
             raise Failure(ExitCode.FINDING, str(problem)) from problem
         reviewed(parts.journal.database, key, parts.clock())
         return shown
@@ -118,6 +119,13 @@ def _must_be_fit(kind: Kind, record: Record) -> None:
     if kind is Kind.RETRY and record.state is not State.FAILED:
         text = f"The message {record.key} is no dead letter but {record.state}. Nothing was done."
         raise Failure(ExitCode.USAGE, text)
+    if kind is Kind.RETRY and record.reason == HEADER_POISON:
+        raise Failure(
+            ExitCode.USAGE,
+            f"The process died each time it read the header of the message {record.key}. Nothing was done. Look at it "
+            "with a mail program. Once the fault is mended, move it from there into the inbox: it is then taken as new "
+            "mail.",
+        )
     if kind is Kind.RETRY and record.reason == NO_HEADER:
         raise Failure(
             ExitCode.USAGE,

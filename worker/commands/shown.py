@@ -5,12 +5,14 @@ Whatever a sender wrote becomes plain text: no control characters, no change of 
 
 import unicodedata
 from collections.abc import Container, Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import islice
 
 from worker.journal.records import Record
-from worker.mailbox.errors import CommandRefused
+from worker.mailbox.bisection import shown_heads
+from worker.mailbox.errors import CommandRefused, ProtocolFault
 from worker.mailbox.session import Session
 from worker.message.key import MessageKey
 from worker.message.message import Message
@@ -24,6 +26,8 @@ LINE = 300
 PREVIEW_LINES = 60
 AT_ONCE = 100
 """Messages whose headers are fetched with one command."""
+SHOWN_TEXT = 20_000_000
+"""Bytes of a text whose beginning is shown, even where handlers get only shorter ones."""
 HEADERS = 100
 ATTACHMENTS = 100
 
@@ -69,8 +73,16 @@ class Shown:
 TOO_LARGE = "Text and attachments can't be shown: the message is larger than [limits] message."
 
 
-class NotThere(Exception):
+class NotShown(Exception):
+    """The message can't be read from the mailbox now. The text says why, and what to do."""
+
+
+class NotThere(NotShown):
     """The message isn't where the journal says: somebody moved or deleted it."""
+
+
+class Withheld(NotShown):
+    """The server doesn't hand the message out, or not in a form that we can read."""
 
 
 class Review:
@@ -89,9 +101,9 @@ class Review:
         wanted = None if sender is None else sender.casefold()
         for start in range(0, len(records), AT_ONCE):
             chunk = records[start : start + AT_ONCE]
-            tops = self._tops(session, chunk)
+            said = self._said(session, chunk)
             for record in chunk:
-                one = _listed(record, tops.get(record.id), known=record.key in known)
+                one = _listed(record, *said.get(record.id, (None, None)), known=record.key in known)
                 if wanted is None or (one.sender is not None and wanted in one.sender.casefold()):
                     yield one
 
@@ -99,16 +111,17 @@ class Review:
         """One message with headers, text and attachments, as far as they can be shown.
 
         Raises:
-            NotThere
+            NotThere, Withheld
         """
         raw, complete = self._raw(session, record)
+        limits = replace(self._limits, text=max(self._limits.text, SHOWN_TEXT))
         message = Message(
             raw,
             key=MessageKey(record.key),
             folder=record.place.folder,
             received_at=datetime.fromtimestamp(record.received_at, UTC),
             verdict=record.verdict,
-            limits=self._limits,
+            limits=limits,
         )
         headers = message.headers
         pairs = tuple((plain(name), plain(readable(value))) for name, value in islice(headers, HEADERS))
@@ -117,20 +130,20 @@ class Review:
             note = f"{len(headers) - HEADERS} more headers aren't shown. {note}".strip()
         return Shown(record.key, plain(record.place.folder), pairs, message.evidence, text, attachments, note)
 
-    def _tops(self, session: Session, records: Sequence[Record]) -> dict[int, Headers]:
-        found: dict[int, Headers] = {}
+    def _said(self, session: Session, records: Sequence[Record]) -> dict[int, tuple[str, str]]:
+        """Sender and subject of each message, safe to print, by row id."""
+        found: dict[int, tuple[str, str]] = {}
         for folder in dict.fromkeys(record.place.folder for record in records):
-            try:
+            with suppress(CommandRefused):  # what the server doesn't show is listed without sender and subject
                 state = session.select(folder)
-            except CommandRefused:
-                continue
-            here: dict[int, Record] = {
-                uid: record
-                for record in records
-                if record.place.folder == folder and (uid := record.place.uid_in(state)) is not None
-            }
-            for head in session.heads(here):
-                found[here[head.uid].id] = Headers.from_bytes(head.header)
+                here: dict[int, Record] = {
+                    uid: record
+                    for record in records
+                    if record.place.folder == folder and (uid := record.place.uid_in(state)) is not None
+                }
+                for head in shown_heads(session, list(here)):
+                    headers = Headers.from_bytes(head.header)
+                    found[here[head.uid].id] = (plain(headers.get("From") or ""), plain(headers.get("Subject") or ""))
         return found
 
     def _raw(self, session: Session, record: Record) -> tuple[bytes, bool]:
@@ -141,8 +154,15 @@ class Review:
             state = None
         uid = None if state is None else record.place.uid_in(state)
         if uid is not None:
-            for body in session.bodies([uid], cap=self._limits.message, expected=record.size):
-                return body.raw, body.complete
+            try:
+                for body in session.bodies([uid], cap=self._limits.message, expected=record.size):
+                    return body.raw, body.complete
+            except (CommandRefused, ProtocolFault) as error:
+                raise Withheld(
+                    f"The server doesn't hand out the message {record.key}: {error}. It lies untouched in "
+                    f"'{record.place.folder}'. Try again later; if that changes nothing, open it there in a mail "
+                    "program."
+                ) from error
         raise NotThere(
             f"The message {record.key} isn't where it lay in '{record.place.folder}'. Somebody moved or deleted it, "
             "or the server has numbered the folder anew: then the worker's next poll finds it again. "
@@ -165,12 +185,12 @@ def _printable(text: str) -> Iterator[str]:
             yield " " if category in _UNSAFE or character in _BLANKS else character
 
 
-def _listed(record: Record, headers: Headers | None, *, known: bool) -> Listed:
+def _listed(record: Record, sender: str | None, subject: str | None, *, known: bool) -> Listed:
     return Listed(
         key=record.key,
         received_at=datetime.fromtimestamp(record.received_at, UTC),
-        sender=None if headers is None else plain(headers.get("From") or ""),
-        subject=None if headers is None else plain(headers.get("Subject") or ""),
+        sender=sender,
+        subject=subject,
         reason=plain(_reason(record)),
         known=known,
     )

@@ -13,10 +13,13 @@ from worker.commands.exits import ExitCode, Failure
 from worker.commands.wiring.engine import Engine
 from worker.commands.wiring.from_settings import classify_of, limits_of, router_of
 from worker.commands.wiring.observe_wiring import background_of
+from worker.commands.wiring.sending_wiring import sending_sign_in_of
+from worker.journal.facts import ENDED_BY_REBUILD
 from worker.journal.lease import HEARTBEAT
 from worker.logs import get_logger
 from worker.logs.who import actor, replica
 from worker.loop.drain import Drained
+from worker.loop.first_mail import Person
 from worker.loop.hold import Hold
 from worker.loop.idle import Watcher
 from worker.loop.signals import ENDING_SIGNALS, Ending
@@ -29,6 +32,16 @@ from worker.observe.view import status_json
 from worker.pipeline.preview import Foreseen, Preview
 
 log = get_logger()
+
+_REBUILD_FIRST = (
+    "The work stays paused: `{by}` paused it, because this journal doesn't know what was handled since it was made. "
+    "Without the pause that mail would be handled again. Run `nhsmail-worker journal rebuild`: it enters what was "
+    "handled, and ends the pause."
+)
+_PAUSED_UNTIL_REBUILT = (
+    "The work is paused already: `{by}` paused it until `nhsmail-worker journal rebuild` has run. Nothing was changed. "
+    "If it is to stay paused after that, run this command then, before a worker starts."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,31 +105,38 @@ def run(context: Context, end: Ending) -> ExitCode:
 def _background(context: Context, listener: Listener, engine: Engine) -> Background:
     parts = context.parts
     return background_of(
-        context.settings, parts.journal, listener, parts.clock, login=parts.reading_guard(), circuits=engine.circuits
+        context.settings,
+        parts.journal,
+        listener,
+        parts.clock,
+        login=parts.reading_guard(),
+        circuits=engine.circuits,
+        late=engine.late,
+        sign_in=sending_sign_in_of(context.settings, parts.journal, parts.clock),
     )
 
 
-def once(context: Context, drain: Drain) -> Summary:
-    """Handle everything in the mailbox, then return.
+def once(context: Context, drain: Drain, person: Person | None = None) -> Summary:
+    """Handle everything in the mailbox, then return. person: asked before much old mail is handed over; None: nobody.
 
     Raises:
         Failure: the mailbox couldn't be drained; the text says what was done before that.
     """
     drained = Drained()
     try:
-        return _once(context, drain, drained)
+        return _once(context, drain, drained, person)
     except Failure as failure:
         if not drained:
             raise
-        done = Summary(drained, context.settings.settle.failed).text()
+        done = Summary(drained, context.parts.layout.actual(context.settings.settle.failed)).text()
         raise Failure(failure.code, f"{failure}\nDone before that: {done}") from failure
 
 
-def _once(context: Context, progress: Drain, drained: Drained) -> Summary:
+def _once(context: Context, progress: Drain, drained: Drained, person: Person | None) -> Summary:
     """As `once`. `drained` counts what was done, even if this raises."""
     with context.opened():
         listener = context.parts.observing("once")
-        engine = Engine(context.parts, progress, listener)
+        engine = Engine(context.parts, progress, listener, person=person)
         listener.started()
     code, reason = ExitCode.FAULT, "failed"
     try:
@@ -125,7 +145,7 @@ def _once(context: Context, progress: Drain, drained: Drained) -> Summary:
                 signal.signal(ending, lambda _number, _frame: stop())
             with context.parts.lease.kept():
                 engine.drain.run(drained)
-        summary = Summary(drained, context.settings.settle.failed)
+        summary = Summary(drained, context.parts.layout.actual(context.settings.settle.failed))
         code, reason = summary.exit_code, "drained"
     except Failure as failure:
         code, reason = failure.code, type(failure.__context__ or failure).__name__
@@ -166,18 +186,34 @@ def _grace(context: Context) -> float:
     return context.settings.work.grace.total_seconds()
 
 
-def pause(context: Context) -> None:
-    """Pause the worker: nothing is handed over or settled until `resume`."""
+def pause(context: Context, reason: str = "") -> None:
+    """Pause the worker: nothing is handed over or settled until `resume`. reason: why, in the person's words.
+
+    Raises:
+        Failure: the work is paused until `journal rebuild`.
+    """
     with context.opened():
-        context.parts.journal.facts.pause(actor(), context.parts.clock())
-        context.parts.announcer().paused(actor())
+        _see_that_a_person_may(context, _PAUSED_UNTIL_REBUILT)
+        context.parts.journal.facts.pause(actor(), context.parts.clock(), reason)
+        context.parts.announcer().paused(actor(), reason)
 
 
 def resume(context: Context) -> None:
-    """End a pause."""
+    """End a pause of a person's.
+
+    Raises:
+        Failure: only `journal rebuild` ends this pause. Otherwise mail that was handled before would be handled again.
+    """
     with context.opened():
+        _see_that_a_person_may(context, _REBUILD_FIRST)
         context.parts.journal.facts.resume()
         context.parts.announcer().resumed(actor())
+
+
+def _see_that_a_person_may(context: Context, otherwise: str) -> None:
+    note = context.parts.journal.facts.pause_note()
+    if note is not None and note.actor in ENDED_BY_REBUILD:
+        raise Failure(ExitCode.NOT_NOW, otherwise.format(by=note.actor))
 
 
 def is_paused(context: Context) -> bool:
@@ -193,7 +229,9 @@ def preview(context: Context) -> list[Foreseen]:
         found = Preview(
             messages=journal.messages,
             poll=journal.poll(parts.layout, settings.poll.since),
+            whereabouts=journal.whereabouts,
             fingerprints=journal.fingerprints,
+            marks=journal.marks,
             layout=parts.layout,
             classify=classify_of(settings),
             routes=router_of(settings),

@@ -22,7 +22,7 @@ def run(directory: Path, arguments: Sequence[str], console: Console) -> int:
             raise
         console.print(
             f"The demo needs {error.name}, which isn't installed. No mailbox was touched."
-            " Install the extra: pip install 'nhsmail-worker[demo]'",
+            " Install it from the worker's sources: scripts/install --all FOLDER",
             markup=False,
         )
         return MISSING_EXTRA

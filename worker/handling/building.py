@@ -5,7 +5,10 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
+from worker.connections import Proxy
 from worker.handling.handler import Handler, nothing
+from worker.handling.outage import Outages
+from worker.handling.retention import copies_of
 
 
 class NotInside(AttributeError):
@@ -37,15 +40,40 @@ def _callables(place: Any) -> tuple[str, ...]:
     return tuple(name for name in dir(place) if not name.startswith("_") and callable(getattr(place, name, None)))
 
 
-def built(name: str, target: Any, own: Any) -> Handler:
-    """Build a handler from this function, object or class. Raises whatever the class's constructor raises.
+def built(name: str, target: Any, own: Any, proxy: Proxy | None = None) -> Handler:
+    """Build a handler from this function, object or class.
 
-    own: the handler's own settings; None if it has none.
+    own: the handler's own settings; None if it has none. proxy: given to a class that asks for it.
+
+    Raises:
+        TypeError: its `outages` aren't exception classes. Whatever the class's constructor raises.
     """
     if inspect.isclass(target):
         build: Callable[..., Any] = target
-        target = build(own) if own is not None else build()
-    return Handler(name, target, _method(target, "flush"), _method(target, "close"))
+        given = {"proxy": proxy} if asks_for_proxy(target) else {}
+        target = build(own, **given) if own is not None else build(**given)
+    return Handler(
+        name, target, _method(target, "flush"), _method(target, "close"), outages_of(target), copies_of(target)
+    )
+
+
+def asks_for_proxy(target: Any) -> bool:
+    """Whether this is a class whose constructor has a keyword-only parameter `proxy`."""
+    if not inspect.isclass(target):
+        return False
+    try:
+        found = inspect.signature(target).parameters.get("proxy")
+    except ValueError:
+        return False  # written in C, without a signature
+    return found is not None and found.kind is inspect.Parameter.KEYWORD_ONLY
+
+
+def outages_of(target: Any) -> Outages:
+    """What a handler declares as its `outages`. Raises TypeError if that can't be right."""
+    declared = getattr(target, "outages", ())
+    if isinstance(declared, tuple) and all(inspect.isclass(one) and issubclass(one, Exception) for one in declared):
+        return declared
+    raise TypeError("outages must be a tuple of exception classes, such as outages = (ServiceUnavailable,)")
 
 
 def _method(target: Any, name: str) -> Callable[[], object]:

@@ -4,6 +4,7 @@ Runs in a thread of the pool. Knows nothing of folders, the journal or the numbe
 """
 
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import Protocol
 
@@ -11,6 +12,7 @@ from worker.handling.failure import CallFailure, RemoteFailure
 from worker.handling.gate import Gate
 from worker.handling.handler import Handler
 from worker.handling.handler_observer import HandlerObserver, Unobserved
+from worker.handling.outage import About, Outages
 from worker.handling.output import OutputCapture
 from worker.logs import get_logger
 from worker.logs.exceptions import class_of
@@ -43,6 +45,7 @@ class RouteObserver(Protocol):
 STAND_IN_WAIT = timedelta(minutes=10)
 """How long to wait before looking again at a placeholder, which the message itself may have replaced by then."""
 
+_CUT_OFF = CallFailure("error", "Unknown", about=About.NOTHING)
 _DONE = {MailPath.CLEAN: State.HANDLED, MailPath.JUNK: State.JUNK}
 
 
@@ -108,22 +111,27 @@ class Try:
             if (wait := gate.pause_of(message.key)) is not None:
                 reason = Reason.PAUSED.stored(name)
                 return Outcome(State.PENDING, done=done, reason=reason, after=wait, route=route, held=True)
-            word = "nothing"
+            failure: CallFailure | None = _CUT_OFF
             try:
                 with gate.timed(message.key):
-                    word, outcome = self._call(name, message, done, route)
+                    failure, outcome = self._call(name, message, done, route)
             finally:
-                gate.call_ended(word, message.key)
-            return outcome
+                pause = gate.call_ended(message.key, failure)
+            return outcome if outcome is None or pause is None else _still_down(outcome, name, pause)
 
-    def _call(self, name: str, message: Message, done: tuple[str, ...], route: str) -> tuple[str, Outcome | None]:
-        """Call the handler. Returns a word for how the call ended, and the outcome, or None if the handler returned."""
+    def _call(
+        self, name: str, message: Message, done: tuple[str, ...], route: str
+    ) -> tuple[CallFailure | None, Outcome | None]:
+        """Call the handler. Returns the failure and the outcome; neither if the handler returned."""
         started = self._monotonic()
+        outages: Outages = ()
         try:
+            handler = self._handlers[message.path][name]
+            outages = handler.outages
             with self._output.running(name):
-                self._handlers[message.path][name](message)
+                handler(message)
         except BaseException as error:  # nothing that a handler raises may end the thread
-            failure = CallFailure.of(error)
+            failure = CallFailure.of(error, outages)
             if failure.word == "error" and isinstance(error, RemoteFailure):
                 log.error("handler.failed", handler=name, error=failure.kind, where=failure.where)
             elif failure.word == "error":
@@ -133,12 +141,17 @@ class Try:
             seconds = self._monotonic() - started
             log.debug("handler.done", handler=name, seconds=seconds)
             self._observer.handled(name, "done", seconds)
-            return "done", None
+            return None, None
         self._observer.handled(name, "error" if failure.word == "unreadable" else failure.word, seconds)
         if failure.word == "unreadable":
             reason, state = f"unparsed:{failure.kind}", State.FAILED
         else:
             reason, state = f"{name}:{failure.kind}", State.FAILED if failure.word == "reject" else State.PENDING
-        return failure.word, Outcome(
-            state, done=done, reason=reason, after=failure.after, failed_handler=name, route=route
-        )
+        return failure, Outcome(state, done=done, reason=reason, after=failure.after, failed_handler=name, route=route)
+
+
+def _still_down(outcome: Outcome, handler: str, pause: timedelta) -> Outcome:
+    """The outcome where a paused handler's target is still down: the message waits again, and has spent no try."""
+    if outcome.after is not None:  # the handler asked for a wait of its own
+        return replace(outcome, after=max(outcome.after, pause), held=True)
+    return replace(outcome, reason=Reason.PAUSED.stored(handler), after=pause, held=True)

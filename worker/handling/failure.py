@@ -4,14 +4,17 @@ from dataclasses import dataclass, fields
 from datetime import timedelta
 from typing import Literal, get_args
 
+from worker.handling.outage import About, Outages, is_outage
 from worker.logs.exceptions import class_of, described
 from worker.message.mime.limits import Limits, MessageError, MessageOverLimit
-from worker.message.outcome import LONGEST_AFTER, Reject, Retry
+from worker.message.outcome import LONGEST_AFTER, KeyTaken, Reject, Retry
 
 _LIMITS = {MessageOverLimit(field.name).word for field in fields(Limits)}
 """The only `MessageError.word`s that are kept: a handler may raise the error with any text as its word."""
 
 Word = Literal["retry", "reject", "unreadable", "error"]
+KEY_TAKEN = "key-taken"
+"""The kind of a `KeyTaken`: a word of ours, because people look for it."""
 WORDS: tuple[Word, ...] = get_args(Word)
 
 
@@ -19,31 +22,36 @@ WORDS: tuple[Word, ...] = get_args(Word)
 class CallFailure:
     """A handler's call that didn't return.
 
-    word: what to do with the message. kind: the exception's class. after: the wait that a `Retry` asked for.
-    where: the line of code that raised the exception.
+    word: what to do with the message. kind: the exception's class, or `KEY_TAKEN`. after: the wait that a `Retry` asked
+    for. where: the line of code that raised the exception. about: what the failure tells us of.
     """
 
     word: Word
     kind: str
     after: timedelta | None = None
     where: str | None = None
+    about: About = About.MESSAGE
 
     @staticmethod
-    def of(error: BaseException) -> "CallFailure":
-        """The failure that this exception stands for."""
+    def of(error: BaseException, outages: Outages = ()) -> "CallFailure":
+        """The failure that this exception stands for. outages: the classes that the handler declares as outages."""
         if isinstance(error, RemoteFailure):
             return error.failure
         kind = class_of(error).__name__
+        about = About.TARGET if is_outage(error, outages) else About.MESSAGE
         if isinstance(error, Retry):
             # A handler may set `after` to anything.
             after = min(error.after, LONGEST_AFTER) if isinstance(error.after, timedelta) else None
-            return CallFailure("retry", kind, after)
+            return CallFailure("retry", kind, after, about=about)
+        if isinstance(error, KeyTaken):
+            return CallFailure("reject", KEY_TAKEN)
         if isinstance(error, Reject):
             return CallFailure("reject", kind)
         if isinstance(error, MessageError):
             return CallFailure("unreadable", error.word if error.word in _LIMITS else kind)
         frames = described(error)["frames"]
-        return CallFailure("error", kind, where=str(frames[-1]) if isinstance(frames, list) and frames else None)
+        where = str(frames[-1]) if isinstance(frames, list) and frames else None
+        return CallFailure("error", kind, where=where, about=about)
 
 
 class RemoteFailure(Exception):

@@ -9,9 +9,12 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from typing import Protocol
 
-from worker.handling.circuit import Circuit, CircuitRules
+from worker.handling.circuit import TRIAL_WAIT, Circuit, CircuitRules
+from worker.handling.failure import CallFailure
 from worker.handling.handler_observer import HandlerObserver, Unobserved
+from worker.handling.outage import About
 from worker.handling.overdue_calls import Stopwatch
 from worker.logs import get_logger
 
@@ -73,6 +76,14 @@ class Slots:
             return self._waiting.popleft() if self._waiting else None
 
 
+class Built(Protocol):
+    """A handler that may not be built yet."""
+
+    @property
+    def is_built(self) -> bool:
+        """Whether it can be called. Once true, it stays so."""
+
+
 class Gate:
     """The gate of one handler. Thread-safe."""
 
@@ -86,14 +97,19 @@ class Gate:
         stopwatch: Stopwatch,
         monotonic: Callable[[], float],
         observer: HandlerObserver | None = None,
+        late: Built | None = None,
     ) -> None:
-        """concurrency: None means no limit. time_limit: seconds; None if the handler ends overdue calls by itself."""
+        """concurrency: None means no limit. time_limit: seconds; None if the handler ends overdue calls by itself.
+
+        late: the handler, if it couldn't be built when the worker started.
+        """
         self.name = name
         self.slots = Slots(concurrency)
         self.circuit = Circuit(circuit, monotonic, _PauseLog(name))
         self._time_limit = time_limit
         self._stopwatch = stopwatch
         self._observer = observer or Unobserved()
+        self._late = late
 
     @contextmanager
     def slot(self, done: tuple[str, ...]) -> Iterator[None]:
@@ -117,24 +133,31 @@ class Gate:
     def pause_of(self, key: str) -> timedelta | None:
         """How long this message must wait for the paused handler. None: call the handler, then `call_ended`."""
         wait = self.circuit.admit(key)
+        if wait is None and self._late is not None and not self._late.is_built:
+            self.circuit.hold(TRIAL_WAIT)
+            wait = TRIAL_WAIT
         return None if wait is None else timedelta(seconds=wait)
 
-    def call_ended(self, word: str, key: str) -> None:
-        """Tell the circuit how a call ended. `done` and `reject` are successes, `retry` and `error` are failures.
+    def call_ended(self, key: str, failure: CallFailure | None) -> timedelta | None:
+        """Tell the circuit how a call ended. None: the handler returned. A rejection is an answer, too.
 
-        Any other word, such as `unreadable`, says nothing about the handler.
+        Only a failure that is about the target counts against the handler. Returns how long the handler stays paused if
+        it was paused before, and the message failed because its target is down: that is no fault of the message.
+        Otherwise None.
         """
-        if word in ("done", "reject"):
+        if failure is None or failure.word == "reject":
             self.circuit.succeeded()
-        elif word in ("retry", "error"):
-            self.circuit.failed(key)
+        elif failure.about is About.TARGET and failure.word != "unreadable":
+            pause = self.circuit.failed(key)
+            return None if pause is None else timedelta(seconds=pause)
         else:
             self.circuit.inconclusive(key)
+        return None
 
     def _overdue(self, key: str) -> None:
         log.error("handler.overdue", handler=self.name, key=key, seconds=self._time_limit)
         self._observer.overdue(self.name)
-        self.circuit.failed(key)
+        self.circuit.inconclusive(key)  # it may be the message that takes so long
 
 
 class _PauseLog:

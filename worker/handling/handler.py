@@ -4,6 +4,8 @@ import inspect
 from collections.abc import Awaitable, Callable, Generator
 from dataclasses import dataclass
 
+from worker.handling.outage import Outages
+from worker.handling.retention import KeepsCopies
 from worker.message.message import Message
 
 
@@ -28,6 +30,10 @@ class Handler:
     """Called once per batch, from one thread. When it returns, everything that the handler wrote is on disk."""
     close: Callable[[], object] = nothing
     """Called once when the worker stops."""
+    outages: Outages = ()
+    """Exceptions of the handler's own which mean that what it talks to is down."""
+    copies: KeepsCopies | None = None
+    """Says which of its copies of messages are old, and removes them; None if it can't."""
 
     def __call__(self, message: Message) -> None:
         """Call the handler with one message and ignore its return value. Raises as `returned` does."""

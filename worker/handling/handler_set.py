@@ -1,11 +1,13 @@
 """All handlers of the worker, flushed and closed together."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 
 from worker.handling.foreign_code import in_time
 from worker.handling.handler import Handler
+from worker.handling.late_handler import LateHandler
 from worker.handling.output import OutputCapture
+from worker.handling.retention import Retention
 from worker.logs import get_logger
 
 log = get_logger()
@@ -14,8 +16,21 @@ log = get_logger()
 class Handlers(Mapping[str, Handler]):
     """The handlers by name, each built once."""
 
-    def __init__(self, handlers: Mapping[str, Handler], output: OutputCapture, closing: timedelta) -> None:
-        """closing: the time limit for closing each handler."""
+    def __init__(
+        self,
+        handlers: Mapping[str, Handler],
+        output: OutputCapture,
+        closing: timedelta,
+        late: Mapping[str, LateHandler] | None = None,
+        clear: Sequence[str] = (),
+        retentions: Mapping[str, Retention] | None = None,
+    ) -> None:
+        """closing: the time limit for closing each handler. late: those of the handlers that aren't built yet.
+        clear: those that send mail to another machine in clear text. retentions: of those that remove old copies.
+        """
+        self.late = dict(late or {})
+        self.clear = tuple(clear)
+        self.retentions = dict(retentions or {})
         self._handlers = dict(handlers)
         self._output = output
         self._closing = closing

@@ -9,6 +9,7 @@ from typing import Any
 from worker.handling.building import NotInside, imported
 from worker.handling.foreign_code import TooLong
 from worker.handling.found import fault_text
+from worker.handling.shadowing import OURS, collision, shadowed
 from worker.handling.startup import raised_at, started, words_about
 from worker.settings.routes import HandlerSettings
 
@@ -74,11 +75,15 @@ def _not_imported(place: str, error: Exception) -> str:
     if isinstance(error, NotInside):
         near = _nearest(error.missing, error.there)
         todo = "Correct the name." if near else "Correct the name, or write it there."
-        return f'{error.place} has no "{error.missing}"{near}. {todo}'
+        root = place.partition(":")[0].partition(".")[0]
+        both = collision(root) if root in OURS else ""
+        return f'{error.place} has no "{error.missing}"{near}. {todo} {both}'.rstrip()
     said = f"{place} can't be imported: {words_about(error)}"
     module = place.partition(":")[0]
     if isinstance(error, TooLong):
         return said
+    if both := shadowed(error):
+        return f"{said} {both}"
     if isinstance(error, ModuleNotFoundError) and error.name is not None:
         if f"{module}.".startswith(f"{error.name}."):
             return f"{said} Install it where the worker runs, or put it on PYTHONPATH."

@@ -68,7 +68,7 @@ class _Secrets:
 
     def __init__(self, found: Found, model: type[BaseModel], table: HandlerSettings, file_mode: str) -> None:
         self._found, self._table, self._mode = found, table, file_mode
-        self._keys = [key for key, annotation in _keys(model).items() if is_secret(annotation)]
+        self._keys = _secret_keys(model)
         self._declared = set(_keys(model))
         self.faulty: set[str] = set()
 
@@ -109,6 +109,16 @@ class _Secrets:
     def _refuse(self, key: str, place: str, text: str) -> None:
         self.faulty.add(key)
         self._found.faults.append(fault_text(self._found.name, place, text))
+
+
+def secret_keys(target: Any) -> list[str]:
+    """The secret settings of the handler that this function or class is."""
+    model = own_model(target)
+    return [] if model is None else _secret_keys(model)
+
+
+def _secret_keys(model: type[BaseModel]) -> list[str]:
+    return [key for key, annotation in _keys(model).items() if is_secret(annotation)]
 
 
 def _keys(model: type[BaseModel]) -> dict[str, Any]:

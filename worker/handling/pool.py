@@ -1,24 +1,30 @@
 """The pool of threads that handle messages, and the messages in hand at this moment.
 
 The threads are daemons, so a handler that never returns can't keep the process from stopping. It can't block other
-messages either: a thread whose call is overdue is replaced by a new one, and a message whose handler has no free slot
-is laid aside.
+messages either: a thread whose call is slow or overdue is replaced by a new one, a message whose handler has no free
+slot is laid aside, and the line (`worker/handling/line.py`) sees to it that slow mail leaves room for other senders'.
 """
 
 import queue
 import threading
 import time
-from collections.abc import Collection
-from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import replace
 from datetime import timedelta
 from typing import Protocol
 
+from worker.handling.aside import Aside
+from worker.handling.content_check import Attempt, ContentCheck, Doubt
 from worker.handling.gate import Busy
+from worker.handling.in_hand import Finished, InHand, sender_of
+from worker.handling.line import SLOW, Line
 from worker.handling.overdue_calls import Stopwatch
+from worker.handling.resident import ProcessMemory
 from worker.journal.records import Record
 from worker.logs import bound, get_logger
 from worker.logs.exceptions import class_of
+from worker.message.content_mark import ContentMarks
 from worker.message.message import Message
 from worker.message.outcome import Outcome, State
 
@@ -26,40 +32,12 @@ log = get_logger()
 
 ASK_AGAIN = 0.2
 """Seconds between two checks of whether a message may be started."""
-
-
-@dataclass(frozen=True, slots=True)
-class InHand:
-    """A message that has been handed over and whose outcome hasn't been collected yet.
-
-    message: None if it needs no handler. already_done: handlers that finished in an earlier try. size: bytes held in
-    memory for it. done: handlers that finished in this try, before the message was laid aside.
-    """
-
-    record: Record
-    message: Message | None
-    already_done: Collection[str]
-    size: int
-    done: list[str] = field(default_factory=list)
-
-
-@dataclass(frozen=True, slots=True)
-class Finished:
-    """A message whose handling ended, and its outcome."""
-
-    record: Record
-    outcome: Outcome
-
-
-class Attempt(Protocol):
-    """One try at one message."""
-
-    def __call__(self, message: Message, already_done: Collection[str], /) -> Outcome:
-        """Handle the message and return its outcome. already_done: handlers to skip, because they have finished.
-
-        Raises:
-            Busy: a handler has no free slot. Lay the message aside.
-        """
+REPLACED_AT_MOST = 4
+"""For each of its threads, the pool replaces so many in slow calls, but no more than `MOST_REPLACED`."""
+MOST_REPLACED = 64
+"""At the time limit of a call its thread is replaced, too, unless as many as the pool has are replaced already."""
+ROOM = 256_000_000
+"""Bytes. A process that takes more has no memory for the messages of further threads."""
 
 
 class StartPermission(Protocol):
@@ -74,6 +52,13 @@ class Wakeable(Protocol):
 
     def wake(self) -> None:
         """A message is finished. Called in a thread of the pool."""
+
+
+class Memory(Protocol):
+    """Says how much memory the process takes."""
+
+    def resident(self) -> int:
+        """Bytes in use now."""
 
 
 class _Always:
@@ -91,27 +76,36 @@ class Pool:
         attempt: Attempt,
         threads: int,
         *,
+        contents: ContentCheck | None = None,
         permission: StartPermission | None = None,
         stopwatch: Stopwatch | None = None,
         waiter: Wakeable | None = None,
+        memory: Memory | None = None,
+        keep_one_free: bool = False,
     ) -> None:
         """Start the threads.
 
+        contents: compares and marks the contents; None: with a key of its own, which no journal has.
         stopwatch: reports the threads whose calls are overdue. waiter: woken each time a message is finished.
+        memory: says how much the process takes. keep_one_free: whether a sender never has all threads.
         """
         self._attempt = attempt
+        self._contents = contents or ContentCheck(ContentMarks(b""))
         self._permission = permission or _Always()
-        self._waiting: queue.SimpleQueue[InHand | None] = queue.SimpleQueue()
+        self._line: Line[InHand] = Line(threads, keep_one_free=keep_one_free)
         self._finished: queue.SimpleQueue[tuple[InHand, Outcome] | None] = queue.SimpleQueue()
         self._in_hand: dict[int, InHand] = {}
-        self._aside: dict[int, InHand] = {}
+        self._aside = Aside(self._line)
         self._not_started: dict[int, InHand] = {}
         self._lock = threading.Lock()
         self._replaced: set[int] = set()
         self._current: dict[int, InHand] = {}
         self._overdue: set[int] = set()
+        self._uncounted: set[int] = set()
         self._threads = threads
+        self._stopwatch = stopwatch
         self._waiter = waiter
+        self._memory = memory or ProcessMemory()
         for _ in range(threads):
             self._start_thread()
         if stopwatch is not None:
@@ -127,16 +121,36 @@ class Pool:
         """The journal's row ids of the messages in hand."""
         return list(self._in_hand)
 
+    def overdue_rows(self) -> set[int]:
+        """Those of them whose calls are overdue."""
+        with self._lock:
+            return set(self._overdue)
+
     @property
     def size(self) -> int:
-        """Bytes of the messages in hand. Those whose calls are overdue don't count: they may hang for ever."""
-        return sum(item.size for row, item in self._in_hand.items() if row not in self._overdue)
+        """Bytes of the messages in hand, without those that may hang for ever.
 
-    def take(self, record: Record, message: Message, already_done: Collection[str]) -> None:
-        """Queue a message for the next free thread."""
-        item = InHand(record, message, already_done, message.size)
+        A message in a slow call doesn't count if the process took less than `ROOM` by then. Once its call is overdue,
+        it doesn't count unless as many as there are threads are left out.
+        """
+        return sum(item.size for row, item in self._in_hand.items() if row not in self._uncounted)
+
+    def take(
+        self,
+        record: Record,
+        message: Message,
+        already_done: Collection[str],
+        *,
+        doubt: Doubt | None = None,
+        headers_alone: bool = False,
+    ) -> None:
+        """Queue a message for the next free thread.
+
+        doubt: what its content is compared with before any handler has it. headers_alone: its body wasn't fetched.
+        """
+        item = InHand(record, message, already_done, message.size, doubt, headers_alone)
         self._in_hand[record.id] = item
-        self._waiting.put(item)
+        self._line.put(item)
 
     def finish(self, record: Record, outcome: Outcome) -> None:
         """Take a message that needs no handler: the next `finished` returns it with this outcome."""
@@ -160,6 +174,7 @@ class Pool:
             if self._is_awaited(item):
                 del self._in_hand[item.record.id]
                 self._overdue.discard(item.record.id)
+                self._uncounted.discard(item.record.id)
                 finished.append(Finished(item.record, outcome))
         return finished
 
@@ -175,22 +190,50 @@ class Pool:
         """Drop all messages in hand. Outcomes that their threads still produce are ignored."""
         self.drop_waiting()
         self._in_hand.clear()
+        with self._lock:
+            self._overdue.clear()
+            self._uncounted.clear()
 
     def overdue(self, thread: int) -> None:
-        """Replace the thread with this identifier, because its call is overdue. Any thread may call this.
-
-        At most as many threads are replaced at a time as the pool has, so hanging calls can't take up ever more.
-        """
+        """Replace the thread with this identifier, because its call is overdue. Any thread may call this."""
         with self._lock:
-            if len(self._replaced) >= self._threads or thread in self._replaced:
+            item = self._current.get(thread)
+            if item is not None and self._is_awaited(item):
+                self._overdue.add(item.record.id)
+                if len(self._uncounted) < self._threads:
+                    self._uncounted.add(item.record.id)
+        self._replace(thread, at_most=self._threads)
+
+    def slow(self, thread: int) -> None:
+        """Replace the thread with this identifier, because its call takes long. Any thread may call this."""
+        with self._lock:
+            item = self._current.get(thread)
+            if item is None:
+                return
+            item.lasts()
+        self._line.slow(item)
+        self._aside.pass_on(self._line.drain_slow())
+        if self._memory.resident() < ROOM:
+            with self._lock:
+                if self._is_awaited(item):
+                    self._uncounted.add(item.record.id)
+            self._replace(thread, at_most=min(REPLACED_AT_MOST * self._threads, MOST_REPLACED))
+
+    def _replace(self, thread: int, *, at_most: int) -> None:
+        """Start another thread; this one ends with its call. at_most: so many are replaced at a time."""
+        with self._lock:
+            if len(self._replaced) >= at_most or thread in self._replaced:
                 return
             self._replaced.add(thread)
-            if thread in self._current:
-                self._overdue.add(self._current[thread].record.id)
-        self._start_thread()
+        try:
+            self._start_thread()
+        except RuntimeError as error:  # the system lets the process have no more threads
+            log.error("worker.fault", exc_info=error)
+            with self._lock:
+                self._replaced.discard(thread)
 
     def replaced(self) -> int:
-        """How many threads hang in a call and have been replaced. Any thread may call this."""
+        """How many threads are in a slow or overdue call and have been replaced. Any thread may call this."""
         with self._lock:
             return len(self._replaced)
 
@@ -199,15 +242,22 @@ class Pool:
 
         A message that some of its handlers have finished isn't among them: `finished` returns it as pending.
         """
-        dropped: list[int] = []
         with self._lock:
-            back: list[InHand | None] = [*self._aside.values(), *self._not_started.values()]
-            self._aside.clear()
+            back = [*self._aside.drain(), *self._not_started.values(), *self._line.drain()]
             self._not_started.clear()
-        with suppress(queue.Empty):
-            while True:
-                back.append(self._waiting.get_nowait())
-        for item in filter(None, back):
+        return self._drop(back)
+
+    def drop_slow(self) -> list[int]:
+        """Take back those of them whose senders' mail is slow, as `drop_waiting` does."""
+        return self._drop(self._aside.drain_slow())
+
+    def is_slow(self, record: Record) -> bool:
+        """Whether mail of this message's sender is slow."""
+        return self._line.is_slow(sender_of(record))
+
+    def _drop(self, items: Collection[InHand]) -> list[int]:
+        dropped: list[int] = []
+        for item in items:
             if item.done:
                 outcome = Outcome(State.PENDING, tuple(item.done), "interrupted", after=timedelta(0), held=True)
                 self._finished.put((item, outcome))
@@ -217,48 +267,56 @@ class Pool:
         return dropped
 
     def close(self) -> None:
-        """End the threads once the queue is empty."""
-        for _ in range(self._threads):
-            self._waiting.put(None)
+        """End the threads once the line is empty."""
+        self._line.close()
 
     def _start_thread(self) -> None:
         threading.Thread(target=self._run, name="pool", daemon=True).start()
 
     def _run(self) -> None:
-        while (item := self._waiting.get()) is not None:
+        while (item := self._line.get()) is not None:
+            returned = False
             if item.message is not None and self._wait_to_start(item):
-                self._current[threading.get_ident()] = item
-                self._handle(item, item.message)
-                del self._current[threading.get_ident()]
+                with self._watched(item):
+                    returned = self._handle(item, item.message)
+            self._line.left(item, slow=item.ended(), returned=returned)
             del item  # a message may be large: release it before waiting for the next one
             if self._was_replaced():
                 return
 
-    def _handle(self, item: InHand, message: Message) -> None:
+    @contextmanager
+    def _watched(self, item: InHand) -> Iterator[None]:
+        thread = threading.get_ident()
+        self._current[thread] = item
+        try:
+            with nullcontext() if self._stopwatch is None else self._stopwatch.after(SLOW, self.slow):
+                yield
+        finally:
+            del self._current[thread]
+
+    def _handle(self, item: InHand, message: Message) -> bool:
+        """Try the message. Returns whether its handlers were called and returned."""
         try:
             with bound(key=item.record.key):
-                outcome = self._attempt(message, {*item.already_done, *item.done})
+                outcome = self._contents.handle(
+                    self._attempt,
+                    message,
+                    {*item.already_done, *item.done},
+                    doubt=item.doubt,
+                    headers_alone=item.headers_alone,
+                )
         except Busy as busy:
-            item.done.extend(busy.done)
-            with self._lock:
-                self._aside[item.record.id] = item
-            busy.slots.when_free(lambda: self._take_up(item))
-            return
+            item.wait_for(busy.slots, busy.done)
+            self._aside.lay(item, busy.slots)
+            return False
         except BaseException as error:  # out of memory, or a bug of ours: keep the message and the thread
             log.error("worker.fault", exc_info=error)
             outcome = Outcome(State.PENDING, reason=f"fault:{class_of(error).__name__}")
+        item.release()
         self._finished.put((item, replace(outcome, done=(*item.done, *outcome.done))))
         if self._waiter is not None:
             self._waiter.wake()
-
-    def _take_up(self, item: InHand) -> bool:
-        """Queue a message that was laid aside, now that a slot is free. False if it has been taken back since."""
-        with self._lock:
-            if self._aside.get(item.record.id) is not item:
-                return False
-            del self._aside[item.record.id]
-            self._waiting.put(item)
-            return True
+        return not outcome.held or outcome.was_called
 
     def _was_replaced(self) -> bool:
         """Whether another thread has replaced this one, which must then end."""

@@ -26,7 +26,7 @@ _CURRENT: Final = "login.credential"
 _PASSWORD: Final = "login.password"  # noqa: S105 -- a fact's name
 _WAY: Final = "login.way"
 _REFUSED: Final = "login.refused"
-_WARNED: Final = "login.warned"
+_OFFERED: Final = "login.offered"
 
 
 class Overtaken(JournalUnavailable):
@@ -73,6 +73,7 @@ class History:
     current: the fingerprint of the credential that was to be sent last. password: the fingerprint of the account's
     password; None if none was read. refused: why the credential wasn't sent, if it wasn't fit.
     way: how the settings said to log in. settled: the number of the last reset or success of either kind.
+    offered: what the server offers instead of that way, if it didn't offer it when it was last asked; None otherwise.
     moved: the rows were written in a database other than this one, so the journal was restored or moved.
     """
 
@@ -86,6 +87,7 @@ class History:
     way: str | None = None
     settled: int = 0
     moved: bool = False
+    offered: str | None = None
 
 
 class AttemptLedger:
@@ -108,6 +110,7 @@ class AttemptLedger:
             of_passwords = attempt.c.kind.in_(("password", DOUBT))
             wanted = or_(attempt.c.number > token, and_(of_passwords, attempt.c.number > password))
             rows = connection.execute(select(attempt).where(wanted).order_by(attempt.c.number)).mappings()
+            way = _fact(connection, _WAY)
             return History(
                 epoch=_fact(connection, _EPOCH),
                 head=_last(connection, None),
@@ -116,9 +119,10 @@ class AttemptLedger:
                 current=_fact(connection, _CURRENT),
                 refused=_fact(connection, _REFUSED),
                 password=_fact(connection, _PASSWORD),
-                way=_fact(connection, _WAY),
+                way=way,
                 settled=token,
                 moved=is_another(_fact(connection, _DATABASE), _database(connection)),
+                offered=offered_instead(_fact(connection, _OFFERED), way),
             )
 
     def head(self) -> int:
@@ -131,11 +135,6 @@ class AttemptLedger:
         with self._database.read() as connection:
             rows = connection.execute(select(credential)).mappings()
             return sorted((KnownCredential(**row) for row in rows), key=lambda known: -(known.accepted or 0))
-
-    def warned(self) -> str | None:
-        """The mark that `warn` stored last."""
-        with self._database.read() as connection:
-            return _fact(connection, _WARNED)
 
     def salt(self) -> bytes:
         """The salt of this journal's fingerprints, created on first use."""
@@ -249,10 +248,10 @@ class AttemptLedger:
             if is_new:
                 connection.execute(insert(credential).values(fingerprint=fingerprint, first_seen_at=at))
 
-    def warn(self, mark: str) -> None:
-        """Remember that a warning was given, so that it isn't given again after a restart."""
+    def offers(self, offered: str | None, way: str) -> None:
+        """Note what the server offers instead of this way to log in; None: it offers this way."""
         with self._database.write() as connection:
-            _set_fact(connection, _WARNED, mark)
+            _set_fact(connection, _OFFERED, None if offered is None else f"{offered}\n{way}")
 
     def compact(self, before: float) -> int:
         """Delete rows that finished before that time (epoch s) and no longer decide anything. Returns how many."""
@@ -315,6 +314,12 @@ def is_another(stored: str | None, database: str | None) -> bool:
     """Whether rows stored in one database are now read in another. Both are `CLUSTER OID`; what isn't known matches."""
     pairs = zip((stored or "").split(), (database or "").split(), strict=False)
     return any(before != now for before, now in pairs if "-" not in (before, now))
+
+
+def offered_instead(stored: str | None, way: str | None) -> str | None:
+    """What a server offers, as `AttemptLedger.offers` stored it; None if that was about another way to log in."""
+    offered, _, about = (stored or "").partition("\n")
+    return offered if stored is not None and about == way else None
 
 
 def _fact(connection: Connection, name: str) -> str | None:

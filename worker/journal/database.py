@@ -7,17 +7,18 @@ when its commit and every earlier one are on the disk: from then on they survive
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import DatabaseError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DatabaseError, SQLAlchemyError
+
+from worker.connections import Unprotected
+from worker.journal.server_engine import advice_on, is_clear, protection, server_engine
 
 BUSY_TIMEOUT_MS = 10_000
-CONNECT_TIMEOUT_S = 5
-"""Seconds until a database server that doesn't answer counts as lost. Its URL may override all of `_PATIENCE`."""
-_PATIENCE = {"connect_timeout": CONNECT_TIMEOUT_S, "tcp_user_timeout": 10_000, "keepalives_idle": 10}
 _FOR_THIS_WRITE = (
     "SELECT set_config('synchronous_commit', '{wait}', true), set_config('lock_timeout', '10s', true),"
     # so that a process that is suspended during a write doesn't block the others with its locks
@@ -25,22 +26,52 @@ _FOR_THIS_WRITE = (
 )
 
 
+_PRIMARY = 0xFF
+"""The part of SQLite's result codes that says what kind of error it is."""
+
+_DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_TOOBIG})
+"""The kinds that only a damaged file gives. TOOBIG: a row says that it is larger than any that we write."""
+
+_DAMAGE_TEXTS = ("malformed", "unsupported file format", "could not decode to utf-8")
+"""What SQLite and its Python module say of damage for which they have no code."""
+
+
 class JournalUnavailable(Exception):
     """The journal can't be read or written now, perhaps because the disk is full. No login, no handling, no move."""
+
+
+class JournalUnprotected(JournalUnavailable):
+    """The database server couldn't be spoken to over verified TLS. Nothing was sent. advice: what a person does."""
+
+    def __init__(self, said: str, advice: str) -> None:
+        super().__init__(said)
+        self.advice = advice
 
 
 class JournalDamaged(JournalUnavailable):
     """The journal exists but is damaged. A person has to run `journal rebuild`."""
 
 
+class CopyFailed(Exception):
+    """A copy of the journal couldn't be written. The journal itself is as it was."""
+
+
 class Database:
     """Transactions on the journal. Thread-safe: each transaction has a connection of its own."""
 
-    def __init__(self, url: str | URL, *, reading: bool = False) -> None:
-        """reading: the file is only read, so it needn't be writable."""
+    def __init__(self, url: str | URL, *, reading: bool = False, allow_clear: bool = False) -> None:
+        """reading: the file is only read, so it needn't be writable. allow_clear: as in `[state]`.
+
+        is_clear: everything goes to another machine in clear text.
+
+        Raises:
+            Unprotected: the URL asks for a connection that isn't protected.
+        """
         self.url = make_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
-        self._engine = _sqlite_engine(self.url, reading=reading) if self.is_sqlite else _server_engine(self.url)
+        options = {} if self.is_sqlite else protection(self.url, allow_clear=allow_clear)
+        self.is_clear = is_clear(options)
+        self._engine = _sqlite_engine(self.url, reading=reading) if self.is_sqlite else server_engine(self.url, options)
         self._reading = self._engine if self.is_sqlite else _read_only(self._engine)
 
     @property
@@ -99,9 +130,42 @@ class Database:
         if found != "ok":
             raise JournalDamaged("the journal's file is damaged")
 
+    def copy_to(self, file: Path) -> None:
+        """Copy an SQLite database into an empty file, as it is at one moment. Others may write it meanwhile.
+
+        The copy has no write-ahead log, so it is complete in its one file.
+
+        Raises:
+            JournalUnavailable: the database can't be read.
+            JournalDamaged: it can be read, but is damaged.
+            CopyFailed: the file can't be written.
+        """
+        with _translated(), self._reading.connect() as connection, closing(sqlite3.connect(file)) as copy:
+            try:
+                copy.execute("PRAGMA locking_mode = EXCLUSIVE")  # a network drive may have no shared memory for the log
+                connection.connection.driver_connection.backup(copy)  # type: ignore[union-attr] # it is open
+                copy.execute("PRAGMA journal_mode = DELETE")
+            except sqlite3.Error as error:
+                if _tells_of_damage(error):
+                    raise JournalDamaged(str(error)) from error
+                raise CopyFailed(str(error)) from error
+
     def close(self) -> None:
         """Close all connections."""
         self._engine.dispose()
+
+
+def url_fault(url: str, *, allow_clear: bool) -> str | None:
+    """Return what is wrong with the URL of a journal, in plain words; None if nothing is. It quotes no secret."""
+    try:
+        parts = make_url(url)
+        if parts.get_backend_name() != "sqlite":
+            protection(parts, allow_clear=allow_clear)
+    except ArgumentError:
+        return "must be a database URL, such as postgresql+psycopg://user@host/name"
+    except Unprotected as fault:
+        return str(fault)
+    return None
 
 
 def _pragma(connection: Connection, text: str) -> None:
@@ -134,28 +198,6 @@ def _sqlite_engine(url: URL, *, reading: bool) -> Engine:
     return engine
 
 
-def _server_engine(url: URL) -> Engine:
-    """READ COMMITTED: two transactions that change the same row do so one after the other, and neither fails."""
-    patience = {name: value for name, value in _PATIENCE.items() if name not in url.query}
-    engine = create_engine(url, pool_pre_ping=True, isolation_level="READ COMMITTED", connect_args=patience)
-
-    @event.listens_for(engine, "after_cursor_execute")
-    def end_pipeline(
-        connection: Connection, _cursor: object, _said: str, _values: object, _context: object, many: bool
-    ) -> None:
-        """Make the timeout for idle transactions work after `executemany`.
-
-        `executemany` uses a pipeline, after which PostgreSQL 15 doesn't time how long the transaction idles. A process
-        that is suspended right there would keep its locks, and block its successor, until it is resumed.
-        """
-        if many:
-            cursor = connection.connection.cursor()
-            cursor.execute("SELECT 1")
-            cursor.close()
-
-    return engine
-
-
 def _read_only(engine: Engine) -> Engine:
     """One snapshot for a whole transaction. It changes nothing, so it can't fail on a conflict."""
     return engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
@@ -167,8 +209,17 @@ def _translated() -> Iterator[None]:
         yield
     except DatabaseError as error:
         text = str(error.orig).lower()
-        if "malformed" in text or "not a database" in text:
+        if _tells_of_damage(error.orig):
             raise JournalDamaged(text) from error
+        if advice := advice_on(text):
+            raise JournalUnprotected(text, advice) from error
         raise JournalUnavailable(text) from error
     except SQLAlchemyError as error:
         raise JournalUnavailable(type(error).__name__) from error
+
+
+def _tells_of_damage(error: BaseException | None) -> bool:
+    """Whether this error means that an SQLite file is damaged, and not that it can't be read or written now."""
+    code = getattr(error, "sqlite_errorcode", 0) & _PRIMARY
+    text = str(error).lower()
+    return code in _DAMAGE or (isinstance(error, sqlite3.Error) and any(said in text for said in _DAMAGE_TEXTS))

@@ -1,15 +1,15 @@
 """Messages: one row for each message that the server has ever shown, with its state and its verdict."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, and_, bindparam, case, delete, func, select, update
+from sqlalchemy import and_, bindparam, case, delete, func, or_, select, update
 
-from worker.journal.records import Counts, NewMessage, Record
-from worker.journal.rows import Rows, chunks, evidence_json
+from worker.journal.new_rows import new_rows, taken_numbers
+from worker.journal.records import Counts, NewMessage, Place, Queued, Record
+from worker.journal.rows import PLACE, Rows, chunks, evidence_json, placed
 from worker.journal.schema import delivery, message, tally
-from worker.message.key import look_alike
 from worker.message.outcome import State
 from worker.message.reasons import Reason
 from worker.message.verdict import MailPath, Verdict
@@ -30,15 +30,41 @@ class Messages(Rows):
                 found.setdefault(record.fingerprint, []).append(record)
         return found
 
+    def placed_in(self, folder: str, uidvalidity: int, uids: Iterable[int]) -> set[int]:
+        """Which of these UIDs of a folder rows name as the places of their messages. Those of gone messages don't."""
+        found: set[int] = set()
+        with self._database.read() as connection:
+            for chunk in chunks(sorted(uids)):
+                there = and_(message.c.folder == folder, message.c.uidvalidity == uidvalidity, message.c.uid.in_(chunk))
+                query = select(message.c.uid).where(and_(there, message.c.state != State.GONE))
+                found.update(connection.execute(query).scalars())
+        return found
+
+    def comparable(self, fingerprints: Iterable[str]) -> dict[str, list[Record]]:
+        """The messages with these fingerprints that are lost or gone and whose content is known, oldest first."""
+        is_lost = and_(message.c.doubtful, message.c.uid.is_(None), message.c.content.is_not(None))
+        is_gone = and_(message.c.state == State.GONE, message.c.content.is_not(None))
+        found: dict[str, list[Record]] = {}
+        for chunk in chunks(list(dict.fromkeys(fingerprints))):
+            for record in self._records(and_(message.c.fingerprint.in_(chunk), or_(is_lost, is_gone))):
+                found.setdefault(record.fingerprint, []).append(record)
+        return found
+
     def look_alikes(self, fingerprints: Iterable[str]) -> dict[str, int]:
         """The highest look-alike number in use for each fingerprint; the next look-alike gets the number after it."""
         with self._database.read() as connection:
-            return _taken(connection, list(fingerprints))
+            return taken_numbers(connection, list(fingerprints))
 
     def with_keys(self, keys: Sequence[str]) -> list[Record]:
         """The messages with these keys. Unknown keys are ignored."""
         unique = list(dict.fromkeys(keys))
         return [record for chunk in chunks(unique) for record in self._records(message.c.key.in_(chunk))]
+
+    def received_last(self) -> float | None:
+        """When the server received the newest message (epoch s, by its clock); None if there is none."""
+        with self._database.read() as connection:
+            newest: float | None = connection.execute(select(func.max(message.c.received_at))).scalar()
+            return newest
 
     def in_state(self, state: State, *, since: float = float("-inf")) -> list[Record]:
         """The messages in this state that were received at or after `since` (epoch s), newest first."""
@@ -56,19 +82,30 @@ class Messages(Rows):
                 found.update(connection.execute(query).scalars())
         return found
 
-    def pending_by_sender(self) -> dict[str, list[tuple[int, str, float | None]]]:
-        """The pending clean messages of each sender (a keyed hash), in order of arrival: id, key, time of next try."""
+    def pending_by_sender(self) -> dict[tuple[str, bool | None], list[Queued]]:
+        """The pending clean messages of each sender, in order of arrival.
+
+        A sender is a keyed hash with whether the provider confirmed it (None: it says nothing of that).
+        """
         query = (
-            select(message.c.sender, message.c.id, message.c.key, message.c.next_at)
+            select(
+                message.c.sender,
+                message.c.sender_confirmed,
+                message.c.id,
+                message.c.key,
+                message.c.next_at,
+                message.c.waiting_since,
+                message.c.first_seen_at,
+            )
             .where(
                 message.c.state == State.PENDING, message.c.path == MailPath.CLEAN.value, message.c.sender.is_not(None)
             )
             .order_by(message.c.received_at, message.c.id)
         )
-        found: dict[str, list[tuple[int, str, float | None]]] = {}
+        found: dict[tuple[str, bool | None], list[Queued]] = {}
         with self._database.read() as connection:
-            for sender, row, key, next_at in connection.execute(query):
-                found.setdefault(sender, []).append((row, key, next_at))
+            for sender, confirmed, *fields in connection.execute(query):
+                found.setdefault((sender, confirmed), []).append(Queued(*fields))
         return found
 
     def everything(self) -> list[Record]:
@@ -99,11 +136,36 @@ class Messages(Rows):
         if not new:
             return []
         with self._write() as connection:
-            rows = _new_rows(connection, new, now)
+            rows = new_rows(connection, new, now)
             connection.execute(message.insert(), rows)
         keys = [row["key"] for row in rows]
         by_key = {record.key: record for chunk in chunks(keys) for record in self._records(message.c.key.in_(chunk))}
         return [by_key[key] for key in keys]
+
+    def recognised(self, row: int, place: Place, *, instead_of: int | None) -> None:
+        """Record that a message lies in this place, as its content shows.
+
+        instead_of: the row that this place had; it is no message of its own, and is deleted.
+        """
+        is_gone = message.c.state == State.GONE
+        with self._write() as connection:
+            if instead_of is not None:
+                connection.execute(delete(message).where(message.c.id == instead_of))
+            connection.execute(
+                update(message)
+                .where(message.c.id == row)
+                .values(
+                    folder=place.folder,
+                    uidvalidity=place.uidvalidity,
+                    uid=place.uid,
+                    missed=0,
+                    doubtful=False,
+                    state=case((is_gone, State.PENDING.value), else_=message.c.state),
+                    outcome_at=case((is_gone, None), else_=message.c.outcome_at),
+                    settled_at=case((is_gone, None), else_=message.c.settled_at),
+                    reason=case((is_gone, None), else_=message.c.reason),
+                )
+            )
 
     def known_by(self, records: Sequence[Record]) -> None:
         """Store the fingerprint and size of messages that the server first showed differently. Their keys stay."""
@@ -112,6 +174,15 @@ class Messages(Rows):
             .where(message.c.id == bindparam("row"))
             .values(fingerprint=bindparam("mark"), size=bindparam("bytes")),
             [{"row": record.id, "mark": record.fingerprint, "bytes": record.size} for record in records],
+        )
+
+    def sent_by(self, senders: Mapping[int, tuple[str | None, bool, bool | None]]) -> None:
+        """Store who sent these: the mark, whether the settings list it, whether it is confirmed; see `NewMessage`."""
+        self._update_many(
+            update(message)
+            .where(message.c.id == bindparam("row"))
+            .values(sender=bindparam("who"), sender_listed=bindparam("known"), sender_confirmed=bindparam("sure")),
+            [{"row": row, "who": who, "known": known, "sure": sure} for row, (who, known, sure) in senders.items()],
         )
 
     def add_settled(self, found: Sequence[tuple[NewMessage, State]], now: float) -> None:
@@ -124,11 +195,28 @@ class Messages(Rows):
             return
         with self._write(durable=True) as connection:
             done = {"reason": "rebuilt", "outcome_at": now, "settled_at": now}
-            rows = _new_rows(connection, [item for item, _ in found], now)
+            rows = new_rows(connection, [item for item, _ in found], now)
             connection.execute(
                 message.insert(),
                 [row | done | {"state": state.value} for row, (_, state) in zip(rows, found, strict=True)],
             )
+
+    def settled_elsewhere(self, found: Sequence[tuple[int, State, Place]], now: float) -> None:
+        """Record that these messages were settled under a later journal, and where they lie, by row id. All or none."""
+        done = {"reason": "rebuilt", "outcome_at": now, "settled_at": now}
+        undone = dict.fromkeys(("settle_to", "in_hand", "next_at", "waiting_since"))
+        self._update_many(
+            update(message)
+            .where(message.c.id == bindparam("row"))
+            .values(
+                state=bindparam("now_is"),
+                missed=0,
+                **PLACE,
+                **done,
+                **undone,
+            ),
+            [placed(row, place) | {"now_is": state.value} for row, state, place in found],
+        )
 
     def settled_before(self, then: float) -> list[Record]:
         """Messages that were settled before `then` (epoch s)."""
@@ -153,7 +241,9 @@ class Messages(Rows):
     def deleted(self, ids: Sequence[int]) -> None:
         """Record that we deleted these messages from the mailbox, as the settings say."""
         self._update_many(
-            update(message).where(message.c.id == bindparam("row")).values(uid=None, reason=Reason.DELETED.stored()),
+            update(message)
+            .where(message.c.id == bindparam("row"))
+            .values(uid=None, doubtful=False, reason=Reason.DELETED.stored()),
             [{"row": row} for row in ids],
         )
 
@@ -240,49 +330,7 @@ class Messages(Rows):
         }
         if verdict is not None:
             values |= {"path": verdict.path.value, "evidence": evidence_json(verdict), "released_at": released_at}
+            values["doubtful"] = and_(message.c.doubtful, message.c.content.is_not(None))  # a release is about this one
         with self._write(durable=True) as connection:
             connection.execute(update(message).where(message.c.id == row).values(**values))
             connection.execute(update(delivery).where(delivery.c.message_id == row).values(tries=0, reason=None))
-
-
-def _taken(connection: Connection, fingerprints: list[str]) -> dict[str, int]:
-    """The highest look-alike number of each fingerprint. Not a count of rows, because no key may be given twice."""
-    taken: dict[str, int] = {}
-    for chunk in chunks(list(dict.fromkeys(fingerprints))):
-        query = select(message.c.fingerprint, message.c.key).where(message.c.fingerprint.in_(chunk))
-        for fingerprint, key in connection.execute(query):
-            taken[fingerprint] = max(taken.get(fingerprint, 0), int(key[len(fingerprint) + 1 :] or 1))
-    return taken
-
-
-def _new_rows(connection: Connection, items: Sequence[NewMessage], now: float) -> list[dict[str, Any]]:
-    """New rows with unused keys. A key may also be in use by a message whose fingerprint has changed (`known_by`)."""
-    taken = Counter(_taken(connection, [item.fingerprint for item in items]))
-    while True:
-        numbers = dict(taken)
-        rows = [_new_row(item, numbers, now) for item in items]
-        given = set[str]()
-        for chunk in chunks([row["key"] for row in rows]):
-            given.update(connection.execute(select(message.c.key).where(message.c.key.in_(chunk))).scalars())
-        if not given:
-            return rows
-        taken.update(row["fingerprint"] for row in rows if row["key"] in given)
-
-
-def _new_row(item: NewMessage, taken: dict[str, int], now: float) -> dict[str, Any]:
-    number = taken[item.fingerprint] = taken.get(item.fingerprint, 0) + 1
-    return {
-        "key": look_alike(item.fingerprint, number),
-        "fingerprint": item.fingerprint,
-        "state": State.PENDING.value,
-        "path": item.verdict.path.value,
-        "evidence": evidence_json(item.verdict),
-        "folder": item.place.folder,
-        "uidvalidity": item.place.uidvalidity,
-        "uid": item.place.uid,
-        "size": item.size,
-        "received_at": item.received_at,
-        "first_seen_at": now,
-        "sender": item.sender,
-        "sender_listed": item.sender_listed,
-    }

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from sqlalchemy import Connection, inspect, select, text
 
-from worker.journal.database import Database
+from worker.journal.database import Database, JournalDamaged
 
-HEAD = "0002"
+HEAD = "0004"
 """The version of the schema that this program reads and writes."""
 _ADVISORY = 0x6E68736E  # 'nhsn': replicas that start together upgrade in turn
 
@@ -27,20 +27,37 @@ def migrate(database: Database) -> None:
     Raises:
         JournalTooNew: this program doesn't know the schema, so it must not write.
         JournalUnavailable: the database can't be reached or written.
+        JournalDamaged: its schema has a version that no program writes.
     """
     version = _version_of(database)
     if version == HEAD:
         return
-    if version is not None and version not in _known_versions():
-        raise JournalTooNew(
-            f"The journal has schema {version}, and this program knows {HEAD} at most: it was written by a newer "
-            "program. Nothing was changed. Start the newer program again, or restore the journal's backup of before "
-            "the upgrade."
-        )
+    _refuse_newer(version)
     with _one_at_a_time, database.write(durable=True) as connection:
         if not database.is_sqlite:  # SQLite has one writer at a time
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY})
         _upgrade(connection)
+
+
+def refuse_newer(database: Database) -> None:
+    """Refuse a journal whose schema this program doesn't know. May raise `JournalUnavailable`.
+
+    Raises:
+        JournalTooNew
+    """
+    _refuse_newer(_version_of(database))
+
+
+def _refuse_newer(version: str | None) -> None:
+    if version is None or version in _known_versions():
+        return
+    if not version.isdecimal():
+        raise JournalDamaged("the version of its schema is no number")
+    raise JournalTooNew(
+        f"The journal has schema {version}, and this program knows {HEAD} at most: it was written by a newer "
+        "program. Nothing was changed. Start the newer program again, or restore the journal's backup of before "
+        "the upgrade."
+    )
 
 
 def is_current(database: Database) -> bool:

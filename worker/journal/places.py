@@ -3,12 +3,17 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 
-from sqlalchemy import and_, bindparam, case, delete, select, update
+from sqlalchemy import Boolean, ColumnElement, and_, bindparam, case, delete, or_, select, true, update
 
+from worker.journal.facts import setting
+from worker.journal.header_reads import HeaderReads, read_header_reads
 from worker.journal.records import Looked, Place, Record
-from worker.journal.rows import Rows, chunks
-from worker.journal.schema import folder, headerless, message
+from worker.journal.rows import PLACE, Rows, chunks, look_no_longer_holds, placed
+from worker.journal.schema import fact, folder, headerless, message
+from worker.message.content_mark import OF_HEADERS
 from worker.message.outcome import State
+
+_HEADER_READS = "header_reads"
 
 
 class Places(Rows):
@@ -20,36 +25,54 @@ class Places(Rows):
 
     def misplaced(self, ids: Sequence[int]) -> None:
         """Forget the UIDs of these messages: they are other messages' UIDs. The messages may still be in the folder."""
+        # A message whose content is known may be found again by its headers. Any other one keeps its doubt.
+        self._displace(ids, doubtful=and_(message.c.doubtful, message.c.content.is_(None)))
+
+    def lost(self, ids: Sequence[int]) -> None:
+        """Record that these messages aren't where they were. Only a message with the same content is one of them."""
+        self._displace(ids, doubtful=true())
+
+    def doubted(self, ids: Sequence[int]) -> None:
+        """Record that each of these messages, whose bodies were never handed over, may be one that was and is lost."""
+        self._update_many(
+            update(message).where(message.c.id == bindparam("row")).values(doubtful=True), [{"row": i} for i in ids]
+        )
+
+    def not_lost(self, ids: Sequence[int]) -> None:
+        """Record that these messages are where they were after all, as far as headers can say."""
+        self._update_many(
+            update(message).where(message.c.id == bindparam("row")).values(doubtful=False),
+            [{"row": id_} for id_ in ids],
+        )
+
+    def _displace(self, ids: Sequence[int], *, doubtful: ColumnElement[bool]) -> None:
         if not ids:
             return
         with self._write() as connection:
             for chunk in chunks(list(ids)):
-                there = select(message.c.folder).where(message.c.id.in_(chunk))
-                connection.execute(
-                    update(folder).where(folder.c.name.in_(there)).values(seen="")
-                )  # the last poll took one message for another
-                connection.execute(update(message).where(message.c.id.in_(chunk)).values(uid=None))
+                look_no_longer_holds(connection, chunk)
+                connection.execute(update(message).where(message.c.id.in_(chunk)).values(uid=None, doubtful=doubtful))
 
-    def seen_at(self, moves: Sequence[tuple[int, Place]]) -> None:
-        """Record where known messages were found. Those that were gone are pending again."""
+    def seen_at(self, moves: Sequence[tuple[int, Place]], *, by_headers: bool = False) -> None:
+        """Record where known messages lie. Those that were gone are pending again.
+
+        by_headers: their headers alone say so. If we know the content that was handed over, it is to be compared.
+        """
+        is_comparable = and_(message.c.content.is_not(None), ~message.c.content.startswith(OF_HEADERS))
         is_gone = message.c.state == State.GONE
         self._update_many(
             update(message)
             .where(message.c.id == bindparam("row"))
             .values(
-                folder=bindparam("to_folder"),
-                uidvalidity=bindparam("to_uidvalidity"),
-                uid=bindparam("to_uid"),
+                **PLACE,
                 missed=0,
                 state=case((is_gone, State.PENDING.value), else_=message.c.state),
                 outcome_at=case((is_gone, None), else_=message.c.outcome_at),
                 settled_at=case((is_gone, None), else_=message.c.settled_at),
                 reason=case((is_gone, None), else_=message.c.reason),
+                doubtful=or_(message.c.doubtful, is_comparable) if by_headers else message.c.doubtful,
             ),
-            [
-                {"row": id_, "to_folder": at.folder, "to_uidvalidity": at.uidvalidity, "to_uid": at.uid}
-                for id_, at in moves
-            ],
+            [placed(id_, place) for id_, place in moves],
         )
 
     def settle_again(self, ids: Sequence[int]) -> None:
@@ -64,16 +87,13 @@ class Places(Rows):
             update(message)
             .where(message.c.id == bindparam("row"))
             .values(
-                folder=bindparam("to_folder"),
-                uidvalidity=bindparam("to_uidvalidity"),
-                uid=bindparam("to_uid"),
+                **PLACE,
                 settled_at=bindparam("now"),
                 missed=0,
+                # One that was lost stays lost; one whose place we only forget by moving it isn't.
+                doubtful=and_(message.c.doubtful, or_(bindparam("uid_known", type_=Boolean), message.c.uid.is_(None))),
             ),
-            [
-                {"row": id_, "to_folder": p.folder, "to_uidvalidity": p.uidvalidity, "to_uid": p.uid, "now": now}
-                for id_, p in places
-            ],
+            [placed(id_, place) | {"uid_known": place.uid is not None, "now": now} for id_, place in places],
         )
 
     def missed(self, ids: Sequence[int], *, gone_after: int, now: float) -> int:
@@ -120,6 +140,18 @@ class Places(Rows):
         with self._database.read() as connection:
             rows = connection.execute(select(folder))
             return {row.name: Looked(row.uidvalidity, row.uidnext, row.seen) for row in rows}
+
+    def header_reads(self) -> HeaderReads:
+        """Which headers of new messages are being read, and at which a process died."""
+        with self._database.read() as connection:
+            return read_header_reads(
+                connection.execute(select(fact.c.value).where(fact.c.name == _HEADER_READS)).scalar()
+            )
+
+    def read_headers(self, reads: HeaderReads) -> None:
+        """Store which headers are being read. Call this before they are asked for."""
+        with self._write() as connection:
+            connection.execute(setting(self._insert, _HEADER_READS, reads.stored()))
 
     def headerless(self, name: str) -> dict[tuple[int, int], float]:
         """Since when (epoch s) the server lists messages in this folder without a header; by UIDVALIDITY and UID."""

@@ -12,9 +12,11 @@ from contextlib import suppress
 from pathlib import Path
 from urllib.parse import quote
 
+from sqlalchemy import inspect
 from sqlalchemy.engine import URL
 
 from worker.journal.database import Database, JournalDamaged, JournalUnavailable
+from worker.journal.schema import fact
 
 MEMORY = "/dev/shm"  # noqa: S108 -- our copy goes into a new folder there, if the temporary folder has no room for it
 
@@ -39,6 +41,12 @@ def readable(path: Path) -> Database:
         else:
             return database
     raise first or JournalUnavailable("it can't be read")
+
+
+def has_facts(database: Database) -> bool:
+    """Whether there is a journal in this database at all, of whatever schema."""
+    with database.read() as connection:
+        return inspect(connection).has_table(fact.name)
 
 
 def _ways(path: Path) -> Iterator[Database]:

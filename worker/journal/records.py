@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
+from worker.message.content_mark import is_comparable
 from worker.message.outcome import State
 from worker.message.reasons import Reason, read_reason
 from worker.message.verdict import MailPath, Verdict
@@ -51,7 +52,11 @@ class InHand(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A message as the journal knows it."""
+    """A message as the journal knows it.
+
+    content: a mark of the content that was handed over; None if that is unknown. doubtful: its headers alone say that
+    it lies in its place; see the table in `worker.journal.schema`.
+    """
 
     id: int
     key: str
@@ -73,6 +78,19 @@ class Record:
     reason: str | None = None
     waiting_since: float | None = None
     sender: str | None = None
+    sender_confirmed: bool | None = None
+    content: str | None = None
+    doubtful: bool = False
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether it isn't where it was, so that only a message with the same content is taken for it."""
+        return self.doubtful and self.place.uid is None and self.content is not None
+
+    @property
+    def may_be_another(self) -> bool:
+        """Whether this row may turn out to be another row's message, which isn't where it was."""
+        return self.doubtful and self.state is State.PENDING and not is_comparable(self.content)
 
     @property
     def is_deleted(self) -> bool:
@@ -97,8 +115,25 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True)
+class Queued:
+    """A pending message in the queue of its sender. Times are epoch s, as in `Record`."""
+
+    id: int
+    key: str
+    next_at: float | None
+    waiting_since: float | None
+    first_seen_at: float
+
+
+@dataclass(frozen=True, slots=True)
 class NewMessage:
-    """A message that is new to the journal. sender: a keyed hash. sender_listed: the settings name it as known."""
+    """A message that is new to the journal.
+
+    sender: a keyed hash. sender_listed: the settings name it as known. sender_confirmed: whether the provider confirmed
+    that it comes from there; None: the provider says nothing of it.
+    doubtful: it looks like a message that was handed over before; the content decides whether it is that one.
+    reason: why it isn't complete, if its header already says that.
+    """
 
     fingerprint: str
     place: Place
@@ -107,6 +142,9 @@ class NewMessage:
     verdict: Verdict
     sender: str | None = None
     sender_listed: bool = False
+    sender_confirmed: bool | None = None
+    doubtful: bool = False
+    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +154,8 @@ class Result:
     path: the path that the message took; a handler that is done on one path is still called on the other.
     waiting: the server doesn't show the content yet. untried: the message was held back or isn't
     complete yet, so this doesn't count as a try.
+    content: a mark of the content that was handed over; None: there was none. astray: the message was found in another
+    place meanwhile, by its headers alone, so what lies there is to be compared with the content.
     """
 
     id: int
@@ -128,6 +168,13 @@ class Result:
     waiting: bool = False
     untried: bool = False
     path: MailPath = MailPath.CLEAN
+    content: str | None = None
+    astray: bool = False
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the message is done, and only its content can show whether it is what lies in its place."""
+        return self.astray and self.content is not None and self.state is not State.PENDING
 
 
 @dataclass(frozen=True, slots=True)

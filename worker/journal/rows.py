@@ -1,14 +1,16 @@
 """What `Messages`, `Tries` and `Places` share: reading rows as `Record`s, and writing them behind the lease's fence."""
 
-from collections.abc import Callable, Iterable, Iterator
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select, update
 
 from worker.journal.database import Database
 from worker.journal.records import Place, Record
-from worker.journal.schema import message
+from worker.journal.schema import folder, message
 from worker.message.outcome import State
 from worker.message.verdict import Evidence, MailPath, Verdict
 
@@ -42,9 +44,28 @@ class Rows:
             connection.execute(statement, rows)
 
 
+PLACE: dict[str, Any] = {
+    "folder": bindparam("to_folder"),
+    "uidvalidity": bindparam("to_uidvalidity"),
+    "uid": bindparam("to_uid"),
+}
+"""The columns of a message's place, for an UPDATE of many rows with the parameters of `placed`."""
+
+
+def placed(row: int, place: Place) -> dict[str, Any]:
+    """The parameters that give this row this place."""
+    return {"row": row, "to_folder": place.folder, "to_uidvalidity": place.uidvalidity, "to_uid": place.uid}
+
+
 def chunks(items: list[Any], size: int = 400) -> Iterable[list[Any]]:
     """Split a list that may hold more values than one SQL statement takes."""
     return (items[start : start + size] for start in range(0, len(items), size))
+
+
+def look_no_longer_holds(connection: Connection, ids: Sequence[int]) -> None:
+    """Forget what the last poll saw in the folders of these messages, because it took one message for another."""
+    there = select(message.c.folder).where(message.c.id.in_(ids))
+    connection.execute(update(folder).where(folder.c.name.in_(there)).values(seen=""))
 
 
 def evidence_json(verdict: Verdict) -> list[list[Any]]:
@@ -54,7 +75,13 @@ def evidence_json(verdict: Verdict) -> list[list[Any]]:
 
 def evidence_of(stored: Any) -> tuple[Evidence, ...]:
     """The evidence that `evidence_json` stored."""
-    return tuple(Evidence(*fields) for fields in stored or ())
+    return tuple(_evidence(*fields) for fields in stored or ())
+
+
+@lru_cache(maxsize=1024)
+def _evidence(source: str, header: str | None, value: str, reason: str, counts: bool) -> Evidence:
+    """Many messages have the same evidence: a walk over all of them holds it once."""
+    return Evidence(source, header, value, reason, counts)
 
 
 def _record_of(row: Any) -> Record:
@@ -64,7 +91,7 @@ def _record_of(row: Any) -> Record:
         fingerprint=row.fingerprint,
         state=State(row.state),
         verdict=Verdict(MailPath(row.path), evidence_of(row.evidence)),
-        place=Place(row.folder, row.uidvalidity, row.uid),
+        place=Place(sys.intern(row.folder), row.uidvalidity, row.uid),
         size=row.size,
         received_at=row.received_at,
         first_seen_at=row.first_seen_at,
@@ -79,4 +106,7 @@ def _record_of(row: Any) -> Record:
         reason=row.reason,
         waiting_since=row.waiting_since,
         sender=row.sender,
+        sender_confirmed=row.sender_confirmed,
+        content=row.content,
+        doubtful=row.doubtful,
     )

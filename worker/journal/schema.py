@@ -3,7 +3,20 @@
 Times are seconds since the epoch as floats, which are the same in SQLite and PostgreSQL.
 """
 
-from sqlalchemy import JSON, BigInteger, Boolean, Column, Double, ForeignKey, Index, Integer, MetaData, String, Table
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    false,
+)
 
 metadata = MetaData()
 
@@ -26,6 +39,13 @@ fact = Table(
 #   done in an earlier journal      set         null       set         where it lies; reason `rebuilt`
 #   handled, and deleted by us      set         a folder   set         uid null; reason `deleted`
 #   gone                            set         null       set         where it lay last; reason `taken-away`
+#
+# `doubtful`, where headers don't suffice to say which message is which:
+#   pending, no content        a message that looks like one that was handed over before. Its content is compared with
+#                              that message's before any handler has it.
+#   pending, with a content    found elsewhere by its headers; its content is compared before it is handed over again
+#   done, uid known            found by its headers in a folder that was renumbered
+#   any, with a content, uid null   it isn't where it was: only a message with the same content is taken for it
 #
 # `missed` counts the polls in a row that missed a pending message, or the walks in a row that missed a done one.
 message = Table(
@@ -59,6 +79,16 @@ message = Table(
     Column("reviewed_at", Double, comment="a person has looked at it"),
     Column("sender", String, comment="a keyed hash of the sender's address; null: it has none"),
     Column("sender_listed", Boolean, nullable=False, default=False, comment="the settings name the sender as known"),
+    Column("content", String, comment="a keyed hash of the content that was handed over; null: unknown"),
+    Column(
+        "doubtful",
+        Boolean,
+        nullable=False,
+        default=False,
+        server_default=false(),
+        comment="its headers alone say which message lies there; the content decides",
+    ),
+    Column("sender_confirmed", Boolean, comment="the provider confirmed the sender; null: it says nothing of that"),
     Index("message_fingerprint", "fingerprint"),
     Index("message_place", "folder", "uidvalidity", "uid"),
     Index("message_state", "state", "next_at"),

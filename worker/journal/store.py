@@ -71,6 +71,8 @@ class Journal:
             self._prepare_file(self.path)
         migrate(self.database)
         self.facts.belongs_to(address)
+        if not self.facts.known_content_key():
+            self.facts.content_key()
 
     def to_read(self, address: str) -> "Journal":
         """The journal for commands that only read. It needn't be writable. Before the first run it is an empty one.
@@ -83,17 +85,32 @@ class Journal:
             empty = Journal(self.state_dir, "sqlite://", self.clock)
             empty.open(address)
             return empty
-        if self.path is not None:
-            database = readable(self.path)
-            with ExitStack() as unless_wanted:
-                unless_wanted.callback(database.close)
-                if is_current(database):
-                    found = Journal(self.state_dir, str(database.url), self.clock, database=database)
-                    found.facts.refuse_others(address)
-                    unless_wanted.pop_all()
-                    return found
+        found = self.as_it_is(address)
+        if found is not None:
+            return found
         self.open(address)
         return self
+
+    def as_it_is(self, address: str) -> "Journal | None":
+        """The journal in the state folder for reading, and nothing in it is upgraded.
+
+        None: there is none, it isn't of this version, or it is on a database server.
+
+        Raises:
+            JournalUnavailable: it can't be read.
+            JournalDamaged, OtherAccount: as for `open`.
+        """
+        if self.path is None or not self.exists:
+            return None
+        database = readable(self.path)
+        with ExitStack() as unless_wanted:
+            unless_wanted.callback(database.close)
+            if not is_current(database):
+                return None
+            found = Journal(self.state_dir, str(database.url), self.clock, database=database)
+            found.facts.refuse_others(address)
+            unless_wanted.pop_all()
+            return found
 
     def replace_damaged(self, address: str, paused_by: str) -> Path:
         """Replace a damaged journal with a new one. Returns the path under which the damaged one is kept.

@@ -1,14 +1,15 @@
 """Tries: which messages are due, which are being handled, and the result of each try."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, and_, bindparam, case, func, literal, or_, select, update
+from sqlalchemy import Boolean, Connection, String, and_, bindparam, case, exists, func, literal, or_, select, update
 
 from worker.journal.records import InHand, Record, Result
-from worker.journal.rows import Rows, chunks
+from worker.journal.rows import Rows, chunks, look_no_longer_holds
 from worker.journal.schema import delivery, known_sender, message
 from worker.message.outcome import State
+from worker.message.reasons import Reason
 from worker.message.verdict import MailPath
 
 
@@ -24,10 +25,12 @@ class Tries(Rows):
         has_come = or_(message.c.next_at.is_(None), message.c.next_at <= now, message.c.next_at > now + longest)
         return self._records(and_(message.c.state == State.PENDING, has_come))
 
-    def next_due_at(self) -> float | None:
-        """When the next pending message is due (epoch s); None if no message is pending."""
+    def next_due_at(self, *, besides: Collection[int] = ()) -> float | None:
+        """When the next pending message is due (epoch s); None if none is. besides: rows to leave out."""
         with self._database.read() as connection:
-            query = select(func.min(func.coalesce(message.c.next_at, 0.0))).where(message.c.state == State.PENDING)
+            query = select(func.min(func.coalesce(message.c.next_at, 0.0))).where(
+                message.c.state == State.PENDING, message.c.id.not_in(list(besides))
+            )
             value: float | None = connection.execute(query).scalar()
             return value
 
@@ -46,6 +49,43 @@ class Tries(Rows):
                     found.setdefault(row.message_id, {})[row.handler] = (row.done_at is not None, row.tries)
         return found
 
+    def next_trial(
+        self, handler: str, *, newest: bool, not_from: Collection[str | None] = (), in_order: bool = False
+    ) -> Record | None:
+        """A message that waits for this paused handler, isn't in hand and has never failed at the handler; or None.
+
+        Those of known senders come first, because whoever wants to stop the handler hardly writes as one of them.
+        newest: the one that arrived last, not the one that arrived first. not_from: no message of these senders; None:
+        those without a sender. in_order: only one that is its sender's first pending message.
+        """
+        failed = exists().where(
+            delivery.c.message_id == message.c.id,
+            delivery.c.path == message.c.path,
+            delivery.c.handler == handler,
+            or_(delivery.c.tries > 0, delivery.c.reason.is_not(None)),  # a trial that failed has no try, but a reason
+        )
+        waits = [
+            message.c.state == State.PENDING,
+            message.c.reason == Reason.PAUSED.stored(handler),
+            message.c.in_hand.is_(None),
+            ~failed,
+        ]
+        others = [sender for sender in not_from if sender is not None]
+        if others:
+            waits.append(or_(message.c.sender.is_(None), message.c.sender.not_in(others)))
+        if len(others) < len(not_from):
+            waits.append(message.c.sender.is_not(None))
+        if in_order:
+            waits.append(~_follows_another())
+        known = message.c.sender.in_(select(known_sender.c.sender))
+        arrival = [message.c.received_at, message.c.id]
+        order = [column.desc() for column in arrival] if newest else arrival
+        with self._database.read() as connection:
+            query = select(message.c.key).where(*waits).order_by(case((known, 0), else_=1), *order).limit(1)
+            key = connection.execute(query).scalar()
+        found = self._records(message.c.key == key) if key is not None else []
+        return found[0] if found else None
+
     def postpone(self, untils: Mapping[int, float]) -> None:
         """Don't try these messages before the given times (epoch s), because others come first."""
         self._update_many(
@@ -53,8 +93,11 @@ class Tries(Rows):
             [{"row": row, "until": until} for row, until in untils.items()],
         )
 
-    def postpone_all(self, reason: str, until: float | None) -> None:
-        """Don't try the messages that wait for this reason before that time (epoch s). None: they are due now."""
+    def postpone_all(self, reason: str | None, until: float | None) -> None:
+        """Don't try the messages that wait for this reason before that time (epoch s). None: they are due now.
+
+        reason: None for those that wait before their first try.
+        """
         waits = and_(message.c.state == State.PENDING, message.c.reason == reason, message.c.in_hand.is_(None))
         with self._write() as connection:
             connection.execute(update(message).where(waits).values(next_at=until))
@@ -83,6 +126,15 @@ class Tries(Rows):
         """Take messages out of hand without a result. Their try counts, and they are due again."""
         self._update_many(
             update(message).where(message.c.id == bindparam("row")).values(in_hand=None), [{"row": id_} for id_ in ids]
+        )
+
+    def compared(self, ids: Sequence[int]) -> None:
+        """Record that these messages are none of those that they look like. Their try doesn't count; they are due."""
+        self._update_many(
+            update(message)
+            .where(message.c.id == bindparam("row"))
+            .values(tries=message.c.tries - 1, in_hand=None, next_at=None, doubtful=False),
+            [{"row": id_} for id_ in ids],
         )
 
     def suspect(self, ids: Sequence[int]) -> None:
@@ -116,6 +168,8 @@ class Tries(Rows):
             return
         with self._write(durable=True) as connection:
             connection.execute(_RECORD, [_result_row(result, now) for result in results])
+            for chunk in chunks([result.id for result in results if result.is_lost]):
+                look_no_longer_holds(connection, chunk)
             done = [_delivery_of(result, handler) | {"done_at": now} for result in results for handler in result.done]
             if done:
                 statement = self._insert(delivery)
@@ -126,7 +180,8 @@ class Tries(Rows):
                     done,
                 )
             failed = [
-                _delivery_of(result, result.failed_handler) | {"tries": 1, "reason": result.reason}
+                _delivery_of(result, result.failed_handler)
+                | {"tries": int(not result.untried), "reason": result.reason}
                 for result in results
                 if result.failed_handler is not None
             ]
@@ -135,7 +190,10 @@ class Tries(Rows):
                 connection.execute(
                     statement.on_conflict_do_update(
                         index_elements=["message_id", "path", "handler"],
-                        set_={"tries": delivery.c.tries + 1, "reason": statement.excluded.reason},
+                        set_={
+                            "tries": delivery.c.tries + statement.excluded.tries,
+                            "reason": statement.excluded.reason,
+                        },
                     ),
                     failed,
                 )
@@ -150,6 +208,23 @@ class Tries(Rows):
             )
             statement = self._insert(known_sender).from_select(["sender", "since"], senders.distinct())
             connection.execute(statement.on_conflict_do_nothing())
+
+
+def _follows_another() -> Any:
+    """Whether the sender has an earlier clean message that is pending."""
+    earlier = message.alias("earlier")
+    return and_(
+        message.c.path == MailPath.CLEAN.value,
+        exists().where(
+            earlier.c.sender == message.c.sender,
+            earlier.c.state == State.PENDING,
+            earlier.c.path == MailPath.CLEAN.value,
+            or_(
+                earlier.c.received_at < message.c.received_at,
+                and_(earlier.c.received_at == message.c.received_at, earlier.c.id < message.c.id),
+            ),
+        ),
+    )
 
 
 _RECORD = (
@@ -171,6 +246,11 @@ _RECORD = (
         ),
         in_hand=None,
         tries=message.c.tries - bindparam("untried"),
+        content=func.coalesce(bindparam("new_content", type_=String), message.c.content),
+        doubtful=case(
+            (bindparam("has_content", type_=Boolean), bindparam("astray", type_=Boolean)), else_=message.c.doubtful
+        ),
+        uid=case((bindparam("lost", type_=Boolean), None), else_=message.c.uid),
     )
 )
 
@@ -184,10 +264,14 @@ def _result_row(result: Result, now: float) -> dict[str, Any]:
         "new_next_at": result.next_at,
         "new_outcome_at": now if done else None,
         "new_settle_to": result.settle_to,
-        "new_settled_at": now if done and result.settle_to is None else None,
+        "new_settled_at": now if done and (result.settle_to is None or result.is_lost) else None,
         "waiting": result.waiting,
         "untried": int(result.untried),
         "now": now,
+        "new_content": result.content,
+        "has_content": result.content is not None,
+        "astray": result.astray,
+        "lost": result.is_lost,
     }
 
 

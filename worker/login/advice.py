@@ -10,8 +10,19 @@ from typing import Final
 
 from worker.login.backoff import Lockout
 from worker.login.credential import Auth
+from worker.login.endpoint_advice import (
+    RESET,
+    SIGN_IN,
+    is_without_error,
+    meaning,
+    remedy,
+    words,
+)
+from worker.login.endpoint_answers import find
+from worker.login.exchange_advice import FAILED, after_its_refusal, is_its_refusal
 from worker.login.standing import Reason, Standing, State
-from worker.mailbox.login_failures import FailureClass, Kind, LoginFailure
+from worker.login.token_claims import cause_advice, cause_in
+from worker.mailbox.login_failures import FailureClass, Kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,14 +33,13 @@ class Help:
     helpdesk: str = "the NHSmail helpdesk, 0333 200 1133"
 
 
-_RESET: Final = "run `nhsmail-worker login reset --reason …`"
-_SIGN_IN: Final = "Sign in again with `nhsmail-worker login authorise`; it is used at once."
-
 _WHAT: Final[dict[str, str]] = {
     Reason.BUDGET: "All the login attempts that the worker allows itself have failed.",
     Reason.CREDENTIAL: "This password has failed as often as the worker tries one.",
     Reason.TOKEN: "The server has rejected as many OAuth tokens as the worker tries.",
     Reason.JOURNAL: "The journal may have forgotten login attempts: it is missing, restored, rebuilt, or was moved.",
+    Reason.WAY_IN: "The server doesn't offer the way to log in that the settings name.",
+    Reason.OAUTH_ONLY: "The server takes no passwords over IMAP, so none was sent.",
     Reason.UNANSWERED: "A login attempt ended without an answer, so it counts as failed.",
     FailureClass.REJECTED: "The server rejected the user name or password.",
     FailureClass.LOCKED: "The account is locked.",
@@ -40,7 +50,7 @@ _WHAT: Final[dict[str, str]] = {
     FailureClass.THROTTLED: "The server asked for a pause.",
     FailureClass.UNAVAILABLE: "The server can't answer logins now.",
     FailureClass.LOST_AFTER_SENDING: "The connection was lost before the login was answered, so it counts as failed.",
-    FailureClass.LOST_BEFORE_SENDING: "The connection was lost before anything was sent.",
+    FailureClass.LOST_BEFORE_SENDING: "The connection, or the server, ended the login before anything was sent.",
     FailureClass.AMBIGUOUS: "The server's answer to the login is unclear, so it counts as failed.",
     FailureClass.TOKEN_REJECTED: "The server rejected the OAuth token.",
     FailureClass.TOKEN_EXPIRED: "The OAuth token has run out.",
@@ -55,18 +65,35 @@ _WHAT_OF_TOKENS: Final[dict[str, str]] = {
     ),
     FailureClass.AMBIGUOUS: "The server's answer to the OAuth token is unclear; no password was sent.",
 }
-_WHAT_OF_SECRETS: Final = {
-    "AADSTS7000222": "The application's client secret has expired.",
-    "AADSTS7000215": "The application's client secret isn't the right one.",
-}
-_SETTLED_ELSEWHERE: Final = frozenset({"AADSTS50076", "AADSTS50079", "AADSTS53003", "AADSTS65001"})
-"""The sign-in service wants a second factor or a consent, or a sign-in rule applies: no setting of ours helps."""
+NO_SIGN_IN_SERVICE: Final = "What answers at the sign-in service's address doesn't answer as one"
+CHECK_AUTHORITY: Final = (
+    "Check `authority` and `tenant` under `[account.oauth]`, and whether a proxy answers in its place."
+)
+_ABOUT_TOKENS: Final = frozenset({FailureClass.TOKEN_EXPIRED, FailureClass.TOKEN_REJECTED, FailureClass.SIGN_IN_AGAIN})
+"""Reasons that are about a token, whatever is sent next."""
+_SPENT: Final = frozenset({Reason.BUDGET, Reason.CREDENTIAL, Reason.TOKEN})
+"""Reasons that are a limit. What the last answer said is told besides."""
+UNANSWERED: Final = frozenset({FailureClass.LOST_BEFORE_SENDING, FailureClass.LOST_AFTER_SENDING})
+_NO_ERROR: Final = "The sign-in service's address answered with no error that it could be told by"
 
 
 def what_happened(reason: str | None, *, kind: Kind = "password", said: str = "") -> str:
-    """Return one sentence for a `Standing`'s reason, given its kind of credential and the server's words."""
-    if reason == FailureClass.CONFIGURATION and said in _WHAT_OF_SECRETS:
-        return _WHAT_OF_SECRETS[said]
+    """Return one sentence for a `Standing`'s reason, given its kind of credential and what it says of the reason."""
+    if reason == Reason.JOURNAL and said:
+        return f"The journal may have forgotten login attempts: {said}."
+    answered = meaning(said, _about(reason, kind))
+    if answered is not None and reason in UNANSWERED:
+        return f"{_WHAT[reason]} {words(said)}"
+    if answered is not None:
+        return f"{_WHAT[reason]} The last: {answered}" if reason in _SPENT else answered
+    if reason == FailureClass.AMBIGUOUS and is_without_error(said):
+        return f"{_NO_ERROR}: {said}.{' The password was sent, so it counts as failed.' if kind == 'password' else ''}"
+    if reason == FailureClass.UNAVAILABLE and said == NO_DISCOVERY:
+        return f"{NO_SIGN_IN_SERVICE}, so nothing was sent to it."
+    if reason == FailureClass.UNAVAILABLE and said.startswith(BY_PROXY):
+        return f"The sign-in service wasn't reached, because {said.removeprefix(BY_PROXY)}. Nothing was sent to it."
+    if reason == Reason.WAY_IN and said:
+        return f"The server doesn't offer the way to log in that the settings name. What it offers: {said}."
     if kind == "token" and reason in _WHAT_OF_TOKENS:
         return _WHAT_OF_TOKENS[reason]
     return _WHAT.get(reason or "", "The login hasn't succeeded yet.")
@@ -80,61 +107,47 @@ def advise(
     account: str,
     needs_restart: bool = False,
     auth: Auth = "password",
+    exchange_online: bool = False,
 ) -> str:
-    """Return the whole message for a standing. needs_restart and auth are as in `CredentialSource`."""
-    what = what_happened(standing.reason, kind=standing.kind, said=standing.said)
+    """Return the whole message for a standing. needs_restart and auth are as in `CredentialSource`.
+
+    exchange_online: the mail server is Exchange Online, whose refusals mean something of their own.
+    """
+    its_refusal = exchange_online and auth == "password" and is_its_refusal(standing)
+    what = FAILED if its_refusal else what_happened(standing.reason, kind=standing.kind, said=standing.said)
     parts = [f"{what} No mail of {account} is read meanwhile; it is safe in the mailbox."]
     parts.append(_left(standing, rules))
     if standing.next_at is not None:
         parts.append(f"The next attempt comes at {moment(standing.next_at)}.")
+    elif standing.reason == Reason.WAY_IN:
+        parts.append("Nothing was sent; the worker goes on looking, which spends no attempt.")
     elif standing.state is State.HALTED:
         parts.append("No further attempt is made by itself.")
-    parts.append(_what_to_do(standing, _Ways(help_, account, auth, needs_restart=needs_restart)))
+    if its_refusal:
+        parts.append(after_its_refusal(help_.local_administrator, halted=standing.state is State.HALTED))
+    else:
+        parts.append(_what_to_do(standing, _Ways(help_, account, auth, needs_restart=needs_restart)))
     return " ".join(part for part in parts if part)
 
 
-def refusal(faults: list[str], account: str, *, needs_restart: bool) -> str:
-    """Return the message for a password that breaks the policy."""
+def refusal(broken: str, account: str, *, needs_restart: bool) -> str:
+    """Return the message for a password that breaks the policy. broken: which rules, as `Refusal` words it."""
     return (
-        f"The password wasn't sent, since by the password policy it can't be right: {'; '.join(faults)}. No mail of "
+        f"The password wasn't sent, since it can't be right: {broken}. No mail of "
         f"{account} is read meanwhile; it is safe in the mailbox. No attempt was spent. "
         f"{_changed(needs_restart=needs_restart)} "
-        "If the policy of this account is another one, set `policy` under `[password]`."
+        "If another policy applies, set `policy` under `[password]`."
     )
 
 
-DECLINED: Final = "declined"
-RAN_OUT: Final = "ran out"
-UNREACHABLE: Final = frozenset(
-    {FailureClass.LOST_BEFORE_SENDING, FailureClass.LOST_AFTER_SENDING, FailureClass.UNAVAILABLE}
+NO_DISCOVERY: Final = "discovery"
+"""What answers at the sign-in service's address isn't one: a proxy's page, perhaps, or a wrong address."""
+
+BY_PROXY: Final = "proxy: "
+"""How the words begin that say why the proxy made no connection to the sign-in service."""
+ASK_FOR_THE_PROXY: Final = (
+    "Ask whoever runs the proxy that `[proxy]` names; `nhsmail-worker login doctor` says what it refuses."
 )
-"""Sign-in failures that mean that the service wasn't reached or gave no answer."""
-
-
-def not_signed_in(found: LoginFailure, help_: Help, *, account: str, authority: str) -> str:
-    """Return the message for a browser sign-in that failed. authority: the sign-in service's host."""
-    said = f" ({found.said})" if found.said else ""
-    again = "Run it again: `nhsmail-worker login authorise`"
-    if found.said in (DECLINED, RAN_OUT):
-        how = "was declined in the browser" if found.said == DECLINED else "didn't come before its code ran out"
-        what, do = f"The sign-in {how}.", f"{again}, and sign in as {account}."
-    elif found.cls in UNREACHABLE:
-        what = f"The sign-in service {authority} can't be reached, or gave no answer{said}."
-        do = f"Check `authority` under `[account.oauth]` and the network. {again} later."
-    elif found.cls is FailureClass.THROTTLED:
-        wait = 0 if found.retry_after is None else int(found.retry_after.total_seconds())
-        what, do = f"The sign-in service {authority} asks for a pause of {wait} s.", f"{again} after that."
-    elif found.cls is FailureClass.CONFIGURATION:
-        what = f"The sign-in service {authority} doesn't let this application sign anybody in{said}."
-        if found.said in _SETTLED_ELSEWHERE:
-            do = f"It asks for a consent or a second factor: ask {help_.local_administrator} to have it put right."
-        else:
-            do = "Check the application's tenant, client id and authority under `[account.oauth]`."
-        do = f"{do} {again} once that is done."
-    else:
-        what = f"{what_happened(found.cls, kind='token')} The sign-in service {authority} said so{said}."
-        do = f"{again}; if it ends so again, ask {help_.local_administrator} about the account."
-    return f"{what} Nothing was kept, and no attempt was spent. {do}"
 
 
 def last_attempt(standing: Standing) -> str:
@@ -169,6 +182,10 @@ def _left(standing: Standing, rules: Lockout) -> str:
     )
 
 
+def _about(reason: str | None, kind: Kind) -> Kind:
+    return "token" if reason in _ABOUT_TOKENS else kind
+
+
 def _changed(*, needs_restart: bool) -> str:
     if needs_restart:
         return (
@@ -196,24 +213,17 @@ class _Ways:
     def expired(self) -> str:
         new = f"Change the password. Where that can't be done, ask {self.who} to set a new one."
         match self.auth:
-            case "oauth2-device":
-                return f"{new} {_SIGN_IN}"
+            case "oauth2-browser" | "oauth2-device":
+                return f"{new} {SIGN_IN}"
             case "oauth2-client":
-                return f"{new} Then {_RESET}."
+                return f"{new} Then {RESET}."
         return f"{new} {self.change()}"
 
-    def configuration(self, said: str) -> str:
-        if said in _WHAT_OF_SECRETS:
-            return f"Ask {self.who}, through whom the application was registered, for a new one. {self._new_secret()}"
+    def configuration(self) -> str:
         asked = (
             f"{self.who[:1].upper()}{self.who[1:]} knows how the mailbox is set up; {self.help.helpdesk} answers "
             "questions about the connection."
         )
-        if said in _SETTLED_ELSEWHERE:
-            return (
-                f"The sign-in service asks for a consent or a second factor ({said}): ask {self.who} to have it put "
-                f"right for this application, then {_RESET}."
-            )
         if self.auth == "password":
             return (
                 "Set `auth` under `[account]` to one of the OAuth flows, as NHSmail's mailboxes need OAuth 2.0 today, "
@@ -224,52 +234,80 @@ class _Ways:
             f"`[account.oauth]`, and restart the worker: a changed setting is tried at once. {asked}"
         )
 
+    def way_in(self) -> str:
+        needs = "A password needs LOGIN or AUTH=PLAIN (one that isn't ASCII, AUTH=PLAIN)"
+        if self.auth != "password":
+            needs = "OAuth needs AUTH=XOAUTH2"
+        return f"{needs}: check `host`, `port` and `auth` under `[account]`, or ask {self.who} to have it allowed."
+
     def protocol(self) -> str:
         return (
             "Check `host`, `port` and `auth` under `[account]`, and whether there is a newer version of the worker; "
-            f"{self.help.helpdesk} answers questions about the connection. Then {_RESET}."
+            f"{self.help.helpdesk} answers questions about the connection. Then {RESET}."
         )
 
     def sign_in_again(self) -> str:
         match self.auth:
             case "oauth2-client":
-                return f"Ask {self.who} whether the application is still registered for this mailbox, then {_RESET}."
+                return f"Ask {self.who} whether the application is still registered for this mailbox, then {RESET}."
             case "oauth2-password":
                 return (
                     f"Sign in as {self.account} with a browser, to see what is asked for there, and change the "
-                    f"password where it is. {self.change()} If it is the same as before, {_RESET}."
+                    f"password where it is. {self.change()} If it is the same as before, {RESET}."
                 )
-        return _SIGN_IN
+        return SIGN_IN
 
-    def _new_secret(self) -> str:
-        if self.needs_restart:
-            return "Put it into the worker's environment and restart it (its environment is read at start only)."
-        return "Put it into the file that `client_secret_file` names; it is tried at once, no restart is needed."
+
+def _by_the_table(standing: Standing, ways: _Ways) -> str | None:
+    """What to do about a refusal of the token endpoint; None where the reason alone says it."""
+    if standing.reason in UNANSWERED | {Reason.BUDGET, Reason.CREDENTIAL, Reason.JOURNAL, FailureClass.TOKEN_EXPIRED}:
+        return None
+    kind = _about(standing.reason, standing.kind)
+    row = find(standing.said, kind)
+    if row is not None:
+        return remedy(row, ways)
+    if kind == "password":
+        return None
+    then = f" Then {RESET}." if standing.state is State.HALTED else ""
+    if is_without_error(standing.said) and standing.reason in {FailureClass.AMBIGUOUS, Reason.TOKEN}:
+        return f"{CHECK_AUTHORITY}{then}"
+    if meaning(standing.said, kind) is not None:
+        return f"Ask {ways.who}, through whom the application was registered, with these words.{then}"
+    return None
 
 
 def _what_to_do(standing: Standing, ways: _Ways) -> str:
+    by_the_table = _by_the_table(standing, ways)
+    if by_the_table is not None:
+        return by_the_table
     if standing.kind == "token" and standing.reason in _WHAT_OF_TOKENS:
         return _about_a_token(standing, ways)
     match standing.reason:
         case Reason.BUDGET | Reason.JOURNAL:
             return (
-                f"Make sure that the password is right, ask {ways.who} whether the account is unlocked, then {_RESET}."
+                f"Make sure that the password is right, ask {ways.who} whether the account is unlocked, then {RESET}."
             )
         case Reason.CREDENTIAL | FailureClass.REJECTED | FailureClass.AMBIGUOUS | Reason.UNANSWERED:
-            unlocked = f"If it is right already, ask {ways.who} whether the account is unlocked, then {_RESET}."
+            unlocked = f"If it is right already, ask {ways.who} whether the account is unlocked, then {RESET}."
             return f"{ways.change()} {unlocked}"
+        case FailureClass.UNAVAILABLE if standing.said == NO_DISCOVERY:
+            return CHECK_AUTHORITY
+        case FailureClass.UNAVAILABLE if standing.said.startswith(BY_PROXY):
+            return ASK_FOR_THE_PROXY
         case FailureClass.LOST_AFTER_SENDING:
             return _look_at_the_network(ways)
         case FailureClass.LOCKED | FailureClass.DISABLED:
-            return f"Ask {ways.who} to unlock or enable the account, then {_RESET}."
+            return f"Ask {ways.who} to unlock or enable the account, then {RESET}."
         case FailureClass.EXPIRED:
             return ways.expired()
         case FailureClass.CONFIGURATION:
-            return ways.configuration(standing.said)
+            return ways.configuration()
+        case Reason.WAY_IN:
+            return ways.way_in()
         case FailureClass.PROTOCOL:
             return ways.protocol()
         case Reason.TOKEN | FailureClass.TOKEN_REJECTED:
-            return _may_it_read(ways, reset=True)
+            return _may_it_read(standing, ways, reset=True)
         case FailureClass.SIGN_IN_AGAIN:
             return ways.sign_in_again()
     return ""
@@ -277,7 +315,7 @@ def _what_to_do(standing: Standing, ways: _Ways) -> str:
 
 def _about_a_token(standing: Standing, ways: _Ways) -> str:
     if standing.reason == FailureClass.AMBIGUOUS:
-        return _may_it_read(ways, reset=standing.state is State.HALTED)
+        return _may_it_read(standing, ways, reset=standing.state is State.HALTED)
     return _look_at_the_network(ways)
 
 
@@ -285,8 +323,6 @@ def _look_at_the_network(ways: _Ways) -> str:
     return f"If it happens again, check the network, and ring {ways.help.helpdesk} about the connection."
 
 
-def _may_it_read(ways: _Ways, *, reset: bool) -> str:
-    asked = (
-        f"Check that the application may read this mailbox over IMAP, and ask {ways.who} whether IMAP is enabled for it"
-    )
-    return f"{asked}; then {_RESET}." if reset else f"{asked}."
+def _may_it_read(standing: Standing, ways: _Ways, *, reset: bool) -> str:
+    asked = cause_advice(cause_in(standing.said), ways.who)
+    return f"{asked}; then {RESET}." if reset else f"{asked}."

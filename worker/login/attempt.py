@@ -8,14 +8,16 @@ have counted it.
 import random as random_module
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Literal, Self
+from typing import Final, Literal, Self
 
 from worker.journal.attempts import CONNECTION, SUCCEEDED
 from worker.journal.database import JournalUnavailable
 from worker.login.credential import Candidate, Credential, Token
 from worker.login.history import Look, WitnessedLedger
-from worker.login.standing import Standing
+from worker.login.refusals import NoWayIn
+from worker.login.standing import Standing, halted_without_a_way
 from worker.login.telling import Telling
+from worker.login.token_claims import Claims, likely_cause, read_claims, with_cause
 from worker.login.witness import Testimony
 from worker.mailbox.errors import (
     ConnectionLost,
@@ -28,15 +30,18 @@ from worker.mailbox.errors import (
     TokenExpired,
 )
 from worker.mailbox.login_failures import FailureClass, Kind, LoginFailure, failure
+from worker.mailbox.login_offer import LoginOffer
 
 Stage = Literal["granted", "sent", "logged in", "done"]
+_ABOUT_A_TOKEN: Final = frozenset({FailureClass.TOKEN_REJECTED, FailureClass.AMBIGUOUS})
 
 
 @dataclass(frozen=True, slots=True)
 class Granted:
     """What the decision to grant an attempt was based on.
 
-    fingerprint: the candidate's. way: how it is sent. look: the ledger at that time. failures: the most that may count.
+    fingerprint: the candidate's. way: how it is sent. by_token: the mail server gets a token, whatever was sent for it.
+    look: the ledger at that time. failures: the most that may count. at: when it was granted, in epoch seconds.
     """
 
     candidate: Candidate
@@ -45,6 +50,8 @@ class Granted:
     standing: Standing
     look: Look
     failures: int
+    by_token: bool = False
+    at: float = 0.0
 
     @property
     def kind(self) -> Kind:
@@ -65,6 +72,8 @@ class Attempt:
         self._stage: Stage = "granted"
         self._token_was_kept = False
         self._password_was_taken = False
+        self._claims: Claims | None = None
+        self._user = ""
 
     def __enter__(self) -> Self:
         return self
@@ -82,6 +91,17 @@ class Attempt:
         """What would be sent."""
         return self._granted.kind
 
+    def compare(self, offer: LoginOffer) -> None:
+        """Refuse to go on if the server offers no way to send what we have. Call it before `credential`.
+
+        Raises:
+            NoWayIn: says what the server offers. Nothing was sent, and nothing is spent.
+            JournalUnavailable
+        """
+        granted = self._granted
+        suits = offer.takes_token if granted.by_token else offer.takes_password(granted.candidate.password or "")
+        self._recorder.compared(granted, None if suits else offer.names())
+
     def credential(self) -> Credential:
         """Put the attempt on the disk and return the credential. This can be called once: an attempt sends one.
 
@@ -98,6 +118,7 @@ class Attempt:
         self._recorder.obtained()
         if isinstance(credential, Token):
             self._token_was_kept = credential.kept
+            self._claims, self._user = read_claims(credential.secret), credential.user
             if granted.kind == "password":
                 self._password_was_taken = True
                 self._recorder.password_taken(self.number)
@@ -137,8 +158,17 @@ class Attempt:
         if self._token_was_kept and found.cls is FailureClass.TOKEN_REJECTED:
             counts = False  # the token was from an earlier attempt: a fresh one is tried first
         after = found.retry_after.total_seconds() if found.retry_after is not None else None
-        result = Result(found.cls, counts=counts, retry_after=after, said=found.said)
+        result = Result(found.cls, counts=counts, retry_after=after, said=self._explained(found))
         self._recorder.came_to(granted, self.number, result)
+
+    def _explained(self, found: LoginFailure) -> str:
+        """What is stored of an answer: of a refused token, with what most likely stands behind the refusal."""
+        if found.kind != "token" or found.cls not in _ABOUT_A_TOKEN:
+            return found.said
+        cause = likely_cause(
+            self._claims, mailbox=self._user, now=self._granted.at, logged_in=self._stage == "logged in"
+        )
+        return with_cause(found.said, cause)
 
     def _ended(self) -> None:
         """Record as ambiguous an attempt whose block ended with neither an exception nor a success."""
@@ -180,6 +210,22 @@ class AttemptRecorder:
     def wants_fresh_token(self, granted: Granted) -> bool:
         """Whether a token from an earlier attempt must not be used."""
         return granted.standing.refresh or self._token_is_over
+
+    def compared(self, granted: Granted, offered: str | None) -> None:
+        """Note that the server offers no way in, for the status and for people; or that it does so again.
+
+        offered: the ways that it offers instead; None: it offers ours.
+
+        Raises:
+            NoWayIn: it offers none of ours.
+            JournalUnavailable
+        """
+        if offered != granted.look.history.offered:
+            self._ledger.offers(offered, granted.way)
+        if offered is not None:
+            standing = halted_without_a_way(granted.standing, offered)
+            self._telling.stands(standing)
+            raise NoWayIn(self._telling.advice(standing))
 
     def record_what_is_due(self) -> None:
         """Write the earlier result that couldn't be written at the time.

@@ -9,7 +9,7 @@ from worker.mailbox.login_failures import Kind
 from worker.mailbox.sasl import Sasl, XOAuth2
 from worker.private_files import FileMode, NotAFile, TooLarge, TooOpen, UnfitSecret
 
-Auth = Literal["password", "oauth2-client", "oauth2-device", "oauth2-password"]
+Auth = Literal["password", "oauth2-browser", "oauth2-client", "oauth2-device", "oauth2-password"]
 """The ways to log in, as spelled in `[account] auth`."""
 
 

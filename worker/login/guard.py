@@ -1,4 +1,4 @@
-"""The login guard: the only way for a credential to leave the process.
+"""The login guard: the only way for a credential to leave the process, but for the tokens that alerts are sent with.
 
 The budget belongs to the account, not to a password, and its use is counted in the journal, so no restart, crash loop,
 second replica or lost answer refills it. Only `Attempt.credential()` hands out a credential, and it returns only after
@@ -6,6 +6,7 @@ the attempt's row and its witness are on the disk.
 
     with guard.attempt() as attempt:            # raises NoAttempt or a subclass: nothing was sent
         session.connect()                       # a failure here spends nothing
+        attempt.compare(session.login_offer())  # nor does a server that offers no way in
         session.login(attempt.credential())     # the row is on the disk before the credential is handed out
         attempt.logged_in()
         session.first_command()
@@ -25,9 +26,9 @@ from worker.login.attempt import Attempt, AttemptRecorder, Granted
 from worker.login.credential import Candidate, CredentialSource
 from worker.login.fingerprint import COST, Fingerprinter
 from worker.login.history import Rules, WitnessedLedger
-from worker.login.login_status import POLICY, LoginStatus, login_status, password_age
+from worker.login.login_status import POLICY, LoginStatus, login_status
 from worker.login.mutex import AttemptInProgress, AttemptMutex
-from worker.login.password_policy import is_previous, warning_stage
+from worker.login.password_policy import Refusal, is_previous
 from worker.login.refusals import Cooling, CredentialRefused, Halted, LastAttempt, ReasonMissing, ResetNeedsAgain
 from worker.login.standing import Standing, State
 from worker.login.telling import Notify, Telling
@@ -102,14 +103,19 @@ class Guard:
         """Return where the login stands, from the journal alone."""
         rules = self._rules
         return login_status(
-            self._ledger, rules.lockout, max_age=rules.max_age, changed=rules.changed, now=self._clock()
+            self._ledger,
+            rules.lockout,
+            max_age=rules.max_age,
+            changed=rules.changed,
+            now=self._clock(),
+            forbidden=rules.forbid(self._source.auth),
         )
 
     def advice(self) -> str:
         """Return what to tell a person about where the login stands."""
         found = self.status()
         if found.detail is not None and found.standing.reason == POLICY:
-            return self._telling.refusal([found.detail])
+            return self._telling.refusal(found.detail)
         return self._telling.advice(found.standing)
 
     def foresee(self) -> Standing | None:
@@ -120,11 +126,13 @@ class Guard:
         Raises:
             CredentialUnavailable, JournalUnavailable
         """
+        if self._rules.forbid(self._source.auth):
+            return None
         candidate = self._source.candidate()
         look = self._witnessed.compare(self._ledger.history())
         maker = Fingerprinter(self._ledger.salt(), self._cost)
         password = candidate.password
-        if password is not None and self._faults(password, maker.of("password", password)):
+        if password is not None and self._refusal(password, maker.of("password", password)) is not None:
             return None
         fingerprint = maker.of(candidate.kind, candidate.identity)
         standing = self._witnessed.standing(look.history, candidate.kind, fingerprint, self._source.way)
@@ -132,6 +140,21 @@ class Guard:
             return None
         ready = standing.state is State.READY and not _is_last(standing)
         return standing if ready else None
+
+    def refusal(self) -> Refusal | None:
+        """Return why the password that would be sent now can't be right by the policy; None if it can, or if there is
+        none. Writes nothing.
+
+        Raises:
+            CredentialUnavailable, JournalUnavailable
+        """
+        password = self._source.candidate().password
+        if password is None:
+            return None
+        known = ""
+        if self._accepted():  # then there is a salt, which otherwise would have to be written
+            known = Fingerprinter(self._ledger.salt(), self._cost).of("password", password)
+        return self._refusal(password, known)
 
     def reset(self, reason: str, *, actor: str, again: bool = False) -> None:
         """Forget all failures, because a person says that the account is unlocked.
@@ -149,22 +172,11 @@ class Guard:
             forgotten = self._witnessed.reset(history, actor=actor, reason=reason)
         self._telling.reset(actor=actor, reason=reason, again=again, failures=forgotten)
 
-    def check_age(self) -> None:
-        """Warn that the password will expire, if a warning is due: `password.expiring`, once for each stage."""
-        rules, now, history = self._rules, self._clock(), self._ledger.history()
-        age = password_age(history, self._ledger.credentials(), max_age=rules.max_age, changed=rules.changed, now=now)
-        stage = None if age is None else warning_stage(age, rules.warn, now)
-        if age is None or stage is None:
-            return
-        mark = f"{history.password} {age.expires_at:.0f} {stage}"
-        if self._ledger.warned() != mark:
-            self._ledger.warn(mark)
-            self._telling.expiring(age)
-
     # -- before an attempt ---------------------------------------------------------------------------------------------
 
     def _grant(self, *, keep_last: bool) -> Granted:
         self._recorder.record_what_is_due()
+        self._refuse_what_the_settings_forbid()
         candidate = self._source.candidate()
         look = self._witnessed.read()
         fingerprint = self._known(candidate, look.failures)
@@ -176,7 +188,20 @@ class Guard:
             raise Halted(text, standing) if standing.state is State.HALTED else Cooling(text, standing)
         if keep_last and _is_last(standing):
             raise LastAttempt(advice.last_attempt(standing))
-        return Granted(candidate, fingerprint, way, standing, look, self._witnessed.at_most(look.history))
+        failures = self._witnessed.at_most(look.history)
+        by_token = candidate.kind == "token" or self._source.auth != "password"
+        return Granted(candidate, fingerprint, way, standing, look, failures, by_token, self._clock())
+
+    def _refuse_what_the_settings_forbid(self) -> None:
+        """Refuse to send a password to a server that takes none. A person clears that in the settings, not by a reset.
+
+        Raises:
+            Halted
+        """
+        if self._rules.forbid(self._source.auth):
+            standing = self.status().standing
+            self._telling.stands(standing)
+            raise Halted(self._telling.advice(standing), standing)
 
     def _known(self, candidate: Candidate, failures: int) -> str:
         """Check the candidate against the policy and return its fingerprint. failures: those that count now.
@@ -190,22 +215,23 @@ class Guard:
             self._ledger.saw(fingerprint, self._clock(), password=False, way=self._source.way)
             return fingerprint
         known = maker.of("password", password)
-        faults = self._faults(password, known)
+        refusal = self._refusal(password, known)
         sends = known if candidate.kind == "password" else maker.of("token", candidate.identity)
-        refused = "; ".join(faults) or None
+        refused = None if refusal is None else str(refusal)
         self._ledger.saw(known, self._clock(), password=True, refused=refused, sends=sends, way=self._source.way)
-        if faults:
-            self._telling.refused(known, faults, failures=failures)
-            raise CredentialRefused(self._telling.refusal(faults), faults)
+        if refusal is not None:
+            self._telling.refused(known, refusal, failures=failures)
+            raise CredentialRefused(self._telling.refusal(str(refusal)), list(refusal.faults))
         return sends
 
-    def _faults(self, password: str, known: str) -> list[str]:
-        """Return which rules of the policy a password breaks. known: its fingerprint."""
-        faults = self._rules.policy.faults(password, self._rules.account)
-        accepted = [one.fingerprint for one in self._ledger.credentials() if one.accepted is not None]
-        if self._rules.policy.complexity and is_previous(known, accepted):
-            faults.append("it is one of the four previous passwords")
-        return faults
+    def _refusal(self, password: str, known: str) -> Refusal | None:
+        """Return which rules of the policy a password breaks, if any. known: its fingerprint."""
+        was_before = is_previous(known, self._accepted())
+        return self._rules.policy.refusal(password, self._rules.account, is_previous=was_before)
+
+    def _accepted(self) -> list[str]:
+        """Return the fingerprints of passwords that the server has accepted, newest first."""
+        return [one.fingerprint for one in self._ledger.credentials() if one.accepted is not None]
 
 
 def _is_last(standing: Standing) -> bool:

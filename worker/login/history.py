@@ -14,6 +14,7 @@ from worker.journal.attempts import DOUBT, RESET, AttemptLedger, History
 from worker.journal.database import JournalUnavailable
 from worker.login.advice import Help
 from worker.login.backoff import Lockout
+from worker.login.credential import Auth
 from worker.login.login_status import kind_of
 from worker.login.password_policy import DAY, PasswordPolicy, policy_named
 from worker.login.standing import Standing, stand
@@ -25,16 +26,24 @@ from worker.mailbox.login_failures import Kind
 class Rules:
     """The settings that the guard follows.
 
-    max_age and warn are in seconds. changed: when the password was last changed, in epoch seconds; None: not known.
+    max_age is in seconds. changed: when the password was last changed, in epoch seconds; None: not known.
+    host: the mail server's name. exchange_online: it is one of Exchange Online's own. allow_password: a password may go
+    there all the same.
     """
 
     account: str
     lockout: Lockout = field(default_factory=Lockout)
     policy: PasswordPolicy = field(default_factory=lambda: policy_named("nhsmail"))
     max_age: float = 90 * DAY
-    warn: float = 14 * DAY
     changed: float | None = None
     help: Help = field(default_factory=Help)
+    host: str = ""
+    exchange_online: bool = False
+    allow_password: bool = False
+
+    def forbid(self, auth: Auth) -> bool:
+        """Whether nothing may be sent in this way: a password would go to a server that takes none."""
+        return auth == "password" and self.exchange_online and not self.allow_password
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +172,14 @@ class WitnessedLedger:
             number, outcome=outcome, counts=counts, at=self._clock(), retry_after=retry_after, said=said
         )
 
+    def offers(self, offered: str | None, way: str) -> None:
+        """Note what the server offers where that isn't this way to log in; None: it offers this way.
+
+        Raises:
+            JournalUnavailable
+        """
+        self._ledger.offers(offered, way)
+
     def append(
         self,
         look: Look,
@@ -207,6 +224,8 @@ class WitnessedLedger:
         look = self.compare(history)
         number = self.append(look, kind=RESET, actor=actor, outcome=_about(history), note=reason)
         self._witness.write(Testimony(look.epoch, number, failures=0))
+        if history.offered is not None:
+            self._ledger.offers(None, history.way or "")  # it is looked at again
         return look.failures
 
     def attest(self, testimony: Testimony) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from worker.journal.attempts import AttemptLedger, History, KnownCredential
 from worker.login.backoff import Lockout
 from worker.login.password_policy import Age, age_of
-from worker.login.standing import Standing, State, stand
+from worker.login.standing import Standing, State, halted_by_the_settings, halted_without_a_way, stand
 from worker.mailbox.login_failures import Kind
 
 POLICY = "policy"
@@ -24,12 +24,18 @@ class LoginStatus:
 
 
 def login_status(
-    ledger: AttemptLedger, rules: Lockout, *, max_age: float, changed: float | None, now: float
+    ledger: AttemptLedger,
+    rules: Lockout,
+    *,
+    max_age: float,
+    changed: float | None,
+    now: float,
+    forbidden: bool = False,
 ) -> LoginStatus:
     """Work out where the login stands for the credential that was read last.
 
     max_age: how long a password lasts, in seconds. changed: when the settings say that it was last changed; None: count
-    from when it was first seen.
+    from when it was first seen. forbidden: the settings let nothing be sent, as `Rules.forbid` says.
 
     Raises:
         JournalUnavailable
@@ -37,8 +43,12 @@ def login_status(
     history = ledger.history()
     kind = kind_of(history.current)
     standing = stand(history, rules, kind=kind, credential=history.current, now=now, way=history.way)
-    if history.refused is not None and standing.state is not State.HALTED:
+    if forbidden:
+        standing = halted_by_the_settings(standing)
+    elif history.refused is not None and standing.state is not State.HALTED:
         standing = replace(standing, state=State.HALTED, next_at=None, reason=POLICY)
+    elif history.offered is not None and standing.state is not State.HALTED:
+        standing = halted_without_a_way(standing, history.offered)
     age = password_age(history, ledger.credentials(), max_age=max_age, changed=changed, now=now)
     return LoginStatus(standing, rules, age, history.refused)
 

@@ -1,58 +1,111 @@
-"""The password policy. A password that breaks it can't be right, so it is reported instead of sent.
+"""The password policies. A password that breaks the account's policy can't be right, so it is reported instead of sent.
 
-The source is NHSmail's policy text, 'Password policy': `a standard active directory complex password policy`. Where the
-text can be read in two ways, the rules here are the more lenient: refusing a right password would stop the mail, while
-sending a wrong one spends a single attempt.
+`nhsmail` is NHSmail's policy text, 'Password policy': `a standard active directory complex password policy`.
+`nhsmail-2019` is what NHSmail's support pages have said since May 2019, and `application-account` the same with 20
+characters. These pages also forbid common and breached passwords, which nobody but the server can tell.
+
+Where a text can be read in two ways, the rules here are the more lenient: refusing a right password would stop the
+mail, while sending a wrong one spends a single attempt.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
+
+PolicyName = Literal["nhsmail", "nhsmail-2019", "application-account", "off"]
+"""The policies' names, as in the settings."""
 
 PREVIOUS: Final = 4
 """How many former passwords may not be used again."""
 _KINDS: Final = 3
 _SHORTEST_NAME: Final = 3
-"""Active Directory ignores user names of one or two characters."""
+"""Active Directory ignores names of one or two characters."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Which rules of which policy a password breaks, in words that reveal nothing else about it.
+
+    passes: the other policies that it would pass, `off` left out. sendable: `off` would send it.
+    """
+
+    policy: PolicyName
+    faults: tuple[str, ...]
+    passes: tuple[PolicyName, ...] = ()
+    sendable: bool = True
+
+    def __str__(self) -> str:
+        faults = "; ".join(self.faults)
+        if not self.sendable:
+            return faults
+        under = " and ".join(f'"{name}"' for name in self.passes)
+        return f'{faults} (policy "{self.policy}"; {f"it would pass under {under}" if under else _ONLY_OFF})'
+
+
+_ONLY_OFF: Final = 'only "off" would pass it'
 
 
 @dataclass(frozen=True, slots=True)
 class PasswordPolicy:
-    """A set of rules. complexity: whether the rules other than the length apply."""
+    """A set of rules.
 
-    length: int
-    complexity: bool
+    length: how many characters at least. mixed: the policy text's rules: three of the four kinds, no user name, no
+    comma. owner: the owner's first and last name, as far as they are known.
+    """
 
-    def faults(self, password: str, address: str) -> list[str]:
-        """Return which rules a password breaks, in words that reveal nothing else about it. Empty: it may be right.
+    name: PolicyName
+    length: int = 0
+    mixed: bool = False
+    owner: tuple[str, ...] = ()
 
-        address: the account's full address, which is its user name.
+    def refusal(self, password: str, address: str, *, is_previous: bool = False) -> Refusal | None:
+        """Return which rules a password breaks, and under which policies it would pass; None: it may be right.
+
+        address: the account's full address, which is its user name. is_previous: it is one of the four before.
         """
-        return [*_unsendable(password), *(self._faults(password, address) if self.complexity else ())]
+        unsendable = _unsendable(password)
+        faults = (*unsendable, *self.faults(password, address, is_previous=is_previous))
+        if not faults:
+            return None
+        others = () if unsendable else tuple(replace(one, owner=self.owner) for one in _POLICIES.values())
+        passes = [one.name for one in others if not one.faults(password, address, is_previous=is_previous)]
+        return Refusal(self.name, faults, tuple(name for name in passes if name != "off"), sendable=not unsendable)
 
-    def _faults(self, password: str, address: str) -> list[str]:
-        name = address.partition("@")[0].casefold()
+    def faults(self, password: str, address: str, *, is_previous: bool = False) -> list[str]:
+        """Return which rules a password that can be sent breaks. The arguments are as for `refusal`."""
+        if self.name == "off":
+            return []
+        found = [f"it is shorter than {self.length} characters"] if len(password) < self.length else []
+        found += self._faults_of_mixed(password, address) if self.mixed else self._faults_of_long(password)
+        return [*found, "it is one of the four previous passwords"] if is_previous else found
+
+    def _faults_of_mixed(self, password: str, address: str) -> list[str]:
         found = []
-        if len(password) < self.length:
-            found.append(f"it is shorter than {self.length} characters")
-        if len(name) >= _SHORTEST_NAME and name in password.casefold():
+        if _contains(password, address.partition("@")[0]):
             found.append("it contains the user name")
         if _kinds(password) < _KINDS:
             found.append("it has fewer than three of the four kinds: upper case, lower case, digits, symbols")
-        if "," in password or any(char.isspace() for char in password):
+        if "," in password or _has_space(password):
             found.append("it contains a space or a comma")
         return found
 
+    def _faults_of_long(self, password: str) -> list[str]:
+        found = ["it contains a space"] if _has_space(password) else []
+        if any(_contains(password, name) for name in self.owner):
+            found.append("it contains the owner's first or last name")
+        return found
 
-def policy_named(name: Literal["nhsmail", "application-account", "off"]) -> PasswordPolicy:
-    """Return a set by its name: `nhsmail` follows the policy text, `application-account` asks for 20 characters."""
-    return _POLICIES[name]
+
+def policy_named(name: PolicyName, owner: Sequence[str] = ()) -> PasswordPolicy:
+    """Return a policy by its name. owner: the owner's first and last name, as far as they are known."""
+    return replace(_POLICIES[name], owner=tuple(owner))
 
 
-_POLICIES: Final = {
-    "nhsmail": PasswordPolicy(8, complexity=True),
-    "application-account": PasswordPolicy(20, complexity=True),
-    "off": PasswordPolicy(0, complexity=False),
+_POLICIES: Final[dict[PolicyName, PasswordPolicy]] = {
+    "nhsmail": PasswordPolicy("nhsmail", 8, mixed=True),
+    "nhsmail-2019": PasswordPolicy("nhsmail-2019", 10),
+    "application-account": PasswordPolicy("application-account", 20),
+    "off": PasswordPolicy("off"),
 }
 
 
@@ -72,6 +125,14 @@ def _unsendable(password: str) -> list[str]:
     return []
 
 
+def _contains(password: str, name: str) -> bool:
+    return len(name) >= _SHORTEST_NAME and name.casefold() in password.casefold()
+
+
+def _has_space(password: str) -> bool:
+    return any(char.isspace() for char in password)
+
+
 def _kinds(password: str) -> int:
     return sum(
         (
@@ -84,7 +145,6 @@ def _kinds(password: str) -> int:
 
 
 DAY: Final = 86400.0
-_DAILY_FROM: Final = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,14 +160,3 @@ def age_of(changed_at: float, max_age: float, now: float) -> Age:
     """Return the age of a password that was changed at `changed_at` and lasts `max_age` seconds."""
     expires_at = changed_at + max_age
     return Age(changed_at, expires_at, int((expires_at - now) // DAY))
-
-
-def warning_stage(age: Age, warn: float, now: float) -> str | None:
-    """Return the name of the warning that is due, so that each is given once; None if none is due.
-
-    The first is due `warn` seconds before the password ends, then one on each day of the last week.
-    """
-    left = age.expires_at - now
-    if left > warn:
-        return None
-    return "first" if age.days_left > _DAILY_FROM else f"day {age.days_left}"

@@ -36,6 +36,10 @@ class CredentialRefused(NoAttempt):
         self.faults = faults
 
 
+class NoWayIn(NoAttempt):
+    """The server offers no way to log in with what we have. It is asked again at each connection."""
+
+
 class LastAttempt(NoAttempt):
     """A command isn't given the last attempt of the budget, which is kept for the worker."""
 

@@ -4,15 +4,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from worker.connections import Proxy
 from worker.login.credential import CredentialUnavailable, read_secret
 from worker.private_files import FileMode
 
 
 @dataclass(frozen=True, slots=True)
 class OAuthConfig:
-    """The application's registration. Times are in seconds.
+    """The application's registration, and the way to the sign-in service. Times are in seconds.
 
-    One of client_secret, client_secret_file and certificate_file is set, for the flow that needs it.
+    proxy: None if the environment says how the service is reached, as requests reads it.
+
+    Of client_secret, client_secret_file and certificate_file, one is set for a confidential client, none for a public.
     """
 
     tenant: str
@@ -26,6 +29,12 @@ class OAuthConfig:
     refresh_ahead: float = 300.0
     timeout: float = 30.0
     ca_file: Path | None = None
+    proxy: Proxy | None = None
+
+    @property
+    def is_confidential(self) -> bool:
+        """Whether the application has a secret or a certificate to prove itself with."""
+        return any(one is not None for one in (self.client_secret, self.client_secret_file, self.certificate_file))
 
     def secret(self) -> tuple[Any, str]:
         """Return the application's secret in msal's form, and the text that distinguishes it from any other.

@@ -32,6 +32,10 @@ class Reason(StrEnum):
     """As many OAuth tokens have been rejected as the worker may try."""
     JOURNAL = "journal"
     """The journal may have forgotten attempts."""
+    WAY_IN = "way_in"
+    """The server doesn't offer the way to log in that the settings name. Nothing was sent, and nothing spent."""
+    OAUTH_ONLY = "oauth_only"
+    """By its name the server takes no passwords, and the settings don't insist. Nothing was sent, and nothing spent."""
     UNANSWERED = "unanswered"
     """The last attempt has no recorded answer: its process died, or is still waiting for it."""
 
@@ -45,7 +49,9 @@ class Standing:
     next_at: when the next attempt may be made, in epoch seconds; None if there is nothing to wait for.
     reason: a `Reason` or a `FailureClass`; None if nothing has failed.
     refresh: the last token was rejected or has expired, so use a fresh one.
-    kind: of the credential. said: the server's words behind the reason, reduced to a known vocabulary.
+    kind: of the credential. said: the server's words behind the reason, reduced to a known vocabulary, for a refused
+    token with the likely cause; for a spent limit, those of the last failure; for `Reason.JOURNAL`, why the journal is
+    in doubt; for `Reason.WAY_IN`, the ways that the server offers.
     """
 
     state: State
@@ -82,6 +88,12 @@ def stand(
     reason = _halt(records, own, halting, rules, kind=kind, remaining=remaining, left=left)
     if reason is not None:
         said = halting.said or "" if halting is not None and reason == halting.outcome else ""
+        if reason in _SPENT:
+            said = next((record.said for record in reversed(own_counted or counted) if record.said), "")
+        if reason == Reason.JOURNAL:
+            said = next((record.note for record in records if record.kind == DOUBT and record.note), "")
+        elif reason == Reason.TOKEN:
+            said = next((record.said for record in reversed(own) if record.outcome in _REFUSED and record.said), "")
         return replace(found, state=State.HALTED, reason=reason, said=said)
     recent = records if kind == "password" else [one for one in records if one.number > history.settled]
     wait = _wait(recent, own_counted, counted if kind == "password" else own_counted, rules, kind=kind, now=now)
@@ -92,7 +104,23 @@ def stand(
     return replace(found, state=State.COOLING, next_at=until) if now < until else found
 
 
+def halted_without_a_way(found: Standing, offered: str) -> Standing:
+    """Where the login stands if the server offers other ways to log in than ours. offered: which."""
+    return replace(found, state=State.HALTED, next_at=None, reason=Reason.WAY_IN, said=offered)
+
+
+def halted_by_the_settings(found: Standing) -> Standing:
+    """Where the login stands if the settings name a password for a server that takes none, by its name."""
+    return replace(found, state=State.HALTED, next_at=None, reason=Reason.OAUTH_ONLY, said="")
+
+
+_SPENT = frozenset({Reason.BUDGET, Reason.CREDENTIAL})
+
 _STALE = frozenset({FailureClass.TOKEN_REJECTED, FailureClass.TOKEN_EXPIRED})
+
+
+_REFUSED = frozenset({FailureClass.TOKEN_REJECTED, FailureClass.AMBIGUOUS})
+"""Outcomes that count towards `token_attempts`."""
 
 
 def _own_counted(own: Sequence[Record], kind: Kind) -> list[Record]:

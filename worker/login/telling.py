@@ -8,9 +8,11 @@ from typing import Protocol
 
 from worker.login import advice
 from worker.login.credential import CredentialSource
+from worker.login.exchange_advice import not_sent
 from worker.login.history import Rules
-from worker.login.password_policy import Age
-from worker.login.standing import Standing, State
+from worker.login.password_policy import Refusal
+from worker.login.standing import Reason, Standing, State
+from worker.login.token_claims import cause_in
 from worker.mailbox.login_failures import Kind
 
 
@@ -66,6 +68,8 @@ class Telling:
             "counts": counts,
             "said": said,
         }
+        if (cause := cause_in(said)) is not None:
+            fields["cause"] = str(cause)
         if standing is None:
             self._notify("login.rejected", fields)
             return
@@ -87,26 +91,21 @@ class Telling:
         what = (standing.state, standing.reason, standing.failures, standing.remaining_for_credential, standing.next_at)
         self._announce_once(what, f"login.{standing.state}", fields)
 
-    def refused(self, fingerprint: str, faults: list[str], *, failures: int) -> None:
+    def refused(self, fingerprint: str, refusal: Refusal, *, failures: int) -> None:
         """Announce that a password wasn't sent because it breaks the policy."""
         fields = {
-            "faults": len(faults),
-            "advice": self.refusal(faults),
+            "faults": len(refusal.faults),
+            "advice": self.refusal(str(refusal)),
             "failures": failures,
             "remaining": self._remaining(failures),
         }
-        self._announce_once(("refused", fingerprint, *faults), "login.refused", fields)
+        self._announce_once(("refused", fingerprint, refusal), "login.refused", fields)
 
     def reset(self, *, actor: str, reason: str, again: bool, failures: int) -> None:
         """Announce that a person has reset the count. failures: how many counted before."""
         self._announced = None
         counts = {"failures": failures, "remaining": self._rules.lockout.budget}
         self._notify("login.reset", {"actor": actor, "reason": reason, "again": again} | counts)
-
-    def expiring(self, age: Age) -> None:
-        """Announce that the password will expire soon."""
-        fields = {"days_left": age.days_left, "expires_at": advice.moment(age.expires_at)}
-        self._notify("password.expiring", fields)
 
     def _announce_once(self, what: tuple[object, ...], event: str, fields: Mapping[str, object]) -> None:
         if self._announced != what:
@@ -121,6 +120,8 @@ class Telling:
     def advice(self, standing: Standing) -> str:
         """Return what happened, and what to do about it."""
         rules, source = self._rules, self._source
+        if standing.reason == Reason.OAUTH_ONLY:
+            return not_sent(rules.host, rules.account, rules.help.local_administrator)
         return advice.advise(
             standing,
             rules.lockout,
@@ -128,8 +129,9 @@ class Telling:
             account=rules.account,
             needs_restart=source.needs_restart,
             auth=source.auth,
+            exchange_online=rules.exchange_online,
         )
 
-    def refusal(self, faults: list[str]) -> str:
-        """Return what is wrong with a password that breaks the policy, and what to do about it."""
-        return advice.refusal(faults, self._rules.account, needs_restart=self._source.needs_restart)
+    def refusal(self, broken: str) -> str:
+        """Return what is wrong with a password that breaks the policy, and what to do about it. broken: which rules."""
+        return advice.refusal(broken, self._rules.account, needs_restart=self._source.needs_restart)

@@ -3,22 +3,34 @@
 msal and requests belong to the extra `oauth`, and are imported only if OAuth is configured.
 """
 
-import ssl
+import time
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from importlib import import_module
-from pathlib import Path
 from typing import Any, Final, Self
 
+from worker.connections import ProxyTrouble
+from worker.login.advice import BY_PROXY, NO_DISCOVERY
 from worker.login.credential import CredentialUnavailable
+from worker.login.endpoint_answers import NOTHING, classify_token_failure, read_refusal
+from worker.login.endpoint_errors import NO_TENANT
+from worker.login.endpoint_session import EndpointDialer, https_session
 from worker.login.registration import OAuthConfig
 from worker.mailbox.errors import LoginFailed
-from worker.mailbox.login_failures import FailureClass, Kind, failure
-from worker.mailbox.token_answers import classify_token_failure
+from worker.mailbox.login_failures import FailureClass, Kind, Phase, failure
 
 _NOT_THERE: Final = frozenset({400, 404})
 """Discovery's answers for a tenant or an address that doesn't exist. Any other failure may be transient."""
-_NO_TENANT: Final = "AADSTS90002"
+_OK: Final = 200
+_DISCOVERY: Final = "/.well-known/openid-configuration"
+_NEEDED: Final = ("authorization_endpoint", "token_endpoint")
+_USED: Final = (*_NEEDED, "device_authorization_endpoint")
+
+
+class UnfitDiscovery(Exception):
+    """What answered in place of discovery isn't a sign-in service's. `Conversation` turns this into `LoginFailed`."""
 
 
 class NoToken(Exception):
@@ -70,13 +82,19 @@ class Conversation:
     def failed(self) -> LoginFailed:
         """Return what the endpoint's last answer, or the lack of an answer, means as a failure."""
         wire = self._wire
+        if wire.status is None and wire.by_proxy is not None:
+            told = f"{BY_PROXY}{wire.by_proxy}"
+            return LoginFailed(failure(FailureClass.UNAVAILABLE, self._kind, said=told, phase=Phase.CONNECT))
         if not wire.posted and (wire.status in _NOT_THERE or wire.no_tenant):
-            return LoginFailed(failure(FailureClass.CONFIGURATION, self._kind, said="tenant"))
+            said = wire.refusal.said or "tenant"
+            return LoginFailed(failure(FailureClass.CONFIGURATION, self._kind, said=said))
+        if not wire.posted and wire.status == _OK:
+            unfit = failure(FailureClass.UNAVAILABLE, self._kind, said=NO_DISCOVERY, phase=Phase.CONNECT)
+            return LoginFailed(unfit)
         return LoginFailed(
             classify_token_failure(
+                wire.refusal,
                 kind=self._kind,
-                numbers=wire.numbers,
-                description=wire.description,
                 status=wire.status,
                 retry_after=wire.retry_after,
                 sent=wire.posted,
@@ -89,26 +107,39 @@ class Wire:
 
     posted: a request with a credential may have been sent.
     status: the last answer's; None if there was no answer.
-    numbers and description: of the error in that answer. no_tenant: the answer said that there is no such tenant.
+    refusal: what that answer said of an error.
     """
 
-    def __init__(self, config: OAuthConfig) -> None:
-        import requests
-
-        self._session = requests.Session()
-        if config.ca_file is not None:
-            self._session.mount("https://", _adapter(config.ca_file))
+    def __init__(self, config: OAuthConfig, clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock
+        self._dialer = EndpointDialer(config.proxy)
+        self._session = https_session(config.ca_file, self._dialer if config.proxy is not None else None)
         self._timeout = config.timeout
         self.posted = False
         self.status: int | None = None
         self.retry_after: timedelta | None = None
-        self.numbers: tuple[int, ...] = ()
-        self.description = ""
-        self.no_tenant = False
+        self.refusal = NOTHING
+
+    @property
+    def by_proxy(self) -> ProxyTrouble | None:
+        """Why the proxy made no connection for the last request; None if it did, or if there is none."""
+        return self._dialer.trouble
+
+    @property
+    def no_tenant(self) -> bool:
+        """Whether the last answer said that there is no such tenant."""
+        return self.refusal.error == "invalid_tenant" or not NO_TENANT.isdisjoint(self.refusal.numbers)
 
     def get(self, url: str, **given: Any) -> Any:
-        """Send a discovery request, which holds no secret."""
-        return self._send("GET", url, **given)
+        """Send a discovery request, which holds no secret.
+
+        Raises:
+            UnfitDiscovery: the answer names no addresses that a secret may be sent to.
+        """
+        answer = self._send("GET", url, **given)
+        if self.status == _OK and url.endswith(_DISCOVERY) and not _is_fit(answer):
+            raise UnfitDiscovery
+        return answer
 
     def post(self, url: str, **given: Any) -> Any:
         """Send a request with a credential."""
@@ -125,19 +156,53 @@ class Wire:
         self._session.close()
 
     def _send(self, method: str, url: str, **given: Any) -> Any:
-        self.status, self.retry_after = None, None
-        self.numbers, self.description, self.no_tenant = (), "", False
+        self.status, self.retry_after, self.refusal = None, None, NOTHING
+        self._dialer.forget()
         answer = self._session.request(method, url, timeout=self._timeout, allow_redirects=False, **given)
-        self.status = int(answer.status_code)
-        seconds = str(answer.headers.get("Retry-After"))
-        if seconds.isdecimal() and len(seconds) < 8:
-            self.retry_after = timedelta(seconds=int(seconds))
-        with suppress(ValueError, AttributeError, TypeError):
-            body = answer.json()
-            self.description = str(body.get("error_description"))
-            self.no_tenant = body.get("error") == "invalid_tenant" or _NO_TENANT in self.description
-            self.numbers = tuple(int(number) for number in body.get("error_codes") or ())
+        self.note(answer)
         return answer
+
+    def note(self, answer: Any) -> None:
+        """Remember an answer as the last one."""
+        self.status = int(answer.status_code)
+        self.retry_after = self._retry_after(answer.headers)
+        self.refusal = NOTHING
+        with suppress(ValueError, RecursionError):
+            self.refusal = read_refusal(answer.json())
+
+    def _retry_after(self, headers: Mapping[str, str]) -> timedelta | None:
+        """The wait that the answer asks for, in seconds or by a date (RFC 9110); None if it names none.
+
+        A date is compared with the answer's own, as our clock may be wrong.
+        """
+        asked = str(headers.get("Retry-After"))
+        if asked.isascii() and asked.isdecimal() and len(asked) < 8:
+            return timedelta(seconds=int(asked))
+        until = _date(asked)
+        if until is None:
+            return None
+        now = _date(str(headers.get("Date"))) or datetime.fromtimestamp(self._clock(), UTC)
+        return max(until - now, timedelta())
+
+
+def _date(text: str) -> datetime | None:
+    try:
+        found = parsedate_to_datetime(text)
+        return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+    except (ValueError, TypeError, OverflowError, IndexError):
+        return None
+
+
+def _is_fit(answer: Any) -> bool:
+    """Whether an answer to discovery names the addresses that we need, each by https."""
+    try:
+        found = answer.json()
+    except ValueError:
+        return False
+    if not isinstance(found, dict):
+        return False
+    used = [found.get(name) for name in _USED if name in _NEEDED or found.get(name) is not None]
+    return all(isinstance(address, str) and address.startswith("https://") for address in used)
 
 
 def _never_connected(error: Exception) -> bool:
@@ -145,25 +210,10 @@ def _never_connected(error: Exception) -> bool:
     import requests
     from urllib3.exceptions import NewConnectionError
 
-    if isinstance(error, requests.exceptions.ConnectTimeout):
+    if isinstance(error, requests.exceptions.ConnectTimeout | requests.exceptions.InvalidSchema):
         return True
     reason = getattr(next(iter(error.args), None), "reason", None)
     return isinstance(reason, NewConnectionError)
-
-
-def _adapter(ca_file: Path) -> Any:
-    """Return an adapter that trusts a private authority besides the public ones, which requests' own setting would
-    replace."""
-    from requests.adapters import HTTPAdapter
-
-    class Adapter(HTTPAdapter):
-        def init_poolmanager(self, *given: Any, **named: Any) -> Any:
-            context = ssl.create_default_context()
-            context.minimum_version = ssl.TLSVersion.TLSv1_2
-            context.load_verify_locations(ca_file)
-            return super().init_poolmanager(*given, ssl_context=context, **named)
-
-    return Adapter()
 
 
 def import_msal() -> Any:
@@ -176,5 +226,6 @@ def import_msal() -> Any:
         return import_module("msal")  # the extra `oauth`
     except ImportError as error:
         raise CredentialUnavailable(
-            "OAuth needs a library that isn't installed. No login was tried. Install `nhsmail-worker[oauth]`."
+            "OAuth needs a library that isn't installed. No login was tried. Install the worker with "
+            "`scripts/install`, which brings it."
         ) from error

@@ -3,25 +3,25 @@
 If the ledger has lost rows, the witness reveals it before the worker makes an attempt too many. Before a credential
 leaves the process, the ledger's row is written, and then the witness: which journal it is, the row's number, and how
 many failures there would be if this attempt failed. A journal that is missing, rebuilt or restored from an older copy
-is behind its witness. The witness also holds its own inode number, so a state folder that was restored or copied as a
-whole, witness included, is recognised too. Where the file system has extended attributes, the folder itself carries a
-copy of the witness, which stays when a volume is emptied.
+is behind its witness. That is a reason to halt only if attempts had failed: otherwise nothing was forgotten. The
+witness also holds its own inode number, so a state folder that was restored or copied as a whole, witness included, is
+recognised too. Where the file system has extended attributes, the folder itself carries a copy of the witness, which
+stays when a volume is emptied.
 
 Where hosts share a journal, each host has its own witness. It is brought up to date whenever the host looks at the
 ledger, so it knows of every host's attempts. The ledger also records which database it was written in, so every host,
 even one that has no witness yet, recognises rows that were restored into another database.
 
 Three things can't be detected. A disk, volume or virtual machine that was rolled back to a snapshot has every byte as
-it was. A state folder that was removed and created again looks like a first start. Rows that were restored into the
-same database or cluster go unnoticed if no host is left whose witness had seen the later rows. After any of these, run
+it was. A state folder that was removed and created again, or emptied on a file system without extended attributes,
+looks like a first start, and so does a second folder for the same account. Rows that were restored into the same
+database or cluster go unnoticed if no host is left whose witness had seen the later rows. After any of these, run
 `login reset` only once the account is known to be unlocked.
 """
 
 import errno
-import fcntl
 import json
 import os
-import struct
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -30,13 +30,11 @@ from typing import Final
 
 from worker.journal.attempts import History
 from worker.journal.database import JournalUnavailable
-from worker.private_files import link_once, written_whole
+from worker.private_files import identity, link_once, sync, written_whole
 
 NAME: Final = "login.witness"
 MARK: Final = "user.nhsmail-worker.login"
 """The state folder's extended attribute."""
-_GENERATION: Final = 0x80087601
-"""FS_IOC_GETVERSION (linux/fs.h): reads the inode's generation, where the file system has one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,14 +65,14 @@ class Witness:
         """
         try:
             with self._path.open("rb") as file:
-                identity, content = _identity(file.fileno()), file.read()
+                written_to, content = identity(file.fileno()), file.read()
         except FileNotFoundError:
             mark = self._mark()
             return None if mark is None else _parsed(mark)[0]
         except OSError as error:
             raise JournalUnavailable(f"the guard's file {NAME} can't be read: {error.strerror}") from error
         testimony, written_as = _parsed(content)
-        if written_as != identity:
+        if written_as != written_to:
             raise Untrusted("the state folder was restored or copied")
         return testimony
 
@@ -101,11 +99,11 @@ class Witness:
     def _put(self, testimony: Testimony, place: Callable[[Path, Path], None]) -> None:
         try:
             with written_whole(self._path, place) as file:
-                content = json.dumps(asdict(testimony) | {"identity": _identity(file.fileno())}).encode()
+                content = json.dumps(asdict(testimony) | {"identity": identity(file.fileno())}).encode()
                 file.write(content)
             with suppress(OSError):  # attributes aren't supported, or there is no room: the file is enough
                 os.setxattr(self._path.parent, MARK, content)
-            _sync_folder(self._path.parent)
+            sync(self._path.parent)
         except FileExistsError:
             raise
         except OSError as error:
@@ -143,6 +141,11 @@ def doubt(history: History, witness: Testimony | Untrusted | None, *, shared: bo
     return "the journal is older than the last attempt, or another one: emptied, restored or rebuilt"
 
 
+def is_behind(history: History, seen: Testimony) -> bool:
+    """Whether the journal lacks rows that the witness has seen, so that it is an older copy, or another journal."""
+    return seen.number > 0 and (history.epoch != seen.epoch or history.head < seen.number)
+
+
 def _parsed(content: bytes) -> tuple[Testimony, str]:
     """Return a testimony, and the identity of the file that it was written to."""
     try:
@@ -151,19 +154,3 @@ def _parsed(content: bytes) -> tuple[Testimony, str]:
         return Testimony(**stored), written_as
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise Untrusted("the guard's file is damaged") from error
-
-
-def _identity(descriptor: int) -> str:
-    generation = 0
-    with suppress(OSError):
-        answer = fcntl.ioctl(descriptor, _GENERATION, struct.pack("l", 0))
-        generation = struct.unpack("l", answer)[0] & 0xFFFFFFFF
-    return f"{os.fstat(descriptor).st_ino}.{generation}"
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

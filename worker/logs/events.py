@@ -123,8 +123,31 @@ _EVENTS = (
         "No login may be made now, or the mailbox lacks what the settings name: the worker waits, or is halted.",
         "Do what `advice` says. Don't restart the worker: that changes nothing.",
     ),
+    _event(
+        "worker.paused",
+        "warning",
+        "since count words",
+        "A person (`actor`) has paused the worker, for the reason in `words`: nothing is handed over. `count` messages "
+        "have come since the last poll.",
+        "`nhsmail-worker resume` when what it was paused for is done.",
+    ),
+    _event(
+        "worker.still_paused",
+        "error",
+        "since count words",
+        "The worker has been paused for longer than `alerts.paused_for`. `count` messages have come. Told each day.",
+        "Ask `actor` whether the pause is still meant; then `nhsmail-worker resume`.",
+    ),
+    _event("worker.resumed", "info", "", "A person has ended the pause; work goes on."),
     _event("worker.recovered", "info", "trouble", "What kept the worker from its work is over."),
     _event("worker.started", "info", "account replica version", "The worker began to work on this account."),
+    _event(
+        "connection.clear_text",
+        "warning",
+        "setting",
+        "allow_clear in this table lets what is sent to its server cross the network in clear text.",
+        "Give that server TLS, then take allow_clear out. Until then whoever is on the way can read it and change it.",
+    ),
     _event("worker.stopped", "info", "", "The process ended in order."),
     _event("lease.taken", "info", "", "This replica works on the mailbox from now on."),
     _event("lease.held_elsewhere", "info", "", "Another replica works on the mailbox; this one stands by."),
@@ -141,6 +164,61 @@ _EVENTS = (
         "asked again in an hour.",
         "Delete the mail by hand, or give the account the right to; where the folder is gone there is nothing to do.",
     ),
+    _event(
+        "copies.removal_announced",
+        "warning",
+        "handler days count next_at",
+        "From this time on, the handler's copies of messages that are older than so many days are removed, as its "
+        "remove_after says; a first look found so many of them (at most a hundred are counted).",
+        "Nothing, if that is meant. Otherwise take remove_after out, or make it longer, before that time.",
+    ),
+    _event("copies.removed", "info", "handler count", "Old copies of messages were removed, as remove_after says."),
+    _event(
+        "copies.not_removed",
+        "warning",
+        "handler error count",
+        "A handler couldn't look at its old copies or remove them; `refused`: the store doesn't let go of so many. "
+        "They stay, and are tried again.",
+        "See to its folder or store: the rights of the worker's user, a lock or a legal hold on the objects.",
+    ),
+    _event(
+        "copies.left_alone",
+        "warning",
+        "handler count",
+        "So many things lie among a handler's copies that aren't as it made them, so it removes none of them.",
+        "Look at what was added to them or taken out, and remove by hand what isn't needed.",
+    ),
+    _event(
+        "copies.versions_kept",
+        "warning",
+        "handler",
+        "Old copies were removed from an object store that keeps earlier versions: what they held is still there.",
+        "Have the store delete earlier versions: a lifecycle rule for noncurrent versions.",
+    ),
+    _event(
+        "mailbox.size",
+        "info",
+        "bytes limit percent estimate days",
+        "How full the mailbox is; told once a day, and when a warning is over. `days`: until it is full at the present "
+        "rate; left out if it isn't growing, or nobody knows yet. `estimate`: the sum of the messages' sizes, as the "
+        "server tells no quota.",
+    ),
+    _event(
+        "mailbox.filling",
+        "warning",
+        "bytes limit percent estimate days advice",
+        "The mailbox is filling: it has passed the first per cent of `mailbox.warn`. Told when that begins, and each "
+        "day. When it is full, senders get their mail back.",
+        "Do what `advice` says, before `days` are over.",
+    ),
+    _event(
+        "mailbox.full",
+        "error",
+        "bytes limit percent estimate days advice",
+        "The mailbox is full, or nearly: it has passed the second per cent of `mailbox.warn`. Told when that begins, "
+        "and each day. From 100 per cent on, senders get their mail back, and it never reaches the worker.",
+        "Free room today, as `advice` says. Then ask the senders for what came back to them.",
+    ),
     _event("journal.compacted", "info", "count", "Rows of mail that is nowhere any more were reduced to their number."),
     # the login guard
     _event("login.attempt", "info", "kind remaining", "A credential goes to the server now; the attempt is counted."),
@@ -148,8 +226,9 @@ _EVENTS = (
     _event(
         "login.rejected",
         "warning",
-        "kind outcome counts failures remaining",
-        "A login attempt didn't succeed; `outcome` says how, `counts` whether it may have counted at the server.",
+        "kind outcome counts failures remaining cause",
+        "A login attempt didn't succeed; `outcome` says how, `counts` whether it may have counted at the server, "
+        "`cause` what most likely stands behind a refused token.",
         "Nothing at once: the worker waits, and says in login.cooling or login.halted what comes next.",
     ),
     _event(
@@ -181,11 +260,28 @@ _EVENTS = (
         "Make sure that the Local Administrator has really unlocked it: otherwise it may be locked again.",
     ),
     _event(
+        "login.public_client",
+        "warning",
+        "advice",
+        "A person signed in, and the application has no secret or certificate that counts: the sign-in ends when that "
+        "person's password is changed.",
+        "Plan a new sign-in for the day on which the password is changed, or give the application a secret.",
+    ),
+    _event(
         "password.expiring",
         "warning",
-        "days expires_at",
-        "The password reaches its greatest age soon; then the server rejects it.",
-        "Change the account's password, and put the new one into the password file. No restart is needed.",
+        "what days expires_at advice",
+        "The password reaches its greatest age soon, or has reached it: then the server rejects it, or who signs in "
+        "must change it.",
+        "Do what `advice` says, before `expires_at`. With a public client plan a new sign-in with it.",
+    ),
+    _event(
+        "credential.expiring",
+        "warning",
+        "what days expires_at advice",
+        "The application's secret or certificate, or a sign-in that isn't used, expires soon or has expired; then the "
+        "sign-in service refuses the worker.",
+        "Do what `advice` says, before `expires_at`.",
     ),
     # the connection and the journal
     _event(
@@ -193,8 +289,19 @@ _EVENTS = (
         "warning",
         "error wait losses",
         "The connection to the mail server ended; mail in hand stays where it is, and the worker connects again.",
-        "Nothing, unless it goes on: then look at the network and at the mail service's status.",
+        "Nothing, unless it goes on: then look at the network and at the mail service's status. Waits grow until a "
+        "connection has worked for five minutes.",
     ),
+    _event(
+        "idle.given_up",
+        "warning",
+        "losses wait",
+        "The server, or a firewall before it, ended connections in IDLE, `losses` in a row. For `wait` seconds the "
+        "worker goes without IDLE and looks for new mail each `poll.every`; then it tries IDLE again.",
+        "Nothing: no mail is lost, and it comes at most `poll.every` later. If it goes on for days, set `idle = false` "
+        "under `[poll]`.",
+    ),
+    _event("idle.resumed", "info", "", "IDLE ended well again after it was given up, so it is used as before."),
     _event(
         "journal.unavailable",
         "error",
@@ -212,13 +319,31 @@ _EVENTS = (
         "Nothing, unless it is the same number for an hour: then look at the folder with a mail program.",
     ),
     _event(
+        "mailbox.header_suspects",
+        "warning",
+        "count alone",
+        "The process died while it read the headers of new mail; each of them is now read alone. `alone` is 1 if there "
+        "was only one, and nothing else in hand: then that death is counted.",
+        "Nothing. If it comes again and again, look at memory limits.",
+    ),
+    _event(
         "mailbox.move_refused",
         "error",
-        "count folder target",
+        "count folder target reason",
         "The server refuses to move messages, and gives no reason that passes by itself. They stay where they are; "
-        "their outcomes are in the journal, nothing is handled again, and other mail goes on. It is asked again later.",
-        "Move one of them with a mail program: what that says is the reason, such as a full mailbox. Once it can be "
-        "moved, the worker does so by itself.",
+        "their outcomes are in the journal, nothing is handled again, and other mail goes on. It is asked again later. "
+        "With `reason` overquota the server says that the mailbox is full.",
+        "If the mailbox is full, make room: see `mailbox.full`. Otherwise move one of them with a mail program: what "
+        "that says is the reason. Once it can be moved, the worker does so by itself.",
+    ),
+    _event(
+        "mailbox.unexplained",
+        "warning",
+        "folder count",
+        "In the folder of handled mail lie messages that this worker didn't move there, and that nobody has "
+        "acknowledged: `count` of them. Another worker, with another state folder, may be at work on the mailbox.",
+        "Find the other worker and stop one of the two, because each spends login attempts of its own. If a person "
+        'moved the mail: `nhsmail-worker reconcile --acknowledge --reason "…"`.',
     ),
     _event(
         "mailbox.uidvalidity_changed",
@@ -235,6 +360,22 @@ _EVENTS = (
         "A folder is another one than before although it has the same UIDVALIDITY: its numbers went back, or another "
         "message lay at a message's number. What was handled is recognised by its headers, nothing new is passed over.",
         "Nothing, if the mailbox was moved or restored. Otherwise ask who did that.",
+    ),
+    _event(
+        "mailbox.first_mail",
+        "info",
+        "count since",
+        "The journal is empty, and the work begins: this much mail is about to be taken up, the oldest of it from this "
+        "day. Mail older than `[poll] since` isn't counted, and mail in the junk folder is.",
+        "Nothing.",
+    ),
+    _event(
+        "mailbox.much_old_mail",
+        "warning",
+        "count since",
+        "The same, with more than 1,000 messages, and `[poll] since` isn't set: all of them are handed over. Nobody "
+        "could be asked, as `once` asks on a terminal.",
+        "If the old mail isn't to be handled: `nhsmail-worker pause`, set `[poll] since`, restart, and resume.",
     ),
     _event(
         "mailbox.search_incomplete",
@@ -254,7 +395,8 @@ _EVENTS = (
         "message.rejudged",
         "warning",
         "",
-        "A message was seen again in a folder that changes its verdict: somebody, or the provider, had moved it.",
+        "A message was seen again in a folder that changes its verdict: somebody, or the provider, had moved it. Or "
+        "its own header changes it, which a placeholder had hidden.",
         "Nothing.",
     ),
     _event(
@@ -280,6 +422,22 @@ _EVENTS = (
         "Nothing; to have it handled again, use `nhsmail-worker failed retry` or `junk release`.",
     ),
     _event(
+        "message.other_content",
+        "warning",
+        "folder",
+        "A message has the same headers as one that was handed over before, and other content. It is a message of its "
+        "own, and is handled as such.",
+        "Find out where it comes from, if it comes often: somebody may be imitating a sender.",
+    ),
+    _event(
+        "message.known_by_headers",
+        "warning",
+        "count folder",
+        "Messages that were done were found in another place by headers and size alone, because the journal doesn't "
+        "know their content: an earlier version or `journal rebuild` entered them, or they were never fetched.",
+        "Nothing, if they were moved there; else look at them: a copy with other content wouldn't be noticed.",
+    ),
+    _event(
         "message.gone",
         "warning",
         "count",
@@ -299,6 +457,14 @@ _EVENTS = (
         "deaths",
         "The process died again and again with this message alone in hand; it became a dead letter.",
         "Look at it with a mail program. Report it with the handler's name; `failed retry KEY` once that is mended.",
+    ),
+    _event(
+        "message.header_poison",
+        "error",
+        "folder",
+        "The process died again and again while it read this message's header alone; it became a dead letter, unread.",
+        "Look at it with a mail program, and report the fault. Once that is mended, move it into the inbox: it is then "
+        "taken as new mail.",
     ),
     _event(
         "message.not_routed",
@@ -328,6 +494,23 @@ _EVENTS = (
         "reason next_at",
         "A message waits, as its handler is paused or the process ends; no try of it is spent.",
     ),
+    _event(
+        "message.overtakes",
+        "warning",
+        "seconds",
+        "A message was held by its sender's earlier mail for as long as `order_wait` or `order_retry_wait` allows, and "
+        "is handed over before that mail. `seconds`: how long it was held.",
+        "Nothing, if the receiving system takes a sender's mail out of order. Otherwise find the earlier mail by "
+        "`message.retry`, and what its handler fails on.",
+    ),
+    _event(
+        "message.makes_room",
+        "warning",
+        "count wait",
+        "Messages that no handler has begun are put off, because calls with their senders' mail last long, and other "
+        "senders' mail needs the memory. They are tried again after `wait` seconds, and no try of them is spent.",
+        "Look at what the handlers talk to, and set a `time_limit` with `isolate`.",
+    ),
     _event("handler.done", "debug", "seconds", "A handler returned."),
     _event(
         "handler.failed",
@@ -349,11 +532,29 @@ _EVENTS = (
         "handler.paused",
         "error",
         "wait",
-        "A handler failed, or took too long, with many different messages in a row: it isn't called for `wait` "
-        "seconds; then one message is tried. Its mail waits, no try is spent, and other handlers' mail goes on.",
+        "What a handler talks to is down: many different messages in a row failed that way. The handler isn't called "
+        "for `wait` seconds; then one message is tried. Its mail waits, no try is spent, and other handlers' mail goes "
+        "on.",
         "Look at what the handler talks to. It is called again by itself; a restart tries at once.",
     ),
-    _event("handler.resumed", "info", "", "A handler that was paused works again, and has its mail."),
+    _event(
+        "handler.not_built",
+        "error",
+        "error wait",
+        "A handler can't be started, because what it talks to isn't there yet (`error`). It is tried again after "
+        "`wait` seconds; its mail waits, no try is spent, and other handlers' mail goes on.",
+        "Look at what the handler talks to. It is started by itself, and `handler.resumed` says so.",
+    ),
+    _event(
+        "handler.not_ended",
+        "warning",
+        "count",
+        "A process of an isolated handler was killed and is still there: it waits for a disk that doesn't answer, or "
+        "the worker may not signal it. So many are left by now (`count`). It is taken away once it has ended; at four "
+        "the handler is paused until one has.",
+        "Look at the process (`ps`) and at what it waits for; root can end it.",
+    ),
+    _event("handler.resumed", "info", "", "A handler that was paused, or not built yet, works and has its mail."),
     _event(
         "handler.printed",
         "warning",
@@ -380,7 +581,8 @@ _EVENTS = (
         "handler.stuck",
         "error",
         "count",
-        "Handlers have not returned for a very long time; their messages wait.",
+        "Calls of handlers have not returned for longer than `health.stuck_after`; their messages wait, and other mail "
+        "goes on. Told again whenever another call gets stuck.",
         "Look at what the handler talks to. When all of the pool is stuck, /livez fails and a restart helps.",
     ),
     # the audit trail
@@ -395,8 +597,8 @@ _EVENTS = (
         "audit.unanchored",
         "warning",
         "chain",
-        "An audit line was written, but its place in the chain could not be recorded in the journal.",
-        "Look for trouble with the journal. The next line that is anchored covers this one.",
+        "An audit line was written, but its place in the chain could not be recorded in the journal or by the witness.",
+        "Look for trouble with the journal or the state folder. The next line that is anchored covers this one.",
     ),
     _event(
         "audit.repaired",
@@ -406,10 +608,18 @@ _EVENTS = (
         "Nothing, if the machine or the process stopped suddenly before. Otherwise run `audit verify`.",
     ),
     _event(
+        "audit.doubted",
+        "warning",
+        "chain reason",
+        "The state folder or the journal was restored or copied since the last audit line, and the trail says so.",
+        "Nothing, if you restored or moved it. Otherwise run `audit verify`, and compare the trail with its mirror.",
+    ),
+    _event(
         "audit.broken",
         "error",
         "chain reason",
-        "The audit trail isn't as the worker left it: its end or its key is missing. It goes on from what is known.",
+        "The audit trail isn't as the worker left it: its end, its key or its witness is missing, or its head in the "
+        "journal was forged. It goes on from what is known.",
         "Run `audit verify`, find out who had access to the state folder, and tell the information governance lead.",
     ),
     _event(
@@ -454,15 +664,23 @@ _EVENTS = (
     _event(
         "alert.not_sent",
         "warning",
-        "rule state sender status",
-        "An alert could not be delivered this way; it is tried again, after longer and longer waits.",
-        "Look at the webhook or the relay. Meanwhile look at the status page yourself.",
+        "rule state sender status cause",
+        "An alert could not be delivered this way; it is tried again, after longer and longer waits; the others go on.",
+        "Run `nhsmail-worker alerts test`: it says what came back, and what to do. Meanwhile look at the status page "
+        "yourself.",
+    ),
+    _event(
+        "alert.not_encrypted",
+        "warning",
+        "sender",
+        "The relay offers no STARTTLS, so the alert was not sent to it.",
+        "Ask the relay's people to turn STARTTLS on, or accept clear text: `allow_clear = true` in [alerts.relay].",
     ),
     _event(
         "alert.partly_refused",
         "warning",
         "sender count status",
-        "The relay took an alert for some of those in [alerts.relay] to, and refused it for this many others.",
+        "The server took an alert for some of those in `to`, and refused it for this many others.",
         "Look which of the addresses is wrong or gone. The alert isn't sent again.",
     ),
     _event(

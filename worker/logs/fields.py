@@ -10,7 +10,12 @@ WORD = re.compile(r"[A-Za-z0-9_.:\[\]*+-]{1,120}")
 LABEL = re.compile(r"(?=.*[A-Za-z])" + WORD.pattern)
 # A folder as the server spells it: any script, no control character, nothing that UTF-8 can't encode.
 NAME = re.compile(r"[^\x00-\x1f\x7f-\x9f\ud800-\udfff]{1,255}")
-SENTENCE = re.compile(r"[^\x00-\x1f\x7f-\x9f\ud800-\udfff]{1,600}")  # our own advice to people
+# Text for people: nothing that changes the direction of the text, or doesn't print.
+_PRINTED = r"[^\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]"
+# A person's own words.
+SENTENCE = re.compile(_PRINTED + "{1,600}")
+# Our own advice, with the settings' names for the account and those who help, and with commands to be typed.
+ADVICE = re.compile(_PRINTED + "{1,2000}")
 
 NUMBER = "number"
 TIME = "time"
@@ -38,10 +43,12 @@ FIELDS: Final[Mapping[str, tuple[re.Pattern[str] | str, str]]] = {
     "state": (LABEL, "a state, as in `status`"),
     "outcome": (LABEL, "what a try, an attempt or a delivery came to"),
     "reason": (LABEL, "one word of ours, or HANDLER:EXCEPTION-CLASS"),
+    "cause": (LABEL, "what most likely stands behind a refused token, or why an alert was not delivered"),
     "what": (LABEL, "the thing that it is about: one word of ours"),
     "trouble": (LABEL, "what kept the worker from its work"),
     "error": (LABEL, "an exception's class; with its frames where there are any"),
-    "advice": (SENTENCE, "what a person does next"),
+    "advice": (ADVICE, "what a person does next"),
+    "words": (SENTENCE, "a person's own reason for what they did"),
     "kind": (LABEL, "a kind, such as the kind of a credential"),
     "credential": (LABEL, "what was sent: a password or a token"),
     "command": (LABEL, "a command of ours"),
@@ -56,6 +63,7 @@ FIELDS: Final[Mapping[str, tuple[re.Pattern[str] | str, str]]] = {
     "bytes": (NUMBER, "bytes"),
     "size": (NUMBER, "bytes"),
     "limit": (NUMBER, "the limit that was met"),
+    "percent": (NUMBER, "per cent"),
     "count": (NUMBER, "how many"),
     "new": (NUMBER, "messages not seen before"),
     "due": (NUMBER, "messages due for a try"),
@@ -89,6 +97,7 @@ FIELDS: Final[Mapping[str, tuple[re.Pattern[str] | str, str]]] = {
     "expires_at": (TIME, "when it ends"),
     "counts": (FLAG, "whether the server may have counted the attempt against the account"),
     "idle": (FLAG, "whether the server can say that mail has come"),
+    "estimate": (FLAG, "whether the worker added it up itself, as the server doesn't tell"),
     "dry_run": (FLAG, "whether nothing is changed"),
     "clean_stop": (FLAG, "whether all that was in hand is done"),
     # alerts, the audit trail, libraries, the page

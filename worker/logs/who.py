@@ -1,7 +1,7 @@
 """Who acts: the user, the host and the process, as the audit trail, the lease and the log name them."""
 
-import getpass
 import os
+import pwd
 import socket
 
 from worker.logs.redaction import as_word
@@ -9,11 +9,7 @@ from worker.logs.redaction import as_word
 
 def actor() -> str:
     """Who acts, for the audit trail and the lease: the operating-system user, the host and the process."""
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError):  # an arbitrary user id in a container has no name
-        user = str(os.getuid())
-    return f"{user}@{socket.gethostname()}"
+    return f"{_user() or os.getuid()}@{socket.gethostname()}"
 
 
 def replica() -> str:
@@ -23,7 +19,16 @@ def replica() -> str:
 
 def person() -> str:
     """The operating-system user of this process, as a word; its number where it has no name."""
+    user = _user()
+    return f"uid-{os.getuid()}" if user is None else as_word(user)
+
+
+def _user() -> str | None:
+    """The name of this process's user; None for an arbitrary user id of a container, which has none.
+
+    It is the system's word. LOGNAME and USER, which the standard library asks first, are whatever somebody says there.
+    """
     try:
-        return as_word(getpass.getuser())
-    except (KeyError, OSError):  # no entry for an arbitrary user id of a container
-        return f"uid-{os.getuid()}"
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return None

@@ -7,7 +7,8 @@ from typing import Protocol
 from worker.login.credential import Password
 from worker.login.guard import Guard
 from worker.mailbox.errors import MailboxError
-from worker.mailbox.folders import FolderInfo, Layout, find_junk, missing, require
+from worker.mailbox.folder_finder import FolderFinder
+from worker.mailbox.folders import FolderInfo
 from worker.mailbox.session import Session
 
 
@@ -30,19 +31,16 @@ class Connector:
         *,
         new_session: Callable[[], Session],
         guard: Guard,
-        layout: Layout,
-        junk_setting: str,
-        targets: Sequence[str],
+        finder: FolderFinder,
         settle: ChecksServer,
     ) -> None:
-        """targets: folders that mail is moved to; missing ones are created."""
         self._new_session = new_session
         self._guard = guard
-        self._layout = layout
-        self._junk_setting = junk_setting
-        self._targets = targets
+        self._finder = finder
         self._settle = settle
         self._session: Session | None = None
+        self.logins = 0
+        """How many logins have succeeded."""
 
     def session(self) -> tuple[Session, bool]:
         """The session, and whether it is new.
@@ -51,6 +49,7 @@ class Connector:
             NoAttempt: the guard allows no login now.
             CredentialUnavailable, AttemptInProgress: there is no credential, or another process is logging in.
             LoginFailed: the login failed; the guard has recorded it.
+            NoWayIn: the server offers no way to log in with what we have; nothing was sent.
             MailboxError: the server can't be reached or used.
             FolderProblem, CannotMove: the mailbox isn't as the settings say.
             JournalUnavailable: attempts can't be counted durably, so none is made.
@@ -60,6 +59,7 @@ class Connector:
         session = self._new_session()
         try:
             folders = log_in(session, self._guard)
+            self.logins += 1
             self._prepare(session, folders)
         except BaseException:
             session.close()
@@ -84,10 +84,15 @@ class Connector:
 
     def _prepare(self, session: Session, folders: Sequence[FolderInfo]) -> None:
         self._settle.check(session)
-        self._layout.found_junk(find_junk(folders, self._junk_setting))
-        require(folders, self._layout.watched)
-        for name in missing(folders, self._targets):
-            session.create(name)
+        self._finder.create(session, self._finder.find(session, folders).absent)
+
+
+LASTING = 300.0
+"""Seconds after which a connection has proved useful. One that ends earlier is short-lived."""
+MANY_LOGINS = 20
+"""After so many logins without one that lasted, waits are at least `LEAST_OF_MANY`, whatever the settings say."""
+LEAST_OF_MANY = 60.0
+"""Seconds. Then a server that ends each connection gets no more than 60 logins an hour."""
 
 
 class ReconnectWaits:
@@ -96,6 +101,9 @@ class ReconnectWaits:
     def __init__(self, waits: Sequence[float]) -> None:
         """waits: seconds after the first loss, the second, and so on; the last repeats."""
         self._waits = waits
+        self._since: float | None = None
+        self._logins = 0
+        self._logins_before = 0
         self.losses = 0
 
     @property
@@ -111,12 +119,32 @@ class ReconnectWaits:
     def next(self, asked: float) -> float:
         """Count a loss; returns the seconds to wait after it, never fewer than the server asked for."""
         wait = max(self._waits[min(self.losses, len(self._waits) - 1)], asked)
+        if self._logins - self._logins_before >= MANY_LOGINS:
+            wait = max(wait, LEAST_OF_MANY)
         self.losses += 1
         return wait
+
+    def connected(self, now: float) -> None:
+        """There is a new connection. now: monotonic s."""
+        self._since = now
+
+    def lost(self, now: float, *, logins: int) -> None:
+        """A connection was lost or refused. If it had lasted, this loss counts as the first.
+
+        It isn't enough that a connection did its work: a server that ends each of them soon after that would get one
+        login after another.
+
+        now: monotonic s. logins: how many there have been since the process started.
+        """
+        self._logins = logins
+        if self._since is not None and now - self._since >= LASTING:
+            self.start_over()
+        self._since = None
 
     def start_over(self) -> None:
         """A connection proved useful: the next loss counts as the first."""
         self.losses = 0
+        self._logins_before = self._logins
 
 
 def log_in(session: Session, guard: Guard, *, keep_last: bool = False) -> list[FolderInfo]:
@@ -128,6 +156,7 @@ def log_in(session: Session, guard: Guard, *, keep_last: bool = False) -> list[F
     """
     with guard.attempt(keep_last=keep_last) as attempt:
         session.connect()
+        attempt.compare(session.login_offer())
         credential = attempt.credential()
         if isinstance(credential, Password):
             session.login(credential.user, credential.secret)

@@ -12,11 +12,12 @@ from worker.logs import get_logger
 from worker.loop.connection import ReconnectWaits
 from worker.loop.go_ahead import GoAhead
 from worker.loop.hold import Hold
-from worker.loop.housekeeping import Chore, PasswordAge
+from worker.loop.housekeeping import Chore, ExpiryLook
 from worker.loop.idle import WatchesSocket
+from worker.loop.idle_use import IdleUse
+from worker.loop.pause_watch import PauseWatch
 from worker.loop.poll_notes import PollNotes
 from worker.loop.troubles import Means, Trouble, trouble_of
-from worker.mailbox.errors import CommandRefused, ProtocolFault
 from worker.mailbox.session import Session
 from worker.pipeline.observer import Observer
 from worker.pipeline.pipeline import Pipeline
@@ -44,7 +45,8 @@ class Cycle:
         pipeline: Pipeline,
         tries: Tries,
         notes: PollNotes,
-        age: PasswordAge,
+        pause: PauseWatch,
+        expiries: ExpiryLook,
         chores: Sequence[Chore],
         watcher: WatchesSocket,
         observer: Observer,
@@ -59,12 +61,13 @@ class Cycle:
         self._pipeline = pipeline
         self._tries = tries
         self._notes = notes
-        self._age = age
+        self._pause = pause
+        self._expiries = expiries
         self._chores = chores
         self._watcher = watcher
         self._observer = observer
         self._reconnect = ReconnectWaits(reconnect)
-        self._idle = idle
+        self._idle = IdleUse(allowed=idle, monotonic=monotonic)
         self._clock = clock
         self._monotonic = monotonic
         self._full_look_at = 0.0
@@ -77,7 +80,7 @@ class Cycle:
     def __call__(self) -> float | None:
         """Run once. Never raises an error that a later run could recover from."""
         wait = self._run()
-        self._age.look_hourly()
+        self._expiries.look_hourly()
         return wait
 
     def _run(self) -> float | None:
@@ -90,6 +93,8 @@ class Cycle:
             if self._go_ahead.is_stopping() or not self._hold.take_lease():
                 return STANDBY
             session, is_new = self._hold.session()
+            if is_new:
+                self._reconnect.connected(self._monotonic())
             report = self._poll(session, is_new=is_new)
             wait = self._rest(session)
             self._went_well(report)
@@ -104,14 +109,16 @@ class Cycle:
 
     def _poll(self, session: Session, *, is_new: bool) -> Report | None:
         """Poll the mailbox and do what is due. Returns None during a pause."""
-        news = session.idle_done() if session.idling else None
+        news = self._idle.end(session)
         self._look_anew = self._look_anew or is_new
         if self._go_ahead.is_paused():
             self._look_anew = True
             self._pipeline.record_finished()  # outcomes of messages that were in hand when the pause began
             if news is None:
                 session.noop()
+            self._pause.look(session)
             return None
+        self._pause.over()
         if self._look_anew:
             self._pipeline.look_anew(connected=True)
         self._look_anew = True  # if an error ends this poll, the next one sees again what this one didn't finish
@@ -126,23 +133,18 @@ class Cycle:
 
     def _rest(self, session: Session) -> float | None:
         """Leave the connection in IDLE if possible. Returns the seconds until the next run; None: as usual."""
-        if self._idle and session.selected is not None and session.has("IDLE"):
-            try:
-                if session.idle():
-                    return NEWS_AT_ONCE
-                self._watcher.watch(session.fileno())
-            except (CommandRefused, ProtocolFault) as error:
-                self._idle = False  # advertised but refused: rely on the schedule from now on
-                if isinstance(error, ProtocolFault):
-                    raise
+        news = self._idle.begin(session)
+        if news:
+            return NEWS_AT_ONCE
+        if news is not None:
+            self._watcher.watch(session.fileno())
         if self._go_ahead.is_paused():
             return STANDBY
-        due = self._tries.next_due_at()
+        due = self._tries.next_due_at(besides=self._hold.in_hand())  # these wake us when they return
         return None if due is None else max(0.0, due - self._clock())
 
     def _went_well(self, report: Report | None) -> None:
         """Note that the run went well. Raises `JournalUnavailable` if that can't be written: then the run failed."""
-        self._reconnect.start_over()
         if report is not None:
             self._notes.went_well(new=report.new)
         if self.trouble is not None:
@@ -183,6 +185,7 @@ class Cycle:
     def _lost(self, trouble: Trouble, error: Exception) -> float:
         """Close the connection. Returns the seconds until the next one, more after each loss."""
         self._hold.let_go(error)
+        self._reconnect.lost(self._monotonic(), logins=self._hold.logins)
         wait = self._reconnect.next(trouble.asked or 0.0)
         self._not_before = self._monotonic() + wait
         if trouble.advice is None:

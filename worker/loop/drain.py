@@ -8,9 +8,10 @@ from worker.journal.lease import LeaseLost
 from worker.journal.messages import Messages
 from worker.logs import get_logger
 from worker.loop.connection import ReconnectWaits
+from worker.loop.first_mail import NotAgreed
 from worker.loop.go_ahead import GoAhead
 from worker.loop.hold import Hold
-from worker.loop.housekeeping import PasswordAge
+from worker.loop.housekeeping import Chore, ExpiryLook
 from worker.loop.poll_notes import PollNotes
 from worker.loop.troubles import PASSING, is_about_the_login, trouble_of
 from worker.message.outcome import State
@@ -62,42 +63,45 @@ class MailboxDrain:
         pipeline: Pipeline,
         messages: Messages,
         notes: PollNotes,
-        age: PasswordAge,
+        expiries: ExpiryLook,
+        chores: Sequence[Chore] = (),
         reconnect: Sequence[float],
         clock: Callable[[], float],
     ) -> None:
-        """reconnect: waits (s) after lost connections."""
+        """chores: done on each new connection, before its first poll. reconnect: waits (s) after lost connections."""
         self._hold = hold
         self._go_ahead = go_ahead
         self._pipeline = pipeline
         self._messages = messages
         self._notes = notes
-        self._age = age
+        self._expiries = expiries
+        self._chores = chores
         self._reconnect = ReconnectWaits(reconnect)
         self._clock = clock
 
     def run(self, drained: Drained) -> None:
         """Poll until there is nothing left to do. `drained` counts what was done, even if this raises.
 
-        Errors are raised, and noted as the last poll. A connection that is lost along the way is replaced after the
-        waits in the settings, until those are used up.
+        Errors are raised, and noted as the last poll. A connection that is refused or lost is tried anew after the
+        waits in the settings, until those are used up; but no first one, once a failed login counts.
 
         Raises:
             LeaseHeld: another worker is draining the mailbox.
             Paused: nothing may be handed over.
+            NotAgreed: a person doesn't want the old mail to be handed over.
             Stop: the process is stopping, with messages still in hand.
             Everything that `Connector.session` and `Pipeline.poll` raise.
         """
         try:
             self._take_turn()
             self._drain(drained)
-        except (LeaseHeld, Paused, Stop, LeaseLost):
+        except (LeaseHeld, Paused, NotAgreed, Stop, LeaseLost):
             raise
         except Exception as error:
             self._notes.failed(trouble_of(error, self._clock()).name, new=drained.new)
             raise
         finally:
-            self._age.look()
+            self._expiries.look()
 
     def _take_turn(self) -> None:
         if not self._hold.take_lease():
@@ -130,10 +134,12 @@ class MailboxDrain:
                 reached = True
                 if is_new:
                     self._pipeline.look_anew(connected=True)
+                    for chore in self._chores:
+                        chore.do(session)
                 report = self._pipeline.poll(session)
             except PASSING as error:
-                if not reached:
-                    raise
+                if not reached and self._hold.has_failed_logins():
+                    raise  # one attempt at a time is enough while failed ones count
                 self._reconnect_later(error, drained)
             else:
                 drained.add(report)

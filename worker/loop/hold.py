@@ -1,6 +1,6 @@
 """The lease and the connection: what starts when they are taken, and what is dropped when they are lost."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Protocol
 
 from worker.journal.database import JournalUnavailable
@@ -19,8 +19,11 @@ from worker.pipeline.stop import Stop
 log = get_logger()
 
 
-class Interruptible(Protocol):
-    """What the pipeline waits for."""
+class Hands(Protocol):
+    """The messages in hand, for which the pipeline waits."""
+
+    def rows(self) -> Collection[int]:
+        """The journal's row ids."""
 
     def interrupt(self) -> None:
         """End the wait, so that the pipeline asks whether to go on. Called from another thread."""
@@ -35,7 +38,7 @@ class Hold:
         lease: Lease,
         connector: Connector,
         pipeline: Pipeline,
-        pool: Interruptible,
+        pool: Hands,
         go_ahead: GoAhead,
         guard: Guard,
         observer: Observer,
@@ -87,6 +90,19 @@ class Hold:
     def session(self) -> tuple[Session, bool]:
         """The session, and whether it is new. Raises what `Connector.session` raises."""
         return self._connector.session()
+
+    @property
+    def logins(self) -> int:
+        """How many logins have succeeded since the process started."""
+        return self._connector.logins
+
+    def has_failed_logins(self) -> bool:
+        """Whether login attempts have failed that count. May raise `JournalUnavailable`."""
+        return self._guard.status().standing.failures > 0
+
+    def in_hand(self) -> Collection[int]:
+        """The journal's row ids of the messages in hand."""
+        return self._pool.rows()
 
     def let_go(self, error: Exception) -> None:
         """Close the connection that this error ended, and record the outcomes that have already come back."""

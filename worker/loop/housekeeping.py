@@ -1,4 +1,4 @@
-"""Periodic chores besides the mail: remove old rows and old handled mail, and check the password's age."""
+"""Periodic chores besides the mail: remove old rows and old handled mail, and look at what expires."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -7,7 +7,6 @@ from typing import Protocol
 from worker.journal.database import JournalUnavailable
 from worker.journal.facts import Facts
 from worker.journal.messages import Messages
-from worker.login.guard import Guard
 from worker.logs import get_logger
 from worker.loop.go_ahead import GoAhead
 from worker.loop.steady_clock import SteadyClock
@@ -24,12 +23,12 @@ UPKEEP = "upkeep"
 
 EVERY = 86_400.0
 """Seconds between upkeeps."""
-AGE_EVERY = 3600.0
-"""Seconds between checks of the password's age."""
+LOOK_EVERY = 3600.0
+"""Seconds between looks at what expires."""
 
 
 class Chore(Protocol):
-    """Something that the cycle does once an hour, before a poll."""
+    """Something that is done once an hour, or once in a drain, before a poll."""
 
     def do(self, session: Session) -> None:
         """Do it if it is due. May leave another folder selected."""
@@ -126,27 +125,34 @@ class DeleteHandled:
         session.select(self._layout.watched[0])
 
 
-class PasswordAge:
-    """Has the guard warn before the password expires, even while the worker can't get at the mail.
+class Looks(Protocol):
+    """Looks at what expires."""
 
-    Check after a run, so that the guard sees the password that the run logged in with.
+    def look(self) -> None:
+        """Warn of what is due. May raise `JournalUnavailable`."""
+
+
+class ExpiryLook:
+    """Has what expires looked at once an hour, even while the worker can't get at the mail.
+
+    Look after a run, so that the password and the tokens are those that the run logged in with.
     """
 
-    def __init__(self, guard: Guard, monotonic: Callable[[], float]) -> None:
-        self._guard = guard
+    def __init__(self, watch: Looks, monotonic: Callable[[], float]) -> None:
+        self._watch = watch
         self._monotonic = monotonic
         self._due_at = 0.0
 
     def look_hourly(self) -> None:
-        """Check it if an hour has passed since the last hourly check. Never raises."""
+        """Look if an hour has passed since the last hourly look. Never raises."""
         if self._monotonic() >= self._due_at:
-            self._due_at = self._monotonic() + AGE_EVERY
+            self._due_at = self._monotonic() + LOOK_EVERY
             self.look()
 
     def look(self) -> None:
-        """Check it now. Never raises."""
+        """Look now. Never raises."""
         try:
-            self._guard.check_age()
+            self._watch.look()
         except JournalUnavailable:
             log.error("journal.unavailable")
         except Exception as error:

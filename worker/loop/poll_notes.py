@@ -5,6 +5,7 @@ from collections.abc import Callable
 from worker.journal.database import JournalUnavailable
 from worker.journal.facts import Facts, LastPoll
 from worker.logs import get_logger
+from worker.loop.handler_notes import HandlerNotes
 
 log = get_logger()
 
@@ -12,14 +13,18 @@ log = get_logger()
 class PollNotes:
     """Writes the journal's note of the last poll."""
 
-    def __init__(self, facts: Facts, clock: Callable[[], float]) -> None:
+    def __init__(self, facts: Facts, clock: Callable[[], float], handlers: HandlerNotes | None = None) -> None:
+        """handlers: notes with each good poll which handlers aren't called."""
         self._facts = facts
         self._clock = clock
+        self._handlers = handlers
 
     def went_well(self, *, new: int) -> None:
         """Note a good poll. May raise `JournalUnavailable`."""
         now = self._clock()
         self._facts.polled(LastPoll(now, ok=True, new=new, good_at=now))
+        if self._handlers is not None:
+            self._handlers.write()
 
     def failed(self, trouble: str, *, new: int = 0) -> None:
         """Note a failed poll, or log that it can't be noted. trouble: what stopped it, in one word."""

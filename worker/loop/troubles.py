@@ -6,11 +6,16 @@ from enum import Enum, auto
 from worker.journal.database import JournalUnavailable
 from worker.login.credential import CredentialUnavailable
 from worker.login.mutex import AttemptInProgress
-from worker.login.refusals import Cooling, NoAttempt
+from worker.login.refusals import Cooling, NoAttempt, NoWayIn
 from worker.mailbox.errors import (
     ConnectionLost,
+    FolderRefused,
+    HandshakeFailed,
     LoginFailed,
     MailboxError,
+    NotConnected,
+    Preauthenticated,
+    ProxyFailed,
     ServerUnavailable,
     Throttled,
     TlsRefused,
@@ -19,7 +24,13 @@ from worker.mailbox.errors import (
 from worker.mailbox.folders import FolderProblem
 from worker.pipeline.settle import CannotMove
 
-PASSING = (ConnectionLost, TokenExpired, ServerUnavailable, Throttled, Cooling)
+PREAUTHENTICATED = (
+    "The mail server greeted the worker as logged in already (PREAUTH), before any login. Nothing says whose mailbox "
+    "that is, so none of its mail is taken. Nothing was sent, and no login attempt was spent. Check `host` and `port` "
+    "under `[account]`, and what answers there."
+)
+"""What people are told of a server that greets with PREAUTH."""
+PASSING = (ConnectionLost, NotConnected, TokenExpired, ServerUnavailable, Throttled, Cooling)
 """Errors that may pass: `once` waits and reconnects."""
 
 
@@ -57,6 +68,8 @@ def trouble_of(error: Exception, now: float) -> Trouble:
     match error:
         case Cooling():
             return Trouble(_name_of(error), Means.NO_LOGIN, error.advice, asked=error.until - now)
+        case NoWayIn():
+            return Trouble("no-way-in", Means.RECONNECT, error.advice)
         case NoAttempt():
             return Trouble(_name_of(error), Means.NO_LOGIN, error.advice)
         case LoginFailed():
@@ -67,12 +80,23 @@ def trouble_of(error: Exception, now: float) -> Trouble:
             return Trouble("attempt-in-progress", Means.NO_LOGIN, str(error))
         case JournalUnavailable():
             return Trouble("journal", Means.STAND_BY)
-        case FolderProblem() | CannotMove():
+        case FolderProblem(there=there) if there:
+            advice = f"{error} `nhsmail-worker check --connect` says which folders there are."
+            return Trouble("mailbox", Means.RECONNECT, advice)
+        case FolderProblem() | CannotMove() | FolderRefused():
             return Trouble("mailbox", Means.RECONNECT, str(error))
         case TlsRefused():
             return Trouble("certificate", Means.RECONNECT)
+        case HandshakeFailed():
+            return Trouble("tls", Means.RECONNECT)
+        case NotConnected():
+            return Trouble("not-connected", Means.RECONNECT)
+        case Preauthenticated():
+            return Trouble("preauth", Means.RECONNECT, PREAUTHENTICATED)
         case Throttled():
             return Trouble("throttled", Means.RECONNECT, asked=error.after.total_seconds())
+        case ProxyFailed():
+            return Trouble("proxy", Means.RECONNECT, by_proxy(error))
         case ServerUnavailable(after=after):
             asked = None if after is None else after.total_seconds()
             return Trouble("unreachable", Means.RECONNECT, asked=asked)
@@ -80,6 +104,15 @@ def trouble_of(error: Exception, now: float) -> Trouble:
             return Trouble("unreachable", Means.RECONNECT)
         case _:
             return Trouble("fault", Means.RECONNECT, is_ours=True)
+
+
+def by_proxy(error: ProxyFailed) -> str:
+    """What people are told if the proxy makes no connection."""
+    return (
+        f"The mail server wasn't reached, because {error}. Nothing was sent to the mail server, and no login attempt "
+        f"was spent. All mail is where it was. Who can act: {error.who}. `nhsmail-worker login doctor` tries the way "
+        "again."
+    )
 
 
 def is_about_the_login(error: Exception) -> bool:

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from worker.mailbox.folder_refusals import Refusal
 from worker.mailbox.login_failures import LoginFailure
 
 
@@ -40,8 +41,30 @@ class ServerUnavailable(MailboxError):
         self.after = after
 
 
+class ProxyFailed(ServerUnavailable):
+    """The proxy didn't make the connection, so the mail server knows nothing of it. No credential was sent.
+
+    who: whom to ask.
+    """
+
+    def __init__(self, message: str, *, who: str) -> None:
+        super().__init__(message)
+        self.who = who
+
+
 class TlsRefused(MailboxError):
-    """The TLS handshake failed or the certificate isn't trusted. No credential was sent."""
+    """The server's certificate isn't trusted. No credential was sent."""
+
+
+class HandshakeFailed(MailboxError):
+    """The TLS handshake failed, and not because of the certificate. No credential was sent."""
+
+
+class Preauthenticated(MailboxError):
+    """The server greets with PREAUTH: it has logged this connection in, without a word of who we are.
+
+    Nothing says whose mailbox that is, so it isn't used. No credential was sent.
+    """
 
 
 class TokenExpired(MailboxError):
@@ -64,7 +87,33 @@ class ProtocolFault(MailboxError):
 
 
 class CommandRefused(MailboxError):
-    """The server answered NO to a command. The connection is still usable."""
+    """The server answered NO to a command. The connection is still usable.
+
+    refusal: what that means, if the command was about a folder.
+    """
+
+    def __init__(self, message: str, *, refusal: Refusal = Refusal.LASTING) -> None:
+        super().__init__(message)
+        self.refusal = refusal
+
+
+class FolderRefused(CommandRefused):
+    """The server refuses to select a folder, or to show its state. The text names the folder."""
+
+    def __init__(self, folder: str, setting: str | None = None) -> None:
+        """setting: the one that names the folder; None: none does any more."""
+        correct = "" if setting is None else f"; or correct {setting}"
+        super().__init__(
+            f"The server refuses to open the folder '{folder}': see what has become of it, and who may read it"
+            f"{correct}."
+        )
+
+
+class FolderBusy(ServerUnavailable):
+    """The server can't open or create a folder now; what it says will pass. The connection is still usable."""
+
+    def __init__(self, folder: str, said: str) -> None:
+        super().__init__(f"the folder '{folder}' can't be had now; {said}")
 
 
 class JustExpunged(CommandRefused):

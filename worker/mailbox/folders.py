@@ -1,22 +1,60 @@
-"""Which folder is the junk folder, and which of the folders we need are missing. Pure: no I/O."""
+"""The folders that the settings name, what they are called in the mailbox, and what is wrong if they aren't there."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
 
+AUTO = "auto"
+"""The junk folder's name in the settings if it is to be looked for."""
 JUNK_NAMES = ("Junk Email", "Junk E-mail", "Junk E-Mail", "Junk", "Spam", "Bulk Mail")
 """Usual names of the junk folder, for servers that don't mark it with an attribute. Exchange's own come first."""
+
+JUNK_ELSEWHERE = {
+    "Courrier indésirable": "French",
+    "Junk-E-Mail": "German",
+    "Correo no deseado": "Spanish",
+    "Posta indesiderata": "Italian",
+    "Ongewenste e-mail": "Dutch",
+    "Lixo Eletrônico": "Portuguese",
+}
+"""What Exchange calls it where the mailbox has another language. Hints for people: none of them is taken unasked."""
+
+
+class JunkBy(StrEnum):
+    """How the junk folder was found."""
+
+    SETTING = "setting"
+    ATTRIBUTE = "attribute"
+    NAME = "name"
 
 
 @dataclass(frozen=True, slots=True)
 class FolderInfo:
-    """A folder as LIST shows it. `flags` are in lower case, such as `\\junk`."""
+    """A folder as LIST shows it. `flags` are in lower case, such as `\\junk`.
+
+    delimiter: what stands between the parts of its name; None: names have no parts here.
+    """
 
     name: str
     flags: frozenset[str]
+    delimiter: str | None = "/"
+
+    @property
+    def holds_mail(self) -> bool:
+        """False if there is no such folder by itself: it only has others below it."""
+        return not self.flags & {"\\noselect", "\\nonexistent"}
 
 
 class FolderProblem(Exception):
-    """A folder that the worker relies on is missing. The message says which setting to correct."""
+    """A folder that the worker relies on can't be had. The message says which setting to correct.
+
+    there: the folders that the mailbox has. They are for a person at a terminal, not for the log: people name folders
+    after people.
+    """
+
+    def __init__(self, message: str, there: Iterable[str] = ()) -> None:
+        super().__init__(message)
+        self.there = tuple(there)
 
 
 class NoJunkFolder(FolderProblem):
@@ -27,71 +65,80 @@ class NoSuchFolder(FolderProblem):
     """A folder that should be watched is missing."""
 
 
+class SameFolder(FolderProblem):
+    """Two settings that must name two folders name one."""
+
+
+class CannotCreate(FolderProblem):
+    """The server refuses to create a folder that mail is to be moved to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A folder that a setting names. setting: such as `[settle] failed`.
+
+    is_default: it has the name that it has when nobody chose one, so it goes where the server keeps such folders.
+    may_be_junk: it may be the junk folder.
+    """
+
+    name: str
+    setting: str
+    is_default: bool = False
+    may_be_junk: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class WantedFolders:
+    """All folders that the settings name. targets: those that mail is moved to; missing ones are created."""
+
+    watched: tuple[Wanted, ...]
+    junk: Wanted
+    targets: tuple[Wanted, ...] = ()
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """The setting that names a folder, by the name in it."""
+        return {one.name: one.setting for one in (self.junk, *self.targets, *self.watched)}
+
+
 @dataclass
 class Layout:
-    """The folders that the worker watches. `junk` is looked up at each connection and is empty before the first."""
+    """The folders that the worker watches. `junk` is looked up at each connection and is empty before the first.
+
+    settings: which setting names a folder, by the name in it. names: what the folders of the settings are called in the
+    mailbox, where that is something else.
+    """
 
     folders: tuple[str, ...]
     junk: str = ""
+    settings: Mapping[str, str] = field(default_factory=dict)
+    names: dict[str, str] = field(default_factory=dict)
 
     @property
     def watched(self) -> list[str]:
         """The folders to poll. The first one stays selected between polls."""
-        return list(dict.fromkeys([*self.folders, self.junk]))
+        return list(dict.fromkeys([*map(self.actual, self.folders), self.junk]))
+
+    def actual(self, name: str) -> str:
+        """What the folder with this name in the settings is called in the mailbox."""
+        return self.names.get(name, name)
+
+    def setting_of(self, folder: str) -> str | None:
+        """The setting that names this folder of the mailbox; None: none does."""
+        if folder == self.junk and folder not in self.settings:
+            return self.settings.get(AUTO)
+        return next((setting for name, setting in self.settings.items() if self.actual(name) == folder), None)
 
     def found_junk(self, name: str) -> None:
         """This is the junk folder of the mailbox that we are now connected to."""
         self.junk = name
 
-
-def find_junk(folders: Sequence[FolderInfo], setting: str) -> str:
-    """Find the junk folder: the one with the attribute (RFC 6154), else the one with a usual name.
-
-    setting: `auto`, or the name of the folder to use instead.
-
-    Raises:
-        NoJunkFolder: there is no such folder.
-    """
-    selectable = [folder for folder in folders if "\\noselect" not in folder.flags]
-    if setting != "auto":
-        for folder in selectable:
-            if _same(folder.name, setting):
-                return folder.name
-        raise NoJunkFolder(f"The mailbox has no folder '{setting}': correct [junk] folder, or create it.")
-    for folder in selectable:
-        if "\\junk" in folder.flags:
-            return folder.name
-    for name in JUNK_NAMES:
-        for folder in selectable:
-            if folder.name.casefold() == name.casefold():
-                return folder.name
-    raise NoJunkFolder(
-        "The mailbox has no folder that is marked as junk or has a known name for it: name it in [junk] folder."
-    )
-
-
-def named_junk(name: str, setting: str) -> bool:
-    """Whether a folder would be the junk folder by its name alone, for when the mailbox can't be asked."""
-    return _same(name, setting) if setting != "auto" else name.casefold() in {known.casefold() for known in JUNK_NAMES}
-
-
-def require(folders: Iterable[FolderInfo], watched: Iterable[str]) -> None:
-    """Check that the folders to watch exist.
-
-    Raises:
-        NoSuchFolder: at least one is missing.
-    """
-    absent = missing(folders, watched)
-    if absent:
-        named = ", ".join(f"'{name}'" for name in absent)
-        raise NoSuchFolder(f"The mailbox has no folder {named}: correct [poll] folders, or create it.")
+    def found(self, name: str, actual: str) -> None:
+        """The folder with this name in the settings is called that in the mailbox that we are now connected to."""
+        self.names[name] = actual
 
 
 def missing(folders: Iterable[FolderInfo], wanted: Iterable[str]) -> list[str]:
     """The wanted folders that don't exist, in order and without repetition. INBOX always exists."""
     there = {folder.name for folder in folders}
     return [name for name in dict.fromkeys(wanted) if name not in there and name.upper() != "INBOX"]
-
-
-def _same(name: str, other: str) -> bool:
-    return name == other or (name.upper() == "INBOX" == other.upper())

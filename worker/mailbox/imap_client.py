@@ -3,6 +3,8 @@
 - The memory that an answer can take is bounded, whatever length the server announces.
 - Nothing received is ever formatted for a logger. IMAPClient does that for every body at debug level, which costs more
   than half of the speed and would put content into a log.
+- FETCH is keyed by the UIDs in its answers. IMAPClient takes the number of an answer without one for a UID.
+- A folder that may only be read can be opened. imaplib raises what otherwise means that the connection has ended.
 - `Wire.buffered` tells whether something has been read from the socket and not used yet. Without it, a change reported
   together with another answer would go unnoticed until the socket is readable again.
 """
@@ -15,13 +17,24 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from imapclient import IMAPClient, SocketTimeout
-from imapclient.response_parser import parse_fetch_response
+from imapclient import IMAPClient, SocketTimeout, imap_utf7
+from imapclient.response_parser import parse_response
 from imapclient.tls import IMAP4_TLS, wrap_socket
+
+from worker.connections import Dialer
+from worker.mailbox.fetch_answers import Items, answers, by_uid
 
 LINE_CAP = 8_000_000
 """Bytes that one line of an answer may have. The answer to SEARCH in a folder of a million messages is one line."""
 BUFFER = 1 << 16
+
+
+class HandshakeError(OSError):
+    """What TLS raised during the handshake. Later, the same error would mean that the connection was lost."""
+
+    def __init__(self, cause: ssl.SSLError) -> None:
+        super().__init__(str(cause))
+        self.cause = cause
 
 
 class Wire(IMAP4_TLS):  # type: ignore[misc]  # IMAPClient ships no types
@@ -30,8 +43,11 @@ class Wire(IMAP4_TLS):  # type: ignore[misc]  # IMAPClient ships no types
     literal_cap: int
     """Bytes that literals may still add up to. `Client.literals_up_to` sets it for one command."""
 
-    def __init__(self, host: str, port: int, context: ssl.SSLContext, timeout: float | None, literal_cap: int) -> None:
+    def __init__(
+        self, host: str, port: int, context: ssl.SSLContext, timeout: float, literal_cap: int, dialer: Dialer
+    ) -> None:
         self.literal_cap = literal_cap
+        self._dialer = dialer
         super().__init__(host, port, context, timeout)
 
     def open(self, host: str = "", port: int = 993, timeout: float | None = None) -> None:
@@ -41,10 +57,12 @@ class Wire(IMAP4_TLS):  # type: ignore[misc]  # IMAPClient ships no types
         self._reader = io.BufferedReader(self.sock.makefile("rb", 0), BUFFER)
 
     def _create_socket(self, timeout: float | None = None) -> socket.socket:
-        sock = socket.create_connection((self.host, self.port), timeout=timeout or self._timeout)
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock = self._dialer.connect(self.host, self.port, timeout or self._timeout)
         try:
             secured: socket.socket = wrap_socket(sock, self.ssl_context, self.host)
+        except ssl.SSLError as error:
+            sock.close()
+            raise HandshakeError(error) from error
         except BaseException:
             sock.close()
             raise
@@ -111,15 +129,24 @@ class Client(IMAPClient):  # type: ignore[misc]  # IMAPClient ships no types
     """IMAPClient on top of `Wire`."""
 
     def __init__(
-        self, host: str, port: int, context: ssl.SSLContext, *, connect: float, read: float, literal_cap: int
+        self,
+        host: str,
+        port: int,
+        context: ssl.SSLContext,
+        *,
+        connect: float,
+        read: float,
+        literal_cap: int,
+        dialer: Dialer,
     ) -> None:
         self._literal_cap = literal_cap
+        self._dialer = dialer
         super().__init__(host, port, ssl_context=context, timeout=SocketTimeout(connect=connect, read=read))
         self.wire.debug = 0  # nothing received may be formatted; see above
         self.normalise_times = False
 
     def _create_IMAP4(self) -> Wire:  # noqa: N802 -- IMAPClient's name
-        return Wire(self.host, self.port, self.ssl_context, self._timeout.connect, self._literal_cap)
+        return Wire(self.host, self.port, self.ssl_context, self._timeout.connect, self._literal_cap, self._dialer)
 
     @property
     def wire(self) -> Wire:
@@ -127,15 +154,59 @@ class Client(IMAPClient):  # type: ignore[misc]  # IMAPClient ships no types
         wire: Wire = self._imap
         return wire
 
-    def fetch_all(self, items: Sequence[str]) -> dict[int, dict[bytes, object]]:
-        """Fetch these items of every message in the folder, by UID. IMAPClient's own `fetch` takes no range."""
+    @property
+    def is_logged_in(self) -> bool:
+        """Whether the server says so: in its greeting (PREAUTH), or after a login."""
+        return str(self.wire.state) != "NONAUTH"
+
+    def fetch_by_uid(self, which: str, items: Sequence[str]) -> dict[int, Items]:
+        """Fetch these items of the messages with these UIDs, a set in the notation of the protocol."""
         wire = self.wire
-        tag = wire._command("UID", "FETCH", "1:*", f"({' '.join(items)})")  # noqa: SLF001 -- as IMAPClient's fetch does
+        wire.untagged_responses.pop("FETCH", None)  # what an earlier command brought, or left half told
+        tag = wire._command("UID", "FETCH", which, f"({' '.join(items)})")  # noqa: SLF001 -- as IMAPClient's fetch does
         status, data = wire._command_complete("FETCH", tag)  # noqa: SLF001 -- likewise
         self._checkok("fetch", status, data)
-        status, data = wire._untagged_response(status, data, "FETCH")  # noqa: SLF001 -- likewise
-        answer: dict[int, dict[bytes, object]] = parse_fetch_response(data, self.normalise_times)
+        _, data = wire._untagged_response(status, data, "FETCH")  # noqa: SLF001 -- likewise
+        return by_uid(data)
+
+    def inbox_quota(self) -> list[object]:
+        """GETQUOTAROOT INBOX (RFC 9208): the QUOTA answers as imaplib gives them.
+
+        IMAPClient's own fails on answers that aren't as the RFC says.
+        """
+        self.untagged("QUOTA")  # what came with an answer that was refused
+        self.untagged("QUOTAROOT")
+        status, (_, lines) = self.wire.getquotaroot("INBOX")
+        self._checkok("getquotaroot", status, lines)
+        quotas: list[object] = lines
+        return quotas
+
+    def open_folder(self, folder: str, *, read_only: bool = False) -> dict[bytes, object]:
+        """SELECT, or EXAMINE. The answer of a folder that may only be read has an item READ-ONLY."""
+        answer: dict[bytes, object]
+        try:
+            answer = self.select_folder(folder, readonly=read_only)
+        except imaplib.IMAP4.readonly:
+            answer = self._process_select_response(self.wire.untagged_responses)
+        self.untagged("READ-ONLY")  # or imaplib refuses every command that follows
         return answer
+
+    def folders_by_use(self) -> list[tuple[tuple[object, ...], str]]:
+        """LIST with the attributes of RFC 6154, for servers with SPECIAL-USE and LIST-EXTENDED: flags and names."""
+        wire = self.wire
+        tag = wire._command("LIST", '""', '"*"', "RETURN", "(SPECIAL-USE)")  # noqa: SLF001 -- as for FETCH
+        status, data = wire._command_complete("LIST", tag)  # noqa: SLF001 -- likewise
+        self._checkok("list", status, data)
+        _, data = wire._untagged_response(status, data, "LIST")  # noqa: SLF001 -- likewise
+        listed = [parse_response(answer)[:3] for answer in answers(data)]
+        return [(flags, str(imap_utf7.decode(name))) for flags, _, name in listed if isinstance(name, bytes)]
+
+    def personal_namespaces(self) -> list[tuple[str, str]]:
+        """NAMESPACE (RFC 2342): prefix and delimiter of each personal one. IMAPClient's own allows no extensions."""
+        (personal, *_) = parse_response(self._command_and_check("namespace")) or (None,)
+        return [
+            (imap_utf7.decode(prefix or b""), text_of(delimiter or b"")) for prefix, delimiter, *_ in personal or ()
+        ]
 
     @contextmanager
     def literals_up_to(self, cap: int) -> Iterator[None]:
@@ -154,20 +225,6 @@ class Client(IMAPClient):  # type: ignore[misc]  # IMAPClient ships no types
         """Return and forget the untagged responses, or response codes, of this name."""
         responses: list[Any] = self.wire.untagged_responses.pop(name, [])
         return responses
-
-
-def tls_context(ca_file: str | None) -> ssl.SSLContext:
-    """A context that verifies certificate and host name and needs TLS 1.2 or newer. This can't be turned off.
-
-    Raises:
-        OSError: the CA file can't be read.
-        ssl.SSLError: the CA file holds no certificate.
-    """
-    context = ssl.create_default_context()
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    if ca_file is not None:
-        context.load_verify_locations(ca_file)
-    return context
 
 
 def text_of(value: object) -> str:

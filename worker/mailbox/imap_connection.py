@@ -3,14 +3,23 @@
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-from worker.mailbox.errors import CommandRefused, ConnectionLost, JustExpunged, MailboxError, ProtocolFault
-from worker.mailbox.imap_client import Client, ImapError, text_of, tls_context
+from worker.connections import Dialer, Direct, verified_context
+from worker.mailbox.errors import (
+    CommandRefused,
+    ConnectionLost,
+    JustExpunged,
+    MailboxError,
+    Preauthenticated,
+    ProtocolFault,
+)
+from worker.mailbox.imap_client import Client, ImapError, text_of
 from worker.mailbox.imap_exceptions import login_failure, session_error
 from worker.mailbox.login_failures import Kind
+from worker.mailbox.login_offer import LoginOffer
 from worker.mailbox.sasl import Plain, Sasl
 
 SMALL_ANSWER = 16_000_000
@@ -22,13 +31,14 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where to find the mailbox. Timeouts are in seconds."""
+    """Where to find the mailbox, and the way there. Timeouts are in seconds."""
 
     host: str
     port: int
     ca_file: Path | None = None
     connect_timeout: float = 30.0
     read_timeout: float = 60.0
+    dialer: Dialer = field(default_factory=Direct)
 
 
 class ImapConnection:
@@ -40,7 +50,7 @@ class ImapConnection:
 
     def connect(self) -> None:
         """Open the connection and verify the server's certificate."""
-        context = tls_context(None if self._endpoint.ca_file is None else str(self._endpoint.ca_file))
+        context = verified_context(self._endpoint.ca_file)
         with self.translated():
             self._client = Client(
                 self._endpoint.host,
@@ -49,18 +59,21 @@ class ImapConnection:
                 connect=self._endpoint.connect_timeout,
                 read=self._endpoint.read_timeout,
                 literal_cap=SMALL_ANSWER,
+                dialer=self._endpoint.dialer,
             )
+            if self._client.is_logged_in:
+                raise Preauthenticated("it greets as if we were logged in already (PREAUTH)")
 
     def login(self, address: str, password: str) -> None:
         """Log in once: with LOGIN, or with PLAIN if the server disables LOGIN or the password isn't ASCII."""
         client = self.client
-        if self.has("LOGINDISABLED") or not password.isascii():
+        if self.login_offer().takes_by_login(password):
+            with self._login_translated("password"):
+                client.login(address, password)
+        else:
             mechanism = Plain(address, password)
             with self._login_translated("password", mechanism):
                 client.sasl_login("PLAIN", mechanism)
-        else:
-            with self._login_translated("password"):
-                client.login(address, password)
         self.client.forget_capabilities()
 
     def login_token(self, mechanism: Sasl) -> None:
@@ -110,8 +123,11 @@ class ImapConnection:
 
     def has(self, capability: str) -> bool:
         """Whether the server announces this capability."""
-        with self.translated():
-            return capability in {text_of(name).upper() for name in self.client.capabilities()}
+        return capability in self._capabilities()
+
+    def login_offer(self) -> LoginOffer:
+        """The ways to log in that the server announces. Ask before the login."""
+        return LoginOffer.of(self._capabilities())
 
     def take_news(self) -> bool:
         """Return whether the server reported that mail came or went, and forget all it reported about the folder."""
@@ -132,6 +148,10 @@ class ImapConnection:
                     self.client.noop()  # makes the server report them; `take_news` still returns the report
         with self.translated():
             return command()
+
+    def _capabilities(self) -> set[str]:
+        with self.translated():
+            return {text_of(name).upper() for name in self.client.capabilities()}
 
     @contextmanager
     def translated(self) -> Iterator[None]:

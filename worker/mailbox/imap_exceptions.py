@@ -9,19 +9,23 @@ from typing import Final
 
 from imapclient.exceptions import CapabilityError, IllegalStateError, ProtocolError
 
+from worker.connections import ProxyTrouble
 from worker.mailbox.errors import (
     CommandRefused,
     ConnectionLost,
+    HandshakeFailed,
     JustExpunged,
     LoginFailed,
     MailboxError,
     NotConnected,
     ProtocolFault,
+    ProxyFailed,
     ServerUnavailable,
     Throttled,
     TlsRefused,
     TokenExpired,
 )
+from worker.mailbox.imap_client import HandshakeError
 from worker.mailbox.login_answers import classify_login_failure, classify_unsent
 from worker.mailbox.login_failures import FailureClass, Kind, LoginFailure, Phase, failure
 from worker.mailbox.response_text import THROTTLED_WAIT, Status, named_cause
@@ -39,7 +43,10 @@ _REFUSED: Final = re.compile(r"\A\w+ failed: (.*)\Z", re.DOTALL)
 _GREETING: Final = re.compile(r"\A\* (BYE|NO|BAD) ?(.*)\Z", re.DOTALL)
 _REPR: Final = re.compile(r"\[?b(['\"])(.*)\1\]?\Z", re.DOTALL)
 _UNREACHABLE: Final = (ConnectionRefusedError, socket.gaierror, socket.herror)
-_LOCAL: Final = re.compile(r"illegal in state|not IMAP4 compliant")
+_ENDED: Final = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)
+_NOT_FROM_TLS: Final = frozenset({None, "", "SYS"})
+"""What `SSLError.library` is if the socket failed below TLS."""
+_LOCAL: Final = re.compile(r"illegal in state|not IMAP4 compliant|no CAPABILITY response")
 
 
 def login_failure(
@@ -59,10 +66,14 @@ def login_failure(
 
 def session_error(error: BaseException, untagged: Untagged) -> MailboxError:
     """The error to raise in place of an exception that connecting, or any command but a login, raised."""
-    if isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
-        return TlsRefused(f"TLS with the mail server failed ({error.reason or type(error).__name__})")
+    if isinstance(error, HandshakeError):
+        return _handshake_error(error.cause)
+    if isinstance(error, ProxyTrouble):
+        return ProxyFailed(str(error), who=error.who)
     if isinstance(error, OSError):
         name = type(error).__name__
+        if isinstance(error, ssl.SSLError) and error.reason:
+            name += f", {error.reason}"
         if isinstance(error, _UNREACHABLE):
             return ServerUnavailable(f"the mail server can't be reached ({name})")
         return ConnectionLost(f"the connection to the mail server was lost ({name})")
@@ -74,6 +85,15 @@ def session_error(error: BaseException, untagged: Untagged) -> MailboxError:
     if _GREETING.match(_plain(error)):
         return _refused_greeting(text)
     return _as_error(classify_session_fault(status=status, text=text))
+
+
+def _handshake_error(error: ssl.SSLError) -> MailboxError:
+    reason = error.reason or type(error).__name__
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return TlsRefused(f"its certificate isn't trusted ({reason})")
+    if isinstance(error, _ENDED) or error.library in _NOT_FROM_TLS:
+        return ConnectionLost(f"the connection to the mail server was lost during the TLS handshake ({reason})")
+    return HandshakeFailed(f"the TLS handshake with the mail server failed ({reason})")
 
 
 def _read(error: BaseException, untagged: Untagged) -> tuple[Status | None, str]:
@@ -124,12 +144,13 @@ def _as_error(fault: SessionFault) -> MailboxError:
             return ServerUnavailable(said, after=fault.retry_after)
         case SessionClass.PROTOCOL:
             return ProtocolFault(said, by_server=True)
+        case SessionClass.REFUSED:
+            return CommandRefused(said, refusal=fault.refusal)
     plain: dict[SessionClass, type[MailboxError]] = {
         SessionClass.TOKEN_EXPIRED: TokenExpired,
         SessionClass.CLOSED: ConnectionLost,
         SessionClass.NOT_CONNECTED: NotConnected,
         SessionClass.EXPUNGED: JustExpunged,
-        SessionClass.REFUSED: CommandRefused,
     }
     return plain[fault.cls](said)
 

@@ -64,7 +64,10 @@ TRANSIENT: Final = frozenset(
         FailureClass.TOKEN_EXPIRED,
     }
 )
-"""These pass by themselves. They spend nothing and never halt the worker, however long they last."""
+"""These pass by themselves. They spend nothing and never halt the worker, however long they last.
+
+One exception: the token endpoint's answers to the account's password count unless they are known not to.
+"""
 
 _NEVER_COUNTS: Final = TRANSIENT | {
     FailureClass.CONFIGURATION,

@@ -17,6 +17,9 @@ class Moved:
     uids: dict[int, int]
 
 
+_DELETE_TRIES = 5
+
+
 class MessageMover:
     """Runs MOVE, COPY and UID EXPUNGE on one connection."""
 
@@ -40,12 +43,30 @@ class MessageMover:
         return _moved(client.untagged("COPYUID"))
 
     def delete(self, wanted: Sequence[int]) -> None:
-        """Set `\\Deleted` and expunge exactly these messages with UID EXPUNGE (UIDPLUS, RFC 4315)."""
+        """Set `\\Deleted` and expunge exactly these messages with UID EXPUNGE (UIDPLUS, RFC 4315).
+
+        Repeated a few times for those that stay: Courier loses our flag where somebody else sets flags meanwhile.
+        """
+        left = wanted
+        for _ in range(_DELETE_TRIES):
+            if self._expunged(left) >= len(left):
+                return
+            left = self._shown(left)
+            if not left:
+                return
+
+    def _expunged(self, wanted: Sequence[int]) -> int:
+        """Delete messages, and return how many the server says are gone."""
         client = self._connection.client
         self._connection.on_those_left(lambda: client.add_flags(uid_sets.compress(wanted), [b"\\Deleted"], silent=True))
         self._connection.on_those_left(lambda: client.uid_expunge(uid_sets.compress(wanted)))
-        client.untagged("EXPUNGE")
         client.untagged("VANISHED")
+        return len(client.untagged("EXPUNGE"))
+
+    def _shown(self, wanted: Sequence[int]) -> Sequence[int]:
+        client = self._connection.client
+        shown = self._connection.on_those_left(lambda: client.search(["UID", uid_sets.compress(wanted)]))
+        return sorted(set(shown) & set(wanted))
 
 
 _COPYUID = re.compile(rb"(\d+) ([\d:,]+) ([\d:,]+)")

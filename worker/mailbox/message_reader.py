@@ -5,14 +5,18 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
 from worker.mailbox import uid_sets
+from worker.mailbox.fetch_answers import Items
 from worker.mailbox.imap_client import text_of
 from worker.mailbox.imap_connection import SMALL_ANSWER, ImapConnection
 from worker.message.mime.headers import MAX_HEADER_BYTES
 
 HEADER_CAP = MAX_HEADER_BYTES + 1
 """Bytes to fetch of a header: one more than we read, so that we can tell when it was cut."""
+SHORT_HEADER = 64_000
+"""Bytes of a header that is fetched together with others. A longer one is fetched by itself, so that memory holds one
+of these at a time. Nearly all headers are shorter than 20 KB."""
 HEADS_AT_ONCE = 100
-"""Headers to fetch and hold at once. Exchange allows headers of 256 KB; parsed, each takes 1.5 MB of memory."""
+"""Headers to fetch at once."""
 LARGEST = 2**53
 """Cap for the size of a message: the server may report a number that the journal can't hold."""
 LATEST = datetime(9999, 12, 30, tzinfo=UTC).timestamp()
@@ -67,7 +71,7 @@ class MessageReader:
     def fetch_uids(self, *, since: date | None = None) -> set[int]:
         """All UIDs, by FETCH, which is slower than SEARCH but shows messages that SEARCH misses."""
         client = self._connection.client
-        answer = self._connection.on_those_left(lambda: client.fetch_all(("INTERNALDATE",)))
+        answer = self._connection.on_those_left(lambda: client.fetch_by_uid("1:*", ("INTERNALDATE",)))
         return {uid for uid, items in answer.items() if b"INTERNALDATE" in items and _is_since(items, since)}
 
     def present(self, wanted: Iterable[int]) -> set[int]:
@@ -82,17 +86,21 @@ class MessageReader:
             found |= shown
         return found
 
-    def heads(self, wanted: Iterable[int]) -> list[Head]:
-        """Fetch size, date, flags and header. Messages without a header in the answer are left out."""
-        items = ("RFC822.SIZE", "INTERNALDATE", "FLAGS", f"BODY.PEEK[HEADER]<0.{HEADER_CAP}>")
-        heads: list[Head] = []
+    def heads(self, wanted: Iterable[int]) -> Iterator[Head]:
+        """Fetch size, date, flags and header, in the order of the UIDs; see `Session.heads`."""
         for chunk in uid_sets.chunks(wanted, HEADS_AT_ONCE):
-            answer = self._fetch(chunk, items, cap=SMALL_ANSWER + len(chunk) * HEADER_CAP)
+            answer = self._answered(chunk, SHORT_HEADER + 1)
             for uid in chunk:
-                head = _head(uid, answer.get(uid, {}))
+                head = _head(uid, answer.pop(uid, {}))
+                if head is not None and len(head.header) > SHORT_HEADER:
+                    head = _head(uid, self._answered([uid], HEADER_CAP).get(uid, {}))
                 if head is not None:
-                    heads.append(head)
-        return heads
+                    yield head
+
+    def _answered(self, uids: Sequence[int], most: int) -> dict[int, Items]:
+        """What the server says of these messages, with the first bytes of each header, `most` at most."""
+        items = ("RFC822.SIZE", "INTERNALDATE", "FLAGS", f"BODY.PEEK[HEADER]<0.{most}>")
+        return self._fetch(uids, items, cap=SMALL_ANSWER + len(uids) * most)
 
     def bodies(self, wanted: Sequence[int], *, cap: int, expected: int) -> Iterator[Body]:
         """Fetch messages in one command; see `Session.bodies`."""
@@ -106,18 +114,17 @@ class MessageReader:
             if uid in wanted and isinstance(raw, bytes) and raw:
                 yield Body(uid, raw[:cap] if len(raw) > cap else raw, complete=len(raw) <= cap)
 
-    def _fetch(self, wanted: Sequence[int], items: Sequence[str], *, cap: int) -> dict[int, dict[bytes, object]]:
+    def _fetch(self, wanted: Sequence[int], items: Sequence[str], *, cap: int) -> dict[int, Items]:
         client = self._connection.client
 
-        def fetch() -> dict[int, dict[bytes, object]]:
+        def fetch() -> dict[int, Items]:
             with client.literals_up_to(cap):
-                answer: dict[int, dict[bytes, object]] = client.fetch(list(wanted), items)
-            return answer
+                return client.fetch_by_uid(",".join(map(str, wanted)), items)
 
         return self._connection.on_those_left(fetch)
 
 
-def _head(uid: int, items: dict[bytes, object]) -> Head | None:
+def _head(uid: int, items: Items) -> Head | None:
     header = items.get(b"BODY[HEADER]<0>")
     size, received = items.get(b"RFC822.SIZE"), items.get(b"INTERNALDATE")
     if not isinstance(header, bytes) or not header.strip() or not isinstance(size, int):
@@ -132,6 +139,6 @@ def _epoch(received: object) -> float:
     return min(max(received.timestamp(), 0.0), LATEST) if isinstance(received, datetime) else 0.0
 
 
-def _is_since(items: dict[bytes, object], since: date | None) -> bool:
+def _is_since(items: Items, since: date | None) -> bool:
     received = items.get(b"INTERNALDATE")
     return since is None or not isinstance(received, datetime) or received.date() >= since

@@ -7,14 +7,15 @@ _KNOWN_WORDS: Final = frozenset(
     re.findall(
         r"\w+",
         "a access accesstokenexpired account administrator again already an and are argument authenticate "
-        "authenticated authentication authorization backoff bad basic basicauthblocked been blocked but bye "
-        "by can closed command connected connection connections contact credentials denied disabled due "
-        "encryption eof error exceeded expired failed failure for from has idle imap in inactivity internal "
-        "invalid invalidated is later limit line locked logging login logins logondenied logout mailbox many "
-        "maximum milliseconds no not number ok on or out password permitted please policy received refused "
-        "rejected request reset response server session shutting socket state suggested support supported "
-        "temporarily temporary the throttled time timed timeout to token too try unavailable unexpected "
-        "unknown unsupported unterminated user username with wrong you your ",
+        "authenticated authentication authorization backoff bad basic basicauthblocked been blocked but by "
+        "bye can closed command connected connection connections contact credentials denied disabled due "
+        "encryption eof error exceeded exist exists expired failed failure folder for from has idle imap in "
+        "inactivity internal invalid invalidated is later limit line locked logging login logins logondenied "
+        "logout mailbox many maximum migration milliseconds moved name namespace no not number ok on or out "
+        "password permission permitted please policy quota received refused rejected request reset response "
+        "server session shutting socket state suggested support supported temporarily temporary the throttled "
+        "time timed timeout to token too try unavailable unexpected unknown unsupported unterminated use user "
+        "username with wrong you your ",
     )
 )
 _SAFE_CODES: Final = frozenset(
@@ -35,6 +36,8 @@ _SAFE_CODES: Final = frozenset(
         "OVERQUOTA",
         "CORRUPTION",
         "NONEXISTENT",
+        "ALREADYEXISTS",
+        "TRYCREATE",
     }
 )
 _MAX_WORDS: Final = 24

@@ -7,39 +7,48 @@ raises leaves this room as one of `worker.mailbox.errors`.
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 
-from worker.mailbox.folder_commands import FolderCommands, FolderState
+from worker.mailbox.folder_commands import FolderCommands, FolderState, NamesSettings, NoSettings
 from worker.mailbox.folders import FolderInfo
 from worker.mailbox.idling import Idling
 from worker.mailbox.imap_connection import Endpoint, ImapConnection
+from worker.mailbox.login_offer import LoginOffer
 from worker.mailbox.message_mover import MessageMover, Moved
 from worker.mailbox.message_reader import HEADS_AT_ONCE, Body, Head, MessageReader
+from worker.mailbox.quota import SizeCommands, Storage
 from worker.mailbox.sasl import Sasl
 
 # the session, and what its methods take and return
-__all__ = ["HEADS_AT_ONCE", "Body", "Endpoint", "FolderState", "Head", "Moved", "Session"]
+__all__ = ["HEADS_AT_ONCE", "Body", "Endpoint", "FolderState", "Head", "LoginOffer", "Moved", "Session", "Storage"]
 
 
 class Session:
     """One connection to the mailbox: connect, log in, work, close, once each. Not thread-safe, except for `abort`.
 
-    Every method may raise the errors of `worker.mailbox.errors`. After any of them but `CommandRefused` the connection
-    has ended, and the session is of no more use. The methods on messages, and IDLE, work on the selected folder.
+    Every method may raise the errors of `worker.mailbox.errors`. After any of them but `CommandRefused` and
+    `FolderBusy` the connection has ended, and the session is of no more use. The methods on messages, and IDLE, work on
+    the selected folder.
     """
 
-    def __init__(self, endpoint: Endpoint) -> None:
+    def __init__(self, endpoint: Endpoint, named_by: NamesSettings | None = None) -> None:
+        """named_by: knows which setting names a folder, to say so where the server refuses it."""
         self._connection = ImapConnection(endpoint)
-        self._folders = FolderCommands(self._connection)
+        self._folders = FolderCommands(self._connection, named_by or NoSettings())
         self._reader = MessageReader(self._connection)
         self._mover = MessageMover(self._connection)
         self._idling = Idling(self._connection)
+        self._sizes = SizeCommands(self._connection)
 
     def connect(self) -> None:
         """Open the connection and verify the server's certificate. Sends no credential.
 
         Raises:
-            TlsRefused, ConnectionLost, ServerUnavailable, ProtocolFault
+            TlsRefused, HandshakeFailed, ConnectionLost, ServerUnavailable, Preauthenticated, ProtocolFault
         """
         self._connection.connect()
+
+    def login_offer(self) -> LoginOffer:
+        """The ways to log in that the server announces. Ask after `connect` and before a login."""
+        return self._connection.login_offer()
 
     def login(self, address: str, password: str) -> None:
         """Log in with a password. It is sent once: no other mechanism is tried after a refusal.
@@ -84,13 +93,26 @@ class Session:
         """The state of the selected folder when it was selected."""
         return self._folders.selected_state
 
+    @property
+    def read_only(self) -> bool:
+        """Whether the server lets us only read the selected folder, so that nothing can be moved out of it."""
+        return self._folders.read_only
+
     def folders(self) -> list[FolderInfo]:
         """List all folders of the mailbox."""
         return self._folders.folders()
 
-    def create(self, folder: str) -> None:
-        """Create a folder. It is no error if somebody else has just created it."""
-        self._folders.create(folder)
+    def junk_by_use(self) -> list[str]:
+        """The folders that the server marks as junk only when it is asked for such marks (RFC 6154)."""
+        return self._folders.junk_by_use()
+
+    def namespaces(self) -> list[tuple[str, str]]:
+        """Prefix and delimiter of each personal namespace (RFC 2342). Empty if the server doesn't say."""
+        return self._folders.namespaces()
+
+    def create(self, folder: str) -> str:
+        """Create a folder. It is no error if it exists by now. Returns its name as the server spells it."""
+        return self._folders.create(folder)
 
     def select(self, folder: str) -> FolderState:
         """Select a folder for the commands that follow."""
@@ -99,6 +121,10 @@ class Session:
     def status(self, folder: str) -> FolderState:
         """Ask for the state of a folder that isn't selected. One round trip."""
         return self._folders.status(folder)
+
+    def examine(self, folder: str) -> FolderState:
+        """Open a folder to read it: for `search` and `message_sizes`. Afterwards no folder counts as selected."""
+        return self._folders.examine(folder)
 
     def noop(self) -> bool:
         """Whether mail came to or left the selected folder since the last time we asked. One round trip."""
@@ -116,8 +142,12 @@ class Session:
         """Which of these UIDs exist now: those that SEARCH or FETCH shows, since either may miss some."""
         return self._reader.present(wanted)
 
-    def heads(self, wanted: Iterable[int]) -> list[Head]:
-        """Fetch size, date, flags and header. Messages whose header the server doesn't show are left out."""
+    def heads(self, wanted: Iterable[int]) -> Iterator[Head]:
+        """Fetch size, date, flags and header, as they are asked for; the folder must stay selected meanwhile.
+
+        Messages whose header the server doesn't show are left out. However long the headers are, only a few MB of them
+        are held here at a time: keep what you need of each, not the header.
+        """
         return self._reader.heads(wanted)
 
     def bodies(self, wanted: Sequence[int], *, cap: int, expected: int) -> Iterator[Body]:
@@ -139,6 +169,18 @@ class Session:
     def delete(self, wanted: Sequence[int]) -> None:
         """Remove exactly these messages, with `\\Deleted` and UID EXPUNGE (UIDPLUS, RFC 4315)."""
         self._mover.delete(wanted)
+
+    def storage(self) -> Storage | None:
+        """How full the mailbox is by its quota (RFC 9208). None: the server, which has QUOTA, tells nothing usable."""
+        return self._sizes.storage()
+
+    def folder_size(self, folder: str) -> int | None:
+        """The bytes in a folder, from a server that has STATUS=SIZE (RFC 8438). None: it doesn't say."""
+        return self._sizes.folder_size(folder)
+
+    def message_sizes(self, wanted: Sequence[int]) -> dict[int, int]:
+        """The bytes of messages by their UIDs, by the server's estimate, without those of which it doesn't say."""
+        return self._sizes.message_sizes(wanted)
 
     def idle(self) -> bool:
         """Begin IDLE (RFC 2177). Returns whether there is news already, so that waiting would be wrong."""

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 
+from worker.mailbox.folder_refusals import Refusal, refusal_of
 from worker.mailbox.login_failures import FailureClass
 from worker.mailbox.response_text import (
     THROTTLED_WAIT,
@@ -39,11 +40,12 @@ class SessionClass(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SessionFault:
-    """A fault outside a login. `said` is reduced by `safe_text`."""
+    """A fault outside a login. `said` is reduced by `safe_text`. refusal: of a command on a folder that was refused."""
 
     cls: SessionClass
     retry_after: timedelta | None = None
     said: str = ""
+    refusal: Refusal = Refusal.LASTING
 
 
 def classify_session_fault(*, status: Status | None, text: str) -> SessionFault:
@@ -52,7 +54,7 @@ def classify_session_fault(*, status: Status | None, text: str) -> SessionFault:
     wait = backoff_of(text)
     if wait is None and cls is SessionClass.THROTTLED:
         wait = THROTTLED_WAIT
-    return SessionFault(cls, wait, safe_text(text))
+    return SessionFault(cls, wait, safe_text(text), refusal_of(text))
 
 
 def _session_class(status: Status | None, text: str) -> SessionClass:

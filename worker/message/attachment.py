@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, BinaryIO
 
 from worker.message.lazy import lazy
+from worker.message.mime.limits import only_message_errors
 from worker.message.text import ContentStr
 
 if TYPE_CHECKING:
@@ -63,11 +64,12 @@ class Attachment(Unchanging):
         return f"<Attachment {self.content_type.partition('/')[0]}>"  # no name: a repr ends in logs
 
     @lazy
+    @only_message_errors
     def _data(self) -> bytes:
         return self._load()
 
     def read(self) -> bytes:
-        """Return its decoded bytes."""
+        """Return its decoded bytes; as sent if they aren't in the encoding that the sender declared."""
         return self._data
 
     def open(self) -> BinaryIO:
@@ -80,6 +82,7 @@ class Attachment(Unchanging):
         return len(self._data)
 
     @lazy
+    @only_message_errors
     def detected_type(self) -> str:
         """The MIME type that its bytes show, whatever the sender declared; `application/octet-stream` if unknown."""
         from worker.message.mime.filetype import detect
@@ -94,5 +97,8 @@ class Attachment(Unchanging):
         return contradicts(self.content_type, self.detected_type)
 
     def message(self) -> "Message | None":
-        """Return an attached message as a `Message` with the enclosing message's key; None for anything else."""
+        """Return an attached message as a `Message` with the enclosing message's key; None for anything else.
+
+        Raises: MessageOverLimit, if it is nested too deeply.
+        """
         return self._unwrap(self._data) if self._unwrap else None

@@ -6,6 +6,7 @@ import orjson
 
 from worker.message.attachment import Attachment
 from worker.message.message import Message
+from worker.message.mime.limits import only_message_errors
 from worker.message.mime.signs import kind_by_headers, notices_by_headers, protection_by_headers
 
 
@@ -16,14 +17,17 @@ def describe(message: Message, *, attachments: bool = True) -> dict[str, Any]:
     come from the headers alone.
 
     Raises:
-        MessageError: the message can't be parsed (only with `attachments`).
+        MessageError: the message can't be parsed (only with `attachments`), or what it says can't be put into JSON.
     """
     if attachments:
         files = [_describe_attachment(attachment) for attachment in message.attachments]
-        return _fields(message, message.kind, message.notices, message.protection) | {"attachments": files}
-    headers = message.headers
-    kind, notices = kind_by_headers(headers), notices_by_headers(headers)
-    return _fields(message, kind, notices, protection_by_headers(headers)) | {"attachments": None}
+        description = _fields(message, message.kind, message.notices, message.protection) | {"attachments": files}
+    else:
+        headers = message.headers
+        kind, notices = kind_by_headers(headers), notices_by_headers(headers)
+        description = _fields(message, kind, notices, protection_by_headers(headers)) | {"attachments": None}
+    only_message_errors(as_json)(description)  # here, so that whatever a handler makes of it, the message is to blame
+    return description
 
 
 def as_json(description: dict[str, Any], *, indent: bool = False) -> bytes:

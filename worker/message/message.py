@@ -1,7 +1,11 @@
 """What a handler sees of a message: `Message`, its `Attachment`s, and the errors that they may raise.
 
 Everything is calculated on first use. Headers, key and bytes are always available; `text`, `html`, `attachments` and
-`parsed` parse the message, and raise a `MessageError` if it can't be parsed.
+`parsed` parse the message, and raise a `MessageError` if it can't be parsed. Nothing raises anything else.
+
+Every text can be encoded as UTF-8, whatever the sender wrote. Only `headers.raw` keeps the bytes as they were, and
+`parsed` has mail-parser's own texts. Subject, addresses, file names and types have no control characters; `text` and
+`html` may have any.
 """
 
 import hashlib
@@ -17,7 +21,7 @@ from worker.message.lazy import lazy
 from worker.message.mime import signs
 from worker.message.mime.addresses import Address, addresses, date_of
 from worker.message.mime.headers import Headers
-from worker.message.mime.limits import Limits, MessageError, MessageOverLimit
+from worker.message.mime.limits import Limits, MessageError, MessageOverLimit, only_message_errors
 from worker.message.mime.signs import kind_by_headers, notices_by_headers, protection_by_headers
 from worker.message.text import ContentStr
 from worker.message.verdict import Evidence, MailPath, Verdict
@@ -130,31 +134,61 @@ class Message(Unchanging):
     # Content: these parse the message, and may raise a MessageError
 
     @lazy
+    @only_message_errors
     def _content(self) -> "Content":
         from worker.message.mime.content import Content
 
-        if self.headers.truncated:  # the limit was set above the number of bytes that are ever read
-            raise MessageOverLimit("header_bytes")
+        if (limit := self.headers.over_limit) is not None:  # it was set above what is ever read
+            raise MessageOverLimit(limit)
         return Content(self._raw, self._limits)
 
     @lazy
+    @only_message_errors
+    def content_sha256(self) -> str:
+        """The SHA-256 of its content in hexadecimal: of the decoded bytes of its parts, in order.
+
+        Unlike `sha256` it stays the same if the server sends the same message with other headers, boundaries or
+        encodings. Raises: MessageUnparsable, MessageOverLimit.
+        """
+        return self._content.sha256()
+
+    def has_content_of(self, raw: bytes) -> bool:
+        """Whether another message's bytes have the same content, whatever their headers, boundaries and encodings.
+
+        If one of the two can't be parsed, only the same bytes have.
+        """
+        if raw == self._raw:
+            return True
+        verdict = Verdict(self.path, self.evidence)
+        other = Message(
+            raw, key=self.key, folder=self.folder, received_at=self.received_at, verdict=verdict, limits=self._limits
+        )
+        try:
+            return other.content_sha256 == self.content_sha256
+        except MessageError:
+            return False
+
+    @lazy
+    @only_message_errors
     def text(self) -> str:
         """Its text: the first text/plain part that isn't an attachment, or else its HTML as text, or else empty.
 
         Line endings are the sender's. Raises: MessageUnparsable, MessageOverLimit.
         """
-        return ContentStr(self._content.text)
+        return ContentStr(self._content.text())
 
     @lazy
+    @only_message_errors
     def html(self) -> str | None:
         """Its HTML as sent, not sanitised: the first text/html part that isn't an attachment, or None.
 
         Raises: MessageUnparsable, MessageOverLimit.
         """
-        html = self._content.html
+        html = self._content.html()
         return None if html is None else ContentStr(html)
 
     @lazy
+    @only_message_errors
     def attachments(self) -> tuple[Attachment, ...]:
         """Every part other than `text` and `html`, each once and in order.
 
@@ -190,6 +224,7 @@ class Message(Unchanging):
         )
 
     @lazy
+    @only_message_errors
     def parsed(self) -> Any:
         """The message as a `mailparser.MailParser`. Slow, and memory-hungry for large messages.
 
@@ -239,7 +274,7 @@ class Message(Unchanging):
     def _by_content(self, by_headers: T, look: Callable[[T], T]) -> T:
         """Return what the content says, or what the headers say if the content can't be parsed."""
         try:
-            return look(by_headers)
+            return only_message_errors(look)(by_headers)
         except MessageError:
             return by_headers
 

@@ -14,12 +14,18 @@ class Retry(Exception):
     after: the shortest wait before the next try, at most seven days; a longer one counts as seven. None leaves it to
     the route's backoff.
 
+    this_message: the reason is this message, not the system that the handler talks to. Without it, a run of messages
+    that end this way pauses the handler, because others would most likely fare the same.
+
     Raises:
         TypeError: `after` isn't a timedelta, or was given as a positional argument. The try then counts as failed,
             because the wait that the handler meant would otherwise be ignored silently.
     """
 
-    def __init__(self, reason: str = "", *, after: timedelta | None = None) -> None:
+    after: timedelta | None = None
+    this_message: bool = False
+
+    def __init__(self, reason: str = "", *, after: timedelta | None = None, this_message: bool = False) -> None:
         if isinstance(reason, timedelta | int | float):
             raise TypeError("the wait has a name: write Retry(after=timedelta(minutes=5))")
         if not isinstance(after, timedelta | None):
@@ -28,6 +34,7 @@ class Retry(Exception):
             )
         super().__init__(reason)
         self.after = after
+        self.this_message = this_message
 
 
 class Reject(Exception):
@@ -35,6 +42,13 @@ class Reject(Exception):
 
     The reason is for the handler's own tests. Only the exception's class and the handler's name are stored, because a
     reason may quote the message.
+    """
+
+
+class KeyTaken(Reject):
+    """Raised by a handler that already has other content under the message's key: the message is a dead letter.
+
+    What is there isn't overwritten. The dead letter's reason is HANDLER:key-taken.
     """
 
 
@@ -62,8 +76,9 @@ class Outcome:
     failed_handler: the handler that didn't return.
     reason: one of our own words, such as `oversize`, or HANDLER:EXCEPTION-CLASS; never text from the message.
     route: the route that named the failed handler, or else the first that took the message; None if none did.
-    held: the next handler wasn't called because it isn't its turn. The message waits for `after`, and the try isn't
-        counted.
+    content: a mark of the content that was compared or handed over; None: there was none.
+    held: the next handler is paused, or it isn't the message's turn. The message waits for `after`, and the try isn't
+        counted. With a failed handler: it was called, and failed because the paused handler's target is down.
     """
 
     state: State
@@ -73,3 +88,9 @@ class Outcome:
     failed_handler: str | None = None
     route: str | None = None
     held: bool = False
+    content: str | None = None
+
+    @property
+    def was_called(self) -> bool:
+        """Whether the paused handler was called with the message, as for a trial, and failed."""
+        return self.held and self.failed_handler is not None

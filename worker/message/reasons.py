@@ -13,6 +13,8 @@ class Reason(StrEnum):
     """The server shows a placeholder instead of the message. Detail: the kind of placeholder."""
     PAUSED = "paused"
     """The message waits for a paused handler. Detail: the handler's name."""
+    OTHER_CONTENT = "other-content"
+    """Its content isn't that of the message for which its headers were taken. No detail. Never stored."""
     DELETED = "deleted"
     """We deleted the message from the mailbox, as the settings ask. No detail."""
 

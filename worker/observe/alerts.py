@@ -10,10 +10,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from functools import partial
 from typing import Final
 
+from worker.login.expiry import TABLE, Thing, sentence
 from worker.logs.redaction import rfc3339
 from worker.observe.humanise import count, has, span
+from worker.observe.size_words import ASK, BOUNCES, FREE, PAST
 
 _ADDRESS: Final = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9.-]{1,190}")
 
@@ -24,10 +27,19 @@ class Rule(StrEnum):
     HALTED = "halted"
     COOLING_TWICE = "cooling-twice"
     PASSWORD_EXPIRING = "password-expiring"  # noqa: S105 -- the name of a rule
+    PUBLIC_CLIENT_PASSWORD_EXPIRING = "public-client-password-expiring"  # noqa: S105 -- the name of a rule
+    CONFIDENTIAL_CLIENT_PASSWORD_EXPIRING = "confidential-client-password-expiring"  # noqa: S105 -- the name of a rule
+    CLIENT_SECRET_EXPIRING = "client-secret-expiring"  # noqa: S105 -- the name of a rule
+    CLIENT_CERTIFICATE_EXPIRING = "client-certificate-expiring"
+    REFRESH_TOKEN_EXPIRING = "refresh-token-expiring"  # noqa: S105 -- the name of a rule
     NOT_POLLING = "not-polling"
+    PAUSED = "paused"
     OLDEST_MESSAGE = "oldest-message"
     DEAD_LETTERS = "dead-letters"
     JUNK_OF_KNOWN_SENDER = "junk-of-known-sender"
+    ANOTHER_WORKER = "another-worker"
+    MAILBOX_FILLING = "mailbox-filling"
+    MAILBOX_FULL = "mailbox-full"
     HANDLER_FAILING = "handler-failing"
     HANDLERS_STUCK = "handlers-stuck"
     JOURNAL = "journal"
@@ -44,7 +56,7 @@ class Phase(StrEnum):
 class Alert:
     """One alert. It can't hold content: its words are from lists; the rest is a number, a time and our own address.
 
-    number: how many, or how long (s, or days for the password); None: the rule has no number.
+    number: how many, how much (%), or how long (s, or days for what expires); None: the rule has no number.
 
     Raises (on creation):
         TypeError: a field holds something else.
@@ -92,6 +104,16 @@ class _Words:
     over: str
 
 
+EXPIRING: Final[Mapping[Thing, Rule]] = {thing: Rule(f"{thing}-expiring") for thing in Thing}
+"""The rule of each thing that expires."""
+
+
+def _expiring(thing: Thing) -> _Words:
+    row = TABLE[thing]
+    text = partial(sentence, thing)
+    return _Words(f"{row.noun} expires soon", text, row.do, row.over)
+
+
 _WORDS: Final[Mapping[Rule, _Words]] = {
     Rule.HALTED: _Words(
         "Halted: no more logins",
@@ -106,19 +128,20 @@ _WORDS: Final[Mapping[Rule, _Words]] = {
         "Check that the password which the worker reads is the account's present one, before it halts.",
         "A login succeeded.",
     ),
-    Rule.PASSWORD_EXPIRING: _Words(
-        "The password expires soon",
-        lambda number: (
-            "The password has expired." if number < 0 else f"The password expires in {count(number, 'day')}."
-        ),
-        "Change it, and put the new one where the worker reads it.",
-        "The password was changed.",
-    ),
+    **{EXPIRING[thing]: _expiring(thing) for thing in Thing},
     Rule.NOT_POLLING: _Words(
         "The mailbox isn't being read",
         lambda number: f"The last good poll was {span(number)} ago. Mail waits in the mailbox.",
         "Look at the network, and at the mail service's own status; then at the worker's log.",
         "The mailbox is being read again.",
+    ),
+    Rule.PAUSED: _Words(
+        "The work is paused",
+        lambda number: (
+            f"Somebody paused the work {span(number)} ago, and it hasn't been resumed. Mail waits in the mailbox."
+        ),
+        "Read the status page: it says who paused it and why, how much mail has come, and what ends the pause.",
+        "The work isn't paused any more.",
     ),
     Rule.OLDEST_MESSAGE: _Words(
         "A message has been waiting too long",
@@ -138,9 +161,34 @@ _WORDS: Final[Mapping[Rule, _Words]] = {
         "Run `nhsmail-worker junk list`, and `junk release` what is no junk.",
         "All junk from known senders has been looked at.",
     ),
+    Rule.ANOTHER_WORKER: _Words(
+        "Another worker?",
+        lambda number: (
+            f"{count(number, 'message')} {has(number)} come to the folder of handled mail that this worker didn't move "
+            "there. Another worker may be at work on the mailbox, and would spend login attempts of the same account."
+        ),
+        "Find the other worker, and stop one of the two. If a person moved the mail, acknowledge it: "
+        '`nhsmail-worker reconcile --acknowledge --reason "…"`.',
+        "The mail was acknowledged, or isn't there any more.",
+    ),
+    Rule.MAILBOX_FILLING: _Words(
+        "The mailbox is filling",
+        lambda number: f"The mailbox is {number} % full. {BOUNCES}",
+        f"{FREE} {ASK} The status page says how many days are left.",
+        "The mailbox has room again.",
+    ),
+    Rule.MAILBOX_FULL: _Words(
+        "The mailbox is full, or nearly",
+        lambda number: (
+            f"The mailbox is {number} % full. "
+            f"{'Senders are getting their mail back now. ' if number >= 100 else ''}{BOUNCES}"
+        ),
+        f"Free room today. {FREE} {ASK} {PAST}",
+        "The mailbox isn't full any more.",
+    ),
     Rule.HANDLER_FAILING: _Words(
         "A handler keeps failing",
-        lambda number: f"{count(number, 'handler')} failed so often that mail for it waits.",
+        lambda number: f"{count(number, 'handler')} failed so often, or can't be started, that mail for it waits.",
         "Look at the status page for its name, and at what it talks to.",
         "All handlers work again.",
     ),

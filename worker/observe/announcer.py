@@ -16,7 +16,7 @@ class Announcer:
     """The guard calls it for each event. The event's fields hold no secret. metrics: counts the results of attempts.
 
     If the audit trail can't be written, the worker goes on, and the log says so. What a person asks to see or to have
-    done is refused instead: only `shown` and `asked` raise.
+    done is refused instead: only `shown`, `asked` and `copied` raise.
     """
 
     def __init__(self, audit: AuditTrail, metrics: Metrics) -> None:
@@ -39,7 +39,8 @@ class Announcer:
                 self._record("login.answered", actor, credential=fields["kind"], outcome=fields["outcome"], **left)
             case "login.rejected":
                 answer = {name: fields[name] for name in ("outcome", "failures", "remaining") if name in fields}
-                log.warning(event, kind=fields["kind"], counts=fields["counts"], **answer)
+                cause = {name: fields[name] for name in ("cause",) if name in fields}
+                log.warning(event, kind=fields["kind"], counts=fields["counts"], **answer, **cause)
                 self._metrics.attempted(str(fields.get("outcome", "unknown")))
                 self._record("login.answered", actor, credential=fields["kind"], **answer)
             case "login.cooling":
@@ -61,21 +62,28 @@ class Announcer:
                 left = {name: fields[name] for name in ("failures", "remaining")}
                 self._record("login.reset", actor, words=str(fields["reason"]), **left)
             case "password.expiring":
-                log.warning(event, days=fields["days_left"], expires_at=_time(fields["expires_at"]))
+                log.warning(event, **_expiry(fields))
+            case "credential.expiring":
+                log.warning(event, **_expiry(fields))
             case _:
                 raise ValueError(f"no such event of the guard: {event}")
 
-    def paused(self, actor: str) -> None:
-        """A person paused the worker."""
-        self._record("worker.paused", actor)
+    def paused(self, actor: str, reason: str = "") -> None:
+        """A person paused the worker. reason: in their words."""
+        self._record("worker.paused", actor, words=reason)
 
     def resumed(self, actor: str) -> None:
         """A person resumed the worker."""
         self._record("worker.resumed", actor)
 
-    def authorised(self, actor: str) -> None:
-        """A person signed the worker in with a browser."""
-        self._record("login.authorised", actor, method="device")
+    def authorised(self, actor: str, method: str, warning: str = "") -> None:
+        """A person signed the worker in with a browser.
+
+        method: `device`, `browser` or `pasted`. warning: what they should know of the end of this sign-in.
+        """
+        self._record("login.authorised", actor, method=method)
+        if warning:
+            log.warning("login.public_client", advice=warning)
 
     def shown(self, actor: str, command: str, key: str | None = None) -> None:
         """A person is about to see mail: access to patients' data.
@@ -89,6 +97,18 @@ class Announcer:
     def rebuilt(self, actor: str, count: int) -> None:
         """A person rebuilt the journal from the mailbox."""
         self._record("journal.rebuilt", actor, count=count)
+
+    def acknowledged(self, actor: str, count: int, reason: str) -> None:
+        """A person took mail that we didn't move as known. reason: in their words."""
+        self._record("mail.acknowledged", actor, words=reason, count=count)
+
+    def copied(self, actor: str) -> None:
+        """A person is about to copy the journal, the trail and their keys.
+
+        Raises:
+            AuditUnavailable: the copy won't be in the trail.
+        """
+        self._audit.record("journal.copied", who=actor)
 
     def asked(self, actor: str, kind: Kind, keys: Sequence[str], reason: str) -> None:
         """A person asks for messages to be released, or tried again.
@@ -111,6 +131,11 @@ class Announcer:
             self._audit.record(kind, who=who, words=words, **fields)
         except AuditUnavailable as problem:
             log.error("audit.unavailable", advice=str(problem))
+
+
+def _expiry(fields: Mapping[str, Any]) -> dict[str, Any]:
+    ends = _time(fields["expires_at"])
+    return {"what": fields["what"], "days": fields["days_left"], "expires_at": ends, "advice": fields["advice"]}
 
 
 def _time(rfc3339: object) -> datetime | None:

@@ -18,13 +18,16 @@ from worker.logs import get_logger
 from worker.observe.access import FixedToken, Token, TokenFile, UnsafeAddress, address
 from worker.observe.alert_rules import Limits
 from worker.observe.alerter import Alerter
+from worker.observe.bounded_channel import BoundedChannel
 from worker.observe.digest_job import DigestJob, zone_named
 from worker.observe.listener import Listener
 from worker.observe.view import StatusSource, StatusView
 from worker.settings import Settings, SettingsError
 
 if TYPE_CHECKING:
+    from worker.observe.news import News
     from worker.observe.server import Server
+    from worker.observe.submission import SignIn
 
 # Server and channels are imported when they are needed: `once` has neither, and needn't wait for their libraries.
 
@@ -42,12 +45,15 @@ class Background:
         status: StatusSource,
         *,
         clock: Callable[[], float],
+        sign_in: "SignIn | None" = None,
     ) -> None:
+        """sign_in: the account's, by which `[alerts.submission]` goes out; None: nothing does."""
         self._settings = settings
         self._journal = journal
         self._listener = listener
         self._status = status
         self._clock = clock
+        self._sign_in = sign_in
         self._server: Server | None = None
         self._ended = threading.Event()
 
@@ -126,12 +132,10 @@ class Background:
             job.check()
 
     def _digest(self) -> DigestJob:
-        from worker.observe.channels import channels_of
-
         junk = self._settings.junk
         return DigestJob(
             self._journal.database,
-            channels_of(self._settings),
+            self._channels(),
             schedule=junk.digest,
             zone=zone_named(junk.digest_zone),
             account=self._settings.account.address,
@@ -139,13 +143,18 @@ class Background:
             clock=self._clock,
         )
 
-    def _alerter(self) -> Alerter | None:
+    def _channels(self) -> "list[BoundedChannel[News]]":
         from worker.observe.channels import channels_of
 
+        return [BoundedChannel(one) for one in channels_of(self._settings, self._sign_in)]
+
+    def _alerter(self) -> Alerter | None:
         alerts = self._settings.alerts
-        found = channels_of(self._settings)
+        found = self._channels()
         limits = Limits(
-            oldest_message=alerts.oldest_message.total_seconds(), again_after=alerts.again_after.total_seconds()
+            oldest_message=alerts.oldest_message.total_seconds(),
+            paused_for=alerts.paused_for.total_seconds(),
+            again_after=alerts.again_after.total_seconds(),
         )
         memory = _Told(self._journal.facts)
         return Alerter(found, memory=memory, limits=limits, clock=self._clock) if found else None

@@ -1,28 +1,31 @@
-"""The alert channels: a webhook (Teams, Slack or plain JSON), and mail through the relay, which needs no login."""
+"""The alert channels: a webhook (Teams, Slack or plain JSON), and mail, through a relay or from the account itself."""
 
-import ssl
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from email.message import EmailMessage
-from email.utils import format_datetime, make_msgid
-from smtplib import SMTP, SMTPException, SMTPRecipientsRefused
+from functools import partial
+from pathlib import Path
 from typing import Final, Literal
 
 import httpx
 
+from worker.connections import Dialer, Proxy, Target, verified_context
+from worker.connections.http_transport import ProxiedTransport
 from worker.logs.log import get_logger
 from worker.logs.redaction import Secret
 from worker.observe.alerts import Alert, Phase, as_json
-from worker.observe.delivery import NotSent
+from worker.observe.delivery import NotSent, lost
 from worker.observe.digest import Digest
-from worker.settings import Settings, SettingsError, read_secret
+from worker.observe.news import News
+from worker.observe.smtp_conversation import Connect, NotEncrypted, SmtpClient, conversation, mail_of, send_to_all
+from worker.observe.submission import SignIn, Submission
+from worker.observe.webhook_answers import answer_of, why_not_posted
+from worker.settings import Settings, SettingsError, proxy_of, read_secret
 
 log = get_logger()
 
 Form = Literal["teams", "slack", "json"]
 TIMEOUT = 10.0
-
-News = Alert | Digest
-"""What is sent. Both have a title, a text, what to do, the account and a time, and no field for content."""
 
 
 class Webhook:
@@ -33,30 +36,43 @@ class Webhook:
     """
 
     def __init__(
-        self, name: str, url: Secret, form: Form = "json", *, transport: httpx.BaseTransport | None = None
+        self,
+        name: str,
+        url: Secret,
+        form: Form = "json",
+        *,
+        transport: httpx.BaseTransport | None = None,
+        proxy: Proxy | None = None,
     ) -> None:
         parsed = httpx.URL(url.reveal())
-        if parsed.scheme != "https" and not (
-            parsed.scheme == "http" and parsed.host in {"localhost", "127.0.0.1", "::1"}
-        ):
+        if parsed.scheme not in ("http", "https") or not parsed.host:
             raise ValueError("a webhook's URL begins with https://")
+        Target(parsed.scheme, parsed.host, encrypted=parsed.scheme == "https").check("use https://")
         self.name = name
         self._url = parsed
         self._form = _FORMS[form]
+        if proxy is not None and parsed.scheme == "https":
+            transport = transport or ProxiedTransport(proxy, verified_context())
         # No redirects: an alert goes where the setting says, or nowhere. Plain http is for this machine alone, so the
         # environment's proxies are ignored then: they would carry the alert elsewhere.
         self._client = httpx.Client(
-            timeout=TIMEOUT, follow_redirects=False, transport=transport, trust_env=parsed.scheme == "https"
+            verify=verified_context(),
+            timeout=TIMEOUT,
+            follow_redirects=False,
+            transport=transport,
+            trust_env=proxy is None and parsed.scheme == "https",
         )
 
-    def send(self, alert: News) -> None:
-        """Post it. Raises `NotSent`."""
+    def send(self, alert: News) -> str:
+        """Post it, and return what came back. Raises `NotSent`."""
         try:
             response = self._client.post(self._url, json=self._form(alert))
-        except (httpx.HTTPError, httpx.InvalidURL, ValueError, OSError):  # ValueError: the host's name is malformed
-            raise NotSent from None  # the error's text holds the URL
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError, OSError) as error:  # ValueError: a malformed host name
+            raise lost(error) from None  # the error's text holds the URL
+        said = answer_of(response, self._url)
         if not response.is_success:
-            raise NotSent(response.status_code)
+            raise NotSent(response.status_code, why_not_posted(response.status_code), said)
+        return said
 
     def close(self) -> None:
         """Close the connections."""
@@ -70,7 +86,7 @@ def _slack(alert: News) -> dict[str, object]:
 
 def _teams(alert: News) -> dict[str, object]:
     """An Adaptive Card, in the form that the workflow 'When a Teams webhook request is received' takes."""
-    calm = not alert.known_count if isinstance(alert, Digest) else alert.phase is Phase.RESOLVED
+    calm = _is_calm(alert)
     colour = "Good" if calm else "Attention"
     lines = [
         {"type": "TextBlock", "text": alert.title, "weight": "Bolder", "size": "Medium", "color": colour, "wrap": True},
@@ -87,18 +103,30 @@ def _teams(alert: News) -> dict[str, object]:
     return {"type": "message", "attachments": [attachment]}
 
 
+def _is_calm(alert: News) -> bool:
+    """Whether nobody has to do anything."""
+    match alert:
+        case Alert():
+            return alert.phase is Phase.RESOLVED
+        case Digest():
+            return not alert.known_count
+    return True
+
+
 def _json(alert: News) -> dict[str, object]:
-    return alert.as_json() if isinstance(alert, Digest) else as_json(alert)
+    return as_json(alert) if isinstance(alert, Alert) else alert.as_json()
 
 
 _FORMS: Final[dict[Form, Callable[[News], dict[str, object]]]] = {"teams": _teams, "slack": _slack, "json": _json}
 
 
 class Relay:
-    """Sends alerts by mail through the NHSmail relay: no login, so that nothing here can lock the account.
+    """Sends alerts by mail through a relay without a login, so that nothing here can lock the account.
 
-    sender: the account's address, because a mail's From must be the account in whose name it is sent (policy text,
-    'Authentication policy'). If the relay offers STARTTLS, it is used, and the certificate is checked.
+    sender: an address of the organisation's own. The account's wouldn't do: NHSmail deletes, unseen, what comes through
+    a relay and claims to be from an address of its own. An alert is sent after STARTTLS alone, and certificate and name
+    are verified. allow_clear: send it in clear text to a relay that doesn't offer STARTTLS, as to one on this machine.
+    ca_file: a file of more authorities to trust.
     """
 
     def __init__(
@@ -109,82 +137,112 @@ class Relay:
         *,
         sender: str,
         to: Sequence[str],
-        connect: Callable[[str, int], SMTP] = lambda host, port: SMTP(host, port, timeout=TIMEOUT),
-        tls: ssl.SSLContext | None = None,
+        allow_clear: bool = False,
+        ca_file: Path | None = None,
+        connect: Connect = SmtpClient,
     ) -> None:
         self.name = name
         self._host = host
         self._port = port
         self._sender = sender
         self._to = tuple(to)
+        self._clear_is_allowed = allow_clear or Target("smtp", host, port).is_local
+        self._ca_file = ca_file
         self._connect = connect
-        self._tls = tls
 
-    def send(self, alert: News) -> None:
-        """Send it to everybody on the list.
-
-        If the relay accepts it for some of them and refuses the others, it counts as sent: sending it again would reach
-        the same people again and again. The log says how many were refused.
+    def send(self, alert: News) -> str:
+        """Send it to everybody on the list, and return the relay's words.
 
         Raises:
-            NotSent: the relay accepted it for nobody.
+            NotSent: the relay accepted it for nobody. NotEncrypted, which is one: it offers no TLS.
         """
         try:
-            with self._connect(self._host, self._port) as relay:
-                relay.ehlo()
-                if relay.has_extn("starttls"):
-                    relay.starttls(context=self._tls or ssl.create_default_context())
-                    relay.ehlo()
-                refused = relay.send_message(self.mail(alert), self._sender, self._to)
-        except SMTPException as error:
-            raise NotSent(_code(error)) from None
-        except (OSError, ValueError):  # ValueError: the host's name is malformed, or an address can't be encoded
-            raise NotSent from None
-        if refused:
-            log.warning("alert.partly_refused", sender=self.name, count=len(refused), status=_first_code(refused))
+            with self._greeted() as relay:
+                return send_to_all(relay, self.mail(alert), self._sender, self._to, channel=self.name)
+        except NotEncrypted:
+            log.warning("alert.not_encrypted", sender=self.name)
+            raise
+
+    def greet(self) -> None:
+        """Connect as for an alert, and send none.
+
+        Raises:
+            NotSent: an alert couldn't be sent either.
+        """
+        with self._greeted():
+            pass
 
     def mail(self, alert: News) -> EmailMessage:
         """The alert as a mail."""
-        mail = EmailMessage()
-        mail["From"] = self._sender
-        mail["To"] = ", ".join(self._to)
-        mail["Subject"] = f"nhsmail-worker: {alert.title}"
-        mail["Date"] = format_datetime(alert.at)
-        mail["Message-ID"] = make_msgid(domain=self._sender.rpartition("@")[2])
-        mail["Auto-Submitted"] = "auto-generated"  # RFC 3834: asks for no out-of-office replies
-        lines = (alert.text, alert.do, f"Mailbox: {alert.account}")
-        mail.set_content("\n\n".join(line for line in lines if line) + "\n")
-        return mail
+        return mail_of(alert, sender=self._sender, to=self._to)
+
+    def _greeted(self) -> AbstractContextManager[SmtpClient]:
+        return conversation(
+            self._connect,
+            self._host,
+            self._port,
+            ca_file=self._ca_file,
+            clear_is_allowed=self._clear_is_allowed,
+        )
 
 
-def channels_of(settings: Settings) -> list[Webhook | Relay]:
+def channels_of(settings: Settings, sign_in: SignIn | None = None) -> list[Webhook | Relay | Submission]:
     """The channels that the settings name.
+
+    sign_in: the account's, for `[alerts.submission]`.
 
     Raises:
         SettingsError: a webhook's URL isn't an https URL.
     """
-    found: list[Webhook | Relay] = []
+    found: list[Webhook | Relay | Submission] = []
     alerts = settings.alerts
+    proxy = proxy_of(settings)
     forms: tuple[Form, ...] = ("teams", "slack", "json")
     for form in forms:
         url = read_secret(getattr(alerts, f"{form}_webhook"), getattr(alerts, f"{form}_webhook_file"))
         if url is None:
             continue
         try:
-            found.append(Webhook(f"{form}-webhook", Secret(url.get_secret_value()), form))
+            found.append(Webhook(f"{form}-webhook", Secret(url.get_secret_value()), form, proxy=proxy))
         except (ValueError, httpx.InvalidURL) as problem:
             raise SettingsError([f"[alerts] {form}_webhook: must be a URL that begins with https://."]) from problem
     if alerts.relay.host is not None:
-        relay = alerts.relay
-        found.append(Relay("relay", alerts.relay.host, relay.port, sender=settings.account.address, to=relay.to))
+        found.append(relay_of(settings, alerts.relay.host))
+    if alerts.submission.to and sign_in is not None:
+        found.append(submission_of(settings, sign_in))
     return found
 
 
-def _code(error: SMTPException) -> int | None:
-    if isinstance(error, SMTPRecipientsRefused):
-        return _first_code(error.recipients)
-    return getattr(error, "smtp_code", None)
+def relay_of(settings: Settings, host: str) -> Relay:
+    """The relay of the settings. host: its name."""
+    relay = settings.alerts.relay
+    return Relay(
+        "relay",
+        host,
+        relay.port,
+        sender=relay.from_ or "",
+        to=relay.to,
+        allow_clear=relay.allow_clear,
+        ca_file=relay.ca_file,
+        connect=partial(SmtpClient, dialer=_dialer(settings, host, relay.port)),
+    )
 
 
-def _first_code(refused: Mapping[str, tuple[int, bytes]]) -> int | None:
-    return next((code for code, _ in refused.values()), None)
+def submission_of(settings: Settings, sign_in: SignIn) -> Submission:
+    """The submission of the settings."""
+    submission = settings.alerts.submission
+    return Submission(
+        "submission",
+        submission.host,
+        submission.port,
+        account=settings.account.address,
+        to=submission.to,
+        sign_in=sign_in,
+        ca_file=submission.ca_file,
+        dialer=_dialer(settings, submission.host, submission.port),
+    )
+
+
+def _dialer(settings: Settings, host: str, port: int) -> Dialer | None:
+    """What opens the connections to a mail server: the proxy; None for a direct one, as to this machine's own."""
+    return None if Target("smtp", host, port).is_local else proxy_of(settings)

@@ -143,6 +143,7 @@ class DigestJob:
         for channel in left:
             if found.is_empty or delivered(channel, found, rule="junk-digest", state="report"):
                 told.sent.append(channel.name)
+                self._remember(told)  # at once: the next channel may take long, and the process may end
         self._remember(told)
 
     def _recalled(self) -> _Told | None:

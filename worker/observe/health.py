@@ -84,16 +84,21 @@ class Health:
 
     def stuck(self) -> int:
         """How many threads of the pool have worked on one message for longer than `stuck_after`."""
+        return len(self.stuck_calls())
+
+    def stuck_calls(self) -> frozenset[int]:
+        """The calls that are stuck, each by a number of its own."""
         with self._lock:
             return self._stuck()
 
-    def _stuck(self) -> int:
-        return sum(self._clock() - since > self._stuck_after for since in self._working.values())
+    def _stuck(self) -> frozenset[int]:
+        now = self._clock()
+        return frozenset(ticket for ticket, since in self._working.items() if now - since > self._stuck_after)
 
     def _calls(self) -> tuple[int, int]:
         """How many handler calls haven't returned, and how many of these are stuck."""
         with self._lock:
-            return len(self._working), self._stuck()
+            return len(self._working), len(self._stuck())
 
     def live(self) -> Answer:
         """Whether this process can still do its work; False only if a restart would help."""
@@ -126,6 +131,6 @@ def readiness(view: StatusView) -> tuple[str, ...]:
         f"login-{view.login.state.value}": view.login.state is not LoginState.READY,
         "standing-by": view.standing_by,
         "not-polled": view.last_good_poll_at is None,
-        "poll-overdue": view.last_good_poll_at is not None and view.overdue and not view.paused,
+        "poll-overdue": view.last_good_poll_at is not None and view.overdue,
     }
     return tuple(reason for reason, holds in checks.items() if holds)

@@ -57,6 +57,7 @@ class Listener(Observer):
         self._clock = clock
         self._command = command
         self._disposed: list[dict[str, Any]] = []
+        self._stuck_calls: frozenset[int] = frozenset()
 
     def started(self) -> None:
         """A process began to work with this configuration."""
@@ -84,6 +85,9 @@ class Listener(Observer):
 
     def beat(self) -> None:
         self.health.beat()
+        known, self._stuck_calls = self._stuck_calls, self.health.stuck_calls()
+        if self._stuck_calls - known:
+            log.error("handler.stuck", count=len(self._stuck_calls))
 
     def polled(self, outcome: str, seconds: float) -> None:
         self.journal_takes = outcome != "journal"
@@ -91,6 +95,9 @@ class Listener(Observer):
 
     def lease(self, *, held: bool) -> None:
         self._record("lease.taken" if held else "lease.lost", holder=self.replica)
+
+    def known_by_headers(self, count: int) -> None:
+        self.metrics.known_by_headers(count)
 
     def moved_out(self, record: Record) -> None:
         self._record("message.released", who=None, words="moved out of the junk folder", key=record.key)
@@ -110,11 +117,30 @@ class Listener(Observer):
 
     def recorded(self) -> None:
         disposed, self._disposed = self._disposed, []
-        self._record_all(disposed)
+        self._record_all("message.disposed", disposed)
 
     def gone(self, records: Sequence[Record]) -> None:
         paths = [(record, record.verdict.path) for record in records]
-        self._record_all([_disposition(record, State.GONE, path, None, None) for record, path in paths])
+        self._record_all(
+            "message.disposed", [_disposition(record, State.GONE, path, None, None) for record, path in paths]
+        )
+
+    def removal_announced(self, handler: str, seconds: float) -> None:
+        """From a day later, this handler's copies older than so many seconds are removed."""
+        self._record("copies.announced", handler=handler, seconds=seconds)
+
+    def copies_to_be_removed(self, handler: str, keys: Sequence[str]) -> bool:
+        """The copies of these messages are removed next. Returns whether the trail says so: else they must stay."""
+        return self._record_all("copy.removed", [{"handler": handler, "key": key} for key in keys])
+
+    def copies_removed(self, handler: str, count: int, kept: Sequence[str]) -> None:
+        """So many were removed. kept: the keys of those that couldn't be."""
+        self._record_all("copy.kept", [{"handler": handler, "key": key} for key in kept])
+        self.metrics.copies_removed(handler, count, len(kept))
+
+    def oldest_copy(self, handler: str, at: float | None) -> None:
+        """When the oldest copy that stays was received or made (epoch s); None if there is none."""
+        self.metrics.oldest_copy(handler, at)
 
     def _record(self, kind: str, /, **fields: Any) -> None:
         try:
@@ -122,11 +148,14 @@ class Listener(Observer):
         except AuditUnavailable as problem:
             log.error("audit.unavailable", advice=str(problem))
 
-    def _record_all(self, disposed: Sequence[Mapping[str, Any]]) -> None:
+    def _record_all(self, kind: str, entries: Sequence[Mapping[str, Any]]) -> bool:
+        """Returns whether the lines are written."""
         try:
-            self.audit.record_all("message.disposed", disposed, who=self.replica)
+            self.audit.record_all(kind, entries, who=self.replica)
         except AuditUnavailable as problem:
             log.error("audit.unavailable", advice=str(problem))
+            return False
+        return True
 
 
 def _disposition(

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from worker.handling.circuit import Circuit
+from worker.handling.late_handler import LateHandler, not_built
 from worker.journal.store import Journal
 from worker.login.login_status import LoginStatus
 from worker.observe.listener import Listener
@@ -22,7 +23,7 @@ class Login(Protocol):
 
 
 class LiveStatus:
-    """Read by the page, the metrics and the alerts. circuits: the handlers' circuits, by handler."""
+    """Read by the page, the metrics and the alerts. circuits, late: by handler."""
 
     def __init__(
         self,
@@ -32,6 +33,7 @@ class LiveStatus:
         *,
         login: Login,
         circuits: Mapping[str, Circuit],
+        late: Mapping[str, LateHandler],
         clock: Callable[[], float],
     ) -> None:
         self._settings = settings
@@ -39,6 +41,7 @@ class LiveStatus:
         self._listener = listener
         self._login = login
         self._circuits = circuits
+        self._late = late
         self._clock = clock
 
     def view(self) -> StatusView:
@@ -51,11 +54,14 @@ class LiveStatus:
             journal_ok=listener.journal_takes,
             stuck=health.stuck(),
             live=health.live().ok,
-            circuits=tuple(_shown(name, circuit, found.now) for name, circuit in self._circuits.items()),
+            circuits=tuple(
+                _shown(name, circuit, not_built(self._late.get(name)), found.now)
+                for name, circuit in self._circuits.items()
+            ),
         )
 
 
-def _shown(name: str, circuit: Circuit, now: datetime) -> CircuitView:
+def _shown(name: str, circuit: Circuit, error: str | None, now: datetime) -> CircuitView:
     seconds = circuit.open_for
     since = None if seconds is None else now - timedelta(seconds=seconds)
-    return CircuitView(handler=name, open=seconds is not None, since=since)
+    return CircuitView(handler=name, open=seconds is not None, since=since, not_built=error)

@@ -10,6 +10,8 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 
+from worker.journal.size_note import Fullness
+from worker.login.expiry import Thing
 from worker.observe.view import LoginState, StatusView
 
 HANDLER_BUCKETS: Final = (0.005, 0.02, 0.1, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 900)
@@ -39,6 +41,11 @@ class Metrics:
         self._outcomes = Counter(
             "nhsmail_message_outcomes", "What tries at messages came to.", ["path", "outcome"], registry=of
         )
+        self._known_by_headers = Counter(
+            "nhsmail_messages_known_by_headers",
+            "Done messages found in another place by headers and size alone, as nobody knows their content.",
+            registry=of,
+        )
         self._junk = Counter(
             "nhsmail_junk", "Messages judged junk, by the source of the evidence that counted.", ["source"], registry=of
         )
@@ -51,6 +58,13 @@ class Metrics:
         )
         self._handler_results = Counter(
             "nhsmail_handler_results", "What handlers came to.", ["handler", "outcome"], registry=of
+        )
+
+        self._copies_removed = Counter(
+            "nhsmail_copies_removed", "Old copies of messages that a handler removed.", ["handler"], registry=of
+        )
+        self._copies_kept = Counter(
+            "nhsmail_copies_kept", "Old copies of messages that a handler couldn't remove.", ["handler"], registry=of
         )
 
     def _login_gauges(self) -> None:
@@ -67,6 +81,16 @@ class Metrics:
         self._halted = gauge("login_halted", "1 while no attempt is made until a person or a new credential.")
         self._state = gauge("login_state", "1 for the state that the login guard is in.", ["state"])
         self._password_days = gauge("password_days_left", "Days until the password expires; NaN: not known.")
+        self._expiry_days = gauge(
+            "expiry_days_left", "Days until this expires, negative after it has; NaN: not known.", ["what"]
+        )
+        self._sign_in_age = gauge(
+            "sign_in_age_seconds", "Age of a person's sign-in, as far as is known; NaN: not known, or there is none."
+        )
+        self._sign_in_unused = gauge(
+            "sign_in_unused_seconds",
+            "Seconds since the refresh token was last used; it ends after 90 days. NaN: not known, or there is none.",
+        )
 
     def _mail_gauges(self) -> None:
         gauge = self._gauge
@@ -78,13 +102,37 @@ class Metrics:
         self._messages = gauge("messages", "Messages by the state that each has one of.", ["state"])
         self._released = gauge("messages_released", "Junk that a person has said is clean.")
         self._dead = gauge("dead_letters", "Messages given up on, kept for people.")
+        self._unexplained = gauge("unexplained_messages", "Mail among the handled that this worker didn't move there.")
         self._known = gauge("junk_of_known_senders", "Junk, not yet reviewed, from senders handled before.")
         self._circuit = gauge(
             "handler_circuit_open", "1 while a handler isn't called, as it kept failing.", ["handler"]
         )
+        self._oldest_copy = gauge(
+            "oldest_copy_timestamp_seconds",
+            "When the oldest copy that a handler keeps was received or made; NaN: there is none.",
+            ["handler"],
+        )
         self._stuck = gauge("handlers_stuck", "Calls of handlers that have not returned for too long (stuck_after).")
         self._lease = gauge("lease_held", "1 while this replica is the one that works on the mailbox.")
         self._paused = gauge("paused", "1 while a person has paused the work.")
+        self._paused_seconds = gauge("paused_seconds", "How long the work has been paused; 0: it isn't.")
+        self._arrived = gauge(
+            "arrived_while_paused", "Messages that have come since the last poll, counted while paused; NaN: not known."
+        )
+        self._look = gauge(
+            "last_look_age_seconds",
+            "Seconds since the mailbox was last looked at: by a good poll, or to count what has come while paused.",
+        )
+        self._mailbox_used = gauge("mailbox_used_bytes", "What the mailbox holds; NaN: not known yet.")
+        self._mailbox_limit = gauge("mailbox_limit_bytes", "What the mailbox may hold; NaN: not known yet.")
+        self._mailbox_state = gauge("mailbox_state", "1 for how full the mailbox is, by [mailbox] warn.", ["state"])
+        self._mailbox_days = gauge(
+            "mailbox_days_until_full",
+            "Days until the mailbox is full at the present rate; NaN: it isn't growing, or that isn't known.",
+        )
+        self._mailbox_estimate = gauge(
+            "mailbox_estimated", "1 if what the mailbox holds is the sum of the messages' sizes, not the server's word."
+        )
         self._journal = gauge("journal_up", "1 while the journal can be read.")
         self._info = gauge("build_info", "Always 1; its label is the version.", ["version"])
 
@@ -104,6 +152,10 @@ class Metrics:
         """A try at a message on this path had this outcome."""
         self._outcomes.labels(path, outcome).inc()
 
+    def known_by_headers(self, count: int) -> None:
+        """So many done messages were known again by headers and size alone."""
+        self._known_by_headers.inc(count)
+
     def judged_junk(self, source: str) -> None:
         """A message was judged junk for this source's evidence."""
         self._junk.labels(source).inc()
@@ -117,6 +169,15 @@ class Metrics:
         """A handler exceeds its time limit on a message. Its final result is counted as well."""
         self._handler_results.labels(handler, "overdue").inc()
 
+    def copies_removed(self, handler: str, removed: int, kept: int) -> None:
+        """A handler removed so many old copies, and couldn't remove so many others."""
+        self._copies_removed.labels(handler).inc(removed)
+        self._copies_kept.labels(handler).inc(kept)
+
+    def oldest_copy(self, handler: str, at: float | None) -> None:
+        """All of a handler's copies were looked at; the oldest that stays is of this time (epoch s)."""
+        self._oldest_copy.labels(handler).set(math.nan if at is None else at)
+
     def show(self, view: StatusView) -> None:
         """Set every gauge from this state."""
         self._show_login(view)
@@ -124,6 +185,10 @@ class Metrics:
         self._stuck.set(view.stuck)
         self._lease.set(view.replica != "" and view.lease.holder == view.replica and not view.standing_by)
         self._paused.set(view.paused)
+        self._paused_seconds.set(view.paused_seconds)
+        arrived = view.pause.arrived if view.paused else 0
+        self._arrived.set(math.nan if arrived is None else arrived)
+        self._look.set(math.nan if view.look_age is None else view.look_age)
         self._journal.set(view.journal_ok)
         self._info.labels(view.version).set(1)
 
@@ -140,6 +205,14 @@ class Metrics:
             self._state.labels(state.value).set(state is login.state)
         days = view.password.days_left
         self._password_days.set(math.nan if days is None else days)
+        self._show_expiries(view)
+
+    def _show_expiries(self, view: StatusView) -> None:
+        for one in view.expiries:
+            self._expiry_days.labels(one.thing.value).set(math.nan if one.days_left is None else one.days_left)
+        sign_in = next((one for one in view.expiries if one.thing is Thing.REFRESH_TOKEN), None)
+        self._sign_in_age.set(_since(None if sign_in is None else sign_in.since, view))
+        self._sign_in_unused.set(_since(None if sign_in is None else sign_in.used_at, view))
 
     def _show_mail(self, view: StatusView) -> None:
         age = view.good_poll_age
@@ -150,13 +223,29 @@ class Metrics:
             self._messages.labels(state).set(getattr(view.messages, state))
         self._released.set(view.messages.released)
         self._dead.set(view.messages.failed)
+        self._unexplained.set(view.unexplained)
+        self._show_size(view)
         self._known.set(view.junk_of_known_senders)
         for circuit in view.circuits:
             self._circuit.labels(circuit.handler).set(circuit.open)
 
+    def _show_size(self, view: StatusView) -> None:
+        note = view.mailbox
+        self._mailbox_used.set(math.nan if note is None else note.used)
+        self._mailbox_limit.set(math.nan if note is None else note.limit)
+        for state in Fullness:
+            self._mailbox_state.labels(state.value).set(note is not None and state is view.fullness)
+        days = None if note is None else note.days_left
+        self._mailbox_days.set(math.nan if days is None else days)
+        self._mailbox_estimate.set(note is not None and note.estimate)
+
     def text(self) -> bytes:
         """All metrics, as `/metrics` serves them."""
         return generate_latest(self.registry)
+
+
+def _since(at: datetime | None, view: StatusView) -> float:
+    return math.nan if at is None else view.seconds_since(at)
 
 
 def _until(at: datetime | None, now: datetime) -> float:

@@ -11,8 +11,11 @@ from typing import Final
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from worker.login.expiry import TABLE
+from worker.observe.expiry_lines import expiry_line
 from worker.observe.humanise import clock, count, span, thousands
 from worker.observe.phrases import Tone, headline
+from worker.observe.size_words import NEVER_MEASURED, size_line
 from worker.observe.view import HourView, LoginState, StatusView
 
 _MARKS: Final = {Tone.GOOD: "✓", Tone.ATTENTION: "!", Tone.BAD: "✕"}
@@ -71,10 +74,12 @@ def render(view: StatusView) -> str:
             style=Markup(style()),  # noqa: S704 -- our own file, in the package
             budget=_budget(view),
             chart=_chart(view.hours),
-            password=_password(view),
+            expiries=[(TABLE[one.thing].title, expiry_line(one, view.now)) for one in view.expiries],
+            mailbox=_mailbox(view),
             poll=_poll(view),
             next_login=_next_login(view),
             lease=_lease(view),
+            pause=_pause(view) if view.paused else "",
         )
     )
 
@@ -164,13 +169,11 @@ def _stack(number: int, hour: HourView, most: int) -> Iterator[_Bar]:
             yield _Bar(kind, number * _BAR + 2, round(top, 2), height)
 
 
-def _password(view: StatusView) -> str:
-    password = view.password
-    if password.expires_at is None or password.days_left is None:
-        return "Its age is not known."
-    if password.days_left < 0:
-        return f"Expired since {clock(password.expires_at)}."
-    return f"Expires in {count(password.days_left, 'day')}, {clock(password.expires_at)}."
+def _mailbox(view: StatusView) -> str:
+    note = view.mailbox
+    if note is None:
+        return NEVER_MEASURED
+    return f"{size_line(note)} As of {span(max(0.0, view.now.timestamp() - note.at))} ago."
 
 
 def _poll(view: StatusView) -> str:
@@ -184,6 +187,17 @@ def _poll(view: StatusView) -> str:
     return f"{ago}, failed. " + (
         f"The last good one was {span(view.seconds_since(good))} ago." if good else "None was good yet."
     )
+
+
+def _pause(view: StatusView) -> str:
+    pause = view.pause
+    since = "" if pause.since is None else f" since {clock(pause.since)}, for {span(view.paused_seconds)}"
+    counted = (
+        "not counted yet"
+        if pause.counted_at is None
+        else f"{thousands(pause.arrived or 0)} counted {span(view.seconds_since(pause.counted_at))} ago"
+    )
+    return f"By {pause.by or 'a person'}{since}. Come since the last poll: {counted}."
 
 
 def _next_login(view: StatusView) -> str:

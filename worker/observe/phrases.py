@@ -2,10 +2,25 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
 
+from worker.journal.facts import BACKUP
+from worker.journal.size_note import Fullness
+from worker.login.expiry import TABLE, sentence
 from worker.observe.humanise import clock, count, has, span, thousands, times
-from worker.observe.view import LoginState, StatusView
+from worker.observe.phrase_tables import (
+    COOLS,
+    COUNT_MISLEADS,
+    EXCHANGE_REFUSES,
+    HALTS,
+    NOT_REACHING,
+    OTHER_HALT,
+    REFUSED_PASSWORD,
+    RESET,
+    TROUBLES,
+    WRONG_PASSWORD,
+)
+from worker.observe.size_words import advice, size_line
+from worker.observe.view import CircuitView, LoginState, StatusView
 
 
 class Tone(StrEnum):
@@ -27,133 +42,6 @@ class Headline:
     advice: tuple[str, ...] = ()
 
 
-_UNLOCK: Final = "Then have the account unlocked, and run `nhsmail-worker login reset --reason …`."
-_RESET: Final = "Then run `nhsmail-worker login reset --reason …`."
-_CHANGE: Final = "Change the password of the account, then put it where the worker reads it: it goes on by itself."
-_RING: Final = "If the account doesn't let you, it may be locked: ring {administrator}."
-_HALTS: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
-    "rejected": (
-        "this password was rejected {failures}",
-        (_CHANGE, _RING),
-    ),
-    "credential": ("the password was rejected {failures}", (_CHANGE, _RING)),
-    "policy": (
-        "the password breaks the password policy, so it can't be right and wasn't sent",
-        ("Put the account's right password where the worker reads it: it goes on by itself.",),
-    ),
-    "journal": (
-        "the journal may have forgotten login attempts, so none is made",
-        ("Ask {administrator} whether the account is locked.", _UNLOCK),
-    ),
-    "locked": ("the server says that the account is locked", ("Ring {administrator}.", _UNLOCK)),
-    "disabled": ("the server says that the account is disabled", ("Ring {administrator}.", _UNLOCK)),
-    "expired": (
-        "the password has expired",
-        (_CHANGE, _RING),
-    ),
-    "configuration": (
-        "the server doesn't accept this way of signing in",
-        (
-            "Set `account.auth` to a way that the mailbox allows (usually OAuth 2.0), and restart.",
-            "Ask {administrator} whether IMAP is allowed for this mailbox.",
-        ),
-    ),
-    "protocol": ("the server doesn't understand the worker", ("Report it: it is a fault of the worker.",)),
-    "sign_in_again": (
-        "the sign-in has ended",
-        (
-            "Run `nhsmail-worker login authorise` and sign in again.",
-            "Where no person signs in, `nhsmail-worker login status` says what to do.",
-        ),
-    ),
-    "token": (
-        "the server rejected the worker's tokens as often as it tries",
-        ("Ask {administrator} whether the application may still read this mailbox.", _RESET),
-    ),
-    "token_rejected": (
-        "the server rejected the worker's token {failures}",
-        ("Ask {administrator} whether the application may still read this mailbox.",),
-    ),
-}
-_COUNT_MISLEADS: Final = frozenset({"locked", "disabled", "journal"})
-_OTHER_HALT: Final = (
-    "the attempts that the worker may use are spent, or must not be used ({failures} failed)",
-    ("Ask {administrator} whether the account is locked.", _UNLOCK),
-)
-
-_WRONG_PASSWORD: Final = (
-    "Check that the password which the worker reads is the account's present one.",
-    "Don't restart the worker: it doesn't shorten the wait.",
-)
-_PASSES: Final = "Nothing at once: it passes by itself, and costs no attempt."
-_COOLS: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
-    "throttled": (
-        "The mail server asked for a pause.",
-        (_PASSES, "If it goes on for an hour, find out what else uses this mailbox over IMAP."),
-    ),
-    "unavailable": (
-        "The mail server can't answer logins now.",
-        (_PASSES, "If it goes on for an hour, look at the mail service's own status page."),
-    ),
-    "lost_before_sending": (
-        "The connection ended before the login.",
-        (_PASSES, "If it goes on for an hour, look at the network and the firewall."),
-    ),
-    "lost_after_sending": (
-        "",
-        (
-            "Look at the network: the connection ended before the login was answered.",
-            "A password that was sent then counts as rejected, a token doesn't.",
-        ),
-    ),
-    "token_expired": ("The token has run out.", (_PASSES,)),
-    "token_rejected": (
-        "",
-        ("Ask {administrator} whether the application may still read this mailbox.", _WRONG_PASSWORD[1]),
-    ),
-}
-_TROUBLES: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
-    "unreachable": (
-        "The mail server can't be reached, or ends the connection",
-        ("Look at the network, at the firewall to the mail server, and at the mail service's own status page.",),
-    ),
-    "certificate": (
-        "The mail server's certificate isn't trusted, so nothing was sent to it",
-        (
-            "Find out who answers there: `account.host` may be wrong, or a proxy may present a certificate of its own.",
-            "Where that is meant, name its authority in `account.ca_file`, and restart.",
-        ),
-    ),
-    "throttled": _COOLS["throttled"],
-    "mailbox": (
-        "The mailbox isn't as the settings say",
-        (
-            "Read the `advice` of the log's line `worker.not_ready`: it names the folder, or what the server lacks.",
-            "Then run `nhsmail-worker check --connect`.",
-        ),
-    ),
-    "no-credential": (
-        "There is nothing to log in with",
-        (
-            "Run `nhsmail-worker check`: it says which file is missing or can't be read.",
-            "Where a person signs in: `nhsmail-worker login authorise`.",
-        ),
-    ),
-    "attempt-in-progress": (
-        "Another process is at a login of this account",
-        ("Nothing, if it passes in a minute. Otherwise find out which other process uses this state folder.",),
-    ),
-    "fault": (
-        "A fault of the worker's own ends its polls",
-        ("Report the `error` of the log's line `worker.fault`.",),
-    ),
-}
-_NOT_REACHING: Final = (
-    "Not reaching the mailbox",
-    ("Look at the network, at the mail service's own status page, and at the log's lines of level error.",),
-)
-
-
 def headline(view: StatusView) -> Headline:
     """The state in a sentence or two. The first thing that stops the mail wins."""
     if not view.journal_ok:
@@ -165,30 +53,78 @@ def headline(view: StatusView) -> Headline:
     if view.login.state is LoginState.HALTED:
         return _halted(view)
     if view.paused:
-        return Headline(
-            Tone.ATTENTION,
-            f"Paused by a person. {_waiting(view)}",
-            ("`nhsmail-worker resume` lets the work go on.",),
-        )
+        return _paused(view)
     if view.login.state is LoginState.COOLING:
         return _cooling(view)
     if not view.live:
         return _stuck(view)
     if view.standing_by:
-        return Headline(Tone.GOOD, f"Standing by: {view.lease.holder} works on the mailbox.")
+        return _standing_by(view)
     return _polling(view)
 
 
+def _standing_by(view: StatusView) -> Headline:
+    if not view.overdue:
+        return Headline(Tone.GOOD, f"Standing by: {view.lease.holder} works on the mailbox.")
+    looked = "has not polled yet" if view.look_age is None else f"last polled {span(view.look_age)} ago"
+    return Headline(
+        Tone.BAD,
+        f"Standing by: {view.lease.holder} holds the lease, and {looked}. {_waiting(view)}",
+        (
+            "Look at that process: at its log, or whether it is a command that somebody left running.",
+            "If it hangs, end it: this replica then goes on.",
+        ),
+    )
+
+
+def _paused(view: StatusView) -> Headline:
+    """During a pause only the login and the count of what has come show whether the mailbox can be reached."""
+    pause = view.pause
+    advice: tuple[str, ...]
+    since = "" if pause.since is None else f" since {clock(pause.since)}, for {span(view.paused_seconds)} now"
+    if pause.rebuild:
+        restored = pause.by == BACKUP
+        why = "the journal is a copy that was restored" if restored else "`journal rebuild` has not finished"
+        what = f"Paused{since}: {why}."
+        advice = (
+            "Run `nhsmail-worker journal rebuild`: it enters what was handled since, and ends the pause."
+            if restored
+            else "If none is running, run `nhsmail-worker journal rebuild` again: it ends the pause.",
+        )
+    else:
+        what = f"Paused by {pause.by or 'a person'}{since}."
+        advice = ("`nhsmail-worker resume` lets the work go on.",)
+    text = " ".join(part for part in (what, _arrived(view), _waiting(view)) if part)
+    if not view.overdue:
+        return Headline(Tone.ATTENTION, text, advice)
+    trouble, look = TROUBLES.get(view.last_poll.trouble or "", NOT_REACHING)
+    seen = f"The mailbox was last looked at {span(view.look_age or 0)} ago."
+    return Headline(Tone.BAD, f"{text} {trouble.rstrip('.')}. {seen}", (*look, *advice))
+
+
+def _arrived(view: StatusView) -> str:
+    number = view.pause.arrived
+    if number is None:
+        return "What has come since isn't counted yet."
+    return f"{count(number, 'message')} {has(number)} come since the last poll."
+
+
 def _halted(view: StatusView) -> Headline:
-    what, advice = _HALTS.get(view.login.reason or "", _OTHER_HALT)
+    what, advice = HALTS.get(view.login.reason or "", OTHER_HALT)
+    if _exchange_refuses(view):
+        what, advice = EXCHANGE_REFUSES[0], (*EXCHANGE_REFUSES[1], RESET)
     given = {"failures": times(view.login.failures), "administrator": _administrator(view)}
     # If the account is shut, or the count isn't known, the number of attempts left would mislead.
-    left = "" if view.login.reason in _COUNT_MISLEADS else f" {_left(view)}"
+    left = "" if view.login.reason in COUNT_MISLEADS else f" {_left(view)}"
     return Headline(
         Tone.BAD,
         f"Halted: {what.format(**given)}.{left}",
         tuple(step.format(**given) for step in advice),
     )
+
+
+def _exchange_refuses(view: StatusView) -> bool:
+    return view.sends_password_to_exchange and view.login.reason in REFUSED_PASSWORD
 
 
 def _stuck(view: StatusView) -> Headline:
@@ -205,7 +141,10 @@ def _stuck(view: StatusView) -> Headline:
 
 def _cooling(view: StatusView) -> Headline:
     login = view.login
-    why, advice = _COOLS.get(login.reason or "", ("", _WRONG_PASSWORD))
+    why, advice = COOLS.get(login.reason or "", ("", WRONG_PASSWORD))
+    if _exchange_refuses(view):
+        what, steps = EXCHANGE_REFUSES
+        why, advice = f"{what.format(failures=times(login.failures))}.", (*steps, WRONG_PASSWORD[1])
     failed = (
         f"Waiting after {count(login.failures, 'failed login')}."
         if login.failures
@@ -241,7 +180,7 @@ def _before_first_poll(view: StatusView) -> bool:
 
 def _not_polling(view: StatusView) -> Headline:
     """The last poll failed, or is overdue. Only if that lasts does it stop the mail."""
-    what, advice = _TROUBLES.get(view.last_poll.trouble or "", _NOT_REACHING)
+    what, advice = TROUBLES.get(view.last_poll.trouble or "", NOT_REACHING)
     since = (
         "No poll has succeeded yet."
         if view.last_good_poll_at is None
@@ -257,20 +196,33 @@ def _looks(view: StatusView) -> list[str]:
         looks.append(f"{count(view.messages.failed, 'dead letter')} to look at: `nhsmail-worker failed list`.")
     if view.junk_of_known_senders:
         looks.append(f"{view.junk_of_known_senders} of the junk came from known senders: `nhsmail-worker junk list`.")
-    days = view.password.days_left
-    if days is not None and days <= view.password_warn_days:
+    if view.unexplained:
+        looks.append(f"{view.unexplained} of the handled mail isn't this worker's. Another worker? See the runbook.")
+    looks += [
+        f"{sentence(one.thing, one.days_left)} {TABLE[one.thing].do}"
+        for one in view.expiries
+        if one.due is not None and one.days_left is not None
+    ]
+    if view.mailbox is not None and view.fullness is not Fullness.FINE:
+        looks.append(f"The mailbox holds {size_line(view.mailbox)} {advice(view.fullness)}")
+    if view.messages.oldest_pending_seconds > view.oldest_message_limit:
         looks.append(
-            "The password has expired: change it now."
-            if days < 0
-            else f"The password expires in {count(days, 'day')}: change it."
+            f"A message has been waiting for {span(view.messages.oldest_pending_seconds)}: look at the handlers, and "
+            "for `message.retry` in the log."
         )
     if view.stuck:
         looks.append(
             f"{count(view.stuck, 'handler call')} {has(view.stuck)} not returned for too long: "
             "look at what the handler talks to."
         )
-    looks += [f"Handler {circuit.handler} keeps failing; its mail waits." for circuit in view.circuits if circuit.open]
+    looks += [_handler(circuit) for circuit in view.circuits if circuit.open]
     return looks
+
+
+def _handler(circuit: CircuitView) -> str:
+    if circuit.not_built is None:
+        return f"Handler {circuit.handler} keeps failing; its mail waits."
+    return f"Handler {circuit.handler} can't be started yet ({circuit.not_built}); it is tried again, its mail waits."
 
 
 def _left(view: StatusView) -> str:

@@ -34,6 +34,18 @@ class Drain(Observer):
         self.seen += count
         self._show()
 
+    @contextmanager
+    def still(self) -> Iterator[None]:
+        """No bar while the block runs, so that a person can be asked."""
+        if self._bar is None:
+            yield
+            return
+        self._bar.stop()
+        try:
+            yield
+        finally:
+            self._bar.start()
+
     def finished(self) -> None:
         """A message has its outcome."""
         self.done += 1

@@ -4,13 +4,21 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from worker import __version__
+from worker.journal.facts import ENDED_BY_REBUILD, PauseNote
 from worker.journal.junk_review import likely_mistakes
 from worker.journal.lease import current_holder
 from worker.journal.recent_outcomes import last_day, newest
+from worker.journal.size_note import read_size
 from worker.journal.store import Journal
+from worker.journal.unexplained_note import read_note
+from worker.login.expiry import Plan
+from worker.login.expiry_watch import noted
 from worker.login.login_status import LoginStatus
 from worker.message.outcome import State
+from worker.observe.audit.chain_name import known_installation
+from worker.observe.expiry_plan import expiry_plan, expiry_views
 from worker.observe.view import (
+    CircuitView,
     HelpView,
     HourView,
     LeaseView,
@@ -19,10 +27,12 @@ from worker.observe.view import (
     LoginView,
     MessagesView,
     PasswordView,
+    PauseView,
     PollView,
     StatusView,
 )
 from worker.settings import Settings
+from worker.settings.exchange_hosts import is_exchange_online
 
 NEWEST = 5
 """How many dead letters, and how much junk, are listed by key."""
@@ -30,11 +40,17 @@ NEWEST = 5
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """The part of the view that isn't in the journal. started_at: epoch s; None: there is no process."""
+    """The part of the view that isn't in the journal. started_at: epoch s; None: there is no process.
+
+    plan: what can expire. installation: whose files the journal's notes about their ends are of.
+    """
 
     account: str
+    plan: Plan
+    installation: str
     poll_every: float = 60.0
-    password_warn_days: int = 14
+    oldest_message_limit: float = 3600.0
+    sends_password_to_exchange: bool = False
     help: HelpView = field(default_factory=HelpView)
     replica: str = ""
     started_at: float | None = None
@@ -44,8 +60,11 @@ def about(settings: Settings, *, replica: str = "", started_at: float | None = N
     """That part, from the settings. replica, started_at: of this process, if it is one that works on the mail."""
     return About(
         settings.account.address,
+        expiry_plan(settings),
+        known_installation(settings.state.dir) or "",
         poll_every=settings.poll.every.total_seconds(),
-        password_warn_days=settings.password.warn.days,
+        oldest_message_limit=settings.alerts.oldest_message.total_seconds(),
+        sends_password_to_exchange=settings.account.auth == "password" and is_exchange_online(settings.account.host),
         help=HelpView(local_administrator=settings.help.local_administrator, helpdesk=settings.help.helpdesk),
         replica=replica,
         started_at=started_at,
@@ -61,6 +80,7 @@ def view(journal: Journal, about: About, login: LoginStatus, now: float) -> Stat
         JournalUnavailable
     """
     poll = journal.facts.last_poll()
+    pause = journal.facts.pause_note()
     holder = current_holder(journal.database, now)
     return StatusView(
         account=about.account,
@@ -70,14 +90,17 @@ def view(journal: Journal, about: About, login: LoginStatus, now: float) -> Stat
         started_at=_maybe(about.started_at),
         login=_login(login),
         password=_password(login),
+        expiries=expiry_views(about.plan, login.age, noted(journal.facts, about.installation), now),
         messages=_messages(journal, now),
         last_poll=PollView()
         if poll is None
         else PollView(at=_time(poll.at), ok=poll.ok, new=poll.new, trouble=poll.trouble),
         last_good_poll_at=None if poll is None else _maybe(poll.good_at),
         lease=LeaseView() if holder is None else LeaseView(holder=holder.name, expires_at=_time(holder.expires_at)),
-        paused=journal.facts.paused() is not None,
+        paused=pause is not None,
+        pause=PauseView() if pause is None else _pause(pause),
         poll_every=about.poll_every,
+        mailbox=read_size(journal.facts),
         hours=tuple(
             HourView(at=_time(hour.at), handled=hour.handled, junk=hour.junk, failed=hour.failed)
             for hour in last_day(journal.database, now)
@@ -85,7 +108,13 @@ def view(journal: Journal, about: About, login: LoginStatus, now: float) -> Stat
         dead_letters=_listed(journal, State.FAILED),
         junk=_listed(journal, State.JUNK),
         junk_of_known_senders=likely_mistakes(journal.database),
-        password_warn_days=about.password_warn_days,
+        unexplained=0 if (note := read_note(journal.facts)) is None else note.count,
+        circuits=tuple(
+            CircuitView(handler=noted.name, open=True, since=_time(noted.since), not_built=noted.error)
+            for noted in journal.facts.noted_handlers(None if holder is None else holder.name)
+        ),
+        oldest_message_limit=about.oldest_message_limit,
+        sends_password_to_exchange=about.sends_password_to_exchange,
         help=about.help,
     )
 
@@ -118,6 +147,17 @@ def _messages(journal: Journal, now: float) -> MessagesView:
         **{state.value: counts.by_state[state] for state in State},
         released=counts.released,
         oldest_pending_seconds=0 if oldest is None else max(0, int(now - oldest)),
+    )
+
+
+def _pause(note: PauseNote) -> PauseView:
+    return PauseView(
+        since=_maybe(note.since),
+        by=note.actor,
+        reason=note.reason,
+        arrived=note.arrived,
+        counted_at=_maybe(note.counted_at),
+        rebuild=note.actor in ENDED_BY_REBUILD,
     )
 
 

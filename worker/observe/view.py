@@ -4,10 +4,12 @@
 """
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Protocol
 
+from worker.journal.size_note import Fullness, SizeNote
+from worker.login.expiry import KnownBy, Thing
 from worker.logs.redaction import rfc3339
 
 
@@ -50,6 +52,23 @@ class PasswordView:
     changed_at: datetime | None = None
     expires_at: datetime | None = None
     days_left: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExpiryView:
+    """Something that expires. expires_at: None: not known. days_left: whole days, negative after the end.
+
+    known_by: where the end is known from. since: when it began. used_at: when it was last used. due: the warning that
+    is due, by the days left on which it fell due; None: none is.
+    """
+
+    thing: Thing
+    expires_at: datetime | None = None
+    days_left: int | None = None
+    known_by: KnownBy | None = None
+    since: datetime | None = None
+    used_at: datetime | None = None
+    due: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,11 +128,31 @@ class ListedView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CircuitView:
-    """A handler's circuit: open while the handler isn't called because it kept failing."""
+    """A handler's circuit: open while the handler isn't called because it kept failing, or couldn't be built yet.
+
+    not_built: the class of the exception that its constructor raised; None if it was built.
+    """
 
     handler: str
     open: bool = False
     since: datetime | None = None
+    not_built: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PauseView:
+    """The pause, while there is one. since: None if it isn't known. by: who paused the work; reason: in their words.
+
+    arrived: how many messages have come since the last poll, as counted at `counted_at`; both None before the first
+    count. rebuild: the pause is that of a `journal rebuild` that hasn't finished.
+    """
+
+    since: datetime | None = None
+    by: str = ""
+    reason: str = ""
+    arrived: int | None = None
+    counted_at: datetime | None = None
+    rebuild: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,8 +171,11 @@ class StatusView:
     last_good_poll_at: the last poll that succeeded. poll_every: seconds between polls. journal_ok: False if the journal
     can't be used, and the rest is the last known state. hours: the last day, oldest first. dead_letters, junk: the
     newest few. junk_of_known_senders: junk, not yet reviewed, whose sender has been handled before.
+    unexplained: messages in the folder of handled mail that this worker didn't move there.
     stuck: handler calls that haven't returned for too long. live: False if a restart of the process would help.
-    password_warn_days: how many days before its end a password is warned about.
+    expiries: everything that can expire, with its end or without. oldest_message_limit: s; a message that has waited
+    for longer is worth a look. sends_password_to_exchange: a password goes to Exchange Online, which most likely takes
+    none. mailbox: how full it is; None: not known yet.
     """
 
     account: str
@@ -143,21 +185,26 @@ class StatusView:
     started_at: datetime | None = None
     login: LoginView = field(default_factory=LoginView)
     password: PasswordView = field(default_factory=PasswordView)
+    expiries: tuple[ExpiryView, ...] = ()
     messages: MessagesView = field(default_factory=MessagesView)
     last_poll: PollView = field(default_factory=PollView)
     last_good_poll_at: datetime | None = None
     lease: LeaseView = field(default_factory=LeaseView)
     paused: bool = False
+    pause: PauseView = field(default_factory=PauseView)
     poll_every: float = 60.0
     journal_ok: bool = True
+    mailbox: SizeNote | None = None
     hours: tuple[HourView, ...] = ()
     dead_letters: tuple[ListedView, ...] = ()
     junk: tuple[ListedView, ...] = ()
     junk_of_known_senders: int = 0
+    unexplained: int = 0
     circuits: tuple[CircuitView, ...] = ()
     stuck: int = 0
     live: bool = True
-    password_warn_days: int = 14
+    oldest_message_limit: float = 3600.0
+    sends_password_to_exchange: bool = False
     help: HelpView = field(default_factory=HelpView)
 
     def seconds_since(self, at: datetime) -> float:
@@ -171,6 +218,26 @@ class StatusView:
         return None if since is None else self.seconds_since(since)
 
     @property
+    def paused_seconds(self) -> int:
+        """How long the work has been paused; 0: it isn't, or that isn't known."""
+        return int(self.seconds_since(self.pause.since)) if self.paused and self.pause.since is not None else 0
+
+    @property
+    def fullness(self) -> Fullness:
+        """Whether a person has to do something about the mailbox's size."""
+        return Fullness.FINE if self.mailbox is None else self.mailbox.fullness
+
+    @property
+    def look_age(self) -> float | None:
+        """Seconds since the mailbox was last looked at: by a good poll or, during a pause, to count what has come.
+
+        The beginning of a pause counts as a look. None: nothing is known of any.
+        """
+        looks = [self.last_good_poll_at, self.pause.counted_at, self.pause.since] if self.paused else []
+        ages = [self.seconds_since(at) for at in looks if at is not None]
+        return min(ages) if ages else self.good_poll_age
+
+    @property
     def standing_by(self) -> bool:
         """Whether another replica works on the mailbox now."""
         lease = self.lease
@@ -179,9 +246,18 @@ class StatusView:
 
     @property
     def overdue(self) -> bool:
-        """Whether the last good poll is too long ago: more than three intervals and half a minute."""
-        age = self.good_poll_age
-        return age is not None and age > 3 * self.poll_every + 30
+        """Whether the last look at the mailbox is too long ago: more than three intervals and half a minute.
+
+        Of a pause without a known beginning, as an earlier program may have left it, nothing can be said.
+        """
+        age = self.look_age
+        unknown = self.paused and self.pause.since is None
+        return age is not None and not unknown and age > self.overdue_after
+
+    @property
+    def overdue_after(self) -> float:
+        """Seconds after which the next look at the mailbox is overdue."""
+        return 3 * self.poll_every + 30
 
 
 class StatusSource(Protocol):
@@ -210,13 +286,53 @@ def status_json(view: StatusView) -> dict[str, object]:
             "expires_at": _time(view.password.expires_at),
             "days_left": view.password.days_left,
         },
+        "expiry": [
+            {
+                "what": one.thing.value,
+                "expires_at": _time(one.expires_at),
+                "days_left": one.days_left,
+                "known_by": None if one.known_by is None else one.known_by.value,
+                "since": _time(one.since),
+                "last_used_at": _time(one.used_at),
+            }
+            for one in view.expiries
+        ],
         "messages": {
             name: getattr(view.messages, name)
             for name in ("pending", "handled", "junk", "failed", "gone", "released", "oldest_pending_seconds")
         },
+        "unexplained": view.unexplained,
+        "mailbox": None if view.mailbox is None else _mailbox(view.mailbox),
         "last_poll": {"at": _time(view.last_poll.at), "ok": view.last_poll.ok, "new": view.last_poll.new},
         "lease": {"holder": view.lease.holder, "expires_at": _time(view.lease.expires_at)},
+        "handlers_waiting": [
+            {"handler": circuit.handler, "since": _time(circuit.since), "not_built": circuit.not_built}
+            for circuit in view.circuits
+            if circuit.open
+        ],
         "paused": view.paused,
+        "pause": {
+            "since": _time(view.pause.since),
+            "by": view.pause.by,
+            "reason": view.pause.reason or None,
+            "arrived": view.pause.arrived,
+            "counted_at": _time(view.pause.counted_at),
+        }
+        if view.paused
+        else None,
+    }
+
+
+def _mailbox(note: SizeNote) -> dict[str, object]:
+    return {
+        "used": note.used,
+        "limit": note.limit,
+        "limit_known_by": "server" if note.told else "setting",
+        "percent": note.percent,
+        "estimate": note.estimate,
+        "state": note.fullness.value,
+        "days_until_full": note.days_left,
+        "at": rfc3339(datetime.fromtimestamp(note.at, UTC)),
     }
 
 

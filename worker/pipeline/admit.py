@@ -1,28 +1,35 @@
 """Admission: a new UID is a known message that moved, or a new message, which gets a row and a key."""
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 from worker.journal.messages import Messages
 from worker.journal.places import Places
 from worker.journal.records import NewMessage, Place, Record
-from worker.logs import get_logger
 from worker.mailbox.folders import Layout
 from worker.mailbox.session import Head, Session
+from worker.message.content_mark import ContentMarks, is_of_headers
 from worker.message.key import Fingerprints
 from worker.message.mime.headers import Headers
+from worker.message.mime.signs import is_retrieval_stand_in
 from worker.message.outcome import State
-from worker.message.verdict import Evidence, MailPath, Verdict
+from worker.message.reasons import Reason
+from worker.message.verdict import Verdict
+from worker.pipeline.header_suspects import Batch, HeaderSuspects
 from worker.pipeline.known_senders import Sender
 from worker.pipeline.late_headers import LateHeaders
-from worker.pipeline.observer import Observer
+from worker.pipeline.matching import NOT_DONE, matched
+from worker.pipeline.recognition import KnownAgain, Recognition, Sighted
 from worker.pipeline.report import Report
-from worker.pipeline.whereabouts import OPEN, Look, Whereabouts, which_of
+from worker.pipeline.whereabouts import Look, Whereabouts
 
-log = get_logger()
-
-MOVED_OUT = Evidence("release", None, "moved out", "it was moved out of the junk folder", counts=False)
+TOPS_BYTES = 16_000_000
+"""Memory that the headers of one batch may take until its messages are handed over; the others are read again then."""
+FIELD_BYTES = 250
+"""Memory that a parsed header field takes besides its text, at most."""
+HIDDEN = Reason.PLACEHOLDER.stored("retrieval-failed")
+"""The reason of a message whose header is a placeholder's. It stays until the message's own header is known."""
 
 
 class Classify(Protocol):
@@ -46,48 +53,84 @@ class Top:
     raw: bytes
     headers: Headers
 
+    @property
+    def memory(self) -> int:
+        """The memory that this takes at most, in bytes."""
+        return 3 * len(self.raw) + FIELD_BYTES * len(self.headers)  # as bytes, and as text of two bytes a character
+
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
     """The result of admitting one batch of headers.
 
-    folder: the folder looked at. tops: each message's header block, by row id. places: where the messages that we knew
-    already lie now, by row id. new: the rows that were added. moved_back: messages that were done and are in a watched
-    folder again, each with its present place. rejudged: messages whose verdict changed. released: messages that were
-    released by a move out of the junk folder. unread: UIDs whose header the server hasn't shown yet. headless: messages
-    whose header the server never showed; we know only where they lie.
+    folder: the folder looked at. suspect: whether this was one header that may end the process; then no message is
+    handed over before the next ones are read. rows: the ids of all rows that these UIDs belong to. tops: header blocks
+    by row id, as many as `TOPS_BYTES` allows. again: the messages that we knew already. new: the rows that were added,
+    without those of messages that may be known ones. by_headers: how many done messages were known by headers and size
+    alone. lost: messages that aren't where they were, and that only their content can show. look_again: folders that
+    are to be listed again, because there are more messages than rows. unread: UIDs whose header the server hasn't shown
+    yet. headless: messages whose header was given up, each with the reason; we know only where they lie.
     """
 
     folder: str
+    suspect: bool
+    rows: frozenset[int]
     tops: dict[int, Top]
-    places: dict[int, Place]
+    again: KnownAgain
     new: tuple[Record, ...]
-    moved_back: tuple[tuple[Record, Place], ...]
-    rejudged: tuple[Record, ...]
-    released: tuple[Record, ...]
+    by_headers: int
+    lost: tuple[Record, ...]
+    look_again: frozenset[str]
     unread: tuple[int, ...]
-    headless: tuple[Record, ...] = ()
+    headless: tuple[tuple[Record, str], ...] = ()
 
     @property
     def report(self) -> Report:
         """What this adds to the poll's report."""
-        return Report(new=len(self.new), moved_back=len(self.moved_back), unread=len(self.unread))
+        return Report(new=len(self.new), moved_back=len(self.again.moved_back), unread=len(self.unread))
 
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
+    """What admission keeps of a header. head: without the header itself."""
+
     head: Head
-    headers: Headers
+    top: Top | None
     fingerprint: str
     verdict: Verdict
+    sender: Sender
+    header_mark: str
+    place: Place
+    is_placeholder: bool
+
+    @property
+    def size(self) -> int:
+        return self.head.size
+
+    @property
+    def received_at(self) -> float:
+        return self.head.received_at
 
 
-class _KnownAgain(NamedTuple):
-    """Known messages in new places: those to be settled again, those judged anew, and those that a move released."""
+@dataclass(slots=True)
+class _ToldApart:
+    """What one batch of messages is: see `Matches`. lost: those that weren't known to be lost before.
 
-    moved_back: list[tuple[Record, Place]]
-    rejudged: list[Record]
-    released: list[Record]
+    untried: rows whose messages' bodies were never handed over, and that may be one of `lost` as well as the doubtful
+    ones.
+    """
+
+    new: list[_Seen] = field(default_factory=list)
+    doubtful: list[_Seen] = field(default_factory=list)
+    known: list[tuple[_Seen, Record]] = field(default_factory=list)
+    lost: list[Record] = field(default_factory=list)
+    again: list[Record] = field(default_factory=list)
+    untried: list[int] = field(default_factory=list)
+
+    @property
+    def by_headers(self) -> int:
+        """How many messages that are done were known by headers and size alone, because nobody knows their content."""
+        return sum(1 for _, record in self.known if record.state not in NOT_DONE and record.content is None)
 
 
 class Admission:
@@ -99,166 +142,143 @@ class Admission:
         messages: Messages,
         places: Places,
         whereabouts: Whereabouts,
+        suspects: HeaderSuspects,
         late_headers: LateHeaders,
+        recognition: Recognition,
         fingerprints: Fingerprints,
+        marks: ContentMarks,
         layout: Layout,
         classify: Classify,
         sender_of: SenderOf,
-        move_releases: bool,
-        observer: Observer,
         clock: Callable[[], float],
     ) -> None:
-        """move_releases: whether a move out of the junk folder counts as a person's release."""
         self._messages = messages
         self._places = places
         self._whereabouts = whereabouts
+        self._suspects = suspects
         self._late_headers = late_headers
         self._fingerprints = fingerprints
         self._layout = layout
         self._classify = classify
         self._sender_of = sender_of
-        self._move_releases = move_releases
-        self._observer = observer
+        self._recognition = recognition
+        self._marks = marks
         self._clock = clock
 
-    def admit(self, session: Session, look: Look, uids: Sequence[int], looks: Iterable[Look]) -> Admitted:
+    def batches(self, look: Look) -> list[Batch]:
+        """The new UIDs of a look, in the batches in which they are to be admitted."""
+        return self._suspects.batches(look)
+
+    def admit(self, session: Session, look: Look, batch: Batch, looks: Iterable[Look]) -> Admitted:
         """Give each of these UIDs of the looked-at folder its row. The folder is selected again when this returns."""
-        heads = self._late_headers.shown(session, look, uids)
-        unread = set(uids) - {head.uid for head in heads}
+        uids = batch.uids
+        seen = list(self._read(session, look, uids))
+        unread = set(uids) - {item.head.uid for item in seen}
         given_up = self._late_headers.given_up(session, look, uids, unread)
-        seen = [self._see(look.folder, head) for head in (*heads, *given_up)]
-        new, known = self._told_apart(session, look, seen, looks)
-        added = self._messages.add([self._new(look, item) for item in new], self._clock())
-        again = self._know_again(look, known)
-        pairs = [*zip(new, added, strict=True), *known]
+        now = self._clock()
+        seen += [self._see(look, Head(uid, 0, now, frozenset(), b""), room=0) for uid in given_up]
+        told = self._told_apart(session, look, seen, looks)
+        new = [*told.new, *told.doubtful]
+        doubtful = {item.head.uid for item in told.doubtful}
+        added = self._messages.add([self._new(item, doubtful=item.head.uid in doubtful) for item in new], now)
+        again = self._recognition.by_headers([Sighted(record, item.place, item.verdict) for item, record in told.known])
+        pairs = [*zip(new, added, strict=True), *told.known]
         return Admitted(
             folder=look.folder,
-            tops={record.id: Top(item.head.header, item.headers) for item, record in pairs},
-            places={record.id: Place(look.folder, look.state.uidvalidity, item.head.uid) for item, record in known},
-            new=tuple(added),
-            moved_back=tuple(again.moved_back),
-            rejudged=tuple(again.rejudged),
-            released=tuple(again.released),
-            unread=tuple(sorted(unread - {head.uid for head in given_up})),
-            headless=tuple(record for item, record in pairs if not item.head.header and record.state in _NOT_DONE),
+            suspect=batch.suspect,
+            rows=frozenset(record.id for _, record in pairs),
+            tops={record.id: item.top for item, record in pairs if item.top is not None},
+            again=again,
+            new=tuple(record for record in added if not record.doubtful),
+            by_headers=told.by_headers,
+            lost=tuple(told.lost),
+            look_again=frozenset(record.place.folder for record in told.again),
+            unread=tuple(sorted(unread - given_up.keys())),
+            headless=tuple(
+                (record, given_up[item.head.uid])
+                for item, record in pairs
+                if item.head.uid in given_up and record.state in NOT_DONE
+            ),
         )
 
-    def _told_apart(
-        self, session: Session, look: Look, seen: Sequence[_Seen], looks: Iterable[Look]
-    ) -> tuple[list[_Seen], list[tuple[_Seen, Record]]]:
-        """The new messages, and the known ones with their rows."""
-        fingerprints = [item.fingerprint for item in seen]
-        lost = self._whereabouts.lost(session, look, fingerprints, {other.folder: other for other in looks})
-        new: list[_Seen] = []
-        known: list[tuple[_Seen, Record]] = []
+    def _read(self, session: Session, look: Look, uids: Sequence[int]) -> Iterator[_Seen]:
+        """What there is to know of each header; the headers themselves only while they have room."""
+        room = TOPS_BYTES
+        for head in self._late_headers.shown(session, look, uids):
+            yield (item := self._see(look, head, room=room))
+            room -= 0 if item.top is None else item.top.memory
+
+    def _told_apart(self, session: Session, look: Look, seen: Sequence[_Seen], looks: Iterable[Look]) -> _ToldApart:
+        """What these messages are. Those that only their content can show have been noted as lost when this returns.
+
+        That is noted before the doubtful messages get their rows: if the process dies in between, the next look finds
+        them again, and in doubt again.
+        """
+        alike = self._whereabouts.alike(item.fingerprint for item in seen)
+        by_folder = {other.folder: other for other in (*looks, look)}
+        lost = self._whereabouts.lost(session, look, alike, by_folder)
+        ids = {record.id for records in lost.values() for record in records}
+        self._places.not_lost([record.id for record in alike if record.is_lost and record.id not in ids])
+        placed = [record for record in alike if any(other.holds(record) for other in by_folder.values())]
+        known = {record.place for record in placed if record.state is not State.GONE}
+        groups: dict[str, list[_Seen]] = {}
         for item in seen:
-            place = Place(look.folder, look.state.uidvalidity, item.head.uid)
-            record = which_of(lost.get(item.fingerprint, []), item.head.size, place)
-            if record is None:
-                new.append(item)
-            else:
-                known.append((item, record))
-        return new, known
+            if item.place not in known:  # we found out since the look
+                groups.setdefault(item.fingerprint, []).append(item)
+        told = _ToldApart()
+        for mark, items in groups.items():
+            here = [record for record in placed if record.fingerprint == mark]
+            found = matched(items, lost.get(mark, []), here, _header_mark)
+            told.new += found.new
+            told.doubtful += found.doubtful
+            told.known += found.known
+            told.lost += [record for record in found.lost if not record.is_lost]
+            told.again += found.again
+            told.untried += [record.id for item, record in found.known if _is_doubted(record, item, found.lost)]
+        self._places.lost([record.id for record in told.lost])
+        self._places.doubted(told.untried)
+        return told
 
-    def _see(self, folder: str, head: Head) -> _Seen:
+    def _see(self, look: Look, head: Head, *, room: int) -> _Seen:
         headers = Headers.from_bytes(head.header)
-        verdict = self._classify(headers, folder == self._layout.junk, head.keywords)
-        return _Seen(head, headers, self._fingerprints.of(headers), verdict)
+        top = Top(head.header, headers)
+        return _Seen(
+            replace(head, header=b""),
+            top if head.header and top.memory <= room else None,
+            self._fingerprints.of(headers),
+            self._classify(headers, look.folder == self._layout.junk, head.keywords),
+            self._sender_of(headers),
+            self._marks.of_headers(headers),
+            Place(look.folder, look.state.uidvalidity, head.uid),
+            is_retrieval_stand_in(headers),
+        )
 
-    def _new(self, look: Look, item: _Seen) -> NewMessage:
+    def _new(self, item: _Seen, *, doubtful: bool) -> NewMessage:
         return NewMessage(
             fingerprint=item.fingerprint,
-            place=Place(look.folder, look.state.uidvalidity, item.head.uid),
+            place=item.place,
             size=item.head.size,
             received_at=item.head.received_at,
             verdict=item.verdict,
-            sender=(sender := self._sender_of(item.headers)).mark,
-            sender_listed=sender.listed,
+            sender=item.sender.mark,
+            sender_listed=item.sender.listed,
+            sender_confirmed=item.sender.confirmed,
+            doubtful=doubtful,
+            reason=HIDDEN if item.is_placeholder else None,
         )
 
-    def _know_again(self, look: Look, known: list[tuple[_Seen, Record]]) -> _KnownAgain:
-        """Deal with known messages in a new place: pending ones are handled from there, done ones are settled again.
 
-        If the new place changes the verdict of a message in one of the `OPEN` states, the message starts anew. A
-        message that left the junk folder is judged by its headers, and settled again if they say junk; a message that
-        was moved into the junk folder is junk. A person's release outlasts both moves. A release by a move ends when
-        the message is moved back, because the first move may have been the server's own.
+def _is_doubted(record: Record, item: _Seen, lost: Sequence[Record]) -> bool:
+    """Whether the message that was taken for this one may as well be one of `lost`, and nobody has compared it yet.
 
-        The place is written last: wherever the process dies, the next look finds the message in a new place again.
-        """
-        places = {record.id: Place(look.folder, look.state.uidvalidity, item.head.uid) for item, record in known}
-        released = [record for _, record in known if self._is_moved_out(record, look.folder)]
-        for record in released:
-            self._release(record)
-        again = {record.id for record in released}
-        rejudged = [
-            (record, item.verdict)
-            for item, record in known
-            if record.id not in again
-            and (not record.released or (look.folder == self._layout.junk and _by_move_alone(record)))
-            and record.state in OPEN
-            and (self._left_junk(record, look.folder) or _changes_path(item, record))
-        ]
-        self._messages.judged([(record.id, verdict) for record, verdict in rejudged])
-        again |= {record.id for record, _ in rejudged}
-        self._messages.noted(
-            [
-                (record.id, item.verdict)
-                for item, record in known
-                if record.id not in again
-                and record.place.folder != look.folder
-                and _is_worth_a_note(item, record, left_junk=record.place.folder == self._layout.junk)
-            ]
-        )
-        moved_back = [
-            (record, places[record.id])
-            for _, record in known
-            if record.id not in again
-            and record.state in (State.HANDLED, State.JUNK, State.FAILED)
-            and not self._may_stay(record, look.folder)
-        ]
-        self._places.settle_again([record.id for record, _ in moved_back])
-        self._places.seen_at(list(places.items()))
-        return _KnownAgain(moved_back, [record for record, _ in rejudged], released)
-
-    def _is_moved_out(self, record: Record, folder: str) -> bool:
-        """Whether this is junk that left the junk folder, and such a move counts as a release."""
-        is_junk = record.verdict.path is MailPath.JUNK
-        return self._move_releases and is_junk and record.state in OPEN and self._left_junk(record, folder)
-
-    def _left_junk(self, record: Record, folder: str) -> bool:
-        """Whether it lay in the junk folder, or in the folder that we moved it to, and now lies in neither."""
-        there = (self._layout.junk, record.settle_to)
-        return record.place.folder in there and folder not in there
-
-    def _release(self, record: Record) -> None:
-        verdict = Verdict(MailPath.CLEAN, (*record.verdict.evidence, MOVED_OUT))
-        self._messages.reopen(record.id, verdict=verdict, released_at=self._clock())
-        log.warning("message.moved_out", key=record.key)
-        self._observer.moved_out(record)
-
-    def _may_stay(self, record: Record, folder: str) -> bool:
-        """Whether done mail may stay in this folder. In the junk folder it always may, whoever or whatever moved it."""
-        return folder == self._layout.junk or record.settle_to in (None, folder)
-
-
-_NOT_DONE = (State.PENDING, State.GONE)
-
-
-def _changes_path(item: _Seen, record: Record) -> bool:
-    return record.verdict.path is not item.verdict.path
-
-
-def _by_move_alone(record: Record) -> bool:
-    """Whether the message was released by a move alone, and not by a person's request."""
-    return record.verdict.evidence[-1:] == (MOVED_OUT,)
-
-
-def _is_worth_a_note(item: _Seen, record: Record, *, left_junk: bool) -> bool:
-    """Whether the evidence differs from before, and is worth keeping.
-
-    A person may retry a dead letter, so we keep its new evidence only if it is junk now, or has left the junk folder.
+    Of junk whose body was never fetched, the date of arrival says no, unless a lost one has the same.
     """
-    if record.released or record.verdict == item.verdict:
-        return False
-    return record.state in OPEN or (record.state is State.FAILED and (left_junk or item.verdict.path is MailPath.JUNK))
+    if is_of_headers(record.content):
+        return bool(lost) and (
+            record.received_at != item.received_at or any(one.received_at == item.received_at for one in lost)
+        )
+    return bool(lost) and record.state is State.PENDING and record.content is None and record.tries == 0
+
+
+def _header_mark(item: _Seen) -> str:
+    return item.header_mark

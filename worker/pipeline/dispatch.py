@@ -12,17 +12,23 @@ from worker.mailbox.session import Session
 from worker.message.outcome import LONGEST_AFTER, Outcome, State
 from worker.pipeline.admit import Top
 from worker.pipeline.fetch import NOT_READY_WAIT, BrokenOff, Fetch, Missing
+from worker.pipeline.late_content import why_waiting
 from worker.pipeline.stop import Permission
 from worker.pipeline.turns import Turns
 
 log = get_logger()
 
+SLOW_WAIT = 60.0
+"""Seconds that a message waits if it makes room for other senders' mail. It spends no try."""
+
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """How much is done at a time. batch_bytes: bytes; patience: seconds to wait for any handler to return.
+    """How much is done at a time. batch_bytes: bytes.
 
-    longest_wait: seconds; no message waits longer than this for its next try.
+    patience: seconds to wait for any handler to return before the other mail goes on without it. That says nothing of
+    the handler: whether a call is stuck is for health to tell, by a limit of its own. longest_wait: seconds; no message
+    waits longer than this for its next try.
     """
 
     batch_bytes: int
@@ -68,8 +74,12 @@ class Dispatch:
         self._clock = clock
         self._suspects: list[int] = []
         self._stuck: set[int] = set()
-        self.has_more = False
+        self._more_later = False
+
+    @property
+    def has_more(self) -> bool:
         """Whether more messages get their turn once those handed over by the last `work` are done."""
+        return self._more_later or self._turns.more
 
     @property
     def keeps_order(self) -> bool:
@@ -107,9 +117,9 @@ class Dispatch:
 
         tops: header blocks that are already known, by row id.
         """
-        self.has_more = False
+        self._more_later = False
         due = self._tries.due(self._clock(), longest=self._bounds.longest_wait)
-        due, more = self._turns.of([record for record in due if record.id not in self._pool])
+        due, more = self._turns.of([record for record in due if record.id not in self._pool], self._pool)
         # Fewest deaths first: otherwise each kill from outside would be counted against the same message.
         suspects = sorted((record for record in due if record.id in self._suspects), key=lambda one: one.deaths)
         yield from self._one_at_a_time(session, suspects, tops)
@@ -117,12 +127,14 @@ class Dispatch:
         others = sorted((record for record in due if record.id not in ids), key=_folder_of)
         if others:  # with these in hand, a hanging message isn't alone any more
             self._tries.not_alone([row for row in self._pool.rows() if row in self._stuck])
+        patient = True
         for _, group in groupby(others, key=_folder_of):
             for batch in _batches(group, self._bounds):
-                if not (yield from self._made_room(sum(record.size for record in batch))):
-                    return
+                if not (yield from self._made_room(batch, patient=patient)):
+                    patient = False  # it waits for the next poll; what comes after it may need less room
+                    continue
                 yield self._hand_over(session, batch, tops)
-        self.has_more = more
+        self._more_later = more and patient
 
     def _one_at_a_time(self, session: Session, suspects: Sequence[Record], tops: dict[int, Top]) -> Iterator[Step]:
         """Hand these over alone, so that if the process dies, we know which message caused it.
@@ -166,17 +178,32 @@ class Dispatch:
             self._tries.put_back(rows)
         elif alone:
             for record in broken.records:
-                self._pool.finish(record, Outcome(State.PENDING, reason="fetch-broken", after=NOT_READY_WAIT))
+                reason = why_waiting(record, "fetch-broken")
+                self._pool.finish(record, Outcome(State.PENDING, reason=reason, after=NOT_READY_WAIT))
         else:
             self._tries.suspect(rows)
             self._suspects += [row for row in rows if row not in self._suspects]
 
-    def _made_room(self, size: int) -> Generator[Step, None, bool]:
-        """Wait until so many more bytes may be in hand; False if no handler returns for too long."""
-        while self._pool and self._pool.size + size > 2 * self._bounds.batch_bytes:
-            if not (yield from self._something_returned()):
+    def _made_room(self, batch: Sequence[Record], *, patient: bool) -> Generator[Step, None, bool]:
+        """Wait until these may be in hand as well; False if no handler returns for too long. patient: whether to wait.
+
+        Mail of senders on whose mail the handlers hang makes room for the others', before it is begun.
+        """
+        size = sum(record.size for record in batch)
+        while self._pool.size and self._pool.size + size > 2 * self._bounds.batch_bytes:
+            if not patient or not ((yield from self._something_returned()) or self._put_off_slow(batch)):
                 return False
         return True
+
+    def _put_off_slow(self, batch: Sequence[Record]) -> bool:
+        if all(self._pool.is_slow(record) for record in batch):
+            return False
+        rows = self._pool.drop_slow()
+        if rows:
+            log.warning("message.makes_room", count=len(rows), wait=SLOW_WAIT)
+            self._tries.put_back(rows)
+            self._tries.postpone(dict.fromkeys(rows, self._clock() + SLOW_WAIT))
+        return bool(rows)
 
     def _finish(self, row: int | None = None) -> Iterator[Step]:
         """Wait for everything in hand, or for this one message, and have the outcomes settled.
@@ -202,7 +229,6 @@ class Dispatch:
         if before.difference(self._pool.rows()):
             return True
         self._permission.go_on()  # a stop cuts the wait short, and in a pause no handler starts: neither is a hang
-        log.error("handler.stuck", count=len(self._pool))
         return False
 
 

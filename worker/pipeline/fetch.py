@@ -4,27 +4,30 @@ A try is counted before the content is touched. Fetch deals with every reason wh
 large, has killed the process too often, was taken away, isn't shown yet, or ends the connection.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
+from worker.handling.content_check import Doubt
 from worker.handling.pool import Pool
 from worker.journal.messages import Messages
 from worker.journal.places import Places
 from worker.journal.records import Record
 from worker.journal.tries import Tries
 from worker.logs import get_logger
-from worker.mailbox.bisection import shown_heads
 from worker.mailbox.errors import CommandRefused, ConnectionLost, MailboxError, ProtocolFault
 from worker.mailbox.folders import Layout
 from worker.mailbox.session import Body, Session
+from worker.message.content_mark import is_comparable
 from worker.message.key import Fingerprints, MessageKey
 from worker.message.message import Message
 from worker.message.mime.headers import Headers
 from worker.message.mime.limits import Limits
+from worker.message.mime.signs import is_retrieval_stand_in
 from worker.message.outcome import Outcome, State
 from worker.message.verdict import MailPath
 from worker.pipeline.admit import Top
+from worker.pipeline.late_content import LateContent, why_waiting
 from worker.pipeline.whereabouts import Whereabouts
 
 log = get_logger()
@@ -82,6 +85,7 @@ class Fetch:
         places: Places,
         whereabouts: Whereabouts,
         fingerprints: Fingerprints,
+        late_content: LateContent,
         pool: Pool,
         layout: Layout,
         limits: Limits,
@@ -98,6 +102,7 @@ class Fetch:
         self._places = places
         self._whereabouts = whereabouts
         self._fingerprints = fingerprints
+        self._late_content = late_content
         self._pool = pool
         self._layout = layout
         self._limits = limits
@@ -140,6 +145,7 @@ class Fetch:
         done = self._tries.done_handlers([record.id for record in batch])
         names = {row: {name for name, (is_done, _) in handlers.items() if is_done} for row, handlers in done.items()}
         by_uid = {record.place.uid: record for record in batch if record.place.uid is not None}
+        doubts = self._doubts(batch)
         doubtful: list[_Fetched] = []
         late: list[_Fetched] = []
         for uid, raw, complete in self._contents(session, by_uid, tops):
@@ -148,20 +154,39 @@ class Fetch:
             fetched = _Fetched(record, uid, raw, complete, _headers(raw, top))
             if top is None and self._looks_otherwise(record, fetched.headers):
                 doubtful.append(fetched)
-            elif record.waiting_since is not None:
+            elif record.waiting_since is not None or record.is_placeholder:
                 late.append(fetched)
             else:
-                self._take(fetched, names.get(record.id, set()))
-        for fetched in self._known_anew(session, late) if late else ():
-            self._take(fetched, names.get(fetched.record.id, set()))
+                self._take(fetched, names, doubts)
+        known = (
+            self._late_content.known_anew(session, {fetched.uid: fetched.record for fetched in late}) if late else {}
+        )
+        for fetched in late:
+            self._take(replace(fetched, record=known[fetched.uid]), names, doubts)
         astray = self._astray(session, doubtful) if doubtful else set()
         for fetched in doubtful:
             if fetched.uid not in astray:
-                self._take(fetched, names.get(fetched.record.id, set()))
+                self._take(fetched, names, doubts)
         taken = self._without_content(session, list(by_uid.values())) if by_uid else []
         return taken, [fetched.record for fetched in doubtful if fetched.uid in astray]
 
-    def _take(self, fetched: _Fetched, done: set[str]) -> None:
+    def _doubts(self, batch: Sequence[Record]) -> dict[int, Doubt]:
+        """What the contents of these messages are compared with, by row id, if their headers don't identify them."""
+        doubtful = [record for record in batch if record.doubtful]
+        lost = self._messages.comparable([record.fingerprint for record in doubtful]) if doubtful else {}
+        return {
+            record.id: Doubt(
+                record.content if is_comparable(record.content) else None,
+                frozenset(
+                    other.content
+                    for other in lost.get(record.fingerprint, [])
+                    if other.content and other.id != record.id
+                ),
+            )
+            for record in doubtful
+        }
+
+    def _take(self, fetched: _Fetched, done: Mapping[int, set[str]], doubts: Mapping[int, Doubt]) -> None:
         record = fetched.record
         if not fetched.complete:
             self._pool.finish(record, Outcome(State.FAILED, reason="oversize"))
@@ -175,30 +200,22 @@ class Fetch:
             headers=fetched.headers,
             limits=self._limits,
         )
-        self._pool.take(record, message, done)
+        self._pool.take(
+            record,
+            message,
+            done.get(record.id, set()),
+            doubt=doubts.get(record.id),
+            headers_alone=self._wants_headers_alone(record),
+        )
 
     def _looks_otherwise(self, record: Record, headers: Headers) -> bool:
         """Whether this may not be the row's message.
 
-        If the server showed a placeholder before, a difference shows nothing: those headers never were the message's.
+        If the server shows a placeholder, or did so before, a difference shows nothing: its headers are no message's.
         """
-        return not record.is_placeholder and self._fingerprints.of(headers) != record.fingerprint
-
-    def _known_anew(self, session: Session, late: Sequence[_Fetched]) -> list[_Fetched]:
-        """Fingerprint late messages again, because they may differ in header and size from their placeholders.
-
-        The key stays, because by now it is the message's name.
-        """
-        uids = [fetched.uid for fetched in late]
-        heads = {head.uid: head for head in shown_heads(session, uids)}
-        known: list[_Fetched] = []
-        for fetched in late:
-            if head := heads.get(fetched.uid):
-                mark = self._fingerprints.of_block(head.header)
-                fetched = replace(fetched, record=replace(fetched.record, fingerprint=mark, size=head.size))
-            known.append(fetched)
-        self._messages.known_by([fetched.record for fetched in known])
-        return known
+        if record.is_placeholder or is_retrieval_stand_in(headers):
+            return False
+        return self._fingerprints.of(headers) != record.fingerprint
 
     def _astray(self, session: Session, doubtful: Sequence[_Fetched]) -> set[int]:
         """The UIDs that no longer belong to the row's message, because another folder has the same UIDVALIDITY.
@@ -234,7 +251,9 @@ class Fetch:
             yield body.uid, body.raw, body.complete
 
     def _wants_headers_alone(self, record: Record) -> bool:
-        return self._junk_by_headers and record.verdict.path is MailPath.JUNK
+        """Whether the body isn't needed. What a placeholder hid may turn out to be no junk, so it is fetched whole."""
+        certain = not record.doubtful and not record.is_placeholder
+        return self._junk_by_headers and record.verdict.path is MailPath.JUNK and certain
 
     def _refuse_hopeless(self, session: Session, batch: Sequence[Record]) -> tuple[list[Record], list[Record]]:
         """Make dead letters of hopeless messages, untouched. Returns the others, and those that aren't there.
@@ -272,7 +291,8 @@ class Fetch:
         self._tries.put_back([record.id for record in taken])
         for record in records:
             if record.place.uid in there:
-                self._pool.finish(record, Outcome(State.PENDING, reason="not-ready", after=NOT_READY_WAIT))
+                reason = why_waiting(record, "not-ready")
+                self._pool.finish(record, Outcome(State.PENDING, reason=reason, after=NOT_READY_WAIT))
         return taken
 
     def _at_hand(self, session: Session, folder: str, batch: Sequence[Record]) -> tuple[list[Record], Missing]:

@@ -7,9 +7,10 @@ from worker.handling.pool import Pool
 from worker.journal.places import Places
 from worker.journal.records import Record
 from worker.logs import get_logger
-from worker.mailbox.session import HEADS_AT_ONCE, Session
+from worker.mailbox.session import Session
 from worker.pipeline.admit import Admission, Admitted
 from worker.pipeline.fetch import Missing
+from worker.pipeline.header_suspects import HEADER_POISON
 from worker.pipeline.observer import Observer
 from worker.pipeline.poll import Poll
 from worker.pipeline.report import Report
@@ -53,12 +54,12 @@ class Intake:
         self._seen.clear()
         self._missed.clear()
         for look in looks:
-            for start in range(0, len(look.new), HEADS_AT_ONCE):
+            for batch in self._admission.batches(look):
                 self._permission.go_on()
                 if session.selected != look.folder:
                     session.select(look.folder)
-                admitted = self._admission.admit(session, look, look.new[start : start + HEADS_AT_ONCE], looks)
-                self._seen |= admitted.tops.keys()
+                admitted = self._admission.admit(session, look, batch, looks)
+                self._seen |= admitted.rows
                 self._tell(admitted)
                 yield admitted
 
@@ -85,13 +86,20 @@ class Intake:
     def _tell(self, admitted: Admitted) -> None:
         if admitted.new:
             self._observer.new(len(admitted.new))
-        for record in admitted.rejudged:
+        for record in admitted.again.rejudged:
             log.warning("message.rejudged", key=record.key, folder=admitted.folder)
-        for record, _ in admitted.moved_back:
+        for record, _ in admitted.again.moved_back:
             log.warning("message.moved_back", key=record.key, folder=admitted.folder)
+        for record, reason in admitted.headless:
+            if reason == HEADER_POISON:
+                log.error("message.header_poison", key=record.key, folder=admitted.folder)
+        if admitted.by_headers:
+            log.warning("message.known_by_headers", count=admitted.by_headers, folder=admitted.folder)
+            self._observer.known_by_headers(admitted.by_headers)
         if admitted.unread:
             log.warning("mailbox.header_not_shown", count=len(admitted.unread), folder=admitted.folder)
-            self._poll.look_again(admitted.folder)
+        for folder in admitted.look_again | ({admitted.folder} if admitted.unread else set()):
+            self._poll.look_again(folder)
 
     def _sought(self, session: Session, missing: Sequence[Record]) -> list[Record]:
         """Those that are nowhere in their folders, not even among mail older than `poll.since`."""

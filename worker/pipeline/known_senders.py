@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from worker import private_files
+from worker.classify.policy import JunkPolicy
+from worker.classify.sender_check import is_confirmed
 from worker.message.mime.addresses import addresses
 from worker.message.mime.headers import Headers
 
@@ -25,18 +27,24 @@ class UnusableKey(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """A message's sender. mark: a keyed hash of the address; None without one. listed: the settings name it."""
+    """A message's sender. mark: a keyed hash of the address; None without one. listed: the settings name it.
+
+    confirmed: whether the provider confirmed that the message comes from there; None: it says nothing of that.
+    """
 
     mark: str | None = None
     listed: bool = False
+    confirmed: bool | None = None
 
 
 class Senders:
-    """Tells senders apart. `listed`: whether the settings name an address as known."""
+    """Tells senders apart."""
 
-    def __init__(self, key: bytes, listed: Callable[[str], bool]) -> None:
+    def __init__(self, key: bytes, listed: Callable[[str], bool], policy: JunkPolicy) -> None:
+        """listed: whether the settings name an address as known. policy: names the provider's hosts."""
         self._key = key
         self._listed = listed
+        self._policy = policy
 
     def __call__(self, headers: Headers) -> Sender:
         """The sender of a message: the first address of From, else of Sender. Never raises."""
@@ -44,7 +52,8 @@ class Senders:
         if not address:
             return Sender()
         found = hmac.new(self._key, address.encode("utf-8", "surrogateescape"), hashlib.sha256).hexdigest()
-        return Sender(found[:_MARK_CHARACTERS], self._listed(address))
+        confirmed = is_confirmed(headers, address, self._policy)
+        return Sender(found[:_MARK_CHARACTERS], self._listed(address), confirmed)
 
 
 def _address(values: Sequence[str]) -> str:

@@ -3,13 +3,14 @@
 The journal keeps the start of each wait: otherwise each restart would begin the wait anew.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 from worker.journal.places import Places
 from worker.journal.records import Place
 from worker.mailbox.bisection import shown_heads
-from worker.mailbox.errors import ConnectionLost, ProtocolFault
+from worker.mailbox.errors import ConnectionLost, MailboxError, ProtocolFault
 from worker.mailbox.session import Head, Session
+from worker.pipeline.header_suspects import HEADER_POISON, HeaderSuspects
 from worker.pipeline.whereabouts import Look
 
 HEADER_WAIT = 3600.0
@@ -23,10 +24,11 @@ NO_HEADER = "header-not-shown"
 
 
 class LateHeaders:
-    """Asks for headers, and remembers which ones are late or end the connection."""
+    """Asks for headers, and remembers which ones are late, or end the connection or the process."""
 
-    def __init__(self, places: Places, clock: Callable[[], float]) -> None:
+    def __init__(self, places: Places, suspects: HeaderSuspects, clock: Callable[[], float]) -> None:
         self._places = places
+        self._suspects = suspects
         self._clock = clock
         self._alone: set[Place] = set()
         """Asked for one at a time, because a request for these headers ended the connection."""
@@ -34,8 +36,9 @@ class LateHeaders:
         """When to ask for each of these again (epoch s), because even a request for it alone ended the connection.
         None: that time is set when the header would be asked for next."""
 
-    def shown(self, session: Session, look: Look, uids: Sequence[int]) -> list[Head]:
-        """The headers that the server shows.
+    def shown(self, session: Session, look: Look, uids: Sequence[int]) -> Iterator[Head]:
+        """The headers that the server shows, each as it is asked for. Those at which the process died too often are
+        left out.
 
         If a request ends the connection, the next poll asks for each of its headers alone. If that request ends the
         connection too, the header is left out for a while, as if the server didn't show it yet: the other messages
@@ -45,29 +48,35 @@ class LateHeaders:
             MailboxError: the connection can't be used.
         """
         places = {Place(look.folder, look.state.uidvalidity, uid): uid for uid in uids}
-        asked = [place for place in places if not self._is_put_off(place)]
+        asked = [place for place in places if not self._suspects.hopeless(place) and not self._is_put_off(place)]
         together = [place for place in asked if place not in self._alone]
-        heads: list[Head] = []
         for group in (together, *([place] for place in asked if place in self._alone)):
+            if not group:
+                continue
+            self._suspects.begin(group)
             try:
-                heads += shown_heads(session, [places[place] for place in group])
-            except (ConnectionLost, ProtocolFault):
-                self._put_off |= {place: None for place in group if place in self._alone}
-                self._alone.update(group)
+                yield from shown_heads(session, [places[place] for place in group])
+            except MailboxError as error:
+                self._suspects.end()
+                if isinstance(error, ConnectionLost | ProtocolFault):
+                    self._put_off |= {place: None for place in group if place in self._alone}
+                    self._alone.update(group)
                 raise
+            self._suspects.end()
             self._alone.difference_update(group)
-        return heads
 
-    def given_up(self, session: Session, look: Look, uids: Sequence[int], unread: Collection[int]) -> list[Head]:
-        """Empty headers for the messages whose header the server hasn't shown for so long that we give up.
+    def given_up(self, session: Session, look: Look, uids: Sequence[int], unread: Collection[int]) -> dict[int, str]:
+        """The messages whose header we give up, by UID, each with the reason: the server hasn't shown it for so long,
+        or the process died at it so often.
 
-        uids: those asked for. unread: of these, the ones whose header wasn't shown.
+        uids: those asked for. unread: of these, the ones whose header wasn't read.
         """
         since = self._waiting_since(look, uids, unread)
-        now = self._clock()
-        overdue = [uid for uid, first in since.items() if now - first >= HEADER_WAIT]
-        there = session.present(overdue) if overdue else set()
-        return [Head(uid, 0, now, frozenset(), b"") for uid in overdue if uid in there]
+        now, validity = self._clock(), look.state.uidvalidity
+        reasons = {uid: NO_HEADER for uid, first in since.items() if now - first >= HEADER_WAIT}
+        reasons |= {uid: HEADER_POISON for uid in unread if self._suspects.hopeless(Place(look.folder, validity, uid))}
+        there = session.present(reasons) if reasons else set()
+        return {uid: reason for uid, reason in reasons.items() if uid in there}
 
     def _is_put_off(self, place: Place) -> bool:
         """Whether to leave this header out now.

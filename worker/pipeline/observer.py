@@ -23,6 +23,9 @@ class Observer:
     def new(self, count: int) -> None:
         """So many new messages have their rows."""
 
+    def known_by_headers(self, count: int) -> None:
+        """So many done messages were known again by headers and size alone, because nobody knows their content."""
+
     def moved_out(self, record: Record) -> None:
         """Junk was moved out of the junk folder, which the settings count as a release."""
 
@@ -57,6 +60,10 @@ class Observers(Observer):
     def new(self, count: int) -> None:
         for listener in self._listeners:
             listener.new(count)
+
+    def known_by_headers(self, count: int) -> None:
+        for listener in self._listeners:
+            listener.known_by_headers(count)
 
     def moved_out(self, record: Record) -> None:
         for listener in self._listeners:

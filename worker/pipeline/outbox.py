@@ -5,19 +5,22 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from worker.handling.pool import Finished, Pool
+from worker.handling.in_hand import Finished
+from worker.handling.pool import Pool
 from worker.journal.messages import Messages
 from worker.journal.places import Places
 from worker.journal.records import Place, Record, Result
 from worker.journal.tries import Tries
 from worker.logs import bound, get_logger
 from worker.mailbox.session import Session
+from worker.message.content_mark import is_comparable
 from worker.message.outcome import Outcome, State
+from worker.message.reasons import Reason
 from worker.message.verdict import MailPath
 from worker.pipeline.admit import Admitted
-from worker.pipeline.late_headers import NO_HEADER
 from worker.pipeline.observer import Observer
 from worker.pipeline.poll import Poll
+from worker.pipeline.recognition import KnownAgain, Recognition
 from worker.pipeline.record import Results
 from worker.pipeline.report import Report
 from worker.pipeline.settle import Settle, Settlement
@@ -39,10 +42,16 @@ class Flushable(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """What was written down: how many outcomes of each state, and which messages are to be moved now."""
+    """What was written down: how many outcomes of each state, and which messages are to be moved now.
+
+    new: how many doubtful messages turned out to be new. lost: done messages that were moved while they were in hand,
+    so that only their content can show what lies in their places.
+    """
 
     outcomes: Counter[State] = field(default_factory=Counter)
     settlements: tuple[Settlement, ...] = ()
+    new: int = 0
+    lost: tuple[Record, ...] = ()
 
 
 class Recorder:
@@ -88,6 +97,12 @@ class Recorder:
         if row in self._pool:
             self._outdated.add(row)
 
+    def discard(self, row: int) -> None:
+        """The message was in hand and came back without an outcome."""
+        self._moved.pop(row, None)
+        self._outdated.discard(row)
+        self._unwritten.discard(row)
+
     def forget(self) -> None:
         """Drop what isn't written down, and everything known about messages in hand."""
         self._finished.clear()
@@ -105,10 +120,18 @@ class Recorder:
             return Recorded()
         self._drop_outdated()
         flushed = self._flushed()
+        moved = {item.record.id for item in self._finished if self._was_moved(item.record)}
         self._finished = [self._as_it_is(item, flushed=flushed) for item in self._finished]
         now = self._clock()
         handlers = self._tries.done_handlers([item.record.id for item in self._finished if item.record.tries])
-        results = [self._results.of(item, handlers.get(item.record.id, {}), now) for item in self._finished]
+        results = [
+            replace(
+                self._results.of(item, handlers.get(item.record.id, {}), now),
+                content=item.outcome.content,
+                astray=item.record.id in moved and is_comparable(item.outcome.content),
+            )
+            for item in self._finished
+        ]
         self._tries.record(results, now)
         finished, self._finished = self._finished, []
         for item, result in zip(finished, results, strict=True):
@@ -120,9 +143,15 @@ class Recorder:
             tuple(
                 Settlement(item.record.id, item.record.fingerprint, item.record.place, result.settle_to)
                 for item, result in zip(finished, results, strict=True)
-                if result.settle_to is not None
+                if result.settle_to is not None and not result.is_lost
             ),
+            sum(1 for item in finished if _is_new(item)),
+            tuple(item.record for item, result in zip(finished, results, strict=True) if result.is_lost),
         )
+
+    def _was_moved(self, record: Record) -> bool:
+        """Whether it was found in another place since it was handed over: by its headers, so that place is in doubt."""
+        return self._moved.get(record.id, record.place) != record.place
 
     def _drop_outdated(self) -> None:
         """Drop the outcomes, except `handled`, of messages that changed their path while in hand.
@@ -165,6 +194,8 @@ class Recorder:
 
     def _tell(self, item: Finished, result: Result) -> None:
         with bound(key=item.record.key):
+            if _is_new(item):
+                log.warning("message.other_content", folder=item.record.place.folder)
             path = item.record.verdict.path
             match result.state:
                 case State.HANDLED | State.JUNK:
@@ -186,19 +217,25 @@ class Outbox:
         *,
         pool: Pool,
         recorder: Recorder,
+        recognition: Recognition,
         settle: Settle,
         places: Places,
         poll: Poll,
         permission: Permission,
+        observer: Observer,
         clock: Callable[[], float],
     ) -> None:
         self._pool = pool
         self._recorder = recorder
+        self._recognition = recognition
         self._settle = settle
         self._places = places
         self._poll = poll
         self._permission = permission
+        self._observer = observer
         self._clock = clock
+        self._other: list[Finished] = []
+        """Messages that weren't handed over, because their content isn't what their headers say."""
         self._to_settle: list[Settlement] = []
         self._is_new_connection = True
 
@@ -211,20 +248,21 @@ class Outbox:
         """The lease is lost: what is in hand here belongs to another worker now, so its outcomes aren't recorded."""
         self._pool.forget()
         self._recorder.forget()
+        self._other.clear()
         self._to_settle.clear()
 
     def record(self, wait: float = 0) -> Report:
         """Write down what came back from the pool. wait: wait at most so many seconds for the first message."""
-        self._recorder.add(self._pool.finished(wait))
+        self._take(self._pool.finished(wait))
         return self._record()
 
     def drain(self, grace: float, monotonic: Callable[[], float]) -> Report:
         """Wait at most so many seconds for everything in hand, and write down what came back."""
         until = monotonic() + grace
         while self._pool and (left := until - monotonic()) > 0:
-            self._recorder.add(self._pool.finished(left))
+            self._take(self._pool.finished(left))
         if self._pool:  # what came back at the last moment, or needed no handler
-            self._recorder.add(self._pool.finished(0))
+            self._take(self._pool.finished(0))
         return self._record()
 
     def settle(self, session: Session, *, everything: bool) -> None:
@@ -258,23 +296,52 @@ class Outbox:
 
     def follow(self, admitted: Admitted) -> Report:
         """Move no message from its old place. One that may stay where somebody moved it counts as settled there."""
-        for record in (*admitted.rejudged, *admitted.released):  # first: the journal has their new places already
+        self.relocated({record.id: replace(record.place, uid=None) for record in admitted.lost})
+        self._follow(admitted.again)
+        for record, reason in admitted.headless:
+            self._recorder.put(record, Outcome(State.FAILED, reason=reason))
+        return self._record()
+
+    def _follow(self, known: KnownAgain) -> None:
+        for record in (*known.rejudged, *known.released):  # first: the journal has their new places already
             self.rejudged(record.id)
-        again = {record.id for record, _ in admitted.moved_back}
-        again |= {record.id for record in (*admitted.rejudged, *admitted.released)}
-        stays = {item.id for item in self._to_settle if item.id not in again} & admitted.places.keys()
-        self._places.settled([(row, admitted.places[row]) for row in sorted(stays)], self._clock())
-        self.relocated(admitted.places)
+        again = {record.id for record, _ in known.moved_back}
+        again |= {record.id for record in (*known.rejudged, *known.released)}
+        stays = {item.id for item in self._to_settle if item.id not in again} & known.places.keys()
+        self._places.settled([(row, known.places[row]) for row in sorted(stays)], self._clock())
+        self.relocated(known.places)
         self._to_settle += [
             Settlement(record.id, record.fingerprint, place, record.settle_to)
-            for record, place in admitted.moved_back
+            for record, place in known.moved_back
             if record.settle_to is not None
         ]
-        for record in admitted.headless:
-            self._recorder.put(record, Outcome(State.FAILED, reason=NO_HEADER))
-        return self._record()
+
+    def _take(self, finished: Sequence[Finished]) -> None:
+        other = [item for item in finished if item.outcome.reason == Reason.OTHER_CONTENT.stored()]
+        self._other += other
+        self._recorder.add(item for item in finished if item not in other)
 
     def _record(self) -> Report:
         recorded = self._recorder.record()
         self._to_settle += recorded.settlements
-        return Report(outcomes=recorded.outcomes)
+        for record in recorded.lost:
+            self._poll.look_again(record.place.folder)
+        if recorded.new:
+            self._observer.new(recorded.new)
+        report = Report(outcomes=recorded.outcomes, new=recorded.new)
+        while self._other:
+            report += self._decide(self._other[-1])
+            self._recorder.discard(self._other.pop().record.id)
+        return report
+
+    def _decide(self, item: Finished) -> Report:
+        """What the message is, since it isn't what its headers say. Doing so twice does no harm."""
+        known = self._recognition.by_content(item.record, item.outcome.content or "")
+        self._follow(known)
+        self._poll.look_again(item.record.place.folder)
+        return Report(compared=1, moved_back=len(known.moved_back))
+
+
+def _is_new(item: Finished) -> bool:
+    """Whether it looked like a message that was handed over before, and its content is another."""
+    return item.record.doubtful and item.record.content is None and item.outcome.content is not None

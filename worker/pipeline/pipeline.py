@@ -57,20 +57,20 @@ class Pipeline:
         for admitted in self._intake.admit(session, looks):  # one batch of headers at a time
             self._report += admitted.report
             self._report += self._outbox.follow(admitted)
-            if not self._dispatch.keeps_order:  # for order, wait: a later batch may hold earlier mail
+            if not (self._dispatch.keeps_order or admitted.suspect):  # wait for earlier mail, and for other suspects
                 self._work(session, self._dispatch.work(session, admitted.tops))
         self._report += self._intake.miss(session, looks)
-        while self._work(session, self._dispatch.work_through(session)) and self._dispatch.has_more:
+        while self._work(session, self._dispatch.work_through(session)):
             pass
         self._intake.end(session, looks)
         return self.take_report()
 
     def _work(self, session: Session, steps: Iterator[Step]) -> bool:
-        """Collect outcomes whenever dispatch needs room or waits for a message. Returns whether there were any."""
-        before = self._report.done
+        """Collect outcomes whenever dispatch needs room or waits. Returns whether more messages have their turn now."""
+        done, compared = self._report.done, self._report.compared
         for step in steps:
             self._collect(session, step)
-        return self._report.done > before
+        return self._report.compared > compared or (self._report.done > done and self._dispatch.has_more)
 
     def _collect(self, session: Session, step: Step) -> None:
         self._report += self._intake.miss_unfetched(step.missing)

@@ -1,7 +1,8 @@
 """Looks at the mailbox: which messages are new, and which are missing. Reads no bodies, and writes nothing down.
 
 While nothing changes, a look costs one round trip per watched folder: NOOP for the selected folder, STATUS for the
-others. Only a folder that changed is listed, and always in full: a UID may appear late, below a high-water mark.
+others. Only a folder that changed is listed, and always in full: a UID may appear late, below a high-water mark. One
+that listed fewer messages than it counts is listed again later, because the others may appear without a change.
 """
 
 from collections.abc import Sequence
@@ -17,6 +18,8 @@ from worker.mailbox.bisection import shown_heads
 from worker.mailbox.folders import Layout
 from worker.mailbox.session import FolderState, Session
 from worker.message.key import Fingerprints
+from worker.message.mime.headers import Headers
+from worker.message.mime.signs import is_retrieval_stand_in
 from worker.message.outcome import State
 from worker.pipeline.whereabouts import Look, list_uids
 
@@ -24,6 +27,8 @@ log = get_logger()
 
 COMPARED = 3
 """How many messages at each end of a folder to compare, to tell whether it is the same folder as before."""
+RARELY = 64
+"""A folder that shows fewer messages than it counts is listed again after 1, 2, 4, … looks, and then each so many."""
 
 
 class Poll:
@@ -46,6 +51,8 @@ class Poll:
         self._since = since
         self._last: dict[str, FolderState] = {}
         self._seen: dict[str, str] = {}
+        self._short: dict[str, int] = {}
+        """Folders that showed fewer messages than they counted: how many looks ago that began."""
         self._checked: set[str] = set()
         """Folders that are known to be the same as before."""
         self._checking: str | None = None
@@ -93,8 +100,21 @@ class Poll:
         if name == session.selected:
             # Only the answer to SELECT shows what arrived while another folder was selected.
             told = session.noop() if news is None else news
-            return told or session.selected_state != last
-        return session.status(name) != last
+            changed = told or session.selected_state != last
+        else:
+            changed = session.status(name) != last
+        return self._is_to_be_listed_again(name) or changed
+
+    def _is_to_be_listed_again(self, name: str) -> bool:
+        """Whether to ask again for messages that the server counts and didn't list.
+
+        Exchange may list a new message late, and reports no change when it does.
+        """
+        if name not in self._short:
+            return False
+        self._short[name] += 1
+        looks = self._short[name]
+        return looks % RARELY == 0 or (looks < RARELY and looks & (looks - 1) == 0)
 
     def _list(self, session: Session, name: str) -> Look:
         state = session.select(name)
@@ -108,6 +128,10 @@ class Poll:
             records = [replace(record, place=replace(record.place, uid=None)) for record in records]
             displaced = {record.id: record.place for record in records}
         here = {record.place.uid: record for record in records if record.place.holds_in(state)}
+        if len(present) >= state.messages:
+            self._short.pop(name, None)
+        elif state != self._last.get(name):
+            self._short[name] = 0
         self._last[name], self._seen[name] = state, uid_sets.checksum(ours)
         return Look(
             folder=name,
@@ -168,7 +192,9 @@ class Poll:
         ends = (uids[:COMPARED], uids[-COMPARED:])
         self._checking = name
         shown = {
-            head.uid: self._fingerprints.of_block(head.header) for head in shown_heads(session, {*ends[0], *ends[1]})
+            head.uid: self._fingerprints.of(headers)
+            for head in shown_heads(session, {*ends[0], *ends[1]})
+            if not is_retrieval_stand_in(headers := Headers.from_bytes(head.header))
         }
         self._checking = None
         self._checked.add(name)

@@ -10,6 +10,7 @@ from worker.journal.records import Place, Record
 from worker.mailbox.bisection import shown_heads
 from worker.mailbox.folders import Layout
 from worker.mailbox.session import Head, Session
+from worker.message.content_mark import ContentMarks
 from worker.message.key import Fingerprints, MessageKey, look_alike
 from worker.message.message import Message
 from worker.message.mime.headers import Headers
@@ -17,8 +18,9 @@ from worker.message.mime.limits import Limits, MessageError
 from worker.message.outcome import State
 from worker.message.verdict import MailPath, Verdict
 from worker.pipeline.admit import Classify
+from worker.pipeline.matching import may_be, needs_content
 from worker.pipeline.poll import Poll
-from worker.pipeline.whereabouts import Look, which_of
+from worker.pipeline.whereabouts import Look, Whereabouts, which_of
 
 AT_ONCE = 50
 NO_HEADER = "nothing yet: the server shows no header"
@@ -37,6 +39,15 @@ class Foreseen:
     outcome: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """A message that a look found."""
+
+    place: Place
+    size: int
+    received_at: float
+
+
 class Preview:
     """Looks at new and pending messages, and asks the rules. For one look only, as it remembers the keys it gave."""
 
@@ -45,7 +56,9 @@ class Preview:
         *,
         messages: Messages,
         poll: Poll,
+        whereabouts: Whereabouts,
         fingerprints: Fingerprints,
+        marks: ContentMarks,
         layout: Layout,
         classify: Classify,
         routes: Routes,
@@ -53,7 +66,9 @@ class Preview:
     ) -> None:
         self._messages = messages
         self._poll = poll
+        self._whereabouts = whereabouts
         self._fingerprints = fingerprints
+        self._marks = marks
         self._layout = layout
         self._classify = classify
         self._routes = routes
@@ -79,17 +94,15 @@ class Preview:
     def _chunk(
         self, session: Session, looks: dict[str, Look], look: Look, uids: Sequence[int], here: dict[int, Record]
     ) -> Iterator[Foreseen]:
-        heads = {head.uid: head for head in shown_heads(session, uids)}
-        unshown = [uid for uid in uids if uid not in heads]
+        unshown = set(uids)
+        for head in shown_heads(session, uids):
+            unshown.discard(head.uid)
+            yield self._one(session, looks, look.folder, head, here.get(head.uid))
         there = session.present(unshown) if unshown else set()
-        for uid in uids:
+        for uid in sorted(unshown & there):
             record = here.get(uid)
-            head = heads.get(uid)
-            if head is not None:
-                yield self._one(session, looks, look.folder, head, record)
-            elif uid in there:
-                path = None if record is None else record.verdict.path
-                yield Foreseen("" if record is None else record.key, path, NO_HEADER)
+            path = None if record is None else record.verdict.path
+            yield Foreseen("" if record is None else record.key, path, NO_HEADER)
 
     def _one(
         self, session: Session, looks: dict[str, Look], folder: str, head: Head, record: Record | None
@@ -97,7 +110,7 @@ class Preview:
         headers = Headers.from_bytes(head.header)
         mark = self._fingerprints.of(headers)
         stays = record is not None and record.state is State.PENDING
-        record = record or self._known(mark, head, folder, looks)
+        record = record or self._known(session, mark, headers, head, folder, looks)
         key = self._next(mark) if record is None else MessageKey(record.key)
         verdict = record.verdict if record is not None and (stays or record.released) else None
         verdict = verdict or self._classify(headers, folder == self._layout.junk, head.keywords)
@@ -105,21 +118,37 @@ class Preview:
             return Foreseen(key, verdict.path, f"nothing more: {record.state} before")
         return Foreseen(key, verdict.path, self._outcome(session, folder, head, key, verdict))
 
-    def _known(self, mark: str, head: Head, folder: str, looks: dict[str, Look]) -> Record | None:
-        """The known message that this is, if it is no longer where its row says; None: this is a new message."""
-        found = [
-            record
-            for record in self._messages.with_fingerprints([mark]).get(mark, [])
-            if record.id not in self._known_again
-            and (
-                record.state is State.GONE
-                or ((look := looks.get(record.place.folder)) is not None and not look.holds(record))
-            )
-        ]
-        best = which_of(found, head.size, Place(folder, looks[folder].state.uidvalidity, head.uid))
+    def _known(
+        self, session: Session, mark: str, headers: Headers, head: Head, folder: str, looks: dict[str, Look]
+    ) -> Record | None:
+        """The known message that this is, if it is no longer where its row says; None: this is a new message.
+
+        A message that was handed over is known by its content. In a folder that was renumbered the headers suffice.
+        """
+        place = Place(folder, looks[folder].state.uidvalidity, head.uid)
+        seen = _Seen(place, head.size, head.received_at)
+        alike = [record for record in self._whereabouts.alike([mark]) if record.id not in self._known_again]
+        found = self._whereabouts.lost(session, looks[folder], alike, looks).get(mark, []) if alike else []
+        by_content = [record for record in found if needs_content(record, [seen])]
+        header_mark = self._marks.of_headers(headers)
+        by_headers = [record for record in found if record not in by_content and may_be(record, seen, header_mark)]
+        best = which_of(by_headers, seen)
+        if best is None and by_content and (content := self._content(session, head, folder)):
+            best = next((record for record in by_content if record.content == content), None)
         if best is not None:
             self._known_again.add(best.id)
         return best
+
+    def _content(self, session: Session, head: Head, folder: str) -> str | None:
+        """The mark of a message's content; None if the server doesn't show all of it."""
+        for body in session.bodies([head.uid], cap=self._limits.message, expected=head.size):
+            if body.complete:
+                return self._marks.of(self._message(body.raw, head, folder, MessageKey(""), Verdict(MailPath.CLEAN)))
+        return None
+
+    def _message(self, raw: bytes, head: Head, folder: str, key: MessageKey, verdict: Verdict) -> Message:
+        received = datetime.fromtimestamp(head.received_at, UTC)
+        return Message(raw, key=key, folder=folder, received_at=received, verdict=verdict, limits=self._limits)
 
     def _next(self, mark: str) -> MessageKey:
         """The key that the next message with these headers gets."""
@@ -137,8 +166,7 @@ class Preview:
             if not bodies:
                 return "nothing yet: the server shows no content"
             raw = bodies[0].raw
-        received = datetime.fromtimestamp(head.received_at, UTC)
-        message = Message(raw, key=key, folder=folder, received_at=received, verdict=verdict, limits=self._limits)
+        message = self._message(raw, head, folder, key, verdict)
         if message.stand_in is not None:
             return f"nothing yet: the server shows a stand-in for it ({message.stand_in})"
         try:

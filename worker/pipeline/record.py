@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
 
-from worker.handling.pool import Finished
+from worker.handling.in_hand import Finished
 from worker.journal.records import Record, Result
 from worker.mailbox.folders import Layout
 from worker.message.outcome import Outcome, State
@@ -91,6 +91,7 @@ class Results:
         if state is State.JUNK and record.place.folder == self._layout.junk:
             return None
         target = self._targets.of(state, self._layout.junk)
+        target = None if target is None else self._layout.actual(target)
         return None if target == record.place.folder else target
 
 

@@ -83,7 +83,7 @@ class Requests:
         if not self._open:
             return Opened({})
         keys = [intent.key for intent in self._open]
-        absent = self._settle.bring_back(session, self._pending(keys), self._layout.folders[0])
+        absent = self._settle.bring_back(session, self._pending(keys), self._layout.watched[0])
         self._intents.done([intent.id for intent in self._open], self._clock())
         self._open = []
         places = {record.id: record.place for record in self._pending(keys)}

@@ -4,7 +4,7 @@ Every outcome that it is given has been recorded before. It moves a batch at a t
 went. A message that the server refuses to move stays unsettled, and stops no other.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from worker.journal.messages import Messages
@@ -14,10 +14,12 @@ from worker.logs import get_logger
 from worker.mailbox import uid_sets
 from worker.mailbox.bisection import bisect
 from worker.mailbox.errors import CommandRefused
+from worker.mailbox.folder_refusals import Refusal
 from worker.mailbox.session import HEADS_AT_ONCE, FolderState, Moved, Session
 from worker.message.key import Fingerprints
 from worker.message.outcome import State
-from worker.pipeline.whereabouts import Look, Whereabouts, claim, list_uids
+from worker.pipeline.already_moved import AlreadyMoved
+from worker.pipeline.whereabouts import Look, Whereabouts, list_uids
 
 log = get_logger()
 
@@ -62,6 +64,7 @@ class Settle:
         self._places = places
         self._whereabouts = whereabouts
         self._fingerprints = fingerprints
+        self._already_moved = AlreadyMoved(messages, whereabouts, fingerprints)
         self._clock = clock
         self._doubtful: set[int] = set()
         self._refused: dict[int, float] = {}
@@ -92,13 +95,14 @@ class Settle:
         """Return the messages that are recorded, not settled and still there: they are to be moved now.
 
         A message that isn't there was moved, by us or by others. A copy of ours may already lie in the target. In a
-        watched folder that was renumbered, only the headers show what is still there, and they are read after this. A
-        message that isn't found by its header then counts as moved at the next `resume`.
+        watched folder that was renumbered, only the headers show what is still there, and they are read after this:
+        so a message that lies in its target already is found there first, or another one would pass for it. A message
+        that isn't found by its header either counts as moved at the next `resume`.
         """
         by_folder = {look.folder: look for look in looks}
         settlements: list[Settlement] = []
         moved: list[tuple[int, Place]] = []
-        renumbered: list[tuple[int, Place]] = []
+        renumbered: dict[int, tuple[Record, Place]] = {}
         elsewhere: dict[str, list[Record]] = {}
         for record in self._places.unsettled():
             look = by_folder.get(record.place.folder)
@@ -108,7 +112,7 @@ class Settle:
             elif settlement is not None and look.holds(record):
                 settlements.append(settlement)
             elif record.place.uidvalidity != look.state.uidvalidity:
-                renumbered.append((record.id, Place(record.place.folder, look.state.uidvalidity, None)))
+                renumbered[record.id] = record, Place(record.place.folder, look.state.uidvalidity, None)
             else:
                 moved.append((record.id, Place(record.settle_to or record.place.folder, 0, None)))
         for folder, records in elsewhere.items():
@@ -123,7 +127,9 @@ class Settle:
                 else:
                     moved.append((record.id, place or Place(record.settle_to or folder, 0, None)))
         self._doubtful.update(item.id for item in settlements)
-        self._places.seen_at(renumbered)
+        arrived = self._already_moved.arrived(session, [record for record, _ in renumbered.values()])
+        moved += arrived.items()
+        self._places.seen_at([(row, place) for row, (_, place) in renumbered.items() if row not in arrived])
         self._places.settled(moved, self._clock())
         return settlements
 
@@ -247,46 +253,50 @@ class Settle:
     def _move_what_goes(self, session: Session, group: Sequence[Settlement], folder: str, target: str) -> None:
         """Move these, except those that the server refuses to move: they stay unsettled, and are tried later."""
 
+        reasons: set[str] = set()
+
         def move(part: Sequence[Settlement]) -> None:
             if session.selected != folder:  # an earlier part was refused with the target selected
                 session.select(folder)
-            self._move(session, part, folder, target)
+            try:
+                self._move(session, part, folder, target)
+            except CommandRefused as error:
+                reasons.update({"overquota"} if error.refusal is Refusal.FULL else ())
+                raise
 
         if refused := bisect(move, group):
             session.status(target)  # raises if the target is gone: a new connection creates it again
-            log.error("mailbox.move_refused", count=len(refused), folder=folder, target=target)
+            why = {"reason": "overquota"} if reasons else {}
+            log.error("mailbox.move_refused", count=len(refused), folder=folder, target=target, **why)
             until = self._clock() + REFUSED_WAIT
             self._refused |= {item.id: until for item in refused}
 
     def _move(self, session: Session, group: Sequence[Settlement], folder: str, target: str) -> None:
+        copies: dict[int, Place] = {}
         if session.has("MOVE"):
             moved = session.move([_uid(item) for item in group], target)
         else:
-            moved = self._copy_and_delete(session, group, folder, target)
+            copies = self._already_moved.copies(
+                session, [item for item in group if item.id in self._doubtful], folder, target
+            )
+            moved = self._copy_and_delete(session, group, target, copies)
         self._places.settled(
-            [(item.id, Place(target, moved.uidvalidity or 0, moved.uids.get(_uid(item)))) for item in group],
+            [
+                (item.id, copies.get(item.id) or Place(target, moved.uidvalidity or 0, moved.uids.get(_uid(item))))
+                for item in group
+            ],
             self._clock(),
         )
         self._doubtful.difference_update(item.id for item in group)
 
-    def _copy_and_delete(self, session: Session, group: Sequence[Settlement], folder: str, target: str) -> Moved:
-        there = self._already_copied(session, [item for item in group if item.id in self._doubtful], folder, target)
+    def _copy_and_delete(
+        self, session: Session, group: Sequence[Settlement], target: str, copies: Mapping[int, Place]
+    ) -> Moved:
         self._doubtful.update(item.id for item in group)
-        to_copy = [_uid(item) for item in group if item.id not in there]
+        to_copy = [_uid(item) for item in group if item.id not in copies]
         moved = session.copy(to_copy, target) if to_copy else Moved(None, {})
         session.delete([_uid(item) for item in group])
         return moved
-
-    def _already_copied(self, session: Session, doubtful: Sequence[Settlement], folder: str, target: str) -> set[int]:
-        if not doubtful:
-            return set()
-        state = session.select(target)
-        found = self._whereabouts.strangers(session, target, state)
-        session.select(folder)
-        for record in self._messages.in_folder(target):  # look-alikes that lie there and whose UID we don't know
-            if not record.place.holds_in(state):
-                claim(found, record)
-        return {item.id for item in doubtful if claim(found, item)}
 
 
 def _grouped(settlements: Sequence[Settlement]) -> list[tuple[str, str, list[Settlement]]]:
@@ -303,5 +313,5 @@ def _is_done(record: Record) -> bool:
 
 def _uid(item: Settlement) -> int:
     if item.place.uid is None:
-        raise ValueError("a settlement without a UID")
+        raise ValueError  # `_grouped` leaves out those without a UID
     return item.place.uid

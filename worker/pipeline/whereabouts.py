@@ -1,8 +1,8 @@
 """Which message is which, and where it lies: the one place that knows.
 
 A message is known by the fingerprint of its header, wherever it lies. If a UID has a known fingerprint and the message
-is no longer where its row says, the UID is that message. If the message is still there, the UID is a copy, and a
-message of its own.
+is no longer where its row says, the UID may be that message: `worker.pipeline.matching` says when the header suffices
+for that, and when the content decides. If the message is still there, the UID is a copy, and a message of its own.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,6 +18,7 @@ from worker.mailbox import uid_sets
 from worker.mailbox.bisection import shown_heads
 from worker.mailbox.errors import CommandRefused
 from worker.mailbox.session import HEADS_AT_ONCE, FolderState, Session
+from worker.message.content_mark import is_comparable
 from worker.message.key import Fingerprints
 from worker.message.outcome import State
 
@@ -61,27 +62,45 @@ class Whereabouts:
 
     def strangers(self, session: Session, folder: str, state: FolderState) -> dict[str, list[int]]:
         """The UIDs in the selected folder that no row places there, by fingerprint."""
+        found = self._strangers(session, folder, state)
+        return {mark: [stranger.uid for stranger in strangers] for mark, strangers in found.items()}
+
+    def _strangers(self, session: Session, folder: str, state: FolderState) -> dict[str, list["_Stranger"]]:
         rows = self._messages.in_folder(folder)
         placed = {record.place.uid for record in rows if record.place.holds_in(state)}
         unknown = list_uids(session, folder, state) - placed
-        found: dict[str, list[int]] = {}
+        found: dict[str, list[_Stranger]] = {}
         for uids in uid_sets.chunks(unknown, HEADS_AT_ONCE):
             for head in shown_heads(session, uids):
-                found.setdefault(self._fingerprints.of_block(head.header), []).append(head.uid)
+                stranger = _Stranger(head.uid, head.size, head.received_at)
+                found.setdefault(self._fingerprints.of_block(head.header), []).append(stranger)
         return found
 
     def find_again(
         self, session: Session, folder: str, state: FolderState, records: Sequence[Record]
     ) -> dict[int, Place]:
         """Where in the selected folder these messages lie now, by row id; those not found are left out."""
-        found = self.strangers(session, folder, state)
-        places = {
-            record.id: Place(folder, state.uidvalidity, uids.pop(0))
-            for record in records
-            if (uids := found.get(record.fingerprint))
-        }
-        self._places.seen_at(list(places.items()))
+        found = self._strangers(session, folder, state)
+        lost = self._still_lost(found, folder, state, records)
+        sought = [record for record in records if record.id not in lost]
+        uids = _taken_exactly(found, sought)
+        for record in sought:
+            if record.id not in uids and found.get(record.fingerprint):
+                uids[record.id] = found[record.fingerprint].pop(0).uid
+        places = {row: Place(folder, state.uidvalidity, uid) for row, uid in uids.items()}
+        self._places.seen_at(list(places.items()), by_headers=True)
         return places
+
+    def _still_lost(
+        self, found: Mapping[str, Sequence["_Stranger"]], folder: str, state: FolderState, records: Sequence[Record]
+    ) -> set[int]:
+        """Which of these aren't in the folder: those that are lost, unless there is a message for every row in it."""
+        lost = [record for record in records if record.is_lost]
+        if not lost:
+            return set()
+        unplaced = [record for record in self._messages.in_folder(folder) if not record.place.holds_in(state)]
+        missing = {record.fingerprint for record in _not_among(found, unplaced)}
+        return {record.id for record in lost if record.fingerprint in missing or record.place.folder != folder}
 
     def seek(self, session: Session, folder: str, records: Sequence[Record]) -> list[Record]:
         """Look in this folder for messages that aren't where their rows say.
@@ -95,17 +114,19 @@ class Whereabouts:
         found = self.find_again(session, folder, state, records)
         return [record for record in records if record.id not in found]
 
+    def alike(self, fingerprints: Iterable[str]) -> list[Record]:
+        """The messages with these fingerprints, except those that we deleted ourselves, which are nowhere."""
+        alike = self._messages.with_fingerprints(fingerprints)
+        return [record for records in alike.values() for record in records if not record.is_deleted]
+
     def lost(
-        self, session: Session, look: Look, fingerprints: Iterable[str], looks: Mapping[str, Look]
+        self, session: Session, look: Look, candidates: Sequence[Record], looks: Mapping[str, Look]
     ) -> dict[str, list[Record]]:
-        """Messages with these fingerprints that are no longer where their rows say, by fingerprint.
+        """Those of these messages that are no longer where their rows say, by fingerprint.
 
         A message that a look saw in its place may have been moved since, and is then seen twice; so the server is
-        asked again. A message that we deleted ourselves is nowhere: mail that looks like it is another copy. The
-        looked-at folder is selected again when this returns.
+        asked again. The looked-at folder is selected again when this returns.
         """
-        alike = self._messages.with_fingerprints(fingerprints)
-        candidates = [record for records in alike.values() for record in records if not record.is_deleted]
         elsewhere: dict[str, list[Record]] = {}
         lost: list[Record] = []
         for record in candidates:
@@ -135,8 +156,7 @@ class Whereabouts:
         there = session.present([uid for uid in placed if uid is not None])
         lost = [record for uid, record in placed.items() if uid not in there]
         if unplaced:
-            found = self.strangers(session, folder, state)
-            lost += [record for record in unplaced if not claim(found, record)]
+            lost += _not_among(self._strangers(session, folder, state), unplaced)
         return lost
 
 
@@ -157,6 +177,57 @@ def list_uids(session: Session, folder: str, state: FolderState, since: date | N
     return listed | (found if since is None else session.search(uidnext=state.uidnext, since=since))
 
 
+@dataclass(frozen=True, slots=True)
+class _Stranger:
+    """A message that no row places where it lies. size: bytes; received_at: epoch s; both as the server says."""
+
+    uid: int
+    size: int
+    received_at: float
+
+
+def _taken_exactly(found: dict[str, list[_Stranger]], records: Sequence[Record]) -> dict[int, int]:
+    """The UIDs of those of these messages whose size and date of arrival show them too, by row id.
+
+    No move changes the date of arrival, and who sends mail can't choose it. Of messages that are alike in all of this,
+    none is shown unless all are there. The UIDs are taken out of `found`.
+    """
+    alike: dict[tuple[str, int, float], list[Record]] = {}
+    for record in records:
+        alike.setdefault((record.fingerprint, record.size, record.received_at), []).append(record)
+    uids: dict[int, int] = {}
+    for (mark, size, received_at), rows in alike.items():
+        strangers = found.get(mark, [])
+        exact = [one for one in strangers if (one.size, one.received_at) == (size, received_at)]
+        if len(exact) >= len(rows):
+            for record, one in zip(rows, exact, strict=False):
+                strangers.remove(one)
+                uids[record.id] = one.uid
+    return uids
+
+
+def _not_among(found: Mapping[str, Sequence[_Stranger]], records: Sequence[Record]) -> list[Record]:
+    """Those of these rows of one folder that may be missing from it. found: its messages without a row, by fingerprint.
+
+    If there are fewer messages than rows with the same headers, those count as there whose size and date of arrival are
+    there. If that doesn't show all of them, it may be those of any content that are missing. Rows whose content is
+    unknown count as there, as long as there are messages for them.
+    """
+    left = {mark: list(strangers) for mark, strangers in found.items()}
+    exact = _taken_exactly(left, records)
+    missing: list[Record] = []
+    for mark in dict.fromkeys(record.fingerprint for record in records):
+        alike = [record for record in records if record.fingerprint == mark and record.id not in exact]
+        there = len(left.get(mark, ()))
+        by_content: dict[str | None, list[Record]] = {}
+        for record in alike:
+            by_content.setdefault(record.content if is_comparable(record.content) else None, []).append(record)
+        missing += by_content.pop(None, [])[there:]
+        for rows in by_content.values():
+            missing += rows[max(0, len(rows) - max(0, len(alike) - there)) :]
+    return missing
+
+
 class Marked(Protocol):
     """Anything that has a message's fingerprint."""
 
@@ -174,38 +245,51 @@ def claim(found: dict[str, list[int]], message: Marked) -> bool:
     return True
 
 
-def which_of(candidates: list[Record], size: int, place: Place) -> Record | None:
-    """The candidate that the message in this place most probably is; it is taken out of the list.
+class Sighting(Protocol):
+    """A message that a look found. size: bytes; received_at: epoch s; both as the server says."""
 
-    Preferred is one whose row gives this place, then one of the same size, then one that isn't done. A message that is
-    done and had another size is never taken, because mail with other content, which nobody has handled, would then pass
-    for it. Exchange only estimates sizes: if it estimates again after a person has moved a message back, the message is
-    handed over once more, as a look-alike. Losing a message would be worse. In a renumbered folder all sizes may have
-    been estimated again, but the folder's messages are where they were, so there the size doesn't matter.
+    @property
+    def place(self) -> Place: ...
+    @property
+    def size(self) -> int: ...
+    @property
+    def received_at(self) -> float: ...
+
+
+def which_of(candidates: list[Record], seen: Sighting) -> Record | None:
+    """The candidate that this message most probably is; it is taken out of the list.
+
+    Preferred is one whose row gives this place, then one of the same size, then one of the same date of arrival, then
+    one that isn't done. A message that is done and had another size is never taken, because mail with other content,
+    which nobody has handled, would then pass for it. Exchange only estimates sizes: if it estimates again after a
+    person has moved a message back, the message is handed over once more, as a look-alike. Losing a message would be
+    worse. In a renumbered folder all sizes may have been estimated again, but the folder's messages are where they
+    were, so there the size doesn't matter.
     """
     if not candidates:
         return None
     best = min(
         candidates,
         key=lambda record: (
-            record.place != place,
-            record.size != size,
+            record.place != seen.place,
+            record.size != seen.size,
+            record.received_at != seen.received_at,
             record.state not in (State.PENDING, State.GONE),
             record.id,
         ),
     )
-    if best.size != size and _is_done(best, place.folder) and not _was_renumbered(best, place):
+    if best.size != seen.size and _is_done(best, seen.place.folder) and not was_renumbered(best, seen.place):
         return None
     candidates.remove(best)
     return best
 
 
-def _is_done(record: Record, folder: str) -> bool:
-    """Whether it is finished while it lies in this folder. Junk that left its folder may be handed over again."""
-    return record.state not in OPEN or (record.state is State.JUNK and record.place.folder == folder)
-
-
-def _was_renumbered(record: Record, place: Place) -> bool:
+def was_renumbered(record: Record, place: Place) -> bool:
     """Whether this place is in the message's own folder, whose UIDs are no longer those that its row knows."""
     here = record.place
     return here.folder == place.folder and (here.uidvalidity != place.uidvalidity or here.uid is None)
+
+
+def _is_done(record: Record, folder: str) -> bool:
+    """Whether it is finished while it lies in this folder. Junk that left its folder may be handed over again."""
+    return record.state not in OPEN or (record.state is State.JUNK and record.place.folder == folder)

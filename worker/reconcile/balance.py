@@ -5,9 +5,11 @@ it should, is unaccounted for.
 """
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from worker.journal.messages import Messages
+from worker.journal.records import Record
 from worker.mailbox.session import Session
 from worker.message.outcome import State
 from worker.reconcile.walk import Strangers, Walk, WalkedFolder, found_in, strangers_of
@@ -20,7 +22,8 @@ WALKS = 3
 class Balance:
     """The number of messages in each state.
 
-    missing: settled mail that people removed. It isn't a finding, and isn't added to `seen`.
+    missing: settled mail that people removed. It isn't a finding, and isn't added to `seen`. unexplained: mail in the
+    folder of handled mail that no row explains. It is a finding, and isn't added to `seen` either.
     """
 
     handled: int
@@ -30,6 +33,7 @@ class Balance:
     pending: int
     unaccounted_keys: tuple[str, ...]
     missing: int
+    unexplained: int = 0
 
     @property
     def unaccounted(self) -> int:
@@ -53,6 +57,7 @@ class Balance:
             "unaccounted": self.unaccounted,
             "unaccounted_keys": list(self.unaccounted_keys),
             "missing": self.missing,
+            "unexplained": self.unexplained,
         }
 
 
@@ -82,11 +87,11 @@ class Reconcile:
         strangers = strangers_of(folders, rows)
         places = {
             row.id: found_in(folders, strangers, row)
-            # Rows whose messages should be there claim theirs first.
-            for row in sorted(rows, key=lambda row: row.state is State.GONE)
+            # Rows whose messages should be there claim theirs first, and lost ones after all others that should.
+            for row in sorted(rows, key=lambda row: (row.state is State.GONE, row.is_lost))
             if not row.is_deleted
         }
-        lost = [row for row in rows if places.get(row.id, "") is None]
+        lost, counted_twice = _without_doubtful(rows, [row for row in rows if places.get(row.id, "") is None])
         counts = Counter(row.state for row in rows) + Counter(self._messages.compacted())
         vanished = [row.key for row in lost if row.state is State.PENDING]
         forgotten = [
@@ -102,10 +107,25 @@ class Reconcile:
             junk=counts[State.JUNK],
             failed=counts[State.FAILED],
             gone=counts[State.GONE] - len(forgotten),
-            pending=counts[State.PENDING] - len(vanished) + waiting,
+            pending=counts[State.PENDING] - len(vanished) - counted_twice + waiting,
             unaccounted_keys=(*vanished, *forgotten, *passed_over),
             missing=sum(1 for row in lost if row.state in (State.HANDLED, State.JUNK, State.FAILED)),
         )
+
+
+def _without_doubtful(rows: Sequence[Record], lost: Sequence[Record]) -> tuple[list[Record], int]:
+    """Return the lost rows without those whose messages may lie where a doubtful row is, and the number of these.
+
+    Until its content is compared, a doubtful row isn't counted beside the row whose message it may be.
+    """
+    doubtful = Counter(row.fingerprint for row in rows if row.may_be_another)
+    left: list[Record] = []
+    for row in lost:
+        if row.content is not None and doubtful[row.fingerprint]:
+            doubtful[row.fingerprint] -= 1
+        else:
+            left.append(row)
+    return left, len(lost) - len(left)
 
 
 def _unknown(folders: dict[str, WalkedFolder], strangers: Strangers) -> tuple[int, list[str]]:

@@ -31,9 +31,11 @@ class Compact:
         if not old:
             return 0
         folders = self._walk(session)
-        strangers = strangers_of(folders, self._messages.everything())
+        rows = self._messages.everything()
+        strangers = strangers_of(folders, rows)
+        doubtful = {row.fingerprint for row in rows if row.may_be_another}
         lost = [row for row in old if found_in(folders, strangers, row) is None]
-        missed = [row for row in lost if not self._may_be_there(folders, row)]
+        missed = [row for row in lost if row.fingerprint not in doubtful and not self._may_be_there(folders, row)]
         self._messages.found_or_missed(_others(old, lost), [row.id for row in missed])
         return self._messages.compact([row.id for row in missed], missed=MISSED_ENOUGH)
 

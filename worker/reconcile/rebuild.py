@@ -1,17 +1,17 @@
 """Rebuilds the journal from the mailbox after damage."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from worker.classify import classify
 from worker.journal.messages import Messages
-from worker.journal.records import NewMessage, Place
+from worker.journal.records import NewMessage, Place, Record
 from worker.logs import get_logger
 from worker.mailbox.session import Session
 from worker.message.outcome import State
 from worker.message.verdict import MailPath, Verdict
-from worker.reconcile.walk import Stranger, Walk, WalkedFolder, found_in, strangers_of
+from worker.reconcile.walk import Stranger, Strangers, Walk, WalkedFolder, claim_stranger, is_placed, strangers_of
 
 log = get_logger()
 
@@ -42,11 +42,13 @@ class Rebuild:
         junk: Collection[str],
         assume_handled_before: datetime | None,
         clock: Callable[[], float],
+        restored: bool = False,
     ) -> None:
         """Set up a rebuild.
 
         junk: the junk folder, and the folder to which junk from elsewhere is moved.
         handled: None if handled mail stays in the watched folders, where only its date distinguishes it from new mail.
+        restored: the journal is a copy that was made earlier. Its rows know nothing of what was settled since.
         """
         self._messages = messages
         self._walk = walk
@@ -54,41 +56,76 @@ class Rebuild:
         self._states |= {handled: State.HANDLED} if handled else {}
         self._before = None if assume_handled_before is None else assume_handled_before.timestamp()
         self._clock = clock
+        self._restored = restored
 
     def __call__(self, session: Session) -> Rebuilt:
-        """Walk the mailbox and enter the settled mail in it. Existing rows are left unchanged."""
+        """Walk the mailbox and enter the settled mail in it.
+
+        Existing rows are left unchanged. Only of a restored journal, those follow their messages to the folders where
+        these were settled since.
+        """
+        folders, rows = self._walk(session), self._messages.everything()
+        strangers = strangers_of(folders, rows)
+        followed = self._claimed(folders, strangers, rows)
         found: list[tuple[NewMessage, State]] = []
         left = 0
-        for folder, stranger in self._strangers(session):
+        for folder, stranger in _unclaimed(folders, strangers):
             state = self._state(folder, stranger)
             if state is not None:
                 found.append((_new(folder, stranger, state), state))
             elif folder.watched:
                 left += 1
+        self._messages.settled_elsewhere(followed, self._clock())
         self._messages.add_settled(found, self._clock())
-        states = [state for _, state in found]
+        states = [state for _, state in found] + [state for _, state, _ in followed]
         return Rebuilt(states.count(State.HANDLED), states.count(State.JUNK), states.count(State.FAILED), left)
 
-    def _strangers(self, session: Session) -> list[tuple[WalkedFolder, Stranger]]:
-        """Return the messages without a row. A row whose UID is unknown or invalid still claims its message."""
-        folders, rows = self._walk(session), self._messages.everything()
-        strangers = strangers_of(folders, rows)
+    def _claimed(
+        self, folders: dict[str, WalkedFolder], strangers: Strangers, rows: Sequence[Record]
+    ) -> list[tuple[int, State, Place]]:
+        """Take the messages that have rows out of the strangers, and return the rows that follow theirs.
+
+        A row whose UID is unknown or invalid still claims its message.
+        """
+        followed: list[tuple[int, State, Place]] = []
         for row in rows:
-            if not row.is_deleted:
-                found_in(folders, strangers, row)  # removes its message from the strangers
-        left = {(name, stranger.uid) for places in strangers.values() for name, stranger in places}
-        return [
-            (folder, stranger)
-            for name, folder in folders.items()
-            for stranger in folder.strangers
-            if (name, stranger.uid) in left
-        ]
+            if row.is_deleted or is_placed(folders, row):
+                continue
+            claimed = claim_stranger(strangers, row)
+            if claimed is None:
+                continue
+            name, stranger = claimed
+            state = self._states.get(name)
+            if state is not None and self._restored and _was_settled(row, name, stranger, state):
+                followed.append((row.id, state, Place(name, folders[name].state.uidvalidity, stranger.uid)))
+        return followed
 
     def _state(self, folder: WalkedFolder, stranger: Stranger) -> State | None:
         state = self._states.get(folder.name)
         if state is None and folder.watched and self._before is not None and stranger.received_at < self._before:
             return State.HANDLED
         return state
+
+
+def _unclaimed(folders: dict[str, WalkedFolder], strangers: Strangers) -> list[tuple[WalkedFolder, Stranger]]:
+    left = {(name, stranger.uid) for places in strangers.values() for name, stranger in places}
+    return [
+        (folder, stranger)
+        for name, folder in folders.items()
+        for stranger in folder.strangers
+        if (name, stranger.uid) in left
+    ]
+
+
+def _was_settled(row: Record, folder: str, stranger: Stranger, state: State) -> bool:
+    """Whether a row's message was settled to this folder after the row was written.
+
+    A message of another size may be another message with the same header. Clean mail in the junk folder was put there
+    by a person.
+    """
+    if row.state is State.HANDLED or row.place.folder == folder or row.size != stranger.size:
+        return False
+    return state is not State.JUNK or row.verdict.path is MailPath.JUNK
 
 
 def _new(folder: WalkedFolder, stranger: Stranger, state: State) -> NewMessage:

@@ -135,11 +135,22 @@ def found_in(folders: dict[str, WalkedFolder], strangers: Strangers, row: Record
     It is the folder that the row names, or that of a stranger with the same fingerprint, which is removed from
     `strangers`.
     """
-    folder = folders.get(row.place.folder)
-    if folder is not None and row.place.uid_in(folder.state) in folder.present:
+    if is_placed(folders, row):
         return row.place.folder
+    claimed = claim_stranger(strangers, row)
+    return None if claimed is None else claimed[0]
+
+
+def is_placed(folders: dict[str, WalkedFolder], row: Record) -> bool:
+    """Whether a row's message is where the row says."""
+    folder = folders.get(row.place.folder)
+    return folder is not None and row.place.uid_in(folder.state) in folder.present
+
+
+def claim_stranger(strangers: Strangers, row: Record) -> tuple[str, Stranger] | None:
+    """Return a stranger with a row's fingerprint, and its folder, or None. It is removed from `strangers`."""
     places = strangers.get(row.fingerprint)
     if not places:
         return None
     places.sort(key=lambda place: place[0] != row.place.folder)
-    return places.pop(0)[0]
+    return places.pop(0)

@@ -47,6 +47,11 @@ def check_files(settings: Settings) -> list[str]:
     account = settings.account
     if account.ca_file is not None:
         faults += [f"{title(('account', 'ca_file'))}: {fault}" for fault in _ca_faults(account.ca_file)]
+    for table, named in (("relay", settings.alerts.relay.ca_file), ("submission", settings.alerts.submission.ca_file)):
+        if named is not None:
+            faults += [f"{title(('alerts', table, 'ca_file'))}: {fault}" for fault in _ca_faults(named)]
+    if settings.proxy.ca_file is not None:
+        faults += [f"{title(('proxy', 'ca_file'))}: {fault}" for fault in _ca_faults(settings.proxy.ca_file)]
     if account.oauth.certificate_file is not None:
         place = ("account", "oauth", "certificate_file")
         faults += [f"{title(place)}: {fault}" for fault in _certificate_faults(account.oauth.certificate_file, mode)]

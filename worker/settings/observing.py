@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, SecretStr
 
-from worker.settings.types import Host, PositiveDuration, Recipient, Table, read_listen
+from worker.settings.types import SENDER_EXAMPLE, Host, PositiveDuration, Recipient, Sender, Table, read_listen
 
 
 class HealthSettings(Table):
@@ -31,18 +31,59 @@ class HealthSettings(Table):
 class RelaySettings(Table):
     """Mail through the NHSmail relay, which needs no login."""
 
-    about = "Alerts by mail, through the NHSmail relay: no login, from the account's own address."
+    about = (
+        "Alerts by mail, through a relay that asks for no login, such as NHSmail's own: `relay.nhs.uk`, port 25, which "
+        "is reached from HSCN alone, and takes mail from addresses that were registered with it."
+    )
 
-    host: Host | None = Field(default=None, description="The relay; unset: no alert goes out by mail.")
-    port: int = Field(default=25, ge=1, le=65535, description="Its port. STARTTLS is used where it is offered.")
+    host: Host | None = Field(
+        default=None, description='The relay, such as `"relay.nhs.uk"`; unset: no alert goes out through one.'
+    )
+    from_: Sender | None = Field(
+        default=None,
+        alias="from",
+        description="In whose name the alerts are sent; required where `host` is set. An address of your "
+        f'organisation\'s own, such as `"{SENDER_EXAMPLE}"`: NHSmail deletes, unseen, what comes through a relay and '
+        "claims to be from an address at nhs.net, so none of these is accepted.",
+    )
+    port: int = Field(default=25, ge=1, le=65535, description="Its port. The connection is encrypted by STARTTLS.")
+    ca_file: Path | None = Field(
+        default=None,
+        description="A PEM file of authorities to trust besides the system's. Verification can't be turned off.",
+    )
+    allow_clear: bool = Field(
+        default=False,
+        description="Send alerts in clear text to a relay on another machine that offers no STARTTLS. `check` and the "
+        "log say so.",
+    )
     to: tuple[Recipient, ...] = Field(default=(), description="Who is told.")
+
+
+class SubmissionSettings(Table):
+    """Mail through the mail service itself, by the account's own OAuth sign-in."""
+
+    about = (
+        "Alerts by mail from the account itself, through the mail service's SMTP submission: after STARTTLS, by "
+        "XOAUTH2, with the sign-in that the mailbox is read with ([what has to be granted]"
+        "(nhsmail.md#alerts-from-the-account-itself)). No password is ever sent over SMTP, so it needs an OAuth flow. "
+        "While the login is halted, nothing is sent this way: have another way beside it."
+    )
+
+    host: Host = Field(default="smtp.office365.com", description="The mail service's server for submission.")
+    port: int = Field(default=587, ge=1, le=65535, description="Its port. STARTTLS is required.")
+    ca_file: Path | None = Field(
+        default=None,
+        description="A PEM file of authorities to trust besides the system's. Verification can't be turned off.",
+    )
+    to: tuple[Recipient, ...] = Field(default=(), description="Who is told; empty: nothing is sent this way.")
 
 
 class AlertsSettings(Table):
     """Whom the worker alerts, and when."""
 
     about = (
-        "Whom the worker itself tells of trouble, once when it begins and once when it is over. An alert holds no "
+        "Whom the worker itself tells of trouble, once when it begins (of a pause, again each day) and once when it is "
+        "over. An alert holds no "
         "content of mail. Each way out that is set is used."
     )
 
@@ -55,9 +96,14 @@ class AlertsSettings(Table):
     json_webhook: SecretStr | None = Field(default=None, description="A URL that is sent each alert as plain JSON.")
     json_webhook_file: Path | None = Field(default=None, description="A file that holds this URL.")
     relay: RelaySettings = Field(default_factory=RelaySettings)
+    submission: SubmissionSettings = Field(default_factory=SubmissionSettings)
     every: PositiveDuration = Field(default=timedelta(seconds=30), description="The time between two checks.")
     oldest_message: PositiveDuration = Field(
         default=timedelta(hours=1), description="A message that has been waiting for longer than this is an alert."
+    )
+    paused_for: PositiveDuration = Field(
+        default=timedelta(hours=1),
+        description="A pause that lasts longer than this is an alert, and again each day: it may have been forgotten.",
     )
     again_after: PositiveDuration = Field(
         default=timedelta(hours=1),
@@ -75,7 +121,12 @@ class AuditSettings(Table):
     )
     syslog: str = Field(
         default="/dev/log",
-        description="The syslog service: a socket, or a host and UDP port (`log.example:514`).",
+        description="The syslog service: a socket, or a host and UDP port (`log.example:514`). UDP is clear text, so "
+        "another machine needs `allow_clear`.",
+    )
+    allow_clear: bool = Field(
+        default=False,
+        description="Accept that the trail goes to another machine in clear text. `check` and the log say so.",
     )
 
 

@@ -42,7 +42,12 @@ The smallest configuration:
 ```toml
 [account]
 address = "pathology.results@nhs.net"
-password_file = "/run/secrets/nhsmail_password"
+auth = "oauth2-client"
+
+[account.oauth]
+tenant = "00000000-0000-0000-0000-000000000000"
+client_id = "00000000-0000-0000-0000-000000000000"
+client_secret_file = "/run/secrets/nhsmail_client_secret"
 
 [[route]]
 name = "everything"

@@ -3,11 +3,12 @@
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError
 
 from worker.settings.types import (
     TRY_WAITS,
     Count,
+    Duration,
     HandlerNames,
     Name,
     PositiveDuration,
@@ -141,14 +142,44 @@ class RouteSettings(Table):
     )
     order: Literal["none", "sender"] = Field(
         default="none",
-        description="`sender`: the mail of one sender one at a time, in order of arrival; one that waits for another "
-        "try holds the sender's later mail.",
+        description="`sender`: the mail of one sender one at a time, in order of arrival. A message that is being "
+        "handled holds the sender's later mail until its end; one that waits holds it for the times below.",
+    )
+    order_wait: Duration = Field(
+        default=timedelta(minutes=1),
+        description="With `order`: how long a later message of the sender waits, all in all, for earlier ones whose "
+        "content the server doesn't show yet. Their route isn't known, so the shortest `order_wait` counts.",
+    )
+    order_retry_wait: Duration = Field(
+        default=timedelta(minutes=10),
+        description="With `order`: how long a later message of the sender waits, all in all, for earlier ones that "
+        "wait for another try. The default outlasts the first three of the default `waits`.",
     )
 
     @property
     def takes_all(self) -> bool:
         """Whether every message matches, because there is no condition."""
         return self.match is None or self.match == MatchSettings()
+
+
+class Isolation(Table):
+    """Isolation under another user."""
+
+    user: Annotated[str, Field(min_length=1)]
+
+
+_BOOL = TypeAdapter(bool)
+
+
+def _isolation(value: Any) -> bool | Isolation:
+    """Read `isolate`. A table says more than `true`, so it counts as that as well."""
+    value = read_json(value)
+    try:
+        if isinstance(value, dict | Isolation):
+            return Isolation.model_validate(value)
+        return _BOOL.validate_python(value)
+    except ValidationError:
+        raise ValueError('must be true, false, or { user = "…" }: the name or the number of a user') from None
 
 
 class HandlerRules(Table):
@@ -159,9 +190,12 @@ class HandlerRules(Table):
         "handler can do to the worker, and what `isolate` keeps it from: [handlers](handlers.md#what-a-handler-can-do)."
     )
 
-    isolate: bool = Field(
+    isolate: Annotated[bool | Isolation, BeforeValidator(_isolation)] = Field(
         default=False,
-        description="Call it in a process of its own, one for each call at a time, which can be ended.",
+        description="Call it in a process of its own, one for each call at a time, which can be ended. "
+        '`{ user = "…" }`: as this user, which keeps the worker\'s files from it '
+        "([what that takes](handlers.md#another-user)).",
+        json_schema_extra={"shown_type": '`true`, `false`, or `{ user = "…" }`'},
     )
     time_limit: PositiveDuration = Field(
         default=timedelta(minutes=10),
@@ -169,22 +203,35 @@ class HandlerRules(Table):
         "again; otherwise it is reported, and the message waits until the call returns.",
     )
     memory: Size = Field(
-        default=2_000_000_000, description="With `isolate`: how much memory its process may take for data."
+        default=400_000_000,
+        description="With `isolate`: how much memory each of its processes may take for data, besides 200 MB for the "
+        "interpreter and its libraries. `check` adds them up against the container's limit.",
     )
     concurrency: Annotated[int, Field(ge=1, le=256)] | None = Field(
         default=None,
-        description="How many messages it is given at once.",
+        description="How many messages it is given at once. If this isn't set, a handler without `isolate` may be "
+        "given more while calls last longer than 30 seconds.",
         json_schema_extra={"shown_default": "`[work] threads`"},
     )
     pause_after: Annotated[int, Field(ge=0)] = Field(
         default=10,
-        description="So many different messages failed, or took too long, with no success between: the handler is "
-        "paused. Its mail waits, and no try is spent; other handlers' mail goes on. 0: it never is.",
+        description="So many different messages failed because what the handler talks to is down, with no success "
+        "between, and so did two of other senders, if there are any: the handler is paused. Its mail waits, and no try "
+        "is spent; other handlers' mail goes on. Trouble with messages themselves doesn't count. 0: it never is.",
     )
     pauses: Annotated[Waits, BeforeValidator(read_json)] = Field(
         default=tuple(timedelta(seconds=seconds) for seconds in (30, 60, 300, 900)),
         description="The 1st, 2nd, … pause; after each, one message is tried. The last one repeats.",
     )
+
+    @property
+    def user(self) -> str | None:
+        """The user that it runs as, by name or number; None: the worker's own."""
+        return self.isolate.user if isinstance(self.isolate, Isolation) else None
+
+    def processes(self, threads: int) -> int:
+        """With `isolate`: how many processes there are at most. threads: of the pool."""
+        return min(self.concurrency or threads, threads)
 
 
 class HandlerSettings(HandlerRules):

@@ -1,13 +1,24 @@
 """What must hold between settings. Each rule names the settings that it involves; the first one is reported."""
 
+import unicodedata
 from collections.abc import Iterator
+from typing import Final
 
 from worker.settings.model import Place, secret_places, twin
+from worker.settings.outgoing import refused
 from worker.settings.tree import Settings
+from worker.settings.types import SENDER_EXAMPLE
 from worker.settings.units import format_duration
 from worker.settings.wording import title, variable
 
 Broken = tuple[tuple[Place, ...], str]
+
+NHSMAIL: Final = "nhs.net"
+"""The domain whose accounts NHSmail's policy text is about. Its subdomains may belong to other services."""
+NHSMAIL_LOCKS_AFTER: Final = 12
+"""Attempts, by NHSmail's policy text."""
+NHSMAIL_BUDGET: Final = 9
+"""Of these, the most that a worker may use. The others are for the people who share the account."""
 
 
 def broken_rules(settings: Settings) -> Iterator[Broken]:
@@ -20,6 +31,7 @@ def broken_rules(settings: Settings) -> Iterator[Broken]:
     yield from _limits(settings)
     yield from _health(settings)
     yield from _alerts(settings)
+    yield from _outgoing(settings)
     yield from _routes(settings)
 
 
@@ -39,6 +51,13 @@ def _login(settings: Settings) -> Iterator[Broken]:
     if account.auth in ("password", "oauth2-password") and account.password is None and account.password_file is None:
         text = f"is missing: auth is {account.auth}. Name a file that holds the password, or set {variable(password)}."
         yield (password_file, password, ("account", "auth")), text
+    if account.auth in ("password", "oauth2-password") and account.sign_in is not None:
+        text = (
+            f"can't be used: auth is {account.auth}. Two workers that send the password of one user, each for its own "
+            "mailbox, would spend that account's attempts twice, and lock it. Set auth to oauth2-browser or "
+            "oauth2-device, or take sign_in out."
+        )
+        yield (("account", "sign_in"), ("account", "auth")), text
     if account.auth == "password":
         return
     for key in ("tenant", "client_id"):
@@ -69,6 +88,26 @@ def _lockout(settings: Settings) -> Iterator[Broken]:
         yield (("lockout", "reserve"), ("lockout", "threshold")), text
     if list(lockout.waits) != sorted(lockout.waits):
         yield (("lockout", "waits"),), "must not get shorter: the last attempts are to be the farthest apart."
+    if settings.account.address.rpartition("@")[2].rstrip(".").casefold() == NHSMAIL:
+        yield from _nhsmail_lockout(lockout.threshold, lockout.reserve)
+
+
+def _nhsmail_lockout(threshold: int, reserve: int) -> Iterator[Broken]:
+    if threshold > NHSMAIL_LOCKS_AFTER:
+        text = (
+            f"({threshold}) is more than NHSmail allows. Its policy text ('Lockout policy') says: \"You have twelve "
+            'attempts to enter the password correctly before the account is locked". The worker could lock the '
+            f"account, and only a Local Administrator unlocks it. Set at most {NHSMAIL_LOCKS_AFTER}."
+        )
+        yield (("lockout", "threshold"),), text
+    allowed = min(threshold, NHSMAIL_LOCKS_AFTER)
+    if allowed - reserve > NHSMAIL_BUDGET:
+        text = (
+            f"({reserve}) leaves the worker {allowed - reserve} of the twelve attempts after which NHSmail locks the "
+            f"account (policy text, 'Lockout policy'). It may use {NHSMAIL_BUDGET}: the others are for the people who "
+            f"share the account. Set at least {allowed - NHSMAIL_BUDGET}."
+        )
+        yield (("lockout", "reserve"),), text
 
 
 def _password(settings: Settings) -> Iterator[Broken]:
@@ -80,7 +119,7 @@ def _password(settings: Settings) -> Iterator[Broken]:
 
 
 def _folders(settings: Settings) -> Iterator[Broken]:
-    watched = [folder.casefold() for folder in settings.poll.folders]
+    watched = [_spelled(folder) for folder in settings.poll.folders]
     if len(set(watched)) < len(watched):
         yield (("poll", "folders"),), "names a folder twice. Keep one of them."
     places: dict[Place, str] = {
@@ -98,7 +137,7 @@ def _folders(settings: Settings) -> Iterator[Broken]:
         yield (("settle", "failed"),), "must be a folder: dead letters don't stay among the new mail."
     folders = {place: name for place, name in places.items() if name not in words.get(place, ())}
     for place, name in folders.items():
-        if name.casefold() in watched:
+        if _spelled(name) in watched:
             why = "is watched anyway" if place == ("junk", "folder") else "would be taken for new mail"
             yield (place, ("poll", "folders")), f"({name}) is one of [poll] folders, and {why}. Name another folder."
     yield from _same_folders(folders)
@@ -107,9 +146,14 @@ def _folders(settings: Settings) -> Iterator[Broken]:
 def _same_folders(folders: dict[Place, str]) -> Iterator[Broken]:
     seen: dict[str, Place] = {}
     for place, name in folders.items():
-        first = seen.setdefault(name.casefold(), place)
+        first = seen.setdefault(_spelled(name), place)
         if first != place and {first, place} != {("settle", "junk"), ("junk", "folder")}:
             yield (place, first), f"({name}) is the folder of {title(first)} too. Name another one."
+
+
+def _spelled(folder: str) -> str:
+    """The same for names that look alike, or differ in large and small letters alone."""
+    return unicodedata.normalize("NFC", folder).casefold()
 
 
 def _limits(settings: Settings) -> Iterator[Broken]:
@@ -130,21 +174,39 @@ def _health(settings: Settings) -> Iterator[Broken]:
         yield (("health", "token_file"), place, ("health", "token")), text
 
 
+_NO_SENDER: Final = (
+    "is missing, so no alert would arrive: NHSmail deletes, unseen, what comes through a relay in the account's name. "
+    "Add to [alerts.relay] a line with an address of your organisation's own that the relay takes: "
+    f'from = "{SENDER_EXAMPLE}"'
+)
+_NO_OAUTH: Final = (
+    'needs an OAuth flow in [account] auth, which is "password": no password is ever sent over SMTP. Use another way '
+    "for alerts, such as [alerts.relay], or set auth to an OAuth flow."
+)
+
+
 def _alerts(settings: Settings) -> Iterator[Broken]:
     relay, place = settings.alerts.relay, ("alerts", "relay", "to")
     if relay.host is not None and not relay.to:
         yield (place, ("alerts", "relay", "host")), "is missing: say whom to tell, or take the relay out."
     if relay.to and relay.host is None:
         yield (("alerts", "relay", "host"), place), "is missing: say which relay takes the mail."
-    for name in ("teams_webhook", "slack_webhook", "json_webhook"):
-        url = getattr(settings.alerts, name)
-        if url is not None and not url.get_secret_value().startswith(("https://", "http://localhost", "http://127.")):
-            yield (("alerts", name),), "must begin with https:// (http is for this machine alone)."
+    if relay.host is not None and relay.from_ is None:
+        yield (("alerts", "relay", "from"), ("alerts", "relay", "host")), _NO_SENDER
+    if relay.from_ is not None and relay.host is None:
+        yield (("alerts", "relay", "host"), ("alerts", "relay", "from")), "is missing: say which relay takes the mail."
+    if settings.alerts.submission.to and settings.account.auth == "password":
+        yield (("alerts", "submission", "to"), ("account", "auth")), _NO_OAUTH
     audit = settings.audit
     if audit.mirror == "syslog" and not audit.syslog.startswith("/"):
         host, _, port = audit.syslog.rpartition(":")
         if not host or not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
             yield (("audit", "syslog"),), 'must be a socket, such as "/dev/log", or a host and port.'
+
+
+def _outgoing(settings: Settings) -> Iterator[Broken]:
+    for place, text in refused(settings):
+        yield (place,), text
 
 
 def _routes(settings: Settings) -> Iterator[Broken]:

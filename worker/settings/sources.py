@@ -8,12 +8,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from worker.settings.model import Place, annotation_of, is_text
+from worker.settings.model import Place, annotation_of, is_text, tables_of
+from worker.settings.routes import HandlerRules
 
 ENVIRONMENT_PREFIX = "NHSMAIL_"
 SEPARATOR = "__"
 TABLES_AS_LISTS = ("route",)
 """Arrays of tables, each set as a whole by one variable: NHSMAIL_ROUTE."""
+_TABLES_OF_HANDLERS = {place[0] for place in tables_of(HandlerRules)}
+"""The keys of the worker's own in a handler's table that are tables: NHSMAIL_HANDLER__NAME__ISOLATE__USER."""
 
 
 @dataclass(slots=True)
@@ -100,7 +103,8 @@ def _place_of(name: str, values: Mapping[str, Any]) -> Place | None:
         return None
     place = tuple(rest.split(SEPARATOR))
     if place[0] == "handler" and len(place) > 2:
-        return ("handler", _handler_name(place[1], values), SEPARATOR.join(place[2:]))
+        key = place[2:] if place[2] in _TABLES_OF_HANDLERS else (SEPARATOR.join(place[2:]),)
+        return ("handler", _handler_name(place[1], values), *key)
     return place
 
 

@@ -10,6 +10,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, S
 
 from worker.settings.units import parse_duration, parse_size
 
+SENDER_EXAMPLE = "nhsmail-worker@your-trust.nhs.uk"
+"""An address of an organisation's own, as an example to people."""
+
 
 class Url:
     """Marks a secret that is a URL, which may be in the file as long as it contains no password."""
@@ -71,6 +74,20 @@ def read_address(value: Any) -> Any:
 def read_recipient(value: Any) -> Any:
     if isinstance(value, str) and not _ADDRESS.fullmatch(value):
         raise ValueError("must be a full address, such as duty.team@nhs.net")
+    return value
+
+
+_NHSMAIL = re.compile(r"@(?:[^@]*\.)?nhs\.net\.?\Z", re.IGNORECASE)
+
+
+def read_sender(value: Any) -> Any:
+    if isinstance(value, str) and not _ADDRESS.fullmatch(value):
+        raise ValueError(f"must be a full address of your organisation's own, such as {SENDER_EXAMPLE}")
+    if isinstance(value, str) and _NHSMAIL.search(value) is not None:
+        raise ValueError(
+            "can't be an address at nhs.net: NHSmail deletes, unseen, mail that claims to be from there and comes "
+            f"through a relay. Name one of your organisation's own, such as {SENDER_EXAMPLE}"
+        )
     return value
 
 
@@ -153,6 +170,9 @@ Address = Annotated[str, BeforeValidator(read_address)]
 
 
 Recipient = Annotated[str, BeforeValidator(read_recipient)]
+
+
+Sender = Annotated[str, BeforeValidator(read_sender)]
 
 
 Host = Annotated[str, BeforeValidator(read_host)]

@@ -16,8 +16,8 @@ from tests.rig.cut import Cut
 from tests.rig.https import Answer, HttpsServer, Request
 from tests.rig.messages import PDF, UNPARSABLE, key_of, message_of, report
 from tests.rig.moto import SECRET, Moto
-from tests.rig.tls import Authority
-from worker import Message, Retry
+from tests.rig.tls import ADDRESS, Authority
+from worker import KeyTaken, Message, Retry
 from worker.message.mime.limits import MessageError
 from worker.objects import ObjectsRefused
 
@@ -73,6 +73,27 @@ def test_names_of_files_come_out_as_they_went_in(moto: Moto) -> None:
     assert {name: data for name, data in found.items() if "/attachments/" in name} == expected
 
 
+@pytest.mark.parametrize("name", ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "option"])
+def test_plain_http_on_this_machine_goes_to_no_proxy(
+    moto: Moto, authority: Authority, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """A proxy is another machine: it would be sent the mail, in clear text."""
+    options = moto.options()
+    with HttpsServer(authority, plain=True) as proxy:
+        address = f"http://{ADDRESS}:{proxy.port}"
+        if name == "option":
+            options = {**options, "proxy_url": address}
+        else:
+            monkeypatch.setenv(name, address)
+        handler = archive(moto, options=options)
+        message = report(7)
+        handler(message)
+        handler.close()
+    monkeypatch.undo()
+    assert proxy.connections == 0
+    assert moto.objects(moto.bucket)[f"mail/{message.key}/message.eml"] == message.raw
+
+
 def test_a_whole_message_is_left_as_it_is(moto: Moto) -> None:
     handler = archive(moto)
     handler(report(1))
@@ -81,6 +102,16 @@ def test_a_whole_message_is_left_as_it_is(moto: Moto) -> None:
     handler(report(1))
     archive(moto)(report(1))
     assert moto.client("s3").list_objects_v2(Bucket=moto.bucket)["Contents"] == before
+
+
+def test_another_message_under_its_key_is_refused(moto: Moto) -> None:
+    handler = archive(moto)
+    handler(report(3))
+    before = moto.objects(moto.bucket)
+    with pytest.raises(KeyTaken):
+        handler(report(3, text="Sodium 150.\n"))
+    handler(message_of(b"X-Added: yes\r\n" + report(3).raw, key=key_of(3)))
+    assert moto.objects(moto.bucket) == before
 
 
 def test_half_a_message_is_made_whole(moto: Moto) -> None:

@@ -49,6 +49,7 @@ def test_the_program_gets_the_mail_byte_for_byte(tmp_path: Path) -> None:
     assert (tmp_path / "got").read_bytes() == message.raw
 
 
+@pytest.mark.slow
 def test_a_large_mail_needs_nobody_to_write_it(tmp_path: Path) -> None:
     message = message_of(eml(text="a line\n" * 3_000_000))
     shell("exit 0")(message)  # it doesn't even read

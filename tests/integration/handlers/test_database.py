@@ -20,7 +20,7 @@ from handlers.database import Database, DatabaseRefused, DatabaseUnsuitable
 from tests.rig.daemon import wait_until
 from tests.rig.messages import PDF, RECEIVED, UNPARSABLE, eml, key_of, message_of, report
 from tests.rig.postgres import Postgres
-from worker import Message, Reject, Retry
+from worker import KeyTaken, Message, Reject, Retry
 from worker.message.mime.limits import MessageError
 
 Make = Callable[..., Database]
@@ -96,6 +96,27 @@ def test_the_same_message_is_one_row(url: str, make: Make) -> None:
         handler(report(1))
     assert len(rows(url, "SELECT * FROM nhsmail_messages")) == 1
     assert len(rows(url, "SELECT * FROM nhsmail_messages_attachments")) == 1
+
+
+@pytest.mark.parametrize("options", [{}, {"raw": False}, {"attachments": False}, {"raw": False, "attachments": False}])
+def test_another_message_under_its_key_is_refused(url: str, make: Make, options: dict[str, Any]) -> None:
+    handler = make(url, **options)
+    handler(report(1, attachments={"report.pdf": PDF}))
+    before = rows(url, "SELECT * FROM nhsmail_messages")
+    with pytest.raises(KeyTaken) as caught:
+        handler(message_of(eml(1, attachments={"report.pdf": PDF + b"."}), key=key_of(1)))
+    assert caught.value.__context__ is None
+    assert rows(url, "SELECT * FROM nhsmail_messages") == before
+    handler(report(1, attachments={"report.pdf": PDF}))
+
+
+@pytest.mark.parametrize("options", [{}, {"raw": False}, {"attachments": False}])
+def test_the_same_message_in_other_bytes_is_taken_for_itself(url: str, make: Make, options: dict[str, Any]) -> None:
+    handler = make(url, **options)
+    raw = eml(1, attachments={"report.pdf": PDF})
+    for sent in (raw, b"X-Added: yes\r\n" + raw):
+        handler(message_of(sent, key=key_of(1)))
+    assert len(rows(url, "SELECT * FROM nhsmail_messages")) == 1
 
 
 def test_many_workers_with_the_same_messages_at_once(url: str, make: Make) -> None:
@@ -224,7 +245,8 @@ def test_a_locked_table_makes_nobody_lose(postgres_url: str, make: Make) -> None
         holder.execute(text("LOCK TABLE nhsmail_messages"))
         waiting = threading.Thread(target=handler, args=(report(2),))
         waiting.start()
-        time.sleep(0.2)
+        waits = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'nhsmail_messages'::regclass"
+        assert wait_until(lambda: rows(postgres_url, waits) == [{"count": 1}], 30)
         with pytest.raises(Retry, match="TimeoutError"):
             handler(report(3))
     waiting.join()

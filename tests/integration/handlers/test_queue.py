@@ -14,9 +14,11 @@ from pydantic import SecretStr, ValidationError
 
 from handlers.queue import Queue, QueueRefused, _with_password
 from tests.rig.consumer import Consumer
+from tests.rig.https import HttpsServer
 from tests.rig.messages import UNPARSABLE, key_of, message_of, report
 from tests.rig.moto import KEY_ID, REGION, SECRET, Moto
 from tests.rig.redis import PASSWORD, Redis
+from tests.rig.tls import ADDRESS, Authority
 from worker import Reject, Retry
 from worker.message.mime.limits import MessageError
 from worker.objects import ObjectsRefused
@@ -176,6 +178,24 @@ def test_redis_killed_in_the_middle_loses_nothing() -> None:
             consumer.take(body_of(envelope))
     assert set(consumer.kept) == {key_of(number) for number in range(180)}
     assert all(consumer.raw(key_of(number)) == report(number).raw for number in range(180))
+
+
+@pytest.mark.parametrize("name", ["HTTP_PROXY", "http_proxy", "option"])
+def test_sqs_on_this_machine_goes_to_no_proxy(
+    make: Make, moto: Moto, authority: Authority, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """A proxy is another machine: it would be sent the mail, in clear text."""
+    options: dict[str, Any] = {"region": REGION, "is_secure": False}
+    with HttpsServer(authority, plain=True) as proxy:
+        address = f"http://{ADDRESS}:{proxy.port}"
+        if name == "option":
+            options["client-config"] = {"proxies": {"http": address}}
+        else:
+            monkeypatch.setenv(name, address)
+        url = f"sqs://{KEY_ID}@127.0.0.1:{moto.port}"
+        handler = make(url=url, password=SecretStr(SECRET), queue="direct", transport_options=options)
+        handler(report(5))
+    assert proxy.connections == 0
 
 
 @pytest.mark.parametrize("name", ["mail", "mail.fifo"])

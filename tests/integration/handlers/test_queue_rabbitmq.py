@@ -37,7 +37,7 @@ def kind(request: pytest.FixtureRequest) -> str:
 
 
 def handler(server: RabbitMQ, queue: str, **options: Any) -> Queue:
-    given = {"url": server.url, "password": SecretStr(PASSWORD), "queue": queue, "timeout": timedelta(seconds=5)}
+    given = {"url": server.url, "password": SecretStr(PASSWORD), "queue": queue, "timeout": timedelta(seconds=20)}
     return Queue(Queue.Settings(**{**given, **options}))
 
 

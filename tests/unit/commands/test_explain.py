@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.fuzz.hostile import hostile
 from tests.rig.messages import UNPARSABLE, eml
 from worker.cli import main as cli
 from worker.message.mime.headers import MAX_HEADER_BYTES
@@ -13,6 +14,7 @@ from worker.message.mime.headers import MAX_HEADER_BYTES
 ROUTES = """
 [account]
 address = "pathology.results@nhs.net"
+host = "mail.example"
 password_file = "there-is-none"
 [state]
 dir = "never-made"
@@ -106,6 +108,7 @@ def test_the_verdict_has_its_evidence(place: Path, capsys: pytest.CaptureFixture
 
 def test_mail_in_the_junk_folder_is_junk(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert explained(capsys, "--folder", "junk email")[1]["path"] == "junk"
+    assert explained(capsys, "--folder", "INBOX.Junk")[1]["path"] == "junk"
     assert explained(capsys, "--folder", "Results")[1]["path"] == "clean"
     (place / "worker.toml").write_text(ROUTES + '[junk]\nfolder = "Results"\n')
     assert explained(capsys, "--folder", "Results")[1]["path"] == "junk"
@@ -251,3 +254,10 @@ handlers = ["quarantine"]
     assert "Route 'spam' can never match: rules see clean mail only" in said
     assert "Route 'all-of-the-lab' can never" not in said
     assert "Route 'rest' can never" not in said
+
+
+def test_hostile_messages_are_explained(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for number in range(50):
+        (place / "mail.eml").write_bytes(hostile(number))
+        code, found = explained(capsys)
+        assert (code, len(found["rules"])) == (0, 1 if found["path"] == "junk" else 3)

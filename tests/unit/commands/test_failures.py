@@ -6,25 +6,29 @@ import pytest
 
 from worker.commands.exits import ExitCode
 from worker.commands.failures import failure_of, not_logged_in
-from worker.journal.database import JournalDamaged, JournalUnavailable
+from worker.journal.database import JournalDamaged, JournalUnavailable, JournalUnprotected
 from worker.journal.facts import OtherAccount
 from worker.journal.migrate import JournalTooNew
 from worker.login.credential import CredentialUnavailable
 from worker.login.mutex import AttemptInProgress
-from worker.login.refusals import CredentialRefused, LastAttempt, NoAttempt, ReasonMissing, ResetNeedsAgain
+from worker.login.refusals import CredentialRefused, LastAttempt, NoAttempt, NoWayIn, ReasonMissing, ResetNeedsAgain
 from worker.login.standing import State
 from worker.loop.drain import LeaseHeld, Paused
 from worker.mailbox.errors import (
     CommandRefused,
     ConnectionLost,
+    FolderBusy,
+    FolderRefused,
+    HandshakeFailed,
     NotConnected,
+    Preauthenticated,
     ProtocolFault,
     ServerUnavailable,
     Throttled,
     TlsRefused,
     TokenExpired,
 )
-from worker.mailbox.folders import NoJunkFolder
+from worker.mailbox.folders import CannotCreate, NoJunkFolder, NoSuchFolder
 from worker.observe.audit.trail import AuditUnavailable
 from worker.pipeline.known_senders import UnusableKey
 from worker.pipeline.settle import CannotMove
@@ -36,6 +40,7 @@ CODES = [
     (SettingsError(["x"]), ExitCode.CONFIGURATION),
     (JournalDamaged("x"), ExitCode.CONFIGURATION),
     (JournalUnavailable("x"), ExitCode.CONFIGURATION),
+    (JournalUnprotected("x", "y"), ExitCode.CONFIGURATION),
     (JournalTooNew("x"), ExitCode.CONFIGURATION),
     (OtherAccount("x"), ExitCode.CONFIGURATION),
     (NoJunkFolder("x"), ExitCode.CONFIGURATION),
@@ -53,9 +58,15 @@ CODES = [
     (ResetNeedsAgain("x"), ExitCode.HALTED),
     (CredentialRefused("x", []), ExitCode.HALTED),
     (ReasonMissing(), ExitCode.USAGE),
+    (NoWayIn("x"), ExitCode.HALTED),
+    (Preauthenticated("x"), ExitCode.CONFIGURATION),
     (TlsRefused("x"), ExitCode.UNREACHABLE),
+    (HandshakeFailed("x"), ExitCode.UNREACHABLE),
     (ConnectionLost("x"), ExitCode.UNREACHABLE),
     (ServerUnavailable("x"), ExitCode.UNREACHABLE),
+    (FolderBusy("Results", "x"), ExitCode.NOT_NOW),
+    (FolderRefused("Results"), ExitCode.CONFIGURATION),
+    (CannotCreate("x"), ExitCode.CONFIGURATION),
     (TokenExpired("x"), ExitCode.UNREACHABLE),
     (NotConnected("x"), ExitCode.UNREACHABLE),
     (ProtocolFault("x"), ExitCode.FAULT),
@@ -90,3 +101,13 @@ def test_the_server_is_named_where_it_is_to_blame() -> None:
 def test_a_rejected_login_ends_with_how_the_login_stands_since(state: State, code: ExitCode) -> None:
     failure = not_logged_in(state, "Ring somebody.")
     assert (failure.code, str(failure)) == (code, "Ring somebody.")
+
+
+def test_the_folders_that_there_are_come_with_the_one_that_is_not_and_are_safe_to_print() -> None:
+    there = ["Lab\x1b[2J results\N{RIGHT-TO-LEFT OVERRIDE}", "x" * 200, *(f"Folder {number}" for number in range(60))]
+    text = str(failure_of(NoSuchFolder("No folder 'Results'.", there), host=HOST))
+    assert "No folder 'Results'. Its folders are 'Lab?[2J results?', 'xxx" in text
+    assert "and 32 more." in text
+    assert text.isprintable()
+    assert "x" * 100 not in text
+    assert "Its folders" not in str(failure_of(NoSuchFolder("No folder."), host=HOST))

@@ -1,6 +1,6 @@
 """`journal rebuild` beside a running worker: it refuses, and leaves everything as it is."""
 
-import os
+import random
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -78,7 +78,7 @@ def test_a_damaged_journal_stays_in_its_place_while_a_worker_has_it_open(
     running.close()
     for left in state.glob(f"{FILE}-*"):
         left.unlink()
-    damaged = os.urandom(20_000)
+    damaged = random.Random(15).randbytes(20_000)
     (state / FILE).write_bytes(damaged)
     refused(context)
     assert (state / FILE).read_bytes() == damaged

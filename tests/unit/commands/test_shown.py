@@ -104,10 +104,10 @@ def hostile() -> dict[str, Callable[[], bytes]]:
 def test_nothing_leaves_the_preview_and_it_is_bounded(name: str) -> None:
     raw = hostile()[name]()
     tracemalloc.start()
-    started = time.perf_counter()
+    started = time.process_time()
     try:
         what = shown(raw)
-        seconds, (_, peak) = time.perf_counter() - started, tracemalloc.get_traced_memory()
+        seconds, (_, peak) = time.process_time() - started, tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
 
@@ -191,6 +191,17 @@ def test_a_list_reads_no_more_of_the_mailbox_than_it_needs() -> None:
     assert commands.count("heads") == 1
     assert len(list(found)) == 95
     assert commands.count("heads") == 10
+
+
+def test_a_list_shows_the_others_where_the_server_refuses_one_header() -> None:
+    server, records = listed_world(5)
+    server.all_mail(JUNK)[2].veiled = True
+    session: Any = server.session()
+    found = list(Review(Limits()).listed(session, records))
+    assert [one.sender is None for one in found] == [False, False, True, False, False]
+    for one in server.all_mail(JUNK):
+        one.veiled = True
+    assert len(list(Review(Limits()).listed(session, records))) == 5
 
 
 def test_a_list_names_what_is_gone_and_marks_known_senders() -> None:

@@ -15,7 +15,7 @@ from worker.handling.call import Try
 from worker.handling.handler import Handler
 from worker.message.message import Message
 from worker.message.mime.limits import MessageOverLimit
-from worker.message.outcome import Reject, Retry, State
+from worker.message.outcome import KeyTaken, Reject, Retry, State
 from worker.message.verdict import Evidence, MailPath, Verdict
 
 RAW = b"From: a@lab.nhs.uk\r\nSubject: secret words\r\n\r\nhello\r\n"
@@ -111,6 +111,7 @@ def dynamic(_message: Message) -> None:
     ("call", "state", "reason"),
     [
         (raising(Infected("secret words")), State.FAILED, "one:Infected"),
+        (raising(KeyTaken("secret words")), State.FAILED, "one:key-taken"),
         (raising(Later("secret words")), State.PENDING, "one:Later"),
         (raising(Retry("secret words", after=timedelta(seconds=9))), State.PENDING, "one:Retry"),
         (raising(ConnectionError("secret words")), State.PENDING, "one:ConnectionError"),

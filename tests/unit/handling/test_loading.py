@@ -1,12 +1,15 @@
 """Handlers are found by name and built once each, and all faults are reported at once."""
 
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.unit.handling.handler_modules import RAISES, faults, settings
+from worker.handling.late_handler import not_built
 from worker.handling.loading import check_handlers, load_handlers
+from worker.handling.target_down import kind_of
 from worker.testing import make_message
 
 
@@ -58,6 +61,20 @@ def test_every_fault_of_every_handler_is_reported_at_once(tmp_path: Path, calls:
     )
 
 
+def test_users_that_handlers_cant_run_as_are_reported_at_once_also_of_unused_tables(
+    tmp_path: Path, calls: list[Any]
+) -> None:
+    tables = "".join(
+        f'[handler.{name}]\nuse = "some_handlers:plain"\nisolate.user = "{user}"\n'
+        for name, user in (("one", "nobody-of-that-name"), ("two", "root"), ("unused", "no-such-user"))
+    )
+    found = faults(tmp_path, '["one", "two"]', tables)
+    assert [fault.split(": ")[0] for fault in found] == [
+        f"[handler.{name}] isolate.user" for name in ("one", "two", "unused")
+    ]
+    assert check_handlers(settings(tmp_path, '["one", "two"]', tables)) == []  # most commands call no handler
+
+
 def test_checking_builds_nothing(tmp_path: Path, calls: list[Any]) -> None:
     table = '[handler.mine]\nuse = "some_handlers:Configured"\nurl = "x"\nlimit = 13\n'
     assert check_handlers(settings(tmp_path, '["mine"]', table)) == []
@@ -90,3 +107,49 @@ def test_one_that_cant_be_built_there_is_a_fault_without_its_secrets(tmp_path: P
     assert fault.startswith("[handler.mine]: can't be started: ")
     assert "a-secret" not in fault
     assert fault.endswith("Put right what it needs: `nhsmail-worker check` tries again.")
+
+
+LATE = """
+from worker import Retry
+class Late:
+    headers_only = True
+    def __init__(self): {raises}
+    def __call__(self, message): ...
+"""
+
+
+@pytest.mark.parametrize("isolate", [False, True])
+@pytest.mark.parametrize(
+    ("raises", "kind"),
+    [
+        ("raise ConnectionRefusedError('no')", "ConnectionRefusedError"),
+        ("raise Retry('not yet')", "Retry"),
+        ("raise RuntimeError('no') from TimeoutError()", "RuntimeError"),
+        ("__import__('socket').create_connection(('127.0.0.1', 1))", "ConnectionRefusedError"),
+    ],
+)
+def test_one_whose_target_is_not_there_yet_stops_no_start(
+    tmp_path: Path, calls: list[Any], monkeypatch: pytest.MonkeyPatch, isolate: bool, raises: str, kind: str
+) -> None:
+    (tmp_path / "late_handlers.py").write_text(LATE.format(raises=raises))
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "late_handlers", raising=False)
+    table = f'[handler.late]\nuse = "late_handlers:Late"\nisolate = {str(isolate).lower()}\n'
+    handlers = load_handlers(settings(tmp_path, '["some_handlers:plain", "late"]', table))
+    assert set(handlers) == {"some_handlers:plain", "late"}
+    assert {name: not_built(late) for name, late in handlers.late.items()} == {"late": kind}
+    assert getattr(handlers["late"].call, "headers_only", False), "known of the class, before it is built"
+    assert kind_of(handlers.late["late"].build() or ValueError()) == kind
+    handlers.close()
+
+
+def test_beside_a_fault_of_another_it_stops_the_start(
+    tmp_path: Path, calls: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "late_handlers.py").write_text(LATE.format(raises="raise ConnectionRefusedError"))
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "late_handlers", raising=False)
+    bad = '[handler.bad]\nuse = "some_handlers:Configured"\nurl = "x"\nlimit = 13\n'
+    table = f'[handler.late]\nuse = "late_handlers:Late"\n{bad}'
+    (fault,) = faults(tmp_path, '["late", "bad"]', table)
+    assert fault.startswith("[handler.bad]")

@@ -46,13 +46,16 @@ def test_no_more_threads_are_replaced_than_the_pool_has(stopwatch: Stopwatch) ->
     kept = gate("one", stopwatch, time_limit=0.02)
     pool = Pool(attempt(lambda _message: go.wait(WAIT), kept), 1, stopwatch=stopwatch)
     before = threading.active_count()
-    for row in range(1, 6):
-        pool.take(record(row), message(str(row) * 26), ())
+    for row in range(1, 9):
+        pool.take(record(row, f"sender {row}"), message(str(row) * 26), ())
+    eventually(lambda: pool.replaced() == 1)
     time.sleep(0.3)
+    assert pool.replaced() == 1
     assert threading.active_count() <= before + 2  # the replacement of the first one, and the stopwatch's
-    assert len(pool) == 5
+    assert len(pool) == 8
     go.set()
-    assert all_finished(pool) == [1, 2, 3, 4, 5]
+    assert all_finished(pool) == list(range(1, 9))
+    eventually(lambda: pool.replaced() == 0)
     pool.close()
 
 

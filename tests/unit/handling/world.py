@@ -16,7 +16,7 @@ from worker.journal.records import Record
 from worker.message.message import Message
 from worker.message.verdict import MailPath, Verdict
 
-WAIT = 10.0
+WAIT = 60.0
 NEVER = CircuitRules(after=0, pauses=(1.0,))
 
 
@@ -28,8 +28,9 @@ class Rules:
         return (("all", self._names),)
 
 
-def record(row: int) -> Record:
-    return cast("Record", type("Row", (), {"id": row, "key": f"key-{row}"})())
+def record(row: int, sender: str | None = None) -> Record:
+    given = {"id": row, "key": f"key-{row}", "sender": sender, "sender_confirmed": None}
+    return cast("Record", type("Row", (), given)())
 
 
 def message(key: str = "a" * 26) -> Message:

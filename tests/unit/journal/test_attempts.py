@@ -34,7 +34,7 @@ def begin(ledger: Any, after: int, **given_: Any) -> int:
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
-@given(steps=st.lists(st.tuples(st.sampled_from("bfrdcswpk"), st.integers(0, 7)), max_size=25))
+@given(steps=st.lists(st.tuples(st.sampled_from("bfrdcswpok"), st.integers(0, 7)), max_size=25))
 def test_it_is_the_ledger_in_memory(tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, int]]) -> None:
     database = with_tables(Database(f"sqlite:///{tmp_path_factory.mktemp('ledger') / 'j.sqlite'}"))
     real, memory = AttemptLedger(database), MemoryLedger(Store())
@@ -72,6 +72,8 @@ def _step(ledger: Any, step: str, choice: int, at: float, outcome: str) -> None:
             ledger.saw(f"token:{choice % 3}", at, password=False, way=f"way {choice % 2}")
         case "p":
             ledger.saw(f"password:{choice % 3}", at, password=True, sends=f"token:{choice % 2}", way="way 0")
+        case "o":
+            ledger.offers((None, "AUTH=PLAIN", "none", "")[choice % 4], f"way {choice // 4}")
         case _:
             ledger.cool_from([head, head - 1], at / 2)
 
@@ -245,14 +247,6 @@ def test_rows_were_moved_where_what_is_known_of_both_databases_differs(
     stored: str | None, now: str | None, moved: bool
 ) -> None:
     assert is_another(stored, now) == moved
-
-
-def test_warnings_are_remembered(database: Database) -> None:
-    ledger = AttemptLedger(database)
-    assert ledger.warned() is None
-    ledger.warn("day 3")
-    ledger.warn("day 2")
-    assert AttemptLedger(database).warned() == "day 2"
 
 
 def test_compacting_keeps_what_decides(database: Database) -> None:

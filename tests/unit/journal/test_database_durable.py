@@ -8,7 +8,7 @@ import pytest
 
 from tests.fakes.journal import with_tables
 from worker.journal.attempts import RESET, SUCCEEDED, AttemptLedger
-from worker.journal.audit_anchors import Head, JournalAnchors
+from worker.journal.audit_anchors import Anchor, Head, JournalAnchors
 from worker.journal.database import Database
 from worker.journal.facts import Facts
 from worker.journal.intents import Intents, Kind
@@ -49,7 +49,7 @@ WRITES: dict[str, Callable[[Database], object]] = {
     "finish": lambda database: AttemptLedger(database).finish(1, outcome=SUCCEEDED, counts=False, at=1.0),
     "cool": lambda database: AttemptLedger(database).cool_from([1], 1.0),
     "salt": lambda database: AttemptLedger(database).salt(),
-    "anchor": lambda database: JournalAnchors(database).store("chain", Head(1, "mac")),
+    "anchor": lambda database: JournalAnchors(database).store("chain", Anchor(Head(1, "mac"))),
     "resume": lambda database: Facts(database).resume(),
     "ask": lambda database: Intents(database).ask(Kind.RETRY, ["a"], reason="r", actor="a", now=1.0),
     "done": lambda database: Intents(database).done([1], 1.0),

@@ -11,7 +11,7 @@ from worker.journal.database import Database
 from worker.journal.messages import Messages
 from worker.journal.places import Places
 from worker.journal.recent_outcomes import newest
-from worker.journal.records import Place, Record, Result
+from worker.journal.records import Place, Queued, Record, Result
 from worker.journal.schema import delivery
 from worker.journal.tries import Tries
 from worker.message.outcome import State
@@ -245,16 +245,29 @@ def test_the_messages_in_a_state_since_a_time_the_newest_first(messages: Message
 
 
 def test_what_each_sender_waits_for_in_the_order_of_its_arrival(messages: Messages, tries: Tries) -> None:
-    times = [30.0, 10.0, 20.0, 20.0, 5.0, 5.0, 5.0]
-    senders = ["a", "a", "a", "b", "a", "a", None]
-    given = [new(uid=n, verdict=JUNK if n == 5 else CLEAN) for n in range(1, 8)]
+    times = [30.0, 10.0, 20.0, 20.0, 5.0, 5.0, 5.0, 8.0, 9.0]
+    senders = ["a", "a", "a", "b", "a", "a", None, "a", "a"]
+    confirmed = [None, None, None, None, None, None, None, True, False]
+    given = [new(uid=n, verdict=JUNK if n == 5 else CLEAN) for n in range(1, 10)]
     rows = messages.add(
-        [replace(one, received_at=at, sender=by) for one, at, by in zip(given, times, senders, strict=True)], 1.0
+        [
+            replace(one, received_at=at, sender=by, sender_confirmed=is_confirmed)
+            for one, at, by, is_confirmed in zip(given, times, senders, confirmed, strict=True)
+        ],
+        1.0,
     )
-    tries.record([Result(rows[5].id, State.HANDLED), Result(rows[1].id, State.PENDING, next_at=50.0)], 2.0)
+    tries.record(
+        [Result(rows[5].id, State.HANDLED), Result(rows[1].id, State.PENDING, next_at=50.0, waiting=True)], 2.0
+    )
+
+    def queued(number: int, next_at: float | None = None, waiting_since: float | None = None) -> Queued:
+        return Queued(rows[number].id, rows[number].key, next_at, waiting_since, 1.0)
+
     assert messages.pending_by_sender() == {
-        "a": [(rows[1].id, rows[1].key, 50.0), (rows[2].id, rows[2].key, None), (rows[0].id, rows[0].key, None)],
-        "b": [(rows[3].id, rows[3].key, None)],
+        ("a", None): [queued(1, 50.0, 2.0), queued(2), queued(0)],
+        ("b", None): [queued(3)],
+        ("a", True): [queued(7)],
+        ("a", False): [queued(8)],
     }
 
 

@@ -208,3 +208,18 @@ def test_a_journal_without_tables_yet_is_made_whole(folder: Path) -> None:
     folder.mkdir()
     (folder / FILE).touch()
     assert read(folder) is None
+
+
+def test_a_journal_is_looked_at_as_it_is_or_not_at_all(folder: Path) -> None:
+    assert journal(folder).as_it_is(ADDRESS) is None
+    assert not (folder / FILE).exists()
+    written(folder, 3)
+    looking = journal(folder).as_it_is(ADDRESS)
+    assert looking is not None
+    looking.close()
+    with closing(sqlite3.connect(folder / FILE)) as raw, raw:
+        raw.execute("UPDATE alembic_version SET version_num = '0001'")
+    before = (folder / FILE).read_bytes()
+    assert journal(folder).as_it_is(ADDRESS) is None
+    assert (folder / FILE).read_bytes() == before
+    assert Journal(folder, "postgresql+psycopg://db.example/journal", lambda: 1.0).as_it_is(ADDRESS) is None

@@ -73,6 +73,7 @@ def test_the_time_of_the_next_try_decides_what_is_due(messages: Messages, tries:
     assert [record.id for record in tries.due(49.9, longest=0.05)] == [later.id, now.id], "no wait is that long"
     tries.record([Result(now.id, State.HANDLED)], 10.0)
     assert tries.next_due_at() == 50.0
+    assert tries.next_due_at(besides=[later.id]) is None
     tries.record([Result(later.id, State.HANDLED)], 10.0)
     assert tries.next_due_at() is None
 

@@ -14,6 +14,7 @@ from worker.journal.attempts import (
     KnownCredential,
     Overtaken,
     Record,
+    offered_instead,
 )
 from worker.journal.database import JournalUnavailable
 from worker.login.mutex import AttemptInProgress
@@ -106,6 +107,7 @@ class MemoryLedger:
             password=self.store.facts.get("password"),
             way=self.store.facts.get("way"),
             settled=token,
+            offered=offered_instead(self.store.facts.get("offered"), self.store.facts.get("way")),
             moved=self.store.facts.get("database", self.store.place) != self.store.place,
         )
 
@@ -118,11 +120,13 @@ class MemoryLedger:
             self._process.step(lambda: sorted(self.store.known.values(), key=lambda one: -(one.accepted or 0))),
         )
 
-    def warned(self) -> str | None:
-        return self.store.facts.get("warned")
+    def offers(self, offered: str | None, way: str) -> None:
+        def effect() -> None:
+            self.store.facts.pop("offered", None)
+            if offered is not None:
+                self.store.facts["offered"] = f"{offered}\n{way}"
 
-    def warn(self, mark: str) -> None:
-        self.store.facts["warned"] = mark
+        self._process.step(effect)
 
     def salt(self) -> bytes:
         return b"salt"

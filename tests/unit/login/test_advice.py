@@ -8,19 +8,9 @@ import pytest
 
 from tests.unit.login.world import ACCOUNT
 from worker.commands.failures import sign_in_code
-from worker.login.advice import (
-    DECLINED,
-    RAN_OUT,
-    Help,
-    advise,
-    last_attempt,
-    moment,
-    not_signed_in,
-    refusal,
-    reset_again,
-    what_happened,
-)
+from worker.login.advice import Help, advise, last_attempt, moment, refusal, reset_again, what_happened
 from worker.login.backoff import Lockout
+from worker.login.sign_in_advice import RAN_OUT, UNFINISHED, not_signed_in
 from worker.login.standing import Reason, Standing, State
 from worker.mailbox.login_failures import FailureClass, LoginFailure, failure
 
@@ -37,7 +27,13 @@ def token(cls: F, said: str = "", wait: float | None = None) -> LoginFailure:
     ("found", "code", "said", "unsaid"),
     [
         (
-            token(F.AMBIGUOUS, DECLINED),
+            token(F.AMBIGUOUS, UNFINISHED),
+            75,
+            ("The sign-in wasn't finished.", f"{AGAIN}, and sign in as {ACCOUNT}."),
+            "code ran out",
+        ),
+        (
+            token(F.AMBIGUOUS, "authorization_declined"),
             75,
             ("The sign-in was declined in the browser.", f"{AGAIN}, and sign in as {ACCOUNT}."),
             "code ran out",
@@ -73,15 +69,21 @@ def token(cls: F, said: str = "", wait: float | None = None) -> LoginFailure:
         (
             token(F.CONFIGURATION, "AADSTS65001"),
             78,
-            ("(AADSTS65001)", "ask the LA on 1234 to have it put right. Run it again", "once that is done."),
+            (
+                f"Nobody has consented to the application. The sign-in service {HOST} answered: AADSTS65001. Nothing ",
+                "spent. Ask the LA on 1234, through whom the application was registered, to have this done: grant ",
+                "`az ad app permission admin-consent --id CLIENT_ID`). Run it again: `nhsmail-worker login authorise` ",
+                "once that is done.",
+            ),
             "client id",
         ),
         (
-            token(F.LOCKED, "AADSTS50053"),
+            token(F.LOCKED, "invalid_grant AADSTS50053"),
             75,
             (
-                f"The account is locked. The sign-in service {HOST} said so (AADSTS50053).",
-                f"{AGAIN}; if it ends so again, ask the LA on 1234 about the account.",
+                "The account is locked. ",
+                f"The sign-in service {HOST} answered: invalid_grant, AADSTS50053. Nothing was kept",
+                "spent. Ask the LA on 1234 to unlock the account. Run it again: `nhsmail-worker login authorise` once ",
             ),
             "pause",
         ),
@@ -101,10 +103,10 @@ def test_why_nobody_has_signed_in_and_what_to_do(
     ("restart", "where"), [(True, "the worker's environment and restart it"), (False, "the password file")]
 )
 def test_a_password_against_the_policy(where: str, *, restart: bool) -> None:
-    text = refusal(["too short", "a known one"], ACCOUNT, needs_restart=restart)
+    text = refusal("too short; a known one", ACCOUNT, needs_restart=restart)
     assert "it can't be right: too short; a known one. No mail of " in text
     assert f"No attempt was spent. Put the right password in {where}" in text
-    assert text.endswith(". If the policy of this account is another one, set `policy` under `[password]`.")
+    assert text.endswith(". If another policy applies, set `policy` under `[password]`.")
 
 
 def test_the_last_attempt_isnt_a_commands() -> None:
@@ -173,20 +175,22 @@ ADVICE: list[tuple[dict[str, Any], tuple[str, ...], tuple[str, ...]]] = [
     # of the standing and the way to log in, what is said, and what isn't
     ({"reason": F.EXPIRED}, ("the LA on 1234", "Change the password.", "password file"), (RESET, AUTHORISE)),
     ({"reason": F.EXPIRED, "auth": "oauth2-device"}, ("the LA on 1234", AUTHORISE), (RESET, "password file")),
+    ({"reason": F.EXPIRED, "auth": "oauth2-browser"}, ("the LA on 1234", AUTHORISE), (RESET, "password file")),
+    ({"reason": F.SIGN_IN_AGAIN, "auth": "oauth2-browser"}, (AUTHORISE,), (RESET,)),
     ({"reason": F.EXPIRED, "auth": "oauth2-client"}, ("the LA on 1234", RESET), (AUTHORISE, "password file")),
     ({"reason": F.EXPIRED, "auth": "oauth2-password"}, ("the LA on 1234", "password file"), (RESET, AUTHORISE)),
     (
         {"reason": F.CONFIGURATION, "said": "AADSTS7000222", "auth": "oauth2-client"},
         (
-            "client secret has expired",
-            "the LA on 1234",
-            "new one. Put it into the file that `client_secret_file` names",
+            "client secret has expired. The sign-in service answered: AADSTS7000222.",
+            "Ask the LA on 1234, through whom the application was registered, to have this done: make a new client ",
+            "hand it over. Put it into the file that `client_secret_file` names; it is tried at once",
         ),
         (RESET, "way of logging in"),
     ),
     (
         {"reason": F.CONFIGURATION, "said": "AADSTS7000222", "auth": "oauth2-client", "needs_restart": True},
-        ("client secret has expired", "new one. Put it into the worker's environment and restart it"),
+        ("client secret has expired", "hand it over. Put it into the worker's environment and restart it"),
         (RESET, "client_secret_file"),
     ),
     (
@@ -264,3 +268,9 @@ def test_times_are_told_in_utc_wherever_the_host_is(monkeypatch: pytest.MonkeyPa
     finally:
         monkeypatch.undo()
         time.tzset()
+
+
+def test_a_doubt_of_the_journal_says_why() -> None:
+    why = "it is a copy made at 2027-01-15T08:00:00Z, and can't know of attempts since then"
+    assert what_happened(Reason.JOURNAL, said=why) == f"The journal may have forgotten login attempts: {why}."
+    assert "restored" in what_happened(Reason.JOURNAL)

@@ -6,7 +6,6 @@ import pytest
 
 from tests.unit.login.memory import Store
 from tests.unit.login.world import START, Tokens, World, fail, names, rejected, send, standing, standing_of, token_world
-from worker.login.advice import moment
 from worker.login.backoff import Lockout
 from worker.login.password_policy import DAY, Age, policy_named
 from worker.login.refusals import (
@@ -250,7 +249,6 @@ def test_a_passwords_age_runs_from_when_it_was_first_seen() -> None:
     world = World()
     guard, begun = world.processes[0][1], world.now
     assert guard.status().age is None
-    guard.check_age()
     world.login(0)
     world.now += 10 * DAY
     world.login(0)
@@ -264,22 +262,6 @@ def test_a_passwords_age_may_be_set() -> None:
     world = World(changed=START - 5 * DAY, max_age=30 * DAY)
     guard = world.processes[0][1]
     assert guard.status().age == Age(world.now - 5 * DAY, world.now + 25 * DAY, 25)
-    world.now += 20 * DAY
-    guard.check_age()
-    assert world.events == [("password.expiring", {"days_left": 5, "expires_at": moment(world.now + 5 * DAY)})]
-
-
-def test_each_warning_comes_once_over_restarts_and_replicas() -> None:
-    world = World()
-    world.login(0)
-    world.now += 75 * DAY
-    for hour in range(18 * 24):
-        world.processes[hour % 2][1].check_age()
-        if hour % 50 == 0:
-            world.processes = [world.start(), world.start()]
-        world.now += DAY / 24
-    warned = [fields["days_left"] for name, fields in world.events if name == "password.expiring"]
-    assert warned == [14, 7, 6, 5, 4, 3, 2, 1, 0, -1, -2, -3]
 
 
 # -- the status --------------------------------------------------------------------------------------------------------

@@ -2,12 +2,14 @@
 
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
+from tests.unit.login.endpoint import BODIES, PLAIN, STATUSES, is_free
 from tests.unit.login.memory import Killed, Store
 from tests.unit.login.world import (
     ANSWERS,
@@ -22,6 +24,8 @@ from tests.unit.login.world import (
 )
 from worker.journal.attempts import SUCCEEDED
 from worker.journal.database import JournalUnavailable
+from worker.login.endpoint_answers import classify_token_failure, read_refusal
+from worker.login.endpoint_errors import NAMED, NUMBERED, Row
 from worker.login.login_status import POLICY
 from worker.login.mutex import AttemptInProgress
 from worker.login.refusals import Cooling, CredentialRefused, Halted, NoAttempt, ResetNeedsAgain
@@ -194,6 +198,33 @@ class GuardMachine(RuleBasedStateMachine):
         assert self.world.server.sent == sent
         assert self._counted() == counted or (is_due and self._counted() < counted)
 
+    @rule(
+        which=REPLICAS,
+        body=st.one_of(PLAIN, BODIES),
+        status=STATUSES,
+        times=st.integers(1, 12),
+        dies=st.one_of(st.none(), st.integers(0, 30)),
+    )
+    def sign_in_with_the_password(self, which: int, body: Any, status: int, times: int, dies: int | None) -> None:
+        """The password goes to the token endpoint, which answers whatever it likes, as often as it is asked."""
+        refusal = classify_token_failure(read_refusal(body), kind="password", status=status)
+        for _ in range(times):
+            sent = self.world.server.sent
+            self.world.processes[which][0].kill_at = dies
+            with suppress(Killed, *OVER):
+                self.world.sign_in(which, refusal, is_free=is_free(body, status))
+            if refusal.halts and self.world.server.sent > sent:
+                self._halts(refusal.cls)  # whether or not the answer was written down
+            if dies is not None:
+                self._restart(which)
+            self._pass_the_wait(which)
+
+    @rule(which=REPLICAS)
+    def sign_in_where_the_endpoint_looks_at_the_password(self, which: int) -> None:
+        with suppress(*OVER):
+            self.world.sign_in(which, None)
+        self._note("honest")
+
     def _counted(self) -> int:
         rows = self.world.rows()
         return sum(row.kind == "password" and row.counts for row in rows)
@@ -311,7 +342,8 @@ class GuardMachine(RuleBasedStateMachine):
             assert self._may_be_halted(which)
         except CredentialRefused:
             status = self.world.processes[which][1].status()
-            assert status.detail == "it is one of the four previous passwords"
+            assert status.detail is not None
+            assert status.detail.startswith("it is one of the four previous passwords")
         return None
 
     def _note(self, answer: str) -> None:
@@ -362,8 +394,48 @@ def test_the_account_is_never_locked(machine: type[GuardMachine]) -> None:
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("machine", [GuardMachine, SharedMachine])
 def test_the_account_is_never_locked_at_length(machine: type[GuardMachine]) -> None:
-    at_length = settings(QUICK, max_examples=2_000, stateful_step_count=50)
+    at_length = settings(QUICK, max_examples=400, stateful_step_count=50)
     run_state_machine_as_test(machine, settings=at_length)
+
+
+@pytest.mark.parametrize("row", [*NUMBERED, *NAMED], ids=lambda row: str(row.number or row.error))
+def test_no_answer_to_the_password_is_asked_for_a_ninth_time(row: Row) -> None:
+    """Ever new passwords, each tried as often as the guard allows, and the same answer to all."""
+    world = World()
+    body = {"error": row.error, "error_codes": [] if row.number is None else [row.number]}
+    refusal = classify_token_failure(read_refusal(body), kind="password", status=400)
+    for number in range(12):
+        world.configured = f"Right-Password-{number}"
+        for _ in range(8):
+            with suppress(*OVER):
+                world.sign_in(0, refusal, is_free=not row.counts)
+            world.now = max(world.now, world.processes[0][1].status().standing.next_at or 0.0)
+    assert world.server.worst == (8 if row.counts else 1)
+    assert world.server.sent >= 8
+    assert (world.server.sent == 8) is row.counts
+
+
+REPEATED = st.tuples(st.one_of(PLAIN, BODIES), STATUSES, st.integers(0, 4), st.integers(1, 12))
+
+
+@given(answers=st.lists(REPEATED, min_size=1, max_size=10))
+@settings(max_examples=80, deadline=None)
+def test_whatever_the_endpoint_answers_to_passwords_the_budget_is_kept(
+    answers: list[tuple[Any, int, int, int]],
+) -> None:
+    """Each failure that the server may have counted is counted, and no other."""
+    world = World()
+    for body, status, password, times in answers:
+        world.configured = PASSWORDS[password]
+        refusal = classify_token_failure(read_refusal(body), kind="password", status=status)
+        for _ in range(times):
+            with suppress(*OVER):
+                world.sign_in(0, refusal, is_free=is_free(body, status))
+            standing = world.processes[0][1].status().standing
+            world.now = max(world.now, standing.next_at or 0.0)
+        assert world.server.worst <= world.lockout.budget
+        assert max(world.server.by_credential.values(), default=0) <= world.lockout.per_credential
+        assert world.processes[0][1].status().standing.failures == world.server.maybe
 
 
 def test_a_second_reset_must_be_meant() -> None:

@@ -164,7 +164,8 @@ def test_a_password_that_isnt_fit_is_told_once_with_what_to_do() -> None:
     assert world.processes[1][1].advice() == fields["advice"]
     world.needs_restart = True
     assert "environment" in world.processes[1][1].advice()
-    assert world.store.facts["refused"] == "; ".join(refused.value.faults)
+    faults = "; ".join(refused.value.faults)
+    assert world.store.facts["refused"] == f'{faults} (policy "nhsmail"; only "off" would pass it)'
 
 
 def test_a_password_that_isnt_fit_leaves_no_more_attempts_than_there_are() -> None:

@@ -23,7 +23,7 @@ from worker.login.mutex import AttemptMutex
 from worker.login.standing import Standing
 from worker.login.witness import Witness
 from worker.mailbox.errors import ConnectionLost, LoginFailed, NotConnected, ServerUnavailable, Throttled
-from worker.mailbox.login_failures import FailureClass, Kind, Phase, failure
+from worker.mailbox.login_failures import FailureClass, Kind, LoginFailure, Phase, failure
 
 ACCOUNT = "pathology.results@nhs.net"
 LIMIT = 12
@@ -89,6 +89,27 @@ class TokenCandidate:
     def obtain(self, *, refresh: bool) -> Credential:
         self.kept = self.kept and not refresh
         return Token(ACCOUNT, "token", kept=self.kept)
+
+
+@dataclass
+class SignInCandidate:
+    """The account's password, which would be sent to the token endpoint."""
+
+    secret: str
+    send: Callable[[str], None]
+    kind: Kind = "password"
+
+    @property
+    def identity(self) -> str:
+        return self.secret
+
+    @property
+    def password(self) -> str | None:
+        return self.secret
+
+    def obtain(self, *, refresh: bool) -> Credential:
+        self.send(self.secret)
+        return Token(ACCOUNT, "token")
 
 
 @dataclass
@@ -168,7 +189,7 @@ class World:
     auth: Auth = "password"
     way: str = "password"
 
-    token: TokenCandidate | None = None
+    token: TokenCandidate | SignInCandidate | None = None
     """What is sent in place of the password, while there is one."""
 
     def candidate(self) -> Any:
@@ -209,6 +230,36 @@ class World:
                 attempt.logged_in()
                 if answer == "not connected":
                     raise NotConnected("not connected")
+                attempt.first_command_ok()
+        finally:
+            self.token = None
+
+    def sign_in(self, which: int, refusal: LoginFailure | None, *, is_free: bool = False) -> None:
+        """One login with a token that the password is exchanged for. Raises what the guard raises.
+
+        refusal: what the token endpoint's answer means; None: the endpoint looks at the password. is_free: it is known
+        not to have counted.
+        """
+        process, guard = self.processes[which]
+
+        def answer(secret: str) -> None:
+            self.server.receive(secret)
+            if refusal is not None:
+                if is_free:
+                    self.server.excuse(secret)
+                raise LoginFailed(refusal)
+            if secret != self.server.password:
+                raise LoginFailed(failure(FailureClass.REJECTED, "password", said="invalid_grant AADSTS50126"))
+            self.server.forget()
+
+        self.token = SignInCandidate(
+            self.configured, lambda secret: process.step(lambda: answer(secret), journal=False)
+        )
+        try:
+            with guard.attempt() as attempt:
+                attempt.credential()
+                attempt.logged_in()
+                process.step(lambda: None, journal=False)
                 attempt.first_command_ok()
         finally:
             self.token = None

@@ -1,6 +1,6 @@
 """How long to wait after lost connections."""
 
-from worker.loop.connection import ReconnectWaits
+from worker.loop.connection import LASTING, LEAST_OF_MANY, MANY_LOGINS, ReconnectWaits
 
 
 def test_the_waits_grow_and_the_last_repeats_until_a_connection_has_done_its_work() -> None:
@@ -23,3 +23,24 @@ def test_they_are_used_up_when_each_was_waited() -> None:
 def test_whoever_asks_for_a_longer_wait_is_given_it() -> None:
     waits = ReconnectWaits((1.0, 5.0))
     assert (waits.next(90.0), waits.next(3.0)) == (90.0, 5.0)
+
+
+def test_only_a_connection_that_lasted_makes_the_next_loss_the_first() -> None:
+    for lasted, wait in ((LASTING - 1.0, 5.0), (LASTING, 1.0)):
+        waits = ReconnectWaits((1.0, 5.0))
+        waits.next(0.0)
+        waits.connected(100.0)
+        waits.lost(100.0 + lasted, logins=1)
+        assert waits.next(0.0) == wait
+        waits.lost(100.0 + 10 * LASTING, logins=1)  # refused: no connection is older for that
+        assert waits.next(0.0) == 5.0
+
+
+def test_after_many_logins_without_a_connection_that_lasted_it_waits_a_minute_at_least() -> None:
+    waits = ReconnectWaits((1.0,))
+    for logins, wait in ((MANY_LOGINS - 1, 1.0), (MANY_LOGINS, LEAST_OF_MANY), (MANY_LOGINS, LEAST_OF_MANY)):
+        waits.lost(0.0, logins=logins)
+        assert waits.next(0.0) == wait
+    waits.connected(0.0)
+    waits.lost(LASTING, logins=MANY_LOGINS + 1)
+    assert waits.next(0.0) == 1.0

@@ -1,4 +1,4 @@
-"""One run after another: what the cycle says of a login that isn't made, and when it looks at the password's age."""
+"""One run after another: what the cycle says of a login that isn't made, and when it looks at what expires."""
 
 import pytest
 
@@ -8,8 +8,8 @@ from worker.journal.database import JournalUnavailable
 from worker.login.refusals import Cooling, Halted
 from worker.login.standing import Standing, State
 from worker.loop.cycle import STANDBY
-from worker.loop.housekeeping import AGE_EVERY
-from worker.mailbox.errors import ConnectionLost, LoginFailed, TokenExpired
+from worker.loop.housekeeping import LOOK_EVERY
+from worker.mailbox.errors import ConnectionLost, FolderRefused, LoginFailed, TokenExpired
 from worker.mailbox.folders import NoSuchFolder
 from worker.mailbox.login_failures import FailureClass, failure
 
@@ -31,7 +31,7 @@ def test_the_age_is_looked_at_once_an_hour_whatever_keeps_the_worker_from_its_ma
         cycle = parts.cycle()
         for _ in range(10):
             cycle()
-            parts.now += AGE_EVERY / 4
+            parts.now += LOOK_EVERY / 4
         assert parts.looks == 3
 
 
@@ -50,6 +50,7 @@ def test_a_look_at_the_age_stops_nothing(problem: Exception) -> None:
         (COOLING, 100.0, "cooling"),
         (ConnectionLost("reset"), 5.0, "unreachable"),
         (NoSuchFolder("correct poll.folders"), 5.0, "mailbox"),
+        (FolderRefused("Results"), 5.0, "mailbox"),
         (JournalUnavailable("disk full"), STANDBY, "journal"),
         (RuntimeError("a fault of ours"), 5.0, "fault"),
     ],

@@ -1,11 +1,13 @@
 """Whether the work may go on."""
 
 import threading
+from typing import Any
 
 import pytest
 
 from tests.unit.loop.world import Parts
-from worker.loop.pause import ASKED_EVERY
+from worker.loop.go_ahead import GoAhead
+from worker.loop.pause import ASKED_EVERY, Pause
 from worker.pipeline.stop import Stop
 
 
@@ -45,8 +47,9 @@ def test_a_pause_holds_within_a_second() -> None:
 
 
 def test_a_stop_ends_a_wait() -> None:
-    parts = Parts()
-    parts.go_ahead.wait(0.0)
-    threading.Timer(0.05, parts.go_ahead.stop).start()
+    parts: Any = Parts()
+    go_ahead = GoAhead(parts, Pause(parts, lambda: 0.0), parts.told)
+    go_ahead.wait(0.0)
+    threading.Timer(0.05, go_ahead.stop).start()
     with pytest.raises(Stop):
-        parts.go_ahead.wait(60.0)
+        go_ahead.wait(60.0)

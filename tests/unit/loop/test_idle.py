@@ -9,7 +9,7 @@ import pytest
 
 from worker.loop.idle import NoWatcher, Watcher
 
-WAIT = 10.0
+WAIT = 60.0
 
 
 @pytest.fixture

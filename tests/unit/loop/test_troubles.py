@@ -8,23 +8,27 @@ from tests.unit.loop.test_cycle import COOLING, HALTED, REFUSED
 from worker.journal.database import JournalDamaged, JournalUnavailable
 from worker.login.credential import CredentialUnavailable
 from worker.login.mutex import AttemptInProgress
-from worker.login.refusals import Cooling, CredentialRefused
+from worker.login.refusals import Cooling, CredentialRefused, NoWayIn
 from worker.login.standing import Standing, State
-from worker.loop.troubles import Means, Trouble, is_about_the_login, trouble_of
+from worker.loop.troubles import PREAUTHENTICATED, Means, Trouble, is_about_the_login, trouble_of
 from worker.mailbox.errors import (
     CommandRefused,
     ConnectionLost,
+    FolderBusy,
+    HandshakeFailed,
     NotConnected,
+    Preauthenticated,
     ProtocolFault,
     ServerUnavailable,
     Throttled,
     TlsRefused,
     TokenExpired,
 )
-from worker.mailbox.folders import NoJunkFolder
+from worker.mailbox.folders import CannotCreate, NoJunkFolder
 from worker.pipeline.settle import CannotMove
 
 MINUTE = timedelta(minutes=1)
+LISTED = "`nhsmail-worker check --connect` says which folders there are."
 IN_PROGRESS = AttemptInProgress("another process logs in")
 
 
@@ -40,6 +44,9 @@ IN_PROGRESS = AttemptInProgress("another process logs in")
         (JournalUnavailable("full"), Trouble("journal", Means.STAND_BY)),
         (JournalDamaged("torn"), Trouble("journal", Means.STAND_BY)),
         (NoJunkFolder("set it"), Trouble("mailbox", Means.RECONNECT, "set it")),
+        (NoJunkFolder("set it", ["Smith, J"]), Trouble("mailbox", Means.RECONNECT, f"set it {LISTED}")),
+        (CannotCreate("no"), Trouble("mailbox", Means.RECONNECT, "no")),
+        (FolderBusy("Results", "in use"), Trouble("unreachable", Means.RECONNECT)),
         (CannotMove("no MOVE"), Trouble("mailbox", Means.RECONNECT, "no MOVE")),
         (TlsRefused("expired"), Trouble("certificate", Means.RECONNECT)),
         (Throttled("busy", after=MINUTE), Trouble("throttled", Means.RECONNECT, asked=60.0)),
@@ -47,7 +54,10 @@ IN_PROGRESS = AttemptInProgress("another process logs in")
         (ServerUnavailable("down"), Trouble("unreachable", Means.RECONNECT)),
         (ConnectionLost("reset"), Trouble("unreachable", Means.RECONNECT)),
         (TokenExpired("expired"), Trouble("unreachable", Means.RECONNECT)),
-        (NotConnected("no"), Trouble("unreachable", Means.RECONNECT)),
+        (NotConnected("no"), Trouble("not-connected", Means.RECONNECT)),
+        (HandshakeFailed("no"), Trouble("tls", Means.RECONNECT)),
+        (NoWayIn("set auth"), Trouble("no-way-in", Means.RECONNECT, "set auth")),
+        (Preauthenticated("no"), Trouble("preauth", Means.RECONNECT, PREAUTHENTICATED)),
         (ProtocolFault("what"), Trouble("unreachable", Means.RECONNECT)),
         (CommandRefused("NO"), Trouble("unreachable", Means.RECONNECT)),
         (RuntimeError("a fault of ours"), Trouble("fault", Means.RECONNECT, is_ours=True)),

@@ -1,15 +1,18 @@
 """What the loop works with, as far as its tests need it: every login ends as `ends` says."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any, cast
 
 from worker.loop.cycle import Cycle
 from worker.loop.drain import MailboxDrain
 from worker.loop.go_ahead import GoAhead
 from worker.loop.hold import Hold
-from worker.loop.housekeeping import PasswordAge
+from worker.loop.housekeeping import ExpiryLook
 from worker.loop.idle import NoWatcher
 from worker.loop.pause import Pause
+from worker.loop.pause_watch import PauseWatch
 from worker.loop.poll_notes import PollNotes
 from worker.pipeline.observer import Observer
 from worker.pipeline.report import Report
@@ -27,6 +30,20 @@ class Told(Observer):
 
     def polled(self, outcome: str, seconds: float) -> None:
         self.runs.append(outcome)
+
+
+class SimulatedWaits(GoAhead):
+    """Waits in simulated time."""
+
+    def __init__(self, parts: "Parts") -> None:
+        given = cast("Any", parts)
+        super().__init__(given, Pause(given, lambda: parts.now), parts.told)
+        self._parts = parts
+
+    def wait(self, seconds: float) -> None:
+        self._parts.waits.append(seconds)
+        self._parts.now += seconds
+        self.go_on()
 
 
 @dataclass
@@ -48,10 +65,19 @@ class Parts:
     """The session that there is."""
     noted: list[Any] = field(default_factory=list)
     told: Told = field(default_factory=Told)
+    reconnect: Sequence[float] = (5.0, 20.0)
+    idle: bool = False
+    logins: int = 0
+    failures: int = 0
+    """How many failed logins count."""
+    waits: list[float] = field(default_factory=list)
+    """How long a drain waited (s) each time."""
+    taken: Report = field(default_factory=lambda: Report(new=1))
+    """What the pipeline had done until it is asked."""
 
     def __post_init__(self) -> None:
         given = cast("Any", self)
-        self.go_ahead = GoAhead(given, Pause(given, lambda: self.now), self.told)
+        self.go_ahead = SimulatedWaits(self)
         self.hold = Hold(
             lease=given,
             connector=given,
@@ -71,12 +97,15 @@ class Parts:
             pipeline=given,
             tries=given,
             notes=PollNotes(given, lambda: self.now),
-            age=self.age(),
+            pause=PauseWatch(
+                given, given, every=60.0, remind_after=3600.0, clock=lambda: self.now, monotonic=lambda: self.now
+            ),
+            expiries=self.expiries(),
             chores=(),
             watcher=NoWatcher(),
             observer=self.told,
-            reconnect=(5.0, 20.0),
-            idle=False,
+            reconnect=self.reconnect,
+            idle=self.idle,
             clock=lambda: self.now,
             monotonic=lambda: self.now,
         )
@@ -89,13 +118,13 @@ class Parts:
             pipeline=given,
             messages=given,
             notes=PollNotes(given, lambda: self.now),
-            age=self.age(),
-            reconnect=(5.0, 20.0),
+            expiries=self.expiries(),
+            reconnect=self.reconnect,
             clock=lambda: self.now,
         )
 
-    def age(self) -> PasswordAge:
-        return PasswordAge(cast("Any", self), lambda: self.now)
+    def expiries(self) -> ExpiryLook:
+        return ExpiryLook(cast("Any", self), lambda: self.now)
 
     def _do(self, name: str) -> None:
         self.done.append(name)
@@ -152,17 +181,24 @@ class Parts:
     def interrupt(self) -> None:
         self._do("interrupt")
 
+    def rows(self) -> list[int]:
+        return []
+
     def stop(self, grace: float, monotonic: Any, session: Any) -> None:
         self._do("stop" if session is None else "stop and settle")
 
     def take_report(self) -> Report:
-        return Report(new=1)
+        return self.taken
 
-    # the guard
-    def check_age(self) -> None:
+    # what expires
+    def look(self) -> None:
         self.looks += 1
         if self.look_fails is not None:
             raise self.look_fails
+
+    # the guard
+    def status(self) -> Any:
+        return SimpleNamespace(standing=SimpleNamespace(failures=self.failures))
 
     def keep_watch(self) -> None:
         self._do("keep_watch")

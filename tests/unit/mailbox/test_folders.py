@@ -1,40 +1,34 @@
-"""Which folder is the junk folder, and which of those needed are missing."""
+"""What the settings' folders are called in the mailbox, and which setting names one of them."""
 
-import pytest
-
-from worker.mailbox.folders import (
-    FolderInfo,
-    Layout,
-    NoJunkFolder,
-    NoSuchFolder,
-    find_junk,
-    missing,
-    require,
-)
-
-
-def info(*names: str, **flagged: str) -> list[FolderInfo]:
-    return [FolderInfo(name, frozenset({flagged[name]} if name in flagged else ())) for name in (*names, *flagged)]
-
-
-def test_the_junk_folder_by_attribute_then_name_then_setting() -> None:
-    assert find_junk(info("INBOX", "Junk", Mist="\\junk"), "auto") == "Mist"
-    assert find_junk(info("INBOX", "junk e-mail", "Spam"), "auto") == "junk e-mail"
-    assert find_junk(info("INBOX", "Junk", "Elsewhere"), "Elsewhere") == "Elsewhere"
-    with pytest.raises(NoJunkFolder, match="name it"):
-        find_junk(info("INBOX"), "auto")
-    with pytest.raises(NoJunkFolder, match="Nowhere"):
-        find_junk(info("INBOX", "Junk"), "Nowhere")
-    with pytest.raises(NoJunkFolder):
-        find_junk(info("INBOX", Junk="\\noselect"), "auto")
+from worker.mailbox.folders import FolderInfo, Layout, Wanted, WantedFolders, missing
 
 
 def test_missing_folders_are_named_once() -> None:
-    assert missing(info("Processed"), ["inbox", "Processed", "Failed", "Failed"]) == ["Failed"]
-    require(info("INBOX", "Results"), ["INBOX", "Results"])
-    with pytest.raises(NoSuchFolder, match="'Results'"):
-        require(info("INBOX"), ["INBOX", "Results"])
+    there = [FolderInfo("Processed", frozenset())]
+    assert missing(there, ["inbox", "Processed", "Failed", "Failed"]) == ["Failed"]
 
 
 def test_each_folder_is_watched_once() -> None:
     assert Layout(("INBOX", "Junk"), "Junk").watched == ["INBOX", "Junk"]
+
+
+def test_a_folder_is_watched_under_the_name_that_it_has_in_the_mailbox() -> None:
+    layout = Layout(("INBOX", "Results"), "INBOX.Junk")
+    layout.found("Results", "INBOX.Results")
+    assert layout.watched == ["INBOX", "INBOX.Results", "INBOX.Junk"]
+    assert (layout.actual("Results"), layout.actual("Other")) == ("INBOX.Results", "Other")
+
+
+def test_the_setting_that_names_a_folder_is_known_by_the_folders_own_name() -> None:
+    wanted = WantedFolders(
+        (Wanted("INBOX", "[poll] folders"),),
+        Wanted("auto", "[junk] folder"),
+        (Wanted("Processed", "[settle] handled"), Wanted("Junk", "[settle] junk")),
+    )
+    layout = Layout(("INBOX",), "Spam", settings=wanted.settings)
+    layout.found("Processed", "INBOX.Processed")
+    assert layout.setting_of("INBOX.Processed") == "[settle] handled"
+    assert layout.setting_of("INBOX") == "[poll] folders"
+    assert layout.setting_of("Spam") == "[junk] folder"
+    assert layout.setting_of("Junk") == "[settle] junk"
+    assert layout.setting_of("Elsewhere") is None

@@ -50,3 +50,9 @@ def test_other_headers_do_not_count(name: str) -> None:
 def test_undecodable_bytes_count() -> None:
     one, other = Headers.from_bytes(b"Subject: \xe9\r\n"), Headers.from_bytes(b"Subject: \xe8\r\n")
     assert fingerprint("a", one) != fingerprint("a", other)
+
+
+def test_keys_of_undecodable_headers_are_what_they_always_were() -> None:
+    block = b"Received: \xff\r\nMessage-ID: <\xed\xa0\x80@x>\r\nFrom: caf\xe9 <a@b>\r\n"
+    block += b"Subject: \xc3\xa9\0=?utf-7?q?+2AA-?=\r\n"
+    assert fingerprint("lab@nhs.net", Headers.from_bytes(block)) == "ewh6wncvcwnl3e2uxzojihoi36"

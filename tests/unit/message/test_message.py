@@ -249,7 +249,7 @@ HTML = b"Content-Type: text/html\r\n\r\n"
          "references", "notices", "padding", "printable", "uu"],
 )  # fmt: skip
 def test_hostile_content_takes_neither_time_nor_room(raw: bytes) -> None:
-    seen = message(raw)
+    seen = message(raw, limits=Limits(text=40_000_000))  # some are longer than the default lets pass
     started = time.process_time()
     _ = (seen.html, seen.kind, seen.notices, seen.protection, [(a.size, a.detected_type) for a in seen.attachments])
     assert len(seen.text) < 40_000_000

@@ -99,6 +99,19 @@ def test_a_restart_tells_nothing_twice(alerter: Alerter, box: Box, memory: Kept)
     assert {phase for _, phase, _ in box.taken()} == {Phase.RESOLVED}
 
 
+def test_a_pause_is_told_each_day_and_once_when_it_is_over(
+    alerter: Alerter, box: Box, memory: Kept, clock: Clock
+) -> None:
+    for hour in range(3 * 24):
+        if hour == 30:  # a restart forgets nothing
+            alerter = Alerter([box], memory=Kept(memory.text), clock=clock)
+        alerter.check(views.FORGOTTEN)
+        clock.now += 3600
+    assert [(rule, phase) for rule, phase, _ in box.taken()] == [(Rule.PAUSED, Phase.FIRING)] * 3
+    alerter.check(views.WORKING)
+    assert box.taken() == [(Rule.PAUSED, Phase.RESOLVED, None)]
+
+
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"box": {"no-such-rule": [1, 2]}}', '{"box": 7}'])
 def test_a_memory_that_makes_no_sense_is_begun_anew(box: Box, text: str) -> None:
     Alerter([box], memory=Kept(text)).check(views.COOLING)
@@ -245,3 +258,47 @@ def test_whatever_happens_each_channel_gets_firing_and_over_in_turn(steps: list[
         phases = [phase for told, phase, _ in box.got if told is rule]
         assert phases[::2] == [Phase.FIRING] * len(phases[::2])
         assert phases[1::2] == [Phase.RESOLVED] * len(phases[1::2])
+
+
+def test_a_holder_that_does_not_poll_and_says_nothing_is_told_of_by_the_replica_on_standby(
+    alerter: Alerter, box: Box, clock: Clock
+) -> None:
+    """A `once` that somebody left hanging sends no alerts, and holds the lease for ever."""
+    for _ in range(5):
+        alerter.check(views.LEFT_RUNNING)
+    assert box.taken() == [(Rule.NOT_POLLING, Phase.FIRING, 7200)]
+    alerter.check(views.STANDING_BY)
+    assert box.taken() == [(Rule.NOT_POLLING, Phase.RESOLVED, None)]
+    alerter.check(views.STANDING_BY)
+    assert box.taken() == []
+
+
+def test_it_takes_over_the_lease_and_tells_that_it_is_over(alerter: Alerter, box: Box) -> None:
+    for _ in range(2):
+        alerter.check(views.LEFT_RUNNING)
+    box.taken()
+    alerter.check(views.WORKING)
+    assert box.taken() == [(Rule.NOT_POLLING, Phase.RESOLVED, None)]
+
+
+@given(st.lists(st.tuples(st.integers(0, 3000), st.booleans(), st.booleans()), min_size=1, max_size=40))
+def test_of_two_replicas_one_tells_that_the_polls_have_stopped(steps: list[tuple[int, bool, bool]]) -> None:
+    """age: seconds since the last good poll. mute: the holder has nobody to tell. dies: the lease changes hands."""
+    clock, memory = Clock(), Kept()
+    box, unheard = Box(), Box()
+    replicas = {name: Alerter([box], memory=memory, clock=clock) for name in ("one", "two")}
+    silent = Alerter([unheard], memory=Kept(), clock=clock)
+    holder, told = "one", False
+    for age, mute, dies in steps:
+        if dies:
+            holder = "two" if holder == "one" else "one"
+        for _ in range(3):  # more checks than a rule must hold for
+            for name, alerter in replicas.items():
+                lease = LeaseView(holder=holder, expires_at=views.NOW.replace(year=2030))
+                view = replace(views.WORKING, replica=name, lease=lease, last_good_poll_at=views.ago(age))
+                (silent if mute and name == holder else alerter).check(view)
+        rules = [(rule, phase) for rule, phase, _ in box.taken()]
+        assert set(rules) <= {(Rule.NOT_POLLING, Phase.FIRING), (Rule.NOT_POLLING, Phase.RESOLVED)}
+        if age > 210 + 600:
+            assert told or (Rule.NOT_POLLING, Phase.FIRING) in rules, "somebody is told, whoever holds the lease"
+        told = (told or (Rule.NOT_POLLING, Phase.FIRING) in rules) and (Rule.NOT_POLLING, Phase.RESOLVED) not in rules

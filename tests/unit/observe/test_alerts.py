@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.observe import views
+from worker.login.expiry import TABLE
 from worker.logs.redaction import Content
-from worker.observe.alerts import Alert, Phase, Rule, as_json
+from worker.observe.alerts import EXPIRING, Alert, Phase, Rule, as_json
 
 ACCOUNT = views.WORKING.account
 
@@ -43,10 +44,27 @@ def test_every_rule_says_what_it_means_and_what_to_do(rule: Rule, number: int | 
     assert set(as_json(alert)) == {"rule", "state", "account", "at", "number", "title", "text", "do"}
 
 
+def test_the_alert_of_each_thing_that_expires_is_the_tables() -> None:
+    assert {rule for rule in Rule if rule.value.endswith("-expiring")} == set(EXPIRING.values())
+    for thing, rule in EXPIRING.items():
+        alert = Alert(rule, Phase.FIRING, ACCOUNT, AT, 3)
+        row = TABLE[thing]
+        assert (alert.text, alert.do) == (f"{row.noun} expires in 3 days.", row.do)
+        assert Alert(rule, Phase.RESOLVED, ACCOUNT, AT).text == row.over
+
+
+def test_a_public_clients_alert_says_beforehand_that_the_change_means_a_new_sign_in() -> None:
+    alert = Alert(Rule.PUBLIC_CLIENT_PASSWORD_EXPIRING, Phase.FIRING, ACCOUNT, AT, 30)
+    assert "Plan a new sign-in" in alert.do
+    assert "`nhsmail-worker login authorise`" in alert.do
+
+
 def test_numbers_are_told_in_words() -> None:
     say: Callable[[Rule, int], str] = lambda rule, number: Alert(rule, Phase.FIRING, ACCOUNT, AT, number).text  # noqa: E731 -- short
     assert say(Rule.PASSWORD_EXPIRING, 1) == "The password expires in 1 day."
     assert say(Rule.PASSWORD_EXPIRING, -1) == "The password has expired."
+    assert say(Rule.CLIENT_CERTIFICATE_EXPIRING, 30) == "The application's certificate expires in 30 days."
+    assert say(Rule.REFRESH_TOKEN_EXPIRING, 0) == "The unused sign-in expires within a day."
     assert say(Rule.OLDEST_MESSAGE, 7200) == "The oldest message that isn't done has been waiting for 2 h."
     assert say(Rule.DEAD_LETTERS, 2) == "There are 2 dead letters, kept whole and waiting for a person."
     assert say(Rule.HANDLERS_STUCK, 1) == "1 handler call has not returned for too long; its message waits."

@@ -3,6 +3,9 @@
 from contextlib import suppress
 from typing import Any, cast
 
+import pytest
+
+from tests.unit.conftest import Lines
 from tests.unit.login.world import World
 from worker.login.refusals import CredentialRefused
 from worker.mailbox.errors import LoginFailed
@@ -48,3 +51,24 @@ def test_every_line_of_the_login_says_who_and_how_many_are_left() -> None:
         {"kind": "login.reset", "who": "person", "failures": 1, "remaining": 8, "words": "unlocked"},
         {"kind": "login.halted", "who": "replica", "reason": "policy", "failures": 0, "remaining": 8},
     ]
+
+
+@pytest.mark.parametrize("method", ["browser", "device", "pasted"])
+def test_a_sign_in_stands_in_the_trail_and_its_end_in_the_log(lines: Lines, method: str) -> None:
+    trail = Trail()
+    announcer = Announcer(cast("Any", trail), Metrics())
+    announcer.authorised("person", method)
+    assert lines.all == []
+    announcer.authorised("person", method, "It ends.")
+    assert (lines.one["event"], lines.one["level"], lines.one["advice"]) == (
+        "login.public_client",
+        "warning",
+        "It ends.",
+    )
+    assert trail.lines == [{"kind": "login.authorised", "who": "person", "method": method}] * 2
+
+
+def test_what_a_person_acknowledges_stands_in_the_trail() -> None:
+    trail = Trail()
+    Announcer(cast("Any", trail), Metrics()).acknowledged("person", 3, "the old host's")
+    assert trail.lines == [{"kind": "mail.acknowledged", "who": "person", "count": 3, "words": "the old host's"}]

@@ -5,7 +5,7 @@ import smtplib
 import ssl
 from datetime import UTC, datetime
 from email.message import EmailMessage
-from typing import Any, Self
+from typing import Any
 
 import httpx
 import pytest
@@ -15,10 +15,12 @@ from tests.rig.tls import ADDRESS, Authority
 from tests.unit.conftest import Lines
 from worker.logs.redaction import Secret
 from worker.observe.alerts import Alert, Phase, Rule
-from worker.observe.channels import Form, Relay, Webhook
+from worker.observe.channels import Form, Relay, Webhook, relay_of
 from worker.observe.delivery import NotSent
+from worker.settings import Settings
 
 ACCOUNT = "pathology.results@nhs.net"
+SENDER = "nhsmail-worker@trust.nhs.uk"
 FIRING = Alert(Rule.HALTED, Phase.FIRING, ACCOUNT, datetime(2026, 11, 23, 14, 5, tzinfo=UTC), 5)
 OVER = Alert(Rule.HALTED, Phase.RESOLVED, ACCOUNT, datetime(2026, 11, 23, 15, 5, tzinfo=UTC))
 URL = Secret("https://hooks.example/services/s3cr3t")
@@ -110,6 +112,7 @@ def test_a_lost_connection_is_not_sent_and_does_not_name_the_url() -> None:
         ("http://127.0.0.1/x", True),
         ("http://hooks.example/x", False),
         ("http://localhost.hooks.example/x", False),
+        ("http://127.hooks.example/x", False),
         ("ftp://hooks.example/x", False),
         ("/x", False),
     ],
@@ -135,14 +138,17 @@ class FakeRelay:
         self.mail: EmailMessage | None = None
         self.envelope: tuple[str, tuple[str, ...]] | None = None
 
-    def __enter__(self) -> Self:
-        return self
+    accepted = "250 2.0.0 queued"
 
-    def __exit__(self, *_error: object) -> None:
+    def quit(self) -> None:
         self.did.append("quit")
 
-    def ehlo(self) -> None:
+    def ehlo(self) -> tuple[int, bytes]:
         self.did.append("ehlo")
+        return 250, b"relay.example"
+
+    def close(self) -> None:
+        """Nothing is left to be closed."""
 
     def has_extn(self, name: str) -> bool:
         return self.tls and name == "starttls"
@@ -159,40 +165,69 @@ class FakeRelay:
         return self.refused
 
 
-def relay(fake: FakeRelay) -> Relay:
+def relay(fake: FakeRelay, host: str = "relay.example", *, allow_clear: bool = False) -> Relay:
     return Relay(
-        "relay", "relay.example", sender=ACCOUNT, to=["ops@nhs.net", "desk@nhs.net"], connect=lambda _host, _port: fake  # type: ignore[arg-type, return-value]  # as much as is used
-    )  # fmt: skip
+        "relay",
+        host,
+        sender=SENDER,
+        to=["ops@nhs.net", "desk@nhs.net"],
+        allow_clear=allow_clear,
+        connect=lambda _host, _port: fake,  # type: ignore[arg-type, return-value]  # as much as is used
+    )
 
 
-def test_mail_goes_out_in_the_accounts_name_without_a_login() -> None:
-    fake = FakeRelay()
+def test_mail_goes_out_in_the_name_of_the_organisations_own_address_without_a_login() -> None:
+    fake = FakeRelay(tls=True)
     relay(fake).send(FIRING)
-    assert fake.did == ["ehlo", "send", "quit"]
-    assert fake.envelope == (ACCOUNT, ("ops@nhs.net", "desk@nhs.net"))
+    assert fake.did == ["ehlo", "starttls", "ehlo", "send", "quit"]
+    assert fake.envelope == (SENDER, ("ops@nhs.net", "desk@nhs.net"))
     assert fake.mail is not None
-    assert fake.mail["From"] == ACCOUNT
+    assert fake.mail["From"] == SENDER
     assert fake.mail["To"] == "ops@nhs.net, desk@nhs.net"
     assert fake.mail["Subject"] == "nhsmail-worker: Halted: no more logins"
     assert fake.mail["Date"] == "Mon, 23 Nov 2026 14:05:00 +0000"
-    assert fake.mail["Message-ID"].endswith("@nhs.net>")
+    assert fake.mail["Message-ID"].endswith("@trust.nhs.uk>")
     assert fake.mail["Auto-Submitted"] == "auto-generated"
     assert fake.mail.get_content() == f"{FIRING.text}\n\n{FIRING.do}\n\nMailbox: {ACCOUNT}\n"
 
 
-def test_tls_is_used_where_it_is_offered() -> None:
+def test_mail_goes_out_in_the_settings_name_whoever_signs_in_for_the_mailbox() -> None:
+    account = {"address": ACCOUNT, "auth": "oauth2-browser", "sign_in": "jo.bloggs@nhs.net"}
+    alerts = {"relay": {"host": "relay.example", "from": SENDER, "to": ["ops@nhs.net"]}}
+    mail = relay_of(Settings.model_validate({"account": account, "alerts": alerts}), "relay.example").mail(FIRING)
+    assert mail["From"] == SENDER
+    assert "jo.bloggs" not in mail.as_string()
+
+
+def test_a_relay_without_tls_is_sent_nothing_and_the_log_says_what_to_do(lines: Lines) -> None:
+    fake = FakeRelay()
+    with pytest.raises(NotSent):
+        relay(fake).send(FIRING)
+    assert fake.did == ["ehlo", "quit"]
+    assert (lines.one["event"], lines.one["sender"]) == ("alert.not_encrypted", "relay")
+
+
+@pytest.mark.parametrize(("host", "allow_clear"), [("localhost", False), ("127.0.0.1", False), ("relay.example", True)])
+def test_clear_text_goes_to_this_machine_and_where_it_is_accepted(host: str, allow_clear: bool) -> None:
+    fake = FakeRelay()
+    relay(fake, host, allow_clear=allow_clear).send(OVER)
+    assert fake.did == ["ehlo", "send", "quit"]
+
+
+@pytest.mark.parametrize("allow_clear", [False, True])
+def test_tls_is_used_where_it_is_offered(allow_clear: bool) -> None:
     fake = FakeRelay(tls=True)
-    relay(fake).send(OVER)
+    relay(fake, allow_clear=allow_clear).send(OVER)
     assert fake.did == ["ehlo", "starttls", "ehlo", "send", "quit"]
 
 
 @pytest.mark.parametrize(
     ("fake", "status"),
     [
-        (FakeRelay(refuse=smtplib.SMTPSenderRefused(550, b"not registered", ACCOUNT)), 550),
-        (FakeRelay(refuse=smtplib.SMTPServerDisconnected("gone")), None),
-        (FakeRelay(refuse=OSError("unreachable")), None),
-        (FakeRelay(refuse=smtplib.SMTPRecipientsRefused({"desk@nhs.net": (551, b"unknown")})), 551),
+        (FakeRelay(tls=True, refuse=smtplib.SMTPSenderRefused(550, b"not registered", SENDER)), 550),
+        (FakeRelay(tls=True, refuse=smtplib.SMTPServerDisconnected("gone")), None),
+        (FakeRelay(tls=True, refuse=OSError("unreachable")), None),
+        (FakeRelay(tls=True, refuse=smtplib.SMTPRecipientsRefused({"desk@nhs.net": (551, b"unknown")})), 551),
     ],
 )
 def test_what_the_relay_refuses_is_not_sent(fake: FakeRelay, status: int | None) -> None:
@@ -202,7 +237,7 @@ def test_what_the_relay_refuses_is_not_sent(fake: FakeRelay, status: int | None)
 
 
 def test_what_some_were_sent_is_sent_and_the_log_counts_the_others(lines: Lines) -> None:
-    relay(FakeRelay(refused={"desk@nhs.net": (551, b"unknown")})).send(FIRING)
+    relay(FakeRelay(tls=True, refused={"desk@nhs.net": (551, b"unknown")})).send(FIRING)
     line = lines.one
     assert (line["event"], line["sender"], line["count"], line["status"]) == ("alert.partly_refused", "relay", 1, 551)
     assert "desk" not in lines.raw

@@ -112,6 +112,8 @@ def test_no_state_of_the_login_ever_asks_for_a_restart(health: Health, state: Lo
         (views.BACKLOG, ()),
         (views.PAUSED, ()),
         (replace(views.OVERDUE, paused=True), ()),
+        (views.FORGOTTEN, ()),
+        (views.PAUSED_AND_CUT_OFF, ("poll-overdue",)),
         (views.FRESH, ("not-polled",)),
         (views.STANDING_BY, ("standing-by",)),
         (views.OVERDUE, ("poll-overdue",)),

@@ -1,16 +1,23 @@
 """What happens becomes metrics and lines of the audit trail."""
 
 import pathlib
+from contextlib import ExitStack
 from typing import Any
 
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
+from structlog.testing import capture_logs
 
 from tests.unit.conftest import Lines
 from tests.unit.observe.world import World
 from worker.journal.records import NewMessage, Place, Record, Result
 from worker.message.outcome import Outcome, State
 from worker.message.verdict import Evidence, MailPath, Verdict
+from worker.observe.health import Health
 from worker.observe.listener import Listener
+from worker.observe.metrics import Metrics
+from worker.settings import Settings
 
 JUNK = Verdict(
     MailPath.JUNK,
@@ -136,3 +143,70 @@ def test_a_trail_that_cannot_be_written_stops_nothing(world: World, lines: Lines
     taken = record(world, 0, Verdict(MailPath.CLEAN))
     listener.gone([taken])
     assert [line["event"] for line in lines.all] == ["audit.unavailable"] * 2
+
+
+@given(
+    limit=st.integers(2, 10_000),
+    steps=st.lists(st.tuples(st.sampled_from(["begin", "end", "beat"]), st.integers(0, 3000)), min_size=1, max_size=60),
+)
+@settings(max_examples=300, deadline=None)
+def test_a_call_is_told_to_be_stuck_once_and_not_before_its_time(limit: int, steps: list[tuple[str, int]]) -> None:
+    """Whatever calls begin and end, and however often the worker polls."""
+    now = 0.0
+    health = Health(pool=3, stuck_after=limit, clock=lambda: now)
+    listener = bare_listener(health)
+    begun: list[tuple[float, ExitStack]] = []
+    told: set[ExitStack] = set()
+    for step, seconds in steps:
+        now += seconds
+        if step == "begin":
+            call = ExitStack()
+            call.enter_context(health.working())
+            begun.append((now, call))
+        elif step == "end" and begun:
+            begun.pop(0)[1].close()
+        else:
+            with capture_logs() as lines:
+                listener.beat()
+            stuck = {call for since, call in begun if now - since > limit}
+            news = stuck - told
+            assert [line["count"] for line in lines if line["event"] == "handler.stuck"] == [len(stuck)] * bool(news)
+            told = stuck
+
+
+def bare_listener(health: Health) -> Listener:
+    unused: Any = None
+    return Listener(
+        Settings.model_validate({"account": {"address": "a@nhs.net"}, "state": {"dir": "/nowhere"}}),
+        unused,
+        audit=unused,
+        metrics=Metrics(),
+        health=health,
+        clock=lambda: 0.0,
+        replica="here",
+    )
+
+
+def test_a_removal_of_copies_is_in_the_trail_before_it_is_done(world: World) -> None:
+    listener = world.listener()
+    keys = ["a" * 26, "b" * 26 + "-2"]
+    listener.removal_announced("archive", 86_400.0)
+    assert listener.copies_to_be_removed("archive", keys)
+    listener.copies_removed("archive", 1, keys[1:])
+    assert trail(listener) == [
+        {"kind": "copies.announced", "handler": "archive", "seconds": 86_400.0},
+        {"kind": "copy.removed", "handler": "archive", "key": keys[0]},
+        {"kind": "copy.removed", "handler": "archive", "key": keys[1]},
+        {"kind": "copy.kept", "handler": "archive", "key": keys[1]},
+    ]
+    listener.oldest_copy("archive", 1_800_000_000.0)
+    assert counted(listener, "nhsmail_copies_removed_total") == {("archive",): 1}
+    assert counted(listener, "nhsmail_copies_kept_total") == {("archive",): 1}
+    assert counted(listener, "nhsmail_oldest_copy_timestamp_seconds") == {("archive",): 1_800_000_000.0}
+
+
+def test_without_a_trail_no_copy_may_be_removed(world: World, lines: Lines, tmp_path: pathlib.Path) -> None:
+    listener = world.listener()
+    (tmp_path / "audit" / "one.jsonl").mkdir()
+    assert not listener.copies_to_be_removed("archive", ["a" * 26])
+    assert [line["event"] for line in lines.all] == ["audit.unavailable"]

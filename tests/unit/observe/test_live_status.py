@@ -2,6 +2,8 @@
 
 from tests.unit.observe.world import ADDRESS, World
 from worker.handling.circuit import Circuit, CircuitRules
+from worker.handling.handler import Handler
+from worker.handling.late_handler import LateHandler
 from worker.observe.view import CircuitView
 
 
@@ -34,8 +36,29 @@ def test_each_handlers_circuit_is_in_the_view(world: World) -> None:
     status = world.status(world.listener())
     since = status.view().now
     world.circuits["archive"].failed("a" * 26)
+    world.circuits["archive"].no_witness()
     world.now += 30
     assert status.view().circuits == (
         CircuitView(handler="archive", open=True, since=since),
         CircuitView(handler="queue"),
     )
+
+
+class Builds:
+    """Builds a handler at once."""
+
+    def build(self) -> Handler:
+        return Handler("archive", lambda _message: None)
+
+
+def test_a_handler_that_is_not_built_is_in_the_view(world: World) -> None:
+    circuit = Circuit(CircuitRules(0, (60.0,)), lambda: world.now, Unheard())
+    late = LateHandler("archive", Builds(), ConnectionRefusedError(), headers_only=False)
+    world.circuits, world.late = {"archive": circuit}, {"archive": late}
+    circuit.hold(60)
+    status = world.status(world.listener())
+    (shown,) = status.view().circuits
+    assert (shown.open, shown.not_built) == (True, "ConnectionRefusedError")
+    late.build()
+    circuit.succeeded()
+    assert status.view().circuits == (CircuitView(handler="archive"),)

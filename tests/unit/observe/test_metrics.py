@@ -68,9 +68,17 @@ def test_the_mail_is_shown() -> None:
     assert found["nhsmail_messages{state=pending}"] == 8113
     assert found["nhsmail_dead_letters"] == 2
     assert found["nhsmail_junk_of_known_senders"] == 1
+    assert found["nhsmail_unexplained_messages"] == 3
+    assert math.isnan(found["nhsmail_mailbox_used_bytes"])
+    assert found["nhsmail_mailbox_state{state=filling}"] == 0
     assert found["nhsmail_handler_circuit_open{handler=archive}"] == 1
     assert found["nhsmail_handler_circuit_open{handler=queue}"] == 0
     assert found["nhsmail_password_days_left"] == 9
+    assert found["nhsmail_expiry_days_left{what=password}"] == 9
+    assert found["nhsmail_expiry_days_left{what=client-secret}"] == 12
+    assert found["nhsmail_expiry_days_left{what=refresh-token}"] == 87
+    assert found["nhsmail_sign_in_age_seconds"] == 200 * 86_400
+    assert found["nhsmail_sign_in_unused_seconds"] == 3 * 86_400
     assert found["nhsmail_build_info{version=0.1.0}"] == 1
 
 
@@ -83,11 +91,22 @@ def test_trouble_and_pauses_are_shown() -> None:
     assert shown(views.NO_JOURNAL)["nhsmail_journal_up"] == 0
     assert shown(views.WORKING)["nhsmail_journal_up"] == 1
     assert shown(views.PAUSED)["nhsmail_paused"] == 1
+    forgotten = shown(views.FORGOTTEN)
+    assert forgotten["nhsmail_paused_seconds"] == 93_600
+    assert forgotten["nhsmail_arrived_while_paused"] == 1_204
+    assert forgotten["nhsmail_last_look_age_seconds"] == 40
+    assert math.isnan(shown(views.HALF_REBUILT)["nhsmail_arrived_while_paused"])
+    working = shown(views.WORKING)
+    assert (working["nhsmail_paused_seconds"], working["nhsmail_arrived_while_paused"]) == (0, 0)
+    assert working["nhsmail_last_look_age_seconds"] == working["nhsmail_last_good_poll_age_seconds"]
 
 
 def test_what_is_not_known_is_not_a_number_and_no_poll_counts_from_the_start() -> None:
     found = shown(views.FRESH)
     assert math.isnan(found["nhsmail_password_days_left"])
+    assert math.isnan(found["nhsmail_expiry_days_left{what=password}"])
+    assert math.isnan(found["nhsmail_sign_in_age_seconds"])
+    assert math.isnan(found["nhsmail_sign_in_unused_seconds"])
     assert found["nhsmail_last_good_poll_age_seconds"] == 5
 
 
@@ -95,3 +114,13 @@ def test_two_sets_of_metrics_do_not_meet() -> None:
     first, second = Metrics(), Metrics()
     first.attempted("rejected")
     assert "nhsmail_login_attempts_total{outcome=rejected}" not in samples(second)
+
+
+def test_how_full_the_mailbox_is_is_shown() -> None:
+    found = shown(views.FILLING)
+    assert found["nhsmail_mailbox_used_bytes"] == 3_310_000_000
+    assert found["nhsmail_mailbox_limit_bytes"] == 4_000_000_000
+    assert found["nhsmail_mailbox_days_until_full"] == 23
+    assert found["nhsmail_mailbox_estimated"] == 1
+    assert [found[f"nhsmail_mailbox_state{{state={state}}}"] for state in ("fine", "filling", "full")] == [0, 1, 0]
+    assert shown(views.FULL)["nhsmail_mailbox_estimated"] == 0

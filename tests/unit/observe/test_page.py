@@ -104,8 +104,13 @@ def test_dead_letters_and_junk_are_listed_by_key_and_age() -> None:
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("fresh", ["Nothing came to an outcome", "Its age is not known.", "Nobody holds it.", "Last poll None yet."]),
+        ("fresh", ["Nothing came to an outcome", "ends is not known. Set", "Nobody holds it.", "Last poll None yet."]),
         ("working", ["Expires in 60 days", "Held by this replica, 48 s left.", "12 s ago, good, 0 new.", "at most 5"]),
+        ("backlog", ["Client secret Expires in 12 days, 5 Dec", "Sign-in Made 200 days ago", "used 3 days ago."]),
+        ("not-built", ["Not called: it can't be started yet (OperationalError), and is tried again, for 10 min."]),
+        ("working", ["Mailbox Not known yet."]),
+        ("filling", ["Mailbox 3.31 GB of 4.00 GB, 82 % (an estimate", "23 days. As of 2 h ago", "delete_handled"]),
+        ("full", ["Mailbox 52.4 MB of 52.4 MB, 100 % (by the server's quota)", "It is full", "Ask the senders for"]),
         ("standing-by", ["Held by two, 30 s left."]),
         ("cooling", ["Not before 23 Nov 14:14 UTC, in 9 min."]),
         ("halted", ["None, until a person or a new password", "66 min ago, failed. The last good one was 2 h ago."]),

@@ -5,10 +5,11 @@ from dataclasses import replace
 import pytest
 
 from tests.unit.observe import views
+from worker.login.expiry import TABLE, Thing, sentence
 from worker.login.standing import Reason
 from worker.mailbox.login_failures import HALTING
 from worker.observe.phrases import Tone, headline
-from worker.observe.view import HelpView, LoginState, LoginView, PasswordView, StatusView
+from worker.observe.view import HelpView, LoginState, LoginView, StatusView
 
 
 @pytest.mark.parametrize(
@@ -31,8 +32,39 @@ from worker.observe.view import HelpView, LoginState, LoginView, PasswordView, S
             ),
         ),
         (views.BACKLOG, Tone.ATTENTION, "Working. Last polled 12 s ago. 8,113 waiting, the oldest for 7 h."),
+        (views.NOT_BUILT, Tone.ATTENTION, "Working. Last polled 12 s ago. 0 waiting."),
         (views.STANDING_BY, Tone.GOOD, "Standing by: two works on the mailbox."),
-        (views.PAUSED, Tone.ATTENTION, "Paused by a person. 0 waiting."),
+        (
+            views.LEFT_RUNNING,
+            Tone.BAD,
+            "Standing by: once:4711 holds the lease, and last polled 2 h ago. 0 waiting.",
+        ),
+        (views.PAUSED, Tone.ATTENTION, "Paused by a person. What has come since isn't counted yet. 0 waiting."),
+        (
+            views.FORGOTTEN,
+            Tone.ATTENTION,
+            (
+                "Paused by ann@pathology-3 since 22 Nov 12:05 UTC, for 26 h now. "
+                "1,204 messages have come since the last poll. 0 waiting."
+            ),
+        ),
+        (
+            views.PAUSED_AND_CUT_OFF,
+            Tone.BAD,
+            (
+                "Paused by ann@pathology-3 since 22 Nov 12:05 UTC, for 26 h now. "
+                "1,204 messages have come since the last poll. 0 waiting. "
+                "The mail server can't be reached, or ends the connection. The mailbox was last looked at 2 h ago."
+            ),
+        ),
+        (
+            views.HALF_REBUILT,
+            Tone.ATTENTION,
+            (
+                "Paused since 22 Nov 12:05 UTC, for 26 h now: `journal rebuild` has not finished. "
+                "What has come since isn't counted yet. 0 waiting."
+            ),
+        ),
         (views.OVERDUE, Tone.BAD, "Not reaching the mailbox. The last good poll was 10 min ago. 0 waiting."),
         (
             views.FAILING,
@@ -99,8 +131,16 @@ def test_what_is_left_of_an_account_that_is_shut_is_not_said(reason: str) -> Non
 
 
 def test_a_password_that_has_expired_is_said_to_have() -> None:
-    view = replace(views.WORKING, password=PasswordView(expires_at=views.ago(90_000), days_left=-2))
-    assert headline(view).advice == ("The password has expired: change it now.",)
+    view = replace(views.WORKING, expiries=(views.expiring(-1.5),))
+    assert headline(view).advice == (f"The password has expired. {TABLE[Thing.PASSWORD].do}",)
+
+
+def test_each_thing_that_expires_soon_is_said_with_what_to_do() -> None:
+    view = replace(views.WORKING, expiries=tuple(views.expiring(5, thing) for thing in Thing))
+    found = headline(view)
+    assert found.tone is Tone.ATTENTION
+    assert found.advice == tuple(f"{sentence(thing, 5)} {TABLE[thing].do}" for thing in Thing)
+    assert headline(replace(view, expiries=tuple(views.expiring(31, thing) for thing in Thing))).advice == ()
 
 
 @pytest.mark.parametrize("reason", sorted({*HALTING, *Reason, "policy"} - {Reason.BUDGET, Reason.UNANSWERED}))
@@ -108,3 +148,46 @@ def test_every_reason_to_halt_has_words_of_its_own(reason: str) -> None:
     login = replace(views.HALTED.login, reason=str(reason))
     other = replace(views.HALTED.login, reason=str(Reason.BUDGET))
     assert headline(replace(views.HALTED, login=login)).text != headline(replace(views.HALTED, login=other)).text
+
+
+def test_mail_that_waits_too_long_is_something_to_look_at_whatever_holds_it() -> None:
+    """All messages may be put off, by an order or by waits, and the worker polls as if all were well."""
+    view = views.messages(pending=3, oldest_pending_seconds=7 * 3600)
+    told = headline(view)
+    assert (told.tone, told.text) == (
+        Tone.ATTENTION,
+        "Working. Last polled 12 s ago. 3 waiting, the oldest for 7 h.",
+    )
+    assert told.advice[0].startswith("A message has been waiting for 7 h")
+    assert headline(replace(view, oldest_message_limit=8 * 3600.0)).tone is Tone.GOOD
+
+
+@pytest.mark.parametrize("state", [LoginState.COOLING, LoginState.HALTED])
+@pytest.mark.parametrize("reason", ["rejected", "credential", "budget"])
+def test_a_password_that_exchange_online_refused_is_most_likely_none_that_it_takes(
+    state: LoginState, reason: str
+) -> None:
+    login = LoginView(state=state, failures=2, remaining=6, reason=reason)
+    elsewhere = headline(replace(views.WORKING, login=login))
+    there = headline(replace(views.WORKING, login=login, sends_password_to_exchange=True))
+    assert "Exchange Online refused the password 2 times, most likely because it takes none over IMAP." in there.text
+    assert "`account.auth`" in there.advice[0]
+    assert "whether IMAP is on" in there.advice[1]
+    assert ("login reset" in there.advice[-1]) is (state is LoginState.HALTED)
+    assert "Exchange" not in elsewhere.text
+    assert there.text != elsewhere.text
+
+
+def test_a_refused_registration_sends_people_to_what_was_answered() -> None:
+    """It is mostly the sign-in service's answer, such as a secret that is over: no other way to log in helps."""
+    login = LoginView(state=LoginState.HALTED, failures=0, remaining=8, reason="configuration")
+    told = headline(replace(views.WORKING, login=login))
+    assert "the sign-in service" in told.text
+    assert "`nhsmail-worker login status`" in told.advice[0]
+
+
+@pytest.mark.parametrize("reason", ["locked", "lost_after_sending", "oauth_only", "policy"])
+def test_other_reasons_read_the_same_at_exchange_online(reason: str) -> None:
+    login = LoginView(state=LoginState.HALTED, failures=2, remaining=6, reason=reason)
+    view = replace(views.WORKING, login=login)
+    assert headline(replace(view, sends_password_to_exchange=True)) == headline(view)

@@ -3,8 +3,11 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+from worker.journal.size_note import Fullness, SizeNote
+from worker.login.expiry import KnownBy, Thing, warning_due
 from worker.observe.view import (
     CircuitView,
+    ExpiryView,
     HourView,
     LeaseView,
     ListedView,
@@ -12,6 +15,7 @@ from worker.observe.view import (
     LoginView,
     MessagesView,
     PasswordView,
+    PauseView,
     PollView,
     StatusView,
 )
@@ -24,11 +28,38 @@ def ago(seconds: float) -> datetime:
     return NOW - timedelta(seconds=seconds)
 
 
-FRESH = StatusView(account="pathology.results@nhs.net", now=NOW, replica="one", version="0.1.0", started_at=ago(5))
+def expiring(days: float, thing: Thing = Thing.PASSWORD, by: KnownBy = KnownBy.SETTINGS) -> ExpiryView:
+    """Something that expires in so many days."""
+    at = NOW + timedelta(days=days)
+    return ExpiryView(
+        thing=thing,
+        expires_at=at,
+        days_left=(at - NOW).days,
+        known_by=by,
+        since=at - timedelta(days=90),
+        due=warning_due(days * 86_400, 30 * 86_400),
+    )
+
+
+def of_sign_in(days: float) -> ExpiryView:
+    """A person's sign-in whose refresh token was last used so many days ago."""
+    one = expiring(90 - days, Thing.REFRESH_TOKEN, KnownBy.LAST_USE)
+    return replace(one, since=ago(200 * 86_400), used_at=ago(days * 86_400))
+
+
+FRESH = StatusView(
+    account="pathology.results@nhs.net",
+    now=NOW,
+    replica="one",
+    version="0.1.0",
+    started_at=ago(5),
+    expiries=(ExpiryView(thing=Thing.PASSWORD),),
+)
 WORKING = replace(
     FRESH,
     started_at=ago(86_400),
     password=PasswordView(changed_at=ago(86_400 * 30), expires_at=NOW + timedelta(days=60), days_left=60),
+    expiries=(expiring(60),),
     messages=MessagesView(handled=41_207, junk=312, gone=3, released=2),
     last_poll=PollView(at=ago(12), ok=True),
     last_good_poll_at=ago(12),
@@ -69,10 +100,38 @@ BACKLOG = replace(
     ),
     circuits=(CircuitView(handler="archive", open=True, since=ago(600)), CircuitView(handler="queue")),
     password=PasswordView(changed_at=ago(86_400 * 80), expires_at=NOW + timedelta(days=9), days_left=9),
+    expiries=(expiring(9), expiring(12, Thing.CLIENT_SECRET), of_sign_in(3)),
     junk_of_known_senders=1,
+    unexplained=3,
+)
+NOT_BUILT = replace(
+    WORKING,
+    circuits=(CircuitView(handler="database", open=True, since=ago(600), not_built="OperationalError"),),
 )
 STANDING_BY = replace(WORKING, lease=LeaseView(holder="two", expires_at=NOW + timedelta(seconds=30)))
+LEFT_RUNNING = replace(
+    STANDING_BY,
+    lease=LeaseView(holder="once:4711", expires_at=NOW + timedelta(seconds=15)),
+    last_poll=PollView(at=ago(7200), ok=True),
+    last_good_poll_at=ago(7200),
+)
 PAUSED = replace(WORKING, paused=True)
+FORGOTTEN = replace(
+    PAUSED,
+    pause=PauseView(
+        since=ago(93_600), by="ann@pathology-3", reason="<b>new archive</b>", arrived=1_204, counted_at=ago(40)
+    ),
+    last_poll=PollView(at=ago(93_610), ok=True),
+    last_good_poll_at=ago(93_610),
+)
+PAUSED_AND_CUT_OFF = replace(
+    FORGOTTEN,
+    pause=replace(FORGOTTEN.pause, counted_at=ago(7300)),
+    last_poll=PollView(at=ago(30), ok=False, trouble="unreachable"),
+)
+HALF_REBUILT = replace(
+    FORGOTTEN, pause=replace(FORGOTTEN.pause, by="journal rebuild", reason="", arrived=None, rebuild=True)
+)
 OVERDUE = replace(WORKING, last_poll=PollView(at=ago(20), ok=False), last_good_poll_at=ago(600))
 FAILING = replace(WORKING, last_poll=PollView(at=ago(2), ok=False, trouble="certificate"), last_good_poll_at=ago(50))
 STUCK = replace(BACKLOG, stuck=4, live=False)
@@ -82,14 +141,39 @@ THROTTLED = replace(
 )
 NO_JOURNAL = replace(WORKING, journal_ok=False)
 
+FILLING = replace(
+    WORKING,
+    mailbox=SizeNote(
+        ago(7200).timestamp(),
+        3_310_000_000,
+        4_000_000_000,
+        estimate=True,
+        told=False,
+        fullness=Fullness.FILLING,
+        days_left=23,
+    ),
+)
+FULL = replace(
+    WORKING,
+    mailbox=SizeNote(
+        ago(60).timestamp(), 52_428_800, 52_428_800, estimate=False, told=True, fullness=Fullness.FULL, days_left=0
+    ),
+)
 ALL = {
     "fresh": FRESH,
     "working": WORKING,
     "halted": HALTED,
     "cooling": COOLING,
     "backlog": BACKLOG,
+    "not-built": NOT_BUILT,
+    "filling": FILLING,
+    "full": FULL,
     "standing-by": STANDING_BY,
+    "left-running": LEFT_RUNNING,
     "paused": PAUSED,
+    "forgotten": FORGOTTEN,
+    "paused-and-cut-off": PAUSED_AND_CUT_OFF,
+    "half-rebuilt": HALF_REBUILT,
     "overdue": OVERDUE,
     "failing": FAILING,
     "stuck": STUCK,

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from worker.handling.circuit import Circuit
+from worker.handling.late_handler import LateHandler
 from worker.journal.audit_anchors import JournalAnchors
 from worker.journal.store import Journal
 from worker.login.backoff import Lockout
@@ -38,6 +39,7 @@ class World:
         self.journal = Journal(folder, None, lambda: self.now)
         self.journal.open(ADDRESS)
         self.circuits: dict[str, Circuit] = {}
+        self.late: dict[str, LateHandler] = {}
 
     def close(self) -> None:
         self.journal.close()
@@ -63,7 +65,13 @@ class World:
 
     def status(self, listener: Listener) -> LiveStatus:
         return LiveStatus(
-            self.settings, self.journal, listener, login=ReadyLogin(), circuits=self.circuits, clock=self.clock
+            self.settings,
+            self.journal,
+            listener,
+            login=ReadyLogin(),
+            circuits=self.circuits,
+            late=self.late,
+            clock=self.clock,
         )
 
     def background(self) -> Background:

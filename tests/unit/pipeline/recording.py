@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Any, cast
 
-from worker.handling.pool import Finished
+from worker.handling.in_hand import Finished
 from worker.journal.database import Database
 from worker.journal.messages import Messages
 from worker.journal.records import NewMessage, Place, Record, Result
@@ -54,24 +54,26 @@ class Room:
     """A recorder with a journal."""
 
     def __init__(self, targets: Targets | None = None) -> None:
-        database = Database("sqlite://")
-        with database.write() as connection:
+        self.database = Database("sqlite://")
+        with self.database.write() as connection:
             metadata.create_all(connection)
-        self.messages = Messages(database)
-        self.tries = Tries(database)
+        self.messages = Messages(self.database)
+        self.tries = Tries(self.database)
         self.hands = Hands()
         self.backoff = Backoff()
+        self.targets = targets or Targets("Processed", "Failed", "auto")
         self.told: list[tuple[str, State]] = []
         self.fails = False
-        self.recorder = Recorder(
+        self.layout = Layout(("INBOX",), "Junk Email")
+        self.recorder = self.recorder_of(self.hands)
+
+    def recorder_of(self, hands: Hands) -> Recorder:
+        """A recorder of what comes back from these hands."""
+        return Recorder(
             messages=self.messages,
             tries=self.tries,
-            pool=cast("Any", self.hands),
-            results=Results(
-                targets=targets or Targets("Processed", "Failed", "auto"),
-                layout=Layout(("INBOX",), "Junk Email"),
-                backoff=self.backoff,
-            ),
+            pool=cast("Any", hands),
+            results=Results(targets=self.targets, layout=self.layout, backoff=self.backoff),
             handlers=self,
             observer=Told(self.told),
             clock=lambda: 100.0,

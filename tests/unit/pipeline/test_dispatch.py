@@ -10,11 +10,13 @@ from tests.fakes.checks import Logged, assert_balanced, fields
 from tests.fakes.mailbox import FAILED, INBOX, JUNK, mail
 from tests.fakes.world import DEATHS, SlowHands, World
 from worker.journal.records import Place
+from worker.message.content_mark import ContentMarks
 from worker.message.outcome import Outcome, State
-from worker.pipeline.dispatch import Bounds, Dispatch
+from worker.pipeline.dispatch import SLOW_WAIT, Bounds, Dispatch
 from worker.pipeline.fetch import Missing
 
 DAY = 86_400.0
+NOW = 50.0
 
 
 class Stages:
@@ -23,11 +25,19 @@ class Stages:
     def __init__(self, sizes: Sequence[int]) -> None:
         self._records = [SimpleNamespace(id=n, size=size, place=Place(INBOX, 1, n)) for n, size in enumerate(sizes)]
         self.batches: list[list[int]] = []
+        self.back: list[int] = []
+        self.until: dict[int, float] = {}
+
+    def put_back(self, rows: list[int]) -> None:
+        self.back += rows
+
+    def postpone(self, until: dict[int, float]) -> None:
+        self.until |= until
 
     def due(self, _now: float, *, longest: float) -> list[SimpleNamespace]:
         return self._records
 
-    def of(self, records: Any) -> tuple[Any, bool]:
+    def of(self, records: Any, _hands: Any) -> tuple[Any, bool]:
         return records, False
 
     def not_alone(self, rows: Sequence[int]) -> None:
@@ -40,6 +50,15 @@ class Stages:
         assert not alone
         self.batches.append([record.size for record in batch])
         return Missing()
+
+
+def work_through(stages: Any, pool: Any) -> None:
+    bounds = Bounds(batch_bytes=10, batch_count=3, patience=1.0)
+    dispatch = Dispatch(
+        tries=stages, turns=stages, fetch=stages, pool=pool, bounds=bounds, permission=stages, clock=lambda: NOW
+    )
+    for _ in dispatch.work(stages, {}):
+        pass
 
 
 @pytest.mark.parametrize(
@@ -55,19 +74,47 @@ def test_batches_have_so_many_messages_and_bytes_at_most_and_one_message_at_leas
     sizes: list[int], batches: list[list[int]]
 ) -> None:
     stages: Any = Stages(sizes)
-    nobody: Any = SlowHands(lambda _message, _done: Outcome(State.HANDLED))
-    dispatch = Dispatch(
-        tries=stages,
-        turns=stages,
-        fetch=stages,
-        pool=nobody,
-        bounds=Bounds(batch_bytes=10, batch_count=3, patience=1.0),
-        permission=stages,
-        clock=lambda: 0.0,
-    )
-    for _ in dispatch.work(stages, {}):
-        pass
+    nobody: Any = SlowHands(lambda _message, _done: Outcome(State.HANDLED), ContentMarks(b""))
+    work_through(stages, nobody)
     assert stages.batches == batches
+
+
+class Full:
+    """A pool that is full of mail on which a handler hangs; it hasn't begun some of it."""
+
+    def __init__(self, waiting: Sequence[int]) -> None:
+        self._waiting = list(waiting)
+        self._begun = [100, 101]
+
+    def __len__(self) -> int:
+        return len(self.rows())
+
+    def __contains__(self, row: int) -> bool:
+        return row in self.rows()
+
+    def rows(self) -> list[int]:
+        return [*self._begun, *self._waiting]
+
+    @property
+    def size(self) -> int:
+        return 10 * len(self._waiting)
+
+    def is_slow(self, _record: Any) -> bool:
+        return False
+
+    def drop_slow(self) -> list[int]:
+        dropped, self._waiting = self._waiting, []
+        return dropped
+
+
+def test_mail_on_which_a_handler_hangs_makes_room_for_other_mail() -> None:
+    """What hasn't been begun is put off, and spends no try."""
+    stages: Any = Stages([5])
+    full: Any = Full([7, 8])
+    work_through(stages, full)
+    assert stages.batches == [[5]]
+    assert stages.back == [7, 8]
+    assert stages.until == {7: NOW + SLOW_WAIT, 8: NOW + SLOW_WAIT}
 
 
 @pytest.mark.parametrize("hang", [False, True])

@@ -1,5 +1,6 @@
 """What is new gets a row, what is missing counts as missed once a poll, and each is told of."""
 
+import tracemalloc
 from dataclasses import replace
 
 import pytest
@@ -144,7 +145,6 @@ def test_a_dead_letter_that_is_retried_and_not_found_is_missed_once_a_poll(world
 
 
 def test_headers_are_read_so_many_at_a_time_as_memory_holds_in_any_case(world: World) -> None:
-    """A death while they are read is nobody's: it would come again at each start."""
     world.bounds = replace(world.bounds, batch_count=100)
     world.server.copyuid = False
     world.start()
@@ -155,3 +155,20 @@ def test_headers_are_read_so_many_at_a_time_as_memory_holds_in_any_case(world: W
     world.drain()
     assert world.balance().unaccounted == 0
     assert world.server.most_heads <= HEADS_AT_ONCE
+
+
+@pytest.mark.slow
+def test_of_large_headers_no_more_is_held_than_has_room(world: World) -> None:
+    """Each takes 900 kB, and parsed ten times that; all of them together would take 300 MB."""
+    for number in range(30):
+        fields = b"".join(b"a%d:b\r\n" % (number * 100_000 + one) for one in range(90_000))
+        world.server.deliver(mail().partition(b"\r\n\r\n")[0] + b"\r\n" + fields + b"\r\nhello\r\n")
+    tracemalloc.start()
+    try:
+        world.tick()
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert world.states() == {State.FAILED: 30}
+    assert {row.reason for row in world.rows()} == {"oversize"}
+    assert peak < 40_000_000

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from worker.classify.policy import JunkPolicy
 from worker.handling.routing.conditions import any_pattern
 from worker.message.mime.headers import Headers
 from worker.pipeline.known_senders import Sender, Senders, UnusableKey, read_key
@@ -16,7 +17,7 @@ KEY = bytes(32)
 
 def senders(*patterns: str, key: bytes = KEY) -> Senders:
     known = JunkSettings.model_validate({"known_senders": patterns}).known_senders if patterns else ()
-    return Senders(key, any_pattern(known or ()))
+    return Senders(key, any_pattern(known or ()), JunkPolicy())
 
 
 def sender(raw: bytes, *patterns: str, key: bytes = KEY) -> Sender:
@@ -42,6 +43,18 @@ def test_without_the_key_it_can_not_be_known_again() -> None:
     raw = b"From: results@lab.nhs.uk"
     assert sender(raw).mark != sender(raw, key=b"1" * 32).mark
     assert "lab" not in str(sender(raw))
+
+
+def test_one_address_is_one_sender_and_the_provider_says_whether_it_is() -> None:
+    entered = (
+        b"Received: from mail.lab.nhs.uk (192.0.2.1) by a.mail.protection.outlook.com; Mon, 2 Nov 2026 09:00:00 Z\r\n"
+    )
+    said = b"Authentication-Results: spf=%s smtp.mailfrom=lab.nhs.uk;\r\n dmarc=%s header.from=lab.nhs.uk\r\n"
+    own = b"From: results@lab.nhs.uk"
+    found = [sender(top + entered + own) for top in (said % (b"pass", b"pass"), said % (b"fail", b"fail"), b"")]
+    assert [one.confirmed for one in found] == [True, False, None]
+    assert len({one.mark for one in found}) == 1
+    assert sender(entered + said % (b"pass", b"pass") + own).confirmed is None
 
 
 def test_nobody_is_nobody() -> None:
@@ -84,3 +97,25 @@ def test_a_key_that_others_can_read_is_closed_to_them(tmp_path: Path) -> None:
     (tmp_path / "senders.key").chmod(0o664)
     assert read_key(tmp_path) == key
     assert (tmp_path / "senders.key").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_key_that_cannot_be_read_says_which_file_and_what_to_do(tmp_path: Path) -> None:
+    file = tmp_path / "senders.key"
+    file.mkdir(mode=0o700)
+    with pytest.raises(UnusableKey) as refused:
+        read_key(tmp_path)
+    assert str(refused.value).startswith(f"{file} can't be used (")
+    assert str(refused.value).endswith("): let the worker's user read and write it")
+
+
+def test_an_address_with_bytes_that_are_no_text_is_a_sender_too() -> None:
+    """Each byte counts."""
+    marks = {sender(b"From: r\xe9sults@lab.nhs.uk").mark, sender(b"From: r\xe8sults@lab.nhs.uk").mark}
+    assert len(marks) == 2
+    assert None not in marks
+
+
+def test_only_the_first_from_names_the_sender() -> None:
+    """What stands below it may be anybody's."""
+    raw = b"From: <>\r\nFrom: other@x.example\r\nSender: results@lab.nhs.uk"
+    assert sender(raw).mark == sender(b"From: results@lab.nhs.uk").mark

@@ -99,7 +99,7 @@ def test_a_poll_that_finds_nothing_new_writes_nothing_of_the_mailbox(world: Worl
 def test_a_handler_that_finished_is_not_called_again_after_the_message_was_away(world: World) -> None:
     world = World(world.server, pause_after=1)
     # notify is paused by one that fails, and the next has archive done and waits
-    world.server.deliver(mail("always"))
+    world.server.deliver(mail("away"))
     world.tick()
     one = world.server.deliver(mail("ok"))
     world.tick(1)

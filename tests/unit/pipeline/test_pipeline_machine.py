@@ -3,7 +3,6 @@
 The rules are what may happen to a mailbox and to a process; the invariants are what promises 2 to 5 say about it.
 """
 
-import io
 import os
 from collections import Counter, defaultdict
 from collections.abc import Sequence
@@ -12,7 +11,7 @@ from itertools import count
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, note, settings
+from hypothesis import note
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -20,15 +19,14 @@ from hypothesis.stateful import (
     invariant,
     precondition,
     rule,
-    run_state_machine_as_test,
 )
 
 from tests.fakes.mailbox import ELSEWHERE, FAILED, INBOX, JUNK, PROCESSED, Mail, Server, mail
 from tests.fakes.world import ACCOUNT, Call, Fault, Killed, World, kind
+from tests.unit.pipeline.machines import run
 from worker.journal.database import JournalUnavailable
 from worker.journal.facts import Facts
 from worker.journal.records import Record
-from worker.logs import configure_logging
 from worker.mailbox.errors import ConnectionLost
 from worker.message.key import fingerprint
 from worker.message.mime.headers import Headers
@@ -365,8 +363,12 @@ class Mailbox(RuleBasedStateMachine):
         assert balance.seen >= came - self.removed.total(), "lost"
         if not self.ever_headless and not self.compacted and self.world.server.copyuid:
             # Without COPYUID a moved message is known by its header alone: a look-alike that comes back to a watched
-            # folder is counted beside its row, until the next poll. In the end the books balance there too.
-            assert balance.seen <= came, "one message was taken for two"
+            # folder is counted beside its row, until the next poll. In the end the books balance there too. Without
+            # MOVE, so is a copy whose original was yet to be deleted when the connection was lost.
+            halfway = sum(row.settle_to is not None and not row.settled for row in rows.values())
+            assert balance.seen <= came + (0 if "MOVE" in self.world.server.capabilities else halfway), (
+                "one message was taken for two"
+            )
 
     def teardown(self) -> None:
         if not hasattr(self, "world"):
@@ -458,25 +460,11 @@ def _mark(raw: bytes) -> str:
     return fingerprint(ACCOUNT, Headers.from_bytes(raw))
 
 
-def _run(examples: int, steps: int) -> None:
-    configure_logging(level="error", format="json", stream=io.StringIO(), hooks=False)
-    run_state_machine_as_test(
-        Mailbox,
-        settings=settings(
-            max_examples=examples,
-            stateful_step_count=steps,
-            deadline=None,
-            suppress_health_check=list(HealthCheck),
-            print_blob=True,
-        ),
-    )
-
-
 def test_the_account_of_messages() -> None:
-    _run(50, 25)
+    run(Mailbox, examples=50, steps=25)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(7200)
 def test_the_account_of_messages_at_length() -> None:
-    _run(20_000 if os.environ.get("HYPOTHESIS_PROFILE") == "soak" else 400, 40)
+    run(Mailbox, examples=20_000 if os.environ.get("HYPOTHESIS_PROFILE") == "soak" else 200, steps=40)

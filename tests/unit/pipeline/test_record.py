@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from tests.unit.pipeline.recording import HANDLED, Room
-from worker.handling.pool import Finished
+from worker.handling.in_hand import Finished
 from worker.journal.records import NewMessage, Place, Result
 from worker.message.outcome import Outcome, State
 from worker.message.verdict import MailPath, Verdict
@@ -16,6 +16,14 @@ def test_each_outcome_has_its_folder() -> None:
     assert folders == ["Processed", "Failed", "Junk Email", None]
     assert Targets(KEEP, "Failed", "Suspicious").of(State.HANDLED, "Junk Email") is None
     assert Targets(KEEP, "Failed", "Suspicious").of(State.JUNK, "Junk Email") == "Suspicious"
+
+
+def test_a_message_goes_to_the_folder_by_its_name_in_the_mailbox(room: Room) -> None:
+    room.layout.found("Processed", "INBOX.Processed")
+    (one,) = room.add(1)
+    room.finish(one, HANDLED)
+    room.recorder.record()
+    assert [row.settle_to for row in room.messages.everything()] == ["INBOX.Processed"]
 
 
 def test_the_failures_of_each_handler_are_counted_for_each_message(room: Room) -> None:

@@ -22,6 +22,7 @@ from worker.logs import configure_logging
 from worker.mailbox import uid_sets
 from worker.mailbox.errors import CommandRefused
 from worker.mailbox.session import FolderState
+from worker.message.content_mark import ContentMarks
 from worker.message.key import fingerprint
 from worker.message.mime.headers import Headers
 from worker.message.outcome import State
@@ -50,6 +51,7 @@ class Box:
             tries=self.tries,
             places=self.journal_places,
             intents=Intents(database),
+            marks=ContentMarks(b""),
         ).settle(self.clock)
         self.session: Any = self.server.session()
         self.removed: list[tuple[str, list[int]]] = []
@@ -256,7 +258,7 @@ def test_a_copy_that_was_made_before_is_not_made_again() -> None:
     box.server.folders[PROCESSED].put(Mail(one.raw, one.origin))
     box.settle.settle(box.session, box.settle.resume(box.session, []))
     assert [len(box.server.folders[name].mails) for name in (INBOX, PROCESSED)] == [0, 1]
-    assert [(record.settled, record.place) for record in box.rows(row.id)] == [(True, Place(PROCESSED, 0, None))]
+    assert [(record.settled, record.place) for record in box.rows(row.id)] == [(True, box.place(one))]
 
 
 @pytest.mark.parametrize("copied", [True, False])

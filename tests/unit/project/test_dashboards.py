@@ -10,7 +10,8 @@ import pytest
 import yaml  # type: ignore[import-untyped]  # it comes without types
 
 from tests.unit.observe import views
-from worker.observe.alerts import Rule
+from worker.login.expiry import TABLE
+from worker.observe.alerts import EXPIRING, Rule
 from worker.observe.metrics import Metrics
 
 DEPLOY = Path(__file__).parents[3] / "deploy"
@@ -79,17 +80,29 @@ def test_prometheus_is_told_to_watch_what_the_worker_itself_alerts_on() -> None:
     of = {
         Rule.HALTED: "nhsmail_login_halted",
         Rule.COOLING_TWICE: "nhsmail_login_failures >= 2",
-        Rule.PASSWORD_EXPIRING: "nhsmail_password_days_left",
-        Rule.NOT_POLLING: "nhsmail_last_good_poll_age_seconds",
+        **{rule: f'nhsmail_expiry_days_left{{what="{thing}"}} < 30' for thing, rule in EXPIRING.items()},
+        Rule.NOT_POLLING: "nhsmail_last_look_age_seconds",
+        Rule.PAUSED: "nhsmail_paused_seconds > 3600",
         Rule.OLDEST_MESSAGE: "nhsmail_oldest_pending_message_seconds > 3600",
         Rule.DEAD_LETTERS: "nhsmail_dead_letters",
         Rule.JUNK_OF_KNOWN_SENDER: "nhsmail_junk_of_known_senders",
+        Rule.ANOTHER_WORKER: "nhsmail_unexplained_messages > 0",
+        Rule.MAILBOX_FILLING: 'nhsmail_mailbox_state{state="filling"} == 1',
+        Rule.MAILBOX_FULL: 'nhsmail_mailbox_state{state="full"} == 1',
         Rule.HANDLER_FAILING: "nhsmail_handler_circuit_open",
         Rule.HANDLERS_STUCK: "nhsmail_handlers_stuck > 0",
         Rule.JOURNAL: "nhsmail_journal_up == 0",
     }
     assert of.keys() == set(Rule)
     assert all(metric in watched for metric in of.values())
+
+
+def test_each_thing_that_expires_has_a_rule_in_the_tables_words() -> None:
+    rules = {rule["expr"]: rule["annotations"] for rule in _rules()}
+    for thing, row in TABLE.items():
+        said = rules[f'nhsmail_expiry_days_left{{what="{thing}"}} < 30']
+        assert said["summary"] == f"{row.noun} expires in {{{{ $value }}}} days"
+        assert said["description"] == row.do.replace("`", "")
 
 
 def test_panels_do_not_overlap() -> None:

@@ -34,6 +34,25 @@ def test_what_is_taken_up_again_during_a_walk_is_not_compacted(world: World) -> 
     assert [row.state for row in world.rows()] == [State.HANDLED]
 
 
+def test_what_a_doubtful_message_may_be_is_not_compacted() -> None:
+    """It is in INBOX again, fetched and not yet compared. Without its row it would be handled again."""
+    world = World()
+    one = world.server.deliver(mail())
+    world.drain()
+    world.clock.now += KEEP + DAY
+    world.server.move(one, INBOX)
+    one.bodiless = True
+    for _ in range(3):
+        world.tick()
+        assert world.compact(keep=KEEP) == 0
+        balance = world.balance()
+        assert (balance.seen, balance.handled, balance.pending, balance.unaccounted) == (1, 1, 0, 0)
+    one.bodiless = False
+    world.drain()
+    assert [call.handler for call in world.calls] == ["archive", "notify"]
+    assert [row.state for row in world.rows()] == [State.HANDLED]
+
+
 def test_a_folder_that_cannot_be_looked_into_holds_what_it_held(world: World) -> None:
     world.server.deliver(mail())
     world.drain()

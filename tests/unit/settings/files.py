@@ -32,7 +32,7 @@ waits = ["1m", "10m", "1h", "4h", "12h", "24h"]
 token_attempts = 3
 [password]
 max_age = "90d"
-warn = "14d"
+warn = "30d"
 
 [junk]
 folder = "auto"

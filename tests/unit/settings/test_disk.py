@@ -200,12 +200,21 @@ def test_every_file_that_is_wrong_is_reported(tmp_path: Path) -> None:
         "ca_file": str(no_pem),
         "oauth": {"client_secret_file": str(tmp_path / "missing"), "certificate_file": str(tmp_path)},
     }
-    faults = check_files(settings(account=account, health={"token_file": str(open_to_all)}))
+    relay = {
+        "relay": {
+            "host": "relay.example",
+            "from": "a@trust.nhs.uk",
+            "to": ["duty.team@nhs.net"],
+            "ca_file": str(tmp_path / "nowhere"),
+        }
+    }
+    faults = check_files(settings(account=account, health={"token_file": str(open_to_all)}, alerts=relay))
     assert sorted({fault.split(": ")[0] for fault in faults}) == [
         "[account.oauth] certificate_file",
         "[account.oauth] client_secret_file",
         "[account] ca_file",
         "[account] password_file",
+        "[alerts.relay] ca_file",
         "[health] token_file",
     ]
 

@@ -61,6 +61,12 @@ def test_the_environment_sets_them_too(tmp_path: Path) -> None:
         ("time_limit = 10", "time_limit"),
         ("concurrency = 0", "concurrency"),
         ('isolate = "perhaps"', "isolate"),
+        ("isolate = 3", "isolate"),
+        ("isolate = {}", "isolate"),
+        ("isolate = { user = 65534 }", "isolate"),
+        ('isolate = { user = "" }', "isolate"),
+        ('isolate = { user = "x", group = "y" }', "isolate"),
+        ('isolate = ["x"]', "isolate"),
         ("pause_after = -1", "pause_after"),
         ("pauses = []", "pauses"),
         ('pauses = "soon"', "pauses"),
@@ -74,8 +80,47 @@ def test_one_that_cant_be_is_a_fault_that_names_it(tmp_path: Path, line: str, na
     assert fault.startswith(f"[handler.archive] {named}")
 
 
+@pytest.mark.parametrize(
+    ("table", "given", "isolate", "user"),
+    [
+        ("", {}, False, None),
+        ("isolate = false", {}, False, None),
+        ("isolate = true", {}, True, None),
+        ('isolate = { user = "games" }', {}, True, "games"),
+        ('isolate.user = "65534"', {}, True, "65534"),
+        ("isolate = false", {"": '{"user": "games"}'}, True, "games"),
+        ("isolate = true", {"": "no"}, False, None),
+        ("", {"__USER": "games"}, True, "games"),
+        ('isolate.user = "games"', {"__USER": "lp"}, True, "lp"),
+        ('isolate.user = "games"', {"__USER": "65534"}, True, "65534"),
+    ],
+)
+def test_isolation_may_name_another_user(
+    tmp_path: Path, table: str, given: dict[str, str], *, isolate: bool, user: str | None
+) -> None:
+    environ = ENVIRON | {f"NHSMAIL_HANDLER__ARCHIVE__ISOLATE{name}": value for name, value in given.items()}
+    handler = load(written(tmp_path, minimal(f"[handler.archive]\n{table}\n")), environ).handlers["archive"]
+    assert (bool(handler.isolate), handler.user, handler.options) == (isolate, user, {})
+
+
+def test_a_user_from_the_environment_beside_a_plain_word_in_the_file_is_a_fault(tmp_path: Path) -> None:
+    environ = ENVIRON | {"NHSMAIL_HANDLER__ARCHIVE__ISOLATE__USER": "games"}
+    with pytest.raises(SettingsError) as caught:
+        load(written(tmp_path, minimal("[handler.archive]\nisolate = true\n")), environ)
+    (fault,) = caught.value.faults
+    assert fault.startswith("NHSMAIL_HANDLER__ARCHIVE__ISOLATE__USER: lies inside a setting that isn't a table")
+
+
 def test_a_route_asks_for_the_order_of_senders_or_for_none(tmp_path: Path) -> None:
     assert load(written(tmp_path, minimal()), ENVIRON).routes[0].order == "none"
     with pytest.raises(SettingsError) as caught:
         load(written(tmp_path, minimal().replace("handlers =", 'order = "size"\nhandlers =')), ENVIRON)
     assert "order" in caught.value.faults[0]
+
+
+def test_how_long_mail_holds_its_senders_later_mail_is_the_routes(tmp_path: Path) -> None:
+    route = load(written(tmp_path, minimal()), ENVIRON).routes[0]
+    assert (route.order_wait, route.order_retry_wait) == (timedelta(minutes=1), timedelta(minutes=10))
+    waits = 'order = "sender"\norder_wait = "0s"\norder_retry_wait = "2h"\nhandlers ='
+    route = load(written(tmp_path, minimal().replace("handlers =", waits)), ENVIRON).routes[0]
+    assert (route.order_wait, route.order_retry_wait) == (timedelta(0), timedelta(hours=2))

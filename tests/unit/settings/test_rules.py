@@ -68,6 +68,9 @@ def test_a_route_is_needed(tmp_path: Path) -> None:
             ["[account.oauth] authority"],
         ),
         ("oauth2-client", 'tenant = "t"\nclient_id = "c"\n', {"NHSMAIL_ACCOUNT__OAUTH__CLIENT_SECRET": "s"}, []),
+        ("oauth2-browser", "", {}, ["[account.oauth] tenant", "[account.oauth] client_id"]),
+        ("oauth2-browser", 'tenant = "t"\nclient_id = "c"\n', {}, []),
+        ("oauth2-browser", 'tenant = "t"\nclient_id = "c"\n', {"NHSMAIL_ACCOUNT__OAUTH__CLIENT_SECRET": "s"}, []),
     ],
 )
 def test_each_way_to_log_in_has_what_it_needs(
@@ -80,3 +83,36 @@ def test_each_way_to_log_in_has_what_it_needs(
     except SettingsError as error:
         found = error.faults
     assert [fault.split(": ")[0] for fault in found] == named
+
+
+@pytest.mark.parametrize(
+    ("auth", "refused"),
+    [
+        ("password", True),
+        ("oauth2-password", True),
+        ("oauth2-browser", False),
+        ("oauth2-device", False),
+        ("oauth2-client", False),
+    ],
+)
+def test_nobody_else_signs_in_with_a_password(tmp_path: Path, auth: str, *, refused: bool) -> None:
+    text = f'[account]\naddress = "a@nhs.net"\nauth = "{auth}"\nsign_in = "jo.bloggs@nhs.net"\n'
+    text += f'[account.oauth]\ntenant = "t"\nclient_id = "c"\n{ROUTE}'
+    environ = {**ENVIRON, "NHSMAIL_ACCOUNT__OAUTH__CLIENT_SECRET": "s"}
+    if not refused:
+        assert load(written(tmp_path, text), environ).account.sign_in == "jo.bloggs@nhs.net"
+        return
+    with pytest.raises(SettingsError) as caught:
+        load(written(tmp_path, text), environ)
+    (fault,) = caught.value.faults
+    assert fault.startswith(
+        f"[account] sign_in: can't be used: auth is {auth}. Two workers that send the password of one"
+    )
+    assert fault.endswith("Set auth to oauth2-browser or oauth2-device, or take sign_in out.")
+
+
+@pytest.mark.parametrize("who", ["jo.bloggs", "", "jo@nhs.net, al@nhs.net", '["jo@nhs.net"]'])
+def test_one_user_signs_in(tmp_path: Path, who: str) -> None:
+    value = who if who.startswith("[") else f'"{who}"'
+    account = f'auth = "oauth2-device"\nsign_in = {value}\noauth = {{ tenant = "t", client_id = "c" }}\n'
+    assert one_fault(tmp_path, minimal(account=account)).startswith("[account] sign_in: must be")

@@ -38,3 +38,13 @@ def test_defaults_agree_with_the_rooms_that_use_them() -> None:
 @pytest.mark.parametrize("text", [ROUTE, "[account]\n" + ROUTE])
 def test_an_address_is_needed(tmp_path: Path, text: str) -> None:
     assert one_fault(tmp_path, text) == "[account] address: is missing. Set it."
+
+
+@pytest.mark.parametrize(
+    ("password", "days"),
+    [("", 30), ('max_age = "365d"', 30), ('max_age = "60d"', 20), ('warn = "14d"', 14), ('policy = "off"', 30)],
+)
+def test_warnings_begin_a_month_before_a_passwords_end_or_sooner_where_it_lasts_less(
+    tmp_path: Path, password: str, days: int
+) -> None:
+    assert load(written(tmp_path, f"{minimal()}\n[password]\n{password}\n"), ENVIRON).password.warn.days == days

@@ -41,7 +41,7 @@ def test_a_host_is_a_name_that_can_be_looked_up(tmp_path: Path, host: str) -> No
     "host", ["relay", "relay.nhs.uk", "relay.nhs.uk.", "10.0.0.1", "::1", "fe80::1", "a" * 63 + ".uk"]
 )
 def test_hosts_that_are_names_or_addresses(tmp_path: Path, host: str) -> None:
-    text = minimal(f'[alerts.relay]\nhost = "{host}"\nto = ["a@nhs.net"]\n')
+    text = minimal(f'[alerts.relay]\nhost = "{host}"\nfrom = "a@trust.nhs.uk"\nto = ["a@nhs.net"]\n')
     assert load(written(tmp_path, text), ENVIRON).alerts.relay.host == host
 
 

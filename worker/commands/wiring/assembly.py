@@ -10,17 +10,22 @@ from worker.journal.messages import Messages
 from worker.journal.places import Places
 from worker.journal.tries import Tries
 from worker.mailbox.folders import Layout
+from worker.message.content_mark import ContentMarks
 from worker.message.key import Fingerprints
 from worker.message.mime.limits import Limits
 from worker.pipeline.admit import Admission, Classify, SenderOf
+from worker.pipeline.arrivals import Arrivals
 from worker.pipeline.dispatch import Bounds, Dispatch
 from worker.pipeline.fetch import Fetch
+from worker.pipeline.header_suspects import HeaderSuspects
 from worker.pipeline.intake import Intake
+from worker.pipeline.late_content import LateContent
 from worker.pipeline.late_headers import LateHeaders
 from worker.pipeline.observer import Observer
 from worker.pipeline.outbox import Flushable, Outbox, Recorder
 from worker.pipeline.pipeline import Pipeline
 from worker.pipeline.poll import Poll
+from worker.pipeline.recognition import Recognition
 from worker.pipeline.record import Backoff, Results, Targets
 from worker.pipeline.requests import Requests
 from worker.pipeline.settle import Settle
@@ -31,13 +36,17 @@ from worker.pipeline.whereabouts import Whereabouts
 
 @dataclass(frozen=True, kw_only=True)
 class JournalParts:
-    """The journal's parts that the pipeline writes, and the address of the account that the journal is for."""
+    """The journal's parts that the pipeline writes, and the address of the account that the journal is for.
+
+    marks: makes the marks of contents, with the journal's key.
+    """
 
     account: str
     messages: Messages
     tries: Tries
     places: Places
     intents: Intents
+    marks: ContentMarks
 
     @property
     def fingerprints(self) -> Fingerprints:
@@ -64,6 +73,10 @@ class JournalParts:
         return Poll(
             messages=self.messages, places=self.places, fingerprints=self.fingerprints, layout=layout, since=since
         )
+
+    def arrivals(self, layout: Layout) -> Arrivals:
+        """The part that counts what comes during a pause."""
+        return Arrivals(messages=self.messages, places=self.places, layout=layout)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,11 +116,22 @@ def assemble(
 ) -> Pipeline:
     """The pipeline with all its stages. run: names this process in the journal."""
     poll = journal.poll(layout, rules.since)
+    suspects = HeaderSuspects(journal.places, in_hand=pool, deaths=rules.deaths)
+    recognition = Recognition(
+        messages=journal.messages,
+        tries=journal.tries,
+        places=journal.places,
+        layout=layout,
+        pool=pool,
+        move_releases=rules.move_releases,
+        observer=observer,
+        clock=clock,
+    )
     return Pipeline(
         poll=poll,
         intake=Intake(
             poll=poll,
-            admission=_admission(journal, rules, layout, observer, clock),
+            admission=_admission(journal, rules, layout, suspects, recognition, clock),
             whereabouts=journal.whereabouts,
             places=journal.places,
             pool=pool,
@@ -135,10 +159,12 @@ def assemble(
                 observer=observer,
                 clock=clock,
             ),
+            recognition=recognition,
             settle=settle,
             places=journal.places,
             poll=poll,
             permission=permission,
+            observer=observer,
             clock=clock,
         ),
         requests=Requests(journal.intents, journal.messages, settle, layout, clock),
@@ -146,19 +172,25 @@ def assemble(
 
 
 def _admission(
-    journal: JournalParts, rules: MessageRules, layout: Layout, observer: Observer, clock: Callable[[], float]
+    journal: JournalParts,
+    rules: MessageRules,
+    layout: Layout,
+    suspects: HeaderSuspects,
+    recognition: Recognition,
+    clock: Callable[[], float],
 ) -> Admission:
     return Admission(
         messages=journal.messages,
         places=journal.places,
         whereabouts=journal.whereabouts,
-        late_headers=LateHeaders(journal.places, clock),
+        suspects=suspects,
+        late_headers=LateHeaders(journal.places, suspects, clock),
+        recognition=recognition,
         fingerprints=journal.fingerprints,
+        marks=journal.marks,
         layout=layout,
         classify=rules.classify,
         sender_of=rules.sender_of,
-        move_releases=rules.move_releases,
-        observer=observer,
         clock=clock,
     )
 
@@ -170,6 +202,13 @@ def _fetch(journal: JournalParts, rules: MessageRules, layout: Layout, pool: Poo
         places=journal.places,
         whereabouts=journal.whereabouts,
         fingerprints=journal.fingerprints,
+        late_content=LateContent(
+            messages=journal.messages,
+            fingerprints=journal.fingerprints,
+            layout=layout,
+            classify=rules.classify,
+            sender_of=rules.sender_of,
+        ),
         pool=pool,
         layout=layout,
         limits=rules.limits,

@@ -4,19 +4,23 @@ from collections.abc import Iterator, Mapping
 from datetime import timedelta
 
 from worker.commands.wiring.assembly import MessageRules, assemble
-from worker.commands.wiring.from_settings import classify_of, limits_of, router_of
+from worker.commands.wiring.clear_text import clear_text
+from worker.commands.wiring.from_settings import Backoff, classify_of, junk_policy_of, limits_of, router_of
+from worker.commands.wiring.retention_wiring import removal_of
 from worker.commands.wiring.shared import Parts
 from worker.handling.call import Try
 from worker.handling.circuit import CircuitRules
+from worker.handling.content_check import ContentCheck
 from worker.handling.gate import Gate
 from worker.handling.handler import Handler
 from worker.handling.handler_set import Handlers
+from worker.handling.late_builds import LateBuilds
+from worker.handling.late_handler import LateHandler
 from worker.handling.loading import junk_handlers, load_handlers
 from worker.handling.output import OutputCapture
 from worker.handling.overdue_calls import Stopwatch
 from worker.handling.pool import Pool, Wakeable
 from worker.handling.routing.conditions import any_pattern
-from worker.handling.routing.router import JUNK_ROUTE
 from worker.journal.attempts import AttemptLedger
 from worker.journal.intents import Intents
 from worker.login.guard import Guard
@@ -25,11 +29,14 @@ from worker.logs.who import replica
 from worker.loop.connection import Connector
 from worker.loop.cycle import Cycle
 from worker.loop.drain import MailboxDrain
+from worker.loop.first_mail import Person
 from worker.loop.go_ahead import GoAhead
+from worker.loop.handler_notes import HandlerNotes
 from worker.loop.hold import Hold
-from worker.loop.housekeeping import Chore, DeleteHandled, PasswordAge, Upkeep
+from worker.loop.housekeeping import Chore, DeleteHandled, ExpiryLook, Upkeep
 from worker.loop.idle import NoWatcher, WatchesSocket
 from worker.loop.pause import Pause
+from worker.loop.pause_watch import PauseWatch
 from worker.loop.poll_notes import PollNotes
 from worker.message.outcome import LONGEST_AFTER
 from worker.message.verdict import MailPath
@@ -38,9 +45,10 @@ from worker.observe.progress import Drain
 from worker.pipeline.dispatch import Bounds
 from worker.pipeline.known_senders import Senders, read_key
 from worker.pipeline.observer import Observers
+from worker.pipeline.order import OrderRules
 from worker.pipeline.record import Targets
 from worker.pipeline.turns import Turns
-from worker.settings import HandlerSettings, JunkSettings, RouteSettings, Settings
+from worker.settings import HandlerSettings
 
 log = get_logger()
 
@@ -60,11 +68,13 @@ class Engine:
         *,
         watcher: WatchesSocket | None = None,
         waiter: Wakeable | None = None,
+        person: Person | None = None,
     ) -> None:
         """progress: shows the progress. listener: is told of everything that happens. watcher: watches the idle
-        connection. waiter: woken by the pool's threads when a message is finished.
+        connection. waiter: woken by the pool's threads when a message is finished. person: hears of old mail.
         """
         self._parts = parts
+        self._person = person
         self._settings = parts.settings
         self._observing = listener
         self._output = OutputCapture()
@@ -73,9 +83,12 @@ class Engine:
         parts.close_first(self._close)
         self._output.install()
         self._handlers = load_handlers(parts.settings, self._output)
+        for table in clear_text(parts, self._handlers):
+            log.warning("connection.clear_text", setting=table)
 
         gates = self._gates()
         self.circuits = {name: gate.circuit for name, gate in gates.items()}
+        self._build_later(waiter)
         turns = self._turns()
         self._go_ahead = GoAhead(parts.lease, Pause(parts.journal.facts, parts.monotonic), listener)
         self.pool = self._pool(self._try(gates, turns), waiter)
@@ -95,11 +108,19 @@ class Engine:
         )
         guard = parts.guard(actor=replica())
         self.hold = self._hold(guard)
-        self._notes = PollNotes(parts.journal.facts, parts.clock)
-        self._age = PasswordAge(guard, parts.monotonic)
+        handlers = HandlerNotes(
+            parts.journal.facts, self.circuits, self.late, holder=parts.lease.name, clock=parts.clock
+        )
+        self._notes = PollNotes(parts.journal.facts, parts.clock, handlers)
+        self._expiries = ExpiryLook(parts.expiry_watch(guard), parts.monotonic)
         self._reconnect = [wait.total_seconds() for wait in self._settings.poll.reconnect]
         self.cycle = self._cycle(watcher or NoWatcher())
         self.drain = self._drain()
+
+    @property
+    def late(self) -> Mapping[str, LateHandler]:
+        """The handlers that couldn't be built at the start, by name, whether or not they are built by now."""
+        return self._handlers.late
 
     def _close(self) -> None:
         self._handlers.close()
@@ -111,24 +132,44 @@ class Engine:
             name: Gate(
                 name,
                 circuit=CircuitRules(table.pause_after, tuple(pause.total_seconds() for pause in table.pauses)),
-                concurrency=table.concurrency,
+                concurrency=table.processes(self._settings.work.threads) if table.isolate else table.concurrency,
                 time_limit=None if table.isolate else table.time_limit.total_seconds(),
                 stopwatch=self._stopwatch,
                 monotonic=self._parts.monotonic,
                 observer=self._observing.metrics,
+                late=self._handlers.late.get(name),
             )
             for name in self._handlers
             for table in [self._settings.handlers.get(name, HandlerSettings())]
         }
 
+    def _build_later(self, waiter: Wakeable | None) -> None:
+        """From now on, build the handlers that couldn't be built yet."""
+        tables = {name: self._settings.handlers.get(name, HandlerSettings()) for name in self._handlers.late}
+        builds = LateBuilds(
+            self._handlers.late,
+            self.circuits,
+            {name: [pause.total_seconds() for pause in table.pauses] for name, table in tables.items()},
+            limit=self._settings.work.start.total_seconds(),
+            monotonic=self._parts.monotonic,
+            waiter=waiter,
+        )
+        self._parts.close_first(builds.close)
+        builds.hold()
+        builds.start()
+
     def _turns(self) -> Turns:
-        ordered = [route.name for route in self._settings.routes if route.order == "sender"]
+        order = {
+            route.name: OrderRules(route.order_wait.total_seconds(), route.order_retry_wait.total_seconds())
+            for route in self._settings.routes
+            if route.order == "sender"
+        }
         return Turns(
             messages=self._parts.journal.messages,
             tries=self._parts.journal.tries,
             clock=self._parts.clock,
             circuits=self.circuits,
-            ordered=ordered,
+            order=order,
         )
 
     def _try(self, gates: Mapping[str, Gate], turns: Turns) -> Try:
@@ -155,23 +196,23 @@ class Engine:
         pool = Pool(
             self._observing.working(attempt),
             self._settings.work.threads,
+            contents=ContentCheck(self._parts.journal_parts().marks),
             permission=self._go_ahead,
             stopwatch=self._stopwatch,
             waiter=waiter,
+            keep_one_free=any(table.isolate for table in self._settings.handlers.values()),
         )
         self._observing.health.count_replaced(pool.replaced)
         return pool
 
     def _hold(self, guard: Guard) -> Hold:
-        parts, settings = self._parts, self._settings
+        parts = self._parts
         return Hold(
             lease=parts.lease,
             connector=Connector(
                 new_session=parts.new_session,
                 guard=guard,
-                layout=parts.layout,
-                junk_setting=settings.junk.folder,
-                targets=parts.targets(),
+                finder=parts.finder,
                 settle=self._settle,
             ),
             pipeline=self._pipeline,
@@ -190,12 +231,24 @@ class Engine:
             pipeline=self._pipeline,
             tries=parts.journal.tries,
             notes=self._notes,
-            age=self._age,
+            pause=self._pause_watch(),
+            expiries=self._expiries,
             chores=list(self._chores()),
             watcher=watcher,
             observer=self._observing,
             reconnect=self._reconnect,
             idle=self._settings.poll.idle,
+            clock=parts.clock,
+            monotonic=parts.monotonic,
+        )
+
+    def _pause_watch(self) -> PauseWatch:
+        parts = self._parts
+        return PauseWatch(
+            parts.journal.facts,
+            parts.journal_parts().arrivals(parts.layout),
+            every=self._settings.poll.every.total_seconds(),
+            remind_after=self._settings.alerts.paused_for.total_seconds(),
             clock=parts.clock,
             monotonic=parts.monotonic,
         )
@@ -207,13 +260,19 @@ class Engine:
             pipeline=self._pipeline,
             messages=self._parts.journal.messages,
             notes=self._notes,
-            age=self._age,
+            expiries=self._expiries,
+            chores=[
+                self._parts.first_mail(self._person),
+                self._parts.unexplained(),
+                self._parts.mailbox_size(self._go_ahead),
+            ],
             reconnect=self._reconnect,
             clock=self._parts.clock,
         )
 
     def _chores(self) -> Iterator[Chore]:
         parts, journal = self._parts, self._parts.journal
+        yield parts.first_mail(self._person)
         older_than = self._settings.settle.delete_handled_after
         if older_than is not None:
             yield DeleteHandled(
@@ -225,6 +284,8 @@ class Engine:
                 clock=parts.clock,
                 older_than=older_than,
             )
+        yield parts.unexplained()
+        yield removal_of(parts, self._handlers, self._go_ahead, self._observing)
         yield Upkeep(
             journal.facts,
             compact=parts.compact,
@@ -233,6 +294,7 @@ class Engine:
             keep=self._settings.state.keep.total_seconds(),
             clock=parts.clock,
         )
+        yield parts.mailbox_size(self._go_ahead)
 
     def _rules(self) -> MessageRules:
         settings = self._settings
@@ -251,7 +313,7 @@ class Engine:
 
     def _senders(self) -> Senders:
         known = self._settings.junk.known_senders
-        return Senders(read_key(self._settings.state.dir), any_pattern(known or ()))
+        return Senders(read_key(self._settings.state.dir), any_pattern(known or ()), junk_policy_of(self._settings))
 
     def _junk_by_headers(self) -> bool:
         """Whether the handlers of junk all need headers only, so that the body needn't be fetched."""
@@ -275,19 +337,3 @@ class Engine:
             yield from route.waits
         for table in self._settings.handlers.values():
             yield from table.pauses
-
-
-class Backoff:
-    """Tries and waits of each route and of the junk path. Mail without a route gets those of the last route."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._routes: dict[str, RouteSettings | JunkSettings] = {route.name: route for route in settings.routes}
-        self._routes[JUNK_ROUTE] = settings.junk
-        self._last = settings.routes[-1]
-
-    def after_failure(self, route: str | None, failures: int) -> timedelta | None:
-        """The wait before the next try; None if there is none left."""
-        rule = self._routes.get(route or "", self._last)
-        if failures >= rule.tries:
-            return None
-        return rule.waits[min(failures, len(rule.waits)) - 1]

@@ -1,15 +1,16 @@
-"""Builds router, limits and classifier from the settings. Needs no connection and no journal."""
+"""Builds router, limits, classifier and waits from the settings. Needs no connection and no journal."""
 
 from collections.abc import Callable
+from datetime import timedelta
 
 from worker.classify import JunkPolicy, classify
 from worker.classify.kinds import Kind
 from worker.classify.policy import PROVIDER_HOSTS, SPAM_CATEGORIES
-from worker.handling.routing.router import Router
+from worker.handling.routing.router import JUNK_ROUTE, Router
 from worker.message.mime.headers import Headers
 from worker.message.mime.limits import Limits
 from worker.message.verdict import Verdict
-from worker.settings import Settings
+from worker.settings import JunkSettings, RouteSettings, Settings
 
 
 def router_of(settings: Settings) -> Router:
@@ -30,10 +31,10 @@ def limits_of(settings: Settings) -> Limits:
     return Limits(**settings.limits.model_dump(exclude={"deaths"}))
 
 
-def classify_of(settings: Settings) -> Callable[[Headers, bool, frozenset[str]], Verdict]:
-    """The classifier: from headers, whether the message lies in the junk folder, and its keywords to a verdict."""
+def junk_policy_of(settings: Settings) -> JunkPolicy:
+    """What counts as junk, and which hosts are the provider's."""
     junk = settings.junk
-    policy = JunkPolicy(
+    return JunkPolicy(
         scl=junk.scl,
         bcl=junk.bcl,
         sources=frozenset(junk.sources),
@@ -42,7 +43,28 @@ def classify_of(settings: Settings) -> Callable[[Headers, bool, frozenset[str]],
         believe_without_provider=junk.believe_without_provider,
     )
 
+
+def classify_of(settings: Settings) -> Callable[[Headers, bool, frozenset[str]], Verdict]:
+    """The classifier: from headers, whether the message lies in the junk folder, and its keywords to a verdict."""
+    policy = junk_policy_of(settings)
+
     def judge(headers: Headers, in_junk_folder: bool, keywords: frozenset[str]) -> Verdict:
         return classify(headers, in_junk_folder=in_junk_folder, keywords=keywords, policy=policy)
 
     return judge
+
+
+class Backoff:
+    """Tries and waits of each route and of the junk path. Mail without a route gets those of the last route."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._routes: dict[str, RouteSettings | JunkSettings] = {route.name: route for route in settings.routes}
+        self._routes[JUNK_ROUTE] = settings.junk
+        self._last = settings.routes[-1]
+
+    def after_failure(self, route: str | None, failures: int) -> timedelta | None:
+        """The wait before the next try; None if there is none left."""
+        rule = self._routes.get(route or "", self._last)
+        if failures >= rule.tries:
+            return None
+        return rule.waits[min(failures, len(rule.waits)) - 1]

@@ -7,19 +7,20 @@ from worker.journal.attempts import AttemptLedger
 from worker.journal.store import Journal
 from worker.login.advice import Help
 from worker.login.backoff import Lockout
-from worker.login.credential import CredentialSource, PasswordSource
+from worker.login.credential import Auth, CredentialSource, PasswordSource
 from worker.login.guard import Guard
 from worker.login.history import Rules
 from worker.login.mutex import AttemptMutex
-from worker.login.oauth import Flow, OAuthSource
-from worker.login.password_policy import policy_named
+from worker.login.oauth import SENDING_SCOPES, Flow, OAuthSource
+from worker.login.password_policy import Refusal, policy_named
 from worker.login.registration import OAuthConfig
 from worker.login.telling import Notify
 from worker.login.witness import Witness
 from worker.logs.who import actor as person
 from worker.observe.announcer import Announcer
 from worker.observe.listener import Listener
-from worker.settings import Settings
+from worker.settings import Settings, proxy_of
+from worker.settings.exchange_hosts import is_exchange_online
 
 
 def guard_of(
@@ -44,6 +45,20 @@ def reading_guard(settings: Settings, journal: Journal, clock: Callable[[], floa
     return guard_of(settings, journal, clock, notify=lambda _event, _fields: None)
 
 
+def refusal_of(settings: Settings, journal: Journal | None, clock: Callable[[], float]) -> Refusal | None:
+    """Why the password that the settings name can't be right by the policy; None if it can, or if there is none.
+
+    journal: the passwords that were accepted before; None: they aren't known.
+
+    Raises:
+        CredentialUnavailable, JournalUnavailable
+    """
+    if journal is not None:
+        return reading_guard(settings, journal, clock).refusal()
+    rules, password = _rules(settings), _source(settings).candidate().password
+    return None if password is None else rules.policy.refusal(password, rules.account)
+
+
 def announcer_of(listener: Listener) -> Announcer:
     """Writes what the guard reports to the log, the audit trail and the metrics."""
     return Announcer(listener.audit, listener.metrics)
@@ -56,8 +71,27 @@ def help_of(settings: Settings) -> Help:
 
 def oauth_source(settings: Settings, flow: Flow) -> OAuthSource:
     """A source of OAuth tokens for one of the flows."""
+    account = settings.account
+    return OAuthSource(
+        flow,
+        account.address,
+        oauth_config(settings),
+        state_dir=settings.state.dir,
+        password=_password_source(settings) if flow == "oauth2-password" else None,
+        sign_in=account.sign_in,
+        also=SENDING_SCOPES if asks_to_send(settings, flow) else (),
+    )
+
+
+def asks_to_send(settings: Settings, auth: Auth) -> bool:
+    """Whether a person who signs in is asked for sending, too."""
+    return bool(settings.alerts.submission.to) and auth in ("oauth2-browser", "oauth2-device")
+
+
+def oauth_config(settings: Settings) -> OAuthConfig:
+    """The application's registration, as the settings have it."""
     account, oauth = settings.account, settings.account.oauth
-    config = OAuthConfig(
+    return OAuthConfig(
         tenant=oauth.tenant,
         client_id=oauth.client_id,
         authority=oauth.authority,
@@ -69,9 +103,8 @@ def oauth_source(settings: Settings, flow: Flow) -> OAuthSource:
         refresh_ahead=oauth.refresh_ahead.total_seconds(),
         timeout=account.read_timeout.total_seconds(),
         ca_file=account.ca_file,
+        proxy=proxy_of(settings),
     )
-    password = _password_source(settings) if flow == "oauth2-password" else None
-    return OAuthSource(flow, account.address, config, state_dir=settings.state.dir, password=password)
 
 
 def _source(settings: Settings) -> CredentialSource:
@@ -87,15 +120,17 @@ def _password_source(settings: Settings) -> PasswordSource:
 
 
 def _rules(settings: Settings) -> Rules:
-    password = settings.password
+    account, password = settings.account, settings.password
     return Rules(
-        account=settings.account.address,
+        account=account.address,
         lockout=_lockout(settings),
-        policy=policy_named(password.policy),
+        policy=policy_named(password.policy, [name.strip() for name in password.owner_names]),
         max_age=password.max_age.total_seconds(),
-        warn=password.warn.total_seconds(),
         changed=None if password.changed is None else password.changed.timestamp(),
         help=help_of(settings),
+        host=account.host,
+        exchange_online=is_exchange_online(account.host),
+        allow_password=account.allow_password,
     )
 
 

@@ -3,8 +3,10 @@
 from collections.abc import Callable, Mapping
 
 from worker.handling.circuit import Circuit
+from worker.handling.late_handler import LateHandler
 from worker.journal.audit_anchors import JournalAnchors
 from worker.journal.store import Journal
+from worker.login.sending import SendingSignIn
 from worker.logs.who import replica as process_name
 from worker.observe.audit.chain_name import installation
 from worker.observe.audit.trail import AuditTrail
@@ -59,7 +61,9 @@ def background_of(
     *,
     login: Login,
     circuits: Mapping[str, Circuit],
+    late: Mapping[str, LateHandler],
+    sign_in: SendingSignIn | None = None,
 ) -> Background:
-    """Page, alerts and digest; `open` starts them. circuits: those of the handlers, by name."""
-    status = LiveStatus(settings, journal, listener, login=login, circuits=circuits, clock=clock)
-    return Background(settings, journal, listener, status, clock=clock)
+    """Page, alerts and digest; `open` starts them. circuits, late: by handler. sign_in: alerts go out by it, too."""
+    status = LiveStatus(settings, journal, listener, login=login, circuits=circuits, late=late, clock=clock)
+    return Background(settings, journal, listener, status, clock=clock, sign_in=sign_in)

@@ -6,23 +6,34 @@ from contextlib import ExitStack
 from functools import cached_property
 
 from worker.commands.wiring.assembly import JournalParts
+from worker.commands.wiring.expiry_wiring import expiry_watch_of
 from worker.commands.wiring.login_wiring import announcer_of, guard_of, reading_guard
 from worker.commands.wiring.observe_wiring import listener_of
+from worker.connections import Direct, Proxy
+from worker.journal.database import Database
 from worker.journal.intents import Intents
 from worker.journal.lease import Lease
 from worker.journal.store import Journal
+from worker.login.expiry_watch import ExpiryWatch
 from worker.login.guard import Guard
 from worker.logs.who import replica
-from worker.mailbox.folders import Layout
+from worker.loop.first_mail import FirstMail, Person
+from worker.loop.mailbox_size import MailboxSize, SizeRules
+from worker.mailbox.folder_finder import FolderFinder
+from worker.mailbox.folders import AUTO, Layout, Wanted, WantedFolders
 from worker.mailbox.session import Endpoint, Session
+from worker.message.content_mark import ContentMarks
 from worker.observe.announcer import Announcer
 from worker.observe.listener import Listener
 from worker.pipeline.record import KEEP
 from worker.pipeline.requests import Requests
 from worker.pipeline.settle import Settle
+from worker.pipeline.stop import Permission
 from worker.reconcile.compact import Compact
+from worker.reconcile.folder_tally import FolderTally
+from worker.reconcile.unexplained import Unexplained
 from worker.reconcile.walk import Walk
-from worker.settings import Settings, read_secret
+from worker.settings import Settings, SettleSettings, proxy_of, read_secret
 
 
 class Parts:
@@ -36,8 +47,13 @@ class Parts:
         self.clock = time.time
         self.monotonic = time.monotonic
         url = read_secret(settings.state.journal, settings.state.journal_file)
-        self.journal = Journal(settings.state.dir, None if url is None else url.get_secret_value(), self.clock)
-        self.layout = Layout(settings.poll.folders)
+        database = None if url is None else Database(url.get_secret_value(), allow_clear=settings.state.allow_clear)
+        self.journal = Journal(
+            settings.state.dir, None if url is None else url.get_secret_value(), self.clock, database=database
+        )
+        self._wanted = wanted_folders(settings)
+        self.layout = Layout(settings.poll.folders, settings=self._wanted.settings)
+        self.finder = FolderFinder(self.layout, self._wanted)
         self._observing: Listener | None = None
         self._built_on = ExitStack()
 
@@ -88,6 +104,14 @@ class Parts:
         """A guard that is only asked for the status."""
         return reading_guard(self.settings, self.journal, self.clock)
 
+    def expiry_watch(self, guard: Guard) -> ExpiryWatch:
+        return expiry_watch_of(self.settings, self.journal, guard, self.clock, notify=self.announcer())
+
+    @cached_property
+    def proxy(self) -> Proxy | None:
+        """The proxy that connections go through, if there is one."""
+        return proxy_of(self.settings)
+
     def new_session(self) -> Session:
         account = self.settings.account
         return Session(
@@ -97,7 +121,9 @@ class Parts:
                 account.ca_file,
                 account.connect_timeout.total_seconds(),
                 account.read_timeout.total_seconds(),
-            )
+                self.proxy or Direct(),
+            ),
+            self.layout,
         )
 
     def journal_parts(self) -> JournalParts:
@@ -109,6 +135,7 @@ class Parts:
             tries=journal.tries,
             places=journal.places,
             intents=Intents(journal.database),
+            marks=ContentMarks(journal.facts.known_content_key()),
         )
 
     def settle(self) -> Settle:
@@ -139,7 +166,50 @@ class Parts:
             clock=self.clock,
         )(session)
 
+    def unexplained(self) -> Unexplained:
+        """The part that finds mail in the folder of handled mail that no row explains."""
+        handled = self.settings.settle.handled
+        return Unexplained(
+            self.journal.messages,
+            self.journal.facts,
+            folder=None if handled == KEEP else handled,
+            fingerprints=self.journal_parts().fingerprints,
+        )
+
+    def mailbox_size(self, permission: Permission) -> MailboxSize:
+        """The part that learns how full the mailbox is. permission: asked before each folder."""
+        facts, rules = self.journal.facts, SizeRules(self.settings.mailbox.size, self.settings.mailbox.warn)
+        sums = FolderTally(facts, key=facts.known_content_key(), permission=permission)
+        return MailboxSize(facts, sums, rules, self.clock)
+
+    def first_mail(self, person: Person | None) -> FirstMail:
+        """The chore before the first poll of all. person: asked before much old mail is handed over."""
+        poll = self.settings.poll
+        return FirstMail(
+            self.journal.messages,
+            self.journal.places,
+            self.layout,
+            since=poll.since,
+            chosen="since" in poll.model_fields_set,
+            person=person,
+            clock=self.clock,
+        )
+
     def targets(self) -> list[str]:
-        """The names of the folders that mail is moved to."""
-        settle = self.settings.settle
-        return [name for name in (settle.handled, settle.failed, settle.junk) if name not in (KEEP, "auto")]
+        """What the folders that mail is moved to are called in the mailbox."""
+        return [self.layout.actual(one.name) for one in self._wanted.targets]
+
+
+def wanted_folders(settings: Settings) -> WantedFolders:
+    """The folders that the settings name."""
+    settle, usual = settings.settle, SettleSettings()
+    targets = (
+        Wanted(settle.handled, "[settle] handled", is_default=settle.handled == usual.handled),
+        Wanted(settle.failed, "[settle] failed", is_default=settle.failed == usual.failed),
+        Wanted(settle.junk, "[settle] junk", may_be_junk=True),
+    )
+    return WantedFolders(
+        tuple(Wanted(name, "[poll] folders") for name in settings.poll.folders),
+        Wanted(settings.junk.folder, "[junk] folder"),
+        tuple(one for one in targets if one.name not in (KEEP, AUTO)),
+    )

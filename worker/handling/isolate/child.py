@@ -1,6 +1,7 @@
 """The child process: holds one handler, and no connection, journal or secret of the worker's.
 
-Over a socket, the worker first sends what to build, and then one message at a time. The answers are JSON with fixed
+It first closes itself to other processes and, where the settings say so, changes to another user. Over a socket, the
+worker then sends what to build, and one message at a time. The answers are JSON with fixed
 words and class names, so that no content of a message gets back. The child ends when the worker ends, for whatever
 reason.
 """
@@ -19,11 +20,15 @@ import threading
 from pathlib import Path
 from typing import Any, NoReturn
 
+from nhsmail_worker import close_to_others
 from worker.handling.building import built, imported
 from worker.handling.failure import CallFailure
 from worker.handling.foreign_code import words_of
 from worker.handling.handler import Handler
 from worker.handling.isolate.frames import receive, send
+from worker.handling.isolate.other_user import OtherUser, become
+from worker.handling.retention import CopiesRequest
+from worker.handling.target_down import is_down
 
 MARGIN = 200_000_000
 """Memory in bytes that the interpreter and its libraries take before any message."""
@@ -45,15 +50,16 @@ class _Counting(io.BufferedIOBase):
         return size
 
 
-def main(descriptor: int) -> NoReturn:
-    """Serve the worker's requests until there are no more. descriptor: of the socket."""
+def main(descriptor: int, user: OtherUser | None) -> NoReturn:
+    """Serve the worker's requests until there are no more. descriptor: of the socket. user: whom to change to."""
+    refused = _entered(user)
     peer = socket.socket(fileno=descriptor)
     printed = _Counting()
     stream: Any = printed
     sys.stdout = sys.stderr = io.TextIOWrapper(stream, "utf-8", "replace", write_through=True)
     threading.Thread(target=_end_with, args=(peer,), daemon=True).start()
     try:
-        _serve(peer, printed)
+        _serve(peer, printed, refused)
     finally:
         os._exit(os.EX_OK)  # also after an error, and without the handler's threads and exit hooks
 
@@ -66,13 +72,31 @@ def _end_with(peer: socket.socket) -> None:
     os.killpg(0, signal.SIGKILL)
 
 
-def _serve(peer: socket.socket, printed: _Counting) -> None:
-    name, target, own, memory = pickle.loads(receive(peer))  # noqa: S301 -- from the worker, which started this
-    _bound(memory)
+def _entered(user: OtherUser | None) -> OSError | None:
+    """Become what the handler may run in, before anything of it arrives. Returns why the system refuses the user."""
+    with contextlib.suppress(OSError):
+        # Be the first to be killed when memory runs out. Once closed to others, a process may not write this any more.
+        Path("/proc/self/oom_score_adj").write_text("1000")
+    close_to_others()
+    if user is None:
+        return None
     try:
-        handler = built(name, imported(target), own)
+        become(user)
+    except OSError as error:
+        return error
+    close_to_others()  # a change of the user sets this to what fs.suid_dumpable says
+    return None
+
+
+def _serve(peer: socket.socket, printed: _Counting, refused: OSError | None) -> None:
+    request = receive(peer)
+    try:
+        _must_be(refused)
+        name, target, own, memory, proxy = pickle.loads(request)  # noqa: S301 -- from the worker, which started this
+        _bound(memory)
+        handler = built(name, imported(target), own, proxy)
     except BaseException as error:  # noqa: BLE001 -- other people's code
-        send(peer, _json({"kind": CallFailure.of(error).kind, "words": words_of(error)}))
+        send(peer, _json(_told(CallFailure.of(error)) | {"words": words_of(error), "down": is_down(error)}))
         return
     send(peer, _json({}))
     threads = threading.active_count()
@@ -87,24 +111,41 @@ def _serve(peer: socket.socket, printed: _Counting) -> None:
     send(peer, _json({}))
 
 
+def _must_be(refused: OSError | None) -> None:
+    if refused is not None:
+        raise refused
+
+
 def _answer(handler: Handler, request: bytes) -> dict[str, Any]:
-    """Handle a message. Flushed before the answer is sent, because the worker may kill this process at any time."""
+    """Handle a message, or look after old copies.
+
+    Flushed before the answer is sent, because the worker may kill this process at any time.
+    """
     try:
-        handler(pickle.loads(request))  # noqa: S301 -- from the worker
+        asked = pickle.loads(request)  # noqa: S301 -- from the worker
+        if isinstance(asked, CopiesRequest):
+            return {"word": "done", "copies": asked.asked_of(handler.copies)}
+        handler(asked)
         handler.flush()
     except BaseException as error:  # noqa: BLE001 -- other people's code
-        failure = CallFailure.of(error)
-        after = None if failure.after is None else failure.after.total_seconds()
-        return {"word": failure.word, "kind": failure.kind, "after": after, "where": failure.where}
+        return _told(CallFailure.of(error, handler.outages))
     return {"word": "done"}
 
 
+def _told(failure: CallFailure) -> dict[str, Any]:
+    """The failure as the worker is told of it."""
+    after = None if failure.after is None else failure.after.total_seconds()
+    return {
+        "word": failure.word,
+        "kind": failure.kind,
+        "about": failure.about,
+        "after": after,
+        "where": failure.where,
+    }
+
+
 def _bound(memory: int) -> None:
-    """Limit the memory, write no core file (it would hold mail), and be the first to be killed when memory runs out."""
     resource.setrlimit(resource.RLIMIT_DATA, (memory + MARGIN, memory + MARGIN))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    with contextlib.suppress(OSError):
-        Path("/proc/self/oom_score_adj").write_text("1000")
 
 
 def _json(answer: dict[str, Any]) -> bytes:

@@ -7,25 +7,43 @@ import contextlib
 import pickle
 import re
 import threading
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
-from worker.handling.failure import WORDS, CallFailure, RemoteFailure
+from worker.connections import Proxy
+from worker.handling.failure import KEY_TAKEN, WORDS, CallFailure, RemoteFailure
 from worker.handling.isolate.child_process import ChildProcess
 from worker.handling.isolate.frames import PeerGone
+from worker.handling.isolate.other_user import OtherUser
+from worker.handling.outage import About
+from worker.handling.retention import CopiesRequest, checked_look, checked_removal
+from worker.handling.target_down import NotThereYet
+from worker.logs import get_logger
+from worker.message.copies import Look, OldCopies, RemovedCopies
 from worker.message.message import Message
 from worker.message.outcome import LONGEST_AFTER
+
+log = get_logger()
 
 _CLASS = re.compile(r"[^\W\d]\w{0,99}")
 _PLACE = re.compile(r"[\w.]{1,100}:\d{1,7}")
 _CLOSING = 5.0
 """Seconds that a child process has to close its handler."""
+ENDING = 5.0
+"""Seconds to wait until a process that was killed is gone."""
+MOST_LEFT = 4
+"""So many processes of a handler that can't be ended: it has no more."""
 
 
 class CannotStart(Exception):
-    """The child process started, but the handler couldn't be built in it."""
+    """The child process started, but the handler couldn't be built in it. about: what that tells us of."""
+
+    def __init__(self, words: str, about: About = About.NOTHING) -> None:
+        super().__init__(words)
+        self.about = about
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +51,7 @@ class ChildSpec:
     """The handler to build in a child process, and its limits.
 
     target: `module:name`. own: the handler's settings. memory: bytes. limit: seconds per call. start: seconds to build.
+    user: whom it runs as; None: whom we run as. proxy: only for a handler that asks for it, as it holds a password.
     """
 
     name: str
@@ -41,6 +60,8 @@ class ChildSpec:
     memory: int
     limit: float
     start: float
+    user: OtherUser | None = None
+    proxy: Proxy | None = None
 
 
 class OutputObserver(Protocol):
@@ -66,6 +87,7 @@ class IsolatedHandler:
 
         Raises:
             CannotStart, TimeoutError: the handler can't be built, or not in time.
+            NotThereYet: it can't be built yet, because what it talks to isn't there.
         """
         self._spec = spec
         self._output = output
@@ -73,6 +95,7 @@ class IsolatedHandler:
         self._lock = threading.Lock()
         self._closed = False
         self._all: set[ChildProcess] = set()
+        self._left: set[ChildProcess] = set()
         self._idle = [self._started()]
 
     def __call__(self, message: Message) -> None:
@@ -81,15 +104,30 @@ class IsolatedHandler:
         Raises:
             RemoteFailure: the handler raised an exception, or its process died or was killed.
         """
+        self._ask(message)
+
+    def old_copies(self, look: Look) -> OldCopies:
+        """Look for old copies in a child process. Raises as a call does, and `NoAnswer`."""
+        return checked_look(self._copies(CopiesRequest(look)), look)
+
+    def remove_copies(self, names: Sequence[str], before: datetime) -> RemovedCopies:
+        """Remove old copies in a child process. Raises as a call does, and `NoAnswer`."""
+        return checked_removal(self._copies(CopiesRequest(None, tuple(names), before)), names)
+
+    def _copies(self, request: CopiesRequest) -> Mapping[str, Any]:
+        told = self._ask(request).get("copies")
+        return told if isinstance(told, dict) else {}
+
+    def _ask(self, request: Message | CopiesRequest) -> Mapping[str, Any]:
         process = self._taken()
         try:
-            answer = process.ask(pickle.dumps(message), self._spec.limit)
+            answer = process.ask(pickle.dumps(request), self._spec.limit)
         except TimeoutError:
             self._end(process)
-            raise RemoteFailure(CallFailure("error", "TimedOut")) from None
+            raise RemoteFailure(_cut_off("TimedOut")) from None
         except (PeerGone, OSError, ValueError):
             self._end(process)
-            raise RemoteFailure(CallFailure("error", "Died")) from None
+            raise RemoteFailure(_cut_off("Died")) from None
         except BaseException:
             self._end(process)  # it may have received half a request
             raise
@@ -102,6 +140,7 @@ class IsolatedHandler:
             self._output.reported(self._spec.name, _count(answer, "printed"), _count(answer, "threads"))
         if answer.get("word") != "done":
             raise RemoteFailure(_failure_in(answer))
+        return answer
 
     def close(self) -> None:
         """End all child processes. Idle ones close their handler first; those in a call are killed."""
@@ -111,28 +150,35 @@ class IsolatedHandler:
         for process in resting:
             with contextlib.suppress(PeerGone, OSError, ValueError):
                 process.ask(b"", _CLOSING)
+        until = time.monotonic() + ENDING
         for process in list(self._all):
-            self._end(process)
+            self._end(process, until - time.monotonic())
 
     def _taken(self) -> ChildProcess:
         with self._lock:
             if self._idle:
                 return self._idle.pop()
             if self._closed:
-                raise RemoteFailure(CallFailure("error", "Closed"))
+                raise RemoteFailure(_cut_off("Closed"))
         try:
             return self._started()
-        except (CannotStart, TimeoutError, OSError) as error:
-            kind = "TimedOut" if isinstance(error, TimeoutError) else type(error).__name__
-            raise RemoteFailure(CallFailure("error", kind)) from None
+        except NotThereYet as error:
+            raise RemoteFailure(CallFailure("retry", error.kind, error.after, about=About.TARGET)) from None
+        except CannotStart as error:
+            raise RemoteFailure(CallFailure("error", "CannotStart", about=error.about)) from None
+        except TimeoutError:
+            raise RemoteFailure(_cut_off("TimedOut")) from None
+        except OSError as error:
+            raise RemoteFailure(CallFailure("error", type(error).__name__, about=CallFailure.of(error).about)) from None
 
     def _started(self) -> ChildProcess:
-        process = ChildProcess()
+        self._see_to_those_left()
+        spec = self._spec
+        process = ChildProcess(spec.user)
         with self._lock:
             self._all.add(process)
-        spec = self._spec
         try:
-            what = (spec.name, spec.target, spec.own, spec.memory)
+            what = (spec.name, spec.target, spec.own, spec.memory, spec.proxy)
             answer = process.ask(pickle.dumps(what), spec.start)
         except (PeerGone, ValueError):
             self._end(process)
@@ -142,28 +188,68 @@ class IsolatedHandler:
             raise
         if "kind" in answer:
             self._end(process)
-            raise CannotStart(f"{answer['kind']}: {answer.get('words', '')}".removesuffix(": "))
+            failure = _failure_in(answer)
+            words = str(answer.get("words", ""))
+            if answer.get("down") is True:
+                raise NotThereYet(failure.kind, words, failure.after)
+            # A constructor that says nothing of its target has seen no message, either.
+            about = About.TARGET if failure.about is About.TARGET else About.NOTHING
+            raise CannotStart(f"{answer['kind']}: {words}".removesuffix(": "), about)
         return process
 
-    def _end(self, process: ChildProcess) -> None:
-        process.end()
+    def _end(self, process: ChildProcess, seconds: float | None = None) -> None:
+        if process.end(ENDING if seconds is None else max(seconds, 0.0)):
+            self._forget(process)
+            return
+        with self._lock:
+            is_new = process not in self._left
+            self._left.add(process)
+            count = len(self._left)
+        if is_new:
+            log.warning("handler.not_ended", handler=self._spec.name, count=count)
+
+    def _see_to_those_left(self) -> None:
+        """Take away the processes that have ended since. Raises `CannotStart` if too many haven't."""
+        with self._lock:
+            left = list(self._left)
+        for process in left:
+            if process.end(0.0):
+                self._forget(process)
+        with self._lock:
+            count = len(self._left)
+        if count >= MOST_LEFT:
+            # No message's fault: the handler is paused, as when what it talks to is down.
+            raise CannotStart(f"{count} of its processes can't be ended", About.TARGET)
+
+    def _forget(self, process: ChildProcess) -> None:
         with self._lock:
             self._all.discard(process)
+            self._left.discard(process)
+
+
+def _cut_off(kind: str) -> CallFailure:
+    """The failure of a call that we ended, or that ended with its process."""
+    return CallFailure("error", kind, about=About.NOTHING)
 
 
 def _failure_in(answer: Mapping[str, Any]) -> CallFailure:
     """The failure in a child's answer. Every field is checked, because the child runs other people's code."""
-    word, kind, after, where = (answer.get(key) for key in ("word", "kind", "after", "where"))
+    word, kind, after, where, about = (answer.get(key) for key in ("word", "kind", "after", "where", "about"))
     wait = None
     if isinstance(after, int | float):
         with contextlib.suppress(ValueError, OverflowError):
             wait = min(timedelta(seconds=after), LONGEST_AFTER)
     return CallFailure(
         word if word in WORDS else "error",
-        kind if isinstance(kind, str) and all(map(_CLASS.fullmatch, kind.split(":"))) else "Unknown",
+        kind if isinstance(kind, str) and (kind == KEY_TAKEN or _is_class(kind)) else "Unknown",
         wait,
         where if isinstance(where, str) and _PLACE.fullmatch(where) else None,
+        About(about) if about in list(About) else About.MESSAGE,
     )
+
+
+def _is_class(kind: str) -> bool:
+    return all(map(_CLASS.fullmatch, kind.split(":")))
 
 
 def _count(answer: Mapping[str, Any], key: str) -> int:

@@ -29,10 +29,12 @@ class Attached(Protocol):
 
 
 class Named(Protocol):
-    """Decoded headers by name. truncated: there were more than were read."""
+    """Decoded headers by name. truncated: there were more than were read. over_limit: more than this limit says."""
 
     @property
     def truncated(self) -> bool: ...
+    @property
+    def over_limit(self) -> str | None: ...
     def get_all(self, name: str) -> list[str]: ...
 
 

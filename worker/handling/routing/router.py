@@ -72,8 +72,8 @@ class Router:
         """
         if message.path is not MailPath.CLEAN:
             return self._junk_of(message)
-        if message.headers.truncated:
-            raise MessageOverLimit("header_bytes")
+        if (limit := message.headers.over_limit) is not None:
+            raise MessageOverLimit(limit)
         taken = list(self._taking(message))
         if not taken:
             raise LookupError("no route takes this message: the last route must have no match")

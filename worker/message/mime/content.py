@@ -1,5 +1,6 @@
 """A message's content: which part is its text, which its HTML, and what the other parts are."""
 
+import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -14,6 +15,8 @@ _SIGNED_DATA = bytes.fromhex("2a864886f70d010702")  # the object identifier at t
 _DEEPEST_TNEF = 5
 _TEXTS = frozenset({"text/plain", "text/html"})
 _SHORT = 20_000  # bytes
+_SEARCHED = 500_000
+"""Bytes at either end of a long text in which notices are looked for: the provider adds them at the top or the foot."""
 
 
 class Content:
@@ -21,24 +24,43 @@ class Content:
 
     def __init__(self, raw: bytes, limits: Limits) -> None:
         """Parse the message. Raises MessageUnparsable or MessageOverLimit."""
-        leaves = parse(raw, limits)
+        self._limits = limits
+        self.leaves = leaves = parse(raw, limits)
+        """Every leaf in order."""
         self._text = next((leaf for leaf in leaves if _is_body(leaf, "text/plain")), None)
         self._html = next((leaf for leaf in leaves if _is_body(leaf, "text/html")), None)
         self.others = tuple(leaf for leaf in leaves if leaf is not self._text and leaf is not self._html)
         """Every leaf that is neither the text nor the HTML, in order."""
 
-    @lazy
     def html(self) -> str | None:
-        return self._html.text() if self._html else None
+        """Decode its HTML. Raises MessageOverLimit."""
+        return self._whole(self._html) if self._html else None
 
-    @lazy
-    def plain(self) -> str:
-        """The text part's text; empty if there is only HTML."""
-        return self._text.text() if self._text else ""
-
-    @lazy
     def text(self) -> str:
-        return self.plain if self._text or not self.html else text_of(self.html)
+        """Decode its text, or turn its HTML into text. Raises MessageOverLimit."""
+        if self._text:
+            return self._whole(self._text)
+        return text_of(self._whole(self._html)) if self._html else ""
+
+    def _whole(self, part: Part) -> str:
+        if part.largest > self._limits.text:
+            raise MessageOverLimit("text")
+        return part.text()
+
+    @lazy
+    def _plain(self) -> str:
+        """The text part's text, without its middle if it is long; empty if there is only HTML."""
+        return self._text.ends(_SEARCHED) if self._text else ""
+
+    @lazy
+    def _marked_up(self) -> str:
+        """The HTML part's HTML, without its middle if it is long; empty if there is none."""
+        return self._html.ends(_SEARCHED) if self._html else ""
+
+    def sha256(self) -> str:
+        """Return the SHA-256 of the digests of the leaves' decoded bytes: so no byte can pass to another leaf."""
+        digests = b"".join(leaf.hashed(hashlib.sha256) for leaf in self.leaves)
+        return hashlib.sha256(digests).hexdigest()
 
     def kind(self, by_headers: str) -> str:
         """Return the kind of message, from its parts if the headers leave it open."""
@@ -54,7 +76,7 @@ class Content:
     def protection(self) -> str | None:
         """Return the protection of the first protected part, or None."""
         found = (_protection(leaf) for leaf in self.others)
-        return next((name for name in found if name), "pgp" if signs.is_pgp_text(self.plain) else None)
+        return next((name for name in found if name), "pgp" if signs.is_pgp_text(self._plain) else None)
 
     def notices(self) -> tuple[str, ...]:
         """Return the provider's notices in the texts and the file names.
@@ -63,12 +85,12 @@ class Content:
         that was added before or after the content.
         """
         short = (leaf.text() for leaf in self.others if leaf.content_type in _TEXTS and leaf.largest <= _SHORT)
-        texts = (self.plain, self.html or "", *short)
+        texts = (self._plain, self._marked_up, *short)
         return signs.notices_in(texts, (leaf.filename or "" for leaf in self.others))
 
     def is_retrieval_failure(self) -> bool:
         """Whether the body is that of the placeholder for a message that Exchange couldn't convert."""
-        return signs.says_retrieval_failed(self.plain or self.html or "")
+        return signs.says_retrieval_failed(self._plain or self._marked_up)
 
     def is_scan_stand_in(self) -> bool:
         """Whether an attachment is the placeholder for one that is still being scanned."""
@@ -113,10 +135,10 @@ def _opened(leaf: Part, room: tnef.Room) -> list[File]:
     return [File(leaf.read, leaf.content_type, leaf.filename, inline, leaf.content_id)]
 
 
-def _unpacked(data: bytes, container: str, room: tnef.Room, depth: int) -> Iterator[File]:
+def _unpacked(data: bytes | memoryview, container: str, room: tnef.Room, depth: int) -> Iterator[File]:
     """Yield the files in a winmail.dat, including those of messages embedded in it, which are TNEF as well."""
     for file in tnef.read(data, room):
-        if depth and file.data.startswith(tnef.SIGNATURE):
+        if depth and tnef.is_tnef(file.data):
             room.give_back_file()
             try:
                 yield from list(_unpacked(file.data, container, room, depth - 1))
@@ -150,7 +172,7 @@ def _is_invitation(leaf: Part) -> bool:
 
 
 def _protection(leaf: Part) -> str | None:
-    found = signs.protection_of_type(str(leaf.node.get("content-type", "")), leaf.filename)
+    found = signs.protection_of_type(leaf.node.header("content-type"), leaf.filename)
     if found == "smime-encrypted" and _SIGNED_DATA in leaf.read()[:64]:
         return "smime-signed"
     return found

@@ -7,13 +7,17 @@ line doesn't hide the headers below it.
 
 import re
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import overload
 
-from worker.message.mime.words import readable
+from worker.message.mime.words import readable, well_formed
 from worker.message.text import ContentStr
 
 MAX_HEADER_BYTES = 1_000_000
 """The most bytes of a header block that are read. Exchange Online refuses more than 256 KB: more is hostile."""
+MAX_HEADER_FIELDS = 20_000
+"""The most fields of a header block that are read. Each takes far more memory than its bytes: 990 kB of short fields
+would take 18 MB. Of what Exchange Online takes, only a block of fields of 13 bytes each could have more."""
 
 _END = re.compile(rb"(?:\A|\n)(?=\r?\n|\r\Z)")
 """A header block ends before an empty line, as IMAP servers see it. `\\r\\Z`: half of one, where reading stopped."""
@@ -40,25 +44,32 @@ def block_end(raw: bytes) -> int:
 class Headers(Sequence[tuple[str, str]]):
     """The headers of one message in order, as (name, value) pairs. Immutable; no input makes it raise.
 
-    Values are as sent: folded, with bytes outside ASCII kept as surrogates (PEP 383). `get` and `get_all` decode them.
-    Values and names are `ContentStr`, because a sender can invent both.
+    Values are folded and encoded as sent, with bytes outside ASCII decoded: every text can be encoded again. `get` and
+    `get_all` decode the rest. Only `raw` keeps each byte. Values and names are `ContentStr`, because a sender can
+    invent both.
     """
 
-    __slots__ = ("_by_name", "_items", "truncated")
+    __slots__ = ("_by_name", "_items", "over_limit")
 
-    def __init__(self, items: Sequence[tuple[str, str]], *, truncated: bool = False) -> None:
+    def __init__(self, items: Sequence[tuple[str, str]], *, over_limit: str | None = None) -> None:
         self._items = tuple(items)
         self._by_name: dict[str, list[str]] | None = None
-        self.truncated = truncated
-        """Whether the block exceeded MAX_HEADER_BYTES, so that headers may be missing."""
+        self.over_limit = over_limit
+        """`header_bytes` or `header_fields`, if there were more than are read, so that headers may be missing."""
 
     @classmethod
     def from_bytes(cls, raw: bytes) -> "Headers":
         """Read the header block at the start of `raw`, which may be a whole message."""
         end = block_end(raw)
-        block = raw[:end].decode("ascii", "surrogateescape")
-        items = tuple(item for item in _HEADER.findall(block) if item[0])
-        return cls(items, truncated=end == MAX_HEADER_BYTES and not _is_end(raw, end))
+        items, more = _fields(raw[:end].decode("ascii", "surrogateescape"))
+        if end == MAX_HEADER_BYTES and not _is_end(raw, end):
+            return cls(items, over_limit="header_bytes")
+        return cls(items, over_limit="header_fields" if more else None)
+
+    @property
+    def truncated(self) -> bool:
+        """Whether there were more headers than are read, so that some may be missing."""
+        return self.over_limit is not None
 
     @overload
     def __getitem__(self, index: int) -> tuple[str, str]: ...
@@ -85,7 +96,10 @@ class Headers(Sequence[tuple[str, str]]):
         return f"<Headers: {len(self._items)}>"  # never the content: a repr ends in logs
 
     def raw(self, name: str) -> list[str]:
-        """Return every value of the header `name` as sent, in order. The name's case doesn't matter."""
+        """Return every value of the header `name` byte for byte, in order. The name's case doesn't matter.
+
+        Bytes outside ASCII are kept as surrogates (PEP 383): encode it with `errors="surrogateescape"`.
+        """
         if self._by_name is None:
             self._by_name = {}
             for key, value in self._items:
@@ -102,8 +116,17 @@ class Headers(Sequence[tuple[str, str]]):
         return [ContentStr(readable(value)) for value in self.raw(name)]
 
 
+def _fields(block: str) -> tuple[list[tuple[str, str]], bool]:
+    """The first `MAX_HEADER_FIELDS` fields of a block, and whether there are more."""
+    if block.count("\n") + block.count("\r") < MAX_HEADER_FIELDS:  # no more lines than that, so no more fields
+        return [item for item in _HEADER.findall(block) if item[0]], False
+    fields = ((match[1], match[2]) for match in _HEADER.finditer(block) if match[1])
+    items = list(islice(fields, MAX_HEADER_FIELDS))
+    return items, next(fields, None) is not None
+
+
 def _marked(item: tuple[str, str]) -> tuple[str, str]:
-    return ContentStr(item[0]), ContentStr(item[1])
+    return ContentStr(item[0]), ContentStr(well_formed(item[1]))
 
 
 def _is_end(raw: bytes, end: int) -> bool:

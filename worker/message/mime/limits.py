@@ -1,6 +1,12 @@
 """The limits within which a message is parsed, and the errors raised beyond them."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import wraps
+from typing import ParamSpec, TypeVar
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 class MessageError(Exception):
@@ -31,6 +37,26 @@ class MessageOverLimit(MessageError):
         """The name of the limit: a field of `Limits`."""
 
 
+def only_message_errors(read: Callable[P, T]) -> Callable[P, T]:
+    """Make a function that reads a message raise nothing but a `MessageError`.
+
+    Hostile mail can make a parser raise anything. Whatever else is raised becomes MessageUnparsable. The original error
+    isn't kept, because its text may quote the message.
+    """
+
+    @wraps(read)
+    def reading(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return read(*args, **kwargs)
+        except MessageError:
+            raise
+        except Exception as error:  # noqa: BLE001 -- whatever it is, we raise one documented error
+            cause = type(error).__name__
+        raise MessageUnparsable(cause)
+
+    return reading
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """What a message may have, at most, to be parsed. Real mail stays far below each limit."""
@@ -39,10 +65,14 @@ class Limits:
     """Bytes of the message on the wire. NHSmail's own limit is 35 MB of content, 47 MB on the wire."""
     header_bytes: int = 1_000_000
     """Bytes of the headers of all parts together. No more than 1 MB of a message's own headers is ever read."""
+    header_fields: int = 10_000
+    """Header fields of all parts together. No more than 20,000 of a message's own headers are ever read."""
     parts: int = 1_000
     """Parts of every kind, including containers."""
     depth: int = 50
     """Nested containers, including attached messages that are opened."""
+    text: int = 5_000_000
+    """Decoded bytes of its text, and of its HTML. As text, each byte may take four."""
     attachments: int = 500
     """Attachments, including those in a winmail.dat."""
     attachment: int = 64_000_000

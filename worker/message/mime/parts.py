@@ -3,24 +3,32 @@
 import binascii
 import quopri
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from email.message import Message as StandardMessage
 from email.parser import BytesParser
 from email.policy import Compat32
-from email.utils import collapse_rfc2231_value
+from typing import Protocol
 
 from worker.message.lazy import lazy
 from worker.message.mime.charsets import decode
-from worker.message.mime.limits import Limits, MessageError, MessageOverLimit, MessageUnparsable
+from worker.message.mime.limits import Limits, MessageOverLimit, only_message_errors
 from worker.message.mime.skeleton import Skeleton, cut
-from worker.message.mime.words import readable
+from worker.message.mime.words import clean, readable, well_formed
 
 _ENCODING = re.compile(r'\s*"?([a-z0-9-]+)"?\s*(?:[;(].*)?', re.DOTALL)
 _NO_BASE64 = bytes(sorted(set(range(256)) - set(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")))
 _PADDING = re.compile(rb"=[^A-Za-z0-9+/]*+")
 _MORE_BASE64 = re.compile(rb"=*((?:[A-Za-z0-9+/]{4})*+(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?)")
 _UUENCODE = frozenset({"x-uuencode", "uuencode", "uue", "x-uue"})
+_ENCODED = frozenset({"quoted-printable", *_UUENCODE})
 _CHUNK = 1 << 20  # bytes decoded at a time, so that memory never holds two encoded copies of a large part
+
+
+class Hash(Protocol):
+    """A hash of `hashlib`."""
+
+    def update(self, data: bytes | memoryview, /) -> None: ...
+    def digest(self) -> bytes: ...
 
 
 class _Budget:
@@ -30,6 +38,7 @@ class _Budget:
         self.limits = limits
         self._parts = 0
         self._header_bytes = 0
+        self._header_fields = 0
 
     def part(self) -> None:
         self._parts += 1
@@ -40,6 +49,9 @@ class _Budget:
         self._header_bytes += len(name) + len(value)
         if self._header_bytes > self.limits.header_bytes:
             raise MessageOverLimit("header_bytes")
+        self._header_fields += 1
+        if self._header_fields > self.limits.header_fields:
+            raise MessageOverLimit("header_fields")
         # The standard library takes quadratic time to parse parameters.
         if value.count(";") > self.limits.header_parameters and name.lower().startswith("content-"):
             raise MessageOverLimit("header_parameters")
@@ -59,6 +71,8 @@ class Node(StandardMessage):
     """A part as built by the feed parser. It counts itself, and hides attached messages from the parser.
 
     An attached message is a leaf of this message, with its bytes as sent. It is parsed once somebody opens it.
+    `content_type`, `header` and `parameter` return well-formed text; what the standard library's methods return may
+    contain lone surrogates.
     """
 
     _payload: object  # written by the parser; no public method returns it undecoded
@@ -81,28 +95,40 @@ class Node(StandardMessage):
         super().set_raw(name, value)
 
     def get_content_type(self) -> str:
-        declared = self.declared_type
+        declared = super().get_content_type()
         return "application/octet-stream" if declared.startswith("message/") else declared
 
     def get_content_maintype(self) -> str:
         return self.get_content_type().partition("/")[0]
 
     def get_boundary(self, failobj: object = None) -> object:  # type: ignore[override]
-        boundary = self.parameter("boundary")
+        boundary = self._parameter("boundary", "content-type")  # with its bytes as in the lines that it is sought in
         return failobj if boundary is None else boundary.rstrip()  # RFC 2046: a boundary doesn't end in white space
 
     @property
-    def declared_type(self) -> str:
+    def content_type(self) -> str:
         """The declared content type in lower case, without parameters; text/plain if it is invalid."""
-        return super().get_content_type()
+        return " ".join(clean(well_formed(super().get_content_type())).split())
+
+    def header(self, name: str) -> str:
+        """Return the first value of a header, folded and encoded as sent; empty if there is none."""
+        return well_formed(str(self.get(name, "")))
 
     def parameter(self, name: str, header: str = "content-type") -> str | None:
-        """Return a header's parameter as sent, except that RFC 2231 is decoded; None if it is missing or unreadable."""
+        """Return a header's parameter with RFC 2231 and raw bytes decoded; None if it is missing or unreadable."""
+        value = self._parameter(name, header)
+        return None if value is None else well_formed(value)
+
+    def _parameter(self, name: str, header: str) -> str | None:
+        """Return a header's parameter with RFC 2231 decoded, and raw bytes kept as surrogates."""
         try:
             value = self.get_param(name, None, header)
-            return None if value is None else collapse_rfc2231_value(value)
-        except (ValueError, TypeError):  # a charset with NUL; continuations with no number, or a huge one
+        except (ValueError, TypeError):  # continuations with no number, or a huge one
             return None
+        if not isinstance(value, tuple):
+            return value
+        charset, _, text = value  # RFC 2231: the text has one character for each byte
+        return decode(text.encode("latin-1", "surrogateescape"), charset or "")
 
     @property
     def children(self) -> "list[Node] | None":
@@ -119,7 +145,7 @@ class Node(StandardMessage):
     @property
     def encoding(self) -> str:
         """The content transfer encoding in lower case; empty if it is invalid."""
-        match = _ENCODING.fullmatch(str(self.get("content-transfer-encoding", "")).lower())
+        match = _ENCODING.fullmatch(self.header("content-transfer-encoding").lower())
         return match[1] if match else ""
 
 
@@ -128,9 +154,9 @@ class Part:
 
     def __init__(self, node: Node, skeleton: Skeleton) -> None:
         self.node = node
-        self.content_type = node.declared_type
+        self.content_type = node.content_type
         """The declared type in lower case, without parameters."""
-        self.disposition = str(node.get("content-disposition", "")).partition(";")[0].strip().lower()
+        self.disposition = node.header("content-disposition").partition(";")[0].strip().lower()
         """`attachment`, `inline`, any other word that the sender chose, or empty."""
         self._skeleton = skeleton
 
@@ -145,8 +171,7 @@ class Part:
     @lazy
     def content_id(self) -> str | None:
         """The id by which the message's HTML refers to it, without angle brackets, or None."""
-        value = self.node.get("content-id")
-        return (readable(str(value)).strip("<> ") or None) if value else None
+        return readable(self.node.header("content-id")).strip("<> ") or None
 
     @property
     def encoded_size(self) -> int:
@@ -171,14 +196,33 @@ class Part:
             return _by_standard_library(encoding, data)
         return data
 
+    def hashed(self, new: Callable[[], Hash]) -> bytes:
+        """Return the digest of the decoded bytes by a hash that `new` makes. A large part is decoded piece by piece."""
+        if self.node.encoding == "base64":
+            try:
+                return _digest(new(), _strict_base64(self._spans()))
+            except binascii.Error:
+                return _digest(new(), [self.read()])
+        if self.node.encoding in _ENCODED:
+            return _digest(new(), [self.read()])
+        return _digest(new(), self._spans())
+
     def text(self) -> str:
         """Return the part's text, decoded by its declared charset."""
         return decode(self.read(), self.node.parameter("charset") or "")
+
+    def ends(self, size: int) -> str:
+        """Return the part's text; of one that is longer than two `size` bytes, its first and last `size` bytes."""
+        data = self.read()
+        if len(data) > 2 * size:
+            data = data[:size] + b"\n" + data[-size:]
+        return decode(data, self.node.parameter("charset") or "")
 
     def _spans(self) -> list[bytes | memoryview]:
         return self._skeleton.spans(self.node.source)
 
 
+@only_message_errors
 def parse(raw: bytes, limits: Limits) -> tuple[Part, ...]:
     """Return the leaves of a message in order: every part that isn't a container, once.
 
@@ -188,17 +232,11 @@ def parse(raw: bytes, limits: Limits) -> tuple[Part, ...]:
     """
     if len(raw) > limits.message:
         raise MessageOverLimit("message")
-    try:
-        skeleton = cut(raw, limits)
-        budget = _Budget(limits)
-        root = BytesParser(lambda: Node(budget), policy=_POLICY).parsebytes(skeleton.text)
-        assert isinstance(root, Node)  # noqa: S101 -- for the type checker: the factory makes only nodes
-        return tuple(Part(node, skeleton) for node in _leaves(root))
-    except MessageError:
-        raise
-    except Exception as error:  # noqa: BLE001 -- hostile mail can make the parser raise anything; we raise one documented error
-        cause = type(error).__name__
-    raise MessageUnparsable(cause)
+    skeleton = cut(raw, limits)
+    budget = _Budget(limits)
+    root = BytesParser(lambda: Node(budget), policy=_POLICY).parsebytes(skeleton.text)
+    assert isinstance(root, Node)  # noqa: S101 -- for the type checker: the factory makes only nodes
+    return tuple(Part(node, skeleton) for node in _leaves(root))
 
 
 def _leaves(root: Node) -> Iterator[Node]:
@@ -266,6 +304,12 @@ def _broken_base64(data: bytes) -> bytes:
             break
         decoded += binascii.a2b_base64(more[1])
     return bytes(decoded)
+
+
+def _digest(digest: Hash, pieces: Iterable[bytes | memoryview]) -> bytes:
+    for piece in pieces:
+        digest.update(piece)
+    return digest.digest()
 
 
 def _by_standard_library(encoding: str, data: bytes) -> bytes:

@@ -5,14 +5,17 @@ that something was changed, but the lack of one doesn't prove that nothing was.
 """
 
 import html
+import io
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from worker.message.mime.headers import Headers
 
 _TAG = re.compile(r"<[^<>]*>")
 _WORD = re.compile(r"[\w-]+")
 _SPACE = re.compile(r"\s+")
+_BRACKET = re.compile("[<>]")
+_LONGEST_REFERENCE = 40  # characters of a character reference, such as `&CounterClockwiseContourIntegral;`
 _UNSEEN = re.compile("[\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff]+")
 
 _NOTICES = {
@@ -169,9 +172,33 @@ def _bare(text: str) -> str:
     return text if text.isascii() else _UNSEEN.sub("", text)
 
 
-def plain(text: str) -> str:
-    """Remove tags, resolve character references, and reduce every run of white space to one space."""
-    return _SPACE.sub(" ", _resolved(text, " "))
+def plain(text: str, *, window: int = 100_000) -> str:
+    """Remove tags, resolve character references, and reduce every run of white space to one space.
+
+    window: how many characters to work on at a time, because what is substituted takes far more memory than they do.
+    """
+    out = io.StringIO()
+    after_space = False
+    for piece in _windows(text, window):
+        said = _SPACE.sub(" ", _resolved(piece, " "))
+        out.write(said[1:] if after_space and said.startswith(" ") else said)
+        after_space = said.endswith(" ") if said else after_space
+    return out.getvalue()
+
+
+def _windows(text: str, size: int) -> Iterator[str]:
+    """Cut a long text, but neither a tag nor a character reference."""
+    start = 0
+    while (end := start + size) < len(text):
+        opened, closed = text.rfind("<", start, end), text.rfind(">", start, end)
+        bracket = _BRACKET.search(text, end) if opened > closed else None
+        if bracket is not None and bracket[0] == ">":
+            end = bracket.end()
+        elif (reference := text.rfind("&", max(start, end - _LONGEST_REFERENCE), end)) > max(start, closed):
+            end = reference
+        yield text[start:end]
+        start = end
+    yield text[start:]
 
 
 def _resolved(text: str, for_a_tag: str) -> str:

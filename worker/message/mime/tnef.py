@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from worker.message.mime.charsets import decode
 from worker.message.mime.limits import Limits, MessageOverLimit
+from worker.message.mime.words import clean
 
 SIGNATURE = b"\x78\x9f\x3e\x22"
 
@@ -34,6 +35,7 @@ _P_FILENAME = 0x3704
 _P_LONG_FILENAME = 0x3707
 _P_MIME_TAG = 0x370E
 _P_CONTENT_ID = 0x3712
+_TEXTS = frozenset({_P_DISPLAY_NAME, _P_FILENAME, _P_LONG_FILENAME, _P_MIME_TAG, _P_CONTENT_ID})
 
 # [MS-OXCDATA] 2.11.1: property types.
 _FIXED = {0x0000: 0, 0x0001: 0, 0x0002: 2, 0x0003: 4, 0x0004: 4, 0x0005: 8, 0x0006: 8, 0x0007: 8, 0x000A: 4}
@@ -64,12 +66,15 @@ class TnefError(Exception):
 
 @dataclass(slots=True)
 class TnefFile:
-    """One file in a winmail.dat. A body is a file as well: `body.txt`, `body.html` or `body.rtf`."""
+    """One file in a winmail.dat. A body is a file as well: `body.txt`, `body.html` or `body.rtf`.
+
+    data: where it can be, a view of the winmail.dat, so that nested ones aren't held once for each level.
+    """
 
     name: str = ""
     content_type: str = ""
     content_id: str = ""
-    data: bytes = b""
+    data: bytes | memoryview = b""
 
 
 class Room:
@@ -110,7 +115,7 @@ class Room:
             raise MessageOverLimit("rtf")
 
 
-def read(data: bytes, room: Room) -> list[TnefFile]:
+def read(data: bytes | memoryview, room: Room) -> list[TnefFile]:
     """Return the files in a winmail.dat, bodies first. Each is counted in `room` as soon as it is found.
 
     Raises:
@@ -125,8 +130,13 @@ def read(data: bytes, room: Room) -> list[TnefFile]:
         raise TnefError from error
 
 
-def _files(data: bytes, room: Room) -> list[TnefFile]:
-    if not data.startswith(SIGNATURE):
+def is_tnef(data: bytes | memoryview) -> bool:
+    """Whether these bytes begin as a winmail.dat does."""
+    return bytes(data[: len(SIGNATURE)]) == SIGNATURE
+
+
+def _files(data: bytes | memoryview, room: Room) -> list[TnefFile]:
+    if not is_tnef(data):
         raise TnefError
     bodies: list[TnefFile] = []
     files: list[TnefFile] = []
@@ -150,13 +160,13 @@ def _files(data: bytes, room: Room) -> list[TnefFile]:
     if len(packed) > 1:
         raise TnefError  # a message has only one RTF body
     for body in packed:
-        body.data = _rtf(body.data, room)
+        body.data = _rtf(bytes(body.data), room)
     if not bodies and not files:
         raise TnefError
     return bodies + files
 
 
-def _attributes(data: bytes) -> Iterator[tuple[int, int, memoryview]]:
+def _attributes(data: bytes | memoryview) -> Iterator[tuple[int, int, memoryview]]:
     """Yield level, id and value of each attribute of the stream."""
     view = memoryview(data)
     position = 6
@@ -172,38 +182,44 @@ def _attributes(data: bytes) -> Iterator[tuple[int, int, memoryview]]:
 def _add(file: TnefFile, name: int, value: memoryview, charset: str) -> None:
     """Add what an attribute says about a file. The long name in its properties overrides the short title."""
     if name == _ATTACH_TITLE and not file.name:
-        file.name = decode(bytes(value), charset).strip("\0")
+        file.name = _readable(value, charset)
     elif name == _ATTACH_DATA:
-        file.data = bytes(value)
+        file.data = value
     elif name == _ATTACH_PROPERTIES:
         properties = {identifier: (kind, item) for identifier, kind, item in _properties(value)}
-        text = {identifier: _text(*item, charset) for identifier, item in properties.items() if item[0] != _OBJECT}
+        text = {name: _text(*properties[name], charset) for name in _TEXTS & properties.keys()}
         file.name = text.get(_P_LONG_FILENAME) or file.name or text.get(_P_FILENAME) or text.get(_P_DISPLAY_NAME, "")
         file.content_type = text.get(_P_MIME_TAG, "").lower()
         file.content_id = text.get(_P_CONTENT_ID, "")
         if _P_DATA in properties and not file.data:
             kind, item = properties[_P_DATA]
-            file.data = bytes(item[_GUID_SIZE:] if kind == _OBJECT else item)
+            file.data = item[_GUID_SIZE:] if kind == _OBJECT else item
 
 
 def _bodies(value: memoryview) -> Iterator[TnefFile]:
     """Yield the bodies among a message's properties, with RTF still compressed."""
     for identifier, kind, item in _properties(value):
-        data = bytes(item)
-        if kind == _UNICODE:
-            data = decode(data, "utf-16-le").encode()
         if identifier == _P_BODY:
-            yield TnefFile("body.txt", "text/plain", "", data.rstrip(b"\0"))
+            yield TnefFile("body.txt", "text/plain", "", _encoded(kind, item).rstrip(b"\0"))
         elif identifier == _P_HTML:
-            yield TnefFile("body.html", "text/html", "", data.rstrip(b"\0"))
+            yield TnefFile("body.html", "text/html", "", _encoded(kind, item).rstrip(b"\0"))
         elif identifier == _P_RTF:
-            yield TnefFile(_RTF_NAME, "application/rtf", "", data)
+            yield TnefFile(_RTF_NAME, "application/rtf", "", _encoded(kind, item))
+
+
+def _encoded(kind: int, item: memoryview) -> bytes:
+    return decode(bytes(item), "utf-16-le").encode() if kind == _UNICODE else bytes(item)
 
 
 def _text(kind: int, item: memoryview, charset: str) -> str:
     if kind == _UNICODE:
-        return decode(bytes(item), "utf-16-le").strip("\0")
-    return decode(bytes(item), charset).strip("\0") if kind == _STRING else ""
+        return _readable(item, "utf-16-le")
+    return _readable(item, charset) if kind == _STRING else ""
+
+
+def _readable(text: memoryview, charset: str) -> str:
+    """Decode a text without the NUL at its end, and with spaces for other control characters."""
+    return clean(decode(bytes(text), charset)).strip()
 
 
 def _properties(view: memoryview) -> Iterator[tuple[int, int, memoryview]]:
@@ -266,11 +282,11 @@ def _rtf(data: bytes, room: Room) -> bytes:
                 offset, length = (data[position] << 4) | (data[position + 1] >> 4), (data[position + 1] & 15) + 2
                 position += 2
                 if not _copy(out, offset, length):
-                    return bytes(out[len(_RTF_START) :])
+                    return bytes(memoryview(out)[len(_RTF_START) :])
             else:
                 out.append(data[position])
                 position += 1
-    return bytes(out[len(_RTF_START) : wanted])
+    return bytes(memoryview(out)[len(_RTF_START) : wanted])
 
 
 def _copy(out: bytearray, offset: int, length: int) -> bool:

@@ -4,9 +4,10 @@ import logging
 from typing import Any
 
 from worker.message.mime.compose import composed
-from worker.message.mime.limits import Limits, MessageOverLimit, MessageUnparsable
+from worker.message.mime.limits import Limits, MessageOverLimit, only_message_errors
 
 
+@only_message_errors
 def parsed(raw: bytes, limits: Limits) -> Any:
     """Return the message as mail-parser's object. The caller must have checked the limits on its structure.
 
@@ -21,11 +22,7 @@ def parsed(raw: bytes, limits: Limits) -> Any:
     _silence("mailparser")
     # The standard library's function takes quadratic time for long runs of combining marks.
     mailparser.utils.normalize = _normalized
-    try:
-        return mailparser.parse_from_bytes(raw)
-    except Exception as error:  # noqa: BLE001 -- broken mail can make it raise anything; we raise one documented error
-        name = type(error).__name__
-    raise MessageUnparsable(name)
+    return mailparser.parse_from_bytes(raw)
 
 
 def _normalized(_form: str, text: str) -> str:

@@ -1,4 +1,8 @@
-"""Readable header text: unfolded, encoded words (RFC 2047) decoded, and safe for a terminal or a log."""
+"""Readable header text: unfolded, encoded words (RFC 2047) decoded, and safe for a terminal or a log.
+
+The standard library's parser keeps bytes outside ASCII as lone surrogates (PEP 383), which can be neither encoded nor
+stored. They become text here, where a header or a parameter leaves the parser.
+"""
 
 import binascii
 import re
@@ -9,17 +13,32 @@ _ENCODED_WORD = re.compile(r"=\?([^?\s]{1,80})\?([BbQq])\?([^?]*)\?=")
 _FOLDING = re.compile(r"[\r\n]+[ \t]*")
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
+_NO_BYTE = re.compile("[\ud800-\udc7f\udd00-\udfff]")
+"""The surrogates that don't stand for a byte."""
 
 
 def readable(value: str) -> str:
     """Decode a header's value as sent into readable text. Never raises; takes time linear in the size of the value."""
     if "\n" in value or "\r" in value:
         value = _FOLDING.sub(" ", value)
-    if not value.isascii():
-        value = _eight_bit(value)
+    value = well_formed(value)
     if "=?" in value:
         value = decode_words(value)
     return clean(value).strip()
+
+
+def well_formed(value: str) -> str:
+    """Decode the bytes that the parser kept as surrogates: as UTF-8 (RFC 6532), or else as Windows-1252. Never raises.
+
+    Text that is well-formed already is returned as it is.
+    """
+    if value.isascii():
+        return value
+    raw = _NO_BYTE.sub("\ufffd", value).encode("utf-8", "surrogateescape")
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return raw.decode("cp1252", "replace")
 
 
 def clean(text: str) -> str:
@@ -58,12 +77,3 @@ def _word_bytes(encoding: str, text: str) -> bytes:
         return binascii.a2b_base64(data + b"==")
     except binascii.Error:
         return data
-
-
-def _eight_bit(value: str) -> str:
-    """Decode bytes outside ASCII that were kept as surrogates: as UTF-8 (RFC 6532), or else as Windows-1252."""
-    raw = value.encode("utf-8", "surrogateescape")
-    try:
-        return raw.decode("utf-8")
-    except UnicodeDecodeError:
-        return raw.decode("cp1252", "replace")

@@ -8,6 +8,14 @@ from pathlib import Path
 from worker.private_files import write_once
 
 
+def known_installation(state_dir: Path) -> str | None:
+    """As `installation`, but makes none."""
+    try:
+        return (state_dir / "installation").read_text("ascii", "replace").strip()
+    except FileNotFoundError:
+        return None
+
+
 def installation(state_dir: Path) -> str:
     """The name of the installation that uses this state folder. It stays the same, so that the trail is one chain."""
     file = state_dir / "installation"

@@ -7,7 +7,7 @@ from worker.journal.audit_anchors import Head
 from worker.observe.audit.lines import LONGEST_LINE, MARK, TAIL, mac_of, number_of, sealed_part
 
 
-def identity(file: Path) -> tuple[int, int] | None:
+def inode_and_size(file: Path) -> tuple[int, int] | None:
     try:
         status = file.stat()
     except FileNotFoundError:
@@ -69,11 +69,3 @@ def write_all(descriptor: int, data: bytes) -> None:
     except OSError:
         os.ftruncate(descriptor, start)  # leave no half line on a full disk
         raise
-
-
-def sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

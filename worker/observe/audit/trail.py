@@ -1,9 +1,12 @@
 """The audit trail: who did what and when, in files that can't be changed without being noticed.
 
 There is one chain of lines for each replica. Each line carries a keyed hash (HMAC-SHA256) over itself and the hash of
-the line before. The newest line's number and hash, the chain's *head*, are kept in the journal as well (*anchored*), so
-that a cut tail is noticed. Half a line at the very end, as a sudden stop leaves it, is a finding until the next line is
-written; then it is cut off, and the trail says so.
+the line before. The newest line's number and hash, the chain's *head*, are kept in the folder's witness and, sealed
+with the key, in the journal (*anchored*), so that a cut tail is noticed. Half a line at the very end, as a sudden stop
+leaves it, is a finding until the next line is written; then it is cut off, and the trail says so.
+
+A line is on the disk before the witness sees it, and the witness before the journal. So wherever a process is killed,
+the trail has every line that the others know of.
 
 The key lies in the state folder, readable by its owner alone. Whoever can read it, and can write the files and the
 journal, can forge the trail; copies that are sent on at once (syslog, standard output) are out of their reach.
@@ -18,13 +21,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
-from worker.journal.audit_anchors import Head
+from worker.journal.audit_anchors import Anchor
 from worker.logs.log import get_logger
 from worker.logs.redaction import as_word, cleaned
 from worker.logs.who import person
 from worker.observe.audit.audit_kinds import KINDS
 from worker.observe.audit.chain import Anchors, Chain
 from worker.observe.audit.chain_name import chain_name
+from worker.observe.audit.sealing import seal_heads
 from worker.observe.audit.trail_folder import TrailFolder
 
 log = get_logger()
@@ -99,11 +103,13 @@ class AuditTrail:
 
     def _add(self, bodies: Sequence[dict[str, object]]) -> None:
         with self._writing():
+            seal_heads(self.folder, self.anchors)
             lines = self._chain.extend(bodies)
             self._chain.sync()
-            head = self._chain.head
+            self._chain.witness()
+            anchor, forged = self._chain.anchor, self._chain.forged
         self._send_on(lines)
-        self._store(head)
+        self._store(anchor, forged)
 
     def fingerprint(self, text: str) -> str:
         """A keyed hash of a setting's value (32 hexadecimal digits): shows that it changed, not what it is."""
@@ -123,14 +129,17 @@ class AuditTrail:
             body["words"] = " ".join(readable.split())[:500]
         return body
 
-    def _store(self, head: Head) -> None:
+    def _store(self, anchor: Anchor, forged: Anchor | None) -> None:
         if not self._chain.end_is_known:  # don't overwrite what the journal knows of an end that wasn't compared yet
             log.warning("audit.unanchored", chain=self.chain)
             return
         try:
-            self.anchors.store(self.chain, head)
+            self.anchors.store(self.chain, anchor, instead_of=forged)
         except Exception:  # any trouble with the journal: the line is written, and the next one anchors it
             log.warning("audit.unanchored", chain=self.chain, exc_info=True)
+            return
+        with self._thread_lock:
+            self._chain.anchored(anchor)
 
     def _send_on(self, lines: bytes) -> None:
         if self._mirror is None:

@@ -14,22 +14,28 @@ import pytest
 
 from worker.handling.failure import CallFailure, RemoteFailure
 from worker.handling.isolate.parent import CannotStart, ChildSpec, IsolatedHandler
+from worker.handling.outage import About
+from worker.handling.target_down import NotThereYet
 from worker.message.message import Message
 from worker.message.mime.limits import Limits
 from worker.message.verdict import Evidence, MailPath, Verdict
 
 HANDLERS = """
-import asyncio, os, signal, subprocess, sys, threading, time
+import asyncio, gzip, os, signal, subprocess, sys, threading, time
 from datetime import timedelta
 from pathlib import Path
 from pydantic import BaseModel, SecretStr
-from worker import Reject, Retry
+from worker import KeyTaken, Reject, Retry
 
 class Infected(Reject): ...
 class Silent(Exception):
     def __str__(self): raise self
 
+class Away(Exception): ...
+
 class Doer:
+    outages = (Away,)
+
     class Settings(BaseModel):
         folder: Path
         token: SecretStr = SecretStr("")
@@ -44,6 +50,8 @@ class Doer:
             raise KeyboardInterrupt
         if settings.at_start == "silent":
             raise Silent
+        if settings.at_start == "later" and (settings.folder / "down").exists():
+            raise Retry("its database isn't up", after=timedelta(seconds=9))
         if settings.at_start == "hang":
             time.sleep(600)
         if settings.at_start == "die":
@@ -70,10 +78,18 @@ class Doer:
             return Retry(message.text)
         if word == "never":
             raise Infected(message.text)
+        if word == "taken":
+            raise KeyTaken(message.text)
         if word == "cancelled":
             raise asyncio.CancelledError
         if word == "error":
             raise ConnectionError(message.text)
+        if word == "away":
+            raise Away(message.text)
+        if word == "own":
+            raise Retry(message.text, this_message=True)
+        if word == "gzip":
+            raise gzip.BadGzipFile(message.text)
         if word == "invented":
             raise type(message.text.strip(), (Exception,), {})
         if word == "print":
@@ -183,6 +199,7 @@ def test_words_and_classes_come_back_and_no_text(isolated: IsolatedHandler) -> N
     later = failure(isolated, "later")
     assert (later.word, later.kind, later.after) == ("retry", "Retry", timedelta(seconds=7))
     assert failure(isolated, "never") == CallFailure("reject", "Infected")
+    assert failure(isolated, "taken") == CallFailure("reject", "key-taken")
     assert failure(isolated, "returned").kind == "ReturnedNotRaised"
     error = failure(isolated, "error")
     assert (error.word, error.kind) == ("error", "ConnectionError")
@@ -191,12 +208,27 @@ def test_words_and_classes_come_back_and_no_text(isolated: IsolatedHandler) -> N
     assert failure(isolated, "invented").kind == "Exception"
 
 
+@pytest.mark.parametrize(
+    ("word", "about"),
+    [
+        ("error", About.TARGET),
+        ("away", About.TARGET),
+        ("later", About.TARGET),
+        ("own", About.MESSAGE),
+        ("gzip", About.MESSAGE),
+        ("invented", About.MESSAGE),
+    ],
+)
+def test_what_a_failure_is_about_comes_back(isolated: IsolatedHandler, word: str, about: About) -> None:
+    assert failure(isolated, word).about is about
+
+
 @pytest.mark.parametrize("word", ["exit", "kill"])
 def test_its_death_is_a_failure_and_the_next_message_has_a_new_process(
     isolated: IsolatedHandler, tmp_path: Path, word: str
 ) -> None:
     isolated(message())
-    assert failure(isolated, word) == CallFailure("error", "Died")
+    assert failure(isolated, word) == CallFailure("error", "Died", about=About.NOTHING)
     isolated(message())
     assert len(set(flushed(tmp_path))) == 2
 
@@ -218,7 +250,7 @@ def test_a_message_for_which_there_is_no_memory_leaves_no_process_over(
 def test_what_hangs_is_killed_with_all_that_it_started(module: Any, tmp_path: Path) -> None:
     isolated = IsolatedHandler(spec(module, tmp_path, limit=1.0))
     begun = time.monotonic()
-    assert failure(isolated, "hang") == CallFailure("error", "TimedOut")
+    assert failure(isolated, "hang") == CallFailure("error", "TimedOut", about=About.NOTHING)
     assert time.monotonic() - begun < 10
     child = int((tmp_path / "child").read_text())
     while is_there(child):
@@ -276,7 +308,7 @@ def test_it_is_closed_in_order_and_nothing_is_left(module: Any, tmp_path: Path) 
     isolated.close()
     assert (tmp_path / "closed").exists()
     assert not is_there(int(pid))
-    assert failure(isolated, "ok") == CallFailure("error", "Closed")
+    assert failure(isolated, "ok") == CallFailure("error", "Closed", about=About.NOTHING)
 
 
 def test_it_ends_when_the_worker_is_gone(module: Any, tmp_path: Path) -> None:
@@ -300,7 +332,7 @@ def test_closing_ends_a_call_that_hangs(module: Any, tmp_path: Path) -> None:
         time.sleep(0.01)
     isolated.close()
     thread.join(10)
-    assert found == [CallFailure("error", "Died")]
+    assert found == [CallFailure("error", "Died", about=About.NOTHING)]
 
 
 @pytest.mark.parametrize(("at_start", "raised"), [("fail", CannotStart), ("die", CannotStart), ("hang", TimeoutError)])
@@ -310,6 +342,27 @@ def test_what_cannot_be_built_there_stops_the_start(
     start = 1.0 if at_start == "hang" else 30.0
     with pytest.raises(raised):
         IsolatedHandler(spec(module, tmp_path, at_start=at_start, start=start))
+
+
+def test_what_it_talks_to_may_be_missing_when_a_child_is_begun(module: Any, tmp_path: Path) -> None:
+    down = tmp_path / "down"
+    down.touch()
+    with pytest.raises(NotThereYet) as caught:
+        IsolatedHandler(spec(module, tmp_path, at_start="later"))
+    assert (caught.value.kind, caught.value.after) == ("Retry", timedelta(seconds=9))
+    down.unlink()
+    handler = IsolatedHandler(spec(module, tmp_path, at_start="later"))
+    try:
+        down.touch()
+        with pytest.raises(RemoteFailure):
+            handler(message("exit"))  # its only child is gone, and another can't be built now
+        with pytest.raises(RemoteFailure) as failed:
+            handler(message("ok"))
+        assert failed.value.failure == CallFailure("retry", "Retry", timedelta(seconds=9), about=About.TARGET)
+        down.unlink()
+        handler(message("ok"))
+    finally:
+        handler.close()
 
 
 @pytest.mark.parametrize(("at_start", "said"), [("leave", "KeyboardInterrupt"), ("silent", "Silent")])
@@ -337,6 +390,8 @@ class Answers(IsolatedHandler):
         ({"word": "secret words", "kind": "secret words", "where": "secret words"}, CallFailure("error", "Unknown")),
         ({"word": "reject", "kind": 3, "after": 1e300, "printed": -1}, CallFailure("reject", "Unknown")),
         ({"word": "retry", "kind": "Retry", "after": 2}, CallFailure("retry", "Retry", timedelta(seconds=2))),
+        ({"word": "error", "kind": "A", "about": "target"}, CallFailure("error", "A", about=About.TARGET)),
+        ({"word": "error", "kind": "A", "about": ["secret words"]}, CallFailure("error", "A")),
         ({"word": "error", "kind": "A", "where": "mine.module:12"}, CallFailure("error", "A", None, "mine.module:12")),
     ],
 )

@@ -35,7 +35,7 @@ def test_a_rule_that_goes_on_adds_the_next_ones_and_no_handler_twice() -> None:
 
 
 def test_headers_that_were_cut_off_are_over_their_limit_for_every_rule() -> None:
-    mail = Mail(headers=Headers({"subject": ["Report 7"]}, truncated=True))
+    mail = Mail(headers=Headers({"subject": ["Report 7"]}, over_limit="header_bytes"))
     for rules in ([REST], [rule("first", {"subject": "Report*"}), REST]):
         with pytest.raises(MessageOverLimit, match="header_bytes"):
             Router(rules, ["quarantine"]).route(mail)

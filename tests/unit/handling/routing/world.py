@@ -23,7 +23,11 @@ class Attached:
 @dataclass
 class Headers:
     values: dict[str, list[str]]
-    truncated: bool = False
+    over_limit: str | None = None
+
+    @property
+    def truncated(self) -> bool:
+        return self.over_limit is not None
 
     def get_all(self, name: str) -> list[str]:
         return self.values.get(name.lower(), [])

@@ -4,12 +4,14 @@ import email.header
 import email.parser
 import re
 import time
+import tracemalloc
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.message.mime.headers import MAX_HEADER_BYTES, Headers
+from worker.message.key import fingerprint
+from worker.message.mime.headers import MAX_HEADER_BYTES, MAX_HEADER_FIELDS, Headers
 
 BLOCKS = st.lists(
     st.tuples(
@@ -28,11 +30,17 @@ def of(*lines: str) -> Headers:
     return Headers.from_bytes("\r\n".join(lines).encode() + b"\r\n\r\nbody: no header")
 
 
+def as_sent(headers: Headers) -> list[tuple[str, str]]:
+    """Every header byte for byte, in order."""
+    values = {name.lower(): iter(headers.raw(name)) for name, _ in headers}
+    return [(name, next(values[name.lower()])) for name, _ in headers]
+
+
 @given(BLOCKS.map(lambda lines: b"".join(line + end for line, end in lines)) | st.binary())
 def test_items_begin_with_those_of_the_standard_library(raw: bytes) -> None:
     """It gives up at the first line that is no header, and at an empty line of carriage returns."""
-    parsed = list(email.parser.BytesHeaderParser().parsebytes(raw).raw_items())
-    items = list(Headers.from_bytes(raw))
+    parsed = [(name, str(value)) for name, value in email.parser.BytesHeaderParser().parsebytes(raw).raw_items()]
+    items = as_sent(Headers.from_bytes(raw))
     assert items[: len(parsed)] == parsed
     lines = raw.splitlines()
     if b"\r" not in raw.replace(b"\r\n", b"\n") and all(WELL_FORMED.match(line) for line in lines):
@@ -72,6 +80,13 @@ def test_values_come_as_sent_and_as_read() -> None:
     assert headers.get_all("subject") == ["café au lait", "second"]
     assert headers.get("Missing") is None
     assert headers.get_all("Missing") == headers.raw("Missing") == []
+
+
+def test_only_raw_keeps_bytes_that_no_text_can_hold() -> None:
+    headers = Headers.from_bytes(b"A: caf\xe9\r\n =?utf-8?q?=C3=A9?=\r\nA: caf\xc3\xa9 \x81\r\n\r\n")
+    assert headers.raw("A") == ["caf\udce9\r\n =?utf-8?q?=C3=A9?=", "caf\udcc3\udca9 \udc81"]
+    assert list(headers) == [("A", "café\r\n =?utf-8?q?=C3=A9?="), ("A", "cafÃ© \ufffd")]
+    assert headers[0] == headers[:1][0] == next(iter(headers))
 
 
 def test_they_are_a_sequence_of_pairs_that_shows_no_content() -> None:
@@ -142,6 +157,43 @@ def test_a_block_without_end_is_cut_and_says_so() -> None:
     assert endless.truncated
     assert len(endless) <= MAX_HEADER_BYTES // 6 + 1
     assert not Headers.from_bytes(b"A: b\r\n\r\n" + b"x" * MAX_HEADER_BYTES * 2).truncated
+
+
+@pytest.mark.parametrize("beyond", [-1, 0, 1, 500])
+def test_so_many_fields_are_read_and_no_more(beyond: int) -> None:
+    """Whatever lies beyond, what is read is the same, and so is the key that is made of it."""
+    count = MAX_HEADER_FIELDS + beyond
+    block = b"Subject: first\r\n" + b"".join(b"X-%d: y\r\n" % number for number in range(count - 1))
+    seen = Headers.from_bytes(block + b"\r\nbody")
+    assert len(seen) == min(count, MAX_HEADER_FIELDS)
+    assert seen.over_limit == ("header_fields" if beyond > 0 else None)
+    cut = Headers.from_bytes(block[: MAX_HEADER_BYTES + 1] + b"Subject: another\r\n" * max(0, beyond))
+    assert list(cut) == list(seen)
+    assert fingerprint("a@b.c", cut) == fingerprint("a@b.c", seen)
+
+
+@given(
+    st.lists(st.sampled_from([b"A: b\r\n", b"no header\r\n", b": x\r\n", b" folded\r\n", b"C:\n", b"D: e\r", b"\t\n"]))
+)
+def test_many_lines_are_read_as_few_are(lines: list[bytes]) -> None:
+    block = b"Z: z\r\n" + b"".join(lines)
+    few = Headers.from_bytes(block)
+    many = Headers.from_bytes(b"Received: x" + b"\r\n y" * MAX_HEADER_FIELDS + b"\r\n" + block)
+    assert list(many)[1:] == list(few)
+    assert (few.over_limit, many.over_limit) == (None, None)
+
+
+def test_short_fields_without_end_take_little_memory() -> None:
+    block = b"a%d:b\r\n" * 100_000 % tuple(range(100_000))
+    tracemalloc.start()
+    try:
+        seen = Headers.from_bytes(block)
+        held, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(seen) == MAX_HEADER_FIELDS
+    assert held < 3_000_000
+    assert peak < 6_000_000
 
 
 LAST = b"X-Last-Header: value\r\n"

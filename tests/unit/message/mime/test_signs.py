@@ -1,10 +1,12 @@
 """What a message is: its kind, its protection, the provider's notices, and what only stands in for one."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.unit.message.messages import message, multipart
 from worker.message.message import Message
-from worker.message.mime.signs import kind_by_headers, notices_by_headers, notices_in, protection_by_headers
+from worker.message.mime.signs import kind_by_headers, notices_by_headers, notices_in, plain, protection_by_headers
 
 TEXT = "Content-Type: text/plain\n\nhello"
 
@@ -179,3 +181,15 @@ def test_the_stand_in_for_what_is_still_scanned_is_known_however_its_name_is_wri
 
 def test_what_asks_for_a_scan_in_progress_is_mail() -> None:
     assert message("\nWhat is 'ATP Scan In Progress'?").stand_in is None
+
+
+@given(
+    st.lists(
+        st.sampled_from(["<b>", "<i a='x y'>", "<", ">", "&amp;", "&lt;", "&#65;", "&", " ", "\n", "word", "x" * 30]),
+        max_size=60,
+    ),
+    st.integers(45, 90),
+)
+def test_a_long_text_is_read_in_windows_as_if_it_were_in_one(parts: list[str], window: int) -> None:
+    text = "".join(parts)
+    assert plain(text, window=window) == plain(text)

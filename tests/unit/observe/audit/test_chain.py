@@ -1,14 +1,18 @@
 """Lines are added at a chain's true end, after a sudden stop, beside others who write, and with the journal down."""
 
+import tempfile
 import threading
+from contextlib import closing
 from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
 
 from tests.unit.conftest import Lines
-from tests.unit.observe.audit.world import Memory, trail_in, whats, write
-from worker.observe.audit.verify import Verification, verify
+from tests.unit.observe.audit.world import QUICK, Memory, journal_in, trail_in, whats, write
+from worker.journal.audit_anchors import JournalAnchors
+from worker.observe.audit.findings import Verification
+from worker.observe.audit.verify import verify
 
 
 def test_half_a_line_of_a_sudden_stop_is_cut_off_and_recorded(tmp_path: Path, anchors: Memory) -> None:
@@ -53,16 +57,18 @@ def test_the_journal_is_not_told_of_an_end_that_could_not_be_looked_at(tmp_path:
     assert anchors.kept["one"] == known
     anchors.heads = heads  # type: ignore[method-assign]
     write(trail, 1)
-    assert anchors.kept["one"].count == 7
+    assert anchors.kept["one"].head.count == 7
     assert verify(trail).ok
 
 
 def test_a_known_line_is_found_far_from_the_end(tmp_path: Path, anchors: Memory, lines: Lines) -> None:
     trail = trail_in(tmp_path, anchors)
     write(trail, 1)
-    write(trail_in(tmp_path, Memory(), rotate_at=10_000), 200)
+    anchors.broken = True
+    write(trail_in(tmp_path, anchors, rotate_at=10_000), 200)
+    anchors.broken = False
     write(trail, 1)
-    assert lines.all == []
+    assert {line["event"] for line in lines.all} == {"audit.unanchored"}
     assert verify(trail) == Verification(chains=1, records=202, unanchored=0, findings=())
 
 
@@ -76,17 +82,22 @@ def test_threads_and_two_trails_of_one_chain_keep_it_whole(tmp_path: Path, ancho
     assert verify(trails[0]) == Verification(chains=1, records=60, unanchored=0, findings=())
 
 
-def _other_process(directory: str) -> None:
-    write(trail_in(Path(directory), Memory()), 20)
+def _a_process(directory: str) -> None:
+    with closing(journal_in(Path(directory))) as journal:
+        write(trail_in(Path(directory) / "audit", JournalAnchors(journal.database)), 20)
 
 
-def test_another_process_may_write_the_same_chain(tmp_path: Path, anchors: Memory) -> None:
-    others = [get_context("spawn").Process(target=_other_process, args=(str(tmp_path),)) for _ in range(2)]
-    for other in others:
-        other.start()
-    write(trail_in(tmp_path, anchors), 20)
-    for other in others:
-        other.join()
-        assert other.exitcode == 0
-    found = verify(trail_in(tmp_path, anchors))
-    assert (found.records, found.findings) == (60, ())
+def test_another_process_may_write_the_same_chain() -> None:
+    with tempfile.TemporaryDirectory(dir=QUICK) as name:
+        folder = Path(name)
+        journal_in(folder).close()
+        others = [get_context("spawn").Process(target=_a_process, args=(name,)) for _ in range(2)]
+        for other in others:
+            other.start()
+        _a_process(name)
+        for other in others:
+            other.join()
+            assert other.exitcode == 0
+        with closing(journal_in(folder)) as journal:
+            found = verify(trail_in(folder / "audit", JournalAnchors(journal.database)))
+    assert found == Verification(chains=1, records=60, unanchored=0, findings=())

@@ -8,15 +8,18 @@ import pytest
 
 from tests.unit.conftest import Lines
 from tests.unit.observe.audit.world import KEY, MARK, Memory, trail_in, write
-from worker.journal.audit_anchors import Head
+from worker.journal.audit_anchors import Anchor, Head
 from worker.logs.redaction import Content
 from worker.logs.who import person
+from worker.observe.audit.findings import Note, Verification, What
+from worker.observe.audit.lines import head_seal
 from worker.observe.audit.trail import AuditTrail, AuditUnavailable
-from worker.observe.audit.verify import Verification, verify
+from worker.observe.audit.verify import verify
 
 
 def test_a_line_says_who_when_and_what(tmp_path: Path, anchors: Memory) -> None:
-    trail_in(tmp_path, anchors).record("login.reset", who="operator", words="unlocked by\nthe LA", failures=5)
+    trail = trail_in(tmp_path, anchors)
+    trail.record("login.reset", who="operator", words="unlocked by\nthe LA", failures=5)
     line = orjson.loads((tmp_path / "one.jsonl").read_bytes())
     mac = line.pop("mac")
     assert line == {
@@ -28,7 +31,8 @@ def test_a_line_says_who_when_and_what(tmp_path: Path, anchors: Memory) -> None:
         "failures": 5,
         "words": "unlocked by the LA",
     }
-    assert anchors.kept == {"one": Head(1, mac)}
+    head, key = Head(1, mac), trail.folder.key
+    assert anchors.kept == {"one": Anchor(head, head_seal(key, "one", head))}
 
 
 def test_words_that_are_no_utf8_are_written_as_far_as_they_can_be_read(tmp_path: Path, anchors: Memory) -> None:
@@ -72,12 +76,13 @@ def test_a_lost_journal_stops_no_line_and_the_next_anchors_it(tmp_path: Path, an
     assert verify(trail) == Verification(chains=1, records=3, unanchored=0, findings=())
 
 
-def test_a_rebuilt_journal_takes_the_trail_as_it_is(tmp_path: Path, anchors: Memory) -> None:
+def test_a_rebuilt_journal_takes_the_trail_as_it_is_and_the_trail_says_so(tmp_path: Path, anchors: Memory) -> None:
     write(trail_in(tmp_path, anchors), 2)
     anchors.kept.clear()
     trail = trail_in(tmp_path, anchors)
     write(trail, 1)
-    assert verify(trail) == Verification(chains=1, records=3, unanchored=0, findings=())
+    noted = (Note("one", "one.jsonl", 3, What.SET_BACK),)
+    assert verify(trail) == Verification(chains=1, records=4, unanchored=0, findings=(), notes=noted)
 
 
 def test_a_trail_that_cannot_be_written_says_so(

@@ -13,6 +13,7 @@ def test_the_files_are_their_owners_alone(tmp_path: Path, anchors: Memory) -> No
     assert {file.name: file.stat().st_mode & 0o777 for file in (tmp_path / "audit").iterdir()} == {
         "audit.key": 0o600,
         "audit.lock": 0o600,
+        "audit.witness": 0o600,
         "one.jsonl": 0o600,
     }
     (tmp_path / "audit" / "audit.key").chmod(0o660)

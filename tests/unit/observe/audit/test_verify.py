@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.conftest import Lines
-from tests.unit.observe.audit.world import Memory, trail_in, whats, write
+from tests.unit.observe.audit.world import QUICK, Memory, trail_in, whats, write
+from worker.observe.audit.findings import Verification
 from worker.observe.audit.trail import AuditTrail
-from worker.observe.audit.verify import Verification, verify
+from worker.observe.audit.verify import verify
 
 
 def _whole(directory: Path, anchors: Memory) -> AuditTrail:
@@ -83,7 +84,7 @@ def test_a_whole_trail_is_found_whole(tmp_path: Path, anchors: Memory) -> None:
 
 @given(tampering=tamperings(), more=st.integers(0, 3))
 def test_tampering_is_found_whatever_is_written_afterwards(tampering: tuple[str, random.Random], more: int) -> None:
-    with tempfile.TemporaryDirectory() as name:
+    with tempfile.TemporaryDirectory(dir=QUICK) as name:
         directory, anchors = Path(name), Memory()
         trail = _whole(directory, anchors)
         assert verify(trail).ok
@@ -99,7 +100,7 @@ def test_tampering_is_found_whatever_is_written_afterwards(tampering: tuple[str,
 def test_tampering_is_found_though_the_journal_was_down_at_the_next_writes(
     tampering: tuple[str, random.Random], during: int, restart: bool, more: int
 ) -> None:
-    with tempfile.TemporaryDirectory() as name:
+    with tempfile.TemporaryDirectory(dir=QUICK) as name:
         directory, anchors = Path(name), Memory()
         trail = _whole(directory, anchors)
         anchors.broken = True
@@ -144,7 +145,7 @@ def test_a_chain_that_is_gone_is_missed(tmp_path: Path, anchors: Memory) -> None
     write(trail, 2)
     (tmp_path / "two.jsonl").unlink()
     (finding,) = verify(trail).findings
-    assert str(finding) == "two: no file: the end is missing: the journal knows of later lines"
+    assert str(finding) == "two: no file: cut: the end is missing: the journal or the witness knows of later lines"
 
 
 def test_other_hosts_chains_are_named_and_not_missed_where_the_journal_is_shared(
@@ -155,7 +156,7 @@ def test_other_hosts_chains_are_named_and_not_missed_where_the_journal_is_shared
     write(there, 3)
     assert verify(here, shared=True) == Verification(chains=1, records=2, unanchored=0, findings=(), elsewhere=("two",))
     assert verify(there, shared=True).ok
-    assert [finding.chain for finding in verify(here).findings] == ["two"]
+    assert [(finding.chain, finding.what) for finding in verify(here).findings] == [("two", "cut")]
     (tmp_path / "a" / "one.jsonl").unlink()
     found = verify(trail_in(tmp_path / "a", anchors, "one"), shared=True)
     assert [(finding.chain, finding.what) for finding in found.findings] == [("one", "cut")]
@@ -167,7 +168,9 @@ def test_one_chain_cannot_be_passed_off_as_another(tmp_path: Path, anchors: Memo
     write(trail, 2)
     (tmp_path / "one.jsonl").rename(tmp_path / "two.jsonl")
     anchors.kept["two"] = anchors.kept.pop("one")
-    assert whats(verify(trail)) == {"altered"}
+    assert whats(verify(trail)) == {"altered", "forged", "cut", "set-back"}
+    two = [finding for finding in verify(trail).findings if finding.chain == "two"]
+    assert {finding.what for finding in two} == {"altered", "forged"}
 
 
 def test_an_old_copy_put_back_is_found(tmp_path: Path, anchors: Memory) -> None:

@@ -1,0 +1,35 @@
+"""The commands of the group `alerts`."""
+
+from pathlib import Path
+
+import click
+
+from worker.cli.options import ConfigOption, JsonOption, open_context, print_json
+from worker.commands.exits import ExitCode
+
+
+@click.group()
+def alerts() -> None:
+    """The ways by which the worker tells people of trouble."""
+
+
+@alerts.command("test")
+@ConfigOption
+@JsonOption
+def alerts_test(config: Path | None, *, as_json: bool) -> int:
+    """Send one trial alert by each way that is set, and say what came back."""
+    with open_context(config) as context:
+        from worker.commands import alert_ways as commands
+
+        tested = commands.alerts_test(context)
+    if as_json:
+        print_json([one.as_json() for one in tested])
+    else:
+        for one in tested:
+            click.echo(f"{one.channel}: {'accepted' if one.accepted else 'not sent'}")
+            is_theirs = one.accepted or one.status is not None  # otherwise the words are our own
+            said = f"It said: {one.said}" if one.said and is_theirs else one.said
+            for line in (one.happened, said, one.means, one.do):
+                if line:
+                    click.echo(f"  {line}")
+    return ExitCode.DONE if all(one.accepted for one in tested) else ExitCode.FINDING

@@ -1,0 +1,59 @@
+"""The rows of messages that are new to the journal, with a key for each."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from worker.journal.records import NewMessage
+from worker.journal.rows import chunks, evidence_json
+from worker.journal.schema import message
+from worker.message.key import look_alike
+from worker.message.outcome import State
+
+
+def taken_numbers(connection: Connection, fingerprints: list[str]) -> dict[str, int]:
+    """The highest look-alike number of each fingerprint. Not a count of rows, because no key may be given twice."""
+    taken: dict[str, int] = {}
+    for chunk in chunks(list(dict.fromkeys(fingerprints))):
+        query = select(message.c.fingerprint, message.c.key).where(message.c.fingerprint.in_(chunk))
+        for fingerprint, key in connection.execute(query):
+            taken[fingerprint] = max(taken.get(fingerprint, 0), int(key[len(fingerprint) + 1 :] or 1))
+    return taken
+
+
+def new_rows(connection: Connection, items: Sequence[NewMessage], now: float) -> list[dict[str, Any]]:
+    """New rows with unused keys. A key may also be in use by a message whose fingerprint has changed (`known_by`)."""
+    taken = Counter(taken_numbers(connection, [item.fingerprint for item in items]))
+    while True:
+        numbers = dict(taken)
+        rows = [_new_row(item, numbers, now) for item in items]
+        given = set[str]()
+        for chunk in chunks([row["key"] for row in rows]):
+            given.update(connection.execute(select(message.c.key).where(message.c.key.in_(chunk))).scalars())
+        if not given:
+            return rows
+        taken.update(row["fingerprint"] for row in rows if row["key"] in given)
+
+
+def _new_row(item: NewMessage, taken: dict[str, int], now: float) -> dict[str, Any]:
+    number = taken[item.fingerprint] = taken.get(item.fingerprint, 0) + 1
+    return {
+        "key": look_alike(item.fingerprint, number),
+        "fingerprint": item.fingerprint,
+        "state": State.PENDING.value,
+        "path": item.verdict.path.value,
+        "evidence": evidence_json(item.verdict),
+        "folder": item.place.folder,
+        "uidvalidity": item.place.uidvalidity,
+        "uid": item.place.uid,
+        "size": item.size,
+        "received_at": item.received_at,
+        "first_seen_at": now,
+        "sender": item.sender,
+        "sender_listed": item.sender_listed,
+        "sender_confirmed": item.sender_confirmed,
+        "doubtful": item.doubtful,
+        "reason": item.reason,
+    }

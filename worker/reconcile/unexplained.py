@@ -1,0 +1,114 @@
+"""Finds mail in the folder of handled mail that no row of the journal explains: another worker may be at work.
+
+Our worker moves mail there only after it has recorded the outcome, so there is a row for whatever it moved. Other mail
+was moved there by somebody else: by a person, or by a worker with a journal of its own. Such a worker has a budget of
+login attempts of its own as well, and two budgets are more than the account has attempts.
+
+What lay in the folder at the first look is taken as known: it may be older than our journal. So is what a person
+acknowledges, what `journal rebuild` has entered, and what lies in a folder that was renumbered. Nothing in the mailbox
+is changed. Two workers that both handle each message aren't found: each has a row for it.
+"""
+
+from collections.abc import Collection
+from dataclasses import replace
+
+from worker.journal.facts import Facts
+from worker.journal.messages import Messages
+from worker.journal.records import Record
+from worker.journal.unexplained_note import UnexplainedNote, read_note, write_note
+from worker.logs import get_logger
+from worker.mailbox import uid_sets
+from worker.mailbox.bisection import shown_heads
+from worker.mailbox.errors import CommandRefused
+from worker.mailbox.session import HEADS_AT_ONCE, FolderState, Session
+from worker.message.key import Fingerprints
+from worker.message.outcome import State
+from worker.pipeline.whereabouts import list_uids
+
+log = get_logger()
+
+_OURS = (State.HANDLED, State.JUNK, State.FAILED)
+"""States of mail that we have moved, or that a person has moved from where we put it."""
+
+
+class Unexplained:
+    """Looks at the mail that has come to the folder of handled mail since the last look.
+
+    Where the server doesn't say which UIDs the mail has that we move (COPYUID), mail with the headers of a message that
+    we have moved counts as that one.
+    """
+
+    def __init__(self, messages: Messages, facts: Facts, *, folder: str | None, fingerprints: Fingerprints) -> None:
+        """folder: that of handled mail; None if handled mail stays where it is, so that nothing can be found."""
+        self._messages = messages
+        self._facts = facts
+        self._folder = folder
+        self._fingerprints = fingerprints
+
+    def do(self, session: Session) -> None:
+        """Look, and remember what was found. May leave another folder selected.
+
+        Raises:
+            MailboxError, JournalUnavailable
+        """
+        before = read_note(self._facts)
+        note = self._look(session, before)
+        if note is None or note == before:
+            return
+        write_note(self._facts, note)
+        if note.count > (0 if before is None else before.count):
+            log.warning("mailbox.unexplained", folder=note.folder, count=note.count)
+
+    def count(self, session: Session) -> int:
+        """Return how many messages in the folder no row explains, and remember nothing. Raises as `do`."""
+        note = self._look(session, read_note(self._facts))
+        return 0 if note is None else note.count
+
+    def acknowledge(self, session: Session) -> int:
+        """Take what lies in the folder as known. Returns how many messages no row explained. Raises as `do`."""
+        note = self._look(session, read_note(self._facts))
+        if note is None:
+            return 0
+        write_note(self._facts, replace(note, uids=(), count=0))
+        return note.count
+
+    def _look(self, session: Session, note: UnexplainedNote | None) -> UnexplainedNote | None:
+        """Return what is to be remembered now; None if there is no such folder, or it can't be opened now."""
+        if self._folder is None:
+            return None
+        try:
+            state = session.status(self._folder)
+            if note is None or (note.folder, note.uidvalidity) != (self._folder, state.uidvalidity):
+                return UnexplainedNote(self._folder, state.uidvalidity, state.uidnext)
+            if state.uidnext <= note.looked and not note.uids:
+                return note
+            return self._look_into(session, note, session.select(self._folder))
+        except CommandRefused:
+            return None
+
+    def _look_into(self, session: Session, note: UnexplainedNote, state: FolderState) -> UnexplainedNote:
+        present = list_uids(session, note.folder, state)
+        wanted = {uid for uid in present if uid >= note.looked} | present.intersection(note.uids)
+        strangers = wanted - self._messages.placed_in(note.folder, state.uidvalidity, wanted)
+        marks = self._marks(session, strangers)
+        rows = self._messages.with_fingerprints(marks)
+        left, count = strangers.difference(*marks.values()), 0
+        for mark, uids in marks.items():
+            known = [row for row in rows.get(mark, []) if not _lies_in(row, note.folder, state, present)]
+            unknown = uids[sum(row.state in _OURS for row in known) :]
+            count += max(0, len(unknown) - sum(row.state is State.PENDING for row in known))
+            left.update(unknown)
+        return replace(note, looked=max(note.looked, state.uidnext), uids=tuple(sorted(left)), count=count)
+
+    def _marks(self, session: Session, uids: Collection[int]) -> dict[str, list[int]]:
+        """Return the UIDs by fingerprint, without those whose headers the server doesn't show now."""
+        found: dict[str, list[int]] = {}
+        for chunk in uid_sets.chunks(uids, HEADS_AT_ONCE):
+            for head in shown_heads(session, chunk):
+                found.setdefault(self._fingerprints.of_block(head.header), []).append(head.uid)
+        return found
+
+
+def _lies_in(row: Record, folder: str, state: FolderState, present: Collection[int]) -> bool:
+    """Whether a row's own message is known to lie in the folder, so that it explains no other."""
+    return row.place.folder == folder and row.place.uid_in(state) in present
