@@ -57,6 +57,25 @@ def test_a_killed_holder_is_followed_at_once(database: Database, postgres_url: s
             pass
 
 
+def test_a_suspended_holder_keeps_it_only_for_a_while(database: Database, postgres_url: str, tmp_path: Path) -> None:
+    hold = HOLD.replace("Path(sys.argv[2]))", "Path(sys.argv[2]), held_at_most=0.5)")
+    with subprocess.Popen(
+        [sys.executable, "-c", hold, postgres_url, str(tmp_path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        cwd=REPOSITORY,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().strip() == "held"
+        process.send_signal(signal.SIGSTOP)
+        with AttemptMutex(database, tmp_path, patience=30.0).hold():
+            pass
+        process.send_signal(signal.SIGCONT)
+        process.communicate(input="", timeout=30)
+        assert process.returncode == 0, "without the lock, giving it back is no error"
+
+
 def test_a_holder_whose_connection_was_cut_gives_it_back_all_the_same(
     database: Database, postgres_server: Postgres, tmp_path: Path
 ) -> None:

@@ -1,11 +1,13 @@
 """The attempt mutex: of all processes that share a journal, only its holder may make a login attempt.
 
-With SQLite, and so on one host, it is a lock on a file in the state folder; between hosts, a lock in the database. Both
-are released when their holder dies. The ledger checks again that no other attempt came in between, so on a file system
-that doesn't honour locks an attempt is refused rather than made once too often.
+With SQLite, and so on one host, it is a lock on a file in the state folder; between hosts, a lock in the database.
+Both are released when their holder dies. Between hosts, a suspended holder loses the lock after a while: otherwise
+nobody could log in until it went on. The ledger checks again that no other attempt came in between, so without the
+lock an attempt is refused rather than made once too often.
 """
 
 import fcntl
+import math
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -30,7 +32,8 @@ class AttemptInProgress(Exception):
 class AttemptMutex:
     """Held for one attempt at a time, by only one of the processes that share the journal.
 
-    patience: how long to wait for another process's attempt, in seconds. sleep and monotonic are replaced in tests.
+    patience: how long to wait for another process's attempt, in seconds. held_at_most: between hosts, how long a holder
+    keeps it, in seconds: longer than any attempt takes. sleep and monotonic are replaced in tests.
     """
 
     def __init__(
@@ -39,12 +42,14 @@ class AttemptMutex:
         state_dir: Path,
         *,
         patience: float = 120.0,
+        held_at_most: float = 300.0,
         sleep: Callable[[float], None] = time.sleep,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._database = database
         self._path = state_dir / NAME
         self._patience = patience
+        self._held_at_most = held_at_most
         self._sleep = sleep
         self._monotonic = monotonic
 
@@ -93,6 +98,10 @@ class AttemptMutex:
                 session.__exit__(None, None, None)
 
         stack.callback(give_back)
+        limit = f"{math.ceil(self._held_at_most * 1000)}ms"
+        connection.execute(
+            text("SELECT set_config('idle_in_transaction_session_timeout', :limit, true)"), {"limit": limit}
+        )
 
         def take() -> bool:
             answer = connection.execute(text("SELECT pg_try_advisory_xact_lock(:key)"), {"key": _ADVISORY})
