@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 
-from worker.mailbox.errors import CommandRefused
+from worker.mailbox.errors import CommandRefused, ProtocolFault
 from worker.mailbox.folder_names import printable
 from worker.mailbox.session import FolderState, Session
 from worker.pipeline.whereabouts import list_uids
@@ -94,4 +94,8 @@ def _oldest(session: Session, state: FolderState, first: date, last: date) -> da
         found = bisect_left(days, 1, key=lambda day: int(arrived_since(day) < everything))
     except CommandRefused:
         return None
+    except ProtocolFault as fault:
+        if not fault.by_server:
+            raise
+        return None  # BAD: the server knows no such date
     return date.fromordinal(days[max(0, found - 1)]) if everything else None

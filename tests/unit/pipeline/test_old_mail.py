@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fakes.mailbox import ELSEWHERE, INBOX, JUNK, Server, mail
-from worker.mailbox.errors import CommandRefused
+from worker.mailbox.errors import CommandRefused, ProtocolFault
 from worker.pipeline.old_mail import EARLIEST, Backlog, OldMail, backlog
 
 TODAY = date(2026, 11, 27)
@@ -59,19 +59,32 @@ def test_a_search_that_leaves_messages_out_counts_them_all_the_same() -> None:
     assert look(server, INBOX) == Backlog((OldMail(INBOX, 5, TODAY - timedelta(days=4)),))
 
 
-def test_a_server_that_refuses_to_search_by_date_is_counted_all_the_same() -> None:
-    server = Server()
-    server.deliver(mail("done"))
+def without_dates(server: Server, refusal: Exception) -> Any:
+    """A session of a server that answers like this to a search by date."""
     session: Any = server.session()
     plain = session.search
 
     def search(*, uidnext: int, since: date | None = None) -> Any:
         if since is not None:
-            raise CommandRefused("no dates here")
+            raise refusal
         return plain(uidnext=uidnext)
 
     session.search = search
-    assert backlog(session, [INBOX], TODAY) == Backlog((OldMail(INBOX, 1, None),))
+    return session
+
+
+@pytest.mark.parametrize("refusal", [CommandRefused("no dates here"), ProtocolFault("BAD", by_server=True)], ids=repr)
+def test_a_server_that_refuses_to_search_by_date_is_counted_all_the_same(refusal: Exception) -> None:
+    server = Server()
+    server.deliver(mail("done"))
+    assert backlog(without_dates(server, refusal), [INBOX], TODAY) == Backlog((OldMail(INBOX, 1, None),))
+
+
+def test_an_answer_that_cannot_be_read_is_no_refusal() -> None:
+    server = Server()
+    server.deliver(mail("done"))
+    with pytest.raises(ProtocolFault):
+        backlog(without_dates(server, ProtocolFault("half a line")), [INBOX], TODAY)
 
 
 def test_no_header_and_no_body_is_read_and_a_folder_costs_few_commands() -> None:
