@@ -10,6 +10,10 @@ from tests.rig.postgres import Postgres
 # The very same tests, on the database of this module's fixtures.
 from tests.unit.journal.test_audit_anchors import test_anchors_never_go_back  # noqa: F401
 from tests.unit.journal.test_facts import test_facts  # noqa: F401
+from tests.unit.journal.test_key_search import (  # noqa: F401
+    test_keys_are_found_by_beginning_and_number_in_order_and_counted,
+    test_what_like_takes_for_a_wildcard_is_a_character,
+)
 from tests.unit.journal.test_messages import (  # noqa: F401
     test_counts,
     test_more_rows_than_one_statement_takes,

@@ -5,6 +5,7 @@ from itertools import islice
 
 from worker.commands.context import Context
 from worker.commands.exits import ExitCode, Failure
+from worker.commands.key_prefix import records_of
 from worker.commands.shown import Listed, NotShown, Review, Shown
 from worker.commands.wiring.from_settings import limits_of
 from worker.journal.intents import Intents, Kind
@@ -50,28 +51,30 @@ def review(
 
 
 def show(context: Context, key: str) -> Shown:
-    """Read one message from the mailbox now."""
+    """Read one message from the mailbox now. key: as typed."""
     parts = context.parts
     with context.visit() as (session, _):
-        record = _known(context, [key])[0]
-        parts.announcer().shown(actor(), f"{_LIST.get(record.state, 'message')} show", key)
+        (record,) = records_of(parts.journal.messages, [key])
+        parts.announcer().shown(actor(), f"{_LIST.get(record.state, 'message')} show", record.key)
         try:
             shown = Review(limits_of(context.settings)).shown(session, record)
         except NotShown as problem:
             raise Failure(ExitCode.FINDING, str(problem)) from problem
-        reviewed(parts.journal.database, key, parts.clock())
+        reviewed(parts.journal.database, record.key, parts.clock())
         return shown
 
 
-def ask(context: Context, kind: Kind, keys: Sequence[str], reason: str) -> str:
-    """Release or retry messages: the running worker does it, or this command if there is none.
+def ask(context: Context, kind: Kind, given: Sequence[str], reason: str) -> str:
+    """Release or retry messages: the running worker does it, or this command if there is none. given: as typed.
 
     Returns what to tell the user.
     """
     parts = context.parts
     with context.opened():
-        for record in _known(context, keys):
+        records = records_of(parts.journal.messages, given)
+        for record in records:
             _must_be_fit(kind, record)
+        keys = [record.key for record in records]
         parts.announcer().asked(actor(), kind, keys, reason)
         Intents(parts.journal.database).ask(kind, keys, reason=reason, actor=actor(), now=parts.clock())
         if parts.journal.facts.paused() is not None:
@@ -94,18 +97,6 @@ def ask(context: Context, kind: Kind, keys: Sequence[str], reason: str) -> str:
             "otherwise.",
         )
     return "Back in the mailbox: the next `nhsmail-worker run` or `once` handles it."
-
-
-def _known(context: Context, keys: Sequence[str]) -> list[Record]:
-    found = {record.key: record for record in context.parts.journal.messages.with_keys(keys)}
-    unknown = [key for key in keys if key not in found]
-    if unknown:
-        raise Failure(
-            ExitCode.USAGE,
-            f"No message has the key {', '.join(unknown)}. Nothing was done. `nhsmail-worker junk list` and "
-            "`nhsmail-worker failed list` show the keys.",
-        )
-    return [found[key] for key in keys]
 
 
 def _sources(record: Record) -> set[str]:

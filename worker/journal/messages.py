@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import and_, bindparam, case, delete, func, or_, select, update
 
+from worker.journal.key_search import keys_like
 from worker.journal.new_rows import new_rows, taken_numbers
 from worker.journal.records import Counts, NewMessage, Place, Queued, Record
 from worker.journal.rows import PLACE, Rows, chunks, evidence_json, placed
@@ -59,6 +60,10 @@ class Messages(Rows):
         """The messages with these keys. Unknown keys are ignored."""
         unique = list(dict.fromkeys(keys))
         return [record for chunk in chunks(unique) for record in self._records(message.c.key.in_(chunk))]
+
+    def keys_like(self, beginning: str, ending: str = "", *, most: int) -> tuple[list[str], int]:
+        """The first `most` keys with this beginning and this ending, in order, and how many there are."""
+        return keys_like(self._database, beginning, ending, most=most)
 
     def received_last(self) -> float | None:
         """When the server received the newest message (epoch s, by its clock); None if there is none."""
