@@ -398,7 +398,7 @@ def names(values: Mapping[str, Any], before: str = "") -> Iterator[str]:
 
 def audited(demo: Demo) -> Iterator[str]:
     """Each kind of line of the audit trail, with the fields that it had."""
-    shown = asked(["audit", "show"], demo.folder, {"NHSMAIL_CONFIG": str(demo.settings)}).stdout
+    shown = asked(["audit", "show", "--json"], demo.folder, {"NHSMAIL_CONFIG": str(demo.settings)}).stdout
     found: dict[str, set[str]] = {}
     for line in shown.splitlines():
         entry = json.loads(line)

@@ -411,7 +411,7 @@ def test_once_says_by_its_exit_code_whether_to_come_again(dovecot: Mailbox, make
 
 def trail(worker: Worker, kind: str) -> list[dict[str, Any]]:
     """The audit trail's lines of a kind."""
-    return [json.loads(line) for line in worker.command("audit", "show", "--kind", kind).out.splitlines()]
+    return [json.loads(line) for line in worker.command("audit", "show", "--kind", kind, "--json").out.splitlines()]
 
 
 def test_the_audit_trail_says_who_tried_and_how_it_ended(dovecot: Mailbox, make_worker: MakeWorker) -> None:

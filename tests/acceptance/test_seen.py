@@ -55,7 +55,7 @@ def kinds(worker: Worker) -> list[str]:
 
 
 def audit(worker: Worker) -> list[dict[str, Any]]:
-    answer = worker.command("audit", "show")
+    answer = worker.command("audit", "show", "--json")
     assert answer.code == 0, answer
     return [json.loads(line) for line in answer.out.splitlines()]
 

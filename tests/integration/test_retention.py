@@ -83,7 +83,7 @@ def test_old_messages_go_and_stay_handled(dovecot: Mailbox, make_worker: MakeWor
     assert list((worker.archive / ".removed").iterdir()) == []
     assert [line["count"] for line in worker.events("copies.removed")] == [3]
 
-    said = worker.command("audit", "show").out.splitlines()
+    said = worker.command("audit", "show", "--json").out.splitlines()
     lines: list[dict[str, Any]] = [json.loads(line) for line in said if line.startswith("{")]
     assert {line["key"] for line in lines if line.get("kind") == "copy.removed"} == old - failed
     assert worker.command("audit", "verify").code == 0

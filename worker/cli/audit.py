@@ -1,14 +1,14 @@
 """The commands of the group `audit`."""
 
-from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import click
-import orjson
 
+from worker.cli.list_options import KeyOption, KindOption, ReasonOption, SinceOption, WhoOption, forms
 from worker.cli.options import ConfigOption, open_context
 from worker.commands.exits import ExitCode
-from worker.logs.printable import printable, printable_json
+from worker.logs.printable import printable
 
 
 @click.group()
@@ -58,25 +58,33 @@ def audit_verify(config: Path | None, *, every: bool, copy: bool) -> int:
 
 @audit.command("show")
 @ConfigOption
-@click.option("--kind", default="", help="Only this kind, or all that begin with it: login, message.disposed, …")
-@click.option("--key", help="Only what is about the message with this key.")
-@click.option("--since", type=click.DateTime(["%Y-%m-%d"]), help="On this day or later (UTC).")
-def audit_show(config: Path | None, kind: str, key: str | None, since: datetime | None) -> int:
-    """The trail's lines as JSON, one each, oldest first. Whether they are as written, `audit verify` says."""
-    start = "" if since is None else since.strftime("%Y-%m-%d")
-    unreadable = 0
+@SinceOption
+@KindOption
+@KeyOption
+@WhoOption
+@ReasonOption
+@click.option("--limit", type=click.IntRange(1), help="Show so many at most, the newest.")
+@forms
+def audit_show(config: Path | None, *, limit: int | None, as_json: bool, as_csv: bool, **given: Any) -> int:
+    """The trail's lines, oldest first. `audit verify` says whether they are as they were written.
+
+    Into a pipe it prints a line for each, with tabs between time, kind, who, key, fields, words, chain and number. With
+    --json it prints each line as it stands in the trail.
+    """
+    from worker.cli.list_printing import form_of, print_note
+    from worker.cli.list_rows import counted, print_trail
+
+    form = form_of(as_json=as_json, as_csv=as_csv)
     with open_context(config, reading=True) as context:
         from worker.commands import audit as commands
 
-        for entry in commands.audit_entries(context):
-            if entry is None:
-                unreadable += 1
-            elif (
-                str(entry.get("kind", "")).startswith(kind)
-                and key in (None, entry.get("key"))
-                and str(entry.get("at", "")) >= start
-            ):
-                click.echo(printable_json(orjson.dumps(entry)).decode())
-    if unreadable:
-        click.echo(f"{unreadable} line(s) can't be read: run `nhsmail-worker audit verify`.", err=True)
+        chosen = commands.Chosen(commands.audit_entries(context), **given)
+        entries = chosen if limit is None else chosen.newest(limit)
+        print_trail(entries, form)
+    if chosen.earlier:
+        earlier = counted(chosen.earlier, "earlier line isn't", "earlier lines aren't")
+        print_note(f"{earlier} shown: `--limit {chosen.earlier + (limit or 0)}` shows all.", form)
+    if chosen.unreadable:
+        lines = counted(chosen.unreadable, "line", "lines")
+        click.echo(f"{lines} can't be read: run `nhsmail-worker audit verify`.", err=True)
     return ExitCode.DONE

@@ -1,15 +1,30 @@
 """The commands of the groups `junk` and `failed`, for people who review junk and dead letters."""
 
-from datetime import UTC, datetime
+from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from worker.classify.policy import SOURCES
+from worker.cli.list_options import (
+    FromOption,
+    HandlerOption,
+    ReasonOption,
+    RouteOption,
+    SenderOption,
+    SinceOption,
+    SubjectOption,
+    WhyOption,
+    forms,
+)
 from worker.cli.options import ConfigOption, LimitOption, as_utf8, open_context, words
-from worker.commands.exits import ExitCode
+from worker.cli.terminal import agreed, interruptible, somebody_sits_there
+from worker.commands.exits import ExitCode, Failure
 from worker.message.outcome import State
+
+if TYPE_CHECKING:
+    from worker.commands.lists import Retryable
 
 
 @click.group()
@@ -19,21 +34,21 @@ def junk() -> None:
 
 @junk.command("list")
 @ConfigOption
-@click.option("--since", type=click.DateTime(["%Y-%m-%d"]), help="Received on this day or later.")
-@click.option("--sender", help="Part of the sender's name or address.")
-@click.option("--evidence", type=click.Choice(SOURCES), help="Junk by evidence from this source.")
+@SinceOption
+@FromOption
+@SenderOption
+@SubjectOption
+@ReasonOption
+@click.option("--evidence", type=click.Choice(SOURCES), help="Only junk by evidence from this source.")
 @click.option("--known", is_flag=True, help="Only from known senders: most likely here by mistake.")
 @LimitOption
-def junk_list(config: Path | None, since: datetime | None, limit: int, **filters: Any) -> int:
-    """Junk, newest first, read from the mailbox at this moment; `*` marks known senders."""
-    from worker.cli.tables import print_list
+@forms
+def junk_list(config: Path | None, sender: str | None, sender_before: str | None, **given: Any) -> int:
+    """Junk, newest first, read from the mailbox at this moment; `*` marks known senders.
 
-    earliest = float("-inf") if since is None else since.replace(tzinfo=UTC).timestamp()
-    with open_context(config) as context:
-        from worker.commands import review as commands
-
-        listed = commands.review(context, State.JUNK, limit=limit, since=earliest, **filters)
-    return print_list(listed, limit)
+    Into a pipe it prints a line for each message, with tabs between time, key, sender, subject, reason and known.
+    """
+    return _list(config, State.JUNK, sender=sender_before if sender is None else sender, **given)
 
 
 @junk.command("show")
@@ -71,15 +86,21 @@ def failed() -> None:
 
 @failed.command("list")
 @ConfigOption
+@SinceOption
+@FromOption
+@SubjectOption
+@HandlerOption
+@ReasonOption
+@RouteOption
 @LimitOption
-def failed_list(config: Path | None, limit: int) -> int:
-    """Dead letters, newest first, read from the mailbox at this moment."""
-    from worker.cli.tables import print_list
+@forms
+def failed_list(config: Path | None, **given: Any) -> int:
+    """Dead letters, newest first, read from the mailbox at this moment.
 
-    with open_context(config) as context:
-        from worker.commands import review as commands
-
-        return print_list(commands.review(context, State.FAILED, limit=limit), limit)
+    Into a pipe it prints a line for each message, with tabs between time, key, sender, subject, reason, handler and
+    tries.
+    """
+    return _list(config, State.FAILED, **given)
 
 
 @failed.command("show")
@@ -97,14 +118,87 @@ def failed_show(config: Path | None, key: str) -> int:
 
 @failed.command("retry")
 @ConfigOption
-@click.argument("keys", nargs=-1, required=True, callback=as_utf8)
+@click.argument("keys", nargs=-1, callback=as_utf8)
+@click.option("--all", "every", is_flag=True, help="Every dead letter, or every one that the options below leave.")
+@SinceOption
+@FromOption
+@SubjectOption
+@HandlerOption
+@WhyOption
+@RouteOption
+@click.option("--yes", is_flag=True, help="With --all: don't ask. For scripts.")
 @click.option("--reason", default="", callback=as_utf8, help="Why it should work now. Goes into the audit trail.")
-def failed_retry(config: Path | None, keys: tuple[str, ...], reason: str) -> int:
-    """Try dead letters again, with the same key; handlers that finished aren't called again."""
+def failed_retry(
+    config: Path | None, keys: tuple[str, ...], *, every: bool, yes: bool, reason: str, **filters: Any
+) -> int:
+    """Try dead letters again, with the same key; handlers that finished aren't called again.
+
+    Name them by their keys. Or give --all, with options that choose among them: the command says how many they are,
+    shows a few, and asks.
+    """
     from worker.journal.intents import Kind
 
+    chosen = {name: value for name, value in filters.items() if value is not None}
+    if every == bool(keys):
+        raise click.UsageError("Name dead letters by their keys, or give --all. Nothing was done.")
+    if (chosen or yes) and not every:
+        raise click.UsageError("Options that choose, and --yes, need --all in place of keys. Nothing was done.")
     with open_context(config) as context:
+        from worker.commands import lists
         from worker.commands import review as commands
 
+        if every:
+            found = lists.retryable(context, lists.Choice(**_named(chosen)))
+            if not _wanted(found, yes=yes):
+                return ExitCode.DONE
+            keys = tuple(item.key for item in found.items)
         click.echo(commands.ask(context, Kind.RETRY, keys, reason))
     return ExitCode.DONE
+
+
+def _wanted(found: "Retryable", *, yes: bool) -> bool:
+    """Whether a person, or a script by `--yes`, wants all of these tried again. Says how many they are."""
+    from worker.cli.list_printing import terminal_lines
+    from worker.cli.list_rows import SAMPLE, counted, sample_of
+
+    count = len(found.items)
+    reasons = Counter(item.reason for item in found.items).most_common(SAMPLE)
+    by_reason = ", ".join(f"{number:,} × {reason}" for reason, number in reasons)
+    said = f"{counted(count, 'dead letter', 'dead letters')} to try again{f': {by_reason}' if by_reason else ''}."
+    if found.left_out:
+        said += f" {found.left_out:,} more can't be tried again, because the worker can't read the header."
+    click.echo(said if count else f"{said} Nothing was done.", err=True)
+    if yes or not count:
+        return bool(count)
+    for line in terminal_lines(sample_of(found)):
+        click.echo(line, err=True)
+    if count > SAMPLE:
+        click.echo(f"… and {count - SAMPLE:,} more.", err=True)
+    if not somebody_sits_there():
+        raise Failure(ExitCode.USAGE, "Nothing was done, because nobody can be asked here. Add --yes to have it done.")
+    with interruptible():
+        try:
+            answer = agreed("Try it again?" if count == 1 else f"Try all {count:,} of them again?")
+        except KeyboardInterrupt:
+            answer = False
+    if not answer:
+        click.echo("Nothing was done.", err=True)
+    return answer
+
+
+def _list(config: Path | None, state: State, *, limit: int, as_json: bool, as_csv: bool, **given: Any) -> int:
+    from worker.cli.list_printing import form_of
+    from worker.cli.list_rows import print_review
+
+    form = form_of(as_json=as_json, as_csv=as_csv)
+    with open_context(config) as context:
+        from worker.commands import lists as commands
+
+        found = commands.review(context, state, commands.Choice(**_named(given)), limit=limit)
+    print_review(found, state, form)
+    return ExitCode.DONE
+
+
+def _named(given: dict[str, Any]) -> dict[str, Any]:
+    """The options by the names that a choice has for them."""
+    return {"reason" if name == "why" else name: value for name, value in given.items()}

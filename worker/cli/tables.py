@@ -1,14 +1,14 @@
 """Prints tables and texts for people on standard output. Imported only where needed, because rich is slow to load."""
 
 import sys
-from collections.abc import Sequence
 from typing import Any
 
 import click
 from rich.console import Console
-from rich.table import Column, Table
+from rich.table import Table
 from rich.text import Text
 
+from worker.cli.cells import fitting
 from worker.commands.exits import ExitCode
 from worker.journal.facts import ENDED_BY_REBUILD
 from worker.login.expiry import TABLE, Thing
@@ -111,27 +111,6 @@ def print_balance(balance: Any) -> None:
         )
 
 
-def print_foreseen(foreseen: Sequence[Any]) -> int:
-    table = Table(_key(), "path", "would come to")
-    for message in foreseen:
-        table.add_row(message.key or "–", "–" if message.path is None else message.path.value, message.outcome)
-    standard_output().print(table)
-    click.echo(f"{len(foreseen)} message(s). Nothing was handed over, recorded or moved.")
-    return ExitCode.DONE
-
-
-def print_list(listed: Sequence[Any], limit: int) -> int:
-    table = Table(_key(), "received", "", "from", "subject", "why")
-    for item in listed:
-        sender = "(not where it was put)" if item.sender is None else item.sender
-        received, known = item.received_at.strftime("%Y-%m-%d %H:%M"), "*" if item.known else ""
-        table.add_row(item.key, received, known, Text(sender), Text(item.subject or ""), Text(item.reason))
-    standard_output().print(table)
-    more = "; --limit shows more" if len(listed) == limit else ""
-    click.echo(f"{len(listed)} message(s){more}.")
-    return ExitCode.DONE
-
-
 def print_shown(shown: Any) -> int:
     """Indent whatever the sender wrote, so that it can't pass for our own words, which start at the margin."""
     lines = [f"{shown.key} in '{shown.folder}'", "", "Evidence:"]
@@ -159,26 +138,13 @@ def _set_in(text: str, first: str = "  ", further: str = "    ") -> list[str]:
     """Split a text into indented lines that fit the terminal, which would wrap a longer line to the margin."""
     lines: list[str] = []
     indent = first
-    while (end := _fitting(text, _terminal_width() - len(indent))) < len(text):
+    while (end := fitting(text, _terminal_width() - len(indent))) < len(text):
         cut = text.rfind(" ", 1, end + 1)
         if cut < 0:
             cut = end
         lines.append(indent + text[:cut])
         text, indent = text[cut:].lstrip(" "), further
     return [*lines, indent + text]
-
-
-def _fitting(text: str, cells: int) -> int:
-    """How many characters fit into this many cells, at least one. A character that may be wide counts as two cells."""
-    for position, character in enumerate(text):
-        cells -= 1 if character < _MAY_BE_WIDE else 2
-        if cells < 0:
-            return max(1, position)
-    return len(text)
-
-
-_MAY_BE_WIDE = "\u1100"
-"""From here on some characters are two cells wide, and terminals disagree on which."""
 
 
 def print_explanation(found: Any) -> None:
@@ -221,11 +187,6 @@ def _fate_line(found: Any) -> str:
         f"It would be a dead letter ({found.reason}): a rule has to read what can't be read, so no later rule gets it. "
         "Where a limit is named, it is a setting of [limits]."
     )
-
-
-def _key() -> Column:
-    """A column for keys, which are never truncated. A column holds its table's cells, so each table needs a new one."""
-    return Column("key", no_wrap=True, min_width=26, overflow="fold")
 
 
 _PIPE_WIDTH = 160

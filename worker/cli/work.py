@@ -7,12 +7,22 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from worker.cli.list_options import (
+    ComesToOption,
+    ForHandlerOption,
+    FromOption,
+    SinceOption,
+    SubjectOption,
+    TakenByOption,
+    forms,
+)
 from worker.cli.options import ConfigOption, JsonOption, open_context, print_json
 from worker.cli.terminal import agreed, interruptible, somebody_sits_there
 from worker.commands.exits import ExitCode
 from worker.loop.signals import catch_ending
 
 if TYPE_CHECKING:
+    from worker.commands.context import Context
     from worker.observe.progress import Drain
     from worker.pipeline.old_mail import Backlog
 
@@ -32,15 +42,27 @@ def run_command(config: Path | None) -> int:
 @ConfigOption
 @click.option("--dry-run", is_flag=True, help="Say what each message would come to, and change nothing.")
 @click.option("--yes", is_flag=True, help="On the first run, hand over more than 1,000 old messages without asking.")
-def once(config: Path | None, *, dry_run: bool, yes: bool) -> int:
-    """Drain the mailbox and end."""
-    from worker.cli.tables import print_foreseen
+@SinceOption
+@FromOption
+@SubjectOption
+@ComesToOption
+@ForHandlerOption
+@TakenByOption
+@forms
+def once(config: Path | None, *, dry_run: bool, yes: bool, as_json: bool, as_csv: bool, **filters: Any) -> int:
+    """Drain the mailbox and end.
 
+    With --dry-run it lists what each message would come to. Into a pipe it prints a line for each message, with tabs
+    between time, key, sender, subject, outcome, path, routes and handlers.
+    """
+    chosen = {name: value for name, value in filters.items() if value is not None}
+    if (chosen or as_json or as_csv) and not dry_run:
+        raise click.UsageError("Options that choose messages, --json and --csv need --dry-run. Nothing was done.")
     with open_context(config, logs=True, quiet=sys.stderr.isatty()) as context:
         from worker.commands import work as commands
 
         if dry_run:
-            return print_foreseen(commands.preview(context))
+            return _foresee(context, chosen, as_json=as_json, as_csv=as_csv)
         with _progress() as progress:
             summary = commands.once(context, progress, _Asked(progress, yes=yes))
         with suppress(OSError):  # the mailbox is drained, even if nobody reads standard error any more
@@ -114,6 +136,16 @@ def resume(config: Path | None) -> int:
 
         commands.resume(context)
     click.echo("Resumed: work goes on with the next poll.")
+    return ExitCode.DONE
+
+
+def _foresee(context: "Context", chosen: dict[str, Any], *, as_json: bool, as_csv: bool) -> int:
+    from worker.cli.list_printing import form_of
+    from worker.cli.list_rows import print_expected
+    from worker.commands import lists
+
+    form = form_of(as_json=as_json, as_csv=as_csv)
+    print_expected(*lists.expected(context, lists.Choice(**chosen)), form)
     return ExitCode.DONE
 
 

@@ -1,12 +1,15 @@
 """The commands about the audit trail: verify it, and read it. They write nothing, so a read-only copy will do."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from worker.commands.context import Context
+from worker.commands.shown import has_part
 from worker.journal.attempts import AttemptLedger
 from worker.journal.audit_anchors import Anchor, JournalAnchors
 from worker.journal.database import Database
@@ -14,6 +17,7 @@ from worker.journal.facts import Facts
 from worker.journal.migrate import is_current
 from worker.journal.read_only import has_facts, readable
 from worker.login.witness import Testimony, Untrusted, Witness, is_behind
+from worker.logs.redaction import rfc3339
 from worker.observe.audit.chain_name import chain_name, known_installation
 from worker.observe.audit.findings import Verification
 from worker.observe.audit.trail import unavailable
@@ -48,6 +52,66 @@ def audit_entries(context: Context) -> Iterator[dict[str, Any] | None]:
     """Every line of the audit trail, chain by chain, oldest first. None: it isn't one."""
     with context.explained(), unavailable():
         yield from _folder(context).parsed()
+
+
+class Chosen:
+    """Lines of the trail that a person asks for. Each is read once, so a trail of any length can be printed.
+
+    since: at this time (epoch s) or later. kind: this one, or all that begin with it. key: all about messages whose key
+    begins so, in upper or lower case. who, why: a part of the actor's name and of the reason.
+    """
+
+    def __init__(
+        self,
+        entries: Iterable[dict[str, Any] | None],
+        *,
+        since: float | None = None,
+        kind: str | None = None,
+        key: str | None = None,
+        who: str | None = None,
+        why: str | None = None,
+    ) -> None:
+        self._entries = entries
+        self._since = "" if since is None else rfc3339(datetime.fromtimestamp(since, UTC))
+        self._kind, self._key, self._who, self._why = kind or "", (key or "").strip().lower(), who, why
+        self.unreadable = 0
+        """How many lines can't be read. Known once all have been."""
+        self.earlier = 0
+        """How many lines come before the newest that were asked for. Known once all have been read."""
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        for entry in self._entries:
+            if entry is None:
+                self.unreadable += 1
+            elif self._fits(entry):
+                yield entry
+
+    def newest(self, limit: int) -> Iterator[dict[str, Any]]:
+        """The last `limit` lines, oldest first."""
+        kept: deque[dict[str, Any]] = deque(maxlen=limit)
+        found = 0
+        for entry in self:
+            kept.append(entry)
+            found += 1
+        self.earlier = found - len(kept)
+        yield from kept
+
+    def _fits(self, entry: Mapping[str, Any]) -> bool:
+        return (
+            str(entry.get("kind", "")).startswith(self._kind)
+            and _is_about(str(entry.get("key", "")), self._key)
+            and str(entry.get("at", "")) >= self._since
+            and has_part(str(entry.get("who", "")), self._who)
+            and has_part(str(entry.get("reason", "")), self._why)
+        )
+
+
+def _is_about(key: str, typed: str) -> bool:
+    """Whether what was typed is this key, or a beginning of it. The number of a look-alike may follow the beginning."""
+    stem, _, number = key.partition("-")
+    beginning, hyphen, wanted = typed.partition("-")
+    is_beginning = stem.startswith(beginning) and beginning != stem
+    return typed in ("", key) or (is_beginning and (not hyphen or wanted == number))
 
 
 def _folder(context: Context) -> TrailFiles:

@@ -1,15 +1,14 @@
 """The commands for reviewing junk and dead letters, and for releasing or retrying messages."""
 
 from collections.abc import Sequence
-from itertools import islice
 
 from worker.commands.context import Context
 from worker.commands.exits import ExitCode, Failure
 from worker.commands.key_prefix import records_of
-from worker.commands.shown import Listed, NotShown, Review, Shown
+from worker.commands.shown import NotShown, Review, Shown
 from worker.commands.wiring.from_settings import limits_of
 from worker.journal.intents import Intents, Kind
-from worker.journal.junk_review import in_junk, reviewed
+from worker.journal.junk_review import reviewed
 from worker.journal.records import Record
 from worker.logs.who import actor
 from worker.message.outcome import State
@@ -18,36 +17,8 @@ from worker.pipeline.late_headers import NO_HEADER
 from worker.pipeline.requests import is_junk
 
 _LIST = {State.JUNK: "junk", State.FAILED: "failed"}
-
-
-def review(
-    context: Context,
-    state: State,
-    *,
-    limit: int,
-    since: float = float("-inf"),
-    sender: str | None = None,
-    evidence: str | None = None,
-    known: bool = False,
-) -> list[Listed]:
-    """List the messages in a state, newest first, with sender and subject as read from the mailbox now.
-
-    limit: list at most this many. since: received at this time (epoch s) or later. sender: part of the sender's name
-    or address. evidence: a source whose evidence counted. known: only messages from known senders.
-    """
-    parts = context.parts
-    with context.visit() as (session, _):
-        parts.announcer().shown(actor(), f"{_LIST[state]} list")
-        of_known = {waiting.key for waiting in in_junk(parts.journal.database) if waiting.known}
-        records = [
-            record
-            for record in parts.journal.messages.in_state(state, since=since)
-            if (not known or record.key in of_known) and (evidence is None or evidence in _sources(record))
-        ]
-        if sender is None:
-            records = records[:limit]
-        found = Review(limits_of(context.settings)).listed(session, records, known=of_known, sender=sender)
-        return list(islice(found, limit))
+NEVER_AGAIN = (HEADER_POISON, NO_HEADER)
+"""Reasons of dead letters that can't be tried again, because the worker can't read their headers."""
 
 
 def show(context: Context, key: str) -> Shown:
@@ -97,10 +68,6 @@ def ask(context: Context, kind: Kind, given: Sequence[str], reason: str) -> str:
             "otherwise.",
         )
     return "Back in the mailbox: the next `nhsmail-worker run` or `once` handles it."
-
-
-def _sources(record: Record) -> set[str]:
-    return {piece.source for piece in record.verdict.evidence if piece.counts}
 
 
 def _must_be_fit(kind: Kind, record: Record) -> None:

@@ -44,7 +44,7 @@ _MOST_MARKS = 4
 class Listed:
     """A message in a list. sender, subject: safe to print; None if the message isn't where the journal says.
 
-    known: its sender is a known one, so it may well be in junk by mistake.
+    known: its sender is a known one, so it may well be in junk by mistake. tries: how often it was tried.
     """
 
     key: str
@@ -53,6 +53,7 @@ class Listed:
     subject: str | None
     reason: str
     known: bool = False
+    tries: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,19 +93,25 @@ class Review:
         self._limits = limits
 
     def listed(
-        self, session: Session, records: Sequence[Record], *, known: Container[str] = (), sender: str | None = None
+        self,
+        session: Session,
+        records: Sequence[Record],
+        *,
+        known: Container[str] = (),
+        sender: str | None = None,
+        subject: str | None = None,
     ) -> Iterator[Listed]:
         """Yield each message with its sender and subject, in the order given. Headers are fetched as they are needed.
 
         known: keys of messages from known senders. sender: only messages with this in the sender's name or address.
+        subject: only messages with this in the subject.
         """
-        wanted = None if sender is None else sender.casefold()
         for start in range(0, len(records), AT_ONCE):
             chunk = records[start : start + AT_ONCE]
             said = self._said(session, chunk)
             for record in chunk:
                 one = _listed(record, *said.get(record.id, (None, None)), known=record.key in known)
-                if wanted is None or (one.sender is not None and wanted in one.sender.casefold()):
+                if has_part(one.sender, sender) and has_part(one.subject, subject):
                     yield one
 
     def shown(self, session: Session, record: Record) -> Shown:
@@ -170,6 +177,11 @@ class Review:
         )
 
 
+def has_part(text: str | None, part: str | None) -> bool:
+    """Whether a text contains this part, in upper or lower case. A text that isn't there contains none."""
+    return part is None or (text is not None and part.casefold() in text.casefold())
+
+
 def plain(text: str) -> str:
     """Make a text safe to print: one line, no control sequences, at most `LINE` characters."""
     safe = " ".join("".join(_printable(text[: 4 * LINE])).split())
@@ -191,8 +203,9 @@ def _listed(record: Record, sender: str | None, subject: str | None, *, known: b
         received_at=datetime.fromtimestamp(record.received_at, UTC),
         sender=sender,
         subject=subject,
-        reason=plain(_reason(record)),
+        reason=reason_of(record),
         known=known,
+        tries=record.tries,
     )
 
 
@@ -214,8 +227,9 @@ def _content(message: Message) -> tuple[str, tuple[tuple[str, str, int], ...], s
     return "\n".join(shown), attachments, f"{more} more attachments aren't shown." if more else ""
 
 
-def _reason(record: Record) -> str:
+def reason_of(record: Record) -> str:
+    """Why a message is in its list, safe to print: the reason that the journal holds, or else the evidence."""
     if record.reason:
-        return record.reason
+        return plain(record.reason)
     evidence = record.verdict.evidence
-    return ", ".join(dict.fromkeys(f"{piece.source} {piece.value}" for piece in evidence if piece.counts))
+    return plain(", ".join(dict.fromkeys(f"{piece.source} {piece.value}" for piece in evidence if piece.counts)))

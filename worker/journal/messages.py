@@ -4,8 +4,9 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import and_, bindparam, case, delete, func, or_, select, update
+from sqlalchemy import and_, bindparam, case, delete, func, or_, select, true, update
 
+from worker.journal.failed_handlers import failed_at
 from worker.journal.key_search import keys_like
 from worker.journal.new_rows import new_rows, taken_numbers
 from worker.journal.records import Counts, NewMessage, Place, Queued, Record
@@ -71,9 +72,13 @@ class Messages(Rows):
             newest: float | None = connection.execute(select(func.max(message.c.received_at))).scalar()
             return newest
 
-    def in_state(self, state: State, *, since: float = float("-inf")) -> list[Record]:
-        """The messages in this state that were received at or after `since` (epoch s), newest first."""
-        found = self._records(and_(message.c.state == state, message.c.received_at >= since))
+    def in_state(self, state: State, *, since: float = float("-inf"), handler: str | None = None) -> list[Record]:
+        """The messages in this state that were received at or after `since` (epoch s), newest first.
+
+        handler: only those that failed at this handler.
+        """
+        at_handler = true() if handler is None else failed_at(handler)
+        found = self._records(and_(message.c.state == state, message.c.received_at >= since, at_handler))
         return sorted(found, key=lambda record: (-record.received_at, -record.id))
 
     def on_path(self, path: MailPath, ids: Sequence[int]) -> set[int]:

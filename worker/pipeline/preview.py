@@ -24,7 +24,10 @@ from worker.pipeline.whereabouts import Look, Whereabouts, which_of
 
 AT_ONCE = 50
 NO_HEADER = "nothing yet: the server shows no header"
+ByRoute = tuple[tuple[str, tuple[str, ...]], ...]
+"""The names of the routes that take a message, each with its handlers."""
 _DONE = (State.HANDLED, State.FAILED)
+_NO_ROUTE: ByRoute = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +35,18 @@ class Foreseen:
     """What would happen to a message. outcome: a sentence for a person, without any content of the message.
 
     key is empty and path is None if the message isn't known and the server shows no header to make them from.
+    received_at: epoch s. sender, subject: as the server shows them now. None: it shows no header.
+    routes: those that would take it. handlers: those that would be called, in order.
     """
 
     key: str
     path: MailPath | None
     outcome: str
+    received_at: float | None = None
+    sender: str | None = None
+    subject: str | None = None
+    routes: tuple[str, ...] = ()
+    handlers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +111,10 @@ class Preview:
         there = session.present(unshown) if unshown else set()
         for uid in sorted(unshown & there):
             record = here.get(uid)
-            path = None if record is None else record.verdict.path
-            yield Foreseen("" if record is None else record.key, path, NO_HEADER)
+            if record is None:
+                yield Foreseen("", None, NO_HEADER)
+            else:
+                yield Foreseen(record.key, record.verdict.path, NO_HEADER, received_at=record.received_at)
 
     def _one(
         self, session: Session, looks: dict[str, Look], folder: str, head: Head, record: Record | None
@@ -115,8 +127,19 @@ class Preview:
         verdict = record.verdict if record is not None and (stays or record.released) else None
         verdict = verdict or self._classify(headers, folder == self._layout.junk, head.keywords)
         if record is not None and record.state in _DONE:
-            return Foreseen(key, verdict.path, f"nothing more: {record.state} before")
-        return Foreseen(key, verdict.path, self._outcome(session, folder, head, key, verdict))
+            outcome, by_route = f"nothing more: {record.state} before", _NO_ROUTE
+        else:
+            outcome, by_route = self._outcome(session, folder, head, key, verdict)
+        return Foreseen(
+            key,
+            verdict.path,
+            outcome,
+            received_at=head.received_at,
+            sender=headers.get("From") or "",
+            subject=headers.get("Subject") or "",
+            routes=tuple(name for name, _ in by_route),
+            handlers=tuple(handler for _, names in by_route for handler in names),
+        )
 
     def _known(
         self, session: Session, mark: str, headers: Headers, head: Head, folder: str, looks: dict[str, Look]
@@ -157,20 +180,23 @@ class Preview:
         self._numbers[mark] += 1
         return look_alike(mark, self._numbers[mark])
 
-    def _outcome(self, session: Session, folder: str, head: Head, key: MessageKey, verdict: Verdict) -> str:
+    def _outcome(
+        self, session: Session, folder: str, head: Head, key: MessageKey, verdict: Verdict
+    ) -> tuple[str, ByRoute]:
+        """The outcome for a person, and the handlers that would be called."""
         if head.size > self._limits.message:
-            return "dead letter: over [limits] message, never fetched"
+            return "dead letter: over [limits] message, never fetched", _NO_ROUTE
         raw = head.header
         if verdict.path is MailPath.CLEAN:
             bodies = list(session.bodies([head.uid], cap=self._limits.message, expected=head.size))
             if not bodies:
-                return "nothing yet: the server shows no content"
+                return "nothing yet: the server shows no content", _NO_ROUTE
             raw = bodies[0].raw
         message = self._message(raw, head, folder, key, verdict)
         if message.stand_in is not None:
-            return f"nothing yet: the server shows a stand-in for it ({message.stand_in})"
+            return f"nothing yet: the server shows a stand-in for it ({message.stand_in})", _NO_ROUTE
         try:
             routes = self._routes.handlers_for(message)
         except MessageError as error:
-            return f"dead letter: {error.word}"
-        return f"route '{routes[0][0]}': {', '.join(name for _, names in routes for name in names)}"
+            return f"dead letter: {error.word}", _NO_ROUTE
+        return f"route '{routes[0][0]}': {', '.join(name for _, names in routes for name in names)}", routes

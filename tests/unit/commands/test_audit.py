@@ -26,6 +26,7 @@ from worker.observe.audit.trail import AuditTrail
 
 NOBODY = 65534
 HOSTILE = "sound\x1b[2J\x9b31m\u202egnp.exe\u2066 \x07\u200b, says \U000e0041Ann"
+FORMS = ((), ("--json",), ("--csv",))
 PRINTS = re.compile(r"[^\x00-\x09\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\U000e0000-\U000e0fff]*")
 
 
@@ -127,7 +128,7 @@ def test_a_read_only_copy_is_verified_and_shown(
     said = capsys.readouterr().out
     assert "10 line(s) in 1 chain(s), 0 finding(s)." in said
     assert "This is a copy: lines that came after it was made can't be missed here." in said
-    assert said.count('"kind":"worker.paused"') == 9
+    assert said.count("\tworker.paused\t") == 9
     assert everything(folder) == before
 
 
@@ -273,10 +274,13 @@ def test_what_the_worker_noted_is_named_ever_after(folder: Path, capsys: pytest.
 
 
 def test_a_reason_can_t_command_the_terminal(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert typed(folder, "show", "--kind", "login.reset") == 0
+    for form in FORMS:
+        assert typed(folder, "show", "--kind", "login.reset", *form) == 0
+        said = capsys.readouterr().out
+        assert PRINTS.fullmatch(said.replace("\t", " "))
+        assert "\\u202e" in said
+    assert typed(folder, "show", "--kind", "login.reset", "--json") == 0
     said = capsys.readouterr().out
-    assert PRINTS.fullmatch(said)
-    assert "\\u202e" in said
     assert orjson.loads(said)["words"] == " ".join(HOSTILE.split()), "the same words, to a program"
     assert PRINTS.fullmatch(chain_of(folder).read_text()), "nor to whoever prints the file or its mirror"
 
@@ -287,8 +291,9 @@ def test_a_reason_in_a_trail_of_an_earlier_version_can_t_either(
     """There the words stood in the file as they were."""
     line = orjson.dumps({"n": 1, "at": "2026", "kind": "login.reset", "words": HOSTILE})[:-1]
     chain_of(folder).write_bytes(line + b',"mac":"' + b"0" * 64 + b'"}\n')
-    assert typed(folder, "show") == 0
-    assert PRINTS.fullmatch(capsys.readouterr().out)
+    for form in FORMS:
+        assert typed(folder, "show", *form) == 0
+        assert PRINTS.fullmatch(capsys.readouterr().out.replace("\t", " "))
 
 
 def test_a_trail_that_was_tampered_with_is_shown_as_far_as_it_can_be_read(
@@ -302,7 +307,7 @@ def test_a_trail_that_was_tampered_with_is_shown_as_far_as_it_can_be_read(
     assert typed(folder, "show", "--since", "2026-01-01") == 0
     said = capsys.readouterr()
     assert said.out.count("\n") == 11, "the ten lines, and the one whose `at` reads as later"
-    assert said.err == "4 line(s) can't be read: run `nhsmail-worker audit verify`.\n"
+    assert said.err == "4 lines can't be read: run `nhsmail-worker audit verify`.\n"
     assert typed(folder, "show", "--kind", "worker") == 0
     assert capsys.readouterr().out.count("\n") == 9
 
@@ -312,3 +317,35 @@ def test_verify_doesn_t_name_a_journal_of_another_account(folder: Path, capsys: 
     (folder / "worker.toml").write_text(text)
     assert typed(folder, "verify") == 78
     assert "The state belongs to" in capsys.readouterr().err
+
+
+def test_the_lines_are_chosen_by_time_kind_key_actor_and_reason(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    key = "abcd" + "e" * 22
+    with closing(opened(folder)) as journal:
+        trail = trail_of(folder, journal)
+        for one, reason in ((key, "archive:OSError"), (f"{key}-2", "oversize"), ("k" * 26, "archive:TimeoutError")):
+            trail.record("message.disposed", who="pathology-3:7", key=one, reason=reason)
+
+    def numbers(*options: str) -> list[int]:
+        assert typed(folder, "show", "--json", *options) == 0
+        return [orjson.loads(line)["n"] for line in capsys.readouterr().out.splitlines()]
+
+    assert numbers("--kind", "message") == [11, 12, 13]
+    assert numbers("--key", key) == [11], "a whole key isn't the beginning of its look-alike's"
+    assert numbers("--key", "ABCDEE") == [11, 12]
+    assert numbers("--key", "abcd-2") == [12]
+    assert numbers("--who", "Pathology") == [11, 12, 13]
+    assert numbers("--reason", "oserror") == [11]
+    assert numbers("--since", "2100-01-01") == []
+    assert len(numbers("--since", "1h")) == 13
+
+
+def test_the_newest_lines_and_how_many_come_before_them(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert typed(folder, "show", "--limit", "2") == 0
+    said = capsys.readouterr()
+    assert [line.split("\t")[7] for line in said.out.splitlines()] == ["9", "10"]
+    assert said.err == "8 earlier lines aren't shown: `--limit 10` shows all.\n"
+    assert typed(folder, "show", "--limit", "10") == 0
+    assert capsys.readouterr().err == ""

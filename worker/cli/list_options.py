@@ -1,0 +1,102 @@
+"""The options that lists share: what narrows them, and the form that they are printed in."""
+
+import re
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+import click
+
+from worker.cli.options import as_utf8
+
+_FORMS = ("%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S")
+_AGO = re.compile(r"[0-9.]+\s*[a-z]+")
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Since(click.ParamType[float]):
+    """A day, a time, or how long ago, as epoch s. A time without a zone is UTC, as every time that lists show."""
+
+    name = "when"
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        if isinstance(value, float):
+            return value
+        text = str(value).strip()
+        at = self._ago(text) if _AGO.fullmatch(text) else _moment(text)
+        if at is None:
+            self.fail(
+                f"'{value}' is no time. Write a day (2026-11-28), a time in UTC (2026-11-28T10:05), or how long ago "
+                "it is (2d, 12h, 30m).",
+                param,
+                ctx,
+            )
+        return at
+
+    def _ago(self, text: str) -> float | None:
+        from worker.settings.units import parse_duration
+
+        try:
+            return self._clock() - parse_duration(text).total_seconds()
+        except ValueError:
+            return None
+
+
+def _moment(text: str) -> float | None:
+    for form in _FORMS:
+        try:
+            return datetime.strptime(text, form).replace(tzinfo=UTC).timestamp()
+        except ValueError:
+            continue
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return None if at.tzinfo is None else at.timestamp()
+
+
+SinceOption = click.option(
+    "--since",
+    type=Since(time.time),
+    metavar="WHEN",
+    help="Only from this time on: 2026-11-28, 2026-11-28T10:05 (UTC), or how long ago, such as 2d or 12h.",
+)
+
+
+def _as_utf8(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    return None if value is None else as_utf8(context, parameter, value)
+
+
+def _text(*names: str, metavar: str = "TEXT", help: str) -> Callable[[F], F]:  # noqa: A002 -- as click names it
+    return click.option(*names, callback=_as_utf8, metavar=metavar, help=help)
+
+
+FromOption = _text("--from", "sender", help="Only with this in the sender's name or address.")
+SenderOption = click.option("--sender", "sender_before", callback=_as_utf8, hidden=True)
+"""What `--from` was called before."""
+SubjectOption = _text("--subject", help="Only with this in the subject.")
+HandlerOption = _text("--handler", metavar="NAME", help="Only what failed at this handler.")
+ReasonOption = _text("--reason", "--why", "why", help="Only with this in the reason, such as OSError.")
+WhyOption = _text("--why", "why", help="With --all: only with this in the reason, such as OSError.")
+"""For a command whose `--reason` is a person's."""
+RouteOption = _text(
+    "--route", metavar="NAME", help="Only what this route takes by the present configuration. Reads each message."
+)
+ComesToOption = _text("--reason", help="Only with this in what the message would come to, such as dead letter.")
+ForHandlerOption = _text("--handler", metavar="NAME", help="Only what this handler would be called with.")
+TakenByOption = _text("--route", metavar="NAME", help="Only what this route takes.")
+KindOption = _text("--kind", help="Only this kind, or all that begin with it: login, message.disposed, …")
+WhoOption = _text("--who", help="Only with this in the name of the replica or the user.")
+KeyOption = _text("--key", help="Only what is about the message with this key, or about those whose key begins so.")
+CsvOption = click.option("--csv", "as_csv", is_flag=True, help="Print CSV with a header, for spreadsheets.")
+LinesOfJsonOption = click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line, for programs.")
+
+
+def forms(command: F) -> F:
+    """`--json` and `--csv`."""
+    return LinesOfJsonOption(CsvOption(command))
