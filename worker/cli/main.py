@@ -11,6 +11,7 @@ from worker import __version__
 from worker.cli import alert_ways, audit, authors, demo, init, journal, login, review, work
 from worker.commands.exits import ExitCode, Failure
 from worker.connections import ignore_key_log
+from worker.logs.typed import one_command
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -51,7 +52,8 @@ def _take_any_character() -> None:
 def run(arguments: list[str]) -> int:
     """Run the command line and return its exit code (see `ExitCode`)."""
     try:
-        return int(commands.main(args=arguments, prog_name="nhsmail-worker", standalone_mode=False) or 0)
+        with one_command():
+            return int(commands.main(args=arguments, prog_name="nhsmail-worker", standalone_mode=False) or 0)
     except click.exceptions.Abort:
         return ExitCode.FAULT
     except click.ClickException as problem:

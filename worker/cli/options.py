@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 import orjson
+from click.core import ParameterSource
 
 from worker.logs.printable import printable_json
+from worker.logs.typed import configuration_named
 
 if TYPE_CHECKING:
     from worker.commands.context import Context
@@ -20,8 +22,20 @@ DEFAULT_CONFIG = "worker.toml"
 CONFIG_HELP = "The configuration file (default: worker.toml, or what NHSMAIL_CONFIG names)."
 
 
+def _named(context: click.Context, parameter: click.Parameter, value: Path | None) -> Path | None:
+    """Advice must name the file that the command line names; what the environment names needn't be typed again."""
+    if value is not None and context.get_parameter_source(str(parameter.name)) is ParameterSource.COMMANDLINE:
+        configuration_named(value)
+    return value
+
+
 ConfigOption = click.option(
-    "--config", "config", type=click.Path(dir_okay=False, path_type=Path), envvar="NHSMAIL_CONFIG", help=CONFIG_HELP
+    "--config",
+    "config",
+    type=click.Path(dir_okay=False, path_type=Path),
+    envvar="NHSMAIL_CONFIG",
+    callback=_named,
+    help=CONFIG_HELP,
 )
 
 

@@ -23,6 +23,7 @@ from worker.demo.config import DemoDirectory, NotOursError
 from worker.demo.mailbox import EmbeddedMailbox
 from worker.demo.outcome_report import Report
 from worker.demo.samples import ACCOUNT, all_samples
+from worker.logs.typed import VARIABLE
 from worker.observe.progress import progress
 
 NEXT = (("status",), ("reconcile",), ("check", "--connect"), ("run",))
@@ -226,7 +227,7 @@ def _environment(demo: DemoDirectory) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.upper().startswith("NHSMAIL_")}
     ours = str(Path(worker.__file__).parents[1])
     paths = os.pathsep.join([ours, *filter(None, [kept.get("PYTHONPATH")])])
-    return kept | {"NHSMAIL_CONFIG": str(demo.config), "PYTHONPATH": paths}
+    return kept | {"NHSMAIL_CONFIG": str(demo.config), VARIABLE: _command(demo), "PYTHONPATH": paths}
 
 
 def _command(demo: DemoDirectory, *arguments: str) -> str:

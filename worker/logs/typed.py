@@ -1,0 +1,51 @@
+"""How a command of this worker is typed in this installation, so that advice can be followed as it stands.
+
+Texts name commands as `` `nhsmail-worker failed list` ``. `as_typed` puts in what this installation needs besides: the
+words before the command, as in `nhsmail-worker demo failed list`, and the configuration that was named.
+"""
+
+import os
+import re
+import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+PROGRAM: Final = "nhsmail-worker"
+VARIABLE: Final = "NHSMAIL_COMMAND"
+"""The environment variable that says what to type instead of `nhsmail-worker`: the demo sets it, and containers may."""
+_NAMED: Final = re.compile(rf"`{PROGRAM}((?: [^`]*)?)`")
+
+
+class _Configuration:
+    """The configuration that the command line named. One for each process; threads of `run` read it."""
+
+    path: Path | None = None
+
+
+def typed(command: str = "") -> str:
+    """A command line as it must be typed here: `typed("failed list")` is `nhsmail-worker failed list`, or longer."""
+    program = os.environ.get(VARIABLE, "").strip() or PROGRAM
+    named = "" if _Configuration.path is None else f"--config {shlex.quote(str(_Configuration.path))}"
+    return " ".join(part for part in (program, command.strip(), named) if part)
+
+
+def as_typed(text: str) -> str:
+    """The text, with each command between backticks as it must be typed here."""
+    return _NAMED.sub(lambda found: f"`{typed(found[1])}`", text)
+
+
+def configuration_named(path: Path) -> None:
+    """Remember that the command line names this file, until the command ends."""
+    _Configuration.path = path.absolute()
+
+
+@contextmanager
+def one_command() -> Iterator[None]:
+    """What one command line names holds for that command alone."""
+    before = _Configuration.path
+    try:
+        yield
+    finally:
+        _Configuration.path = before
