@@ -3,6 +3,7 @@
 import importlib
 import inspect
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from worker.connections import Proxy
@@ -48,13 +49,22 @@ def built(name: str, target: Any, own: Any, proxy: Proxy | None = None) -> Handl
     Raises:
         TypeError: its `outages` aren't exception classes. Whatever the class's constructor raises.
     """
+    module = module_of(target)
     if inspect.isclass(target):
         build: Callable[..., Any] = target
         given = {"proxy": proxy} if asks_for_proxy(target) else {}
         target = build(own, **given) if own is not None else build(**given)
-    return Handler(
-        name, target, _method(target, "flush"), _method(target, "close"), outages_of(target), copies_of(target)
-    )
+    flush, close = _method(target, "flush"), _method(target, "close")
+    return Handler(name, target, flush, close, outages_of(target), copies_of(target), module)
+
+
+def module_of(target: Any) -> str:
+    """The module in which this function, class or object is written; empty if that isn't known."""
+    while isinstance(target, partial):
+        target = target.func
+    target = target if inspect.isclass(target) or inspect.isroutine(target) else type(target)
+    module = getattr(inspect.unwrap(target), "__module__", None)
+    return module if isinstance(module, str) else ""
 
 
 def asks_for_proxy(target: Any) -> bool:

@@ -16,6 +16,7 @@ from worker.handling.outage import About, Outages
 from worker.handling.output import OutputCapture
 from worker.logs import get_logger
 from worker.logs.exceptions import class_of
+from worker.logs.system_words import fault_words
 from worker.message.message import Message
 from worker.message.mime.limits import MessageError
 from worker.message.outcome import Outcome, State
@@ -125,17 +126,21 @@ class Try:
         """Call the handler. Returns the failure and the outcome; neither if the handler returned."""
         started = self._monotonic()
         outages: Outages = ()
+        module = ""
         try:
             handler = self._handlers[message.path][name]
-            outages = handler.outages
+            outages, module = handler.outages, handler.module
             with self._output.running(name):
                 handler(message)
         except BaseException as error:  # nothing that a handler raises may end the thread
-            failure = CallFailure.of(error, outages)
+            failure = CallFailure.of(error, outages, module)
+            told = {"handler": name, "where": failure.where}
+            if failure.fault is not None:
+                told["errno"] = fault_words(failure.fault)
             if failure.word == "error" and isinstance(error, RemoteFailure):
-                log.error("handler.failed", handler=name, error=failure.kind, where=failure.where)
+                log.error("handler.failed", error=failure.kind, **told)
             elif failure.word == "error":
-                log.error("handler.failed", handler=name, exc_info=error)
+                log.error("handler.failed", exc_info=error, **told)
             seconds = self._monotonic() - started
         else:
             seconds = self._monotonic() - started
@@ -146,8 +151,17 @@ class Try:
         if failure.word == "unreadable":
             reason, state = f"unparsed:{failure.kind}", State.FAILED
         else:
-            reason, state = f"{name}:{failure.kind}", State.FAILED if failure.word == "reject" else State.PENDING
-        return failure, Outcome(state, done=done, reason=reason, after=failure.after, failed_handler=name, route=route)
+            reason, state = f"{name}:{failure.reason}", State.FAILED if failure.word == "reject" else State.PENDING
+        return failure, Outcome(
+            state,
+            done=done,
+            reason=reason,
+            after=failure.after,
+            failed_handler=name,
+            route=route,
+            failed_as=reason,
+            where=failure.where,
+        )
 
 
 def _still_down(outcome: Outcome, handler: str, pause: timedelta) -> Outcome:

@@ -4,8 +4,10 @@ from dataclasses import dataclass, fields
 from datetime import timedelta
 from typing import Literal, get_args
 
+from worker.handling.foreign_code import line_in
 from worker.handling.outage import About, Outages, is_outage
-from worker.logs.exceptions import class_of, described
+from worker.logs.exceptions import class_of
+from worker.logs.system_words import system_fault
 from worker.message.mime.limits import Limits, MessageError, MessageOverLimit
 from worker.message.outcome import LONGEST_AFTER, KeyTaken, Reject, Retry
 
@@ -23,7 +25,8 @@ class CallFailure:
     """A handler's call that didn't return.
 
     word: what to do with the message. kind: the exception's class, or `KEY_TAKEN`. after: the wait that a `Retry` asked
-    for. where: the line of code that raised the exception. about: what the failure tells us of.
+    for. where: the last line of the handler's own code that the exception came through, as module:line. about: what
+    the failure tells us of. fault: what the operating system says of it, as a name such as ENOSPC; None: nothing.
     """
 
     word: Word
@@ -31,27 +34,34 @@ class CallFailure:
     after: timedelta | None = None
     where: str | None = None
     about: About = About.MESSAGE
+    fault: str | None = None
+
+    @property
+    def reason(self) -> str:
+        """The class, with what the operating system says of it: `OSError:ENOSPC`."""
+        return self.kind if self.fault is None else f"{self.kind}:{self.fault}"
 
     @staticmethod
-    def of(error: BaseException, outages: Outages = ()) -> "CallFailure":
-        """The failure that this exception stands for. outages: the classes that the handler declares as outages."""
+    def of(error: BaseException, outages: Outages = (), module: str = "") -> "CallFailure":
+        """The failure that this exception stands for.
+
+        outages: the classes that the handler declares as outages. module: where the handler comes from.
+        """
         if isinstance(error, RemoteFailure):
             return error.failure
-        kind = class_of(error).__name__
+        kind, where, fault = class_of(error).__name__, line_in(error, module), system_fault(error)
         about = About.TARGET if is_outage(error, outages) else About.MESSAGE
         if isinstance(error, Retry):
             # A handler may set `after` to anything.
             after = min(error.after, LONGEST_AFTER) if isinstance(error.after, timedelta) else None
-            return CallFailure("retry", kind, after, about=about)
+            return CallFailure("retry", kind, after, where, about, fault)
         if isinstance(error, KeyTaken):
-            return CallFailure("reject", KEY_TAKEN)
+            return CallFailure("reject", KEY_TAKEN, where=where)
         if isinstance(error, Reject):
-            return CallFailure("reject", kind)
+            return CallFailure("reject", kind, where=where, fault=fault)
         if isinstance(error, MessageError):
-            return CallFailure("unreadable", error.word if error.word in _LIMITS else kind)
-        frames = described(error)["frames"]
-        where = str(frames[-1]) if isinstance(frames, list) and frames else None
-        return CallFailure("error", kind, where=where, about=about)
+            return CallFailure("unreadable", error.word if error.word in _LIMITS else kind, where=where)
+        return CallFailure("error", kind, None, where, about, fault)
 
 
 class RemoteFailure(Exception):

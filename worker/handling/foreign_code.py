@@ -7,7 +7,12 @@ from functools import partial
 from types import FrameType
 from typing import Any, TypeVar
 
+from worker.logs.fields import WORD
+
 T = TypeVar("T")
+
+OURS = "worker"
+"""The package of the worker's own code."""
 
 
 class TooLong(Exception):
@@ -70,6 +75,22 @@ def lines_of(error: BaseException, module: str) -> list[tuple[FrameType, int]]:
     """The frames of the error's traceback that are in this module's package, with line numbers, outermost first."""
     walked = traceback.walk_tb(error.__traceback__)
     return [(frame, line) for frame, line in walked if root_of(frame) == module.partition(".")[0]]
+
+
+def line_in(error: BaseException, module: str) -> str | None:
+    """The last line of this module's package that the error came through, as `module:line`; None: it can't be told.
+
+    If the error came through none of its lines, it is the last line outside the worker, and else the last of all.
+    """
+    walked = list(traceback.walk_tb(error.__traceback__))
+    own = lines_of(error, module)
+    if module.partition(".")[0] == OURS:  # of our own code only that module is the handler's
+        own = [(frame, line) for frame, line in own if frame.f_globals.get("__name__") == module]
+    others = [(frame, line) for frame, line in walked if root_of(frame) != OURS]
+    for frame, line in reversed(own or others or walked):
+        place = f"{frame.f_globals.get('__name__')}:{line}"
+        return place if WORD.fullmatch(place) else None
+    return None
 
 
 def root_of(frame: FrameType) -> str:

@@ -34,6 +34,8 @@ class Handler:
     """Exceptions of the handler's own which mean that what it talks to is down."""
     copies: KeepsCopies | None = None
     """Says which of its copies of messages are old, and removes them; None if it can't."""
+    module: str = ""
+    """The module that it comes from; empty if that isn't known."""
 
     def __call__(self, message: Message) -> None:
         """Call the handler with one message and ignore its return value. Raises as `returned` does."""

@@ -28,13 +28,24 @@ class LateHandler:
     """
 
     def __init__(
-        self, name: str, builder: Builder, error: Exception, *, headers_only: bool, outages: Outages = ()
+        self,
+        name: str,
+        builder: Builder,
+        error: Exception,
+        *,
+        headers_only: bool,
+        outages: Outages = (),
+        module: str = "",
     ) -> None:
-        """headers_only: whether the handler needs no more of a message than its headers. outages: what it declares."""
+        """headers_only: whether the handler needs no more of a message than its headers. outages: what it declares.
+
+        module: where it comes from.
+        """
         self.error = error
         self.headers_only = headers_only
         self._name = name
         self._outages = outages
+        self._module = module
         self._builder = builder
         self._lock = threading.Lock()
         self._handler: Handler | None = None
@@ -47,7 +58,7 @@ class LateHandler:
 
     def as_handler(self) -> Handler:
         """What the worker calls."""
-        return Handler(self._name, self, self._do("flush"), self._do("close"), self._outages, self)
+        return Handler(self._name, self, self._do("flush"), self._do("close"), self._outages, self, self._module)
 
     def __call__(self, message: Message) -> object:
         """Hand the message over. Raises what the handler raises, and `Retry` before it is built."""

@@ -13,7 +13,7 @@ from hashlib import blake2b
 from typing import Any, Literal
 
 from worker.connections import Proxy
-from worker.handling.building import asks_for_proxy, built
+from worker.handling.building import asks_for_proxy, built, module_of
 from worker.handling.foreign_code import TooLong, in_time
 from worker.handling.found import Found, fault_text
 from worker.handling.handler import Handler
@@ -197,7 +197,10 @@ class _Builder:
         """What takes the handler's place until it can be built. error: why it can't be built yet."""
         declared = getattr(self._found.target, "outages", ())
         outages = declared if isinstance(declared, tuple) else ()  # checked once it is built
-        return LateHandler(self._found.name, self, error, headers_only=self.headers_only, outages=outages)
+        module = module_of(self._found.target)
+        return LateHandler(
+            self._found.name, self, error, headers_only=self.headers_only, outages=outages, module=module
+        )
 
     def _in_this_process(self) -> Handler:
         found = self._found

@@ -151,6 +151,7 @@ class NewMessage:
 class Result:
     """The result of a try. next_at: epoch s. settle_to: the folder to move the message to; None to leave it.
 
+    failed_as, where: why the handler failed, and at which line of its own code (module:line).
     path: the path that the message took; a handler that is done on one path is still called on the other.
     waiting: the server doesn't show the content yet. untried: the message was held back or isn't
     complete yet, so this doesn't count as a try.
@@ -170,6 +171,8 @@ class Result:
     path: MailPath = MailPath.CLEAN
     content: str | None = None
     astray: bool = False
+    failed_as: str | None = None
+    where: str | None = None
 
     @property
     def is_lost(self) -> bool:

@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy import Boolean, Connection, String, and_, bindparam, case, exists, func, literal, or_, select, update
 
+from worker.journal.histories import HandlerFailure
 from worker.journal.records import InHand, Record, Result
 from worker.journal.rows import Rows, chunks, look_no_longer_holds
 from worker.journal.schema import delivery, known_sender, message
@@ -181,7 +182,7 @@ class Tries(Rows):
                 )
             failed = [
                 _delivery_of(result, result.failed_handler)
-                | {"tries": int(not result.untried), "reason": result.reason}
+                | {"tries": int(not result.untried), "reason": _failure_of(result, now).stored()}
                 for result in results
                 if result.failed_handler is not None
             ]
@@ -273,6 +274,10 @@ def _result_row(result: Result, now: float) -> dict[str, Any]:
         "astray": result.astray,
         "lost": result.is_lost,
     }
+
+
+def _failure_of(result: Result, now: float) -> HandlerFailure:
+    return HandlerFailure(result.failed_as or result.reason or "", now, result.where)
 
 
 def _delivery_of(result: Result, handler: str) -> dict[str, Any]:

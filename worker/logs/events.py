@@ -515,9 +515,11 @@ _EVENTS = (
     _event(
         "handler.failed",
         "error",
-        "error where",
-        "A handler raised an error that says neither `Retry` nor `Reject`.",
-        "Give the frames in this line to the handler's author. The message is tried again.",
+        "error errno where",
+        "A handler raised an error that is neither `Retry` nor `Reject`. `where` is the line of the handler's own code. "
+        "`errno` is what the operating system says of the error.",
+        "Put right what `errno` names. Otherwise give `where` and the frames to the handler's author. The worker tries "
+        "the message again.",
     ),
     _event(
         "handler.overdue",

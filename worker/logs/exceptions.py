@@ -6,6 +6,7 @@ from types import TracebackType
 
 from worker.logs.fields import WORD
 from worker.logs.redaction import REFUSED
+from worker.logs.system_words import system_words
 
 LONGEST_CHAIN = 5
 MOST_FRAMES = 20
@@ -15,10 +16,14 @@ OURS = ("worker", "handlers")
 def described(error: BaseException) -> dict[str, object]:
     """An exception without its message and without locals: its class, our own frames, and its causes.
 
+    What the operating system says of it is named, because its words are from a fixed list.
+
     The message is added only if the class is ours and says `log_safe = True` in its own body. Such a class promises
     that its text is made of our own words, settings' names and numbers.
     """
     found: dict[str, object] = {"class": _class_name(error), "frames": _frames(error.__traceback__)}
+    if words := system_words(error):
+        found["errno"] = words
     if _safe(error):
         found["text"] = " ".join(str(error).split())[:500]
     causes = [

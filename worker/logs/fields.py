@@ -4,6 +4,8 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
+from worker.logs.system_words import FAULT_WORDS
+
 KEY = re.compile(r"[a-z2-7]{26}(-[0-9]{1,6})?")
 WORD = re.compile(r"[A-Za-z0-9_.:\[\]*+-]{1,120}")
 # A word with a letter in it: neither an NHS number nor a date of birth.
@@ -42,7 +44,11 @@ FIELDS: Final[Mapping[str, tuple[re.Pattern[str] | str, str]]] = {
     "source": (LABEL, "the room that a piece of evidence comes from"),
     "state": (LABEL, "a state, as in `status`"),
     "outcome": (LABEL, "what a try, an attempt or a delivery came to"),
-    "reason": (LABEL, "one word of ours, or HANDLER:EXCEPTION-CLASS"),
+    "reason": (
+        LABEL,
+        "one word of ours, or HANDLER:EXCEPTION-CLASS, with the name of the system's error if it has one",
+    ),
+    "errno": (FAULT_WORDS, "what the operating system says: `no space left on device`"),
     "cause": (LABEL, "what most likely stands behind a refused token, or why an alert was not delivered"),
     "what": (LABEL, "the thing that it is about: one word of ours"),
     "trouble": (LABEL, "what kept the worker from its work"),

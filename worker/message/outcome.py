@@ -74,7 +74,10 @@ class Outcome:
     state: PENDING asks for another try, no sooner than `after` from now (None: the backoff decides).
     done: the handlers that returned in this try, so that they aren't called again.
     failed_handler: the handler that didn't return.
-    reason: one of our own words, such as `oversize`, or HANDLER:EXCEPTION-CLASS; never text from the message.
+    failed_as: the reason of its failure, also where the message waits for another one, as a paused handler's does.
+    where: the line of the handler's own code at which it failed, as module:line; None: it can't be told.
+    reason: one of our own words, such as `oversize`, or HANDLER:EXCEPTION-CLASS, followed by what the operating system
+        says (`archive:OSError:ENOSPC`); never text from the message.
     route: the route that named the failed handler, or else the first that took the message; None if none did.
     content: a mark of the content that was compared or handed over; None: there was none.
     held: the next handler is paused, or it isn't the message's turn. The message waits for `after`, and the try isn't
@@ -89,6 +92,8 @@ class Outcome:
     route: str | None = None
     held: bool = False
     content: str | None = None
+    failed_as: str | None = None
+    where: str | None = None
 
     @property
     def was_called(self) -> bool:

@@ -68,6 +68,8 @@ class Results:
             settle_to=self._settle_to(state, record),
             done=outcome.done,
             failed_handler=outcome.failed_handler,
+            failed_as=outcome.failed_as,
+            where=outcome.where,
             waiting=state is State.PENDING and _waits_for_content(outcome),
             untried=outcome.held or _waits_for_content(outcome),
             path=record.verdict.path,

@@ -1,5 +1,6 @@
 """What a try tells others of: the log, the metrics, the gate, and whoever counts what handlers print."""
 
+import errno
 import io
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
@@ -110,7 +111,19 @@ def test_each_call_is_told_with_its_handler_its_end_and_its_seconds(call: Callab
 def test_a_failure_that_is_a_fault_is_logged_with_its_handler(lines: list[Any]) -> None:
     error = ValueError("x")
     Try(Rules("archive"), handlers(archive=raising(error)), Seconds())(message(), ())
-    assert lines == [{"event": "handler.failed", "log_level": "error", "handler": "archive", "exc_info": error}]
+    (line,) = lines
+    assert line.pop("where").startswith("tests.unit.handling.world:")
+    assert line == {"event": "handler.failed", "log_level": "error", "handler": "archive", "exc_info": error}
+
+
+def test_a_failure_of_the_system_is_logged_in_its_words(lines: list[Any]) -> None:
+    for error in (
+        OSError(errno.ENOSPC, "secret words"),
+        RemoteFailure(CallFailure("error", "OSError", fault="ENOSPC")),
+    ):
+        outcome = Try(Rules("archive"), handlers(archive=raising(error)), Seconds())(message(), ())
+        assert (outcome.reason, outcome.failed_as) == ("archive:OSError:ENOSPC", "archive:OSError:ENOSPC")
+    assert [line["errno"] for line in lines] == ["no space left on device"] * 2
 
 
 def test_a_failure_in_another_process_is_logged_with_its_class_and_its_line(lines: list[Any]) -> None:

@@ -128,7 +128,7 @@ def _answer(handler: Handler, request: bytes) -> dict[str, Any]:
         handler(asked)
         handler.flush()
     except BaseException as error:  # noqa: BLE001 -- other people's code
-        return _told(CallFailure.of(error, handler.outages))
+        return _told(CallFailure.of(error, handler.outages, handler.module))
     return {"word": "done"}
 
 
@@ -141,6 +141,7 @@ def _told(failure: CallFailure) -> dict[str, Any]:
         "about": failure.about,
         "after": after,
         "where": failure.where,
+        "fault": failure.fault,
     }
 
 

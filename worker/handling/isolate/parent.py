@@ -9,7 +9,7 @@ import re
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
@@ -22,6 +22,7 @@ from worker.handling.outage import About
 from worker.handling.retention import CopiesRequest, checked_look, checked_removal
 from worker.handling.target_down import NotThereYet
 from worker.logs import get_logger
+from worker.logs.system_words import fault_words
 from worker.message.copies import Look, OldCopies, RemovedCopies
 from worker.message.message import Message
 from worker.message.outcome import LONGEST_AFTER
@@ -169,7 +170,7 @@ class IsolatedHandler:
         except TimeoutError:
             raise RemoteFailure(_cut_off("TimedOut")) from None
         except OSError as error:
-            raise RemoteFailure(CallFailure("error", type(error).__name__, about=CallFailure.of(error).about)) from None
+            raise RemoteFailure(replace(CallFailure.of(error), where=None)) from None  # the line is ours
 
     def _started(self) -> ChildProcess:
         self._see_to_those_left()
@@ -234,7 +235,8 @@ def _cut_off(kind: str) -> CallFailure:
 
 def _failure_in(answer: Mapping[str, Any]) -> CallFailure:
     """The failure in a child's answer. Every field is checked, because the child runs other people's code."""
-    word, kind, after, where, about = (answer.get(key) for key in ("word", "kind", "after", "where", "about"))
+    keys = ("word", "kind", "after", "where", "about", "fault")
+    word, kind, after, where, about, fault = (answer.get(key) for key in keys)
     wait = None
     if isinstance(after, int | float):
         with contextlib.suppress(ValueError, OverflowError):
@@ -245,6 +247,7 @@ def _failure_in(answer: Mapping[str, Any]) -> CallFailure:
         wait,
         where if isinstance(where, str) and _PLACE.fullmatch(where) else None,
         About(about) if about in list(About) else About.MESSAGE,
+        fault if isinstance(fault, str) and fault_words(fault) else None,
     )
 
 

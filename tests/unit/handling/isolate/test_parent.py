@@ -72,6 +72,8 @@ class Doer:
             kept = []
             while True:
                 kept.append(bytearray(10_000_000))
+        if word == "full":
+            Path("/dev/full").write_text("x")
         if word == "later":
             raise Retry(message.text, after=timedelta(seconds=7))
         if word == "returned":
@@ -198,14 +200,22 @@ def test_it_sees_the_whole_message_and_nothing_of_the_workers(
 def test_words_and_classes_come_back_and_no_text(isolated: IsolatedHandler) -> None:
     later = failure(isolated, "later")
     assert (later.word, later.kind, later.after) == ("retry", "Retry", timedelta(seconds=7))
-    assert failure(isolated, "never") == CallFailure("reject", "Infected")
-    assert failure(isolated, "taken") == CallFailure("reject", "key-taken")
+    for word, kind in (("never", "Infected"), ("taken", "key-taken")):
+        refused = failure(isolated, word)
+        assert (refused.word, refused.kind) == ("reject", kind)
+        assert (refused.where or "").startswith("isolated_handlers:")
     assert failure(isolated, "returned").kind == "ReturnedNotRaised"
     error = failure(isolated, "error")
     assert (error.word, error.kind) == ("error", "ConnectionError")
     assert failure(isolated, "cancelled").kind == "CancelledError"
     assert (error.where or "").startswith("isolated_handlers:")
     assert failure(isolated, "invented").kind == "Exception"
+
+
+def test_the_line_is_the_handlers_own_and_the_systems_word_comes_back(isolated: IsolatedHandler) -> None:
+    full = failure(isolated, "full")  # raised in `pathlib`, which the handler called
+    line = 1 + HANDLERS.splitlines().index('            Path("/dev/full").write_text("x")')
+    assert (full.kind, full.fault, full.where) == ("OSError", "ENOSPC", f"isolated_handlers:{line}")
 
 
 @pytest.mark.parametrize(
