@@ -58,7 +58,7 @@ class HandlerHistory:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """A message's history. Times are epoch s; None: it hasn't happened. handlers: in the order of what they did last."""
+    """A message's history. Times are epoch s; None: it hasn't happened. handlers: by when they last did something."""
 
     key: str
     first_seen_at: float
@@ -86,7 +86,11 @@ class History:
 
 
 def histories(database: Database, keys: Sequence[str]) -> dict[str, History]:
-    """The histories of the messages with these keys, by key. Unknown keys are left out. May raise JournalUnavailable."""
+    """The histories of the messages with these keys, by key; unknown keys are left out.
+
+    Raises:
+        JournalUnavailable
+    """
     rows: list[Row[Any]] = []
     found: dict[int, list[HandlerHistory]] = {}
     with database.read() as connection:

@@ -516,8 +516,8 @@ _EVENTS = (
         "handler.failed",
         "error",
         "error errno where",
-        "A handler raised an error that is neither `Retry` nor `Reject`. `where` is the line of the handler's own code. "
-        "`errno` is what the operating system says of the error.",
+        "A handler raised an error that is neither `Retry` nor `Reject`. `where` is the line of the handler's own "
+        "code. `errno` is what the operating system says of the error.",
         "Put right what `errno` names. Otherwise give `where` and the frames to the handler's author. The worker tries "
         "the message again.",
     ),

@@ -46,7 +46,7 @@ FIELDS: Final[Mapping[str, tuple[re.Pattern[str] | str, str]]] = {
     "outcome": (LABEL, "what a try, an attempt or a delivery came to"),
     "reason": (
         LABEL,
-        "one word of ours, or HANDLER:EXCEPTION-CLASS, with the name of the system's error if it has one",
+        "one word of ours, or HANDLER:EXCEPTION-CLASS, or HANDLER:EXCEPTION-CLASS:ERRNO",
     ),
     "errno": (FAULT_WORDS, "what the operating system says: `no space left on device`"),
     "cause": (LABEL, "what most likely stands behind a refused token, or why an alert was not delivered"),
