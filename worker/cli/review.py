@@ -55,13 +55,8 @@ def junk_list(config: Path | None, sender: str | None, sender_before: str | None
 @ConfigOption
 @click.argument("key", callback=as_utf8)
 def junk_show(config: Path | None, key: str) -> int:
-    """One message: its headers, the evidence, a plain preview, its attachments by name and type."""
-    from worker.cli.tables import print_shown
-
-    with open_context(config) as context:
-        from worker.commands import review as commands
-
-        return print_shown(commands.show(context, key))
+    """Why one message is junk and what to do, then its headers, evidence, a plain preview, and its attachments."""
+    return _shown(config, key)
 
 
 @junk.command("release")
@@ -107,13 +102,8 @@ def failed_list(config: Path | None, **given: Any) -> int:
 @ConfigOption
 @click.argument("key", callback=as_utf8)
 def failed_show(config: Path | None, key: str) -> int:
-    """One dead letter, as for `junk show`."""
-    from worker.cli.tables import print_shown
-
-    with open_context(config) as context:
-        from worker.commands import review as commands
-
-        return print_shown(commands.show(context, key))
+    """Why one message failed, where, and what to do; then the message, as with `junk show`."""
+    return _shown(config, key)
 
 
 @failed.command("retry")
@@ -202,3 +192,16 @@ def _list(config: Path | None, state: State, *, limit: int, as_json: bool, as_cs
 def _named(given: dict[str, Any]) -> dict[str, Any]:
     """The options by the names that a choice has for them."""
     return {"reason" if name == "why" else name: value for name, value in given.items()}
+
+
+def _shown(config: Path | None, key: str) -> int:
+    """Print why the message is where it is, which needs no login, and then the message."""
+    from worker.cli.tables import print_shown
+    from worker.cli.why_lines import print_why
+
+    with open_context(config) as context:
+        from worker.commands import review as commands
+        from worker.commands.why import why
+
+        print_why(why(context, key))
+        return print_shown(commands.show(context, key))

@@ -113,7 +113,9 @@ def print_balance(balance: Any) -> None:
 
 def print_shown(shown: Any) -> int:
     """Indent whatever the sender wrote, so that it can't pass for our own words, which start at the margin."""
-    lines = [f"{shown.key} in '{shown.folder}'", "", "Evidence:"]
+    lines = [f"{shown.key} in '{shown.folder}'"]
+    if shown.evidence:
+        lines += ["", "Evidence:"]
     for piece in shown.evidence:
         counts = "counts" if piece.counts else "doesn't count"
         lines += _set_in(f"{piece.source} {piece.value} ({piece.header or 'no header'}): {counts}, {piece.reason}")

@@ -477,15 +477,18 @@ _EVENTS = (
     _event(
         "message.dead_letter",
         "error",
-        "reason",
-        "A message was given up on. It is kept whole, in the folder for dead letters.",
-        "`nhsmail-worker failed show KEY`; then `failed retry KEY`, or see to it by hand.",
+        "reason handler where errno",
+        "The worker has given up on the message `key`. It keeps the message whole, in the folder for dead letters. "
+        "`handler` failed with it at `where`, the line of its own code.",
+        "`nhsmail-worker failed show KEY` says why, and what to do. Then `nhsmail-worker failed retry KEY`, or see to "
+        "the message by hand.",
     ),
     _event(
         "message.retry",
         "warning",
-        "reason next_at",
-        "A try at a message failed; there will be another.",
+        "reason next_at handler where errno",
+        "A try at the message `key` failed. The worker tries it again at `next_at`. `handler` failed with it at "
+        "`where`, the line of its own code.",
         "Nothing yet. If `reason` is the same for many messages, look at that handler and what it talks to.",
     ),
     _event(

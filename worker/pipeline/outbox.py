@@ -21,7 +21,7 @@ from worker.pipeline.admit import Admitted
 from worker.pipeline.observer import Observer
 from worker.pipeline.poll import Poll
 from worker.pipeline.recognition import KnownAgain, Recognition
-from worker.pipeline.record import Results
+from worker.pipeline.record import Results, named_failure
 from worker.pipeline.report import Report
 from worker.pipeline.settle import Settle, Settlement
 from worker.pipeline.stop import Permission
@@ -203,9 +203,9 @@ class Recorder:
                 case State.PENDING if item.outcome.held:
                     log.debug("message.held", reason=result.reason, next_at=result.next_at)
                 case State.FAILED:
-                    log.error("message.dead_letter", reason=result.reason)
+                    log.error("message.dead_letter", reason=result.reason, **named_failure(result))
                 case _:
-                    log.warning("message.retry", reason=result.reason, next_at=result.next_at)
+                    log.warning("message.retry", reason=result.reason, next_at=result.next_at, **named_failure(result))
         self._observer.outcome(item.record, result)
 
 

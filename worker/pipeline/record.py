@@ -7,6 +7,7 @@ from typing import Protocol
 
 from worker.handling.in_hand import Finished
 from worker.journal.records import Record, Result
+from worker.logs.system_words import fault_words
 from worker.mailbox.folders import Layout
 from worker.message.outcome import Outcome, State
 
@@ -102,3 +103,12 @@ def _waits_for_content(outcome: Outcome) -> bool:
     ended the connection while the message was fetched.
     """
     return outcome.failed_handler is None and outcome.after is not None and not outcome.held
+
+
+def named_failure(result: Result) -> dict[str, str]:
+    """For the log: the handler that failed, the line, and what the operating system said. Empty if none failed."""
+    if result.failed_handler is None:
+        return {}
+    words = fault_words((result.failed_as or "").rpartition(":")[2])
+    given = {"handler": result.failed_handler, "where": result.where, "errno": words}
+    return {name: text for name, text in given.items() if text}

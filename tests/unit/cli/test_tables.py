@@ -14,7 +14,9 @@ from tests.unit.observe import views
 from worker.cli import main as cli
 from worker.cli import review, tables
 from worker.commands import review as commands
+from worker.commands import why as why_command
 from worker.commands.shown import plain
+from worker.commands.why import Why
 from worker.login.expiry import Thing
 from worker.observe.view import ExpiryView, StatusView, status_json
 
@@ -25,6 +27,7 @@ def test_what_the_sender_wrote_is_set_in_and_passes_for_nothing_of_ours(monkeypa
     )
     lines = printed(raw, monkeypatch)
     assert [line for line in lines if line and not line.startswith("  ")] == [
+        "It is junk.",
         f"k1 in '{JUNK}'",
         "Evidence:",
         "Headers:",
@@ -50,6 +53,7 @@ def test_no_line_of_the_senders_reaches_the_margin_of_a_narrow_terminal(
     lines = printed(raw, monkeypatch)
 
     assert [line for line in lines if line and not line.startswith("  ")] == [
+        "It is junk.",
         f"k1 in '{JUNK}'",
         "Evidence:",
         "Headers:",
@@ -65,6 +69,7 @@ def printed(raw: bytes, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The lines that `junk show` prints of it."""
     monkeypatch.setattr(review, "open_context", lambda *_args, **_more: nullcontext())
     monkeypatch.setattr(commands, "show", lambda _context, _key: shown(raw))
+    monkeypatch.setattr(why_command, "why", lambda _context, _key: Why("It is junk."))
     return CliRunner().invoke(cli.commands, ["junk", "show", "k1"]).output.splitlines()
 
 

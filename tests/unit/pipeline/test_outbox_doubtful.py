@@ -147,11 +147,16 @@ def test_what_is_told_of_an_outcome_says_the_path_and_when_the_next_try_is_due(r
     room.finish(junk, Outcome(State.JUNK, ("quarantine",), route="junk"))
     room.finish(clean, Outcome(State.HANDLED, ("archive",), route="all"))
     room.finish(held, Outcome(State.PENDING, reason="paused:archive", held=True))
-    room.finish(later, Outcome(State.PENDING, reason="archive:ValueError", failed_handler="archive"))
+    reason = "archive:OSError:EIO"
+    failed = Outcome(
+        State.PENDING, reason=reason, failed_handler="archive", failed_as=reason, where="handlers.archive:7"
+    )
+    room.finish(later, failed)
     room.recorder.record()
     assert [{name: line[name] for name in line if name != "log_level"} for line in lines] == [
         {"event": "message.done", "outcome": "junk", "path": "junk", "route": "junk"},
         {"event": "message.done", "outcome": "handled", "path": "clean", "route": "all"},
         {"event": "message.held", "reason": "paused:archive", "next_at": 100.0},
-        {"event": "message.retry", "reason": "archive:ValueError", "next_at": 160.0},
+        {"event": "message.retry", "reason": "archive:OSError:EIO", "next_at": 160.0}
+        | {"handler": "archive", "where": "handlers.archive:7", "errno": "input/output error"},
     ]
