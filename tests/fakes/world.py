@@ -35,6 +35,7 @@ from worker.loop.go_ahead import GoAhead
 from worker.loop.hold import Hold
 from worker.loop.housekeeping import Chore, DeleteHandled, ExpiryLook
 from worker.loop.idle import NoWatcher
+from worker.loop.journal_outage import JournalOutage
 from worker.loop.pause import Pause
 from worker.loop.pause_watch import PauseWatch
 from worker.loop.poll_notes import PollNotes
@@ -492,6 +493,7 @@ class World:
         )
         connector: Any = self.connector
         guard: Any = _Guard()
+        outage = JournalOutage(self.clock.monotonic)
         self.lease_hold = Hold(
             lease=lease,
             connector=connector,
@@ -500,9 +502,11 @@ class World:
             go_ahead=go_ahead,
             guard=guard,
             observer=self.told,
+            outage=outage,
             monotonic=self.clock.monotonic,
         )
-        notes, expiries = PollNotes(facts, self.clock), ExpiryLook(_NothingExpires(), self.clock.monotonic)
+        notes = PollNotes(facts, self.clock, outage)
+        expiries = ExpiryLook(_NothingExpires(), outage, self.clock.monotonic)
 
         def deletion(older_than: timedelta) -> Chore:
             return DeleteHandled(
@@ -533,6 +537,7 @@ class World:
             chores=(_Deletion(self, deletion), *self.chores),
             watcher=NoWatcher(),
             observer=self.told,
+            outage=outage,
             reconnect=(1.0,),
             idle=True,
             clock=self.clock,

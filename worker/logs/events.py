@@ -305,9 +305,10 @@ _EVENTS = (
     _event(
         "journal.unavailable",
         "error",
-        "",
-        "The journal can't be read or written. No login, no hand-over, no move.",
-        "Free the disk of the state folder, or bring the database back; the worker goes on by itself.",
+        "reason advice",
+        "The journal can't be read or written; `reason` says why. No login is made, and no mail is handed over or "
+        "moved. The worker logs this once for each reason, and again each hour while it lasts.",
+        "Do what `advice` says. The worker goes on by itself, and `worker.recovered` says so.",
     ),
     # polls and messages
     _event("poll.done", "info", "new gone pending handled junk failed", "A poll found something to do, and did it."),

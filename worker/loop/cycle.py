@@ -15,6 +15,7 @@ from worker.loop.hold import Hold
 from worker.loop.housekeeping import Chore, ExpiryLook
 from worker.loop.idle import WatchesSocket
 from worker.loop.idle_use import IdleUse
+from worker.loop.journal_outage import JournalOutage
 from worker.loop.pause_watch import PauseWatch
 from worker.loop.poll_notes import PollNotes
 from worker.loop.troubles import Means, Trouble, trouble_of
@@ -50,6 +51,7 @@ class Cycle:
         chores: Sequence[Chore],
         watcher: WatchesSocket,
         observer: Observer,
+        outage: JournalOutage,
         reconnect: Sequence[float],
         idle: bool,
         clock: Callable[[], float],
@@ -66,6 +68,7 @@ class Cycle:
         self._chores = chores
         self._watcher = watcher
         self._observer = observer
+        self._outage = outage
         self._reconnect = ReconnectWaits(reconnect)
         self._idle = IdleUse(allowed=idle, monotonic=monotonic)
         self._clock = clock
@@ -90,7 +93,10 @@ class Cycle:
         if (early := self._not_before - self._run_began) > 0:
             return early
         try:
-            if self._go_ahead.is_stopping() or not self._hold.take_lease():
+            if self._go_ahead.is_stopping():
+                return STANDBY
+            if not self._hold.take_lease():
+                self._outage.over()
                 return STANDBY
             session, is_new = self._hold.session()
             if is_new:
@@ -152,6 +158,7 @@ class Cycle:
             if report is None:
                 self._tell("paused")
         self.trouble = None
+        self._outage.over()
         if report is None:
             return
         self._tell("good")
@@ -173,7 +180,7 @@ class Cycle:
             case Means.RECONNECT:
                 wait = self._lost(trouble, error)
             case Means.STAND_BY:
-                log.error("journal.unavailable")
+                self._outage.met(error)
                 wait = STANDBY
         if trouble.advice is not None and self.trouble != trouble.name:
             log.error("worker.not_ready", state=trouble.name, advice=trouble.advice)

@@ -9,6 +9,7 @@ from worker.login.guard import Guard
 from worker.logs import get_logger
 from worker.loop.connection import Connector
 from worker.loop.go_ahead import GoAhead
+from worker.loop.journal_outage import JournalOutage
 from worker.mailbox.errors import MailboxError, TokenExpired
 from worker.mailbox.session import Session
 from worker.pipeline.observer import Observer
@@ -42,8 +43,10 @@ class Hold:
         go_ahead: GoAhead,
         guard: Guard,
         observer: Observer,
+        outage: JournalOutage,
         monotonic: Callable[[], float],
     ) -> None:
+        self._outage = outage
         self._lease = lease
         self._connector = connector
         self._pipeline = pipeline
@@ -84,8 +87,8 @@ class Hold:
         try:
             self._lease.renew()
             self._guard.keep_watch()
-        except JournalUnavailable:
-            log.error("journal.unavailable")
+        except JournalUnavailable as error:
+            self._outage.met(error)
 
     def session(self) -> tuple[Session, bool]:
         """The session, and whether it is new. Raises what `Connector.session` raises."""
@@ -113,8 +116,8 @@ class Hold:
             self._pipeline.record_finished()
         except LeaseLost:
             log.info("lease.held_elsewhere")
-        except JournalUnavailable:
-            log.error("journal.unavailable")
+        except JournalUnavailable as error:
+            self._outage.met(error)
 
     def stop(self) -> None:
         """Start nothing more. Called from another thread."""

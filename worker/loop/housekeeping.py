@@ -9,6 +9,7 @@ from worker.journal.facts import Facts
 from worker.journal.messages import Messages
 from worker.logs import get_logger
 from worker.loop.go_ahead import GoAhead
+from worker.loop.journal_outage import JournalOutage
 from worker.loop.steady_clock import SteadyClock
 from worker.mailbox.folders import Layout
 from worker.mailbox.session import Session
@@ -138,8 +139,9 @@ class ExpiryLook:
     Look after a run, so that the password and the tokens are those that the run logged in with.
     """
 
-    def __init__(self, watch: Looks, monotonic: Callable[[], float]) -> None:
+    def __init__(self, watch: Looks, outage: JournalOutage, monotonic: Callable[[], float]) -> None:
         self._watch = watch
+        self._outage = outage
         self._monotonic = monotonic
         self._due_at = 0.0
 
@@ -153,7 +155,7 @@ class ExpiryLook:
         """Look now. Never raises."""
         try:
             self._watch.look()
-        except JournalUnavailable:
-            log.error("journal.unavailable")
+        except JournalUnavailable as error:
+            self._outage.met(error)
         except Exception as error:
             log.error("worker.fault", exc_info=error)

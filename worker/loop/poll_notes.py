@@ -4,19 +4,24 @@ from collections.abc import Callable
 
 from worker.journal.database import JournalUnavailable
 from worker.journal.facts import Facts, LastPoll
-from worker.logs import get_logger
 from worker.loop.handler_notes import HandlerNotes
-
-log = get_logger()
+from worker.loop.journal_outage import JournalOutage
 
 
 class PollNotes:
     """Writes the journal's note of the last poll."""
 
-    def __init__(self, facts: Facts, clock: Callable[[], float], handlers: HandlerNotes | None = None) -> None:
+    def __init__(
+        self,
+        facts: Facts,
+        clock: Callable[[], float],
+        outage: JournalOutage,
+        handlers: HandlerNotes | None = None,
+    ) -> None:
         """handlers: notes with each good poll which handlers aren't called."""
         self._facts = facts
         self._clock = clock
+        self._outage = outage
         self._handlers = handlers
 
     def went_well(self, *, new: int) -> None:
@@ -32,5 +37,5 @@ class PollNotes:
             before = self._facts.last_poll()
             good_at = None if before is None else before.good_at
             self._facts.polled(LastPoll(self._clock(), ok=False, new=new, good_at=good_at, trouble=trouble))
-        except JournalUnavailable:
-            log.error("journal.unavailable")
+        except JournalUnavailable as error:
+            self._outage.met(error)

@@ -8,6 +8,7 @@ from tests.fakes.checks import Logged
 from worker.journal.database import Database, JournalUnavailable
 from worker.journal.facts import Facts, LastPoll
 from worker.journal.schema import metadata
+from worker.loop.journal_outage import JournalOutage
 from worker.loop.poll_notes import PollNotes
 
 
@@ -16,7 +17,7 @@ def test_a_poll_that_failed_leaves_when_one_went_well() -> None:
     with database.write() as connection:
         metadata.create_all(connection)
     facts = Facts(database)
-    notes = PollNotes(facts, lambda: now[0])
+    notes = PollNotes(facts, lambda: now[0], JournalOutage(lambda: now[0]))
     notes.failed("halted")
     assert facts.last_poll() == LastPoll(1.0, ok=False, new=0, good_at=None, trouble="halted")
     now[0] = 2.0
@@ -35,7 +36,7 @@ def test_only_a_good_poll_that_cannot_be_noted_is_raised(logged: Logged) -> None
         def polled(self, poll: LastPoll) -> None:
             raise JournalUnavailable("away")
 
-    notes = PollNotes(cast("Any", Away()), lambda: 0.0)
+    notes = PollNotes(cast("Any", Away()), lambda: 0.0, JournalOutage(lambda: 0.0))
     notes.failed("fault")
     assert len(logged("journal.unavailable")) == 1
     with pytest.raises(JournalUnavailable):

@@ -11,6 +11,7 @@ from worker.loop.go_ahead import GoAhead
 from worker.loop.hold import Hold
 from worker.loop.housekeeping import ExpiryLook
 from worker.loop.idle import NoWatcher
+from worker.loop.journal_outage import JournalOutage
 from worker.loop.pause import Pause
 from worker.loop.pause_watch import PauseWatch
 from worker.loop.poll_notes import PollNotes
@@ -78,6 +79,7 @@ class Parts:
     def __post_init__(self) -> None:
         given = cast("Any", self)
         self.go_ahead = SimulatedWaits(self)
+        self.outage = JournalOutage(lambda: self.now)
         self.hold = Hold(
             lease=given,
             connector=given,
@@ -86,6 +88,7 @@ class Parts:
             go_ahead=self.go_ahead,
             guard=given,
             observer=self.told,
+            outage=self.outage,
             monotonic=lambda: self.now,
         )
 
@@ -96,7 +99,7 @@ class Parts:
             go_ahead=self.go_ahead,
             pipeline=given,
             tries=given,
-            notes=PollNotes(given, lambda: self.now),
+            notes=PollNotes(given, lambda: self.now, self.outage),
             pause=PauseWatch(
                 given, given, every=60.0, remind_after=3600.0, clock=lambda: self.now, monotonic=lambda: self.now
             ),
@@ -104,6 +107,7 @@ class Parts:
             chores=(),
             watcher=NoWatcher(),
             observer=self.told,
+            outage=self.outage,
             reconnect=self.reconnect,
             idle=self.idle,
             clock=lambda: self.now,
@@ -117,14 +121,14 @@ class Parts:
             go_ahead=self.go_ahead,
             pipeline=given,
             messages=given,
-            notes=PollNotes(given, lambda: self.now),
+            notes=PollNotes(given, lambda: self.now, self.outage),
             expiries=self.expiries(),
             reconnect=self.reconnect,
             clock=lambda: self.now,
         )
 
     def expiries(self) -> ExpiryLook:
-        return ExpiryLook(cast("Any", self), lambda: self.now)
+        return ExpiryLook(cast("Any", self), self.outage, lambda: self.now)
 
     def _do(self, name: str) -> None:
         self.done.append(name)
@@ -146,6 +150,8 @@ class Parts:
 
     # the lease
     def acquire(self) -> bool:
+        if "acquire" in self.fails:
+            raise self.fails.pop("acquire")
         return self.held
 
     def is_held(self) -> bool:

@@ -35,6 +35,7 @@ from worker.loop.handler_notes import HandlerNotes
 from worker.loop.hold import Hold
 from worker.loop.housekeeping import Chore, DeleteHandled, ExpiryLook, Upkeep
 from worker.loop.idle import NoWatcher, WatchesSocket
+from worker.loop.journal_outage import JournalOutage
 from worker.loop.pause import Pause
 from worker.loop.pause_watch import PauseWatch
 from worker.loop.poll_notes import PollNotes
@@ -106,13 +107,14 @@ class Engine:
             clock=parts.clock,
             run=replica(),
         )
+        self._outage = JournalOutage(parts.monotonic)
         guard = parts.guard(actor=replica())
         self.hold = self._hold(guard)
         handlers = HandlerNotes(
             parts.journal.facts, self.circuits, self.late, holder=parts.lease.name, clock=parts.clock
         )
-        self._notes = PollNotes(parts.journal.facts, parts.clock, handlers)
-        self._expiries = ExpiryLook(parts.expiry_watch(guard), parts.monotonic)
+        self._notes = PollNotes(parts.journal.facts, parts.clock, self._outage, handlers)
+        self._expiries = ExpiryLook(parts.expiry_watch(guard), self._outage, parts.monotonic)
         self._reconnect = [wait.total_seconds() for wait in self._settings.poll.reconnect]
         self.cycle = self._cycle(watcher or NoWatcher())
         self.drain = self._drain()
@@ -220,6 +222,7 @@ class Engine:
             go_ahead=self._go_ahead,
             guard=guard,
             observer=self._observing,
+            outage=self._outage,
             monotonic=parts.monotonic,
         )
 
@@ -236,6 +239,7 @@ class Engine:
             chores=list(self._chores()),
             watcher=watcher,
             observer=self._observing,
+            outage=self._outage,
             reconnect=self._reconnect,
             idle=self._settings.poll.idle,
             clock=parts.clock,
