@@ -31,13 +31,14 @@ from worker.handling.outage import About
 from worker.handling.own_settings import unknown, unknown_keys
 from worker.message.key import fingerprint
 from worker.message.message import Message
+from worker.message.message_log import MOST_LINES, Logged, LogMistake
 from worker.message.mime.filetype import detect
 from worker.message.mime.headers import Headers
 from worker.message.mime.limits import Limits, MessageError
 from worker.message.outcome import Reject, Retry
 from worker.message.verdict import MailPath, Verdict
 
-__all__ = ["Result", "Runner", "load", "make_message"]
+__all__ = ["Logged", "Result", "Runner", "load", "make_message"]
 
 T = TypeVar("T")
 ACCOUNT = "testing@nhs.net"
@@ -129,6 +130,8 @@ class Result:
         makes it a dead letter, like `reject`.
     error: the exception. after: the wait that a `Retry` asked for, as the worker limits it. seconds: the duration.
     returned: the handler's return value. The worker ignores it: returning is success, whatever the value.
+    logged: the lines that the handler logged with `message.log`, in order. log_mistakes: what is wrong with those that
+        were refused, with `Runner(…, strict_log=False)` alone.
     outage: whether the error says that what the handler talks to is down, so that a run of such messages pauses it.
     """
 
@@ -138,6 +141,8 @@ class Result:
     seconds: float = 0.0
     returned: object = None
     outage: bool = False
+    logged: tuple[Logged, ...] = ()
+    log_mistakes: tuple[str, ...] = ()
 
     @property
     def done(self) -> bool:
@@ -151,6 +156,8 @@ class Runner:
     settings: the content of the handler's table, for classes with `Settings` only.
     show_errors: print the traceback of an error (not of a `Retry` or a `Reject`) to standard error, which pytest shows
         for tests that fail.
+    strict_log: a call of `message.log` that the worker would refuse raises, so that tests find it. False: it is kept in
+        `Result.log_mistakes`, and the handler goes on as in the worker.
 
     Raises:
         TypeError: the object can't be a handler, or doesn't take these settings.
@@ -163,10 +170,12 @@ class Runner:
         settings: Mapping[str, Any] | BaseModel | None = None,
         *,
         show_errors: bool = True,
+        strict_log: bool = True,
     ) -> None:
         self._handler = handler
         self._settings = settings
         self._show_errors = show_errors
+        self._strict_log = strict_log
         self._current = self._build()
 
     def __enter__(self) -> Self:
@@ -231,10 +240,12 @@ class Runner:
         state: Literal["done", "retry", "reject", "error", "unreadable"] = "done"
         raised: Exception | SystemExit | None = None
         returned: object = None
+        heard = _Heard(strict=self._strict_log)
         try:
-            returned = self._current.returned(message)
-            if flush:
-                self._current.flush()
+            with message.log.heard_by(heard):
+                returned = self._current.returned(message)
+                if flush:
+                    self._current.flush()
         except Retry as error:
             state, raised = "retry", error
         except Reject as error:
@@ -248,7 +259,8 @@ class Runner:
         failure = CallFailure.of(raised, self._current.outages) if raised else None
         after = failure.after if failure else None
         outage = failure is not None and failure.about is About.TARGET
-        return Result(state, raised, after, time.perf_counter() - started, returned, outage)
+        seconds = time.perf_counter() - started
+        return Result(state, raised, after, seconds, returned, outage, tuple(heard.lines), tuple(heard.mistakes))
 
     def _build(self) -> Handler:
         target: Any = self._handler
@@ -274,6 +286,29 @@ class Runner:
         options = dict(self._settings or {})
         _require_known(options, model)
         return handler(model.model_validate(options))
+
+
+class _Heard:
+    """Keeps what the handler logs, and the mistakes. strict: raises a mistake, so that tests find it."""
+
+    def __init__(self, *, strict: bool) -> None:
+        self._strict = strict
+        self.lines: list[Logged] = []
+        self.mistakes: list[str] = []
+
+    def logged(self, line: Logged) -> None:
+        if len(self.lines) < MOST_LINES:
+            self.lines.append(line)
+            return
+        error = ValueError(f"a handler logs at most {MOST_LINES} lines for one message: the worker drops the others")
+        self.refused(LogMistake("", "too-many"), error)
+
+    def refused(self, mistake: LogMistake, error: Exception) -> None:
+        if self._strict:
+            raise error
+        text = f"{mistake.where}: {error}".removeprefix(": ")
+        if text not in self.mistakes:
+            self.mistakes.append(text)
 
 
 def _require_known(options: Mapping[str, Any], model: type[BaseModel]) -> None:

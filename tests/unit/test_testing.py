@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
 from worker import Message, Reject, Retry
 from worker.message.mime.limits import Limits, MessageOverLimit
 from worker.message.verdict import MailPath
-from worker.testing import Runner, load, make_message
+from worker.testing import Logged, Runner, load, make_message
 
 
 def test_a_message_has_what_it_was_made_of() -> None:
@@ -45,6 +45,41 @@ def test_the_same_arguments_give_the_same_message() -> None:
     assert make_message(subject="Another").key != one.key
     assert make_message(key="mine").key == "mine"
     assert len(one.key) == 26
+
+
+def test_what_a_handler_logs_is_in_the_result() -> None:
+    def handler(message: Message) -> None:
+        message.log("report.filed", pages=3)
+
+    assert Runner(handler).deliver(make_message()).logged == (Logged("report.filed", {"pages": 3}),)
+
+
+def test_a_mistake_in_a_log_line_fails_the_test_and_not_the_message() -> None:
+    def handler(message: Message) -> None:
+        message.log("report.filed", subject=message.subject)
+        message.log("report.done")
+
+    strict = Runner(handler, show_errors=False).deliver(make_message())
+    assert strict.state == "error"
+    assert "may quote the message" in str(strict.error)
+    loose = Runner(handler, strict_log=False).deliver(make_message())
+    assert loose.done
+    assert loose.logged == (Logged("report.done"),)
+    (mistake,) = loose.log_mistakes
+    line = handler.__code__.co_firstlineno + 1
+    assert mistake.startswith(f"{__name__}:{line}: subject: a text that was made")
+
+
+def test_too_many_lines_are_a_mistake() -> None:
+    def handler(message: Message) -> None:
+        for count in range(22):
+            message.log("still.here", count=count)
+
+    assert isinstance(Runner(handler, show_errors=False).deliver(make_message()).error, ValueError)
+    loose = Runner(handler, strict_log=False).deliver(make_message())
+    assert len(loose.logged) == 20
+    (mistake,) = loose.log_mistakes
+    assert mistake.startswith("a handler logs at most 20 lines")
 
 
 def test_limits_hold() -> None:

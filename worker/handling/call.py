@@ -11,6 +11,7 @@ from typing import Protocol
 from worker.handling.failure import CallFailure, RemoteFailure
 from worker.handling.gate import Gate
 from worker.handling.handler import Handler
+from worker.handling.handler_log import HandlerLog
 from worker.handling.handler_observer import HandlerObserver, Unobserved
 from worker.handling.outage import About, Outages
 from worker.handling.output import OutputCapture
@@ -75,6 +76,7 @@ class Try:
         self._route_observer = route_observer
         self._gates = gates or {}
         self._output = output or OutputCapture()
+        self._log = HandlerLog()
 
     def __call__(self, message: Message, already_done: Collection[str]) -> Outcome:
         """Try the message and return the outcome. already_done: handlers to skip.
@@ -130,7 +132,7 @@ class Try:
         try:
             handler = self._handlers[message.path][name]
             outages, module = handler.outages, handler.module
-            with self._output.running(name):
+            with self._output.running(name), message.log.heard_by(self._log.of_call(name, message.key)):
                 handler(message)
         except BaseException as error:  # nothing that a handler raises may end the thread
             failure = CallFailure.of(error, outages, module)

@@ -1,5 +1,6 @@
 """How a handler's call failed: a word of ours and the exception's class, never the exception's text."""
 
+import re
 from dataclasses import dataclass, fields
 from datetime import timedelta
 from typing import Literal, get_args
@@ -8,6 +9,7 @@ from worker.handling.foreign_code import line_in
 from worker.handling.outage import About, Outages, is_outage
 from worker.logs.exceptions import class_of
 from worker.logs.system_words import system_fault
+from worker.message.literals import LONGEST_WORD
 from worker.message.mime.limits import Limits, MessageError, MessageOverLimit
 from worker.message.outcome import LONGEST_AFTER, KeyTaken, Reject, Retry
 
@@ -15,6 +17,7 @@ _LIMITS = {MessageOverLimit(field.name).word for field in fields(Limits)}
 """The only `MessageError.word`s that are kept: a handler may raise the error with any text as its word."""
 
 Word = Literal["retry", "reject", "unreadable", "error"]
+_SLUG = re.compile(r"[a-z0-9_]+(-[a-z0-9_]+)*")
 KEY_TAKEN = "key-taken"
 """The kind of a `KeyTaken`: a word of ours, because people look for it."""
 WORDS: tuple[Word, ...] = get_args(Word)
@@ -24,9 +27,10 @@ WORDS: tuple[Word, ...] = get_args(Word)
 class CallFailure:
     """A handler's call that didn't return.
 
-    word: what to do with the message. kind: the exception's class, or `KEY_TAKEN`. after: the wait that a `Retry` asked
-    for. where: the last line of the handler's own code that the exception came through, as module:line. about: what
-    the failure tells us of. fault: what the operating system says of it, as a name such as ENOSPC; None: nothing.
+    word: what to do with the message. kind: the exception's class, or `KEY_TAKEN`; of a `Reject` with a literal text,
+    that text as one word as well: `Reject:no-report-number`. after: the wait that a `Retry` asked for. where: the last
+    line of the handler's own code that the exception came through, as module:line. about: what the failure tells us of.
+    fault: what the operating system says of it, as a name such as ENOSPC; None: nothing.
     """
 
     word: Word
@@ -58,10 +62,17 @@ class CallFailure:
         if isinstance(error, KeyTaken):
             return CallFailure("reject", KEY_TAKEN, where=where)
         if isinstance(error, Reject):
+            if type(error) is Reject and is_slug(error.slug):
+                return CallFailure("reject", f"{kind}:{error.slug}", where=where)
             return CallFailure("reject", kind, where=where, fault=fault)
         if isinstance(error, MessageError):
             return CallFailure("unreadable", error.word if error.word in _LIMITS else kind, where=where)
         return CallFailure("error", kind, None, where, about, fault)
+
+
+def is_slug(text: object) -> bool:
+    """Whether this is the text of a `Reject` as one word."""
+    return type(text) is str and len(text) <= LONGEST_WORD and _SLUG.fullmatch(text) is not None
 
 
 class RemoteFailure(Exception):

@@ -562,6 +562,21 @@ _EVENTS = (
     ),
     _event("handler.resumed", "info", "", "A handler that was paused, or not built yet, works and has its mail."),
     _event(
+        "handler.said",
+        "info",
+        "what values",
+        "A handler logged a line with `message.log`. `what` is its author's name for it.",
+    ),
+    _event(
+        "handler.log_refused",
+        "warning",
+        "where what",
+        "A handler tried to log a line that isn't allowed, because it may quote the message. The line was dropped. The "
+        "message isn't affected. `where` is the call. `what` is the part that is wrong: `event`, `name` or `value`; or "
+        "there were `too-many` lines for one message. Each mistake is logged once.",
+        "Tell the handler's author. The handler's tests find the mistake if they use `worker.testing`.",
+    ),
+    _event(
         "handler.printed",
         "warning",
         "bytes",

@@ -22,6 +22,7 @@ ADVICE = re.compile(_PRINTED + "{1,2000}")
 NUMBER = "number"
 TIME = "time"
 FLAG = "yes or no"
+VALUES = "numbers, flags and words by name"
 
 FIELDS: Final[Mapping[str, tuple[re.Pattern[str] | str, str]]] = {
     # who and where
@@ -113,6 +114,7 @@ FIELDS: Final[Mapping[str, tuple[re.Pattern[str] | str, str]]] = {
     "library": (WORD, "the library that speaks"),
     "template": (NAME, "a library's own wording, before anything was filled in"),
     "where": (WORD, "module and line"),
+    "values": (VALUES, "what a handler's author logs: numbers, flags, and words that stand in the handler's code"),
     "category": (WORD, "a warning's class"),
     "status": (NUMBER, "an HTTP status"),
     "url_path": (WORD, "which page of ours"),

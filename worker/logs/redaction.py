@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime, timedelta
 from enum import Enum
 from typing import Any, Final, NoReturn
 
-from worker.logs.fields import FIELDS, FLAG, NUMBER, TIME, WORD
+from worker.logs.fields import FIELDS, FLAG, LABEL, NUMBER, TIME, VALUES, WORD
 
 REFUSED: Final = "<refused>"
 
@@ -67,7 +67,7 @@ def passed(name: str, value: object, *, account: str | None = None) -> object:
         return None if value is None else REFUSED
     if isinstance(form, re.Pattern):
         return _text(value, form)
-    return {NUMBER: _number, TIME: _time, FLAG: _flag}[form](value)
+    return {NUMBER: _number, TIME: _time, FLAG: _flag, VALUES: _values}[form](value)
 
 
 def _text(value: object, form: re.Pattern[str]) -> object:
@@ -104,6 +104,17 @@ def _time(value: object) -> object:
 
 def _flag(value: object) -> object:
     return value if isinstance(value, bool) else REFUSED
+
+
+def _values(value: object) -> object:
+    """A handler's own values. Their names and words are checked where the handler's code can be seen."""
+    if not isinstance(value, Mapping):
+        return REFUSED
+    return {
+        name: item if isinstance(item, bool) else _text(item, LABEL) if isinstance(item, str) else _number(item)
+        for name, item in value.items()
+        if isinstance(name, str) and re.fullmatch(r"[a-z][a-z0-9_]{0,29}", name)
+    }
 
 
 def rfc3339(at: datetime | date) -> str:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 from worker.message.attachment import MESSAGE_TYPES, Attachment, Unchanging
 from worker.message.key import MessageKey
 from worker.message.lazy import lazy
+from worker.message.message_log import MessageLog
 from worker.message.mime import signs
 from worker.message.mime.addresses import Address, addresses, date_of
 from worker.message.mime.headers import Headers
@@ -45,6 +46,7 @@ class Message(Unchanging):
         verdict: Verdict,
         headers: Headers | None = None,
         limits: Limits = Limits(),  # noqa: B008 -- frozen
+        log: MessageLog | None = None,
     ) -> None:
         self._raw = raw
         self._limits = limits
@@ -60,6 +62,11 @@ class Message(Unchanging):
         """The folder in which the message was found."""
         self.received_at = received_at
         """When the mailbox received it."""
+        self.log = log or MessageLog()
+        """Writes a line about the message into the worker's log: `message.log("report.filed", pages=3)`.
+
+        The event and every word are literals of the calling function; the rest are numbers. See `MessageLog`.
+        """
         self._made()
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -220,7 +227,13 @@ class Message(Unchanging):
             raise MessageOverLimit("depth")
         limits = replace(self._limits, depth=self._limits.depth - 1)
         return Message(
-            raw, key=self.key, folder=self.folder, received_at=self.received_at, verdict=verdict, limits=limits
+            raw,
+            key=self.key,
+            folder=self.folder,
+            received_at=self.received_at,
+            verdict=verdict,
+            limits=limits,
+            log=self.log,
         )
 
     @lazy

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 
+from worker.message.literals import as_slug, calling_frame, is_literal
+
 LONGEST_AFTER = timedelta(days=7)
 """The longest wait that a handler may ask for. A message that nobody hears of for longer is as good as lost."""
 
@@ -40,9 +42,18 @@ class Retry(Exception):
 class Reject(Exception):
     """Raised by a handler to make the message a dead letter at once. It is kept whole and shown to people.
 
-    The reason is for the handler's own tests. Only the exception's class and the handler's name are stored, because a
-    reason may quote the message.
+    `raise Reject("no report number")` shows people `HANDLER:Reject:no-report-number`. The text must be a literal of the
+    function that raises it. Any other text, such as an f-string, may quote the message: it isn't stored, and people see
+    `HANDLER:Reject`. Of a class of your own below `Reject` people see the name, as in `HANDLER:NoReportNumber`.
     """
+
+    slug: str = ""
+    """The text as one word, if it is a literal of the code that made the exception; else empty."""
+
+    def __init__(self, *args: object) -> None:
+        super().__init__(*args)
+        if type(self) is Reject and len(args) == 1 and isinstance(args[0], str):
+            self.slug = as_slug(args[0]) if is_literal(args[0], calling_frame()) else ""
 
 
 class KeyTaken(Reject):

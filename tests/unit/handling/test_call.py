@@ -103,6 +103,41 @@ class Later(Retry):
     """A handler's own kind of `Retry`."""
 
 
+class Lying(Reject):
+    """Says more than a class may."""
+
+    slug = "secret-words"
+
+
+def literal(_message: Message) -> None:
+    raise Reject("The subject has no report number.")
+
+
+def quoting(message: Message) -> None:
+    raise Reject(f"no number in {message.subject}")
+
+
+def equal(message: Message) -> None:
+    if message.subject == "secret words":  # a constant of this code, and what the message says
+        raise Reject(message.subject)
+    if str(message.subject) != "secret words":
+        raise Reject(str(message.subject)[:6])
+
+
+def changed(_message: Message) -> None:
+    error = Reject("fine")
+    error.slug = "secret words"
+    raise error
+
+
+def nothing_left(_message: Message) -> None:
+    raise Reject("…")
+
+
+def unsaid(_message: Message) -> None:
+    raise Reject
+
+
 def dynamic(_message: Message) -> None:
     raise type("secret words", (Exception,), {})("secret words")
 
@@ -117,6 +152,13 @@ def dynamic(_message: Message) -> None:
         (raising(ConnectionError("secret words")), State.PENDING, "one:ConnectionError"),
         (raising(SystemExit("secret words")), State.PENDING, "one:SystemExit"),
         (dynamic, State.PENDING, "one:Exception"),
+        (literal, State.FAILED, "one:Reject:the-subject-has-no-report-number"),
+        (quoting, State.FAILED, "one:Reject"),
+        (equal, State.FAILED, "one:Reject"),
+        (changed, State.FAILED, "one:Reject"),
+        (nothing_left, State.FAILED, "one:Reject"),
+        (unsaid, State.FAILED, "one:Reject"),
+        (raising(Lying()), State.FAILED, "one:Lying"),
         (raising(MessageOverLimit("parts")), State.FAILED, "unparsed:MessageOverLimit:parts"),
         (raising(MessageOverLimit("secret words")), State.FAILED, "unparsed:MessageOverLimit"),
     ],

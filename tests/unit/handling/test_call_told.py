@@ -182,7 +182,7 @@ def test_a_message_without_a_route_reaches_no_handler(error: Exception, outcome:
     ("error", "outcome"),
     [
         (Retry(after=timedelta(hours=2)), Outcome(State.PENDING, reason="notify:Retry", after=timedelta(hours=2))),
-        (Reject("never"), Outcome(State.FAILED, reason="notify:Reject")),
+        (Reject("never"), Outcome(State.FAILED, reason="notify:Reject:never")),
         (ValueError("x"), Outcome(State.PENDING, reason="notify:ValueError")),
         (MessageOverLimit("parts"), Outcome(State.FAILED, reason="unparsed:MessageOverLimit:parts")),
     ],

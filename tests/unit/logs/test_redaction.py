@@ -47,6 +47,11 @@ class Colour(StrEnum):
         ("idle", 1, REFUSED),
         ("account", "lab@nhs.net", "lab@nhs.net"),
         ("account", "other@nhs.net", REFUSED),
+        ("values", {"pages": 3, "new": True, "kind": "blood"}, {"pages": 3, "new": True, "kind": "blood"}),
+        ("values", {"a": f"two words {MARK}", "b": ["x"], "c": 2**60}, {"a": REFUSED, "b": REFUSED, "c": REFUSED}),
+        ("values", {"a": Content("blood"), "b": None, "c": "9434765919"}, {"a": REFUSED, "b": REFUSED, "c": REFUSED}),
+        ("values", {MARK: 1, "two words": 1, "x" * 31: 1}, {}),
+        ("values", "pages=3", REFUSED),
         ("no_such_field", 1, REFUSED),
     ],
 )

@@ -13,6 +13,7 @@ import orjson
 from worker import Attachment, as_json, describe
 from worker.message.key import MessageKey
 from worker.message.message import Message
+from worker.message.message_log import MessageLog
 from worker.message.mime.addresses import Address
 from worker.message.mime.headers import Headers
 from worker.message.mime.limits import MessageError
@@ -106,6 +107,8 @@ def check(name: str, value: object, depth: int) -> None:
         case Message():
             if depth:
                 use(value, depth - 1)
+        case MessageLog():
+            pass  # it holds nothing of the message
         case None | bool() | int() | bytes() | io.BytesIO():
             pass
         case _:

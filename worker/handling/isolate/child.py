@@ -26,6 +26,7 @@ from worker.handling.failure import CallFailure
 from worker.handling.foreign_code import words_of
 from worker.handling.handler import Handler
 from worker.handling.isolate.frames import receive, send
+from worker.handling.isolate.log_lines import LinesToTell
 from worker.handling.isolate.other_user import OtherUser, become
 from worker.handling.retention import CopiesRequest
 from worker.handling.target_down import is_down
@@ -121,15 +122,17 @@ def _answer(handler: Handler, request: bytes) -> dict[str, Any]:
 
     Flushed before the answer is sent, because the worker may kill this process at any time.
     """
+    lines = LinesToTell()
     try:
         asked = pickle.loads(request)  # noqa: S301 -- from the worker
         if isinstance(asked, CopiesRequest):
             return {"word": "done", "copies": asked.asked_of(handler.copies)}
-        handler(asked)
-        handler.flush()
+        with asked.log.heard_by(lines):
+            handler(asked)
+            handler.flush()
     except BaseException as error:  # noqa: BLE001 -- other people's code
-        return _told(CallFailure.of(error, handler.outages, handler.module))
-    return {"word": "done"}
+        return _told(CallFailure.of(error, handler.outages, handler.module)) | lines.answer()
+    return {"word": "done"} | lines.answer()
 
 
 def _told(failure: CallFailure) -> dict[str, Any]:

@@ -14,9 +14,10 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from worker.connections import Proxy
-from worker.handling.failure import KEY_TAKEN, WORDS, CallFailure, RemoteFailure
+from worker.handling.failure import KEY_TAKEN, WORDS, CallFailure, RemoteFailure, is_slug
 from worker.handling.isolate.child_process import ChildProcess
 from worker.handling.isolate.frames import PeerGone
+from worker.handling.isolate.log_lines import repeat_lines
 from worker.handling.isolate.other_user import OtherUser
 from worker.handling.outage import About
 from worker.handling.retention import CopiesRequest, checked_look, checked_removal
@@ -25,7 +26,7 @@ from worker.logs import get_logger
 from worker.logs.system_words import fault_words
 from worker.message.copies import Look, OldCopies, RemovedCopies
 from worker.message.message import Message
-from worker.message.outcome import LONGEST_AFTER
+from worker.message.outcome import LONGEST_AFTER, Reject
 
 log = get_logger()
 
@@ -139,6 +140,8 @@ class IsolatedHandler:
                 self._idle.append(process)
         if self._output is not None:
             self._output.reported(self._spec.name, _count(answer, "printed"), _count(answer, "threads"))
+        if isinstance(request, Message):
+            repeat_lines(answer, request.log)
         if answer.get("word") != "done":
             raise RemoteFailure(_failure_in(answer))
         return answer
@@ -243,7 +246,7 @@ def _failure_in(answer: Mapping[str, Any]) -> CallFailure:
             wait = min(timedelta(seconds=after), LONGEST_AFTER)
     return CallFailure(
         word if word in WORDS else "error",
-        kind if isinstance(kind, str) and (kind == KEY_TAKEN or _is_class(kind)) else "Unknown",
+        kind if isinstance(kind, str) and _is_kind(kind) else "Unknown",
         wait,
         where if isinstance(where, str) and _PLACE.fullmatch(where) else None,
         About(about) if about in list(About) else About.MESSAGE,
@@ -251,8 +254,11 @@ def _failure_in(answer: Mapping[str, Any]) -> CallFailure:
     )
 
 
-def _is_class(kind: str) -> bool:
-    return all(map(_CLASS.fullmatch, kind.split(":")))
+def _is_kind(kind: str) -> bool:
+    if kind == KEY_TAKEN or all(map(_CLASS.fullmatch, kind.split(":"))):
+        return True
+    rejected, _, slug = kind.partition(":")
+    return rejected == Reject.__name__ and is_slug(slug)
 
 
 def _count(answer: Mapping[str, Any], key: str) -> int:
