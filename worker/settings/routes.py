@@ -133,7 +133,10 @@ class RouteSettings(Table):
         description="The handlers, in order; each is called after the one before it succeeded."
     )
     continue_: bool = Field(
-        default=False, alias="continue", description="Go on to the rules after this one, and add theirs."
+        default=False,
+        alias="continue",
+        description="Go on to the rules after this one, and add their handlers after these. A handler gets the message "
+        "once every handler before it has returned, those of earlier rules included.",
     )
     tries: Count = Field(default=10, description="How many tries before the message is a dead letter.")
     waits: Waits = Field(
