@@ -24,7 +24,7 @@ import time
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
@@ -102,6 +102,13 @@ class Archive:
             elif self.options or self.secret is not None or self.ca_file is not None:
                 raise ValueError("options, secret and ca_file are for object stores: a folder has none")
             return self
+
+    @staticmethod
+    def scratch(settings: Settings, folder: Path) -> Settings:
+        """The settings with which `handler try` writes below this folder, in place of the archive."""
+        return settings.model_copy(
+            update={"url": f"file://{quote(str(folder))}", "options": {}, "secret": None, "ca_file": None}
+        )
 
     def __init__(self, settings: Settings, *, proxy: Proxy | None = None) -> None:
         """Create the folder, and remove old remains of unfinished tries.

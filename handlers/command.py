@@ -40,6 +40,7 @@ class Command:
     """Runs the program once for each message. Thread-safe."""
 
     starts_programs = True
+    real_effect = "gives the message to its program, which may do anything with it"
 
     class Settings(BaseModel):
         """The table `[handler.command]`."""

@@ -52,6 +52,7 @@ class Database:
     """Writes each message once. Thread-safe."""
 
     outages = (DatabaseRefused, DatabaseUnsuitable)
+    real_effect = "writes the message to its database"
 
     class Settings(BaseModel):
         """The table `[handler.database]`."""

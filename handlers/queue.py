@@ -39,6 +39,7 @@ class Queue:
     """Publishes each message, once per call. Thread-safe."""
 
     outages = (QueueRefused, ObjectsRefused)
+    real_effect = "puts the message into its queue, from which a consumer takes it"
 
     class Settings(BaseModel):
         """The table `[handler.queue]`."""

@@ -55,6 +55,7 @@ class Webhook:
     """Posts each message, once per call. Thread-safe."""
 
     outages = (WebhookRefused, CertificateRefused)
+    real_effect = "sends the message to the server that `url` names"
 
     class Settings(BaseModel):
         """The table `[handler.webhook]`."""

@@ -132,6 +132,8 @@ class Result:
     returned: the handler's return value. The worker ignores it: returning is success, whatever the value.
     logged: the lines that the handler logged with `message.log`, in order. log_mistakes: what is wrong with those that
         were refused, with `Runner(…, strict_log=False)` alone.
+    kind: what the worker keeps of the error, after HANDLER: in the reason that people see. Its class, or
+        `Reject:no-report-number` for a `Reject` with a literal text.
     outage: whether the error says that what the handler talks to is down, so that a run of such messages pauses it.
     """
 
@@ -143,6 +145,7 @@ class Result:
     outage: bool = False
     logged: tuple[Logged, ...] = ()
     log_mistakes: tuple[str, ...] = ()
+    kind: str = ""
 
     @property
     def done(self) -> bool:
@@ -260,7 +263,9 @@ class Runner:
         after = failure.after if failure else None
         outage = failure is not None and failure.about is About.TARGET
         seconds = time.perf_counter() - started
-        return Result(state, raised, after, seconds, returned, outage, tuple(heard.lines), tuple(heard.mistakes))
+        kind = failure.kind if failure else ""
+        lines, mistakes = tuple(heard.lines), tuple(heard.mistakes)
+        return Result(state, raised, after, seconds, returned, outage, lines, mistakes, kind)
 
     def _build(self) -> Handler:
         target: Any = self._handler

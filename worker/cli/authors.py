@@ -1,5 +1,6 @@
 """The commands for people who write routes and handlers."""
 
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,12 +34,13 @@ def route() -> None:
 def route_explain(config: Path | None, eml: Path, folder: str | None, *, as_json: bool) -> int:
     """Which route takes the message in a file, and why; end with 1 if it would be a dead letter. No connection."""
     from worker.cli.tables import print_explanation
-    from worker.commands.explain import Fate, explain, read_message
+    from worker.commands.explain import Fate, explain
+    from worker.commands.message_file import read_message
     from worker.handling.lookup import missing_handlers
 
     settings = settings_alone(config)
     with _readable(eml):
-        found = explain(read_message(eml, settings, folder), settings)
+        found = explain(read_message(eml, settings, folder).message, settings)
     if as_json:
         print_json(found.as_json())
     else:
@@ -58,25 +60,63 @@ def handler() -> None:
 @click.argument("name")
 @MessageFile
 @click.option("--set", "options", multiple=True, metavar="KEY=VALUE", help="A setting of the handler; may be repeated.")
-def handler_try(config: Path | None, name: str, eml: Path, options: tuple[str, ...]) -> int:
-    """Give one handler one message from a file, without a mailbox; what it does, it really does.
+@click.option("--folder", help="The folder that the message lies in (default: the first that is watched).")
+@click.option(
+    "--into",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="The folder to write to in place of the real one (default: a new temporary folder).",
+)
+@click.option("--for-real", is_flag=True, help="Let the handler write and send as in production.")
+def handler_try(
+    config: Path | None,
+    name: str,
+    eml: Path,
+    options: tuple[str, ...],
+    folder: str | None,
+    into: Path | None,
+    *,
+    for_real: bool,
+) -> int:
+    """Give one handler one message from a file, as the worker would, without a mailbox.
+
+    `archive`, and every handler with a `scratch`, writes to a temporary folder. `database`, `webhook`, `queue` and
+    `command` run with --for-real alone. A handler of your own without a `scratch` runs with its own settings.
+
+    With --for-real the far end gets the key that the message has in the mailbox. It may then take the message for
+    done when the worker brings it.
 
     Ends with 1 if the message would be tried again or be a dead letter.
     """
-    from worker.commands.authors import try_handler
+    from worker.commands.trial import try_handler
+    from worker.handling.trial import NeedsForReal, NoScratch, Trial
+    from worker.logs.typed import as_typed
     from worker.settings import SettingsError
 
+    if for_real and into is not None:
+        raise Failure(ExitCode.USAGE, "--into and --for-real exclude each other. Nothing was done. Leave one out.")
     path = config_path(config)
     settings = None if path == Path(DEFAULT_CONFIG) and not path.exists() else settings_alone(config)
+    given = dict(map(_key_and_value, options))
+    trial = Trial(for_real=for_real, into=into)
     with _readable(eml):
         try:
-            tried = try_handler(name, eml, settings=settings, options=dict(map(_key_and_value, options)))
+            tried = try_handler(name, eml, settings=settings, options=given, folder=folder, trial=trial)
         except SettingsError as error:
             from worker.commands.failures import faulty
 
             raise faulty(error) from error
-    click.echo(tried.text)
-    return ExitCode.DONE if tried.result.done else ExitCode.FINDING
+        except NeedsForReal as problem:
+            sets = "".join(f" --set {shlex.quote(option)}" for option in options)
+            again = f"`nhsmail-worker handler try {name} {shlex.quote(str(eml))}{sets} --for-real`"
+            text = f"{name} {problem.effect}. Nothing was done. To let it do that: {again}."
+            raise Failure(ExitCode.USAGE, as_typed(text)) from problem
+        except NoScratch as problem:
+            text = (
+                f"{name} has no `scratch`, so --into has no effect on it. Nothing was done. Name a folder with --set."
+            )
+            raise Failure(ExitCode.USAGE, text) from problem
+    click.echo(as_typed(tried.text))
+    return ExitCode.DONE if tried.done else ExitCode.FINDING
 
 
 @handler.command("new")
@@ -109,7 +149,7 @@ def _key_and_value(option: str) -> tuple[str, str]:
 @contextmanager
 def _readable(path: Path) -> Iterator[None]:
     """Report a file that can't be read, or isn't a message, as a usage error."""
-    from worker.commands.explain import NotAMessage
+    from worker.commands.message_file import NotAMessage
 
     try:
         yield

@@ -2,20 +2,14 @@
 
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
-from pathlib import Path
 from typing import Any
 
-from worker.classify import classify
-from worker.commands.wiring.from_settings import classify_of, limits_of, router_of
+from worker.commands.wiring.from_settings import router_of
 from worker.handling.routing.router import Explained, Routed, Router
-from worker.mailbox.folder_names import named_junk
-from worker.message.key import fingerprint
 from worker.message.message import Message
-from worker.message.mime.headers import Headers
-from worker.message.mime.limits import Limits, MessageError
+from worker.message.mime.limits import MessageError
 from worker.message.verdict import Evidence, MailPath
 from worker.settings import Settings
-from worker.testing import ACCOUNT, RECEIVED
 
 
 class Fate(StrEnum):
@@ -69,49 +63,6 @@ def _rule(rule: Explained) -> dict[str, Any]:
         "handlers": list(rule.handlers),
         "conditions": conditions,
     }
-
-
-class NotAMessage(Exception):
-    """The file isn't a message as mail programs save it. The text is for the user."""
-
-
-def read_message(path: Path, settings: Settings | None = None, folder: str | None = None) -> Message:
-    """Read a message from a file, as the worker would see it in a folder of the mailbox.
-
-    settings: how to classify and limit it; None uses the defaults. folder: None is the first watched folder.
-
-    Raises:
-        NotAMessage: the file isn't a message.
-        OSError: the file can't be read.
-    """
-    raw = path.read_bytes()
-    _require_message(path, raw)
-    headers = Headers.from_bytes(raw)
-    place, limits = "INBOX", Limits()
-    verdict = classify(headers, in_junk_folder=False)
-    if settings is not None:
-        place, limits = folder or settings.poll.folders[0], limits_of(settings)
-        verdict = classify_of(settings)(headers, named_junk(place, settings.junk.folder), frozenset())
-    return Message(
-        raw,
-        key=fingerprint(ACCOUNT, headers),  # not the real account, or its key could be a received message's
-        folder=place,
-        received_at=RECEIVED,
-        verdict=verdict,
-        headers=headers,
-        limits=limits,
-    )
-
-
-_OLE = bytes.fromhex("d0cf11e0a1b11ae1")
-
-
-def _require_message(path: Path, raw: bytes) -> None:
-    """Raise NotAMessage if the file isn't one. People try Outlook's .msg files first, so those get their own text."""
-    if raw.startswith(_OLE):
-        raise NotAMessage(f"{path} is Outlook's own kind of file (.msg). Save the message as .eml, and give that.")
-    if not Headers.from_bytes(raw):
-        raise NotAMessage(f"{path} has no headers, so it isn't a message. Save one from a mail program as .eml.")
 
 
 def explain(message: Message, settings: Settings) -> Explanation:

@@ -28,6 +28,7 @@ from worker.handling.retention import LONGEST, CheckedCopies, Retention
 from worker.handling.signature import misfits
 from worker.handling.startup import raised_at, started, too_long, words_about
 from worker.handling.target_down import is_down
+from worker.handling.trial import Trial
 from worker.settings import SettingsError, proxy_of
 from worker.settings.routes import HandlerSettings
 from worker.settings.tree import Settings
@@ -113,16 +114,22 @@ def load_handler(
     *,
     file_mode: Literal["private", "group", "any"] = "private",
     proxy: Proxy | None = None,
+    trial: Trial | None = None,
 ) -> Handler:
     """Build one handler to try it out, as a configuration with these tables would.
 
+    trial: what the handler may do; None: whatever its table says.
+
     Raises:
         SettingsError: with every fault of the handler.
+        NeedsForReal, NoScratch: the trial doesn't allow it.
     """
     found = _find(name, tables, file_mode, START)
+    trial = trial or Trial(for_real=True)
     if not found.faults:
+        trial.check(found)
         try:
-            return started(lambda: built(name, found.target, found.own, proxy), START)
+            return started(lambda: built(name, found.target, trial.own_settings(found), proxy), START)
         except Exception as error:  # noqa: BLE001 -- other people's code
             found.faults.append(_not_started(found, error))
     raise SettingsError(found.faults)

@@ -183,7 +183,7 @@ def test_rules_that_go_on_are_all_named(place: Path, capsys: pytest.CaptureFixtu
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(500), "Outlook's own kind of file"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(500), "Outlook's own format"),
         (b"", "has no headers"),
         (b"%PDF-1.7\n", "has no headers"),
     ],
