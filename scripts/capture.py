@@ -536,7 +536,7 @@ WITHOUT_A_MAILBOX = (
     "audit verify",
     "route explain some.eml",
     "route explain some.eml --json --folder Nowhere",
-    "handler try archive some.eml",
+    "handler try archive some.eml --into tried",
     "handler try archive some.eml --set nope=1",
     "handler new ward-round",
     "handler new ward-round",

@@ -29,9 +29,10 @@ from worker.handling.foreign_code import root_of
 from worker.handling.handler import Handler
 from worker.handling.outage import About
 from worker.handling.own_settings import unknown, unknown_keys
+from worker.handling.trial_log import TrialLog
 from worker.message.key import fingerprint
 from worker.message.message import Message
-from worker.message.message_log import MOST_LINES, Logged, LogMistake
+from worker.message.message_log import Logged
 from worker.message.mime.filetype import detect
 from worker.message.mime.headers import Headers
 from worker.message.mime.limits import Limits, MessageError
@@ -243,7 +244,7 @@ class Runner:
         state: Literal["done", "retry", "reject", "error", "unreadable"] = "done"
         raised: Exception | SystemExit | None = None
         returned: object = None
-        heard = _Heard(strict=self._strict_log)
+        heard = TrialLog(strict=self._strict_log)
         try:
             with message.log.heard_by(heard):
                 returned = self._current.returned(message)
@@ -291,29 +292,6 @@ class Runner:
         options = dict(self._settings or {})
         _require_known(options, model)
         return handler(model.model_validate(options))
-
-
-class _Heard:
-    """Keeps what the handler logs, and the mistakes. strict: raises a mistake, so that tests find it."""
-
-    def __init__(self, *, strict: bool) -> None:
-        self._strict = strict
-        self.lines: list[Logged] = []
-        self.mistakes: list[str] = []
-
-    def logged(self, line: Logged) -> None:
-        if len(self.lines) < MOST_LINES:
-            self.lines.append(line)
-            return
-        error = ValueError(f"a handler logs at most {MOST_LINES} lines for one message: the worker drops the others")
-        self.refused(LogMistake("", "too-many"), error)
-
-    def refused(self, mistake: LogMistake, error: Exception) -> None:
-        if self._strict:
-            raise error
-        text = f"{mistake.where}: {error}".removeprefix(": ")
-        if text not in self.mistakes:
-            self.mistakes.append(text)
 
 
 def _require_known(options: Mapping[str, Any], model: type[BaseModel]) -> None:

@@ -35,7 +35,8 @@ from worker.message.mime.headers import Headers
 from worker.message.mime.limits import MessageError
 from worker.message.key import MessageKey
 from worker.message.attachment import Attachment
-from worker.testing import Result, Runner, load, make_message
+from worker.message.message_log import MessageLog
+from worker.testing import Logged, Result, Runner, load, make_message
 from worker.message.verdict import Evidence, MailPath
 
 
@@ -63,6 +64,8 @@ def look(message: Message) -> None:
     assert_type(message.protection, str | None)
     assert_type(message.raw, bytes)
     assert_type(message.open(), BinaryIO)
+    assert_type(message.log, MessageLog)
+    message.log("report.filed", pages=3, seconds=0.5, new=True, how="by_number", path=message.path)
     for attachment in message.attachments:
         assert_type(attachment.filename, str | None)
         assert_type(attachment.safe_filename, str)
@@ -82,6 +85,7 @@ def look(message: Message) -> None:
 def drive() -> None:
     with Runner(look) as runner:
         assert_type(runner.deliver(make_message(attachments={"a.pdf": b"x"})), Result)
+        assert_type(runner.deliver(load("a.eml")).logged, tuple[Logged, ...])
         assert_type(runner.redeliver(load("a.eml")).error, Exception | SystemExit | None)
 
 
@@ -96,6 +100,7 @@ def handler(message: Message) -> None:
     message.subjct
     message.size + "x"
     message.subject = "changed"
+    message.log("report.filed", pages=b"3")
     raise Retry(after=5)
 """
 
@@ -161,7 +166,7 @@ def test_a_package_from_elsewhere_is_strictly_typed(outside: Path, check: Callab
     assert check(outside, *RIGHT) == []
     (outside / "ward-round" / "wrong.py").write_text(WRONG)
     found = "\n".join(check(outside, "wrong.py"))
-    for line in (5, 6, 7, 8):
+    for line in (5, 6, 7, 8, 9):
         assert f"wrong.py:{line}" in found
 
 
