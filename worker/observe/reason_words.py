@@ -4,26 +4,35 @@ The journal stores `archive:OSError:ENOSPC`. A person reads: The handler 'archiv
 on device.
 """
 
+import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
 from worker.logs.system_words import NO_SUCH_NAME, NOT_TLS, fault_words
 from worker.message.mime.limits import MessageOverLimit
+from worker.message.outcome import Reject
 from worker.message.reasons import Reason, read_reason
 
 
 @dataclass(frozen=True, slots=True)
 class HandlerReason:
-    """How a handler failed. kind: the exception's class, or our own word. fault: what the system says, as a name."""
+    """How a handler failed.
+
+    kind: the exception's class, or our own word. fault: what the system says, as a name. said: the text of a `Reject`,
+    with hyphens between its words; empty: it isn't kept.
+    """
 
     handler: str
     kind: str
     fault: str = ""
+    said: str = ""
 
     @property
     def words(self) -> str:
         """`OSError: no space left on device`."""
+        if self.said:
+            return f"{self.kind}: {self.said.replace('-', ' ')}"
         return f"{self.kind}: {fault_words(self.fault)}" if self.fault else self.kind
 
 
@@ -103,11 +112,14 @@ _DO_ABOUT: Final = {
     NO_SUCH_NAME: "Check the host's name in the handler's settings, and this machine's name server.",
     NOT_TLS: "Check the port in the handler's settings.",
 }
+_REJECTED: Final = re.compile(r"(?P<handler>.+):Reject:(?P<said>[a-z0-9_]+(?:-[a-z0-9_]+)*)")
 _AUTHOR: Final = "Give the handler's name, the exception and the line to the handler's author."
 
 
 def handler_reason(stored: str, handlers: Collection[str] = ()) -> HandlerReason | None:
     """The reason of a handler's failure; None if it is another reason. handlers: names that it may begin with."""
+    if (rejected := _REJECTED.fullmatch(stored)) is not None:
+        return HandlerReason(rejected["handler"], Reject.__name__, said=rejected["said"])
     known = next((name for name in sorted(handlers, key=len, reverse=True) if stored.startswith(f"{name}:")), None)
     rest, _, last = stored.rpartition(":")
     fault = last if rest and fault_words(last) else ""
@@ -166,6 +178,10 @@ def _unparsed(kind: str) -> ReasonWords:
 
 def _of_handler(found: HandlerReason) -> ReasonWords:
     about = (_DO_ABOUT[found.fault],) if found.fault in _DO_ABOUT else ()
+    if found.said:
+        said = found.said.replace("-", " ")
+        do = "See to the message by hand. If the handler should take it, tell the handler's author."
+        return ReasonWords(f"The handler '{found.handler}' rejected the message: {said}.", (do,))
     if found.kind in _OWN_KINDS:
         what, do = _OWN_KINDS[found.kind]
         says = f": {fault_words(found.fault)}" if found.fault else ""

@@ -25,6 +25,12 @@ from worker.pipeline.late_headers import NO_HEADER
         ("fault:OSError:EIO", ("fault",), HandlerReason("fault", "OSError", "EIO")),
         ("archive:key-taken", (), HandlerReason("archive", "key-taken")),
         ("archive:ConnectError:NAME_NOT_RESOLVED", (), HandlerReason("archive", "ConnectError", "NAME_NOT_RESOLVED")),
+        (
+            "ward.filing:handle:Reject:no-report_number-3",
+            (),
+            HandlerReason("ward.filing:handle", "Reject", said="no-report_number-3"),
+        ),
+        ("archive:Reject:EIO", (), HandlerReason("archive", "Reject", "EIO")),
         ("oversize", (), None),
         ("route:KeyError", (), None),
         ("fault:MemoryError", (), None),
@@ -64,6 +70,7 @@ def test_the_handler_its_exception_and_the_fault_are_told_apart(
         ),
         ("file:KeyError", "The handler 'file' failed with KeyError.", "author"),
         ("file:Reject", "The handler 'file' rejected the message.", "author"),
+        ("file:Reject:no-report-number", "The handler 'file' rejected the message: no report number.", "by hand"),
         ("file:Retry", "The handler 'file' asked for another try each time.", "waits for"),
         (
             "send:Retry:ECONNREFUSED",
