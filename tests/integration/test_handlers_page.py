@@ -96,6 +96,8 @@ def test_the_ten_minutes_from_nothing_to_a_handler(tmp_path: Path) -> None:
     assert "It goes to pathology-filing, by route 'pathology'." in said
     assert "would be settled as handled" in said
     (filed,) = (place / "filed").iterdir()
+    assert "It logged: reports.filed count=1\n" in said
+    assert f"pathology-filing wrote below {place}/filed." in said
     assert said.endswith(f"{filed.name}\n")
     assert re.fullmatch(r"123456-[a-z0-9]+-1\.pdf", filed.name)
     assert filed.read_bytes() == b"%PDF-1.7\n%%EOF\n"

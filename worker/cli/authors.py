@@ -23,7 +23,7 @@ MessageFile = click.argument("eml", metavar="FILE.eml", type=click.Path(exists=T
 
 @click.group()
 def route() -> None:
-    """For those who write routes."""
+    """Find out which route takes a message."""
 
 
 @route.command("explain")
@@ -32,7 +32,10 @@ def route() -> None:
 @click.option("--folder", help="The folder that the message lies in (default: the first that is watched).")
 @JsonOption
 def route_explain(config: Path | None, eml: Path, folder: str | None, *, as_json: bool) -> int:
-    """Which route takes the message in a file, and why; end with 1 if it would be a dead letter. No connection."""
+    """Say which route takes the message in a file, and why. Makes no connection.
+
+    Ends with 1 if the message would be a dead letter.
+    """
     from worker.cli.tables import print_explanation
     from worker.commands.explain import Fate, explain
     from worker.commands.message_file import read_message
@@ -46,13 +49,13 @@ def route_explain(config: Path | None, eml: Path, folder: str | None, *, as_json
     else:
         print_explanation(found)
     for fault in missing_handlers(found.handlers, settings.handlers):
-        click.echo(f"The worker won't start so: {fault}", err=True)
+        click.echo(f"The worker doesn't start with this configuration: {fault}", err=True)
     return ExitCode.FINDING if found.fate is Fate.DEAD_LETTER else ExitCode.DONE
 
 
 @click.group()
 def handler() -> None:
-    """For handler authors."""
+    """Write and try handlers."""
 
 
 @handler.command("try")
@@ -123,7 +126,7 @@ def handler_try(
 @UnusedConfigOption
 @click.argument("name")
 def handler_new(name: str) -> int:
-    """Write the skeleton of a handler's package, with its test."""
+    """Write a small handler package with its test, to start from."""
     from worker.commands.authors import CannotBegin, new_handler
 
     try:
@@ -131,11 +134,12 @@ def handler_new(name: str) -> int:
     except CannotBegin as problem:
         raise Failure(ExitCode.USAGE, str(problem)) from problem
     except OSError as problem:
-        text = f"{problem.filename} can't be written: {problem.strerror}. Go to a folder of your own, and try again."
+        text = f"{problem.filename} can't be written: {problem.strerror}. Change to a folder of your own and try again."
         raise Failure(ExitCode.USAGE, text) from problem
     for path in paths:
         click.echo(str(path))
     click.echo(f"Next: pip install -e './{name}[test]' && python -m pytest {name}/tests", err=True)
+    click.echo(f"Then: nhsmail-worker handler try {name} FILE.eml --set folder=anywhere", err=True)
     return ExitCode.DONE
 
 

@@ -159,8 +159,8 @@ def print_explanation(found: Any) -> None:
     lines.append(_fate_line(found))
     if found.unreadable and found.handlers:
         lines.append(
-            f"It can't be taken apart ({found.unreadable}): a handler that asks for its text or its attachments makes "
-            "it a dead letter."
+            f"It can't be parsed ({found.unreadable}). If a handler asks for its text or its attachments, it becomes a "
+            "dead letter."
         )
     click.echo("\n".join(lines))
 
@@ -180,14 +180,18 @@ def _rule_line(rule: Any) -> str:
 def _fate_line(found: Any) -> str:
     if found.handlers:
         names = " and ".join(f"'{name}'" for name in found.routes)
-        return f"It goes to {', '.join(found.handlers)}, by {'routes' if len(found.routes) > 1 else 'route'} {names}."
+        goes = f"It goes to {', '.join(found.handlers)}, by {'routes' if len(found.routes) > 1 else 'route'} {names}."
+        in_order = "\nEach handler gets it once the one before has returned." if len(found.handlers) > 1 else ""
+        return goes + in_order
     if found.reason == "oversize":
-        return "It would be a dead letter (oversize): it is over [limits] message, and never fetched."
+        return (
+            "It would be a dead letter (oversize): it is larger than [limits] message, so the worker never fetches it."
+        )
     if found.fate.value == "later":
-        return f"It would be looked at later ({found.reason}): it stands in place of a message that isn't here yet."
+        return f"The worker would look again later ({found.reason}): the file is a placeholder, not the message."
     return (
-        f"It would be a dead letter ({found.reason}): a rule has to read what can't be read, so no later rule gets it. "
-        "Where a limit is named, it is a setting of [limits]."
+        f"It would be a dead letter ({found.reason}): a rule needs a part of it that can't be read. No later rule gets "
+        "it. If the reason names a limit, that is a setting of [limits]."
     )
 
 

@@ -31,7 +31,7 @@ def new_handler(name: str, parent: Path) -> tuple[Path, ...]:
     _check_name(name, module, title)
     root = parent / name
     if root.exists():
-        raise CannotBegin(f"{root} is there already: nothing was written. Take another name, or remove it.")
+        raise CannotBegin(f"{root} exists already. Nothing was written. Choose another name, or remove it.")
     files = {
         root / "pyproject.toml": _PYPROJECT,
         root / module / "__init__.py": _HANDLER,
@@ -47,17 +47,17 @@ def new_handler(name: str, parent: Path) -> tuple[Path, ...]:
 def _check_name(name: str, module: str, title: str) -> None:
     if not _NAME.fullmatch(name) or len(name) > _LONGEST:
         raise CannotBegin(
-            f'"{name[:_LONGEST]}" can\'t be the name of a package. Take small letters, digits and hyphens, such as '
+            f'"{name[:_LONGEST]}" can\'t be the name of a package. Use lower-case letters, digits and hyphens, such as '
             "pathology-filing."
         )
     reserved = {*sys.stdlib_module_names, "handlers", "nhsmail_worker", "tests", "worker"}
     if keyword.iskeyword(module) or keyword.issoftkeyword(module) or module in reserved:
-        raise CannotBegin(f'"{name}" is a name that Python or the worker uses. Take another.')
+        raise CannotBegin(f'"{name}" is a name that Python or the worker uses. Choose another.')
     if name in entry_points(group=ENTRY_POINTS).names:
-        raise CannotBegin(f'"{name}" is the name of an installed handler. Take another.')
+        raise CannotBegin(f'"{name}" is the name of an installed handler. Choose another.')
     if title in _USED or importlib.util.find_spec(module) is not None:
         raise CannotBegin(
-            f'"{name}" is the name of something that the skeleton uses, or that is installed. Take another.'
+            f'"{name}" is the name of an installed package, or of something that the new handler uses. Choose another.'
         )
 
 

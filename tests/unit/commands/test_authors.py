@@ -121,7 +121,11 @@ def test_what_is_there_is_left_alone(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("words", "says"),
-    [(("new", "json"), "Take another"), (("new", "Ward Round"), "small letters"), (("new",), "Missing argument")],
+    [
+        (("new", "json"), "Choose another"),
+        (("new", "Ward Round"), "lower-case letters"),
+        (("new",), "Missing argument"),
+    ],
 )
 def test_what_is_wrong_is_said(
     command: Callable[..., int], capsys: pytest.CaptureFixture[str], words: tuple[str, ...], says: str
@@ -140,8 +144,9 @@ def test_a_new_handler_from_the_command(
     said = capsys.readouterr()
     assert said.out.splitlines()[0] == "ward-round/pyproject.toml"
     assert "pip install -e './ward-round[test]'" in said.err
+    assert "handler try ward-round FILE.eml --set folder=anywhere" in said.err
     assert command("new", "ward-round") == 64
-    assert "there already" in capsys.readouterr().err
+    assert "exists already" in capsys.readouterr().err
     (tmp_path / "file").write_text("")
     monkeypatch.setattr("worker.cli.authors.Path", lambda *_: tmp_path / "file")
     assert command("new", "other") == 64

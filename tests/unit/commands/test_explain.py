@@ -58,6 +58,7 @@ def test_each_rule_is_told_and_nothing_of_the_message(place: Path, capsys: pytes
         "  everything-else: would match (no condition)",
         "",
         "It goes to archive, no-such-handler, by route 'pathology'.",
+        "Each handler gets it once the one before has returned.",
     ]
     for word in ("Report", "results@", "report.pdf", "Laboratory"):
         assert word not in said
@@ -68,7 +69,9 @@ def test_a_handler_that_is_nowhere_is_told_beside_it(place: Path, capsys: pytest
     for more in ([], ["--json"]):
         assert cli.run(["route", "explain", "mail.eml", *more]) == 0
         (said,) = capsys.readouterr().err.splitlines()
-        assert said.startswith("The worker won't start so: [handler.no-such-handler]: there is no handler")
+        assert said.startswith(
+            "The worker doesn't start with this configuration: [handler.no-such-handler]: there is no handler"
+        )
     (place / "mail.eml").write_bytes(eml(attachments={}))
     cli.run(["route", "explain", "mail.eml"])
     assert capsys.readouterr().err == ""
@@ -134,7 +137,7 @@ def test_what_cant_be_read_may_go_by_its_headers(place: Path, capsys: pytest.Cap
     code, found = explained(capsys)
     assert (code, found["routes"], found["unreadable"]) == (0, ["everything-else"], "MessageOverLimit:parts")
     cli.run(["route", "explain", "mail.eml"])
-    assert "a handler that asks for its text or its attachments makes it a dead letter" in capsys.readouterr().out
+    assert "If a handler asks for its text or its attachments, it becomes a dead letter." in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("limit", ["1MB", "10MB"])
@@ -154,7 +157,7 @@ def test_a_message_that_is_too_large_comes_to_no_rule(place: Path, capsys: pytes
     assert (code, found["comes_to"], found["reason"]) == (1, "dead-letter", "oversize")
     assert not any(rule["takes"] for rule in found["rules"])
     assert cli.run(["route", "explain", "mail.eml"]) == 1
-    assert "never fetched" in capsys.readouterr().out
+    assert "never fetches it" in capsys.readouterr().out
 
 
 def test_a_stand_in_is_for_later(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -165,7 +168,7 @@ def test_a_stand_in_is_for_later(place: Path, capsys: pytest.CaptureFixture[str]
     code, found = explained(capsys)
     assert (code, found["comes_to"], found["reason"]) == (0, "later", "stand-in:retrieval-failed")
     assert cli.run(["route", "explain", "mail.eml"]) == 0
-    assert "isn't here yet" in capsys.readouterr().out
+    assert "the file is a placeholder" in capsys.readouterr().out
 
 
 def test_rules_that_go_on_are_all_named(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
