@@ -35,6 +35,12 @@ class Tries(Rows):
             value: float | None = connection.execute(query).scalar()
             return value
 
+    def pending(self) -> int:
+        """How many messages aren't done."""
+        with self._database.read() as connection:
+            query = select(func.count()).where(message.c.state == State.PENDING)
+            return int(connection.execute(query).scalar_one())
+
     def suspects(self) -> list[Record]:
         """Messages that a process began to handle and neither finished nor gave back."""
         return self._records(message.c.in_hand.is_not(None))

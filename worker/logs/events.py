@@ -311,7 +311,13 @@ _EVENTS = (
         "Do what `advice` says. The worker goes on by itself, and `worker.recovered` says so.",
     ),
     # polls and messages
-    _event("poll.done", "info", "new gone pending handled junk failed", "A poll found something to do, and did it."),
+    _event(
+        "poll.done",
+        "info",
+        "new gone pending handled junk failed",
+        "A poll found something to do, and did it. `pending` is the number of messages that wait after this poll; the "
+        "other numbers are of this poll alone.",
+    ),
     _event(
         "mailbox.header_not_shown",
         "warning",

@@ -150,7 +150,7 @@ class Cycle:
         return None if due is None else max(0.0, due - self._clock())
 
     def _went_well(self, report: Report | None) -> None:
-        """Note that the run went well. Raises `JournalUnavailable` if that can't be written: then the run failed."""
+        """Note that the run went well. Raises `JournalUnavailable` if the journal can't be used: then it failed."""
         if report is not None:
             self._notes.went_well(new=report.new)
         if self.trouble is not None:
@@ -163,7 +163,8 @@ class Cycle:
             return
         self._tell("good")
         if report.new or report.outcomes or report.gone:
-            log.info("poll.done", new=report.new, gone=report.gone, **{s.value: n for s, n in report.outcomes.items()})
+            tries = {state.value: count for state, count in report.outcomes.items()}  # a retry comes to `pending` again
+            log.info("poll.done", new=report.new, gone=report.gone, **tries | {"pending": self._tries.pending()})
 
     def _met(self, error: Exception) -> float | None:
         """Report what stopped this run. Returns the seconds until the next one; None: as usual."""

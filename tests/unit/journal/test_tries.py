@@ -161,3 +161,9 @@ def fill(database: Database, pages: int) -> None:
     @event.listens_for(engine, "connect")
     def limit(connection: object, _record: object) -> None:
         connection.execute(f"PRAGMA max_page_count = {pages}")  # type: ignore[attr-defined] # sqlite3's connection
+
+
+def test_those_that_are_not_done_are_counted(messages: Messages, tries: Tries) -> None:
+    rows = [row.id for row in messages.add([new(f"{number:026}", number) for number in range(1, 5)], 1.0)]
+    tries.record([Result(rows[0], State.HANDLED), Result(rows[1], State.PENDING, "other")], 1.0)
+    assert tries.pending() == 3
