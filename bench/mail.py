@@ -10,7 +10,8 @@ COUNT = 2_000
 PLAIN, HTML, SMALL, LARGE = 0.40, 0.30, 0.20, 0.10
 """Shares of plain text, text with HTML, attachments of 60 KB, and attachments of 600 KB."""
 
-_BEGAN = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
+BEGAN, BETWEEN = datetime(2026, 3, 2, 8, 0, tzinfo=UTC), timedelta(seconds=30)
+"""When the first message was sent, and how long after each the next one follows."""
 _WORDS = (  # noqa: SIM905 -- a list of single words would fill the page
     "the sample was received and the result is attached please file it with the record and let the ward know "
     "specimen blood culture serum potassium report clinic referral letter discharge summary follow up in six weeks "
@@ -75,7 +76,7 @@ def _multipart(generator: random.Random, number: int, kind: str, parts: list[byt
 
 def _top(generator: random.Random, number: int, content_type: str) -> bytes:
     """Return the headers of a message that came through the relay and Exchange Online: about 3 KB, no sign of spam."""
-    sent = format_datetime(_BEGAN + timedelta(seconds=30 * number))
+    sent = format_datetime(BEGAN + number * BETWEEN)
     token = f"{generator.getrandbits(160):040x}"
     hops = "".join(
         f"Received: from {hop}.eurprd04.prod.outlook.com (2603:10a6:{hop}::1{hop})\r\n"

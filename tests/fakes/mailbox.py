@@ -12,7 +12,8 @@ from typing import Any
 
 from worker.mailbox.errors import CommandRefused, ConnectionLost, FolderRefused
 from worker.mailbox.folders import FolderInfo
-from worker.mailbox.session import Body, FolderState, Head, Moved, Storage
+from worker.mailbox.session import Arrived, Body, FolderState, Head, Moved, Storage, Terms
+from worker.message.mime.headers import Headers
 
 INBOX, JUNK, PROCESSED, FAILED, ELSEWHERE = "INBOX", "Junk Email", "Processed", "Failed", "Archive 2024"
 
@@ -276,6 +277,20 @@ class FakeSession:
             listed = {uid: mail for uid, mail in self._mails.items() if not mail.unlisted}
             return {uid for uid, mail in listed.items() if not mail.unsearched and _since(mail, since)}
 
+    def search_for(self, terms: Terms) -> set[int]:
+        """As Dovecot does it: parts of the decoded headers, and days in UTC."""
+        with self._command("search_for"):
+            return {
+                uid
+                for uid, mail in self._mails.items()
+                if not (mail.unlisted or mail.unsearched) and _searched_for(mail, terms)
+            }
+
+    def newest(self, count: int, messages: int) -> Iterator[Arrived]:
+        with self._command("newest"):
+            listed = [(uid, mail) for uid, mail in sorted(self._mails.items()) if not mail.unlisted]
+        yield from (Arrived(uid, mail.received_at) for uid, mail in listed[-count:][::-1])
+
     def fetch_uids(self, *, since: date | None = None) -> set[int]:
         with self._command("fetch_uids"):
             return {uid for uid, mail in self._mails.items() if not mail.unlisted and _since(mail, since)}
@@ -467,4 +482,18 @@ def scanning(raw: bytes) -> bytes:
         head + b"\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=scan\r\n\r\n"
         b"--scan\r\nContent-Type: text/plain\r\n\r\nhello\r\n--scan\r\nContent-Type: application/pdf\r\n"
         b'Content-Disposition: attachment; filename="' + name + b'"\r\n\r\nx\r\n--scan--\r\n'
+    )
+
+
+def _searched_for(mail: Mail, terms: Terms) -> bool:
+    headers = Headers.from_bytes(mail.raw)
+    senders, subjects = (" ".join(headers.get_all(name)).lower() for name in ("From", "Subject"))
+    day = datetime.fromtimestamp(mail.received_at, UTC).date()
+    return (
+        all(text.lower() in senders for text in terms.sender)
+        and all(text.lower() in subjects for text in terms.subject)
+        and all(text.lower() in senders or text.lower() in subjects for text in terms.either)
+        and (terms.message_id is None or terms.message_id in (headers.get("Message-ID") or ""))
+        and (terms.since is None or day >= terms.since)
+        and (terms.before is None or day < terms.before)
     )

@@ -8,7 +8,7 @@ from io import TextIOWrapper
 import click
 
 from worker import __version__
-from worker.cli import alert_ways, audit, authors, demo, init, journal, login, review, work
+from worker.cli import alert_ways, audit, authors, demo, find, init, journal, login, review, work
 from worker.commands.exits import ExitCode, Failure
 from worker.connections import ignore_key_log
 from worker.logs.typed import one_command
@@ -72,7 +72,7 @@ def commands() -> None:
 
 for _command in (
     *(init.init, work.run_command, work.once, work.check, work.status, work.pause, work.resume),
-    *(review.junk, review.failed),
+    *(review.junk, review.failed, find.find),
     *(journal.reconcile, journal.journal),
     *(login.login, alert_ways.alerts, audit.audit, authors.route, authors.handler, demo.demo),
 ):

@@ -59,6 +59,7 @@ FIELDS: Final[Mapping[str, tuple[re.Pattern[str] | str, str]]] = {
     "kind": (LABEL, "a kind, such as the kind of a credential"),
     "credential": (LABEL, "what was sent: a password or a token"),
     "command": (LABEL, "a command of ours"),
+    "criteria": (LABEL, "what a person looked for: the criteria's names, without what they were looking for"),
     "signal": (LABEL, "a signal's name"),
     "method": (LABEL, "how the worker signs in"),
     "setting": (WORD, "a setting's name, never its value"),

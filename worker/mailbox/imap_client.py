@@ -161,9 +161,29 @@ class Client(IMAPClient):  # type: ignore[misc]  # IMAPClient ships no types
 
     def fetch_by_uid(self, which: str, items: Sequence[str]) -> dict[int, Items]:
         """Fetch these items of the messages with these UIDs, a set in the notation of the protocol."""
+        return self._fetched(("UID", "FETCH", which), items)
+
+    def fetch_by_number(self, which: str, items: Sequence[str]) -> dict[int, Items]:
+        """Fetch these items, UID among them, of the messages with these numbers in the folder. Returns them by UID."""
+        return self._fetched(("FETCH", which), items)
+
+    def search_by(self, criteria: Sequence[str]) -> set[int]:
+        """UID SEARCH without a charset. criteria: ASCII, as they go to the server.
+
+        IMAPClient's own leaves a text such as `{5}` or `NOT` unquoted, which is then more than a text.
+        """
+        wire = self.wire
+        self.untagged("SEARCH")  # what an earlier command brought
+        tag = wire._command("UID", "SEARCH", *criteria)  # noqa: SLF001 -- as IMAPClient's fetch does
+        status, data = wire._command_complete("SEARCH", tag)  # noqa: SLF001 -- likewise
+        self._checkok("search", status, data)
+        _, data = wire._untagged_response(status, data, "SEARCH")  # noqa: SLF001 -- likewise
+        return {int(uid) for line in data if line is not None for uid in line.split()}
+
+    def _fetched(self, command: Sequence[str], items: Sequence[str]) -> dict[int, Items]:
         wire = self.wire
         wire.untagged_responses.pop("FETCH", None)  # what an earlier command brought, or left half told
-        tag = wire._command("UID", "FETCH", which, f"({' '.join(items)})")  # noqa: SLF001 -- as IMAPClient's fetch does
+        tag = wire._command(*command, f"({' '.join(items)})")  # noqa: SLF001 -- as IMAPClient's fetch does
         status, data = wire._command_complete("FETCH", tag)  # noqa: SLF001 -- likewise
         self._checkok("fetch", status, data)
         _, data = wire._untagged_response(status, data, "FETCH")  # noqa: SLF001 -- likewise

@@ -131,10 +131,10 @@ def _head(uid: int, items: Items) -> Head | None:
         return None
     flags = items.get(b"FLAGS")
     keywords = frozenset(text_of(flag) for flag in flags) if isinstance(flags, tuple) else frozenset[str]()
-    return Head(uid, min(size, LARGEST), _epoch(received), keywords, header)
+    return Head(uid, min(size, LARGEST), arrival(received), keywords, header)
 
 
-def _epoch(received: object) -> float:
+def arrival(received: object) -> float:
     """An INTERNALDATE in epoch seconds, capped because servers may report the years 1 and 9999."""
     return min(max(received.timestamp(), 0.0), LATEST) if isinstance(received, datetime) else 0.0
 

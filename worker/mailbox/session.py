@@ -14,11 +14,24 @@ from worker.mailbox.imap_connection import Endpoint, ImapConnection
 from worker.mailbox.login_offer import LoginOffer
 from worker.mailbox.message_mover import MessageMover, Moved
 from worker.mailbox.message_reader import HEADS_AT_ONCE, Body, Head, MessageReader
+from worker.mailbox.message_searcher import Arrived, MessageSearcher, Terms
 from worker.mailbox.quota import SizeCommands, Storage
 from worker.mailbox.sasl import Sasl
 
 # the session, and what its methods take and return
-__all__ = ["HEADS_AT_ONCE", "Body", "Endpoint", "FolderState", "Head", "LoginOffer", "Moved", "Session", "Storage"]
+__all__ = [
+    "HEADS_AT_ONCE",
+    "Arrived",
+    "Body",
+    "Endpoint",
+    "FolderState",
+    "Head",
+    "LoginOffer",
+    "Moved",
+    "Session",
+    "Storage",
+    "Terms",
+]
 
 
 class Session:
@@ -34,6 +47,7 @@ class Session:
         self._connection = ImapConnection(endpoint)
         self._folders = FolderCommands(self._connection, named_by or NoSettings())
         self._reader = MessageReader(self._connection)
+        self._searcher = MessageSearcher(self._connection)
         self._mover = MessageMover(self._connection)
         self._idling = Idling(self._connection)
         self._sizes = SizeCommands(self._connection)
@@ -133,6 +147,21 @@ class Session:
     def search(self, *, uidnext: int, since: date | None = None) -> set[int]:
         """All UIDs, by SEARCH; with `since`, those of mail received on that day or later, in the server's time zone."""
         return self._reader.search(uidnext=uidnext, since=since)
+
+    def search_for(self, terms: Terms) -> set[int]:
+        """The UIDs that one SEARCH names for these terms, which may be fewer than there are.
+
+        Raises:
+            CommandRefused: the server doesn't take this SEARCH.
+        """
+        return self._searcher.search(terms)
+
+    def newest(self, count: int, messages: int) -> Iterator[Arrived]:
+        """The newest messages of the folder, newest first, without SEARCH. messages: how many the folder has.
+
+        Read them all before the next command: they are asked for by their numbers, which may change then.
+        """
+        return self._searcher.newest(count, messages)
 
     def fetch_uids(self, *, since: date | None = None) -> set[int]:
         """All UIDs, by FETCH, which is slower than SEARCH but shows messages that SEARCH misses."""

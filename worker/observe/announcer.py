@@ -16,7 +16,7 @@ class Announcer:
     """The guard calls it for each event. The event's fields hold no secret. metrics: counts the results of attempts.
 
     If the audit trail can't be written, the worker goes on, and the log says so. What a person asks to see or to have
-    done is refused instead: only `shown`, `asked` and `copied` raise.
+    done is refused instead: only `shown`, `searched`, `asked` and `copied` raise.
     """
 
     def __init__(self, audit: AuditTrail, metrics: Metrics) -> None:
@@ -93,6 +93,14 @@ class Announcer:
         """
         about: dict[str, Any] = {"command": command.replace(" ", ".")} | ({} if key is None else {"key": key})
         self._audit.record("content.shown", who=actor, **about)
+
+    def searched(self, actor: str, command: str, criteria: str) -> None:
+        """A person is about to look for mail. criteria: the names of what they look for, without its content.
+
+        Raises:
+            AuditUnavailable: nothing must be shown.
+        """
+        self._audit.record("content.searched", who=actor, command=command, criteria=criteria)
 
     def rebuilt(self, actor: str, count: int) -> None:
         """A person rebuilt the journal from the mailbox."""

@@ -51,14 +51,22 @@ class Senders:
         address = _address(headers.raw("From")) or _address(headers.raw("Sender"))
         if not address:
             return Sender()
-        found = hmac.new(self._key, address.encode("utf-8", "surrogateescape"), hashlib.sha256).hexdigest()
         confirmed = is_confirmed(headers, address, self._policy)
-        return Sender(found[:_MARK_CHARACTERS], self._listed(address), confirmed)
+        return Sender(self.mark(address), self._listed(address), confirmed)
+
+    def mark(self, address: str) -> str:
+        """The keyed hash by which an address is stored."""
+        as_stored = _in_one_case(address).encode("utf-8", "surrogateescape")
+        return hmac.new(self._key, as_stored, hashlib.sha256).hexdigest()[:_MARK_CHARACTERS]
 
 
 def _address(values: Sequence[str]) -> str:
     found = addresses(values[:1])
-    return found[0].strip().casefold() if found else ""
+    return _in_one_case(found[0]) if found else ""
+
+
+def _in_one_case(address: str) -> str:
+    return address.strip().casefold()
 
 
 def read_key(state_dir: Path) -> bytes:

@@ -27,6 +27,8 @@ _PARTIAL = re.compile(rb"BODY\.PEEK\[(HEADER)?\]<0\.(\d+)>", re.IGNORECASE)
 _LISTS = re.compile(rb"UID (?:SEARCH|FETCH) .*?\b(\d+):\*", re.IGNORECASE)
 _STORED = re.compile(r"FLAGS(?:\.SILENT)? \(?([^)]*)", re.IGNORECASE)
 _LACKS = re.compile(r"\bRETURN \(|\bCHANGEDSINCE\b|\bMODSEQ\b|\bCONDSTORE\b|\bQRESYNC\b", re.IGNORECASE)
+_CHARSET = re.compile(r"\bSEARCH CHARSET (?!US-ASCII\b)", re.IGNORECASE)
+_BY_CONTENT = re.compile(rb"SEARCH .*\b(?:FROM|SUBJECT|HEADER|TEXT|BODY|SINCE|BEFORE)\b", re.IGNORECASE)
 _NAME = re.compile(rb'"((?:[^"\\]|\\.)*)"|(\S+)')
 _FOLDER_COMMANDS = (b"SELECT", b"EXAMINE", b"STATUS", b"CREATE", b"DELETE", b"MOVE", b"COPY", b"SUBSCRIBE")
 _ESTIMATES = (0.62, 0.9, 1.0, 1.04, 1.31)
@@ -131,6 +133,10 @@ class Conversation:
             return self._misused(text, f"{tag.decode()} BAD Command Error. 10")
         if verb == b"SEARCH" and self._rev2:
             return _said([f"{tag.decode()} BAD Command Error. 10"])
+        if verb == b"SEARCH" and _CHARSET.search(text):
+            return self._misused(
+                text, f"{tag.decode()} NO [BADCHARSET (US-ASCII)] The specified charset is not supported."
+            )
         if verb == b"IDLE" and "IDLE" not in offered:
             return self._misused(text, f"{tag.decode()} BAD Command Error. 10")
         if self._names_a_keyword(verb, text):
@@ -251,6 +257,8 @@ class Conversation:
             self._arrived(int(re.findall(rb"UIDNEXT (\d+)", line)[0]))
         elif line.rstrip().endswith(b" EXISTS"):
             self._exist(int(line.split()[1]))
+        elif line.startswith(b"* SEARCH"):
+            line = self._searched(line)
         elif b"[COPYUID" in line:
             line = b"* OK %s\r\n" % self._copyuid(line)
         elif line.startswith((b"* LIST", b"* LSUB", b"* STATUS")):
@@ -262,6 +270,16 @@ class Conversation:
         if rules.uidvalidity is not None:
             line = re.sub(rb"\b(UIDVALIDITY|APPENDUID) \d+", b"\\1 %d" % rules.uidvalidity, line)
         return line
+
+    def _searched(self, line: bytes) -> bytes:
+        """The answer to SEARCH, without what Exchange misses."""
+        every = self._rules.unsearched
+        if not every or not any(_BY_CONTENT.search(command) for command in self._commands.values()):
+            return line
+        uids = line.split()[2:]
+        kept = [uid for uid in uids if int(uid) % every]
+        self._exchange.hits["unsearched"] += len(uids) - len(kept)
+        return b" ".join([b"* SEARCH", *kept]) + b"\r\n"
 
     def _copyuid(self, line: bytes) -> bytes:
         """The code that stands in for the COPYUID in this line."""

@@ -68,7 +68,8 @@ class Rules(_Table):
 
     before, after: the capabilities before and after the login. login: whether the command LOGIN is refused. copyuid:
     templates of what comes in place of each COPYUID, one after the other; none: the right one. unlisted: how many
-    listings miss a message that has just come. greeting: the words after `* OK`.
+    listings miss a message that has just come. unsearched: SEARCH by texts or days misses each so-manieth UID; 0: none;
+    1: all. greeting: the words after `* OK`.
     """
 
     about: str
@@ -81,6 +82,7 @@ class Rules(_Table):
     uidvalidity: int | None = 14
     copyuid: list[str] = Field(default_factory=list)
     unlisted: int = 0
+    unsearched: int = Field(default=0, ge=0)
     folders: Folders = Folders()
     late: list[Late] = Field(default_factory=list)
     trouble: list[Trouble] = Field(default_factory=list)

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from worker.commands.wiring.assembly import MessageRules, assemble
 from worker.commands.wiring.clear_text import clear_text
-from worker.commands.wiring.from_settings import Backoff, classify_of, junk_policy_of, limits_of, router_of
+from worker.commands.wiring.from_settings import Backoff, classify_of, limits_of, router_of, senders_of
 from worker.commands.wiring.retention_wiring import removal_of
 from worker.commands.wiring.shared import Parts
 from worker.handling.call import Try
@@ -20,7 +20,6 @@ from worker.handling.loading import junk_handlers, load_handlers
 from worker.handling.output import OutputCapture
 from worker.handling.overdue_calls import Stopwatch
 from worker.handling.pool import Pool, Wakeable
-from worker.handling.routing.conditions import any_pattern
 from worker.journal.attempts import AttemptLedger
 from worker.journal.intents import Intents
 from worker.login.guard import Guard
@@ -44,7 +43,6 @@ from worker.message.verdict import MailPath
 from worker.observe.listener import Listener
 from worker.observe.progress import Drain
 from worker.pipeline.dispatch import Bounds
-from worker.pipeline.known_senders import Senders, read_key
 from worker.pipeline.observer import Observers
 from worker.pipeline.order import OrderRules
 from worker.pipeline.record import Targets
@@ -304,7 +302,7 @@ class Engine:
         settings = self._settings
         return MessageRules(
             classify=classify_of(settings),
-            sender_of=self._senders(),
+            sender_of=senders_of(settings),
             move_releases=settings.junk.moved_out != "judge",
             since=settings.poll.since,
             limits=limits_of(settings),
@@ -314,10 +312,6 @@ class Engine:
             targets=Targets(settings.settle.handled, settings.settle.failed, settings.settle.junk),
             backoff=Backoff(settings),
         )
-
-    def _senders(self) -> Senders:
-        known = self._settings.junk.known_senders
-        return Senders(read_key(self._settings.state.dir), any_pattern(known or ()), junk_policy_of(self._settings))
 
     def _junk_by_headers(self) -> bool:
         """Whether the handlers of junk all need headers only, so that the body needn't be fetched."""

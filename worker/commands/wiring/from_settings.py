@@ -6,10 +6,12 @@ from datetime import timedelta
 from worker.classify import JunkPolicy, classify
 from worker.classify.kinds import Kind
 from worker.classify.policy import PROVIDER_HOSTS, SPAM_CATEGORIES
+from worker.handling.routing.conditions import any_pattern
 from worker.handling.routing.router import JUNK_ROUTE, Router
 from worker.message.mime.headers import Headers
 from worker.message.mime.limits import Limits
 from worker.message.verdict import Verdict
+from worker.pipeline.known_senders import Senders, read_key
 from worker.settings import JunkSettings, RouteSettings, Settings
 
 
@@ -52,6 +54,16 @@ def classify_of(settings: Settings) -> Callable[[Headers, bool, frozenset[str]],
         return classify(headers, in_junk_folder=in_junk_folder, keywords=keywords, policy=policy)
 
     return judge
+
+
+def senders_of(settings: Settings) -> Senders:
+    """What tells senders apart. Reads the key of their hashes, and makes it at first use.
+
+    Raises:
+        UnusableKey: the key can't be used.
+    """
+    known = settings.junk.known_senders or ()
+    return Senders(read_key(settings.state.dir), any_pattern(known), junk_policy_of(settings))
 
 
 class Backoff:

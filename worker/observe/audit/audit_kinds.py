@@ -12,6 +12,11 @@ KINDS: Final[Mapping[str, tuple[str, frozenset[str]]]] = {
         ("audit.repaired", "bytes", "a half-written line was cut off after a sudden stop"),
         ("configuration.changed", "setting", "a setting differs from the last start's"),
         ("configuration.loaded", "version python fingerprint", "the worker started with this configuration"),
+        (
+            "content.searched",
+            "command criteria",
+            "a person looked for messages by these criteria, and had sender and subject of what was found shown",
+        ),
         ("content.shown", "key command", "a person had a message's content shown"),
         (
             "copies.announced",
