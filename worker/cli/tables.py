@@ -6,36 +6,9 @@ from typing import Any
 import click
 from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
 from worker.cli.cells import fitting
 from worker.commands.exits import ExitCode
-from worker.journal.facts import ENDED_BY_REBUILD
-from worker.login.expiry import TABLE, Thing
-from worker.observe.size_words import gigabytes
-
-
-def print_status(found: dict[str, Any]) -> None:
-    login, messages, poll = found["login"], found["messages"], found["last_poll"]
-    table = Table(show_header=False, box=None, pad_edge=False)
-    rows: list[tuple[str, str]] = [
-        ("account", found["account"]),
-        ("login", login_line(login)),
-        *(_expiry_row(one, found["password"]) for one in found["expiry"]),
-        (
-            "messages",
-            ", ".join(f"{messages[name]} {name}" for name in ("pending", "handled", "junk", "failed", "gone")),
-        ),
-        ("mailbox", _mailbox_line(found["mailbox"])),
-        ("last poll", "never" if poll["at"] is None else f"{poll['at']}, {'ok' if poll['ok'] else 'failed'}"),
-        ("worker", "none is running" if found["lease"]["holder"] is None else f"running as {found['lease']['holder']}"),
-    ]
-    rows += [(f"handler {one['handler']}", _handler_line(one)) for one in found["handlers_waiting"]]
-    if found["paused"]:
-        rows.append(("paused", _pause_line(found["pause"])))
-    for name, text in rows:
-        table.add_row(f"{name}:", Text(text))  # a person's reason may hold brackets
-    standard_output().print(table)
 
 
 def login_line(login: dict[str, Any]) -> str:
@@ -43,46 +16,6 @@ def login_line(login: dict[str, Any]) -> str:
     later = f"; next attempt {login['next_attempt_at']}" if login["next_attempt_at"] else ""
     reason = f" ({login['reason']})" if login["reason"] else ""
     return f"{login['state']}{reason}: {used}{later}"
-
-
-def _handler_line(one: dict[str, Any]) -> str:
-    why = "it keeps failing" if one["not_built"] is None else f"it can't be started yet ({one['not_built']})"
-    return f"not called since {one['since']}, as {why}; it is tried again, and its mail waits"
-
-
-def _pause_line(pause: dict[str, Any]) -> str:
-    said = f"by {pause['by'] or 'a person'} since {pause['since'] or 'an unknown time'}"
-    why = f" ({pause['reason']})" if pause["reason"] else ""
-    counted = "not counted yet" if pause["arrived"] is None else f"{pause['arrived']}, as of {pause['counted_at']}"
-    end = "`nhsmail-worker journal rebuild`" if pause["by"] in ENDED_BY_REBUILD else "`nhsmail-worker resume`"
-    return f"{said}{why}: nothing is handed over until {end}; come since the last poll: {counted}"
-
-
-def _mailbox_line(mailbox: dict[str, Any] | None) -> str:
-    if mailbox is None:
-        return "how full it is isn't known yet"
-    by = "an estimate" if mailbox["estimate"] else "by the server's quota"
-    days = mailbox["days_until_full"]
-    when = "" if days is None else f"; full in {days} day(s) at the present rate" if days else "; full within a day"
-    size = f"{gigabytes(mailbox['used'])} of {gigabytes(mailbox['limit'])}"
-    return f"{mailbox['state']}: {size}, {mailbox['percent']} % ({by}, {mailbox['at']}){when}"
-
-
-def _expiry_row(one: dict[str, Any], password: dict[str, Any]) -> tuple[str, str]:
-    thing = Thing(one["what"])
-    title = TABLE[thing].title.lower()
-    if thing is Thing.PASSWORD:
-        return title, _password_line(password)
-    if one["expires_at"] is None:
-        return title, f"when it ends is not known. {TABLE[thing].unknown}"
-    used = f"last used {one['last_used_at']}, " if one["last_used_at"] else ""
-    return title, f"{used}expires {one['expires_at']} ({one['days_left']} days left)"
-
-
-def _password_line(password: dict[str, Any]) -> str:
-    if password["expires_at"] is None:
-        return "not seen yet"
-    return f"changed {password['changed_at']}, expires {password['expires_at']} ({password['days_left']} days left)"
 
 
 def print_balance(balance: Any) -> None:

@@ -101,14 +101,16 @@ def check(config: Path | None, *, connect: bool) -> int:
 @JsonOption
 def status(config: Path | None, *, as_json: bool) -> int:
     """The state of the worker, from the journal alone."""
-    from worker.cli.tables import print_status
+    from worker.cli.status_screen import print_status
+    from worker.observe.phrases import headline_json
+    from worker.observe.view import status_json
 
     with open_context(config, reading=True) as context:
         from worker.commands import work as commands
 
         found = commands.status(context)
     if as_json:
-        print_json(found)
+        print_json({**status_json(found), "headline": headline_json(found)})
     else:
         print_status(found)
     return ExitCode.DONE

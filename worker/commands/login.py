@@ -1,6 +1,6 @@
 """The commands about the login: its status, the reset after an unlock, the browser sign-in."""
 
-from typing import Any, Final
+from typing import Any, Final, cast
 from urllib.parse import urlsplit
 
 from worker.commands.context import Context
@@ -18,6 +18,7 @@ from worker.login.standing import State
 from worker.logs.who import actor
 from worker.mailbox.errors import LoginFailed
 from worker.mailbox.login_failures import LoginFailure
+from worker.observe.view import status_json
 from worker.settings import Settings
 
 _ALSO: Final = (
@@ -28,8 +29,8 @@ _ALSO: Final = (
 
 def login_status(context: Context) -> tuple[dict[str, Any], str]:
     """The login part of the status, and the guard's advice to the user."""
-    found = status(context)
-    return found["login"], context.parts.reading_guard().advice()
+    login = cast("dict[str, Any]", status_json(status(context))["login"])
+    return login, context.parts.reading_guard().advice()
 
 
 def login_reset(context: Context, reason: str, *, again: bool) -> str:

@@ -5,7 +5,6 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 from worker import __version__
 from worker.commands.context import Context
@@ -26,9 +25,10 @@ from worker.loop.signals import ENDING_SIGNALS, Ending
 from worker.message.outcome import State
 from worker.observe.background import Background
 from worker.observe.listener import Listener
+from worker.observe.live_status import Rhythm
 from worker.observe.progress import Drain
 from worker.observe.status import about, view
-from worker.observe.view import status_json
+from worker.observe.view import StatusView
 from worker.pipeline.preview import Foreseen, Preview
 
 log = get_logger()
@@ -83,7 +83,7 @@ def run(context: Context, end: Ending) -> ExitCode:
     with closing(Watcher(schedule.wake)) as watcher:
         with context.explained():
             engine = Engine(context.parts, Drain(), listener, watcher=watcher, waiter=schedule)
-            background = _background(context, listener, engine)
+            background = _background(context, listener, engine, schedule)
             background.open()
         listener.health.watch(schedule.alive)
         log.info("worker.started", account=context.settings.account.address, replica=replica(), version=__version__)
@@ -102,7 +102,7 @@ def run(context: Context, end: Ending) -> ExitCode:
     return ExitCode.DONE
 
 
-def _background(context: Context, listener: Listener, engine: Engine) -> Background:
+def _background(context: Context, listener: Listener, engine: Engine, rhythm: Rhythm) -> Background:
     parts = context.parts
     return background_of(
         context.settings,
@@ -112,6 +112,7 @@ def _background(context: Context, listener: Listener, engine: Engine) -> Backgro
         login=parts.reading_guard(),
         circuits=engine.circuits,
         late=engine.late,
+        rhythm=rhythm,
         sign_in=sending_sign_in_of(context.settings, parts.journal, parts.clock),
     )
 
@@ -240,10 +241,10 @@ def preview(context: Context) -> list[Foreseen]:
         return list(found.foresee(session))
 
 
-def status(context: Context) -> dict[str, Any]:
-    """The object that `status --json` prints, from the journal alone."""
+def status(context: Context) -> StatusView:
+    """The state, from the journal alone."""
     parts = context.parts
     with context.explained():
         parts.open_journal_to_read()
         login = parts.reading_guard().status()
-        return status_json(view(parts.journal, about(context.settings), login, parts.clock()))
+        return view(parts.journal, about(context.settings), login, parts.clock())

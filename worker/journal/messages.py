@@ -10,7 +10,7 @@ from worker.journal.failed_handlers import failed_at
 from worker.journal.key_search import keys_like
 from worker.journal.new_rows import new_rows, taken_numbers
 from worker.journal.records import Counts, NewMessage, Place, Queued, Record
-from worker.journal.rows import PLACE, Rows, chunks, evidence_json, placed
+from worker.journal.rows import PLACE, REBUILT, Rows, chunks, evidence_json, placed
 from worker.journal.schema import delivery, message, tally
 from worker.message.outcome import State
 from worker.message.reasons import Reason
@@ -204,7 +204,7 @@ class Messages(Rows):
         if not found:
             return
         with self._write(durable=True) as connection:
-            done = {"reason": "rebuilt", "outcome_at": now, "settled_at": now}
+            done = {"reason": REBUILT, "outcome_at": now, "settled_at": now}
             rows = new_rows(connection, [item for item, _ in found], now)
             connection.execute(
                 message.insert(),
@@ -213,7 +213,7 @@ class Messages(Rows):
 
     def settled_elsewhere(self, found: Sequence[tuple[int, State, Place]], now: float) -> None:
         """Record that these messages were settled under a later journal, and where they lie, by row id. All or none."""
-        done = {"reason": "rebuilt", "outcome_at": now, "settled_at": now}
+        done = {"reason": REBUILT, "outcome_at": now, "settled_at": now}
         undone = dict.fromkeys(("settle_to", "in_hand", "next_at", "waiting_since"))
         self._update_many(
             update(message)

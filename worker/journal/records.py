@@ -157,6 +157,7 @@ class Result:
     complete yet, so this doesn't count as a try.
     content: a mark of the content that was handed over; None: there was none. astray: the message was found in another
     place meanwhile, by its headers alone, so what lies there is to be compared with the content.
+    route: the route that the message took, for those who listen; None: it came to none. It isn't stored.
     """
 
     id: int
@@ -173,6 +174,7 @@ class Result:
     astray: bool = False
     failed_as: str | None = None
     where: str | None = None
+    route: str | None = None
 
     @property
     def is_lost(self) -> bool:

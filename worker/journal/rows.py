@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Connection, bindparam, select, update
 
@@ -13,6 +13,9 @@ from worker.journal.records import Place, Record
 from worker.journal.schema import folder, message
 from worker.message.outcome import State
 from worker.message.verdict import Evidence, MailPath, Verdict
+
+REBUILT: Final = "rebuilt"
+"""The reason of a message that `journal rebuild` entered: nobody knows when it was handled."""
 
 
 class Rows:

@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import Boolean, Connection, String, and_, bindparam, case, exists, func, literal, or_, select, update
 
 from worker.journal.histories import HandlerFailure
+from worker.journal.recent_outcomes import count_outcomes
 from worker.journal.records import InHand, Record, Result
 from worker.journal.rows import Rows, chunks, look_no_longer_holds
 from worker.journal.schema import delivery, known_sender, message
@@ -174,6 +175,7 @@ class Tries(Rows):
         if not results:
             return
         with self._write(durable=True) as connection:
+            count_outcomes(connection, self._insert, (result.state for result in results), now)
             connection.execute(_RECORD, [_result_row(result, now) for result in results])
             for chunk in chunks([result.id for result in results if result.is_lost]):
                 look_no_longer_holds(connection, chunk)

@@ -26,14 +26,27 @@ class _Configuration:
 
 def typed(command: str = "") -> str:
     """A command line as it must be typed here: `typed("failed list")` is `nhsmail-worker failed list`, or longer."""
-    program = os.environ.get(VARIABLE, "").strip() or PROGRAM
-    named = "" if _Configuration.path is None else f"--config {shlex.quote(str(_Configuration.path))}"
-    return " ".join(part for part in (program, command.strip(), named) if part)
+    return " ".join(part for part in (_program(), command.strip(), _option()) if part)
 
 
 def as_typed(text: str) -> str:
-    """The text, with each command between backticks as it must be typed here."""
-    return _NAMED.sub(lambda found: f"`{typed(found[1])}`", text)
+    """The text, with each command between backticks as it must be typed here. What already is so stays."""
+    return _NAMED.sub(lambda found: f"`{_completed(found[1].strip())}`", text)
+
+
+def _completed(command: str) -> str:
+    before, after = _program().removeprefix(PROGRAM).strip(), _option()
+    if (before and f"{command} ".startswith(f"{before} ")) or (after and command.endswith(after)):
+        return f"{PROGRAM} {command}"
+    return typed(command)
+
+
+def _program() -> str:
+    return os.environ.get(VARIABLE, "").strip() or PROGRAM
+
+
+def _option() -> str:
+    return "" if _Configuration.path is None else f"--config {shlex.quote(str(_Configuration.path))}"
 
 
 def configuration_named(path: Path) -> None:

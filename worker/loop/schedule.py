@@ -77,6 +77,12 @@ class Schedule:
         thread: threading.Thread | None = getattr(self._scheduler, "_thread", None)  # there is no public way to ask
         return thread is None or thread.is_alive()
 
+    def next_at(self) -> datetime | None:
+        """When the next run begins, unless it is woken before; None: nothing is planned, as before the start."""
+        job = None if self._scheduler is None else self._scheduler.get_job(_WORK)
+        at: datetime | None = None if job is None else job.next_run_time
+        return at
+
     def wake(self) -> None:
         """Run as soon as possible: now, or right after the run in progress. Safe from any thread, also before `run`."""
         if not self._wanted.is_set():

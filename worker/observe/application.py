@@ -8,6 +8,7 @@ to the proxy in front.
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
+from urllib.parse import parse_qs
 from wsgiref.types import StartResponse, WSGIEnvironment
 
 from prometheus_client import CONTENT_TYPE_LATEST
@@ -16,12 +17,15 @@ from worker.logs.log import get_logger
 from worker.observe.access import Token, is_local_name, is_right
 from worker.observe.health import Answer, Health
 from worker.observe.metrics import Metrics
-from worker.observe.page import render, style_hash
+from worker.observe.page import REFRESH, render, style_hash
 from worker.observe.view import StatusSource
 
 log = get_logger()
 
 PROBES: Final = frozenset({"/livez", "/readyz"})
+SOONEST: Final = 5
+LATEST: Final = 3600
+"""The fewest and most seconds between two reads of the page that `?refresh=` may ask for."""
 PLAIN: Final = "text/plain; charset=utf-8"
 
 
@@ -54,11 +58,11 @@ class Application:
         self._health = health
         self._metrics = metrics
         self._token = token
-        self._pages: dict[str, Callable[[], Reply]] = {
+        self._pages: dict[str, Callable[[str], Reply]] = {
             "/": self._page,
-            "/metrics": self._scrape,
-            "/livez": lambda: _probe(self._health.live()),
-            "/readyz": lambda: _probe(self._health.ready(self._status.view())),
+            "/metrics": lambda _query: self._scrape(),
+            "/livez": lambda _query: _probe(self._health.live()),
+            "/readyz": lambda _query: _probe(self._health.ready(self._status.view())),
         }
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -79,7 +83,7 @@ class Application:
         if refusal is not None:
             return refusal
         try:
-            return make()
+            return make(environ.get("QUERY_STRING", ""))
         except Exception:  # a fault of the page becomes an answer that shows nothing of the fault
             log.exception("http.failed", url_path=path.strip("/") or "page")
             return Reply("500 Internal Server Error", b"This page could not be made. The worker goes on.\n")
@@ -99,8 +103,11 @@ class Application:
         asks = (("WWW-Authenticate", "Bearer"), ("WWW-Authenticate", 'Basic realm="nhsmail-worker", charset="UTF-8"'))
         return Reply("401 Unauthorized", b"A token is needed.\n", headers=asks)
 
-    def _page(self) -> Reply:
-        return Reply("200 OK", render(self._status.view()).encode(), "text/html; charset=utf-8", (_policy(),))
+    def _page(self, query: str) -> Reply:
+        refresh = _refresh(query)
+        again = () if refresh is None else (("Refresh", str(refresh)),)
+        page = render(self._status.view(), refresh).encode()
+        return Reply("200 OK", page, "text/html; charset=utf-8", (_policy(), *again))
 
     def _scrape(self) -> Reply:
         self._metrics.show(self._status.view())
@@ -116,6 +123,14 @@ _SAFE: Final = (
     ("Cross-Origin-Resource-Policy", "same-origin"),
     ("Permissions-Policy", "camera=(), geolocation=(), microphone=()"),
 )
+
+
+def _refresh(query: str) -> int | None:
+    """The seconds after which the browser reads the page again; None if `?refresh=off` stops that."""
+    asked = parse_qs(query).get("refresh", [""])[-1]
+    if asked == "off":
+        return None
+    return max(SOONEST, min(int(asked), LATEST)) if asked.isascii() and asked.isdigit() else REFRESH
 
 
 def _policy() -> tuple[str, str]:

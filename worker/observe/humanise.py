@@ -37,3 +37,12 @@ def span(seconds: float) -> str:
 def clock(at: datetime) -> str:
     """A time of day for people, with its date: `23 Nov 14:05 UTC`."""
     return f"{at.day} {at:%b %H:%M} UTC"
+
+
+def seconds(length: float | None) -> str:
+    """How long a call took: `4 ms`, `1.2 s`, `12 min`; `–` if none has ended."""
+    if length is None:
+        return "–"
+    if length < 1:
+        return f"{max(1, round(length * 1000))} ms"
+    return f"{length:.1f} s" if length < 10 else span(length)

@@ -108,6 +108,8 @@ class Listener(Observer):
         if result.state is State.PENDING:
             word = "held" if result.untried else "retry"
         self.metrics.tried(path.value, word)
+        if not result.untried:
+            self.metrics.figures.tried(result.route, result.state)
         if result.state is State.JUNK:
             for source in dict.fromkeys(piece.source for piece in record.verdict.evidence if piece.counts):
                 self.metrics.judged_junk(source)

@@ -22,8 +22,15 @@ class Login(Protocol):
         """From the journal alone. May raise `JournalUnavailable`."""
 
 
+class Rhythm(Protocol):
+    """Knows when the mailbox is looked at next."""
+
+    def next_at(self) -> datetime | None:
+        """At the latest, in UTC; None: it isn't known."""
+
+
 class LiveStatus:
-    """Read by the page, the metrics and the alerts. circuits, late: by handler."""
+    """Read by the page, the metrics and the alerts. circuits, late: by handler. rhythm: of the polls; None: unknown."""
 
     def __init__(
         self,
@@ -35,6 +42,7 @@ class LiveStatus:
         circuits: Mapping[str, Circuit],
         late: Mapping[str, LateHandler],
         clock: Callable[[], float],
+        rhythm: Rhythm | None = None,
     ) -> None:
         self._settings = settings
         self._journal = journal
@@ -43,10 +51,12 @@ class LiveStatus:
         self._circuits = circuits
         self._late = late
         self._clock = clock
+        self._rhythm = rhythm
 
     def view(self) -> StatusView:
         """The state now. May raise `JournalUnavailable`."""
         listener, health = self._listener, self._listener.health
+        figures = listener.metrics.figures
         known = about(self._settings, replica=listener.replica, started_at=listener.started_at)
         found = view(self._journal, known, self._login.status(), self._clock())
         return replace(
@@ -54,6 +64,9 @@ class LiveStatus:
             journal_ok=listener.journal_takes,
             stuck=health.stuck(),
             live=health.live().ok,
+            next_poll_at=found.next_poll_at if self._rhythm is None else self._rhythm.next_at(),
+            routes=figures.routes(route.name for route in self._settings.routes),
+            handlers=figures.handlers(self._circuits),
             circuits=tuple(
                 _shown(name, circuit, not_built(self._late.get(name)), found.now)
                 for name, circuit in self._circuits.items()

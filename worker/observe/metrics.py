@@ -5,6 +5,8 @@ are right even when nothing happens any more.
 """
 
 import math
+import time
+from collections.abc import Callable
 from datetime import datetime
 from typing import Final
 
@@ -13,6 +15,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Proc
 from worker.journal.size_note import Fullness
 from worker.login.expiry import Thing
 from worker.observe.view import LoginState, StatusView
+from worker.observe.work_figures import WorkFigures
 
 HANDLER_BUCKETS: Final = (0.005, 0.02, 0.1, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 900)
 POLL_BUCKETS: Final = (0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 300, 1800)
@@ -22,8 +25,11 @@ STATES: Final = ("pending", "handled", "junk", "failed", "gone")
 class Metrics:
     """All metrics, in a registry of their own. Safe between threads."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+        """clock: epoch s."""
         self.registry = CollectorRegistry()
+        self.figures = WorkFigures(clock)
+        """The same calls for the page, which shows a median and the slowest one."""
         ProcessCollector(registry=self.registry)
         self._count_things()
         self._login_gauges()
@@ -164,6 +170,7 @@ class Metrics:
         """A handler finished with a message: `done`, `retry`, `reject` or `error`, after so many seconds."""
         self._handler_results.labels(handler, outcome).inc()
         self._handler_seconds.labels(handler).observe(seconds)
+        self.figures.called(handler, outcome, seconds)
 
     def overdue(self, handler: str) -> None:
         """A handler exceeds its time limit on a message. Its final result is counted as well."""

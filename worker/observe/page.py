@@ -2,7 +2,6 @@
 
 import base64
 import hashlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC
 from functools import cache
@@ -11,57 +10,34 @@ from typing import Final
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from worker.login.expiry import TABLE
-from worker.observe.expiry_lines import expiry_line
-from worker.observe.humanise import clock, count, span, thousands
+from worker.logs.typed import as_typed, typed
+from worker.observe import state_lines
+from worker.observe.charts import budget, day, days_chart, hours_chart
+from worker.observe.humanise import clock, count, seconds, span, thousands
 from worker.observe.phrases import Tone, headline
-from worker.observe.size_words import NEVER_MEASURED, size_line
-from worker.observe.view import HourView, LoginState, StatusView
+from worker.observe.view import StatusView
 
 _MARKS: Final = {Tone.GOOD: "✓", Tone.ATTENTION: "!", Tone.BAD: "✕"}
-_CELL = 24
-_BAR = 20
-_CHART_HEIGHT = 80
-_KINDS: Final = ("handled", "junk", "failed")
+REFRESH: Final = 30
+"""Seconds after which a browser reads the page again, unless somebody stops that.
+
+The reply's header `Refresh` says so: it works as a meta refresh does, without script.
+"""
 
 
 @dataclass(frozen=True, slots=True)
-class _Cell:
-    kind: str
-    x: int
+class _Meter:
+    """How full the mailbox is. width: of the filled part, of 100."""
 
-
-@dataclass(frozen=True, slots=True)
-class _Budget:
-    cells: tuple[_Cell, ...]
-    failed: int
-    ours: int
-    kept: int
     width: int
-    sentence: str
+    state: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Bar:
-    kind: str
-    x: int
-    y: float
-    height: float
-    width: int = _BAR - 4
+def render(view: StatusView, refresh: int | None = REFRESH) -> str:
+    """The page, as HTML. Everything variable is escaped; it holds what the view holds, and so no content.
 
-
-@dataclass(frozen=True, slots=True)
-class _Chart:
-    bars: tuple[_Bar, ...]
-    sentence: str
-    first: str
-    last: str
-    width: int
-    height: int = _CHART_HEIGHT
-
-
-def render(view: StatusView) -> str:
-    """The page, as HTML. Everything variable is escaped; it holds what the view holds, and so no content."""
+    refresh: after how many seconds the browser reads it again; None: it doesn't.
+    """
     head = headline(view)
     return (
         _environment()
@@ -72,14 +48,18 @@ def render(view: StatusView) -> str:
             title=f"{head.text.partition('.')[0]} – {view.account}",
             mark=_MARKS[head.tone],
             style=Markup(style()),  # noqa: S704 -- our own file, in the package
-            budget=_budget(view),
-            chart=_chart(view.hours),
-            expiries=[(TABLE[one.thing].title, expiry_line(one, view.now)) for one in view.expiries],
-            mailbox=_mailbox(view),
-            poll=_poll(view),
-            next_login=_next_login(view),
-            lease=_lease(view),
-            pause=_pause(view) if view.paused else "",
+            refresh=refresh,
+            usual=REFRESH,
+            budget=budget(view),
+            hours=hours_chart(view.hours),
+            days=days_chart(view.days),
+            from_day=_from_day(view),
+            meter=_meter(view),
+            lines=state_lines,
+            command=typed,
+            clock=clock,
+            day=day,
+            slowest=_slowest(view),
         )
     )
 
@@ -109,110 +89,42 @@ def _environment() -> Environment:
     )
     environment.filters["span"] = span
     environment.filters["clock"] = clock
+    environment.filters["day"] = day
+    environment.filters["seconds"] = seconds
     environment.filters["thousands"] = thousands
     environment.filters["commands"] = _commands
+    environment.filters["count"] = count
     environment.filters["second"] = lambda at: f"{at.astimezone(UTC):%d %b %Y, %H:%M:%S} UTC"
     return environment
 
 
 def _commands(text: str) -> Markup:
     """Text between backticks is set as code."""
-    parts = text.split("`")
+    parts = as_typed(text).split("`")
     return Markup("").join(
         Markup("<code>{}</code>").format(part) if number % 2 else part for number, part in enumerate(parts)
     )
 
 
-def _budget(view: StatusView) -> _Budget:
-    login = view.login
-    failed = min(login.failures, login.threshold)
-    ours = min(login.remaining, login.threshold - failed)
-    kept = login.threshold - failed - ours
-    kinds = ["failed"] * failed + ["ours"] * ours + ["kept"] * kept
-    return _Budget(
-        cells=tuple(_Cell(kind, number * _CELL + 2) for number, kind in enumerate(kinds)),
-        failed=failed,
-        ours=ours,
-        kept=kept,
-        width=len(kinds) * _CELL,
-        sentence=(
-            f"Of the account's {login.threshold} attempts {failed} failed, {ours} are left for the worker, "
-            f"and {kept} are kept for people."
-        ),
-    )
+def _meter(view: StatusView) -> _Meter | None:
+    if view.mailbox is None:
+        return None
+    return _Meter(min(100, view.mailbox.percent), view.fullness.value)
 
 
-def _chart(hours: tuple[HourView, ...]) -> _Chart:
-    if not any(hour.total for hour in hours):
-        return _Chart((), "", "", "", 0)
-    most = max(hours, key=lambda hour: hour.total)
-    sums = {kind: sum(getattr(hour, kind) for hour in hours) for kind in _KINDS}
-    return _Chart(
-        bars=tuple(bar for number, hour in enumerate(hours) for bar in _stack(number, hour, most.total)),
-        sentence=(
-            f"{thousands(sums['handled'])} handled, {thousands(sums['junk'])} junk, "
-            f"{count(sums['failed'], 'dead letter')}; "
-            f"at most {thousands(most.total)} in one hour, from {clock(most.at)}."
-        ),
-        first=clock(hours[0].at),
-        last=clock(hours[-1].at),
-        width=len(hours) * _BAR,
-    )
+def _slowest(view: StatusView) -> str:
+    """The call that took longest. Empty before the first one ended."""
+    ended = [one for one in view.handlers if one.slowest is not None and one.slowest_at is not None]
+    if not ended:
+        return ""
+    one = max(ended, key=lambda each: each.slowest or 0.0)
+    ago = span(view.seconds_since(one.slowest_at or view.now))
+    return f"The slowest call: {one.handler}, {seconds(one.slowest)}, {ago} ago."
 
 
-def _stack(number: int, hour: HourView, most: int) -> Iterator[_Bar]:
-    top = float(_CHART_HEIGHT)
-    for kind in _KINDS:
-        height = round(getattr(hour, kind) / most * (_CHART_HEIGHT - 4), 2)
-        if height:
-            top -= height
-            yield _Bar(kind, number * _BAR + 2, round(top, 2), height)
-
-
-def _mailbox(view: StatusView) -> str:
-    note = view.mailbox
-    if note is None:
-        return NEVER_MEASURED
-    return f"{size_line(note)} As of {span(max(0.0, view.now.timestamp() - note.at))} ago."
-
-
-def _poll(view: StatusView) -> str:
-    poll = view.last_poll
-    if poll.at is None:
-        return "None yet."
-    ago = f"{span(view.seconds_since(poll.at))} ago"
-    if poll.ok:
-        return f"{ago}, good, {poll.new} new."
-    good = view.last_good_poll_at
-    return f"{ago}, failed. " + (
-        f"The last good one was {span(view.seconds_since(good))} ago." if good else "None was good yet."
-    )
-
-
-def _pause(view: StatusView) -> str:
-    pause = view.pause
-    since = "" if pause.since is None else f" since {clock(pause.since)}, for {span(view.paused_seconds)}"
-    counted = (
-        "not counted yet"
-        if pause.counted_at is None
-        else f"{thousands(pause.arrived or 0)} counted {span(view.seconds_since(pause.counted_at))} ago"
-    )
-    return f"By {pause.by or 'a person'}{since}. Come since the last poll: {counted}."
-
-
-def _next_login(view: StatusView) -> str:
-    if view.login.state is LoginState.HALTED:
-        return "None, until a person or a new password changes things."
-    at = view.login.next_attempt_at
-    if at is None or at <= view.now:
-        return "Whenever one is needed."
-    return f"Not before {clock(at)}, in {span((at - view.now).total_seconds())}."
-
-
-def _lease(view: StatusView) -> str:
-    lease = view.lease
-    if lease.holder is None or lease.expires_at is None:
-        return "Nobody holds it."
-    who = "this replica" if lease.holder == view.replica else lease.holder
-    left = (lease.expires_at - view.now).total_seconds()
-    return f"Held by {who}, {span(left)} left." if left > 0 else f"Ran out {span(-left)} ago; {who} had it."
+def _from_day(view: StatusView) -> str:
+    """From when the figures of the last days are, if that isn't their first day."""
+    since = view.counted_since
+    if since is None or not view.days or since <= view.days[0].at:
+        return ""
+    return f"Counted since {day(since)}."

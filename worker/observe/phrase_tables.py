@@ -2,6 +2,17 @@
 
 from typing import Final
 
+JUNK_BY: Final = {
+    "placement": "Junk folder",
+    "exchange": "Exchange's headers",
+    "trend": "Trend Micro's headers",
+    "spamassassin": "SpamAssassin's headers",
+    "rspamd": "Rspamd's headers",
+    "keyword": "Keyword",
+}
+"""Where the evidence comes from that made a message junk, by its source."""
+
+START: Final = "Mail waits until a worker runs: start it with `nhsmail-worker run`, or as a service."
 UNLOCK: Final = "Then have the account unlocked, and run `nhsmail-worker login reset --reason …`."
 RESET: Final = "Then run `nhsmail-worker login reset --reason …`."
 CHANGE: Final = "Change the password of the account, then put it where the worker reads it: it goes on by itself."

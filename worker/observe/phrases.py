@@ -6,6 +6,7 @@ from enum import StrEnum
 from worker.journal.facts import BACKUP
 from worker.journal.size_note import Fullness
 from worker.login.expiry import TABLE, sentence
+from worker.logs.typed import as_typed
 from worker.observe.humanise import clock, count, has, span, thousands, times
 from worker.observe.phrase_tables import (
     COOLS,
@@ -16,6 +17,7 @@ from worker.observe.phrase_tables import (
     OTHER_HALT,
     REFUSED_PASSWORD,
     RESET,
+    START,
     TROUBLES,
     WRONG_PASSWORD,
 )
@@ -43,7 +45,22 @@ class Headline:
 
 
 def headline(view: StatusView) -> Headline:
-    """The state in a sentence or two. The first thing that stops the mail wins."""
+    """The state in a sentence or two. The first thing that stops the mail wins.
+
+    Commands in it are named as they are typed in this installation.
+    """
+    found = _headline(view)
+    advice = (*found.advice, START) if view.nobody_runs and START not in found.advice else found.advice
+    return Headline(found.tone, as_typed(found.text), tuple(map(as_typed, advice)))
+
+
+def headline_json(view: StatusView) -> dict[str, object]:
+    """The same for programs, as `status --json` prints it."""
+    found = headline(view)
+    return {"tone": found.tone.value, "text": found.text, "advice": list(found.advice)}
+
+
+def _headline(view: StatusView) -> Headline:
     if not view.journal_ok:
         return Headline(
             Tone.BAD,
@@ -60,7 +77,18 @@ def headline(view: StatusView) -> Headline:
         return _stuck(view)
     if view.standing_by:
         return _standing_by(view)
+    if view.nobody_runs:
+        return _not_running(view)
     return _polling(view)
+
+
+def _not_running(view: StatusView) -> Headline:
+    polled = (
+        "The mailbox has not been polled yet."
+        if view.last_good_poll_at is None
+        else f"The last good poll was {span(view.seconds_since(view.last_good_poll_at))} ago."
+    )
+    return Headline(Tone.ATTENTION, f"No worker is running. {polled} {_waiting(view)}", (START, *_looks(view)))
 
 
 def _standing_by(view: StatusView) -> Headline:
@@ -163,17 +191,19 @@ def _cooling(view: StatusView) -> Headline:
 
 def _polling(view: StatusView) -> Headline:
     if not view.overdue and _before_first_poll(view):
-        starting = "Starting. " if view.started_at else ""
-        return Headline(Tone.GOOD, f"{starting}The mailbox has not been polled yet.")
+        return Headline(Tone.GOOD, "Starting. The mailbox has not been polled yet.")
     if view.overdue or not view.last_poll.ok:
         return _not_polling(view)
     polled = f"Last polled {span(view.seconds_since(view.last_good_poll_at or view.now))} ago."
     advice = tuple(_looks(view))
-    return Headline(Tone.ATTENTION if advice else Tone.GOOD, f"Working. {polled} {_waiting(view)}", advice)
+    if not advice:
+        return Headline(Tone.GOOD, f"Working, and nothing needs a person. {polled} {_waiting(view)}")
+    needed = "1 thing needs" if len(advice) == 1 else f"{len(advice)} things need"
+    return Headline(Tone.ATTENTION, f"Working, but {needed} a person. {polled} {_waiting(view)}", advice)
 
 
 def _before_first_poll(view: StatusView) -> bool:
-    """Whether this process hasn't polled yet; if none is running, whether none ever has."""
+    """Whether this process hasn't polled yet."""
     at = view.last_poll.at
     return at is None or (view.started_at is not None and at < view.started_at)
 

@@ -7,7 +7,7 @@ from worker import __version__
 from worker.journal.facts import ENDED_BY_REBUILD, PauseNote
 from worker.journal.junk_review import likely_mistakes
 from worker.journal.lease import current_holder
-from worker.journal.recent_outcomes import last_day, newest
+from worker.journal.recent_outcomes import Newest, Span, newest, recent_outcomes
 from worker.journal.size_note import read_size
 from worker.journal.store import Journal
 from worker.journal.unexplained_note import read_note
@@ -17,10 +17,10 @@ from worker.login.login_status import LoginStatus
 from worker.message.outcome import State
 from worker.observe.audit.chain_name import known_installation
 from worker.observe.expiry_plan import expiry_plan, expiry_views
+from worker.observe.phrase_tables import JUNK_BY
 from worker.observe.view import (
     CircuitView,
     HelpView,
-    HourView,
     LeaseView,
     ListedView,
     LoginState,
@@ -31,6 +31,7 @@ from worker.observe.view import (
     PollView,
     StatusView,
 )
+from worker.observe.work_view import OutcomesView
 from worker.settings import Settings
 from worker.settings.exchange_hosts import is_exchange_online
 
@@ -82,6 +83,7 @@ def view(journal: Journal, about: About, login: LoginStatus, now: float) -> Stat
     poll = journal.facts.last_poll()
     pause = journal.facts.pause_note()
     holder = current_holder(journal.database, now)
+    recent = recent_outcomes(journal.database, now)
     return StatusView(
         account=about.account,
         now=_time(now),
@@ -96,15 +98,15 @@ def view(journal: Journal, about: About, login: LoginStatus, now: float) -> Stat
         if poll is None
         else PollView(at=_time(poll.at), ok=poll.ok, new=poll.new, trouble=poll.trouble),
         last_good_poll_at=None if poll is None else _maybe(poll.good_at),
+        next_poll_at=None if poll is None or holder is None else _time(max(now, poll.at + about.poll_every)),
         lease=LeaseView() if holder is None else LeaseView(holder=holder.name, expires_at=_time(holder.expires_at)),
         paused=pause is not None,
         pause=PauseView() if pause is None else _pause(pause),
         poll_every=about.poll_every,
         mailbox=read_size(journal.facts),
-        hours=tuple(
-            HourView(at=_time(hour.at), handled=hour.handled, junk=hour.junk, failed=hour.failed)
-            for hour in last_day(journal.database, now)
-        ),
+        hours=tuple(map(_outcomes, recent.hours)),
+        days=tuple(map(_outcomes, recent.days)),
+        counted_since=_maybe(recent.since),
         dead_letters=_listed(journal, State.FAILED),
         junk=_listed(journal, State.JUNK),
         junk_of_known_senders=likely_mistakes(journal.database),
@@ -163,9 +165,18 @@ def _pause(note: PauseNote) -> PauseView:
 
 def _listed(journal: Journal, state: State) -> tuple[ListedView, ...]:
     return tuple(
-        ListedView(key=item.key, since=_time(item.at), reason=item.reason)
+        ListedView(key=item.key, since=_time(item.at), reason=item.reason or _evidence(item))
         for item in newest(journal.database, state, NEWEST)
     )
+
+
+def _evidence(item: Newest) -> str | None:
+    """Whose evidence made it junk, in words."""
+    return ", ".join(JUNK_BY.get(source, source) for source in item.sources) or None
+
+
+def _outcomes(span: Span) -> OutcomesView:
+    return OutcomesView(at=_time(span.at), handled=span.handled, junk=span.junk, failed=span.failed)
 
 
 def _time(epoch: float) -> datetime:

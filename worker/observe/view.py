@@ -11,6 +11,7 @@ from typing import Protocol
 from worker.journal.size_note import Fullness, SizeNote
 from worker.login.expiry import KnownBy, Thing
 from worker.logs.redaction import rfc3339
+from worker.observe.work_view import HandlerView, OutcomesView, RouteView
 
 
 class LoginState(StrEnum):
@@ -103,23 +104,8 @@ class LeaseView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HourView:
-    """The messages that came to their outcome in the hour that begins at `at`."""
-
-    at: datetime
-    handled: int = 0
-    junk: int = 0
-    failed: int = 0
-
-    @property
-    def total(self) -> int:
-        """All of them."""
-        return self.handled + self.junk + self.failed
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ListedView:
-    """One junk message or dead letter, by its key. since: when it got there. reason: one word of ours."""
+    """One junk message or dead letter, by its key. since: when it got there. reason: a few words of ours."""
 
     key: str
     since: datetime
@@ -168,10 +154,12 @@ class StatusView:
     """Everything that is shown of the worker's state.
 
     now: when this was read. replica: who shows it. started_at: this process; None: there is no process.
-    last_good_poll_at: the last poll that succeeded. poll_every: seconds between polls. journal_ok: False if the journal
-    can't be used, and the rest is the last known state. hours: the last day, oldest first. dead_letters, junk: the
-    newest few. junk_of_known_senders: junk, not yet reviewed, whose sender has been handled before.
-    unexplained: messages in the folder of handled mail that this worker didn't move there.
+    last_good_poll_at: the last poll that succeeded. next_poll_at: when the next one is due at the latest; None: not
+    known. poll_every: seconds between polls. journal_ok: False if the journal can't be used, and the rest is the last
+    known state. hours, days: the last 24 hours and the last 30 days, oldest first. counted_since: from when these are
+    known. routes, handlers: since the process began. dead_letters, junk: the newest few. junk_of_known_senders: junk,
+    not yet reviewed, whose sender has been handled before. unexplained: messages in the folder of handled mail that
+    this worker didn't move there.
     stuck: handler calls that haven't returned for too long. live: False if a restart of the process would help.
     expiries: everything that can expire, with its end or without. oldest_message_limit: s; a message that has waited
     for longer is worth a look. sends_password_to_exchange: a password goes to Exchange Online, which most likely takes
@@ -189,13 +177,18 @@ class StatusView:
     messages: MessagesView = field(default_factory=MessagesView)
     last_poll: PollView = field(default_factory=PollView)
     last_good_poll_at: datetime | None = None
+    next_poll_at: datetime | None = None
     lease: LeaseView = field(default_factory=LeaseView)
     paused: bool = False
     pause: PauseView = field(default_factory=PauseView)
     poll_every: float = 60.0
     journal_ok: bool = True
     mailbox: SizeNote | None = None
-    hours: tuple[HourView, ...] = ()
+    hours: tuple[OutcomesView, ...] = ()
+    days: tuple[OutcomesView, ...] = ()
+    counted_since: datetime | None = None
+    routes: tuple[RouteView, ...] = ()
+    handlers: tuple[HandlerView, ...] = ()
     dead_letters: tuple[ListedView, ...] = ()
     junk: tuple[ListedView, ...] = ()
     junk_of_known_senders: int = 0
@@ -243,6 +236,11 @@ class StatusView:
         lease = self.lease
         valid = lease.expires_at is not None and lease.expires_at > self.now
         return bool(self.replica and lease.holder and lease.holder != self.replica and valid)
+
+    @property
+    def nobody_runs(self) -> bool:
+        """Whether this is the state between two runs, as `status` reads it: no process works on the mailbox."""
+        return self.started_at is None and self.lease.holder is None
 
     @property
     def overdue(self) -> bool:

@@ -74,6 +74,7 @@ class Results:
             waiting=state is State.PENDING and _waits_for_content(outcome),
             untried=outcome.held or _waits_for_content(outcome),
             path=record.verdict.path,
+            route=outcome.route,
         )
 
     def _wait(self, outcome: Outcome, record: Record, handlers: Handlers, now: float) -> timedelta | None:

@@ -25,6 +25,16 @@ def test_the_words_before_a_command_are_named(monkeypatch: pytest.MonkeyPatch) -
     )
 
 
+@pytest.mark.parametrize("program", ["nhsmail-worker demo", "docker compose exec worker nhsmail-worker", ""])
+@pytest.mark.parametrize("config", [None, Path("/etc/worker.toml")])
+def test_what_is_named_so_already_stays(program: str, config: Path | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(VARIABLE, program)
+    with one_command():
+        if config is not None:
+            configuration_named(config)
+        assert as_typed(as_typed(ADVICE)) == as_typed(ADVICE)
+
+
 def test_a_file_that_the_command_line_named_is_named_for_this_command_alone() -> None:
     with one_command():
         configuration_named(Path("/etc/two workers/worker.toml"))

@@ -47,7 +47,32 @@ def test_the_page_is_html_that_runs_nothing() -> None:
     (policy,) = got.all("Content-Security-Policy")
     assert "default-src 'none'" in policy
     assert f"style-src '{style_hash()}'" in policy
-    assert "Working." in got.body
+    assert "nothing needs a person." in got.body
+
+
+@pytest.mark.parametrize(
+    ("query", "refresh"),
+    [
+        ("", ["30"]),
+        ("refresh=off", []),
+        ("refresh=10", ["10"]),
+        ("refresh=1", ["5"]),
+        ("refresh=999999999", ["3600"]),
+        ("refresh=%F0%9D%9F%93", ["30"]),
+        ("refresh=-1", ["30"]),
+        ("other=off", ["30"]),
+        ("refresh=10&refresh=off", []),
+    ],
+)
+def test_the_page_refreshes_until_that_is_stopped(query: str, refresh: list[str]) -> None:
+    got = Got(application(), "/", QUERY_STRING=query)
+    assert (got.status, got.all("Refresh")) == (200, refresh)
+    offered = 'href="./?refresh=off">Stop refreshing<' if refresh else 'href="./">Refresh every 30 s<'
+    assert offered in got.body
+
+
+def test_nothing_but_the_page_refreshes() -> None:
+    assert [Got(application(), path).all("Refresh") for path in ("/metrics", "/livez", "/readyz", "/no")] == [[]] * 4
 
 
 @pytest.mark.parametrize("path", ["/", "/metrics", "/livez", "/readyz", "/nothing"])

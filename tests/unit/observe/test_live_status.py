@@ -1,10 +1,16 @@
 """The state of the process that works: the journal's, and what only this process knows."""
 
+from datetime import UTC, datetime
+
 from tests.unit.observe.world import ADDRESS, World
 from worker.handling.circuit import Circuit, CircuitRules
 from worker.handling.handler import Handler
 from worker.handling.late_handler import LateHandler
+from worker.journal.records import NewMessage, Place, Result
+from worker.message.outcome import State
+from worker.message.verdict import MailPath, Verdict
 from worker.observe.view import CircuitView
+from worker.observe.work_view import RouteView
 
 
 def test_what_only_the_process_knows_is_in_the_view(world: World) -> None:
@@ -62,3 +68,30 @@ def test_a_handler_that_is_not_built_is_in_the_view(world: World) -> None:
     late.build()
     circuit.succeeded()
     assert status.view().circuits == (CircuitView(handler="archive"),)
+
+
+class Rhythm:
+    """Polls at one time."""
+
+    def next_at(self) -> datetime:
+        return datetime(2026, 11, 23, 14, 6, tzinfo=UTC)
+
+
+def test_the_next_poll_is_the_schedules(world: World) -> None:
+    assert world.status(world.listener()).view().next_poll_at is None
+    assert world.status(world.listener(), Rhythm()).view().next_poll_at == Rhythm().next_at()
+
+
+def test_what_routes_and_handlers_did_is_in_the_view(world: World) -> None:
+    circuit = Circuit(CircuitRules(0, (60.0,)), lambda: world.now, Unheard())
+    world.circuits = {"archive": circuit, "queue": circuit}
+    listener = world.listener()
+    listener.metrics.handled("archive", "done", 0.25)
+    place = Place("INBOX", 1, 1)
+    (record,) = world.journal.messages.add([NewMessage("k", place, 1, 0.0, Verdict(MailPath.CLEAN))], world.now)
+    listener.outcome(record, Result(record.id, State.HANDLED, route="everything-else"))
+    listener.outcome(record, Result(record.id, State.PENDING, route="everything-else", untried=True))
+    view = world.status(listener).view()
+    assert view.routes == (RouteView(route="everything-else", done=1),)
+    archive, queue = view.handlers
+    assert (archive.calls, archive.slowest, queue.calls) == (1, 0.25, 0)

@@ -7,17 +7,27 @@ import pytest
 from tests.unit.observe import views
 from worker.login.expiry import TABLE, Thing, sentence
 from worker.login.standing import Reason
+from worker.logs.typed import VARIABLE
 from worker.mailbox.login_failures import HALTING
-from worker.observe.phrases import Tone, headline
-from worker.observe.view import HelpView, LoginState, LoginView, StatusView
+from worker.observe.phrases import Tone, headline, headline_json
+from worker.observe.view import HelpView, LeaseView, LoginState, LoginView, StatusView
 
 
 @pytest.mark.parametrize(
     ("view", "tone", "text"),
     [
         (views.FRESH, Tone.GOOD, "Starting. The mailbox has not been polled yet."),
-        (replace(views.FRESH, started_at=None), Tone.GOOD, "The mailbox has not been polled yet."),
-        (views.WORKING, Tone.GOOD, "Working. Last polled 12 s ago. 0 waiting."),
+        (
+            replace(views.FRESH, started_at=None),
+            Tone.ATTENTION,
+            "No worker is running. The mailbox has not been polled yet. 0 waiting.",
+        ),
+        (
+            replace(views.OVERDUE, started_at=None, lease=LeaseView()),
+            Tone.ATTENTION,
+            "No worker is running. The last good poll was 10 min ago. 0 waiting.",
+        ),
+        (views.WORKING, Tone.GOOD, "Working, and nothing needs a person. Last polled 12 s ago. 0 waiting."),
         (
             views.HALTED,
             Tone.BAD,
@@ -31,8 +41,16 @@ from worker.observe.view import HelpView, LoginState, LoginView, StatusView
                 "10 of the account's 12 attempts are left, 6 of them ours."
             ),
         ),
-        (views.BACKLOG, Tone.ATTENTION, "Working. Last polled 12 s ago. 8,113 waiting, the oldest for 7 h."),
-        (views.NOT_BUILT, Tone.ATTENTION, "Working. Last polled 12 s ago. 0 waiting."),
+        (
+            views.BACKLOG,
+            Tone.ATTENTION,
+            "Working, but 7 things need a person. Last polled 12 s ago. 8,113 waiting, the oldest for 7 h.",
+        ),
+        (
+            views.NOT_BUILT,
+            Tone.ATTENTION,
+            "Working, but 1 thing needs a person. Last polled 12 s ago. 0 waiting.",
+        ),
         (views.STANDING_BY, Tone.GOOD, "Standing by: two works on the mailbox."),
         (
             views.LEFT_RUNNING,
@@ -120,7 +138,7 @@ def test_what_failed_before_this_process_began_is_not_its_trouble() -> None:
 
 def test_a_stuck_handler_beside_others_that_work_is_something_to_look_at() -> None:
     told = headline(replace(views.WORKING, stuck=1))
-    assert (told.tone, told.text[:8]) == (Tone.ATTENTION, "Working.")
+    assert (told.tone, told.text.partition(".")[0]) == (Tone.ATTENTION, "Working, but 1 thing needs a person")
     assert told.advice == ("1 handler call has not returned for too long: look at what the handler talks to.",)
 
 
@@ -156,7 +174,7 @@ def test_mail_that_waits_too_long_is_something_to_look_at_whatever_holds_it() ->
     told = headline(view)
     assert (told.tone, told.text) == (
         Tone.ATTENTION,
-        "Working. Last polled 12 s ago. 3 waiting, the oldest for 7 h.",
+        "Working, but 1 thing needs a person. Last polled 12 s ago. 3 waiting, the oldest for 7 h.",
     )
     assert told.advice[0].startswith("A message has been waiting for 7 h")
     assert headline(replace(view, oldest_message_limit=8 * 3600.0)).tone is Tone.GOOD
@@ -191,3 +209,24 @@ def test_other_reasons_read_the_same_at_exchange_online(reason: str) -> None:
     login = LoginView(state=LoginState.HALTED, failures=2, remaining=6, reason=reason)
     view = replace(views.WORKING, login=login)
     assert headline(replace(view, sends_password_to_exchange=True)) == headline(view)
+
+
+@pytest.mark.parametrize("view", [views.HALTED, views.FORGOTTEN, views.COOLING, views.BACKLOG])
+def test_where_no_worker_runs_the_way_to_start_one_is_said(view: StatusView) -> None:
+    nobody = replace(view, started_at=None, lease=LeaseView())
+    assert sum("`nhsmail-worker run`" in step for step in headline(nobody).advice) == 1
+    assert not any("`nhsmail-worker run`" in step for step in headline(view).advice)
+    beside = replace(view, started_at=None, lease=LeaseView(holder="one", expires_at=views.NOW))
+    assert headline(beside) == headline(view)
+
+
+def test_commands_are_named_as_they_are_typed_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(VARIABLE, ".venv/bin/nhsmail-worker demo")
+    assert (
+        headline(views.BACKLOG).advice[0] == "2 dead letters to look at: `.venv/bin/nhsmail-worker demo failed list`."
+    )
+
+
+def test_programs_read_the_same_sentence() -> None:
+    head = headline(views.FILLING)
+    assert headline_json(views.FILLING) == {"tone": "attention", "text": head.text, "advice": list(head.advice)}

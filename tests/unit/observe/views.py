@@ -8,7 +8,6 @@ from worker.login.expiry import KnownBy, Thing, warning_due
 from worker.observe.view import (
     CircuitView,
     ExpiryView,
-    HourView,
     LeaseView,
     ListedView,
     LoginState,
@@ -19,6 +18,7 @@ from worker.observe.view import (
     PollView,
     StatusView,
 )
+from worker.observe.work_view import HandlerView, OutcomesView, RouteView
 
 NOW = datetime(2026, 11, 23, 14, 5, 10, tzinfo=UTC)
 KEY = "abcdefghijklmnopqrstuvwxyz"
@@ -65,11 +65,41 @@ WORKING = replace(
     last_good_poll_at=ago(12),
     lease=LeaseView(holder="one", expires_at=NOW + timedelta(seconds=48)),
     hours=tuple(
-        HourView(at=ago(3600 * (24 - hour)), handled=hour * 7 % 50, junk=hour % 4, failed=int(hour == 9))
+        OutcomesView(at=ago(3600 * (24 - hour)), handled=hour * 7 % 50, junk=hour % 4, failed=int(hour == 9))
         for hour in range(24)
     ),
+    days=tuple(
+        OutcomesView(
+            at=datetime(2026, 10, 25, tzinfo=UTC) + timedelta(days=number),
+            handled=0 if number < 2 else number * 73 % 900,
+            junk=number * 11 % 60,
+            failed=number % 5 // 4,
+        )
+        for number in range(30)
+    ),
+    counted_since=datetime(2026, 10, 27, 9, tzinfo=UTC),
+    next_poll_at=NOW + timedelta(seconds=48),
+    routes=(
+        RouteView(route="pathology", done=512, failed=1, retried=4),
+        RouteView(route="everything-else", done=70),
+        RouteView(route="junk", done=36),
+    ),
+    handlers=(
+        HandlerView(
+            handler="archive", calls=612, failed=1, retried=4, median=0.034, slowest=12.4, slowest_at=ago(5 * 3600)
+        ),
+        HandlerView(
+            handler="worker.demo.handlers:broken", calls=3, failed=3, median=0.0004, slowest=1.26, slowest_at=ago(60)
+        ),
+        HandlerView(handler="quarantine"),
+    ),
     junk=tuple(
-        ListedView(key=f"{KEY}-{number}", since=ago(number * 4000), reason="exchange") for number in range(2, 7)
+        ListedView(
+            key=f"{KEY}-{number}",
+            since=ago(number * 4000),
+            reason="Junk folder, Exchange's headers" if number % 2 else "Keyword",
+        )
+        for number in range(2, 7)
     ),
 )
 HALTED = replace(

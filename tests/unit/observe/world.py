@@ -15,7 +15,7 @@ from worker.observe.audit.trail import AuditTrail
 from worker.observe.background import Background
 from worker.observe.health import Health
 from worker.observe.listener import Listener
-from worker.observe.live_status import LiveStatus
+from worker.observe.live_status import LiveStatus, Rhythm
 from worker.observe.metrics import Metrics
 from worker.settings import Settings
 
@@ -63,7 +63,7 @@ class World:
             command="run",
         )
 
-    def status(self, listener: Listener) -> LiveStatus:
+    def status(self, listener: Listener, rhythm: Rhythm | None = None) -> LiveStatus:
         return LiveStatus(
             self.settings,
             self.journal,
@@ -72,6 +72,7 @@ class World:
             circuits=self.circuits,
             late=self.late,
             clock=self.clock,
+            rhythm=rhythm,
         )
 
     def background(self) -> Background:

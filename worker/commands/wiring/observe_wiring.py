@@ -14,7 +14,7 @@ from worker.observe.audit_mirror import mirror_of
 from worker.observe.background import Background
 from worker.observe.health import Health
 from worker.observe.listener import Listener
-from worker.observe.live_status import LiveStatus, Login
+from worker.observe.live_status import LiveStatus, Login, Rhythm
 from worker.observe.metrics import Metrics
 from worker.settings import Settings
 
@@ -41,7 +41,7 @@ def listener_of(
             account=settings.account.address,
             mirror=mirror_of(settings.audit, stdout=command is not None),
         ),
-        metrics=Metrics(),
+        metrics=Metrics(clock),
         health=Health(
             pool=settings.work.threads,
             stuck_after=settings.health.stuck_after.total_seconds(),
@@ -62,8 +62,11 @@ def background_of(
     login: Login,
     circuits: Mapping[str, Circuit],
     late: Mapping[str, LateHandler],
+    rhythm: Rhythm,
     sign_in: SendingSignIn | None = None,
 ) -> Background:
     """Page, alerts and digest; `open` starts them. circuits, late: by handler. sign_in: alerts go out by it, too."""
-    status = LiveStatus(settings, journal, listener, login=login, circuits=circuits, late=late, clock=clock)
+    status = LiveStatus(
+        settings, journal, listener, login=login, circuits=circuits, late=late, clock=clock, rhythm=rhythm
+    )
     return Background(settings, journal, listener, status, clock=clock, sign_in=sign_in)
