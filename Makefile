@@ -87,6 +87,8 @@ types: install
 docs: install
 	@$(PY) -m worker.settings.reference > docs/configuration.md.part
 	@mv docs/configuration.md.part docs/configuration.md
+	@$(PY) -m worker.handling.handler_page > docs/handler-settings.md.part
+	@mv docs/handler-settings.md.part docs/handler-settings.md
 	@$(PY) -m worker.logs > docs/events.md.part
 	@mv docs/events.md.part docs/events.md
 	@$(PY) -m worker.login.expiry_page > docs/expiry.md.part

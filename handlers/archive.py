@@ -41,7 +41,10 @@ _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,99}")
 
 
 class Archive:
-    """Writes each message below a folder, once. Thread-safe."""
+    """Writes each message, once, as files in a folder of its own, or as objects in an object store.
+
+    Thread-safe.
+    """
 
     # The folder is away or closed to us: no name in it is a message's own choice.
     outages = (FileNotFoundError, NotADirectoryError, PermissionError, ObjectsRefused)
@@ -53,7 +56,8 @@ class Archive:
 
         url: str = Field(
             description="Where to: `file://` and the absolute path of a folder, made if it isn't there; or a "
-            "folder on an object store: `s3://bucket/folder`, `az://container/folder`, `gs://bucket/folder`."
+            "folder on an object store: `s3://bucket/folder`, `az://container/folder`, `gs://bucket/folder`.",
+            examples=["file:///var/lib/nhsmail-worker/archive"],
         )
         attachments: bool = Field(
             default=True,
@@ -62,8 +66,9 @@ class Archive:
         )
         options: dict[str, str] = Field(
             default_factory=dict,
-            description="The object store's own options: `region`, `endpoint`, `access_key_id` (S3), `account_name` "
-            "(Azure), … Without a secret its own ways are tried: its environment variables, the machine's identity.",
+            description="The object store's own options, such as `region`, `endpoint` and `access_key_id` for S3, and "
+            "`account_name` for Azure. Without `secret` the store's usual sources are tried: environment variables, "
+            "the machine's identity.",
         )
         secret: SecretStr | None = Field(
             default=None,

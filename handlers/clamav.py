@@ -38,7 +38,10 @@ class Unscannable(Reject):
 
 
 class ClamAV:
-    """Sends each message to clamd over a connection of its own. Thread-safe."""
+    """Has ClamAV scan each message. Only messages without malware reach the handlers after it.
+
+    Each scan has a connection of its own to clamd. Thread-safe.
+    """
 
     class Settings(BaseModel):
         """The table `[handler.clamav]`."""
@@ -56,8 +59,8 @@ class ClamAV:
         )
         unknown: Literal["reject", "retry", "pass"] = Field(
             default="reject",
-            description="What becomes of a message that clamd could not look at as a whole: a dead letter, another try "
-            "later, or on to the next handler as if it were clean.",
+            description="What happens to a message that clamd can't scan in full: `reject` makes it a dead letter, "
+            "`retry` tries again later, `pass` goes on to the next handler.",
         )
         timeout: timedelta = Field(
             default=timedelta(minutes=2), gt=timedelta(0), description="How long a scan may take in all."

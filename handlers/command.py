@@ -37,7 +37,10 @@ class CommandFailed(Exception):
 
 
 class Command:
-    """Runs the program once for each message. Thread-safe."""
+    """Runs a program once for each message.
+
+    Thread-safe.
+    """
 
     starts_programs = True
     real_effect = "gives the message to its program, which may do anything with it"
@@ -48,7 +51,9 @@ class Command:
         model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
         command: tuple[str, ...] = Field(
-            min_length=1, description="The program and its arguments, one text each. No shell reads them."
+            min_length=1,
+            description="The program and its arguments, one text each. No shell reads them.",
+            examples=[["/usr/local/bin/file-result", "--quiet"]],
         )
         metadata: Literal["file", "environment"] = Field(
             default="file",
@@ -67,7 +72,9 @@ class Command:
             description="The program and all that it started are killed after this time; the message is tried again.",
         )
         grace: timedelta = Field(
-            default=timedelta(seconds=2), ge=timedelta(0), description="How long after SIGTERM SIGKILL follows."
+            default=timedelta(seconds=2),
+            ge=timedelta(0),
+            description="How long the program has to end after SIGTERM. Then SIGKILL follows.",
         )
         output: Path | None = Field(
             default=None,

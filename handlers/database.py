@@ -49,7 +49,10 @@ class _New(NamedTuple):
 
 
 class Database:
-    """Writes each message once. Thread-safe."""
+    """Writes each message, once, to two tables of a database.
+
+    Thread-safe.
+    """
 
     outages = (DatabaseRefused, DatabaseUnsuitable)
     real_effect = "writes the message to its database"
@@ -62,7 +65,8 @@ class Database:
         url: str = Field(
             description="The database, as SQLAlchemy names it: `postgresql+psycopg://user@host/name`. No password. "
             "PostgreSQL beyond this machine is TLS, and certificate and name are verified: `?sslrootcert=FILE` names a "
-            "private authority."
+            "private authority.",
+            examples=["postgresql+psycopg://nhsmail@db.trust.nhs.uk/results"],
         )
         password: SecretStr | None = Field(default=None, description="The password of the user in `url`.")
         table: str = Field(
@@ -71,7 +75,10 @@ class Database:
             description="The table for messages. The one for attachments has `_attachments` added to the name.",
         )
         db_schema: str | None = Field(
-            default=None, alias="schema", pattern=_NAME, description="The schema that both are in."
+            default=None,
+            alias="schema",
+            pattern=_NAME,
+            description="The schema that both tables are in. Unset: the database's default.",
         )
         create: bool = Field(default=True, description="Make the tables that aren't there.")
         raw: bool = Field(default=True, description="Store the message as fetched, in the column `raw`.")

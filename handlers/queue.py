@@ -36,7 +36,10 @@ class QueueRefused(Exception):
 
 
 class Queue:
-    """Publishes each message, once per call. Thread-safe."""
+    """Publishes each message to a queue of RabbitMQ, Redis, Amazon SQS or Azure Service Bus.
+
+    Each call publishes it once. Thread-safe.
+    """
 
     outages = (QueueRefused, ObjectsRefused)
     real_effect = "puts the message into its queue, from which a consumer takes it"
@@ -48,14 +51,17 @@ class Queue:
 
         url: str = Field(
             description="`amqps://user@host/vhost`, `rediss://host/0`, `sqs://KEY-ID@`, "
-            "`azureservicebus://POLICY@NAMESPACE`. No password."
+            "`azureservicebus://POLICY@NAMESPACE`. No password.",
+            examples=["amqps://nhsmail@queue.trust.nhs.uk/results"],
         )
         password: SecretStr | None = Field(
             default=None, description="The password; Amazon's secret access key; the shared access policy's key."
         )
-        queue: str = Field(min_length=1, max_length=255, description="The queue's name.")
+        queue: str = Field(min_length=1, max_length=255, description="The queue's name.", examples=["results"])
         exchange: str = Field(default="", description="RabbitMQ's exchange, if there is one before the queue.")
-        routing_key: str | None = Field(default=None, description="What the exchange goes by; else the queue's name.")
+        routing_key: str | None = Field(
+            default=None, description="The routing key for the exchange. Unset: the queue's name."
+        )
         declare_queue: bool = Field(
             default=True,
             description="Make the queue, durable, if it isn't there. Needs to be off with an exchange.",
@@ -81,14 +87,16 @@ class Queue:
             default=None, description="Where large messages go: `s3://…`, `az://…` or `gs://…`."
         )
         claim_check_options: dict[str, str] = Field(
-            default_factory=dict, description="The store's options: `region`, `endpoint`, `access_key_id`, …"
+            default_factory=dict, description="The store's options, such as `region`, `endpoint` and `access_key_id`."
         )
         claim_check_secret: SecretStr | None = Field(
             default=None, description="Its secret: S3's secret access key, Azure's account key, Google's key in JSON."
         )
         ca_file: Path | None = Field(default=None, description="A PEM file with a private CA, which alone is trusted.")
-        client_certificate_file: Path | None = Field(default=None, description="A PEM file with our certificate.")
-        client_key_file: Path | None = Field(default=None, description="A PEM file with our certificate's key.")
+        client_certificate_file: Path | None = Field(
+            default=None, description="A PEM file with the worker's certificate."
+        )
+        client_key_file: Path | None = Field(default=None, description="A PEM file with the key of that certificate.")
         allow_clear: bool = Field(
             default=False,
             description="Accept `amqp://` and `redis://` to another machine: password and mail go there in clear text "

@@ -52,7 +52,10 @@ class CertificateRefused(Exception):
 
 
 class Webhook:
-    """Posts each message, once per call. Thread-safe."""
+    """Posts each message to an HTTPS address, as JSON or as a form.
+
+    Each call posts it once. Thread-safe.
+    """
 
     outages = (WebhookRefused, CertificateRefused)
     real_effect = "sends the message to the server that `url` names"
@@ -62,7 +65,10 @@ class Webhook:
 
         model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
-        url: str = Field(description="Where to: an `https://` address; `http://` only on this very machine.")
+        url: str = Field(
+            description="Where to: an `https://` address; `http://` only on this very machine.",
+            examples=["https://results.trust.nhs.uk/mail"],
+        )
         format: Literal["json", "multipart"] = Field(
             default="json",
             description="`json`: one object, files in it as base64. `multipart`: a form whose part `message` is that "
@@ -82,17 +88,22 @@ class Webhook:
             description="Signs each request: `whsec_` and base64, or any text of 24 bytes or more. Several, with "
             "spaces between them, sign each: that is how a secret is changed.",
         )
-        bearer_token: SecretStr | None = Field(default=None, description="Goes along as `Authorization: Bearer …`.")
-        headers: dict[str, str] = Field(default_factory=dict, description="More headers. No secrets.")
+        bearer_token: SecretStr | None = Field(
+            default=None, description="Sent with each request, as `Authorization: Bearer …`."
+        )
+        headers: dict[str, str] = Field(
+            default_factory=dict, description="Further headers of each request. They can't hold secrets."
+        )
         ca_file: Path | None = Field(default=None, description="A PEM file with a private CA that is trusted as well.")
         client_certificate_file: Path | None = Field(
-            default=None, description="A PEM file with our own certificate (and its key, if that isn't apart)."
+            default=None,
+            description="A PEM file with the worker's certificate, and with its key unless `client_key_file` has it.",
         )
-        client_key_file: Path | None = Field(default=None, description="A PEM file with our certificate's key.")
-        client_key_password: SecretStr | None = Field(default=None, description="What the key is encrypted with.")
+        client_key_file: Path | None = Field(default=None, description="A PEM file with the key of that certificate.")
+        client_key_password: SecretStr | None = Field(default=None, description="The password of that key.")
         reject: frozenset[int] = Field(
             default=frozenset({400, 413, 415, 422}),
-            description="The statuses that mean: never this message. It is a dead letter at once.",
+            description="HTTP statuses that refuse the message for good. It is a dead letter at once.",
         )
         connect_timeout: timedelta = Field(
             default=timedelta(seconds=10), gt=timedelta(0), description="How long to wait for a connection."

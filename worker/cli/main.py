@@ -8,7 +8,20 @@ from io import TextIOWrapper
 import click
 
 from worker import __version__
-from worker.cli import alert_ways, audit, authors, demo, find, init, journal, login, review, work
+from worker.cli import (
+    alert_ways,
+    audit,
+    authors,
+    configuration,
+    demo,
+    find,
+    handler_catalogue,
+    init,
+    journal,
+    login,
+    review,
+    work,
+)
 from worker.commands.exits import ExitCode, Failure
 from worker.connections import ignore_key_log
 from worker.logs.typed import one_command
@@ -73,7 +86,9 @@ def commands() -> None:
 for _command in (
     *(init.init, work.run_command, work.once, work.check, work.status, work.pause, work.resume),
     *(review.junk, review.failed, find.find),
-    *(journal.reconcile, journal.journal),
+    *(journal.reconcile, journal.journal, configuration.config_group),
     *(login.login, alert_ways.alerts, audit.audit, authors.route, authors.handler, demo.demo),
 ):
     commands.add_command(_command)
+for _command in (handler_catalogue.handler_list, handler_catalogue.handler_show):
+    authors.handler.add_command(_command)

@@ -6,6 +6,7 @@ from pydantic import BeforeValidator, Field, StringConstraints
 
 from worker.settings.routes import Patterns
 from worker.settings.types import (
+    DIGEST,
     TRY_WAITS,
     Count,
     Folder,
@@ -66,12 +67,18 @@ class JunkSettings(Table):
         description="Exchange's categories (`CAT:`) that make junk.",
         json_schema_extra={"shown_default": "those of spam, phishing and malware"},
     )
-    scl: Annotated[Annotated[int, Field(ge=-1, le=9)] | None, BeforeValidator(read_level)] = Field(
+    scl: Annotated[
+        Annotated[int, Field(ge=-1, le=9)] | None,
+        BeforeValidator(read_level, json_schema_input_type=Annotated[int, Field(ge=-1, le=9)] | Literal["off"]),
+    ] = Field(
         default=5,
         description='Junk from this spam confidence level of Exchange\'s on; `"off"`: recorded only.',
         json_schema_extra={"shown_type": 'whole number from -1 to 9, or "off"'},
     )
-    bcl: Annotated[Annotated[int, Field(ge=0, le=9)] | None, BeforeValidator(read_level)] = Field(
+    bcl: Annotated[
+        Annotated[int, Field(ge=0, le=9)] | None,
+        BeforeValidator(read_level, json_schema_input_type=Annotated[int, Field(ge=0, le=9)] | Literal["off"]),
+    ] = Field(
         default=7,
         description='Junk from this bulk complaint level of Exchange\'s on; `"off"`: recorded only.',
         json_schema_extra={"shown_type": 'whole number from 0 to 9, or "off"'},
@@ -91,7 +98,9 @@ class JunkSettings(Table):
         description="Senders whose mail in junk is likely there by mistake: the digest names it first. Senders whose "
         "mail was handled before are known anyway.",
     )
-    digest: Annotated[str, BeforeValidator(read_digest)] = Field(
+    digest: Annotated[
+        str, BeforeValidator(read_digest, json_schema_input_type=Annotated[str, Field(pattern=DIGEST)])
+    ] = Field(
         default="weekdays 07:00",
         description='When to tell of junk: `"daily 07:00"`, `"weekdays 07:00"`, `"monday 07:00"`; `"off"`.',
     )

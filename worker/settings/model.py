@@ -79,6 +79,11 @@ def is_secret(annotation: Any) -> bool:
     return annotation is SecretStr or any(is_secret(part) for part in get_args(annotation))
 
 
+def is_kept_out(place: Place, annotation: Any) -> bool:
+    """Whether a setting is a secret that may never be in the file. A URL may be, as long as it contains no password."""
+    return is_secret(annotation) and (place, True) not in secret_places()
+
+
 def is_text(annotation: Any) -> bool:
     """Whether a setting is plain text, secret or not, which must not be parsed as JSON."""
     return annotation in (str, SecretStr, Path) or any(is_text(part) for part in _choices(annotation))

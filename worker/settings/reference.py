@@ -1,22 +1,15 @@
 """Writes docs/configuration.md from the settings: `python -m worker.settings.reference > docs/configuration.md`."""
 
-import json
 import sys
-import types
 from collections.abc import Iterator
-from datetime import datetime, timedelta
-from pathlib import Path
-from typing import Any, Literal, Union, get_args, get_origin
 
-from pydantic import SecretStr
 from pydantic.fields import FieldInfo
-from pydantic_core import PydanticUndefined
 
+from worker.settings.described import Described, describe_setting
 from worker.settings.model import Place, table_in
-from worker.settings.routes import HandlerRules, MatchSettings, Pattern, RouteSettings, SizeMatch
+from worker.settings.routes import HandlerRules, MatchSettings, RouteSettings, SizeMatch
 from worker.settings.tree import Settings
-from worker.settings.types import Table, read_list, read_size
-from worker.settings.units import format_duration, format_size
+from worker.settings.types import Table
 from worker.settings.wording import variable
 
 _HEAD = """\
@@ -68,7 +61,7 @@ can name its entry point, or `package.module:name`, itself. Its secrets follow t
 Beside `use`, a few keys are the worker's, in every such table:
 """
 
-_ONE_EACH = "| setting | type | default | meaning |\n|---|---|---|---|\n"
+TABLE_HEAD = "| setting | type | default | meaning |\n|---|---|---|---|\n"
 
 
 def reference() -> str:
@@ -82,7 +75,7 @@ def reference() -> str:
     parts.append(_section("match", MatchSettings, ()))
     parts.append(_HANDLERS)
     rows = "".join(_row(name, field, ()) for name, field in HandlerRules.model_fields.items())
-    parts.append(f"{_ONE_EACH}{rows}\n{HandlerRules.about}")
+    parts.append(f"{TABLE_HEAD}{rows}\n{HandlerRules.about}")
     return "\n".join(part.rstrip("\n") + "\n" for part in parts)
 
 
@@ -96,7 +89,7 @@ def _tables(place: Place, table: type[Table]) -> Iterator[str]:
 
 def _section(heading: str, table: type[Table], place: Place) -> str:
     rows = "".join(_row(name, field, place) for name, field in table.model_fields.items() if not _is_table(field))
-    return f"\n## `{heading}`\n\n{table.about}\n\n{_ONE_EACH}{rows}"
+    return f"\n## `{heading}`\n\n{table.about}\n\n{TABLE_HEAD}{rows}"
 
 
 def _is_table(field: FieldInfo) -> bool:
@@ -105,86 +98,15 @@ def _is_table(field: FieldInfo) -> bool:
 
 
 def _row(name: str, field: FieldInfo, place: Place) -> str:
-    key = field.alias or name
-    below = f"<br>`{variable((*place, key))}`" if place else ""
-    cells = (f"`{key}`{below}", _type(field), _default(field), field.description or "")
+    one = describe_setting(name, field)
+    below = f"<br>`{variable((*place, one.key))}`" if place else ""
+    return table_row(f"`{one.key}`{below}", one)
+
+
+def table_row(first: str, one: Described) -> str:
+    """Return a row of a table of settings. first: its first cell."""
+    cells = (first, one.kind, one.default, one.meaning)
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |\n"
-
-
-def _type(field: FieldInfo) -> str:
-    return str(_extra(field).get("shown_type") or _named(field.annotation, field))
-
-
-def _named(annotation: Any, field: FieldInfo | None = None) -> str:
-    """Return a type in the words of the page."""
-    origin, arguments = get_origin(annotation), get_args(annotation)
-    if origin in (Union, types.UnionType):
-        return _named(next(part for part in arguments if part is not type(None)), field)
-    if origin is Literal:
-        return ", ".join(f'`"{choice}"`' for choice in arguments)
-    if origin is tuple:
-        return f"list of: {_named(arguments[0])}"
-    if origin is dict:
-        return "patterns by header"
-    if hasattr(annotation, "__metadata__"):
-        one_will_do = "one or a " if read_list in _readers(annotation.__metadata__) else ""
-        return _special(annotation.__metadata__) or one_will_do + _named(arguments[0])
-    return _special(field.metadata if field else ()) or _SIMPLE.get(annotation, "text")
-
-
-_SIMPLE: dict[Any, str] = {
-    bool: "`true` or `false`",
-    int: "whole number",
-    float: "number",
-    timedelta: "duration",
-    datetime: "date",
-    Path: "path",
-    SecretStr: "secret",
-    Pattern: "pattern",
-    SizeMatch: "`over` and `under`: size",
-    MatchSettings: "table, [see below](#match)",
-}
-
-
-def _special(metadata: Any) -> str | None:
-    """Return 'size' for a size, which only its reader distinguishes from other numbers."""
-    return "size" if read_size in _readers(metadata) else None
-
-
-def _readers(metadata: Any) -> set[Any]:
-    """Return the functions that read a setting."""
-    return {getattr(mark, "func", None) for mark in metadata}
-
-
-def _default(field: FieldInfo) -> str:
-    shown = _extra(field).get("shown_default")
-    if shown is not None:
-        return str(shown)
-    if field.is_required():
-        return "**required**"
-    default = field.get_default(call_default_factory=False)
-    if default is None or default is PydanticUndefined:
-        return "–"
-    return f"`{_written(default, is_size=_type(field) == 'size')}`"
-
-
-def _written(value: Any, *, is_size: bool = False) -> str:
-    """Return a value as it is written in the file."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, tuple):
-        return f"[{', '.join(_written(item) for item in value)}]"
-    if isinstance(value, timedelta):
-        return f'"{format_duration(value)}"'
-    if is_size:
-        return f'"{format_size(value)}"'
-    if isinstance(value, int | float):
-        return f"{value:g}" if isinstance(value, float) else str(value)
-    return json.dumps(str(value), ensure_ascii=False)
-
-
-def _extra(field: FieldInfo) -> dict[str, Any]:
-    return field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
 
 
 if __name__ == "__main__":

@@ -28,6 +28,16 @@ class Pattern(Table):
     regex: str | None = None
 
 
+class Regex(Table):
+    """A regular expression in RE2's syntax, as it is written in the file."""
+
+    regex: str
+
+
+Glob = Annotated[str, Field(min_length=1)]
+"""A glob as it is written in the file."""
+
+
 def _pattern(value: Any) -> Any:
     if isinstance(value, Pattern):
         return value
@@ -55,7 +65,9 @@ def _must_compile(regex: str) -> None:
 
 
 Patterns = Annotated[
-    tuple[Annotated[Pattern, BeforeValidator(_pattern)], ...], BeforeValidator(read_list), Field(min_length=1)
+    tuple[Annotated[Pattern, BeforeValidator(_pattern, json_schema_input_type=Glob | Regex)], ...],
+    BeforeValidator(read_list),
+    Field(min_length=1),
 ]
 
 
@@ -84,38 +96,53 @@ class MatchSettings(Table):
         '`{ regex = "…" }` in RE2\'s syntax, looked for anywhere in it, as written.'
     )
 
-    from_: Patterns | None = Field(default=None, alias="from", description="The sender's address.")
+    from_: Patterns | None = Field(
+        default=None, alias="from", description="The sender's address.", examples=["*@lab.nhs.uk"]
+    )
     to: Patterns | None = Field(
-        default=None, description="An address in To or Cc. `lab@nhs.net` also takes `lab+anything@nhs.net`."
+        default=None,
+        description="An address in To or Cc. `lab@nhs.net` also takes `lab+anything@nhs.net`.",
+        examples=["results@nhs.net"],
     )
-    subject: Patterns | None = Field(default=None, description="The subject.")
+    subject: Patterns | None = Field(default=None, description="The subject.", examples=["*report*"])
     header: dict[HeaderName, Patterns] | None = Field(
-        default=None, description='Any header by its name: `header.X-Department = "path*"`.'
+        default=None,
+        description='Any header by its name: `header.X-Department = "path*"`.',
+        json_schema_extra={"shown_type": "patterns by header"},
+        examples=[{"X-Department": "path*"}],
     )
-    attachment: Patterns | None = Field(default=None, description="The file name of an attachment.")
+    attachment: Patterns | None = Field(default=None, description="The file name of an attachment.", examples=["*.pdf"])
     attachment_type: Patterns | None = Field(
         default=None,
         description="The type of an attachment, as claimed or as its bytes say: `application/pdf`, `image/*`.",
+        examples=["application/pdf"],
     )
     mismatched: bool | None = Field(
         default=None,
         description="`true`: an attachment's bytes are plainly something else than its claimed type, such as a program "
         "that says it is a PDF. `attachment`, `attachment_type` and this must hold for one and the same attachment.",
+        examples=[True],
     )
     size: SizeMatch | None = Field(
-        default=None, description='Size of the message: `{ over = "10MB" }`, `{ under = "1MB" }`.'
+        default=None,
+        description='Size of the message: `{ over = "10MB" }`, `{ under = "1MB" }`.',
+        examples=[{"over": "10MB"}],
     )
     kind: Annotated[tuple[Kind, ...], BeforeValidator(read_list), Field(min_length=1)] | None = Field(
-        default=None, description="What sort of message it is."
+        default=None, description="What sort of message it is.", examples=["mail"]
     )
     notice: Patterns | None = Field(
-        default=None, description="What the provider removed or changed, such as `attachment-removed`."
+        default=None,
+        description="What the provider removed or changed, such as `attachment-removed`.",
+        examples=["attachment-removed"],
     )
     protection: Annotated[tuple[Protection, ...], BeforeValidator(read_list), Field(min_length=1)] | None = Field(
-        default=None, description="How the message is encrypted or signed; `none`: not at all."
+        default=None,
+        description="How the message is encrypted or signed; `none`: not at all.",
+        examples=["none"],
     )
     path: Annotated[tuple[Literal["clean", "junk"], ...], BeforeValidator(read_list), Field(min_length=1)] | None = (
-        Field(default=None, description="The message's path; routes only ever see `clean`.")
+        Field(default=None, description="The message's path; routes only ever see `clean`.", examples=["clean"])
     )
 
 
@@ -127,10 +154,10 @@ class RouteSettings(Table):
         "so that no message is left without one."
     )
 
-    name: Name = Field(description="The rule's name, in logs and metrics.")
+    name: Name = Field(description="The rule's name, in logs and metrics.", examples=["everything"])
     match: MatchSettings | None = Field(default=None, description="The conditions; left out: every message.")
     handlers: HandlerNames = Field(
-        description="The handlers, in order; each is called after the one before it succeeded."
+        description="The handlers, in order; each is called after the one before it succeeded.", examples=[["archive"]]
     )
     continue_: bool = Field(
         default=False,

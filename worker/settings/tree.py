@@ -4,11 +4,11 @@ The tree has the shape of the configuration file: `[poll] every` is `settings.po
 written from the fields' descriptions. Rules between settings are in `rules`, checks of the disk in `disk`.
 """
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, SecretStr
+from pydantic import Field, SecretStr
 
 from worker.settings.exchange_hosts import EXCHANGE_HOSTS
 from worker.settings.junk_settings import JunkSettings
@@ -19,17 +19,17 @@ from worker.settings.routes import HandlerSettings, RouteSettings
 from worker.settings.types import (
     Address,
     Count,
+    Day,
     Duration,
     Folder,
     Host,
     Name,
     PositiveDuration,
     SecretUrl,
+    Since,
     Size,
     Table,
     Waits,
-    read_changed,
-    read_since,
 )
 
 
@@ -50,7 +50,7 @@ class OAuthSettings(Table):
         default=None,
         description="A PEM file with the application's certificate and its private key, instead of a secret.",
     )
-    secret_expires: Annotated[datetime | None, BeforeValidator(read_changed)] = Field(
+    secret_expires: Day = Field(
         default=None,
         description="The date on which the secret ends, as the application's registration shows it, for the warnings "
         "beforehand: the sign-in service doesn't tell it. A certificate says itself when it ends. Unset: not known.",
@@ -77,7 +77,10 @@ class AccountSettings(Table):
         f"{', '.join(f'`{host}`' for host in EXCHANGE_HOSTS)}."
     )
 
-    address: Address = Field(description="The mailbox's full address, which is its user name as well.")
+    address: Address = Field(
+        description="The mailbox's full address, which is its user name as well.",
+        examples=["pathology.results@nhs.net"],
+    )
     host: Host = Field(default="outlook.office365.com", description="The IMAP server.")
     port: int = Field(default=993, ge=1, le=65535, description="Its port; the connection is TLS from its first byte.")
     auth: Literal["password", "oauth2-browser", "oauth2-client", "oauth2-device", "oauth2-password"] = Field(
@@ -158,7 +161,7 @@ class PollSettings(Table):
     about = "When and where to look for mail. Without `since` the first `once` on a terminal asks above 1,000 messages."
 
     every: PositiveDuration = Field(default=timedelta(seconds=60), description="The time between looks at the mailbox.")
-    since: Annotated[datetime | None, BeforeValidator(read_since)] = Field(
+    since: Since = Field(
         default=None,
         description='`"all"`, or a date: older mail is left alone, by whole days. A bare date begins at midnight UTC.',
         json_schema_extra={"shown_type": '"all" or date', "shown_default": '"all"'},
@@ -246,7 +249,7 @@ class PasswordSettings(Table):
         "the last week. What else expires is warned of from 30 days before.",
         json_schema_extra={"shown_default": '"30d"; a third of a `max_age` below 90 days'},
     )
-    changed: Annotated[datetime | None, BeforeValidator(read_changed)] = Field(
+    changed: Day = Field(
         default=None,
         description="When the password was last changed: the worker's own, or with a sign-in by a person the password "
         "of who signs in. Unset: when the worker first saw it; with such a sign-in it isn't known then.",

@@ -3,12 +3,12 @@
 import json
 import re
 from datetime import UTC, date, datetime, timedelta
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, StringConstraints
 
-from worker.settings.units import parse_duration, parse_size
+from worker.settings.units import DURATION, SIZE, parse_duration, parse_size
 
 SENDER_EXAMPLE = "nhsmail-worker@your-trust.nhs.uk"
 """An address of an organisation's own, as an example to people."""
@@ -120,13 +120,13 @@ def read_listen(value: Any) -> Any:
     return "" if value == "off" else value
 
 
-_DIGEST = re.compile(
-    r"off|(?:daily|weekdays|monday|tuesday|wednesday|thursday|friday|saturday|sunday) (?:[01]\d|2[0-3]):[0-5]\d"
+DIGEST = (
+    r"^(?:off|(?:daily|weekdays|monday|tuesday|wednesday|thursday|friday|saturday|sunday) (?:[01]\d|2[0-3]):[0-5]\d)$"
 )
 
 
 def read_digest(value: Any) -> Any:
-    if isinstance(value, str) and not _DIGEST.fullmatch(value):
+    if isinstance(value, str) and not re.fullmatch(DIGEST, value):
         raise ValueError('must be "off", or days and a time: "weekdays 07:00", "daily 07:00", "monday 07:00"')
     return value
 
@@ -154,13 +154,28 @@ def read_list(value: Any) -> Any:
     return value if isinstance(value, list | tuple) else (value,)
 
 
-Duration = Annotated[timedelta, BeforeValidator(read_duration)]
+Duration = Annotated[
+    timedelta, BeforeValidator(read_duration, json_schema_input_type=Annotated[str, Field(pattern=DURATION)])
+]
+
+
+DAY = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9:.]{5,15}(Z|[+-][0-9]{2}:[0-9]{2}))?$"
+"""The form of a date, alone or with a time and a zone, as a regular expression for other programs."""
+_Day = Annotated[str, Field(pattern=DAY)]
+
+
+Day = Annotated[datetime | None, BeforeValidator(read_changed, json_schema_input_type=_Day)]
+
+
+Since = Annotated[datetime | None, BeforeValidator(read_since, json_schema_input_type=Literal["all"] | _Day)]
 
 
 PositiveDuration = Annotated[Duration, Field(gt=timedelta(0))]
 
 
-Size = Annotated[int, BeforeValidator(read_size), Field(ge=1)]
+Size = Annotated[
+    int, BeforeValidator(read_size, json_schema_input_type=Annotated[str, Field(pattern=SIZE)]), Field(ge=1)
+]
 
 
 Count = Annotated[int, Field(ge=1)]

@@ -17,6 +17,10 @@ _BYTES = {
 }
 # ASCII digits only, and few: \d matches digits of every script, and Python refuses to convert thousands of them.
 _NUMBER_AND_UNIT = re.compile(r"\s*([0-9]{1,15}(?:\.[0-9]{1,15})?)\s*([A-Za-z]*)\s*")
+DURATION = rf"^\s*[0-9]{{1,15}}(\.[0-9]{{1,15}})?\s*({'|'.join(_MICROSECONDS)})\s*$"
+"""The form of a duration, as a regular expression for other programs, such as an editor."""
+SIZE = rf"^\s*[0-9]{{1,15}}(\.[0-9]{{1,15}})?\s*({'|'.join(_BYTES)})\s*$"
+"""The form of a size, likewise."""
 _LONGEST = timedelta(days=36_500)
 _LARGEST = 10**15
 
