@@ -13,6 +13,7 @@ COPY pyproject.toml README.md LICENSE ./
 COPY nhsmail_worker.py ./
 COPY worker ./worker
 COPY handlers ./handlers
+COPY share ./share
 RUN scripts/install /opt/nhsmail-worker \
     && /opt/nhsmail-worker/bin/python -m pip uninstall -q -y pip \
     && /opt/nhsmail-worker/bin/python -m compileall -q /opt/nhsmail-worker/lib

@@ -99,6 +99,7 @@ docs: install
 	@mv docs/sign-in-errors.md.part docs/sign-in-errors.md
 	@$(PY) -m worker.observe.alerts_page > docs/alerts.md.part
 	@mv docs/alerts.md.part docs/alerts.md
+	@$(PY) -m worker.cli.man_page share
 	@$(PY) scripts/shipped.py licences > docs/licences.md.part
 	@mv docs/licences.md.part docs/licences.md
 	@.venv/bin/mkdocs build --strict  # with -q, warnings don't count

@@ -18,7 +18,7 @@ INSTALL = (ROOT / "README.md").read_text().partition("## Install\n")[2].partitio
 
 def sources(folder: Path) -> Path:
     """A copy of what the installation reads, to spoil."""
-    for name in ("scripts", "worker", "handlers"):
+    for name in ("scripts", "worker", "handlers", "share"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     for path in [
         *ROOT.glob("*.lock"),

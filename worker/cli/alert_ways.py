@@ -4,11 +4,12 @@ from pathlib import Path
 
 import click
 
+from worker.cli.groups import CommandGroup
 from worker.cli.options import ConfigOption, JsonOption, open_context, print_json
 from worker.commands.exits import ExitCode
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def alerts() -> None:
     """The ways by which the worker tells people of trouble."""
 

@@ -5,13 +5,13 @@ from typing import Any
 
 import click
 
+from worker.cli.groups import CommandGroup
 from worker.cli.list_options import KeyOption, KindOption, ReasonOption, SinceOption, WhoOption, forms
 from worker.cli.options import ConfigOption, open_context
 from worker.commands.exits import ExitCode
-from worker.logs.printable import printable
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def audit() -> None:
     """The audit trail: who did what and when."""
 
@@ -27,6 +27,7 @@ def audit_verify(config: Path | None, *, every: bool, copy: bool) -> int:
     """
     with open_context(config, reading=True) as context:
         from worker.commands import audit as commands
+        from worker.logs.printable import printable
 
         found = commands.audit_verify(context, every=every, copy=copy)
     for told in (*found.findings, *found.notes):

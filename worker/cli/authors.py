@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from worker.cli.groups import CommandGroup
 from worker.cli.options import (
     DEFAULT_CONFIG,
     ConfigOption,
@@ -21,7 +22,7 @@ from worker.commands.exits import ExitCode, Failure
 MessageFile = click.argument("eml", metavar="FILE.eml", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def route() -> None:
     """Find out which route takes a message."""
 
@@ -53,7 +54,7 @@ def route_explain(config: Path | None, eml: Path, folder: str | None, *, as_json
     return ExitCode.FINDING if found.fate is Fate.DEAD_LETTER else ExitCode.DONE
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def handler() -> None:
     """Write and try handlers."""
 

@@ -2,11 +2,12 @@
 
 import click
 
+from worker.cli.groups import CommandGroup
 from worker.cli.options import UnusedConfigOption, print_json
 from worker.commands.exits import ExitCode
 
 
-@click.group("config")
+@click.group("config", cls=CommandGroup)
 def config_group() -> None:
     """The form of the configuration file: for editors, and as an example."""
 

@@ -19,6 +19,15 @@ if TYPE_CHECKING:
     from worker.settings.described import Described
 
 
+def _installed(_context: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:
+    """The installed handlers whose names begin like this, for the shell's completion."""
+    from importlib.metadata import entry_points
+
+    from worker.handling.lookup import ENTRY_POINTS
+
+    return sorted(name for name in entry_points(group=ENTRY_POINTS).names if name.startswith(begun))
+
+
 @click.command("list")
 @ConfigOption
 @JsonOption
@@ -38,7 +47,7 @@ def handler_list(config: Path | None, *, as_json: bool) -> int:
 
 @click.command("show")
 @ConfigOption
-@click.argument("name")
+@click.argument("name", shell_complete=_installed)
 @JsonOption
 def handler_show(config: Path | None, name: str, *, as_json: bool) -> int:
     """Show what a handler does, its settings with their types and defaults, and a table to copy."""

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from worker.cli.groups import CommandGroup
 from worker.cli.options import ConfigOption, JsonOption, open_context, print_json, words_if_given
 from worker.commands.exits import ExitCode
 
@@ -41,7 +42,7 @@ def reconcile(config: Path | None, *, as_json: bool, acknowledge: bool, reason: 
     return ExitCode.FINDING if balance.unaccounted or balance.unexplained else ExitCode.DONE
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def journal() -> None:
     """The journal's upkeep: after damage, and over the years."""
 

@@ -4,12 +4,13 @@ from pathlib import Path
 
 import click
 
+from worker.cli.groups import CommandGroup
 from worker.cli.options import ConfigOption, JsonOption, open_context, print_json, words
 from worker.cli.terminal import Terminal
 from worker.commands.exits import ExitCode
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def login() -> None:
     """The login guard: how it stands, the reset after an unlock, the OAuth sign-in."""
 

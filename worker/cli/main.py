@@ -12,6 +12,7 @@ from worker.cli import (
     alert_ways,
     audit,
     authors,
+    completion,
     configuration,
     demo,
     find,
@@ -22,6 +23,7 @@ from worker.cli import (
     review,
     work,
 )
+from worker.cli.groups import CommandGroup
 from worker.commands.exits import ExitCode, Failure
 from worker.connections import ignore_key_log
 from worker.logs.typed import one_command
@@ -77,7 +79,7 @@ def run(arguments: list[str]) -> int:
         return failure.code
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 @click.version_option(__version__, prog_name="nhsmail-worker")
 def commands() -> None:
     """Watches one NHSmail mailbox: junk down a path of its own, clean mail to handlers, the account never locked."""
@@ -87,7 +89,7 @@ for _command in (
     *(init.init, work.run_command, work.once, work.check, work.status, work.pause, work.resume),
     *(review.junk, review.failed, find.find),
     *(journal.reconcile, journal.journal, configuration.config_group),
-    *(login.login, alert_ways.alerts, audit.audit, authors.route, authors.handler, demo.demo),
+    *(login.login, alert_ways.alerts, audit.audit, authors.route, authors.handler, demo.demo, completion.completion),
 ):
     commands.add_command(_command)
 for _command in (handler_catalogue.handler_list, handler_catalogue.handler_show):

@@ -6,10 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import click
-import orjson
 from click.core import ParameterSource
 
-from worker.logs.printable import printable_json
 from worker.logs.typed import configuration_named
 
 if TYPE_CHECKING:
@@ -112,5 +110,12 @@ def settings_alone(config: Path | None) -> "Settings":
 
 
 def print_json(value: object) -> None:
-    """Print a value as JSON. What doesn't print is escaped: a person's own words may be in it."""
+    """Print a value as JSON. What doesn't print is escaped: a person's own words may be in it.
+
+    Imported here, so that neither `--help` nor the shell's completion waits for it.
+    """
+    import orjson
+
+    from worker.logs.printable import printable_json
+
     click.echo(printable_json(orjson.dumps(value, option=orjson.OPT_INDENT_2)).decode())

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from worker.classify.policy import SOURCES
+from worker.cli.groups import CommandGroup
 from worker.cli.list_options import (
     FromOption,
     HandlerOption,
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from worker.commands.lists import Retryable
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def junk() -> None:
     """Review the junk path: what was kept from the handlers, and why."""
 
@@ -74,7 +75,7 @@ def junk_release(config: Path | None, keys: tuple[str, ...], reason: str) -> int
     return ExitCode.DONE
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def failed() -> None:
     """Dead letters: what could not be handled, kept whole."""
 

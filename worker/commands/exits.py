@@ -4,22 +4,29 @@ from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """The exit codes of every command. People's scripts depend on them."""
+    """The exit codes of every command. People's scripts depend on them. `EXIT_CODES` says what each means."""
 
     DONE = 0
     FINDING = 1
-    """Done, with a finding that a person should look at."""
     USAGE = 64
     UNREACHABLE = 69
-    """The server can't be reached, or its certificate is not trusted."""
     FAULT = 70
-    """A bug of ours."""
     NOT_NOW = 75
-    """Cooling, throttled, another worker holds the lease, or retries are still due."""
     HALTED = 77
-    """No login until a person or a new credential changes things."""
     CONFIGURATION = 78
-    """A faulty configuration, or a state folder that can't be written."""
+
+
+EXIT_CODES = {
+    ExitCode.DONE: "Done.",
+    ExitCode.FINDING: "Done, with a finding that a person should look at.",
+    ExitCode.USAGE: "The command was mistyped, or names something unknown.",
+    ExitCode.UNREACHABLE: "The server can't be reached, or its certificate isn't trusted.",
+    ExitCode.FAULT: "A fault of the program.",
+    ExitCode.NOT_NOW: "Not now: the login is cooling, another worker holds the lease, or retries are still due.",
+    ExitCode.HALTED: "The login is halted until a person acts, or a new credential is there.",
+    ExitCode.CONFIGURATION: "The configuration is faulty, or the state folder can't be written.",
+}
+"""What each means to the person who typed the command."""
 
 
 class Failure(Exception):

@@ -121,8 +121,8 @@ def _table(model: type[BaseModel], place: Place, values: type["_Values"] | None 
         if table is not None and not _may_be_other(field):
             properties[key] = _table(table, (*place, key), values)
         elif is_kept_out((*place, key), field.annotation):
-            about = f"{field.description or ''} A secret: never in this file. `{key}_file` names a file that holds it."
-            properties[key] = {"not": {}, "description": about.strip()}
+            told = f"{field.description or ''} A secret: never in this file. `{key}_file` names a file that holds it."
+            properties[key] = {"not": {}, "description": told.strip()}
         else:
             properties[key] = _value(field, values or _Values)
     for one in described(model):  # and the settings that name the files of secrets
