@@ -59,9 +59,7 @@ class Queue:
         )
         queue: str = Field(min_length=1, max_length=255, description="The queue's name.", examples=["results"])
         exchange: str = Field(default="", description="RabbitMQ's exchange, if there is one before the queue.")
-        routing_key: str | None = Field(
-            default=None, description="The routing key for the exchange. Unset: the queue's name."
-        )
+        routing_key: str | None = Field(default=None, description="RabbitMQ's routing key. Unset: the queue's name.")
         declare_queue: bool = Field(
             default=True,
             description="Make the queue, durable, if it isn't there. Needs to be off with an exchange.",
@@ -93,9 +91,7 @@ class Queue:
             default=None, description="Its secret: S3's secret access key, Azure's account key, Google's key in JSON."
         )
         ca_file: Path | None = Field(default=None, description="A PEM file with a private CA, which alone is trusted.")
-        client_certificate_file: Path | None = Field(
-            default=None, description="A PEM file with the worker's certificate."
-        )
+        client_certificate_file: Path | None = Field(default=None, description="A PEM file: the worker's certificate.")
         client_key_file: Path | None = Field(default=None, description="A PEM file with the key of that certificate.")
         allow_clear: bool = Field(
             default=False,

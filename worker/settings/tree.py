@@ -77,10 +77,7 @@ class AccountSettings(Table):
         f"{', '.join(f'`{host}`' for host in EXCHANGE_HOSTS)}."
     )
 
-    address: Address = Field(
-        description="The mailbox's full address, which is its user name as well.",
-        examples=["pathology.results@nhs.net"],
-    )
+    address: Address = Field(description="The mailbox's full address, which is its user name as well.")
     host: Host = Field(default="outlook.office365.com", description="The IMAP server.")
     port: int = Field(default=993, ge=1, le=65535, description="Its port; the connection is TLS from its first byte.")
     auth: Literal["password", "oauth2-browser", "oauth2-client", "oauth2-device", "oauth2-password"] = Field(

@@ -181,7 +181,7 @@ Size = Annotated[
 Count = Annotated[int, Field(ge=1)]
 
 
-Address = Annotated[str, BeforeValidator(read_address)]
+Address = Annotated[str, BeforeValidator(read_address), Field(examples=["pathology.results@nhs.net"])]
 
 
 Recipient = Annotated[str, BeforeValidator(read_recipient)]
