@@ -13,6 +13,7 @@ from worker.handling.found import Found, fault_text
 from worker.handling.signature import own_model
 from worker.handling.startup import raised_at, started, words_about
 from worker.settings.disk import secret_file_faults
+from worker.settings.file_values import is_path, moved, other_type
 from worker.settings.model import is_secret, is_text
 from worker.settings.routes import HandlerRules, HandlerSettings
 from worker.settings.secrets import read_secret
@@ -42,6 +43,8 @@ def read_own_settings(found: Found, table: HandlerSettings, file_mode: str, star
         del options[key]
     for key, value in options.items():
         options[key] = _as_meant(value, _keys(model).get(key), from_environment=key not in table.from_file)
+    for key in [key for key in options if key in table.from_file]:
+        _read_as_in_a_file(key, options, found, model, table)
     try:
         return started(lambda: model.model_validate(options), start)
     except ValidationError as error:
@@ -61,6 +64,23 @@ def read_own_settings(found: Found, table: HandlerSettings, file_mode: str, star
             )
         )
     return None
+
+
+def _read_as_in_a_file(
+    key: str, options: dict[str, Any], found: Found, model: type[BaseModel], table: HandlerSettings
+) -> None:
+    """As for the worker's own settings: refuse a value of another type, begin a relative path at the file's folder."""
+    field = next((field for name, field in model.model_fields.items() if (field.alias or name) == key), None)
+    if field is None:
+        return
+    value = options[key]
+    if fault := other_type(key, field, value):
+        found.faults.append(fault_text(found.name, key, fault))
+        del options[key]
+    elif table.folder is not None and isinstance(value, str) and is_path(field.annotation):
+        options[key] = str(table.folder / value)
+        if fault := moved(value, table.folder):
+            found.faults.append(fault_text(found.name, key, fault))
 
 
 class _Secrets:
@@ -99,12 +119,16 @@ class _Secrets:
             return  # the environment overrides the file
         elif not isinstance(named, str):
             self._refuse(key, twin, 'must be a path, in quotation marks: "/…".')
-        elif faults := secret_file_faults(Path(named), self._mode):
+        elif faults := secret_file_faults(path := self._path(named, twin), self._mode):
             for fault in faults:
                 self._refuse(key, twin, fault)
         else:
-            secret = read_secret(None, Path(named))
+            secret = read_secret(None, path)
             options[key] = secret.get_secret_value() if secret else ""
+
+    def _path(self, named: str, twin: str) -> Path:
+        folder = self._table.folder if twin in self._table.from_file else None
+        return Path(named) if folder is None else folder / named
 
     def _refuse(self, key: str, place: str, text: str) -> None:
         self.faulty.add(key)

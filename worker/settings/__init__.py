@@ -14,6 +14,7 @@ How they are loaded and checked:
 - `load` runs the steps below and collects every fault.
 - `sources` reads the file and the environment, which takes precedence.
 - `secrets` refuses secrets in the file and reads secrets from files of their own.
+- `file_values` refuses values of another type in the file, and lets its relative paths begin at its folder.
 - `shape` brings the values into the tree's shape, refuses a second account, and removes faulty values.
 - `rules` checks what must hold between settings; `outgoing` checks what is sent to other machines; `disk` checks files
   and the state folder.

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from worker.settings import shape, wording
 from worker.settings.disk import check_files
+from worker.settings.file_values import anchor_paths, refuse_other_types
 from worker.settings.model import Place
 from worker.settings.rules import broken_rules
 from worker.settings.secrets import misplaced_secrets, prefer_environment
@@ -46,6 +47,8 @@ def load(path: Path | None, environ: Mapping[str, str], checks: Sequence[Check] 
     faults = _Faults(given)
     misplaced_secrets(given, faults.add)
     prefer_environment(given)
+    refuse_other_types(given, faults.add)
+    anchor_paths(given, faults.add)
     settings = _validated(given, faults)
     if settings is not None and given.whole:
         for places, text in broken_rules(settings):

@@ -1,6 +1,7 @@
 """The settings of routes and handlers: a route's conditions, and the keys of every handler's table."""
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError
@@ -273,3 +274,5 @@ class HandlerSettings(HandlerRules):
     """The rest of the table as written, for the handler's own `Settings`."""
     from_file: frozenset[str] = frozenset()
     """The options that came from the file, which must not contain secrets."""
+    folder: Path | None = None
+    """The folder of the file, at which relative paths of these options begin."""

@@ -68,7 +68,7 @@ def _handler(name: str, written: Any, given: Given, add: Add) -> dict[str, Any] 
     rules = {key: value for key, value in written.items() if key in HandlerRules.model_fields}
     options = {key: value for key, value in written.items() if key != "use" and key not in rules}
     from_file = frozenset(key for key in options if ("handler", name, key) not in given.variables)
-    return {"use": use, "options": options, "from_file": from_file, **rules}
+    return {"use": use, "options": options, "from_file": from_file, "folder": given.folder, **rules}
 
 
 def place_of(location: tuple[int | str, ...]) -> Place:

@@ -30,16 +30,27 @@ class Given:
     faults: list[str] = field(default_factory=list)
     whole: bool = True
     """False if the file couldn't be read: a setting that seems to be missing may be in it."""
+    folder: Path | None = None
+    """The folder that the file is in, at which its relative paths begin; None: there is no file."""
 
 
 def gather(path: Path | None, environ: Mapping[str, str]) -> Given:
     """Read the file, if there is one, and apply the environment on top. Never raises, but collects faults."""
     given = Given()
     if path is not None:
+        given.folder = _absolute(path).parent
         _read_file(path, given)
     given.values = _copy(given.from_file)
     _read_environment(environ, given)
     return given
+
+
+def _absolute(path: Path) -> Path:
+    """Links aren't followed: a mounted configuration is often one, to a folder that changes with its content."""
+    try:
+        return path.absolute()
+    except OSError:  # the current folder is gone
+        return path
 
 
 def _read_file(path: Path, given: Given) -> None:

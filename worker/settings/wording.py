@@ -77,14 +77,14 @@ def unknown(place: Place) -> str:
 
 def _candidates(place: Place) -> list[Place]:
     if place[0] == "route":
-        return list(places_of(RouteSettings, place[:2]))
-    return list(places_of(Settings)) if len(place) > 1 else [(name,) for name in keys_of(Settings)]
+        return [*places_of(RouteSettings, place[:2]), *tables_of(RouteSettings, place[:2])]
+    return [*places_of(Settings), *_TABLES] if len(place) > 1 else [(name,) for name in keys_of(Settings)]
 
 
 def _both_names(place: Place) -> str:
     if place[0] == "route":
         return title(place)
-    return f"{title(place)} ({variable(place)}{SEPARATOR + '…' if len(place) == 1 else ''})"
+    return f"{title(place)} ({variable(place)}{SEPARATOR + '…' if len(place) == 1 or place in _TABLES else ''})"
 
 
 def _nearest(place: Place, candidates: list[Place], cutoff: float) -> Place:

@@ -103,3 +103,50 @@ def test_a_handler_cant_have_a_setting_by_the_name_of_one_of_the_workers(tmp_pat
     (fault,) = faults(tmp_path, '["greedy_handlers:One"]')
     assert fault.startswith("[handler.greedy_handlers:One] memory: is the worker's own")
     sys.modules.pop("greedy_handlers")
+
+
+def test_a_value_of_another_type_is_refused_in_the_file_with_the_right_form(tmp_path: Path, calls: list[Any]) -> None:
+    table = '[handler.mine]\nuse = "some_handlers:Configured"\nurl = "x://y"\nlimit = "5"\n'
+    (fault,) = faults(tmp_path, '["mine"]', table)
+    assert fault == "[handler.mine] limit: must be a number: write limit = 5, without quotation marks."
+    whole = table.replace('limit = "5"\n', "")
+    environ = {"NHSMAIL_HANDLER__MINE__LIMIT": "5"}
+    own = load_handlers(settings(tmp_path, '["mine"]', whole, environ))["mine"].call.settings  # type: ignore[attr-defined]  # as above
+    assert own.limit == 5
+
+
+FILING = """
+from pathlib import Path
+from pydantic import BaseModel, SecretStr
+
+class Filing:
+    class Settings(BaseModel):
+        folder: Path
+        other: Path | None = None
+        token: SecretStr | None = None
+
+    def __init__(self, settings):
+        self.settings = settings
+
+    def __call__(self, message): ...
+"""
+
+
+def test_its_relative_paths_begin_at_the_folder_of_the_file(
+    tmp_path: Path, calls: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "filing_handlers.py").write_text(FILING)
+    (tmp_path / "token").write_text("of the handler")
+    (tmp_path / "token").chmod(0o600)
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    table = '[handler.mine]\nuse = "filing_handlers:Filing"\nfolder = "filed"\ntoken_file = "token"\n'
+    environ = {"NHSMAIL_HANDLER__MINE__OTHER": "other"}
+    own = load_handlers(settings(tmp_path, '["mine"]', table, environ))["mine"].call.settings  # type: ignore[attr-defined]  # as above
+    assert (own.folder, own.other) == (tmp_path / "filed", Path("other"))
+    assert own.token.get_secret_value() == "of the handler"
+    (tmp_path / "elsewhere" / "filed").mkdir()
+    (fault,) = faults(tmp_path, '["mine"]', table)
+    assert fault.startswith("[handler.mine] folder: is a relative path.")
+    assert f"{tmp_path}/elsewhere/filed is there." in fault
+    sys.modules.pop("filing_handlers")

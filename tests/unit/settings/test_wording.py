@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.settings.files import ENVIRON, PASSWORD, minimal, one_fault
+from worker.settings import SettingsError, load
 
 
 @pytest.mark.parametrize(
@@ -45,3 +46,27 @@ def test_an_unknown_variable_names_the_nearest(tmp_path: Path, name: str, neares
     assert name in fault
     assert nearest in fault
     assert PASSWORD + "x" not in fault
+
+
+@pytest.mark.parametrize(
+    ("wrong", "nearest"),
+    [
+        ('matches = { from = "a" }', "the nearest is [[route]] 1, match."),
+        ('match = { form = "a" }', "the nearest is [[route]] 1, match.from."),
+        ('match = { attachement = "a" }', "the nearest is [[route]] 1, match.attachment."),
+    ],
+)
+def test_the_nearest_of_a_wrong_condition_is_named(tmp_path: Path, wrong: str, nearest: str) -> None:
+    path = tmp_path / "worker.toml"
+    last = '[[route]]\nname = "last"\nhandlers = ["archive"]\n'
+    path.write_text(
+        f'[account]\naddress = "a@nhs.net"\n[[route]]\nname = "all"\nhandlers = ["archive"]\n{wrong}\n{last}'
+    )
+    with pytest.raises(SettingsError) as caught:
+        load(path, ENVIRON, checks=())
+    assert any(nearest in fault for fault in caught.value.faults), caught.value.faults
+
+
+def test_a_table_within_a_table_is_a_nearest_one_too(tmp_path: Path) -> None:
+    fault = one_fault(tmp_path, minimal("[alerts.rely]\nport = 25\n"), ENVIRON)
+    assert "the nearest is [alerts.relay]" in fault
