@@ -325,7 +325,7 @@ def test_no_attempt_while_the_guard_forbids_one(dovecot: Mailbox, make_worker: M
     for _ in range(3):
         again = examine(worker)
         assert (again.code, again.wrong) == (75, ["guard"])
-        shows(again.said("guard"), "No attempt is allowed now", "The next attempt comes at", "WHO whoever owns")
+        shows(again.said("guard"), "No attempt is allowed now", "The next attempt is at", "WHO whoever owns")
     assert dovecot.history == ["fail"]
 
 

@@ -510,7 +510,8 @@ def wait_for_row(fault: Fault, stage: Stage) -> None:
 
 
 def the_first_step_is_right(fault: Fault, stage: Stage) -> None:
-    """Where the runbook's first step is a command of ours, it says what the matter is."""
+    """Where the runbook's first step is a command of the worker, it says what the matter is."""
+
     section = SECTIONS[fault.heading]
     first = section.partition("First:")[2]
     if fault.tells is None:

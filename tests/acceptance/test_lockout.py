@@ -545,7 +545,7 @@ def test_a_password_from_the_environment(
     monkeypatch.setenv("NHSMAIL_ACCOUNT__PASSWORD", WRONG)
     answer = worker.command("once")
     assert answer.code == 75
-    assert "environment and restart it" in answer.err
+    assert "environment and restart the worker" in answer.err
     monkeypatch.setenv("NHSMAIL_ACCOUNT__PASSWORD", RIGHT)
     gets_in(worker, dovecot)
 

@@ -225,7 +225,7 @@ def test_check_connect_says_that_a_token_spends_nothing(
     ("status", "answer", "code", "said"),
     [
         (200, {"error": "authorization_declined"}, 75, ("declined", "Nothing was kept", "Run it again")),
-        (200, {"error": "expired_token"}, 75, ("its code ran out", "Nothing was kept", "Run it again")),
+        (200, {"error": "expired_token"}, 75, ("the code expired", "Nothing was kept", "Run it again")),
         (200, {"error": "invalid_grant", "error_codes": [65001]}, 78, ("AADSTS65001", "consent", "Nothing was kept")),
         (200, {"error": "x", "error_codes": [50053]}, 75, ("The account is locked.", "Nothing was kept")),
         (200, {"error": "x", "error_codes": [12345]}, 75, ("AADSTS12345", "Nothing was kept", "Run it again")),

@@ -58,14 +58,14 @@ def text_of(world: World) -> str:
 
 def check_text(text: str, row: Row, number: int | None) -> None:
     assert text.startswith(row.meaning), text
-    assert f"No mail of {ACCOUNT} is read meanwhile; it is safe in the mailbox." in text
+    assert f"No mail of {ACCOUNT} is read meanwhile. It is safe in the mailbox." in text
     words = [row.error, *([f"AADSTS{number}"] if number is not None else [])]
     assert f"The sign-in service answered: {', '.join(words)}." in text
     assert "over IMAP" not in text
     assert "unclear" not in text
     unknown = number is not None and number != row.number
     assert (f"https://login.microsoftonline.com/error?code={NUMBER}" in text) is unknown
-    halted = "No further attempt is made by itself." in text
+    halted = "The worker makes no further attempt on its own." in text
     assert halted is (row.cls in HALTING)
     if halted:
         assert text.rpartition("by itself.")[2].strip()  # what to do
@@ -148,10 +148,10 @@ def test_an_error_that_nobody_knows_is_looked_up(endpoint: TokenEndpoint, author
     answer = (400, {"error": "odd_thing", "error_codes": [NUMBER]})
     _, world = told(source(endpoint, authority, tmp_path), endpoint, answer)
     text = text_of(world)
-    assert text.startswith("The sign-in service refused for a reason that isn't known. ")
+    assert text.startswith("The sign-in service refused, and the reason isn't known. ")
     assert f"answered: AADSTS{NUMBER}." in text
     assert f"look it up at https://login.microsoftonline.com/error?code={NUMBER}." in text
-    assert "with these words." in text
+    assert "and quote this message." in text
     assert "odd_thing" not in text
 
 
@@ -162,9 +162,7 @@ def test_an_answer_without_any_error_is_told_as_what_it_is(
     for flow, said in flows:
         _, world = told(source(endpoint, authority, tmp_path, flow), endpoint, (403, {}))
         text = text_of(world)
-        assert text.startswith(
-            "The sign-in service's address answered with no error that it could be told by: HTTP 403."
-        )
+        assert text.startswith("The sign-in service's address answered without an OAuth error: HTTP 403.")
         assert said in text
 
 

@@ -153,7 +153,7 @@ def test_sign_in_by_a_pasted_address(endpoint: TokenEndpoint, authority: Authori
     found.authorise_by_browser(PastedRedirect(browser))
     assert endpoint.authorizations[0]["redirect_uri"] == endpoint.forms[0]["redirect_uri"] == "http://localhost"
     assert len(browser.said) == 3
-    assert all(text.startswith("That isn't the answer of this sign-in, because ") for text in browser.said[1:])
+    assert all(text.startswith("That isn't the answer to this sign-in, because ") for text in browser.said[1:])
     assert "from another or an earlier one" in browser.said[2]
     assert "stolen" not in "".join(browser.said)
     assert [form["code"] for form in endpoint.forms] == ["code-1"]

@@ -34,47 +34,47 @@ class Help:
 
 
 _WHAT: Final[dict[str, str]] = {
-    Reason.BUDGET: "All the login attempts that the worker allows itself have failed.",
-    Reason.CREDENTIAL: "This password has failed as often as the worker tries one.",
-    Reason.TOKEN: "The server has rejected as many OAuth tokens as the worker tries.",
-    Reason.JOURNAL: "The journal may have forgotten login attempts: it is missing, restored, rebuilt, or was moved.",
-    Reason.WAY_IN: "The server doesn't offer the way to log in that the settings name.",
-    Reason.OAUTH_ONLY: "The server takes no passwords over IMAP, so none was sent.",
-    Reason.UNANSWERED: "A login attempt ended without an answer, so it counts as failed.",
+    Reason.BUDGET: "The worker has used all its login attempts, and all failed.",
+    Reason.CREDENTIAL: "This password has failed as often as the worker may try it.",
+    Reason.TOKEN: "The server has rejected as many OAuth tokens as the worker may try.",
+    Reason.JOURNAL: "The journal may have forgotten login attempts: it is missing, or was restored, rebuilt or moved.",
+    Reason.WAY_IN: "The server doesn't offer the login method in the settings.",
+    Reason.OAUTH_ONLY: "The server doesn't accept passwords over IMAP, so the worker didn't send one.",
+    Reason.UNANSWERED: "A login attempt got no answer, so it counts as failed.",
     FailureClass.REJECTED: "The server rejected the user name or password.",
     FailureClass.LOCKED: "The account is locked.",
-    FailureClass.DISABLED: "The account is disabled, or its administrator must act.",
+    FailureClass.DISABLED: "The account is disabled, or its administrator must enable it.",
     FailureClass.EXPIRED: "The password has expired.",
-    FailureClass.CONFIGURATION: "The server doesn't allow this way of logging in.",
+    FailureClass.CONFIGURATION: "The server doesn't allow this login method.",
     FailureClass.PROTOCOL: "The server didn't understand the login.",
     FailureClass.THROTTLED: "The server asked for a pause.",
     FailureClass.UNAVAILABLE: "The server can't answer logins now.",
     FailureClass.LOST_AFTER_SENDING: "The connection was lost before the login was answered, so it counts as failed.",
-    FailureClass.LOST_BEFORE_SENDING: "The connection, or the server, ended the login before anything was sent.",
+    FailureClass.LOST_BEFORE_SENDING: "The connection ended before the worker sent anything.",
     FailureClass.AMBIGUOUS: "The server's answer to the login is unclear, so it counts as failed.",
     FailureClass.TOKEN_REJECTED: "The server rejected the OAuth token.",
-    FailureClass.TOKEN_EXPIRED: "The OAuth token has run out.",
+    FailureClass.TOKEN_EXPIRED: "The OAuth token has expired.",
     FailureClass.SIGN_IN_AGAIN: "The OAuth sign-in is no longer valid.",
 }
 
 
 _WHAT_OF_TOKENS: Final[dict[str, str]] = {
-    Reason.UNANSWERED: "A login with an OAuth token ended without an answer; no password was sent, so nothing counts.",
+    Reason.UNANSWERED: "A login with an OAuth token got no answer. No password was sent, so it doesn't count.",
     FailureClass.LOST_AFTER_SENDING: (
-        "The connection was lost before the OAuth token was answered; no password was sent, so nothing counts."
+        "The connection was lost before the server answered the OAuth token. No password was sent, so it doesn't count."
     ),
-    FailureClass.AMBIGUOUS: "The server's answer to the OAuth token is unclear; no password was sent.",
+    FailureClass.AMBIGUOUS: "The server's answer to the OAuth token is unclear. No password was sent.",
 }
-NO_SIGN_IN_SERVICE: Final = "What answers at the sign-in service's address doesn't answer as one"
+NO_SIGN_IN_SERVICE: Final = "The server at the sign-in service's address isn't a sign-in service"
 CHECK_AUTHORITY: Final = (
-    "Check `authority` and `tenant` under `[account.oauth]`, and whether a proxy answers in its place."
+    "Check `authority` and `tenant` under `[account.oauth]`. Check also whether a proxy answers instead."
 )
 _ABOUT_TOKENS: Final = frozenset({FailureClass.TOKEN_EXPIRED, FailureClass.TOKEN_REJECTED, FailureClass.SIGN_IN_AGAIN})
 """Reasons that are about a token, whatever is sent next."""
 _SPENT: Final = frozenset({Reason.BUDGET, Reason.CREDENTIAL, Reason.TOKEN})
 """Reasons that are a limit. What the last answer said is told besides."""
 UNANSWERED: Final = frozenset({FailureClass.LOST_BEFORE_SENDING, FailureClass.LOST_AFTER_SENDING})
-_NO_ERROR: Final = "The sign-in service's address answered with no error that it could be told by"
+_NO_ERROR: Final = "The sign-in service's address answered without an OAuth error"
 
 
 def what_happened(reason: str | None, *, kind: Kind = "password", said: str = "") -> str:
@@ -89,11 +89,11 @@ def what_happened(reason: str | None, *, kind: Kind = "password", said: str = ""
     if reason == FailureClass.AMBIGUOUS and is_without_error(said):
         return f"{_NO_ERROR}: {said}.{' The password was sent, so it counts as failed.' if kind == 'password' else ''}"
     if reason == FailureClass.UNAVAILABLE and said == NO_DISCOVERY:
-        return f"{NO_SIGN_IN_SERVICE}, so nothing was sent to it."
+        return f"{NO_SIGN_IN_SERVICE}, so the worker sent nothing to it."
     if reason == FailureClass.UNAVAILABLE and said.startswith(BY_PROXY):
         return f"The sign-in service wasn't reached, because {said.removeprefix(BY_PROXY)}. Nothing was sent to it."
     if reason == Reason.WAY_IN and said:
-        return f"The server doesn't offer the way to log in that the settings name. What it offers: {said}."
+        return f"The server doesn't offer the login method in the settings. What it offers: {said}."
     if kind == "token" and reason in _WHAT_OF_TOKENS:
         return _WHAT_OF_TOKENS[reason]
     return _WHAT.get(reason or "", "The login hasn't succeeded yet.")
@@ -115,14 +115,14 @@ def advise(
     """
     its_refusal = exchange_online and auth == "password" and is_its_refusal(standing)
     what = FAILED if its_refusal else what_happened(standing.reason, kind=standing.kind, said=standing.said)
-    parts = [f"{what} No mail of {account} is read meanwhile; it is safe in the mailbox."]
+    parts = [f"{what} No mail of {account} is read meanwhile. It is safe in the mailbox."]
     parts.append(_left(standing, rules))
     if standing.next_at is not None:
-        parts.append(f"The next attempt comes at {moment(standing.next_at)}.")
+        parts.append(f"The next attempt is at {moment(standing.next_at)}.")
     elif standing.reason == Reason.WAY_IN:
-        parts.append("Nothing was sent; the worker goes on looking, which spends no attempt.")
+        parts.append("The worker sent nothing. It keeps checking, and that uses no attempt.")
     elif standing.state is State.HALTED:
-        parts.append("No further attempt is made by itself.")
+        parts.append("The worker makes no further attempt on its own.")
     if its_refusal:
         parts.append(after_its_refusal(help_.local_administrator, halted=standing.state is State.HALTED))
     else:
@@ -133,10 +133,9 @@ def advise(
 def refusal(broken: str, account: str, *, needs_restart: bool) -> str:
     """Return the message for a password that breaks the policy. broken: which rules, as `Refusal` words it."""
     return (
-        f"The password wasn't sent, since it can't be right: {broken}. No mail of "
-        f"{account} is read meanwhile; it is safe in the mailbox. No attempt was spent. "
-        f"{_changed(needs_restart=needs_restart)} "
-        "If another policy applies, set `policy` under `[password]`."
+        f"The worker didn't send the password, because it can't be right: {broken}. No mail of {account} is read "
+        f"meanwhile. It is safe in the mailbox. No attempt was spent. {_changed(needs_restart=needs_restart)} If "
+        "another policy applies, set `policy` under `[password]`."
     )
 
 
@@ -146,24 +145,25 @@ NO_DISCOVERY: Final = "discovery"
 BY_PROXY: Final = "proxy: "
 """How the words begin that say why the proxy made no connection to the sign-in service."""
 ASK_FOR_THE_PROXY: Final = (
-    "Ask whoever runs the proxy that `[proxy]` names; `nhsmail-worker login doctor` says what it refuses."
+    "Run `nhsmail-worker login doctor`: it shows what the proxy in `[proxy]` refuses. Then ask the people who run "
+    "the proxy."
 )
 
 
 def last_attempt(standing: Standing) -> str:
     """Return the message for a command that is refused the last attempt."""
     return (
-        f"Only {standing.remaining_for_credential} attempt is left before the worker stops trying this credential, and "
-        "this command doesn't use it up. Find out first why logins fail; `login status` says more."
+        f"Only {standing.remaining_for_credential} attempt is left before the worker stops trying this credential, "
+        "and this command leaves it unused. First find out why logins fail: run `nhsmail-worker login status`."
     )
 
 
 def reset_again() -> str:
     """Return the message for a second reset with no success since the first."""
     return (
-        "The login was reset before, and hasn't succeeded since. Each reset lets the worker use its attempts anew, and "
-        "the server may not have forgotten the former ones: the account could be locked. If it is known to be "
-        "unlocked, and the password to be right, repeat the command with --again."
+        "The login was reset before, and no login has succeeded since. Each reset allows the worker all its "
+        "attempts again. The server may still count the earlier ones, so another reset could lock the account. If "
+        "you know that the account is unlocked and the password is right, repeat the command with --again."
     )
 
 
@@ -176,9 +176,9 @@ def _left(standing: Standing, rules: Lockout) -> str:
     if standing.failures == 0:
         return ""
     return (
-        f"Failed attempts that count: {standing.failures}; left for the worker: {standing.remaining}, with this "
-        f"credential {standing.remaining_for_credential} (the account locks at {rules.threshold}, {rules.reserve} are "
-        "kept in reserve)."
+        f"Failed attempts that count: {standing.failures}. Left for the worker: {standing.remaining}, with this "
+        f"credential {standing.remaining_for_credential}. The account locks at {rules.threshold}, and the worker "
+        f"leaves {rules.reserve} for people."
     )
 
 
@@ -189,9 +189,10 @@ def _about(reason: str | None, kind: Kind) -> Kind:
 def _changed(*, needs_restart: bool) -> str:
     if needs_restart:
         return (
-            "Put the right password in the worker's environment and restart it (its environment is read at start only)."
+            "Put the right password in the worker's environment and restart the worker. It reads the environment "
+            "only at the start."
         )
-    return "Put the right password in the password file; it is tried at once, no restart is needed."
+    return "Put the right password in the password file. It is tried at once, without a restart."
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +212,7 @@ class _Ways:
         return _changed(needs_restart=self.needs_restart)
 
     def expired(self) -> str:
-        new = f"Change the password. Where that can't be done, ask {self.who} to set a new one."
+        new = f"Change the password. If you can't, ask {self.who} to set a new one."
         match self.auth:
             case "oauth2-browser" | "oauth2-device":
                 return f"{new} {SIGN_IN}"
@@ -221,29 +222,30 @@ class _Ways:
 
     def configuration(self) -> str:
         asked = (
-            f"{self.who[:1].upper()}{self.who[1:]} knows how the mailbox is set up; {self.help.helpdesk} answers "
-            "questions about the connection."
+            f"{self.who[:1].upper()}{self.who[1:]} knows how the mailbox is set up. "
+            f"{self.help.helpdesk[:1].upper()}{self.help.helpdesk[1:]} answers questions about the connection."
         )
         if self.auth == "password":
             return (
-                "Set `auth` under `[account]` to one of the OAuth flows, as NHSmail's mailboxes need OAuth 2.0 today, "
-                f"and restart the worker: another way of logging in is tried at once. {asked}"
+                "NHSmail's mailboxes need OAuth 2.0. Set `auth` under `[account]` to one of the OAuth flows, then "
+                f"restart the worker: the new method is tried at once. {asked}"
             )
         return (
             "Check `auth` under `[account]`, and the application's tenant, client id and authority under "
-            f"`[account.oauth]`, and restart the worker: a changed setting is tried at once. {asked}"
+            f"`[account.oauth]`. Then restart the worker: a changed setting is tried at once. {asked}"
         )
 
     def way_in(self) -> str:
-        needs = "A password needs LOGIN or AUTH=PLAIN (one that isn't ASCII, AUTH=PLAIN)"
+        needs = "A password needs LOGIN or AUTH=PLAIN. A password that isn't ASCII needs AUTH=PLAIN"
         if self.auth != "password":
             needs = "OAuth needs AUTH=XOAUTH2"
-        return f"{needs}: check `host`, `port` and `auth` under `[account]`, or ask {self.who} to have it allowed."
+        return f"{needs}. Check `host`, `port` and `auth` under `[account]`, or ask {self.who} to allow it."
 
     def protocol(self) -> str:
         return (
-            "Check `host`, `port` and `auth` under `[account]`, and whether there is a newer version of the worker; "
-            f"{self.help.helpdesk} answers questions about the connection. Then {RESET}."
+            "Check `host`, `port` and `auth` under `[account]`, and look for a newer version of the worker. "
+            f"{self.help.helpdesk[:1].upper()}{self.help.helpdesk[1:]} answers questions about the connection. Then "
+            f"{RESET}."
         )
 
     def sign_in_again(self) -> str:
@@ -252,8 +254,8 @@ class _Ways:
                 return f"Ask {self.who} whether the application is still registered for this mailbox, then {RESET}."
             case "oauth2-password":
                 return (
-                    f"Sign in as {self.account} with a browser, to see what is asked for there, and change the "
-                    f"password where it is. {self.change()} If it is the same as before, {RESET}."
+                    f"Sign in as {self.account} with a browser to see what the service asks for. If it asks for a "
+                    f"new password, change it. {self.change()} If the password is the same as before, {RESET}."
                 )
         return SIGN_IN
 
@@ -272,7 +274,7 @@ def _by_the_table(standing: Standing, ways: _Ways) -> str | None:
     if is_without_error(standing.said) and standing.reason in {FailureClass.AMBIGUOUS, Reason.TOKEN}:
         return f"{CHECK_AUTHORITY}{then}"
     if meaning(standing.said, kind) is not None:
-        return f"Ask {ways.who}, through whom the application was registered, with these words.{then}"
+        return f"Ask {ways.who}, who had the application registered, and quote this message.{then}"
     return None
 
 
@@ -288,7 +290,7 @@ def _what_to_do(standing: Standing, ways: _Ways) -> str:
                 f"Make sure that the password is right, ask {ways.who} whether the account is unlocked, then {RESET}."
             )
         case Reason.CREDENTIAL | FailureClass.REJECTED | FailureClass.AMBIGUOUS | Reason.UNANSWERED:
-            unlocked = f"If it is right already, ask {ways.who} whether the account is unlocked, then {RESET}."
+            unlocked = f"If it was right already, ask {ways.who} whether the account is unlocked, then {RESET}."
             return f"{ways.change()} {unlocked}"
         case FailureClass.UNAVAILABLE if standing.said == NO_DISCOVERY:
             return CHECK_AUTHORITY
@@ -320,7 +322,7 @@ def _about_a_token(standing: Standing, ways: _Ways) -> str:
 
 
 def _look_at_the_network(ways: _Ways) -> str:
-    return f"If it happens again, check the network, and ring {ways.help.helpdesk} about the connection."
+    return f"If it happens again, check the network, then ring {ways.help.helpdesk} about the connection."
 
 
 def _may_it_read(standing: Standing, ways: _Ways, *, reset: bool) -> str:

@@ -174,14 +174,14 @@ def read_secret(path: Path, mode: FileMode) -> str:
 def _what_is_wrong(unfit: UnfitSecret) -> str:
     match unfit:
         case NotAFile():
-            return "isn't a file. No login was tried. Name the file that holds the secret."
+            return "isn't a file. No login was tried. Give the file that holds the secret."
         case TooOpen():
             return (
-                f"may be read by others than its owner (mode {unfit.mode:o}). No login was tried. "
-                'Run `chmod 600` on it; for a secret mount that can\'t be changed, set `password_file_mode` to "group" '
-                'or "any".'
+                f"is readable by people other than its owner (mode {unfit.mode:o}). No login was tried. Run `chmod "
+                '600` on it. For a secret mount that can\'t be changed, set `password_file_mode` to "group" or '
+                '"any".'
             )
         case TooLarge():
-            return "is too large to be a secret. No login was tried. Name the right file."
+            return "is too large to be a secret. No login was tried. Give the right file."
         case _:
             return "isn't text in UTF-8. No login was tried. Save it as UTF-8."

@@ -8,7 +8,7 @@ from worker.login.endpoint_errors import Row, Then, Who
 from worker.mailbox.login_failures import Kind
 
 RESET: Final = "run `nhsmail-worker login reset --reason …`"
-SIGN_IN: Final = "Sign in again with `nhsmail-worker login authorise`; it is used at once."
+SIGN_IN: Final = "Sign in again with `nhsmail-worker login authorise`. The worker uses it at once."
 
 _LOOK_UP: Final = "https://login.microsoftonline.com/error?code="
 _HTTP: Final = "HTTP "
@@ -22,7 +22,7 @@ def meaning(said: str, kind: Kind, service: str = "The sign-in service") -> str 
     row, unknown = find(said, kind), unknown_numbers(said)
     if row is None and not unknown:
         return None
-    what = row.meaning if row is not None else "The sign-in service refused for a reason that isn't known."
+    what = row.meaning if row is not None else "The sign-in service refused, and the reason isn't known."
     return f"{what} {words(said, service)}{_looked_up(unknown)}"
 
 
@@ -83,7 +83,7 @@ def _done_by(row: Row, administrator: str, account: str) -> str:
     do = row.do.format(administrator=administrator, account=account)
     match row.who:
         case Who.TENANT:
-            return f"Ask {administrator}, through whom the application was registered, to have this done: {do}."
+            return f"Ask {administrator}, who had the application registered, to arrange this: {do}."
         case Who.ADMINISTRATOR:
             return f"Ask {administrator} to {do}."
     return f"{do[:1].upper()}{do[1:]}."
@@ -92,13 +92,19 @@ def _done_by(row: Row, administrator: str, account: str) -> str:
 def _tried_again(then: Then, ways: Ways) -> str:
     match then:
         case Then.SETTING:
-            return f"Then restart the worker: a changed setting is tried at once. If it was mended elsewhere, {RESET}."
+            return (
+                "Then restart the worker: a changed setting is tried at once. If the fault was corrected elsewhere, "
+                f"{RESET}."
+            )
         case Then.SECRET if ways.needs_restart:
-            return "Put it into the worker's environment and restart it (its environment is read at start only)."
+            return (
+                "Put it into the worker's environment and restart the worker. It reads the environment only at the "
+                "start."
+            )
         case Then.SECRET:
-            return "Put it into the file that `client_secret_file` names; it is tried at once, no restart is needed."
+            return "Put it into the file that `client_secret_file` names. It is tried at once, without a restart."
         case Then.CERTIFICATE:
-            return "Put it, with its key, into the file that `certificate_file` names; it is tried at once."
+            return "Put it, with its key, into the file that `certificate_file` names. It is tried at once."
         case Then.RESET:
             return f"Then {RESET}."
         case Then.NEW_PASSWORD | Then.PASSWORD:
@@ -113,7 +119,7 @@ def _with_the_password(then: Then, ways: Ways) -> str:
         return SIGN_IN
     if then is Then.NEW_PASSWORD:
         return ways.change()
-    return f"{ways.change()} If it is right already, ask {ways.who} whether the account is unlocked, then {RESET}."
+    return f"{ways.change()} If it was right already, ask {ways.who} whether the account is unlocked, then {RESET}."
 
 
 def _looked_up(unknown: list[int]) -> str:

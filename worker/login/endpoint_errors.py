@@ -121,25 +121,25 @@ def _passing(number: int, meaning: str, *, error: str = "temporarily_unavailable
 
 
 _AGAIN: Final = "sign in again"
-_WAIT: Final = "wait; if it lasts for hours, look at Microsoft's service health"
+_WAIT: Final = "wait. If it lasts for hours, check Microsoft's service health page"
 _TENANT: Final = "correct `tenant` (the directory's id, a GUID) and `authority` under `[account.oauth]`"
-_SCOPE: Final = "take `scopes` out of `[account.oauth]`, or correct it; if none is set, correct `tenant`"
+_SCOPE: Final = "remove `scopes` from `[account.oauth]`, or correct it. If it isn't set, correct `tenant`"
 _CONSENT: Final = (
     "grant admin consent for the application's IMAP permission (Entra, Enterprise applications, the application, "
     "Permissions; or `az ad app permission admin-consent --id CLIENT_ID`)"
 )
 _SECOND_FACTOR: Final = (
-    "exempt the account from the second factor (an application account has none); or, where a person signs in, have "
-    "them sign in again and pass it"
+    "exempt the account from the second factor (an application account has none). If a person signs in, they can "
+    "sign in again and pass it"
 )
 _SIGN_IN_LOG: Final = (
-    "look up the sign-in in Entra's sign-in log, which names the policy, and let the account or the application pass it"
+    "find the sign-in in Entra's sign-in log, which names the policy, and exempt the account or the application from it"
 )
-_MANAGED_DEVICE: Final = (
-    "exempt the account or the application from the policy about devices (Entra's sign-in log names it)"
+_MANAGED_DEVICE: Final = "exempt the account or the application from the device policy (Entra's sign-in log names it)"
+_BROWSER: Final = (
+    'set `auth = "oauth2-browser"` under `[account]`, or ask the tenant\'s administrators to allow the device code flow'
 )
-_BROWSER: Final = 'set `auth = "oauth2-browser"` under `[account]`; or have the tenant allow the device code flow'
-_RENEW: Final = "make a new client secret (`az ad app credential reset --id CLIENT_ID --append`) and hand it over"
+_RENEW: Final = "make a new client secret (`az ad app credential reset --id CLIENT_ID --append`) and pass it on"
 _REGISTER_CERTIFICATE: Final = (
     "add the certificate to the application "
     "(`az ad app credential reset --id CLIENT_ID --cert @application.crt --append`)"
@@ -149,26 +149,25 @@ _NEW_CERTIFICATE: Final = (
     "(`az ad app credential reset --id CLIENT_ID --cert @application.crt --append`)"
 )
 _CLIENT_ID: Final = (
-    "correct `client_id` and `tenant` under `[account.oauth]`; if they are right, have the application registered in "
-    "this tenant"
+    "correct `client_id` and `tenant` under `[account.oauth]`. If they are right, have the application registered "
+    "in this tenant"
 )
 _ENABLE_APPLICATION: Final = (
     "enable the application (`az ad sp update --id CLIENT_ID --set accountEnabled=true`), or say why it was disabled"
 )
 _ADDRESS: Final = (
-    "correct `tenant` under `[account.oauth]`, or `address` under `[account]` (another account needs a state folder of "
-    "its own)"
+    "correct `tenant` under `[account.oauth]`, or `address` under `[account]` (each account needs its own state folder)"
 )
-_CHANGE_IT: Final = "change the password; where that can't be done, ask {administrator} to set a new one"
-_SERVICE_FAULT: Final = "wait; if it lasts for hours, ask {administrator} to report it to Microsoft with the number"
-_NEWER: Final = "look for a newer version of the worker; report the number to those who maintain it"
+_CHANGE_IT: Final = "change the password. If you can't, ask {administrator} to set a new one"
+_SERVICE_FAULT: Final = "wait. If it lasts for hours, ask {administrator} to report the number to Microsoft"
+_NEWER: Final = "look for a newer version of the worker, and report the number to its maintainers"
 _REDIRECT: Final = (
-    "add the redirect address `http://localhost` to the application: with a secret or a certificate under *Web* "
-    "(`az ad app update --id CLIENT_ID --web-redirect-uris http://localhost`), without under *Mobile and desktop "
-    "applications* (`--public-client-redirect-uris` instead)"
+    "add the redirect address `http://localhost` to the application. With a secret or a certificate, add it under "
+    "*Web* (`az ad app update --id CLIENT_ID --web-redirect-uris http://localhost`). Without, add it under *Mobile "
+    "and desktop applications* (`--public-client-redirect-uris` instead)"
 )
 _CLOCK: Final = "set this machine's clock (`timedatectl` shows whether it is synchronised)"
-_CHECK_IT: Final = "make sure that the password is the account's"
+_CHECK_IT: Final = "check that the password is the account's present one"
 
 NUMBERED: Final = (
     # -- the account and its password
@@ -178,26 +177,24 @@ NUMBERED: Final = (
         _F.LOCKED,
         Who.ADMINISTRATOR,
         Then.RESET,
-        "The account is locked. (The same number blocks an address with malicious traffic: Entra's sign-in log says "
-        "which it is.)",
+        "The account is locked. (The same number also means that an address is blocked for malicious traffic. "
+        "Entra's sign-in log shows which it is.)",
         "unlock the account",
     ),
     _account(50055, _F.EXPIRED, Who.YOU, Then.NEW_PASSWORD, "The password has expired.", _CHANGE_IT),
     _account(50057, _F.DISABLED, Who.ADMINISTRATOR, Then.RESET, "The account is disabled.", "enable the account"),
-    _account(50056, _F.REJECTED, Who.YOU, Then.PASSWORD, "The directory holds no such password.", _CHECK_IT),
+    _account(50056, _F.REJECTED, Who.YOU, Then.PASSWORD, "The directory has no password for this account.", _CHECK_IT),
     _account(50064, _F.REJECTED, Who.YOU, Then.PASSWORD, "The user name or the password is wrong.", _CHECK_IT),
-    _account(50052, _F.REJECTED, Who.YOU, Then.PASSWORD, "The password is too long to be one.", _CHECK_IT),
+    _account(50052, _F.REJECTED, Who.YOU, Then.PASSWORD, "The password is longer than any password can be.", _CHECK_IT),
     _account(
         50135,
         _F.EXPIRED,
         Who.YOU,
         Then.NEW_PASSWORD,
-        "The account is at risk; its password must change.",
+        "Microsoft has marked the account as at risk, so its password must change.",
         _CHANGE_IT,
     ),
-    _account(
-        50142, _F.EXPIRED, Who.YOU, Then.NEW_PASSWORD, "The password must be changed, as a policy says.", _CHANGE_IT
-    ),
+    _account(50142, _F.EXPIRED, Who.YOU, Then.NEW_PASSWORD, "A policy requires a new password.", _CHANGE_IT),
     _account(
         50144, _F.EXPIRED, Who.YOU, Then.NEW_PASSWORD, "The password in Active Directory has expired.", _CHANGE_IT
     ),
@@ -206,13 +203,15 @@ NUMBERED: Final = (
         _F.DISABLED,
         Who.ADMINISTRATOR,
         Then.RESET,
-        "The account may not sign in at this hour.",
+        "The account isn't allowed to sign in at this hour.",
         "lift the account's logon hours",
     ),
     _account(50034, _F.CONFIGURATION, Who.YOU, Then.SETTING, "This tenant has no such account.", _ADDRESS),
     _account(51004, _F.CONFIGURATION, Who.YOU, Then.SETTING, "The directory has no such account.", _ADDRESS),
-    _account(50014, _F.CONFIGURATION, Who.YOU, Then.SETTING, "The account is no member of this tenant yet.", _ADDRESS),
-    _account(50020, _F.CONFIGURATION, Who.YOU, Then.SETTING, "The account is of another tenant.", _ADDRESS),
+    _account(
+        50014, _F.CONFIGURATION, Who.YOU, Then.SETTING, "The account isn't a member of this tenant yet.", _ADDRESS
+    ),
+    _account(50020, _F.CONFIGURATION, Who.YOU, Then.SETTING, "The account belongs to another tenant.", _ADDRESS),
     _account(90072, _F.CONFIGURATION, Who.YOU, Then.SETTING, "The account is unknown in this tenant.", _ADDRESS),
     _account(16003, _F.CONFIGURATION, Who.YOU, Then.SETTING, "The account wasn't added to this tenant.", _ADDRESS),
     _application(
@@ -223,98 +222,110 @@ NUMBERED: Final = (
         "let everybody use it (`az ad sp update --id CLIENT_ID --set appRoleAssignmentRequired=false`)",
     ),
     # -- a sign-in that is over
-    _sign_in(70000, "The kept sign-in isn't valid.", counts=False),
-    _sign_in(70008, "The kept sign-in has expired, or was revoked.", counts=False),
-    _sign_in(700082, "The kept sign-in wasn't used for so long that it has expired.", counts=False),
-    _sign_in(50173, "The kept sign-in was revoked, as by a changed password.", counts=False),
+    _sign_in(70000, "The stored sign-in isn't valid.", counts=False),
+    _sign_in(70008, "The stored sign-in has expired, or was revoked.", counts=False),
+    _sign_in(700082, "The stored sign-in has expired because it wasn't used for too long.", counts=False),
+    _sign_in(50173, "The stored sign-in was revoked, for example by a password change.", counts=False),
     _sign_in(70043, "The tenant's sign-in frequency has passed."),
     _sign_in(70044, "The tenant's sign-in frequency has passed."),
-    _sign_in(700084, "The kept sign-in is of a web page's kind, and lives for a day."),
-    _sign_in(50132, "The sign-in ended with the password, which has expired or was changed."),
-    _sign_in(50133, "The sign-in ended with the password, which has expired or was changed."),
+    _sign_in(700084, "The stored sign-in is the kind for web pages, which lasts one day."),
+    _sign_in(50132, "The sign-in ended because the password has expired or was changed."),
+    _sign_in(50133, "The sign-in ended because the password has expired or was changed."),
     _sign_in(50078, "The second factor has expired."),
-    _sign_in(50085, "The kept sign-in asks for the identity provider again."),
+    _sign_in(50085, "The stored sign-in must pass the identity provider again."),
     _sign_in(50089, "The sign-in took too long, or was revoked."),
     _sign_in(50058, "Nobody is signed in.", error="login_required"),
-    _sign_in(50197, "The account wasn't found in this sign-in."),
-    _sign_in(16000, "Another account is signed in than this application's.", error="interaction_required"),
+    _sign_in(50197, "The sign-in service didn't find the account in this sign-in."),
+    _sign_in(16000, "A different account is signed in, not this application's.", error="interaction_required"),
     _sign_in(700020, "A person must sign in.", error="interaction_required"),
     _sign_in(54005, "The code of this sign-in was used before."),
-    _sign_in(700005, "The code of this sign-in is of another tenant."),
+    _sign_in(700005, "The code of this sign-in belongs to another tenant."),
     _sign_in(501481, "The code of this sign-in doesn't fit its proof (PKCE)."),
     _sign_in(65004, "The consent was declined in the browser.", error="access_denied"),
     _sign_in(50199, "The sign-in wasn't confirmed in the browser.", error="interaction_required"),
     # -- a sign-in by device code
-    _sign_in(70016, "The sign-in didn't come before its code ran out.", error="authorization_pending"),
+    _sign_in(70016, "Nobody signed in before the code expired.", error="authorization_pending"),
     _sign_in(70018, "The sign-in service doesn't know the code that was typed.", error="bad_verification_code"),
-    _sign_in(70019, "The code ran out before it was typed.", error="expired_token"),
-    _sign_in(70020, "The code ran out before it was typed.", error="expired_token"),
+    _sign_in(70019, "The code expired before it was typed.", error="expired_token"),
+    _sign_in(70020, "The code expired before it was typed.", error="expired_token"),
     _sign_in(90119, "No code was typed.", error="invalid_request"),
-    _sign_in(90120, "The code was approved or declined before.", error="invalid_request"),
-    _sign_in(50134, "The code was typed in another region than it was made in."),
-    _setting(530033, "access_denied", "The tenant blocks the device code flow: it wants a managed device.", _BROWSER),
+    _sign_in(90120, "The code was already approved or declined.", error="invalid_request"),
+    _sign_in(50134, "The code was made in one region and typed in another."),
+    _setting(
+        530033, "access_denied", "The tenant blocks the device code flow: it requires a managed device.", _BROWSER
+    ),
     _setting(530035, "access_denied", "The tenant's security defaults block the device code flow.", _BROWSER),
     _setting(530036, "access_denied", "A conditional access policy blocks the device code flow.", _BROWSER),
     # -- the second factor
-    _policy(50076, "The tenant wants a second factor.", _SECOND_FACTOR, "interaction_required"),
-    _policy(50079, "The tenant wants a second factor, and none is set up.", _SECOND_FACTOR, "interaction_required"),
-    _policy(50072, "The tenant wants a second factor, and none is set up.", _SECOND_FACTOR, "interaction_required"),
-    _policy(50074, "The tenant wants a second factor, and it wasn't passed.", _SECOND_FACTOR, "interaction_required"),
+    _policy(50076, "The tenant requires a second factor.", _SECOND_FACTOR, "interaction_required"),
+    _policy(50079, "The tenant requires a second factor, and none is set up.", _SECOND_FACTOR, "interaction_required"),
+    _policy(50072, "The tenant requires a second factor, and none is set up.", _SECOND_FACTOR, "interaction_required"),
+    _policy(
+        50074, "The tenant requires a second factor, and it wasn't passed.", _SECOND_FACTOR, "interaction_required"
+    ),
     _policy(500121, "The second factor was declined, or failed.", _SECOND_FACTOR),
-    _policy(50158, "The tenant wants a second factor of another service.", _SECOND_FACTOR, "interaction_required"),
-    _policy(53004, "The tenant wants a second factor to be set up.", _SECOND_FACTOR, "interaction_required"),
+    _policy(50158, "The tenant requires a second factor from another service.", _SECOND_FACTOR, "interaction_required"),
+    _policy(53004, "The tenant requires a second factor to be set up.", _SECOND_FACTOR, "interaction_required"),
     _policy(53010, "A second factor may only be set up from certain places.", _SECOND_FACTOR, "interaction_required"),
     # -- conditional access
     _policy(53003, "Conditional access blocks this sign-in.", _SIGN_IN_LOG),
     _policy(50131, "Conditional access blocks this sign-in.", _SIGN_IN_LOG),
     _policy(53011, "The account is blocked as risky.", _SIGN_IN_LOG),
-    _policy(530032, "A security policy of the tenant's blocks this sign-in.", _SIGN_IN_LOG),
+    _policy(530032, "One of the tenant's security policies blocks this sign-in.", _SIGN_IN_LOG),
     _policy(530034, "The account is blocked as risky in its home tenant.", _SIGN_IN_LOG),
-    _policy(530084, "The tenant wants tokens that are bound to a device.", _SIGN_IN_LOG),
-    _policy(53002, "Conditional access allows approved applications alone.", _SIGN_IN_LOG),
-    _policy(53000, "Conditional access wants a device that complies.", _MANAGED_DEVICE),
-    _policy(53001, "Conditional access wants a device of the domain.", _MANAGED_DEVICE),
+    _policy(530084, "The tenant requires tokens that are bound to a device.", _SIGN_IN_LOG),
+    _policy(53002, "Conditional access allows only approved applications.", _SIGN_IN_LOG),
+    _policy(53000, "Conditional access requires a compliant device.", _MANAGED_DEVICE),
+    _policy(53001, "Conditional access requires a device that is joined to the domain.", _MANAGED_DEVICE),
     _policy(50005, "Conditional access doesn't allow this kind of device.", _MANAGED_DEVICE),
-    _policy(50097, "The tenant wants the device to be known.", _MANAGED_DEVICE, "interaction_required"),
-    _policy(50129, "The tenant wants the device to be joined.", _MANAGED_DEVICE, "interaction_required"),
-    _policy(50155, "The device didn't prove who it is.", _MANAGED_DEVICE),
-    _policy(50187, "The device didn't prove who it is.", _MANAGED_DEVICE),
+    _policy(50097, "The tenant requires a known device.", _MANAGED_DEVICE, "interaction_required"),
+    _policy(50129, "The tenant requires a joined device.", _MANAGED_DEVICE, "interaction_required"),
+    _policy(50155, "The device didn't prove its identity.", _MANAGED_DEVICE),
+    _policy(50187, "The device didn't prove its identity.", _MANAGED_DEVICE),
     _policy(
         500021,
-        "A proxy on the way allows other tenants alone (tenant restrictions).",
+        "A proxy allows only other tenants (tenant restrictions).",
         "add this tenant to the proxy's list (`Restrict-Access-To-Tenants`)",
     ),
-    _policy(500212, "The account's tenant keeps it from this one.", "allow it in the cross-tenant access settings"),
-    _policy(500213, "This tenant doesn't let accounts of that one in.", "allow it in the cross-tenant access settings"),
+    _policy(
+        500212,
+        "The account's own tenant doesn't let it sign in to this one.",
+        "allow it in the cross-tenant access settings",
+    ),
+    _policy(
+        500213,
+        "This tenant doesn't let accounts of the other tenant sign in.",
+        "allow it in the cross-tenant access settings",
+    ),
     # -- consent and permissions
     _application(65001, "invalid_grant", "Nobody has consented to the application.", _CONSENT),
     _application(90094, "consent_required", "The application needs an administrator's consent.", _CONSENT),
     _application(90095, "consent_required", "The application needs an administrator's consent.", _CONSENT),
-    _application(90093, "consent_required", "The account may not consent for itself.", _CONSENT),
+    _application(90093, "consent_required", "The account isn't allowed to consent for itself.", _CONSENT),
     _application(90008, "consent_required", "Nobody has consented to the application's basic permissions.", _CONSENT),
     _application(
         650056,
         "invalid_client",
         "The application has no permission for this service, or no consent.",
-        f"add the permission (delegated: IMAP.AccessAsUser.All; its own: IMAP.AccessAsApp), then {_CONSENT}",
+        f"add the permission (IMAP.AccessAsUser.All if delegated, IMAP.AccessAsApp if its own), then {_CONSENT}",
     ),
     _application(
         650057,
         "invalid_resource",
         "Exchange Online isn't among the application's permissions.",
-        f"add the permission (delegated: IMAP.AccessAsUser.All; its own: IMAP.AccessAsApp), then {_CONSENT}",
+        f"add the permission (IMAP.AccessAsUser.All if delegated, IMAP.AccessAsApp if its own), then {_CONSENT}",
     ),
     _application(
         65005,
         "invalid_resource",
         "Exchange Online isn't among the application's permissions.",
-        f"add the permission (delegated: IMAP.AccessAsUser.All; its own: IMAP.AccessAsApp), then {_CONSENT}",
+        f"add the permission (IMAP.AccessAsUser.All if delegated, IMAP.AccessAsApp if its own), then {_CONSENT}",
     ),
     _application(
         650052,
         "invalid_client",
         "The tenant has no subscription to the service that the application asks for.",
-        "look whether Exchange Online is enabled in this tenant",
+        "check whether Exchange Online is enabled in this tenant",
     ),
     _application(
         500014,
@@ -326,7 +337,12 @@ NUMBERED: Final = (
     _setting(700016, "unauthorized_client", "The application is unknown in this tenant.", _CLIENT_ID),
     _setting(700011, "unauthorized_client", "The application is unknown in this tenant.", _CLIENT_ID),
     _application(900971, "invalid_request", "The application has no redirect address.", _REDIRECT),
-    _application(70001, "unauthorized_client", "The application is disabled, or unknown here.", _ENABLE_APPLICATION),
+    _application(
+        70001,
+        "unauthorized_client",
+        "The application is disabled, or this tenant doesn't know it.",
+        _ENABLE_APPLICATION,
+    ),
     _application(7000112, "unauthorized_client", "The application is disabled.", _ENABLE_APPLICATION),
     _application(1000031, "unauthorized_client", "The application can't be used now.", _ENABLE_APPLICATION),
     _application(
@@ -346,7 +362,7 @@ NUMBERED: Final = (
     _application(
         700025,
         "invalid_client",
-        "The application is a public one, and was given a secret or certificate.",
+        "The application is registered as public, but the settings give it a secret or certificate.",
         "register it as a confidential one (a redirect address of the kind Web), or take the secret or certificate out "
         "of `[account.oauth]`",
     ),
@@ -366,7 +382,7 @@ NUMBERED: Final = (
         Who.TENANT,
         Then.SECRET,
         "The application's client secret isn't the right one.",
-        f"look whether the secret's value was handed over, and not its id; else {_RENEW}",
+        f"check that you have the secret's value and not its id. Otherwise {_RENEW}",
     ),
     _row(
         70002,
@@ -422,14 +438,14 @@ NUMBERED: Final = (
         _F.CONFIGURATION,
         Who.YOU,
         Then.RESET,
-        "By the sign-in service's clock, what the application signed isn't valid now: one of the clocks is wrong.",
+        "The application's signature isn't valid now by the sign-in service's clock: one of the two clocks is wrong.",
         _CLOCK,
     ),
-    _setting(700021, "invalid_client", "What the application signed names another application.", _CLIENT_ID),
+    _setting(700021, "invalid_client", "The application's signature names another application.", _CLIENT_ID),
     # -- the tenant
     _setting(90002, "invalid_tenant", "There is no such tenant.", _TENANT),
     _setting(900021, "invalid_tenant", "There is no such tenant.", _TENANT),
-    _setting(900023, "invalid_tenant", "The tenant's name isn't one.", _TENANT),
+    _setting(900023, "invalid_tenant", "The tenant's name isn't valid.", _TENANT),
     _setting(50059, "invalid_request", "The request names no tenant.", _TENANT),
     _setting(50128, "invalid_request", "The domain belongs to no tenant.", _TENANT),
     _setting(90019, "invalid_request", "The request names no tenant.", _TENANT),
@@ -465,11 +481,11 @@ NUMBERED: Final = (
     _request(90023, "The request isn't valid.", _NEWER),
     _request(9002313, "The request isn't well formed.", _NEWER),
     # -- what passes
-    _passing(50033, "The sign-in service has a passing fault.", counts=False),
-    _passing(50087, "The sign-in service's second factor has a passing fault.", counts=False),
-    _passing(90006, "The sign-in service can't reach another service for the moment.", counts=False),
-    _passing(90024, "The sign-in service is too busy for the moment.", counts=False),
-    _passing(90033, "Microsoft's directory can't be reached for the moment.", counts=False),
+    _passing(50033, "The sign-in service has a temporary fault.", counts=False),
+    _passing(50087, "The sign-in service's second factor has a temporary fault.", counts=False),
+    _passing(90006, "The sign-in service can't reach another service at the moment.", counts=False),
+    _passing(90024, "The sign-in service is too busy at the moment.", counts=False),
+    _passing(90033, "Microsoft's directory can't be reached at the moment.", counts=False),
     _passing(
         50196,
         "The same request was made too often in a short time.",
@@ -486,14 +502,14 @@ NUMBERED: Final = (
         _WAIT,
     ),
     _passing(90012, "The sign-in service took too long."),
-    _passing(90090, "Microsoft's directory is away for the moment."),
-    _passing(90091, "Microsoft's directory can't be reached for the moment."),
+    _passing(90090, "Microsoft's directory isn't available at the moment."),
+    _passing(90091, "Microsoft's directory can't be reached at the moment."),
     _passing(70012, "The sign-in service has a fault.", error="server_error"),
-    _passing(50088, "The second factor's limit of calls is reached for some minutes."),
-    _passing(50166, "Another service of the sign-in is too busy."),
-    _passing(80001, "The organisation's Active Directory can't be reached by its agents.", error="server_error"),
+    _passing(50088, "The second factor has reached its call limit for some minutes."),
+    _passing(50166, "Another part of the sign-in service is too busy."),
+    _passing(80001, "The organisation's Active Directory isn't reachable for its agents.", error="server_error"),
     _passing(80002, "The organisation's Active Directory took too long.", error="server_error"),
-    _passing(80005, "The organisation's agent gave an answer that isn't understood.", error="server_error"),
+    _passing(80005, "The organisation's agent gave an unclear answer.", error="server_error"),
     _passing(80007, "The organisation's agent couldn't check the password.", error="server_error"),
     _passing(80013, "The clocks of the organisation's agent and its Active Directory differ.", error="server_error"),
     _passing(80014, "The organisation's agent took too long.", error="server_error"),
@@ -521,10 +537,10 @@ NUMBERED: Final = (
 """Every number that is known."""
 
 _UNREGISTERED: Final = (
-    "check `client_id` and `tenant` under `[account.oauth]`; if they are right, ask {administrator} which flows the "
+    "check `client_id` and `tenant` under `[account.oauth]`. If they are right, ask {administrator} which flows the "
     "application is registered for"
 )
-_ANOTHER_FLOW: Final = "set `auth` under `[account]` to a flow that this sign-in service has"
+_ANOTHER_FLOW: Final = "set `auth` under `[account]` to a flow that this sign-in service supports"
 
 NAMED: Final = (
     _person("invalid_grant", "The sign-in service no longer accepts the sign-in."),
@@ -541,7 +557,7 @@ NAMED: Final = (
         _F.CONFIGURATION,
         Who.YOU,
         Then.SETTING,
-        "The application may not use this flow, or is unknown here.",
+        "The application isn't allowed to use this flow, or the sign-in service doesn't know it.",
         _UNREGISTERED,
     ),
     _named("invalid_scope", _F.CONFIGURATION, Who.YOU, Then.SETTING, "The scope isn't valid.", _SCOPE),
@@ -550,7 +566,7 @@ NAMED: Final = (
         _F.CONFIGURATION,
         Who.YOU,
         Then.SETTING,
-        "The service that the scope names isn't known here.",
+        "The sign-in service doesn't know the service that the scope names.",
         _SCOPE,
     ),
     _named(
@@ -558,7 +574,7 @@ NAMED: Final = (
         _F.CONFIGURATION,
         Who.YOU,
         Then.SETTING,
-        "The service that the scope names isn't known here.",
+        "The sign-in service doesn't know the service that the scope names.",
         _SCOPE,
     ),
     _named("invalid_tenant", _F.CONFIGURATION, Who.YOU, Then.SETTING, "There is no such tenant.", _TENANT),
@@ -583,7 +599,7 @@ NAMED: Final = (
         _F.CONFIGURATION,
         Who.YOU,
         Then.SETTING,
-        "The sign-in service doesn't have this flow.",
+        "The sign-in service doesn't support this flow.",
         _ANOTHER_FLOW,
     ),
     _named(
@@ -591,15 +607,15 @@ NAMED: Final = (
         _F.CONFIGURATION,
         Who.YOU,
         Then.SETTING,
-        "The sign-in service doesn't have this flow.",
+        "The sign-in service doesn't support this flow.",
         _ANOTHER_FLOW,
     ),
     _person(
-        "access_denied", "The sign-in was declined in the browser, or the account or the application may not be used."
+        "access_denied", "The sign-in was declined in the browser, or the account or the application isn't allowed."
     ),
-    _person("interaction_required", "The sign-in service wants a person to sign in."),
-    _person("login_required", "The sign-in service wants a person to sign in."),
-    _person("account_selection_required", "The sign-in service wants a person to choose the account."),
+    _person("interaction_required", "The sign-in service requires a person to sign in."),
+    _person("login_required", "The sign-in service requires a person to sign in."),
+    _person("account_selection_required", "The sign-in service requires a person to choose the account."),
     _named(
         "consent_required",
         _F.CONFIGURATION,
@@ -613,21 +629,21 @@ NAMED: Final = (
         _F.UNAVAILABLE,
         Who.NOBODY,
         Then.WAIT,
-        "The sign-in service is too busy for the moment.",
+        "The sign-in service is too busy at the moment.",
         _WAIT,
     ),
     _named("server_error", _F.UNAVAILABLE, Who.NOBODY, Then.WAIT, "The sign-in service has a fault.", _WAIT),
     _named("slow_down", _F.THROTTLED, Who.NOBODY, Then.WAIT, "The sign-in service asks for a pause.", _WAIT),
-    _person("authorization_pending", "The sign-in didn't come before its code ran out."),
-    _person("expired_token", "The sign-in didn't come before its code ran out."),
-    _person("code_expired", "The sign-in didn't come before its code ran out."),
+    _person("authorization_pending", "Nobody signed in before the code expired."),
+    _person("expired_token", "Nobody signed in before the code expired."),
+    _person("code_expired", "Nobody signed in before the code expired."),
     _person("authorization_declined", "The sign-in was declined in the browser."),
     _person("bad_verification_code", "The sign-in service doesn't know the code of this sign-in."),
 )
 """Every `error` that is known, for answers without a known number."""
 
 _BY_A_PERSON: Final = (
-    "The sign-in service wants a person to sign in; the account's password alone doesn't do.",
+    "The sign-in service requires a person to sign in. The account's password alone isn't enough.",
     'set `auth = "oauth2-browser"` under `[account]`',
 )
 

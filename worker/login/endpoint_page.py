@@ -12,35 +12,37 @@ _HEAD: Final = """\
 
 <!-- Written by `python -m worker.login.endpoint_page`; a test compares the two. -->
 
-What the sign-in service (Microsoft's token endpoint) answers when it gives no token, what that means, who acts, and
-what they type. The worker says the same, with your names in it: in `nhsmail-worker login status`, in the log
-(`login.rejected`, `login.halted`), on its page, in alerts, and in `login authorise`. What it shows is OAuth's `error`
-and Microsoft's number, as in `invalid_grant AADSTS50126`; both are always shown, and a number that isn't on this page
-is shown, too. Microsoft explains any number at `https://login.microsoftonline.com/error?code=50126`.
+This page lists the errors of the sign-in service (Microsoft's token endpoint): what each one means, who acts, and what
+they type. The worker gives the same advice, with your names in it, in `nhsmail-worker login status`, in the log
+(`login.rejected`, `login.halted`), on its page, in alerts, and in `nhsmail-worker login authorise`. It always shows
+OAuth's `error` and Microsoft's number, as in `invalid_grant AADSTS50126`. It also shows a number that isn't on this
+page. Microsoft explains any number at `https://login.microsoftonline.com/error?code=50126`.
 
 - **OAuth's `error` decides; the number refines.** Microsoft may change its numbers at any time. An answer with an
-  unknown number means what its `error` means. If the `error` says that it passes (`temporarily_unavailable`,
+  unknown number means what its `error` means. If the `error` is a temporary one (`temporarily_unavailable`,
   `server_error`, `slow_down`), no number halts a login by token.
 - **Halted** means that the worker doesn't try this credential again until somebody acts. **Waits** means that it tries
-  again by itself.
+  again on its own.
 - **With the account's password** (`auth = "oauth2-password"`) every answer counts against the account, as a wrong
-  password does, unless it says "doesn't count" here. An unknown number beside a known one counts. Answers without a
-  number don't count if they are HTTP 429 or 503 and name no error but one that passes. With the default `[lockout]`
-  the worker stops after eight answers that count: it never makes a ninth attempt.
+  password does, unless this page says "doesn't count". If an answer has an unknown number as well as a known one, it
+  counts. An answer without a number doesn't count if it is HTTP 429 or 503 and names no error, or only a temporary one.
+  With the default `[lockout]` the worker stops after eight answers that count: it never makes a ninth attempt.
 - Without the password nothing counts against the account.
 
-`CLIENT_ID` is the application's id. Commands that begin with `az` are Azure CLI's, and are for those who administer
-the tenant: you reach them through the Local Administrator, who also hands in the application's registration.
-"""
+`CLIENT_ID` is the application's id. Commands that begin with `az` belong to the Azure CLI. The tenant's administrators
+run them. You reach them through the Local Administrator, who also submits the application's registration. """
+
 _THEN: Final = {
     Then.WAIT: "",
-    Then.SETTING: "Then restart the worker; it is tried at once.",
-    Then.SECRET: "It goes into the file that `client_secret_file` names, and is tried at once.",
-    Then.CERTIFICATE: "It goes, with its key, into the file that `certificate_file` names, and is tried at once.",
-    Then.PASSWORD: "It goes into the file that `password_file` names, and is tried at once. If it was right: "
-    "`nhsmail-worker login reset --reason …`.",
-    Then.NEW_PASSWORD: "It goes into the file that `password_file` names, and is tried at once.",
-    Then.SIGN_IN: "`nhsmail-worker login authorise`. With `oauth2-password` the worker signs in again by itself.",
+    Then.SETTING: "Then restart the worker: it is tried at once.",
+    Then.SECRET: "Put it into the file that `client_secret_file` names. It is tried at once.",
+    Then.CERTIFICATE: "Put it, with its key, into the file that `certificate_file` names. It is tried at once.",
+    Then.PASSWORD: (
+        "Put it into the file that `password_file` names. It is tried at once. If it was right already: "
+        "`nhsmail-worker login reset --reason …`."
+    ),
+    Then.NEW_PASSWORD: "Put it into the file that `password_file` names. It is tried at once.",
+    Then.SIGN_IN: "`nhsmail-worker login authorise`. With `oauth2-password` the worker signs in again on its own.",
     Then.RESET: "Then `nhsmail-worker login reset --reason …`.",
 }
 
@@ -59,7 +61,10 @@ def page() -> str:
             "",
             "## By error",
             "",
-            "For answers without a number, or with none of those above. With the account's password all of them count.",
+            (
+                "For answers without a number, or with a number that isn't listed above. With the account's password "
+                "all of them count."
+            ),
             "",
             *_table(NAMED),
             "",

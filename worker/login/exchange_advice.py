@@ -13,8 +13,8 @@ from worker.mailbox.login_failures import FailureClass
 _REFUSED: Final = re.compile(r"\b(?:login|authenticate) failed\b", re.IGNORECASE)
 _ABOUT_PASSWORDS: Final = frozenset({FailureClass.REJECTED, Reason.CREDENTIAL, Reason.BUDGET})
 FAILED: Final = (
-    '"LOGIN failed." is what Exchange Online says to any password: most likely it takes none (only OAuth, since May '
-    "2023), or IMAP is off for this mailbox; a wrong one reads the same."
+    'Exchange Online answers "LOGIN failed." to every password, right or wrong. Most likely it accepts only OAuth '
+    "(since May 2023), or IMAP is off for this mailbox."
 )
 
 
@@ -31,22 +31,23 @@ def after_its_refusal(who: str, *, halted: bool) -> str:
     """
     flow = "Set `auth` to an OAuth flow and restart the worker"
     if halted:
-        return f"{flow}; or correct the password, ask {who} whether IMAP is on, then run `login reset`."
-    return f"{flow}, or correct the password; ask {who} whether IMAP is on."
+        return f"{flow}. Or correct the password, ask {who} whether IMAP is on, then run `login reset`."
+    return f"{flow}, or correct the password. Ask {who} whether IMAP is on."
 
 
 def not_sent(host: str, account: str, who: str) -> str:
     """Return why no password is sent to a server of Exchange Online, and what to do. who: the Local Administrator."""
     return (
-        f"No password was sent: {finding(host)} No attempt was spent. No mail of {account} is read meanwhile; it is "
-        f"safe in the mailbox. Set `auth` to an OAuth flow ({who} has the application registered), and restart the "
-        "worker; `login reset` doesn't help. If this server does take passwords, set `allow_password = true` there."
+        f"No password was sent. {finding(host)} No attempt was spent. No mail of {account} is read meanwhile. It is "
+        f"safe in the mailbox. Set `auth` to an OAuth flow ({who} has the application registered), then restart the "
+        "worker. `login reset` doesn't help. If this server does accept passwords, set `allow_password = true` "
+        "there."
     )
 
 
 def finding(host: str) -> str:
     """Return what is wrong with a configuration that would send a password to a server of Exchange Online."""
     return (
-        f'[account] has auth = "password" at {host}, which is Exchange Online. It has refused every password over IMAP '
-        "since May 2023, in the words of a wrong one."
+        f'[account] has auth = "password" at {host}, which is Exchange Online. It has refused every password over '
+        "IMAP since May 2023, with the same answer as for a wrong one."
     )

@@ -96,41 +96,57 @@ TABLE: Final[Mapping[Thing, Row]] = {
         noun="The password",
         applies=lambda way: way.auth in ("password", "oauth2-password"),
         when="`password` and `oauth2-password`",
-        known_from=f"{_CHANGED}. Without that date: counted from when the worker first saw the password, so it may end "
-        "sooner",
+        known_from=(
+            f"{_CHANGED}. Without that date, the worker counts from when it first saw the password, so the password "
+            "may end sooner"
+        ),
         unknown=_SET_CHANGED,
-        ends="The server, or the sign-in service, rejects the password, and each try may count towards the lockout. "
-        "Mail waits in the mailbox.",
-        do="Change it, and put the new one where the worker reads it; a file is read before each login. If "
-        "`[password] changed` is set, set it to the new day and restart the worker.",
+        ends=(
+            "The server or the sign-in service rejects the password, and each try may count towards the lockout. "
+            "Mail waits in the mailbox."
+        ),
+        do=(
+            "Change it, and put the new one where the worker reads it. It reads a password file before each login. "
+            "If `[password] changed` is set, set it to the new day and restart the worker."
+        ),
         over="The password was changed.",
     ),
     Thing.PUBLIC_CLIENT_PASSWORD: Row(
-        title="Password of who signs in",
+        title="Password of the account that signs in",
         noun="The password of the account that signs in",
         applies=lambda way: way.auth in _BY_PERSON and not way.is_confidential,
         when=f"{_BY_PERSON_WORDS} as a public client: without a secret or certificate",
         known_from=_CHANGED,
         unknown=_SET_CHANGED,
-        ends="The account must change its password, an application account once a year. That revokes the refresh "
-        "token of a public client: the worker stops until somebody signs in again. Mail waits in the mailbox.",
-        do="Plan a new sign-in with it: the worker is a public client, so the change ends its sign-in, and mail waits "
-        "until somebody signs in again. Change the password when a person who may sign in as the account is there, run "
-        "`nhsmail-worker login authorise` straight after, then set `[password] changed` and restart the worker.",
-        over="The password was changed. If that ended the worker's sign-in, the login says so.",
+        ends=(
+            "The account must change its password (an application account once a year). The change revokes the "
+            "refresh token of a public client, so the worker stops until somebody signs in again. Mail waits in the "
+            "mailbox."
+        ),
+        do=(
+            "Plan a new sign-in for the same day. The worker is a public client, so the change ends its sign-in, "
+            "and mail waits until somebody signs in again. Change the password when somebody who may sign in as the "
+            "account is present. Run `nhsmail-worker login authorise` straight after. Then set `[password] changed` "
+            "and restart the worker."
+        ),
+        over="The password was changed. If that ended the worker's sign-in, `nhsmail-worker login status` says so.",
     ),
     Thing.CONFIDENTIAL_CLIENT_PASSWORD: Row(
-        title="Password of who signs in",
+        title="Password of the account that signs in",
         noun="The password of the account that signs in",
         applies=lambda way: way.auth in _BY_PERSON and way.is_confidential,
         when="`oauth2-browser` as a confidential client: with a secret or certificate",
         known_from=_CHANGED,
         unknown=_SET_CHANGED,
-        ends="The account must change its password. The sign-in of a confidential client survives a change that the "
-        "account's owner makes; a reset by an administrator ends it.",
-        do="Have the account's owner change it before it ends: the worker's sign-in survives that. If an administrator "
-        "resets it, the sign-in ends: run `nhsmail-worker login authorise`. Then set `[password] changed` and restart "
-        "the worker.",
+        ends=(
+            "The account must change its password. The sign-in of a confidential client survives a change by the "
+            "account's owner. A reset by an administrator ends it."
+        ),
+        do=(
+            "Ask the account's owner to change it before it ends: the worker's sign-in survives that. If an "
+            "administrator resets it, the sign-in ends: run `nhsmail-worker login authorise`. Then set `[password] "
+            "changed` and restart the worker."
+        ),
         over="The password was changed.",
     ),
     Thing.CLIENT_SECRET: Row(
@@ -138,14 +154,18 @@ TABLE: Final[Mapping[Thing, Row]] = {
         noun="The application's client secret",
         applies=lambda way: way.is_confidential and not way.has_certificate,
         when="`oauth2-client`, and `oauth2-browser` with a secret",
-        known_from="`[account.oauth] secret_expires`; the sign-in service doesn't tell it",
+        known_from="`[account.oauth] secret_expires` (the sign-in service doesn't say)",
         unknown="Set `[account.oauth] secret_expires` to the date that the application's registration shows.",
-        ends="The sign-in service refuses the application (AADSTS7000222), and the worker stops. Mail waits in the "
-        "mailbox.",
-        do="Have whoever keeps the application's registration add a new secret. Put it where the worker reads it; "
-        "a file is read before each login. Then set `[account.oauth] secret_expires` to its end and restart the "
-        "worker.",
-        over="The secret's end is further away again.",
+        ends=(
+            "The sign-in service refuses the application (AADSTS7000222), so the worker stops. Mail waits in the "
+            "mailbox."
+        ),
+        do=(
+            "Ask the people who keep the application's registration to add a new secret. Put it where the worker "
+            "reads it. It reads a secret's file before each login. Then set `[account.oauth] secret_expires` to the "
+            "new end and restart the worker."
+        ),
+        over="The secret was renewed.",
     ),
     Thing.CLIENT_CERTIFICATE: Row(
         title="Client certificate",
@@ -153,10 +173,15 @@ TABLE: Final[Mapping[Thing, Row]] = {
         applies=lambda way: way.is_confidential and way.has_certificate,
         when="`oauth2-client`, and `oauth2-browser` with a certificate",
         known_from="the certificate's own notAfter, read from `[account.oauth] certificate_file` once an hour",
-        unknown="See that the worker can read `[account.oauth] certificate_file`, and that it is a certificate in PEM.",
-        ends="The sign-in service refuses the application, and the worker stops. Mail waits in the mailbox.",
-        do="Make a new certificate with its key. Have whoever keeps the application's registration add it there first. "
-        "Then put both into `[account.oauth] certificate_file`: it is read before the next login, without a restart.",
+        unknown=(
+            "Check that the worker can read `[account.oauth] certificate_file`, and that it is a certificate in PEM."
+        ),
+        ends="The sign-in service refuses the application, so the worker stops. Mail waits in the mailbox.",
+        do=(
+            "Make a new certificate with its key. First ask the people who keep the application's registration to "
+            "add it there. Then put both into `[account.oauth] certificate_file`: the worker reads it before the "
+            "next login, without a restart."
+        ),
         over="The certificate was replaced.",
     ),
     Thing.REFRESH_TOKEN: Row(
@@ -165,13 +190,20 @@ TABLE: Final[Mapping[Thing, Row]] = {
         applies=lambda way: way.auth in _BY_PERSON,
         when=_BY_PERSON_WORDS,
         known_from="the token cache in the state folder: the last use of its refresh token, and 90 days",
-        unknown="If nobody has signed in yet: `nhsmail-worker login authorise`. Else the worker's next look tells.",
-        ends="The sign-in service has forgotten a sign-in that wasn't used for 90 days, and the worker stops until "
-        "somebody signs in again. Each login that needs a new token puts the end off, so this concerns a worker that "
-        "doesn't log in: paused, halted, not running, or on one connection all the time.",
-        do="Find out why it isn't used: `nhsmail-worker status`. End the pause or the halt; if the worker has been on "
-        "one connection all that time, restart it: the next login uses the sign-in. If it has expired, run "
-        "`nhsmail-worker login authorise`.",
+        unknown=(
+            "If nobody has signed in yet, run `nhsmail-worker login authorise`. Otherwise the worker finds out "
+            "within an hour."
+        ),
+        ends=(
+            "The sign-in service forgets a sign-in that isn't used for 90 days. The worker then stops until "
+            "somebody signs in again. Each login that needs a new token puts off the end. So this happens only to a "
+            "worker that doesn't log in: paused, halted, not running, or on one connection all the time."
+        ),
+        do=(
+            "Find out why it isn't used: run `nhsmail-worker status`. End the pause or the halt. If the worker has "
+            "kept one connection all that time, restart it: the next login uses the sign-in. If the sign-in has "
+            "expired, run `nhsmail-worker login authorise`."
+        ),
         over="The sign-in was used, or there is a new one.",
     ),
 }

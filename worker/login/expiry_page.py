@@ -10,27 +10,27 @@ _HEAD: Final = """\
 
 <!-- Written by `python -m worker.login.expiry_page`; a test compares the two. -->
 
-The worker tells beforehand, so that nothing expires unseen: on the status page and in `nhsmail-worker status`, as a
-metric, as an alert, and in the log. One table in the program is behind all of these, and behind this page.
+The worker warns you before anything expires: on the status page, in `nhsmail-worker status`, as a metric, as an alert,
+and in the log. All of these, and this page, come from one table in the program.
 
-| from | told |
+| from | warns |
 |---|---|
 | 30 days before the end | once (passwords: from `[password] warn` on) |
 | 21 days before | once more |
 | 14 days before | once more |
 | 7 days before | each day, also after the end, until it is renewed |
 
-- The log and each alert channel get every warning once, over restarts and over replicas with one journal. What fell due
-  while no worker ran is told at the next start: the latest warning, not those that it replaces. If the process dies
-  while it tells, it tells again; so it does after the clock was ahead by more than a day.
-- The worker looks once an hour, also during a pause or a halt. `once` looks at its end, and sends no alerts.
-- Where the end isn't known, nothing can be told: page, `status` and `check` say so, and what makes it known. The metric
+- The log and each alert channel get every warning once, even after a restart and with several replicas on one journal.
+  If a warning fell due while no worker ran, the next start gives the latest one, not those before it. The worker
+  repeats a warning if the process died while sending it, or if the clock was ahead by more than a day.
+- The worker checks once an hour, also during a pause or a halt. `once` checks at its end, and sends no alerts.
+- If the end isn't known, the worker can't warn. The page, `status` and `check` say so, and say what to set. The metric
   is NaN.
-- What has expired already, and a `[password] changed` that is still to come, are findings of `check` (exit 1).
-- Of replicas, each tells of its own certificate file and its own sign-in, on its page, in its metrics and in its log.
-  Alerts come from the replica that works on the mailbox: watch the others by Prometheus, or by their log.
+- `check` reports what has already expired, and a `[password] changed` in the future (exit code 1).
+- Each replica reports its own certificate file and its own sign-in: on its page, in its metrics and in its log. Alerts
+  come only from the replica that works on the mailbox. Watch the others with Prometheus, or by their log.
 - `[password] changed` and `[account.oauth] secret_expires` are read at the start. After a renewal, set the date and
-  restart the worker; otherwise it goes on to warn of the old end.
+  restart the worker. Otherwise it keeps warning about the old end.
 
 | what | with `[account] auth` | its end is known from |
 |---|---|---|

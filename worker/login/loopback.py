@@ -242,6 +242,6 @@ def _listening(port: int, desk: _Desk) -> list[_Server]:
 def _not_listening(port: int, error: OSError) -> CredentialUnavailable:
     where = f"port {port}" if port else "a port"
     return CredentialUnavailable(
-        f"The sign-in needs {where} of this machine's loopback addresses, which can't be listened on "
-        f"({error.strerror}). Nothing was done. Name another one with --port, or use --paste."
+        f"The sign-in needs {where} of this machine's loopback addresses, and the worker can't listen there "
+        f"({error.strerror}). Nothing was done. Choose another port with --port, or use --paste."
     )

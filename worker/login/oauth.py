@@ -105,7 +105,7 @@ class OAuthSource:
         if kept is None:
             raise CredentialUnavailable(self._nobody(f"Nobody has signed in for {self._user} yet."))
         if not kept.is_of(self._sign_in, mailbox=self._user):
-            raise CredentialUnavailable(self._nobody("The sign-in that is kept is another user's."))
+            raise CredentialUnavailable(self._nobody("The stored sign-in belongs to another user."))
         secret, proof = self._proof()
         return _SignedIn(self._tokens, kept, identity=" ".join((kept.name, *proof)), password=None, secret=secret)
 
@@ -123,7 +123,7 @@ class OAuthSource:
             raise CredentialUnavailable(self._nobody(f"Nobody has signed in for {self._user} yet."))
         # A sign-in with the password asks for reading alone, so that nothing about sending can make it fail.
         if self._password is None and not set(SENDING_SCOPES) <= set(kept.scopes):
-            raise CredentialUnavailable(self._nobody("The sign-in that is kept was made for reading alone."))
+            raise CredentialUnavailable(self._nobody("The stored sign-in allows only reading."))
         secret, proof = self._proof()
         return _SignedIn(
             self._tokens_to_send, kept, identity=" ".join((kept.name, *proof)), password=None, secret=secret
@@ -248,13 +248,13 @@ class _Tokens:
         if name.casefold() != self._sign_in.casefold():
             account = "that account" if self._sign_in == self._user else "that user"
             raise CredentialUnavailable(
-                f"The person who signed in isn't {self._sign_in}, and the worker serves {account} alone. Nothing was "
+                f"The person who signed in isn't {self._sign_in}, and the worker serves only {account}. Nothing was "
                 f"kept. Run the command again and sign in as {self._sign_in}."
             )
         if not next(tokens.search(tokens.CredentialType.REFRESH_TOKEN), None):
             raise CredentialUnavailable(
-                "The sign-in service gave no refresh token, so the sign-in would end within hours. Nothing was kept. "
-                "Have the application's registration allow `offline_access`, then run the command again."
+                "The sign-in service gave no refresh token, so the sign-in would end within hours. Nothing was "
+                "kept. Ask for `offline_access` in the application's registration, then run the command again."
             )
         self._cache.save(tokens.serialize(), user=self._sign_in, scopes=self._asked)
 

@@ -33,9 +33,9 @@ class PastedRedirect:
         """
         awaited = Awaited(self.redirect_uri, state)
         self._person.tell(
-            f"To sign in, open this address in any browser:\n\n{address}\n\nAfter the sign-in the browser is sent to "
-            f"{self.redirect_uri}, where nothing answers: it shows an error, as it should. Copy the whole address from "
-            "its address bar, and paste it here within ten minutes."
+            f"To sign in, open this address in any browser:\n\n{address}\n\nAfter the sign-in the browser goes to "
+            f"{self.redirect_uri}, where nothing answers. It shows an error: that is expected. Copy the whole "
+            "address from its address bar, and paste it here within ten minutes."
         )
         for _ in range(TRIES):
             text = self._person.ask("The address: ")
@@ -45,7 +45,7 @@ class PastedRedirect:
                 return awaited.from_address(text)
             except UnfitRedirect as unfit:
                 self._person.tell(
-                    f"That isn't the answer of this sign-in, because {unfit}. Copy the whole address from the "
+                    f"That isn't the answer to this sign-in, because {unfit}. Copy the whole address from the "
                     "browser's address bar once more."
                 )
         raise LoginFailed(unfinished())

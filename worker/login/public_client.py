@@ -13,17 +13,17 @@ def public_client_warning(auth: Auth, *, confidential: bool, who: str) -> str:
     confidential: the application has a secret or a certificate. who: the address of whoever signs in.
     """
     ends = (
-        f"The sign-in is a public client's: it ends when the password of {who} is changed, and no mail is read until "
-        "somebody runs `login authorise` again."
+        f"The sign-in belongs to a public client. It ends when the password of {who} is changed, and then no mail is "
+        "read until somebody runs `login authorise` again."
     )
     if auth == "oauth2-browser" and not confidential:
         return (
-            f"{ends} A confidential client's survives a change that the user makes: give the application a secret or "
-            "a certificate (`client_secret_file` or `certificate_file` under [account.oauth])."
+            f"{ends} The sign-in of a confidential client survives a change by the user. Give the application a "
+            "secret or a certificate (`client_secret_file` or `certificate_file` under [account.oauth])."
         )
     if auth == "oauth2-device":
         return (
-            f'{ends} With auth = "oauth2-browser" and a secret or certificate of the application it survives a change '
-            "that the user makes."
+            f'{ends} With auth = "oauth2-browser" and a secret or certificate, the sign-in survives a change by the '
+            "user."
         )
     return ""

@@ -100,7 +100,7 @@ class Awaited:
             raise UnfitRedirect("it can't be read") from None
         fields = dict(pairs)
         if len(fields) < len(pairs):
-            raise UnfitRedirect("it says something twice")
+            raise UnfitRedirect("it has the same part twice")
         if not hmac.compare_digest(fields.get("state", "").encode("utf-8", "replace"), self.state.encode()):
             raise UnfitRedirect("it isn't from this sign-in, but from another or an earlier one")
         if bool(fields.get("code")) == bool(fields.get("error")):

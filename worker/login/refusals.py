@@ -49,8 +49,8 @@ class ReasonMissing(Exception):
 
     def __init__(self) -> None:
         super().__init__(
-            "A reset needs a reason: who unlocked the account, and when. It is kept in the audit trail. Nothing was "
-            'done; repeat the command with --reason "unlocked by …".',
+            "A reset needs a reason: who unlocked the account, and when. The audit trail records it. Nothing was "
+            'done. Repeat the command with --reason "unlocked by …".',
         )
 
 

@@ -177,7 +177,7 @@ class SendingSignIn:
 
     def _token(self, candidate: Candidate, before: _Refused) -> Token:
         if candidate.kind != "token":
-            raise TypeError("no password is ever sent to be able to send mail")
+            raise TypeError("the worker never sends a password in order to send mail")
         try:
             found = candidate.obtain(refresh=before.count > 0)
         except LoginFailed as failed:
@@ -188,7 +188,7 @@ class SendingSignIn:
             text = (meaning(said, "token") or words(said)) if said else ""
             raise Hindered(Hindrance.NO_TOKEN if passes else Hindrance.TOKEN_REFUSED, text) from failed
         if not isinstance(found, Token):
-            raise TypeError("no password is ever sent over SMTP")
+            raise TypeError("the worker never sends a password over SMTP")
         return found
 
 

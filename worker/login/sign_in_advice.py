@@ -56,5 +56,5 @@ def not_signed_in(found: LoginFailure, help_: Help, *, account: str, authority: 
         do = f"{do} {again} once that is done."
     else:
         what = answered or f"{what_happened(found.cls, kind='token')} {service} said so{said}."
-        do = f"{again}; if it ends so again, ask {help_.local_administrator} about the account."
+        do = f"{again}. If it fails again, ask {help_.local_administrator} about the account."
     return f"{what} Nothing was kept, and no attempt was spent. {do}"

@@ -144,26 +144,26 @@ def cause_in(said: str) -> Cause | None:
     return Cause(word) if _MARK in said and word in set(Cause) else None
 
 
-_HOLDS: Final = "The token holds what it must, so most likely"
+_HOLDS: Final = "The token is complete, so most likely"
 _ADVICE: Final[Mapping[Cause, str]] = {
     Cause.AUDIENCE: (
-        "The token is for another service than Exchange Online: take `scopes` out of `[account.oauth]`, or correct it"
+        "The token is for another service than Exchange Online: remove `scopes` from `[account.oauth]`, or correct it"
     ),
-    Cause.OUT_OF_DATE: "By this machine's clock the token isn't valid now: set the clock right",
+    Cause.OUT_OF_DATE: "The token isn't valid now by this machine's clock: correct the clock",
     Cause.USER_PERMISSION: (
-        f"The token lacks the permission {AS_USER}: ask {{who}} to have it granted to the application, and consented to"
+        f"The token lacks the permission {AS_USER}: ask {{who}} for the permission and the consent to it"
     ),
     Cause.APPLICATION_PERMISSION: (
-        f"The token lacks the permission {AS_APPLICATION}: ask {{who}} to have it granted to the application, with the "
-        "administrator's consent"
+        f"The token lacks the permission {AS_APPLICATION}: ask {{who}} for the permission, with the administrator's "
+        "consent"
     ),
     Cause.SERVICE_PRINCIPAL: (
         f"{_HOLDS} Exchange doesn't know the application (or IMAP is off): ask {{who}} for New-ServicePrincipal, with "
         "the Enterprise application's object id, and for Add-MailboxPermission"
     ),
     Cause.FULL_ACCESS: (
-        f"{_HOLDS} whoever signs in may not open this mailbox (or IMAP is off): ask {{who}} for Add-MailboxPermission "
-        "with FullAccess"
+        f"{_HOLDS} the account that signs in isn't allowed to open this mailbox (or IMAP is off): ask {{who}} for "
+        "Add-MailboxPermission with FullAccess"
     ),
     Cause.IMAP_OFF: (
         f"{_HOLDS} IMAP is switched off for this mailbox: ask {{who}} for Set-CASMailbox with -ImapEnabled $true"

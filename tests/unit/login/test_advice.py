@@ -41,7 +41,7 @@ def token(cls: F, said: str = "", wait: float | None = None) -> LoginFailure:
         (
             token(F.AMBIGUOUS, RAN_OUT),
             75,
-            ("The sign-in didn't come before its code ran out.", f"{AGAIN}, and sign in as {ACCOUNT}."),
+            ("Nobody signed in before the code expired.", f"{AGAIN}, and sign in as {ACCOUNT}."),
             "declined",
         ),
         *(
@@ -71,7 +71,7 @@ def token(cls: F, said: str = "", wait: float | None = None) -> LoginFailure:
             78,
             (
                 f"Nobody has consented to the application. The sign-in service {HOST} answered: AADSTS65001. Nothing ",
-                "spent. Ask the LA on 1234, through whom the application was registered, to have this done: grant ",
+                "spent. Ask the LA on 1234, who had the application registered, to arrange this: grant ",
                 "`az ad app permission admin-consent --id CLIENT_ID`). Run it again: `nhsmail-worker login authorise` ",
                 "once that is done.",
             ),
@@ -87,7 +87,7 @@ def token(cls: F, said: str = "", wait: float | None = None) -> LoginFailure:
             ),
             "pause",
         ),
-        (token(F.AMBIGUOUS, "HTTP 400"), 75, ("no password was sent.", f"{HOST} said so (HTTP 400)."), "counts"),
+        (token(F.AMBIGUOUS, "HTTP 400"), 75, ("No password was sent.", f"{HOST} said so (HTTP 400)."), "counts"),
     ],
 )
 def test_why_nobody_has_signed_in_and_what_to_do(
@@ -100,7 +100,7 @@ def test_why_nobody_has_signed_in_and_what_to_do(
 
 
 @pytest.mark.parametrize(
-    ("restart", "where"), [(True, "the worker's environment and restart it"), (False, "the password file")]
+    ("restart", "where"), [(True, "the worker's environment and restart the worker"), (False, "the password file")]
 )
 def test_a_password_against_the_policy(where: str, *, restart: bool) -> None:
     text = refusal("too short; a known one", ACCOUNT, needs_restart=restart)
@@ -113,17 +113,17 @@ def test_the_last_attempt_isnt_a_commands() -> None:
     text = last_attempt(Standing(State.READY, 4, 4, 1))
     assert text.startswith("Only 1 attempt is left ")
     assert text.endswith(
-        "and this command doesn't use it up. Find out first why logins fail; `login status` says more."
+        "and this command leaves it unused. First find out why logins fail: run `nhsmail-worker login status`."
     )
 
 
 def test_a_reset_again_may_lock_the_account() -> None:
     text = reset_again()
     assert text.startswith(
-        "The login was reset before, and hasn't succeeded since. Each reset lets the worker use its "
+        "The login was reset before, and no login has succeeded since. Each reset allows the worker all "
     )
-    assert "attempts anew, and the server may not have forgotten" in text
-    assert "the account could be locked. If it is known to be unlocked, and the password to be right, " in text
+    assert "its attempts again. The server may still count the earlier ones" in text
+    assert "could lock the account. If you know that the account is unlocked and the password is right, " in text
     assert text.endswith("repeat the command with --again.")
 
 
@@ -161,15 +161,15 @@ def test_each_halt_says_whom_to_ask(reason: str, part: str) -> None:
     halted = Standing(State.HALTED, 0, 8, 5, None, reason)
     text = advise(halted, Lockout(), Help("the LA on 1234", "5678"), account=ACCOUNT)
     assert any(one in text for one in part.split("|"))
-    assert "No further attempt is made by itself." in text
+    assert "The worker makes no further attempt on its own." in text
     assert "Failed attempts" not in text
 
 
 RESET = "login reset"
 RUN = "run `nhsmail-worker login reset --reason …`."
 AUTHORISE = "login authorise"
-NO_COUNT = "no password was sent"
-HALT = "No further attempt is made by itself."
+NO_COUNT = "No password was sent"
+HALT = "The worker makes no further attempt on its own."
 ASK = "5678 answers questions about the connection."
 ADVICE: list[tuple[dict[str, Any], tuple[str, ...], tuple[str, ...]]] = [
     # of the standing and the way to log in, what is said, and what isn't
@@ -183,14 +183,14 @@ ADVICE: list[tuple[dict[str, Any], tuple[str, ...], tuple[str, ...]]] = [
         {"reason": F.CONFIGURATION, "said": "AADSTS7000222", "auth": "oauth2-client"},
         (
             "client secret has expired. The sign-in service answered: AADSTS7000222.",
-            "Ask the LA on 1234, through whom the application was registered, to have this done: make a new client ",
-            "hand it over. Put it into the file that `client_secret_file` names; it is tried at once",
+            "Ask the LA on 1234, who had the application registered, to arrange this: make a new client ",
+            "pass it on. Put it into the file that `client_secret_file` names. It is tried at once",
         ),
         (RESET, "way of logging in"),
     ),
     (
         {"reason": F.CONFIGURATION, "said": "AADSTS7000222", "auth": "oauth2-client", "needs_restart": True},
-        ("client secret has expired", "hand it over. Put it into the worker's environment and restart it"),
+        ("client secret has expired", "pass it on. Put it into the worker's environment and restart the worker"),
         (RESET, "client_secret_file"),
     ),
     (
@@ -200,7 +200,13 @@ ADVICE: list[tuple[dict[str, Any], tuple[str, ...], tuple[str, ...]]] = [
     ),
     (
         {"reason": F.CONFIGURATION},
-        (f"{HALT} Set `auth`", "OAuth 2.0 today, and restart", "tried at once", "The LA on 1234 knows", ASK),
+        (
+            f"{HALT} NHSmail's mailboxes need OAuth 2.0. Set `auth`",
+            "flows, then restart",
+            "tried at once",
+            "The LA on 1234 knows",
+            ASK,
+        ),
         (RESET,),
     ),
     (
@@ -212,7 +218,7 @@ ADVICE: list[tuple[dict[str, Any], tuple[str, ...], tuple[str, ...]]] = [
         ({"reason": F.CONFIGURATION, "said": said, "auth": "oauth2-password"}, (said, "the LA on 1234", RESET), ())
         for said in ("AADSTS50076", "AADSTS50079", "AADSTS53003", "AADSTS65001")
     ),
-    ({"reason": F.PROTOCOL}, (f"{HALT} Check `host`", "version of the worker; 5678", RESET), ("OAuth 2.0",)),
+    ({"reason": F.PROTOCOL}, (f"{HALT} Check `host`", "version of the worker. 5678", RESET), ("OAuth 2.0",)),
     ({"reason": F.SIGN_IN_AGAIN, "auth": "oauth2-device"}, (AUTHORISE,), (RESET,)),
     ({"reason": F.SIGN_IN_AGAIN, "auth": "oauth2-client"}, ("still registered", RESET), (AUTHORISE,)),
     (
@@ -255,8 +261,8 @@ def test_a_token_that_may_mean_anything_asks_for_no_reset_while_it_cools() -> No
 def test_passing_troubles_ask_nothing_of_a_person(reason: str) -> None:
     cooling = Standing(State.COOLING, 0, 8, 5, 1.0, reason)
     assert advise(cooling, Lockout(), Help(), account=ACCOUNT) == (
-        f"{what_happened(reason)} No mail of {ACCOUNT} is read meanwhile; it is safe in the mailbox. "
-        "The next attempt comes at 1970-01-01T00:00:01Z."
+        f"{what_happened(reason)} No mail of {ACCOUNT} is read meanwhile. It is safe in the mailbox. The next "
+        "attempt is at 1970-01-01T00:00:01Z."
     )
 
 

@@ -53,7 +53,7 @@ def test_the_line_break_at_the_end_isnt_the_password(tmp_path: Path, content: by
 def test_who_may_read_the_file(tmp_path: Path, mode: int, setting: str, *, fits: bool) -> None:
     path = write(tmp_path / "p", SECRET.encode(), mode)
     source = PasswordSource("a@nhs.net", file=path, value=None, mode=setting)  # type: ignore[arg-type] # literals
-    said = r'/p may be read .* Run `chmod 600` on it.* set `password_file_mode` to "group" or "any"\.$'
+    said = r'/p is readable by people other .* Run `chmod 600` on it.* set `password_file_mode` to "group" or "any"\.$'
     if fits:
         assert source.read() == SECRET
     else:

@@ -23,7 +23,7 @@ def said(path: Path) -> str:
 @pytest.mark.parametrize(
     ("content", "text"),
     [
-        (b"x" * 70_000, "is too large to be a secret. No login was tried. Name the right file."),
+        (b"x" * 70_000, "is too large to be a secret. No login was tried. Give the right file."),
         (b"Bright-\xff-92", "isn't text in UTF-8. No login was tried. Save it as UTF-8."),
     ],
 )
@@ -37,7 +37,7 @@ def test_of_a_file_with_the_wrong_content(tmp_path: Path, content: bytes, text: 
 def test_of_what_is_no_file(tmp_path: Path) -> None:
     folder = tmp_path / "folder"
     folder.mkdir(mode=0o700)
-    assert said(folder) == "isn't a file. No login was tried. Name the file that holds the secret."
+    assert said(folder) == "isn't a file. No login was tried. Give the file that holds the secret."
 
 
 def test_of_a_token_cache_that_cannot_be_read(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from worker.mailbox.login_failures import FailureClass, Kind, failure
 F = FailureClass
 HELP = Help("the LA on 1234", "5678")
 RESET = "run `nhsmail-worker login reset --reason …`."
-RESTART = f"Then restart the worker: a changed setting is tried at once. If it was mended elsewhere, {RESET}"
+RESTART = f"Then restart the worker: a changed setting is tried at once. If the fault was corrected elsewhere, {RESET}"
 
 
 def told(reason: str, said: str, auth: Auth, *, kind: Kind = "token", state: State = State.HALTED) -> str:
@@ -53,8 +53,8 @@ def test_an_earlier_programs_words_are_still_read() -> None:
 @pytest.mark.parametrize(
     ("reason", "begin"),
     [
-        (Reason.BUDGET, "All the login attempts that the worker allows itself have failed."),
-        (Reason.CREDENTIAL, "This password has failed as often as the worker tries one."),
+        (Reason.BUDGET, "The worker has used all its login attempts, and all failed."),
+        (Reason.CREDENTIAL, "This password has failed as often as the worker may try it."),
     ],
 )
 def test_a_spent_limit_says_what_was_answered_last(reason: Reason, begin: str) -> None:
@@ -69,28 +69,26 @@ def test_a_spent_limit_says_what_was_answered_last(reason: Reason, begin: str) -
 
 def test_tokens_that_are_refused_for_an_unknown_reason_need_no_look_at_imap() -> None:
     text = told(Reason.TOKEN, "AADSTS12345", "oauth2-client")
-    assert "The last: The sign-in service refused for a reason that isn't known. " in text
+    assert "The last: The sign-in service refused, and the reason isn't known. " in text
     assert text.endswith(
-        f"Ask the LA on 1234, through whom the application was registered, with these words. Then {RESET}"
+        f"Ask the LA on 1234, who had the application registered, and quote this message. Then {RESET}"
     )
     cooling = told(F.AMBIGUOUS, "AADSTS12345", "oauth2-client", state=State.COOLING)
-    assert cooling.endswith("with these words.")
+    assert cooling.endswith("and quote this message.")
 
 
 def test_an_answer_without_an_error_is_perhaps_a_proxys() -> None:
     text = told(F.AMBIGUOUS, "HTTP 407", "oauth2-client", state=State.COOLING)
-    assert text.startswith(
-        "The sign-in service's address answered with no error that it could be told by: HTTP 407. No "
-    )
-    assert text.endswith("and whether a proxy answers in its place.")
-    assert told(Reason.TOKEN, "HTTP 407", "oauth2-client").endswith(f"answers in its place. Then {RESET}")
+    assert text.startswith("The sign-in service's address answered without an OAuth error: HTTP 407. No ")
+    assert text.endswith("Check also whether a proxy answers instead.")
+    assert told(Reason.TOKEN, "HTTP 407", "oauth2-client").endswith(f"answers instead. Then {RESET}")
 
 
 def test_what_was_said_before_anything_was_sent_is_told_without_being_believed() -> None:
     said = what_happened(F.LOST_BEFORE_SENDING, kind="token", said="access_denied AADSTS53003")
     assert said == (
-        "The connection, or the server, ended the login before anything was sent. The sign-in service answered: "
-        "access_denied, AADSTS53003."
+        "The connection ended before the worker sent anything. The sign-in service answered: access_denied, "
+        "AADSTS53003."
     )
     assert not told(F.LOST_BEFORE_SENDING, "access_denied AADSTS53003", "oauth2-client", state=State.COOLING).endswith(
         "pass it."
@@ -100,18 +98,18 @@ def test_what_was_said_before_anything_was_sent_is_told_without_being_believed()
 @pytest.mark.parametrize(
     ("auth", "do"),
     [
-        ("oauth2-device", "Sign in again with `nhsmail-worker login authorise`; it is used at once."),
+        ("oauth2-device", "Sign in again with `nhsmail-worker login authorise`. The worker uses it at once."),
         (
             "oauth2-client",
             f"Ask the LA on 1234 whether the application is still registered for this mailbox, then {RESET}",
         ),
-        ("oauth2-password", f"If it is the same as before, {RESET}"),
+        ("oauth2-password", f"If the password is the same as before, {RESET}"),
     ],
 )
 def test_a_sign_in_that_is_over(auth: Auth, do: str) -> None:
     text = told(F.SIGN_IN_AGAIN, "invalid_grant AADSTS700082", auth)
     assert text.startswith(
-        "The kept sign-in wasn't used for so long that it has expired. The sign-in service answered: "
+        "The stored sign-in has expired because it wasn't used for too long. The sign-in service answered: "
     )
     assert text.endswith(do)
 
@@ -119,15 +117,15 @@ def test_a_sign_in_that_is_over(auth: Auth, do: str) -> None:
 @pytest.mark.parametrize(
     ("auth", "do"),
     [
-        ("oauth2-device", "Sign in again with `nhsmail-worker login authorise`; it is used at once."),
+        ("oauth2-device", "Sign in again with `nhsmail-worker login authorise`. The worker uses it at once."),
         ("oauth2-client", f"Then {RESET}"),
-        ("oauth2-password", "Put the right password in the password file; it is tried at once, no restart is needed."),
+        ("oauth2-password", "Put the right password in the password file. It is tried at once, without a restart."),
     ],
 )
 def test_an_expired_password(auth: Auth, do: str) -> None:
     text = told(F.EXPIRED, "invalid_grant AADSTS50055", auth, kind="password")
     assert text.startswith("The password has expired. The sign-in service answered: invalid_grant, AADSTS50055. ")
-    assert text.endswith(f"Change the password; where that can't be done, ask the LA on 1234 to set a new one. {do}")
+    assert text.endswith(f"Change the password. If you can't, ask the LA on 1234 to set a new one. {do}")
 
 
 @pytest.mark.parametrize(
@@ -135,22 +133,22 @@ def test_an_expired_password(auth: Auth, do: str) -> None:
     [
         (
             "invalid_client AADSTS1000502",
-            "Put it, with its key, into the file that `certificate_file` names; it is tried at once.",
+            "Put it, with its key, into the file that `certificate_file` names. It is tried at once.",
         ),
         (
             "invalid_scope",
-            f"if none is set, correct `tenant`. {RESTART}",
+            f"If it isn't set, correct `tenant`. {RESTART}",
         ),
         (
             "unauthorized_client AADSTS700016",
-            f"if they are right, have the application registered in this tenant. {RESTART}",
+            f"If they are right, have the application registered in this tenant. {RESTART}",
         ),
-        ("invalid_request AADSTS9002313", f"report the number to those who maintain it. Then {RESET}"),
+        ("invalid_request AADSTS9002313", f"report the number to its maintainers. Then {RESET}"),
         (
             "invalid_grant AADSTS50105",
-            "Ask the LA on 1234, through whom the application was registered, to have this done: assign "
-            f"{ACCOUNT} to the application (Entra, Enterprise applications, the application, Users and groups), or let "
-            "everybody use it (`az ad sp update --id CLIENT_ID --set appRoleAssignmentRequired=false`). Then " + RESET,
+            f"Ask the LA on 1234, who had the application registered, to arrange this: assign {ACCOUNT} to the "
+            "application (Entra, Enterprise applications, the application, Users and groups), or let everybody use "
+            "it (`az ad sp update --id CLIENT_ID --set appRoleAssignmentRequired=false`). Then " + RESET,
         ),
     ],
 )
@@ -162,7 +160,7 @@ def test_a_new_sign_in_by_the_password_asks_nothing_of_a_person() -> None:
     text = told(F.TOKEN_EXPIRED, "invalid_grant", "oauth2-password", kind="password", state=State.COOLING)
     assert text == (
         "The sign-in service no longer accepts the sign-in. The sign-in service answered: invalid_grant. No mail of "
-        f"{ACCOUNT} is read meanwhile; it is safe in the mailbox."
+        f"{ACCOUNT} is read meanwhile. It is safe in the mailbox."
     )
 
 
@@ -178,6 +176,6 @@ def test_a_sign_in_that_passes_is_run_later() -> None:
     found = failure(F.UNAVAILABLE, "token", said="server_error")
     text = not_signed_in(found, HELP, account=ACCOUNT, authority="login.example")
     assert text == (
-        "The sign-in service has a fault. The sign-in service login.example answered: server_error. Nothing was kept, "
-        "and no attempt was spent. Run it again: `nhsmail-worker login authorise` later."
+        "The sign-in service has a fault. The sign-in service login.example answered: server_error. Nothing was "
+        "kept, and no attempt was spent. Run it again: `nhsmail-worker login authorise` later."
     )

@@ -42,7 +42,7 @@ def test_its_words_for_any_refused_password_are_told_for_what_they_most_likely_m
     text = told(standing(reason, words))
     assert text.startswith(FAILED)
     assert "Set `auth` to an OAuth flow" in text
-    assert f"ask {WHO} whether IMAP is on" in text
+    assert f"Ask {WHO} whether IMAP is on" in text
     assert "correct the password" in text
     assert "Failed attempts that count: 1" in text
 
@@ -86,7 +86,7 @@ def test_it_fits_into_a_line_of_the_log() -> None:
 
 def test_what_is_not_sent_is_told_with_its_reason_and_what_to_do() -> None:
     text = not_sent(HOST, ACCOUNT, "the desk, 0100")
-    assert text.startswith(f"No password was sent: {finding(HOST)} No attempt was spent.")
+    assert text.startswith(f"No password was sent. {finding(HOST)} No attempt was spent.")
     assert f'auth = "password" at {HOST}, which is Exchange Online.' in text
     assert "`auth` to an OAuth flow (the desk, 0100 has the application registered)" in text
     assert "`login reset` doesn't help" in text

@@ -117,7 +117,7 @@ def test_a_second_reset_must_be_meant() -> None:
 def test_a_reset_without_a_reason_isnt_made(reason: str) -> None:
     world = World()
     fail(world, "locked")
-    with pytest.raises(ReasonMissing, match=r'^A reset needs a reason.* repeat the command with --reason "'):
+    with pytest.raises(ReasonMissing, match=r'^A reset needs a reason.* Repeat the command with --reason "'):
         world.processes[0][1].reset(reason, actor="person", again=True)
     assert "login.reset" not in names(world)
     assert (standing(world).state, standing(world).said) == (State.HALTED, "")

@@ -39,6 +39,6 @@ def test_what_a_reset_without_a_reason_is_told() -> None:
     with pytest.raises(ReasonMissing) as refused:
         World().processes[0][1].reset("", actor="person")
     assert str(refused.value) == (
-        "A reset needs a reason: who unlocked the account, and when. It is kept in the audit trail. Nothing was done; "
-        'repeat the command with --reason "unlocked by …".'
+        "A reset needs a reason: who unlocked the account, and when. The audit trail records it. Nothing was done. "
+        'Repeat the command with --reason "unlocked by …".'
     )

@@ -33,15 +33,15 @@ def test_the_person_is_told_what_to_do_and_what_they_will_see(port: int, here: s
     assert redirect.redirect_uri == here
     assert redirect.answer(SIGN_IN, STATE) == {"state": STATE, "code": "c"}
     assert f"open this address in any browser:\n\n{SIGN_IN}\n\n" in person.said[0]
-    assert f"is sent to {here}, where nothing answers: it shows an error, as it should." in person.said[0]
+    assert f"goes to {here}, where nothing answers. It shows an error: that is expected." in person.said[0]
 
 
 def test_an_unfit_address_is_asked_for_again_with_the_reason() -> None:
     person = Typist("x", f"http://localhost/?code=c&state={STATE[1:]}", f"http://localhost/?error=e&state={STATE}")
     assert PastedRedirect(person).answer(SIGN_IN, STATE) == {"state": STATE, "error": "e"}
     assert [text.partition(". ")[0] for text in person.said[1:]] == [
-        "That isn't the answer of this sign-in, because it doesn't begin with http://localhost",
-        "That isn't the answer of this sign-in, because it isn't from this sign-in, but from another or an earlier one",
+        "That isn't the answer to this sign-in, because it doesn't begin with http://localhost",
+        "That isn't the answer to this sign-in, because it isn't from this sign-in, but from another or an earlier one",
     ]
 
 

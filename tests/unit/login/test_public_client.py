@@ -18,10 +18,10 @@ PERSON = "jo.bloggs@nhs.net"
 )
 def test_a_public_clients_sign_in_ends_with_the_password(auth: Auth, way_out: str, *, confidential: bool) -> None:
     said = public_client_warning(auth, confidential=confidential, who=PERSON)
-    assert f"it ends when the password of {PERSON} is changed" in said
+    assert f"It ends when the password of {PERSON} is changed" in said
     assert "no mail is read until somebody runs `login authorise` again" in said
     assert way_out in said
-    assert "the user makes" in said, "an administrator's reset ends either"
+    assert "a change by the user" in said, "an administrator's reset ends either"
 
 
 @pytest.mark.parametrize(

@@ -67,7 +67,7 @@ def test_nothing_is_done_beside_an_attempt(sending: Sending) -> None:
 
 
 def test_a_sign_in_that_is_missing_is_told_in_its_own_words(sending: Sending) -> None:
-    sending.missing = "The sign-in that is kept was made for reading alone."
+    sending.missing = "The stored sign-in allows only reading."
     found = hindered(sending)
     assert (found.why, found.said) == (Hindrance.NO_SIGN_IN, sending.missing)
     assert sending.facts == {}, "nothing was refused"

@@ -38,7 +38,7 @@ def test_what_is_told() -> None:
     }
     assert cooling["next_attempt_at"] == moment(begun + 60)
     assert cooling["failures"] == 1
-    assert "The next attempt comes at" in str(cooling["advice"])
+    assert "The next attempt is at" in str(cooling["advice"])
     assert (cooling["remaining"], cooling["remaining_for_credential"], cooling["reason"]) == (7, 4, "rejected")
     world.now = begun
     for _ in range(3):
@@ -159,7 +159,7 @@ def test_a_password_that_isnt_fit_is_told_once_with_what_to_do() -> None:
     assert (name, fields["faults"]) == ("login.refused", len(refused.value.faults))
     assert fields["advice"] == refused.value.advice
     assert ACCOUNT in str(fields["advice"])
-    assert "no restart is needed" in str(fields["advice"])
+    assert "without a restart" in str(fields["advice"])
     assert fields["remaining"] == 8
     assert world.processes[1][1].advice() == fields["advice"]
     world.needs_restart = True
@@ -189,10 +189,11 @@ def test_advice_says_all_of_it() -> None:
     text = world.processes[0][1].advice()
     for part in (
         "The server rejected the user name or password.",
-        f"No mail of {ACCOUNT} is read meanwhile; it is safe in the mailbox.",
-        "Failed attempts that count: 1; left for the worker: 7, with this credential 4 (the account locks at 12, 4 are",
-        f"12, 4 are kept in reserve). The next attempt comes at {moment(begun + 60)}.",
-        "Put the right password in the password file; it is tried at once",
+        f"No mail of {ACCOUNT} is read meanwhile. It is safe in the mailbox.",
+        (
+            "Failed attempts that count: 1. Left for the worker: 7, with this credential 4. The account locks at 12, and "
+        f"the worker leaves 4 for people. The next attempt is at {moment(begun + 60)}.",
+        "Put the right password in the password file. It is tried at once",
         "ask your Local Administrator whether the account is unlocked",
     ):
         assert part in text
@@ -210,7 +211,7 @@ def test_the_guards_advice_speaks_of_what_was_said() -> None:
     world.processes[0][1].reset("a new secret", actor="person")
     with pytest.raises(ConnectionLost):
         send(world, ConnectionLost("x"))
-    assert "no password was sent" in world.processes[1][1].advice()
+    assert "No password was sent" in world.processes[1][1].advice()
 
 
 def test_a_refusal_says_what_to_do() -> None:
@@ -219,7 +220,7 @@ def test_a_refusal_says_what_to_do() -> None:
     world.now -= 1
     with pytest.raises(Cooling) as cooling:
         world.login(0)
-    assert "next attempt comes at" in cooling.value.advice
+    assert "next attempt is at" in cooling.value.advice
     world.now += 1
     fail(world, times=4)
     with pytest.raises(Halted) as halted:

@@ -71,7 +71,7 @@ def test_the_sender_is_a_full_address(tmp_path: Path, address: str) -> None:
 def test_submission_needs_an_oauth_flow(tmp_path: Path) -> None:
     fault = one_fault(tmp_path, minimal('[alerts.submission]\nto = ["duty.team@nhs.net"]\n'))
     assert fault.startswith("[alerts.submission] to: needs an OAuth flow")
-    assert "no password is ever sent over SMTP" in fault
+    assert "the worker never sends a password over SMTP" in fault
 
 
 def test_submission_has_the_services_own_server() -> None:
