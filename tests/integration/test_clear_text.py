@@ -107,7 +107,7 @@ def test_a_relay_without_tls_is_found_before_an_alert_is_lost(
         answer = worker.command("check", "--connect")
         assert answer.code == 1
         assert "[alerts.relay] can send nothing: " in answer.out
-        assert "has a certificate that nobody trusted has signed. Nothing was sent." in answer.out
+        assert "has a certificate that no trusted authority has signed. Nothing was sent." in answer.out
         assert b"MAIL" not in without.clear + relay.inside
 
 

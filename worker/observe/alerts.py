@@ -118,21 +118,21 @@ _WORDS: Final[Mapping[Rule, _Words]] = {
     Rule.HALTED: _Words(
         "Halted: no more logins",
         lambda number: f"After {count(number, 'failed login')} the worker makes no more. Mail waits in the mailbox.",
-        "Read the status page: it says whether the password, the account or the set-up has to be changed. "
-        "Don't restart the worker.",
+        "Read the status page: it says whether the password, the account or the set-up must be changed. Don't "
+        "restart the worker.",
         "The worker logs in again.",
     ),
     Rule.COOLING_TWICE: _Words(
         "Logins are failing",
-        lambda number: f"{count(number, 'login')} in a row failed; the worker waits longer before each next one.",
-        "Check that the password which the worker reads is the account's present one, before it halts.",
+        lambda number: f"{count(number, 'login')} in a row failed. The worker waits longer before each new attempt.",
+        "Before the worker halts, check that it reads the account's present password.",
         "A login succeeded.",
     ),
     **{EXPIRING[thing]: _expiring(thing) for thing in Thing},
     Rule.NOT_POLLING: _Words(
         "The mailbox isn't being read",
         lambda number: f"The last good poll was {span(number)} ago. Mail waits in the mailbox.",
-        "Look at the network, and at the mail service's own status; then at the worker's log.",
+        "Check the network and the mail service's own status page, then the worker's log.",
         "The mailbox is being read again.",
     ),
     Rule.PAUSED: _Words(
@@ -140,36 +140,38 @@ _WORDS: Final[Mapping[Rule, _Words]] = {
         lambda number: (
             f"Somebody paused the work {span(number)} ago, and it hasn't been resumed. Mail waits in the mailbox."
         ),
-        "Read the status page: it says who paused it and why, how much mail has come, and what ends the pause.",
-        "The work isn't paused any more.",
+        "Read the status page: it says who paused the worker and why, how much mail has arrived, and how to end the "
+        "pause.",
+        "The work is no longer paused.",
     ),
     Rule.OLDEST_MESSAGE: _Words(
         "A message has been waiting too long",
-        lambda number: f"The oldest message that isn't done has been waiting for {span(number)}.",
-        "Look at the status page: is a handler failing, or is there more mail than the handlers can take?",
-        "No message is waiting too long any more.",
+        lambda number: f"The oldest unfinished message has been waiting for {span(number)}.",
+        "Look at the status page: is a handler failing, or is there too much mail for the handlers?",
+        "No message is waiting too long now.",
     ),
     Rule.DEAD_LETTERS: _Words(
-        "Messages were given up on",
-        lambda number: f"There are {count(number, 'dead letter')}, kept whole and waiting for a person.",
+        "The worker gave up on messages",
+        lambda number: f"{count(number, 'dead letter')} {'waits' if number == 1 else 'wait'} for a person, kept whole.",
         "Run `nhsmail-worker failed list`.",
-        "There are no dead letters any more.",
+        "No dead letters are left.",
     ),
     Rule.JUNK_OF_KNOWN_SENDER: _Words(
         "Junk from a known sender",
         lambda number: f"{count(number, 'message')} on the junk path came from senders whose mail was handled before.",
-        "Run `nhsmail-worker junk list`, and `junk release` what is no junk.",
-        "All junk from known senders has been looked at.",
+        "Run `nhsmail-worker junk list`, and release what isn't junk with `nhsmail-worker junk release`.",
+        "Somebody has reviewed all junk from known senders.",
     ),
     Rule.ANOTHER_WORKER: _Words(
         "Another worker?",
         lambda number: (
-            f"{count(number, 'message')} {has(number)} come to the folder of handled mail that this worker didn't move "
-            "there. Another worker may be at work on the mailbox, and would spend login attempts of the same account."
+            f"{count(number, 'message')} in the folder of handled mail {has(number)} not been put there by this "
+            "worker. Another worker may be working on the mailbox. It would spend login attempts of the same "
+            "account."
         ),
         "Find the other worker, and stop one of the two. If a person moved the mail, acknowledge it: "
         '`nhsmail-worker reconcile --acknowledge --reason "…"`.',
-        "The mail was acknowledged, or isn't there any more.",
+        "The mail was acknowledged, or is no longer there.",
     ),
     Rule.MAILBOX_FILLING: _Words(
         "The mailbox is filling",
@@ -183,28 +185,29 @@ _WORDS: Final[Mapping[Rule, _Words]] = {
             f"The mailbox is {number} % full. "
             f"{'Senders are getting their mail back now. ' if number >= 100 else ''}{BOUNCES}"
         ),
-        f"Free room today. {FREE} {ASK} {PAST}",
-        "The mailbox isn't full any more.",
+        f"Make room today. {FREE} {ASK} {PAST}",
+        "The mailbox is no longer full.",
     ),
     Rule.HANDLER_FAILING: _Words(
         "A handler keeps failing",
-        lambda number: f"{count(number, 'handler')} failed so often, or can't be started, that mail for it waits.",
-        "Look at the status page for its name, and at what it talks to.",
+        lambda number: f"{count(number, 'handler')} can't start, or failed too often. Mail for it waits.",
+        "Read the status page: it names the handler. Then check the system behind it.",
         "All handlers work again.",
     ),
     Rule.HANDLERS_STUCK: _Words(
         "A handler doesn't return",
         lambda number: (
-            f"{count(number, 'handler call')} {has(number)} not returned for too long; "
+            f"{count(number, 'handler call')} {has(number)} not returned for too long: "
             f"{'its message waits' if number == 1 else 'their messages wait'}."
         ),
-        "Look at what the handler talks to. With all threads stuck the engine restarts the worker.",
-        "No handler call is stuck any more.",
+        "Check the system behind the handler. If all threads are stuck, `/livez` fails and the container engine "
+        "restarts the worker.",
+        "No handler call is stuck now.",
     ),
     Rule.JOURNAL: _Words(
         "The journal can't be used",
-        lambda _number: "The worker can't read or write its journal: it takes no mail, and makes no login.",
-        "Free the disk of the state folder, or bring the database back.",
+        lambda _number: "The worker can't read or write its journal: it takes no mail, and doesn't log in.",
+        "Free space on the disk of the state folder, or restart the database.",
         "The journal can be used again.",
     ),
 }

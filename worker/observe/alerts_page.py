@@ -12,20 +12,19 @@ _HEAD: Final = """\
 
 <!-- Written by `python -m worker.observe.alerts_page`; a test compares the two. -->
 
-The worker tells people of trouble by each way that [`[alerts]`](configuration.md#alerts) names: webhooks (Teams,
-Slack, plain JSON), mail through a relay, and mail from the account itself. Each way is on its own: what one of them
-refuses, or holds for 45 seconds, keeps nothing from the others, and is sent to it again: at the next look, after 1, 2,
-5 and then each 10 minutes. What was sent is written down after each one, so a restart sends nothing twice by a way that
-works. A way that takes an alert, and breaks off before it says so, gets it again in the same way.
+The worker alerts people in each way that [`[alerts]`](configuration.md#alerts) names: webhooks (Teams, Slack, plain
+JSON), mail through a relay, and mail from the account itself. Each way is independent. If one of them refuses an alert,
+or takes longer than 45 seconds, the others still get it. The worker sends it again to the one that failed: at the next
+check, then after 1, 2 and 5 minutes, then every 10 minutes. The worker records each delivery, so a restart doesn't send
+an alert twice. It sends an alert again if the connection broke before the server confirmed it.
 
 ```sh
 nhsmail-worker alerts test
 ```
 
-sends one trial alert by each way, and prints for each whether it was accepted, what came back, what that means and
-what to do. `--json` prints the same for programs. It ends with 0 if all were accepted, with 1 if one wasn't, and
-with 78 if no way is set. *Accepted* is the next server's word. Ask somebody in `to` whether the mail came, and in
-which folder.
+sends one trial alert in each way. For each it prints whether it was accepted, the answer, what that means and what to
+do. `--json` prints the same for programs. The exit code is 0 if all were accepted, 1 if one wasn't, and 78 if no way is
+set. *Accepted* means that the next server took the mail. Ask somebody in `to` whether it arrived, and in which folder.
 
 ## Which way
 
@@ -35,12 +34,12 @@ which folder.
 | `[alerts.relay]` | a relay that takes mail from this machine, and a sender address of your organisation's own | yes |
 | `[alerts.submission]` | SMTP AUTH for the mailbox, and the permission to send; an OAuth flow | **no** |
 
-Two ways are better than one, and one of them should work while the login is halted: `check` says, with exit code 1,
-where `[alerts.submission]` is alone.
+Set two ways, and at least one that works while the login is halted. `check` reports it (exit code 1) if
+`[alerts.submission]` is the only one.
 
 ### Through a relay
-NHSmail's relay is `relay.nhs.uk`, port 25. It is reached from HSCN alone, and takes mail from addresses of machines
-that were registered with it:
+NHSmail's relay is `relay.nhs.uk`, port 25. It is reachable only from HSCN. It accepts mail only from machines whose
+addresses are registered with it:
 
 ```toml
 [alerts.relay]
@@ -49,9 +48,9 @@ from = "nhsmail-worker@your-trust.nhs.uk"
 to = ["duty.team@nhs.net"]
 ```
 
-`from` is an address of your organisation's own. NHSmail deletes mail that claims to be from an address at nhs.net
-and didn't come from an account there by its own sign-in. It isn't put among the junk, and nobody is told. So the
-worker accepts no address at nhs.net as `from`, and doesn't start where `from` is missing.
+`from` is one of your organisation's own addresses. NHSmail deletes mail from a relay that claims to come from an
+address at nhs.net. It doesn't put that mail in junk, and tells nobody. So the worker doesn't accept an address at
+nhs.net as `from`, and doesn't start without `from`.
 
 ### From the account itself
 ```toml
@@ -59,34 +58,35 @@ worker accepts no address at nhs.net as `from`, and doesn't start where `from` i
 to = ["duty.team@nhs.net"]
 ```
 
-The mail goes to `smtp.office365.com`, port 587, after STARTTLS, with the account's address as sender, by the same
-sign-in that the mailbox is read with. [What has to be granted](nhsmail.md#alerts-from-the-account-itself). What it
-does, and what it doesn't do, to the account:
+The mail goes to `smtp.office365.com`, port 587, after STARTTLS. The sender is the account's address, and the sign-in is
+the same as for reading the mailbox. [What has to be granted](nhsmail.md#alerts-from-the-account-itself). What this does
+to the account:
 
-- No password is ever sent, neither over SMTP nor, for this, to the sign-in service. The only mechanism is XOAUTH2.
-- A token is asked for only once the server has proved its certificate and name, and offers XOAUTH2.
-- The login's own count isn't touched: no attempt is spent, and none is refilled. A refused token holds no password,
-  so it isn't a failed password at Microsoft. Whether a tenant counts refused tokens in some way of its own isn't
-  known. So a refused one is tried again after 1 minute, 10 minutes, an hour, 4 hours, and then once a day. The
-  count is in the journal before the token goes out, so no restart shortens the wait. `alerts test` tries at once,
-  and a success ends the wait.
-- While the login is halted, or waits after an answer that was about the credential, nothing is sent by it. Nor is a
-  token asked for at the same time as the login asks for one.
+- The worker never sends a password for this, neither over SMTP nor to the sign-in service. The only mechanism is
+  XOAUTH2.
+- The worker asks for a token only after the server has proved its certificate and name, and offers XOAUTH2.
+- The login's own count doesn't change: no attempt is spent or restored. A token holds no password, so Microsoft doesn't
+  count a refused token as a failed password. A tenant might count refused tokens in some other way. So the worker tries
+  a refused token again after 1 minute, 10 minutes, an hour, 4 hours, and then once a day. The journal records the try
+  before the token goes out, so a restart doesn't shorten the wait. `alerts test` tries at once, and a success ends the
+  wait.
+- While the login is halted, or waits after an answer about the credential, this way sends nothing. It also never asks
+  for a token at the same time as the login does.
 
-## What is told, and what to do
-`cause` is the word in the log (`alert.not_sent`). What the server said stands beside it in `alerts test`, and never
-in the log. Where nothing else is said, no alert arrives this way until it is done, and the worker goes on trying.
-"""
+## Causes, and what to do
+`cause` is the word in the log (`alert.not_sent`). `alerts test` also shows the server's answer. The log never does.
+Unless the table says otherwise, no alert arrives this way until the cause is fixed, and the worker keeps trying. """
+
 _TITLES: Final[Mapping[Way, str]] = {
     "relay": "Through a relay",
     "submission": "From the account itself",
     "webhook": "Webhooks",
 }
 _SAID: Final[Mapping[Why, str]] = {
-    Why.NOT_TRUSTED: "a certificate that is self-signed, or of an unknown authority",
+    Why.NOT_TRUSTED: "a certificate that is self-signed, or from an unknown authority",
     Why.WRONG_NAME: "a certificate for another name",
     Why.NO_STARTTLS: "no STARTTLS",
-    Why.DROPPED: "the connection ends in the midst of it",
+    Why.DROPPED: "the connection ends before the delivery",
     Why.SLOW: "no answer in 10 s, or no end in 45 s",
     Why.CLIENT_REFUSED: "`554` as greeting, `550` to EHLO",
     Why.NOT_AUTHENTICATED: "`530 5.7.57 Client not authenticated to send mail`",
@@ -126,7 +126,7 @@ def page() -> str:
 def _table(way: Way) -> Iterator[str]:
     yield f"### {_TITLES[way]}"
     yield ""
-    yield "| cause | said or seen | what happened | what to do |"
+    yield "| cause | the server's answer | what happened | what to do |"
     yield "|---|---|---|---|"
     for why in possible(way):
         found = told(way, why)

@@ -78,8 +78,8 @@ class Digest:
         if self.known:
             more = "" if self.known_count == len(self.known) else f", and {self.known_count - len(self.known)} more"
             return (
-                f"Look at these first, with `nhsmail-worker junk show KEY`: {', '.join(self.known)}{more}. "
-                "Release with `junk release KEY` what is no junk: a sender's address can be forged."
+                f"Look at these first, with `nhsmail-worker junk show KEY`: {', '.join(self.known)}{more}. Release "
+                "what isn't junk with `nhsmail-worker junk release KEY`. A sender's address can be forged."
             )
         return "Look through `nhsmail-worker junk list`." if self.junk else ""
 

@@ -41,4 +41,4 @@ def _condition(one: ExpiryView) -> str:
 def _doubt(one: ExpiryView) -> str:
     if one.known_by is not KnownBy.FIRST_SEEN:
         return ""
-    return f"It may end sooner: this is counted from when the worker first saw it. {TABLE[one.thing].unknown}"
+    return f"It may end sooner, because the worker counts from when it first saw it. {TABLE[one.thing].unknown}"

@@ -38,18 +38,19 @@ class Metrics:
     def _count_things(self) -> None:
         of = self.registry
         self._attempts = Counter(
-            "nhsmail_login_attempts", "Credentials sent to the server, by what came of it.", ["outcome"], registry=of
+            "nhsmail_login_attempts", "Credentials sent to the server, by result.", ["outcome"], registry=of
         )
-        self._polls = Counter("nhsmail_polls", "Polls, by what came of them.", ["outcome"], registry=of)
+        self._polls = Counter("nhsmail_polls", "Polls, by result.", ["outcome"], registry=of)
         self._poll_seconds = Histogram(
             "nhsmail_poll_seconds", "How long a poll took, work included.", buckets=POLL_BUCKETS, registry=of
         )
         self._outcomes = Counter(
-            "nhsmail_message_outcomes", "What tries at messages came to.", ["path", "outcome"], registry=of
+            "nhsmail_message_outcomes", "Tries at messages, by outcome.", ["path", "outcome"], registry=of
         )
         self._known_by_headers = Counter(
             "nhsmail_messages_known_by_headers",
-            "Done messages found in another place by headers and size alone, as nobody knows their content.",
+            "Finished messages that were found in another place by headers and size only, because their content "
+            "isn't known.",
             registry=of,
         )
         self._junk = Counter(
@@ -63,7 +64,7 @@ class Metrics:
             registry=of,
         )
         self._handler_results = Counter(
-            "nhsmail_handler_results", "What handlers came to.", ["handler", "outcome"], registry=of
+            "nhsmail_handler_results", "Handler calls, by result.", ["handler", "outcome"], registry=of
         )
 
         self._copies_removed = Counter(
@@ -75,17 +76,20 @@ class Metrics:
 
     def _login_gauges(self) -> None:
         gauge = self._gauge
-        self._left = gauge("login_attempts_left", "Attempts that the worker may still use, of the account's.")
+        self._left = gauge("login_attempts_left", "Login attempts that the worker may still use.")
         self._left_credential = gauge(
-            "login_attempts_left_for_credential", "Attempts left with the password as it is now."
+            "login_attempts_left_for_credential", "Login attempts left with the present password."
         )
         self._left_account = gauge("account_attempts_left", "Attempts before the server locks the account.")
         self._failures = gauge("login_failures", "Failed attempts since the last success or reset.")
         self._next_attempt = gauge(
-            "login_next_attempt_seconds", "Seconds until the next attempt; 0: now; +Inf: none comes, as it is halted."
+            "login_next_attempt_seconds",
+            "Seconds until the next attempt. 0: now. +Inf: none, because the login is halted.",
         )
-        self._halted = gauge("login_halted", "1 while no attempt is made until a person or a new credential.")
-        self._state = gauge("login_state", "1 for the state that the login guard is in.", ["state"])
+        self._halted = gauge(
+            "login_halted", "1 while the login is halted: the worker waits for a person or a new credential."
+        )
+        self._state = gauge("login_state", "1 for the present state of the login guard.", ["state"])
         self._password_days = gauge("password_days_left", "Days until the password expires; NaN: not known.")
         self._expiry_days = gauge(
             "expiry_days_left", "Days until this expires, negative after it has; NaN: not known.", ["what"]
@@ -104,34 +108,37 @@ class Metrics:
             "last_good_poll_age_seconds", "Seconds since the last good poll, or since the start; NaN: neither is known."
         )
         self._interval = gauge("poll_interval_seconds", "Seconds from one poll to the next, as [poll] every says.")
-        self._oldest = gauge("oldest_pending_message_seconds", "Age of the oldest message that isn't done; 0: none.")
-        self._messages = gauge("messages", "Messages by the state that each has one of.", ["state"])
+        self._oldest = gauge(
+            "oldest_pending_message_seconds", "Age of the oldest unfinished message. 0: there is none."
+        )
+        self._messages = gauge("messages", "Messages by state. Each message has one state.", ["state"])
         self._released = gauge("messages_released", "Junk that a person has said is clean.")
-        self._dead = gauge("dead_letters", "Messages given up on, kept for people.")
+        self._dead = gauge("dead_letters", "Messages that the worker gave up on, kept for people.")
         self._unexplained = gauge("unexplained_messages", "Mail among the handled that this worker didn't move there.")
         self._known = gauge("junk_of_known_senders", "Junk, not yet reviewed, from senders handled before.")
         self._circuit = gauge(
-            "handler_circuit_open", "1 while a handler isn't called, as it kept failing.", ["handler"]
+            "handler_circuit_open", "1 while a handler is paused, because it kept failing.", ["handler"]
         )
         self._oldest_copy = gauge(
             "oldest_copy_timestamp_seconds",
             "When the oldest copy that a handler keeps was received or made; NaN: there is none.",
             ["handler"],
         )
-        self._stuck = gauge("handlers_stuck", "Calls of handlers that have not returned for too long (stuck_after).")
-        self._lease = gauge("lease_held", "1 while this replica is the one that works on the mailbox.")
+        self._stuck = gauge("handlers_stuck", "Handler calls that have not returned for longer than stuck_after.")
+        self._lease = gauge("lease_held", "1 while this replica works on the mailbox.")
         self._paused = gauge("paused", "1 while a person has paused the work.")
         self._paused_seconds = gauge("paused_seconds", "How long the work has been paused; 0: it isn't.")
         self._arrived = gauge(
-            "arrived_while_paused", "Messages that have come since the last poll, counted while paused; NaN: not known."
+            "arrived_while_paused",
+            "Messages that have arrived since the last poll, counted while paused. NaN: not known.",
         )
         self._look = gauge(
             "last_look_age_seconds",
-            "Seconds since the mailbox was last looked at: by a good poll, or to count what has come while paused.",
+            "Seconds since the mailbox was last looked at: by a good poll, or to count arrivals while paused.",
         )
         self._mailbox_used = gauge("mailbox_used_bytes", "What the mailbox holds; NaN: not known yet.")
         self._mailbox_limit = gauge("mailbox_limit_bytes", "What the mailbox may hold; NaN: not known yet.")
-        self._mailbox_state = gauge("mailbox_state", "1 for how full the mailbox is, by [mailbox] warn.", ["state"])
+        self._mailbox_state = gauge("mailbox_state", "1 for the mailbox's present state, by [mailbox] warn.", ["state"])
         self._mailbox_days = gauge(
             "mailbox_days_until_full",
             "Days until the mailbox is full at the present rate; NaN: it isn't growing, or that isn't known.",

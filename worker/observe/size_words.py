@@ -6,17 +6,17 @@ from worker.journal.size_note import Fullness, SizeNote
 from worker.observe.humanise import count
 
 BOUNCES: Final = (
-    "A full mailbox takes no mail: senders get it back undelivered, and a result that comes back isn't sent again by "
-    "itself. What lies in the mailbox is safe."
+    "A full mailbox accepts no mail. Senders get it back undelivered, and nobody sends a returned result again "
+    "automatically. Mail that is in the mailbox is safe."
 )
 FREE: Final = (
-    "Have a person move out or delete what nobody needs, and empty Deleted Items, which count too. If all handled mail "
-    "is kept elsewhere, and whoever answers for the records agrees, the worker can delete it: "
-    "`[settle] delete_handled_after`, which is off unless it is set."
+    "Move out or delete mail that nobody needs, and empty Deleted Items, which count too. The worker can delete "
+    "handled mail, if all of it is kept elsewhere and the person responsible for the records agrees: set `[settle] "
+    "delete_handled_after`."
 )
-ASK: Final = "Ask your Local Administrator for a larger mailbox; then set `[mailbox] size` to it."
-PAST: Final = "Ask the senders for what came back to them meanwhile: the worker never saw it."
-NEVER_MEASURED: Final = "Not known yet. It is learned within an hour or two of the first start."
+ASK: Final = "Ask your Local Administrator for a larger mailbox, then set `[mailbox] size` to it."
+PAST: Final = "Ask the senders to send again what came back to them. The worker never saw it."
+NEVER_MEASURED: Final = "Not known yet. The worker finds out within two hours of the first start."
 
 
 def advice(fullness: Fullness) -> str:
@@ -27,7 +27,7 @@ def advice(fullness: Fullness) -> str:
         case Fullness.FILLING:
             return f"{BOUNCES} {FREE} {ASK}"
         case Fullness.FULL:
-            return f"{BOUNCES} Free room today. {FREE} {ASK} {PAST}"
+            return f"{BOUNCES} Make room today. {FREE} {ASK} {PAST}"
 
 
 def size_line(note: SizeNote) -> str:
@@ -43,10 +43,10 @@ def size_line(note: SizeNote) -> str:
 def prospect(days: int | None) -> str:
     """When it will be full."""
     if days is None:
-        return "At the present rate it doesn't fill up, or the rate isn't known yet."
+        return "It isn't filling up, or the rate isn't known yet."
     if days == 0:
         return "It is full, or will be within a day."
-    return f"At the present rate it is full in {count(days, 'day')}."
+    return f"At the present rate it will be full in {count(days, 'day')}."
 
 
 def gigabytes(size: int) -> str:

@@ -8,7 +8,7 @@ from worker.logs.redaction import rfc3339
 
 _TITLE: Final = "A trial alert"
 _TEXT: Final = "Somebody has asked the worker whether its alerts arrive. This one has."
-_DO: Final = "Nothing is to be done. Tell whoever sent it that it arrived, and in which folder."
+_DO: Final = "You don't need to do anything. Tell the person who sent it that it arrived, and in which folder."
 
 
 @dataclass(frozen=True, slots=True)

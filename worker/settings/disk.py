@@ -72,9 +72,9 @@ def secret_file_faults(path: Path, mode: str) -> list[str]:
     faults = [] if secret and secret.get_secret_value() else [f"{path} is empty. Put the secret there."]
     if is_too_open(state.st_mode, mode):
         faults.append(
-            f"{path} has mode {stat.S_IMODE(state.st_mode):04o}, so others than the worker may read or write it. "
-            f'Run chmod 600 on it, or say {title(("account", "password_file_mode"))} = "group" or "any" if it is a '
-            "secret mount that can't be private."
+            f"{path} has mode {stat.S_IMODE(state.st_mode):04o}, so users other than the worker may read or write "
+            f'it. Run chmod 600 on it, or set {title(("account", "password_file_mode"))} = "group" or "any" if it is '
+            "a secret mount that can't be private."
         )
     return faults
 
@@ -86,8 +86,9 @@ def check_state_dir(settings: Settings) -> list[str]:
     reason = None if settings.state.ephemeral else _forgetful_here(path)
     if reason:
         faults.append(
-            f"{name}: {path} is on {reason}, which a restart may empty; the count of login attempts would be lost, and "
-            "the account could be locked. Mount a volume there, or accept the risk with [state] ephemeral = true."
+            f"{name}: {path} is on {reason}, which a restart may empty. Then the count of login attempts would be "
+            "lost, and the account could be locked. Mount a volume there, or accept the risk with [state] ephemeral "
+            "= true."
         )
     return faults
 
@@ -125,7 +126,7 @@ def forgetful(path: str, mounts: list[Mount], *, in_container: bool) -> str | No
     if "kubernetes.io~empty-dir" in mount.root:
         return "an emptyDir volume"
     if _ANONYMOUS.search(mount.root):
-        return "an anonymous volume, which each new container gets anew"
+        return "an anonymous volume, which is new for each container"
     # With Docker on btrfs, ZFS or device mapper, the layer has the type of the disk below it.
     return "a container's own layer" if in_container and mount.point == "/" else None
 
@@ -159,9 +160,9 @@ def _unwritable(path: Path) -> list[str]:
         while not there.exists() and there != there.parent:
             there = there.parent
     except OSError as error:
-        return [f"{path} can't be looked at ({error.strerror}). Give the worker's user access to it."]
+        return [f"{path} can't be read ({error.strerror}). Give the worker's user access to it."]
     if not there.is_dir():
-        return [f"{there} is not a folder. Name one that the worker's user can write."]
+        return [f"{there} is not a folder. Name one that the worker's user can write to."]
     try:
         with tempfile.NamedTemporaryFile(dir=there, prefix=".check-") as file:
             file.write(_ENOUGH)

@@ -33,46 +33,55 @@ class JunkKindsSettings(Table):
     """Separate handlers for kinds of junk."""
 
     about = (
-        "Handlers for a kind of junk, in the place of `[junk] handlers`. Of a message's kinds the first of these "
-        "decides: malware, phishing, bulk, spam."
+        "Handlers for a kind of junk, instead of `[junk] handlers`. If a message has several kinds, the first in "
+        "this order decides: malware, phishing, bulk, spam."
     )
 
     malware: HandlerNames | None = Field(default=None, description="For junk in which Exchange found malware.")
     phishing: HandlerNames | None = Field(default=None, description="For phishing, spoofing and impersonation.")
     bulk: HandlerNames | None = Field(default=None, description="For mass mailings.")
-    spam: HandlerNames | None = Field(default=None, description="For whatever else is junk.")
+    spam: HandlerNames | None = Field(default=None, description="For all other junk.")
 
 
 class JunkSettings(Table):
     """What counts as junk, where it is kept, and which handlers see it."""
 
-    about = "What counts as junk, and which handlers see it. No handler of a `[[route]]` ever does."
+    about = "What counts as junk, and which handlers get it. The handlers of a `[[route]]` never get junk."
 
-    folder: Folder = Field(default="auto", description='The junk folder; `"auto"` finds it by attribute, then by name.')
+    folder: Folder = Field(
+        default="auto", description=('The junk folder. `"auto"` finds it by its attribute, then by its name.')
+    )
     handlers: HandlerNames = Field(default=("quarantine",), description="The handlers for junk, in order.")
     kinds: JunkKindsSettings = Field(default_factory=JunkKindsSettings)
     moved_out: Literal["judge", "release"] = Field(
         default="judge",
-        description="When a person, or the server itself, moves junk out of the junk folder: it is judged anew by its "
-        "headers, or it counts as released.",
+        description=(
+            "What happens when a person or the server moves junk out of the junk folder. `judge`: the worker judges "
+            "it again by its headers. `release`: it counts as released."
+        ),
     )
     tries: Count = Field(default=10, description="How many tries before a junk message is a dead letter.")
-    waits: Waits = Field(default=TRY_WAITS, description="Waits after the 1st, 2nd, … failed try; the last one repeats.")
+    waits: Waits = Field(default=TRY_WAITS, description="Waits after the 1st, 2nd, … failed try. The last one repeats.")
     sources: tuple[Source, ...] = Field(
         default=("placement", "exchange", "trend", "spamassassin", "rspamd", "keyword"),
-        description="Whose evidence makes junk; there is `authentication` too. The junk folder always counts.",
+        description=(
+            "The sources whose evidence makes junk. `authentication` is available too. The junk folder always counts."
+        ),
     )
     categories: tuple[Category, ...] | None = Field(
         default=None,
         description="Exchange's categories (`CAT:`) that make junk.",
-        json_schema_extra={"shown_default": "those of spam, phishing and malware"},
+        json_schema_extra={"shown_default": "those for spam, phishing and malware"},
     )
     scl: Annotated[
         Annotated[int, Field(ge=-1, le=9)] | None,
         BeforeValidator(read_level, json_schema_input_type=Annotated[int, Field(ge=-1, le=9)] | Literal["off"]),
     ] = Field(
         default=5,
-        description='Junk from this spam confidence level of Exchange\'s on; `"off"`: recorded only.',
+        description=(
+            'Mail with this spam confidence level (Exchange\'s SCL) or higher is junk. `"off"`: the level is only '
+            "recorded."
+        ),
         json_schema_extra={"shown_type": 'whole number from -1 to 9, or "off"'},
     )
     bcl: Annotated[
@@ -80,31 +89,38 @@ class JunkSettings(Table):
         BeforeValidator(read_level, json_schema_input_type=Annotated[int, Field(ge=0, le=9)] | Literal["off"]),
     ] = Field(
         default=7,
-        description='Junk from this bulk complaint level of Exchange\'s on; `"off"`: recorded only.',
+        description=(
+            'Mail with this bulk complaint level (Exchange\'s BCL) or higher is junk. `"off"`: the level is only '
+            "recorded."
+        ),
         json_schema_extra={"shown_type": 'whole number from 0 to 9, or "off"'},
     )
     provider_hosts: tuple[ProviderHost, ...] | None = Field(
         default=None,
-        description="Names of the provider's own servers, below which a header may be the sender's invention; "
-        "`*.example.net` covers every host of a domain.",
+        description=(
+            "Names of the provider's own servers. Headers below theirs may be the sender's invention. "
+            "`*.example.net` covers every host of a domain."
+        ),
         json_schema_extra={"shown_default": "NHSmail's and Exchange Online's"},
     )
     believe_without_provider: bool = Field(
         default=True,
-        description="Believe every spam header of a message on which no server of the provider is recognised.",
+        description="Believe every spam header of a message if no server of the provider is recognised on it.",
     )
     known_senders: Patterns | None = Field(
         default=None,
-        description="Senders whose mail in junk is likely there by mistake: the digest names it first. Senders whose "
-        "mail was handled before are known anyway.",
+        description=(
+            "Senders whose mail is likely in junk by mistake. The digest names it first. Senders whose mail was "
+            "handled before are always known."
+        ),
     )
     digest: Annotated[
         str, BeforeValidator(read_digest, json_schema_input_type=Annotated[str, Field(pattern=DIGEST)])
     ] = Field(
         default="weekdays 07:00",
-        description='When to tell of junk: `"daily 07:00"`, `"weekdays 07:00"`, `"monday 07:00"`; `"off"`.',
+        description='When to send the digest of junk: `"daily 07:00"`, `"weekdays 07:00"`, `"monday 07:00"`; `"off"`.',
     )
     digest_zone: Annotated[str, BeforeValidator(read_zone)] = Field(
         default="Europe/London",
-        description="The time zone of that time; UTC where the machine doesn't know the default.",
+        description="The time zone for that time. If the machine doesn't know the default, UTC.",
     )

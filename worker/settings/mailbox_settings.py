@@ -20,17 +20,19 @@ class MailboxSettings(Table):
     """How much the mailbox holds, and when to warn."""
 
     about = (
-        "How full the mailbox may be. A full one sends mail back to its senders. The worker asks the server for the "
-        "quota once an hour. Where the server has none, as Exchange Online over IMAP, it adds up the sizes of all "
-        "messages once a day: an estimate."
+        "How full the mailbox may be. A full mailbox sends mail back to its senders. The worker asks the server for "
+        "the quota once an hour. If the server gives none, as Exchange Online over IMAP, the worker adds up the "
+        "sizes of all messages once a day. That is an estimate."
     )
 
     size: Size = Field(
         default=4_000_000_000,
-        description="What the mailbox holds, to count against where the server tells no limit.",
+        description="The size of the mailbox, for servers that give no limit.",
     )
     warn: Annotated[tuple[Percent, Percent], AfterValidator(read_warn)] = Field(
         default=(80, 95),
-        description="How full it is, in per cent, when the first warning begins (`mailbox-filling`), and the second "
-        "(`mailbox-full`). A warning ends two per cent below.",
+        description=(
+            "The percentages at which the first warning (`mailbox-filling`) and the second (`mailbox-full`) begin. "
+            "A warning ends two per cent lower."
+        ),
     )

@@ -9,7 +9,7 @@ from worker.connections import Proxy, Target, Unprotected
 from worker.settings.model import Place
 from worker.settings.tree import Settings
 
-_HTTPS = "must begin with https:// (http is for this machine alone)."
+_HTTPS = "must begin with https:// (http is only for this machine)."
 
 
 def refused(settings: Settings) -> Iterator[tuple[Place, str]]:
@@ -20,7 +20,7 @@ def refused(settings: Settings) -> Iterator[tuple[Place, str]]:
             yield ("alerts", name), _HTTPS
     if syslog := _syslog(settings):
         try:
-            syslog.check('name this machine\'s own ("/dev/log") and let it pass the lines on over TLS')
+            syslog.check('name this machine\'s own ("/dev/log") and let it forward the lines over TLS')
         except Unprotected as fault:
             yield ("audit", "syslog"), f"{fault}."
     if (wrong := _proxy_fault(settings)) is not None:
@@ -47,7 +47,7 @@ def _proxy_fault(settings: Settings) -> tuple[Place, str] | None:
     has_password = table.password is not None or table.password_file is not None
     if table.url is None:
         if table.username is not None or has_password or table.ca_file is not None:
-            return ("proxy", "url"), "is missing: what else is set in [proxy] has no effect without it."
+            return ("proxy", "url"), "is missing: the other settings in [proxy] have no effect without it."
         return None
     try:
         Proxy.of(

@@ -18,17 +18,19 @@ _HEAD = """\
 <!-- Written by `python -m worker.settings.reference`; a test compares the two. -->
 
 The worker reads one TOML file: `--config FILE`, or `NHSMAIL_CONFIG`, or `worker.toml` in the current folder. Every
-setting can also come from the environment, which beats the file: `[poll] every` is `NHSMAIL_POLL__EVERY`. Lists and
-tables are JSON there: `NHSMAIL_POLL__FOLDERS='["INBOX", "Results"]'`; routes are one list, `NHSMAIL_ROUTE`. A variable
-that is set to nothing counts as not set. Variables that begin with `NHSMAIL_` and have no `__` are left alone.
+setting can also come from the environment, which takes precedence over the file: `[poll] every` is
+`NHSMAIL_POLL__EVERY`. Lists and tables are JSON there: `NHSMAIL_POLL__FOLDERS='["INBOX", "Results"]'`. Routes are one
+list, `NHSMAIL_ROUTE`. An empty variable counts as not set. The worker ignores variables that begin with `NHSMAIL_` and
+have no `__`.
 
 `nhsmail-worker check` reports everything that is wrong at once. A key that isn't on this page is an error.
 
 - A **duration** is a number and a unit, `ms` `s` `m` `h` or `d`: `"60s"`, `"0.2s"`, `"1.5h"`.
 - A **size** is a number and a unit: `B`, `kB` `MB` `GB` (1,000, 1,000,000, … bytes), or `KiB` `MiB` `GiB` (1,024, …):
   `"40MB"`.
-- A **secret** never stands in the file: it comes from the environment, or from a file of its own that the setting with
-  `_file` at its end names. The environment beats such a file. Neither may a URL with a password stand in the file.
+- A **secret** is never in the configuration file. It comes from the environment, or from its own file, which the
+  setting that ends in `_file` names. The environment takes precedence over that file. A URL with a password may not be
+  in the configuration file either.
 
 The smallest configuration:
 
@@ -54,12 +56,12 @@ url = "file:///var/lib/nhsmail-worker/archive"
 _HANDLERS = """
 ## `[handler.NAME]`
 
-A handler under a name of its own, for routes and `[junk] handlers` to use. `use` says what it is: the entry point of an
-installed handler, or `package.module:name`; without it, NAME is. All other keys are the handler's own settings, checked
-at start like ours; `NHSMAIL_HANDLER__NAME__KEY` sets them too. A handler that has no settings needs no table: a route
-can name its entry point, or `package.module:name`, itself. Its secrets follow the rule above, `_file` included.
-Beside `use`, a few keys are the worker's, in every such table:
-"""
+A handler with a name, for routes and `[junk] handlers` to use. `use` is the entry point of an installed handler, or
+`package.module:name`. Without `use`, NAME is the entry point. All other keys are the handler's own settings, which the
+worker checks at the start. `NHSMAIL_HANDLER__NAME__KEY` sets them too. A handler without settings needs no table: a
+route can name its entry point, or `package.module:name`, directly. Its secrets follow the rule above, `_file` included.
+In addition to `use`, a few keys in every such table belong to the worker: """
+
 
 TABLE_HEAD = "| setting | type | default | meaning |\n|---|---|---|---|\n"
 

@@ -44,7 +44,7 @@ def _pattern(value: Any) -> Any:
         return value
     if isinstance(value, str):
         if not value:
-            raise ValueError('is an empty pattern, which nothing matches: write "*" for anything')
+            raise ValueError('is an empty pattern, which matches nothing: write "*" for anything')
         return {"glob": value}
     if not isinstance(value, dict) or set(value) != {"regex"} or not isinstance(value["regex"], str):
         raise ValueError('must be a pattern, such as "*@lab.nhs.uk", or { regex = "…" }')
@@ -61,7 +61,7 @@ def _must_compile(regex: str) -> None:
         re2.compile(regex, options)
     except re2.error:
         raise ValueError(
-            "isn't a regular expression that RE2 takes: it has no backreferences and no look-around"
+            "isn't a regular expression in RE2's syntax: RE2 has no backreferences and no look-around"
         ) from None
 
 
@@ -92,9 +92,9 @@ class MatchSettings(Table):
     """The conditions of a route, all of which must hold. In a list of patterns, one must match."""
 
     about = (
-        "All conditions of a `match` must hold; where one is a list, one of its items must. A pattern is a glob "
-        "(`*` anything, `?` one character), held against the whole text without regard to case, or "
-        '`{ regex = "…" }` in RE2\'s syntax, looked for anywhere in it, as written.'
+        "All conditions of a `match` must hold. If a condition is a list, one of its items must hold. A pattern is "
+        "a glob (`*` anything, `?` one character). It must match the whole text, and ignores case. Or it is `{ "
+        'regex = "…" }` in RE2\'s syntax, which may match anywhere in the text, and respects case.'
     )
 
     from_: Patterns | None = Field(
@@ -115,13 +115,14 @@ class MatchSettings(Table):
     attachment: Patterns | None = Field(default=None, description="The file name of an attachment.", examples=["*.pdf"])
     attachment_type: Patterns | None = Field(
         default=None,
-        description="The type of an attachment, as claimed or as its bytes say: `application/pdf`, `image/*`.",
+        description="The type of an attachment, as the mail claims it or as its bytes show it: `application/pdf`, "
+        "`image/*`.",
         examples=["application/pdf"],
     )
     mismatched: bool | None = Field(
         default=None,
-        description="`true`: an attachment's bytes are plainly something else than its claimed type, such as a program "
-        "that says it is a PDF. `attachment`, `attachment_type` and this must hold for one and the same attachment.",
+        description="`true`: an attachment's bytes clearly differ from its claimed type, such as a program that claims "
+        "to be a PDF. `attachment`, `attachment_type` and this must hold for the same attachment.",
         examples=[True],
     )
     size: SizeMatch | None = Field(
@@ -130,7 +131,7 @@ class MatchSettings(Table):
         examples=[{"over": "10MB"}],
     )
     kind: Annotated[tuple[Kind, ...], BeforeValidator(read_list), Field(min_length=1)] | None = Field(
-        default=None, description="What sort of message it is.", examples=["mail"]
+        default=None, description="The kind of message.", examples=["mail"]
     )
     notice: Patterns | None = Field(
         default=None,
@@ -143,7 +144,7 @@ class MatchSettings(Table):
         examples=["none"],
     )
     path: Annotated[tuple[Literal["clean", "junk"], ...], BeforeValidator(read_list), Field(min_length=1)] | None = (
-        Field(default=None, description="The message's path; routes only ever see `clean`.", examples=["clean"])
+        Field(default=None, description="The message's path. Routes see only `clean`.", examples=["clean"])
     )
 
 
@@ -151,20 +152,21 @@ class RouteSettings(Table):
     """A rule that gives clean messages to handlers. The first rule that matches takes a message."""
 
     about = (
-        "Rules from clean messages to handlers. The first that matches takes it; the last must have no `match`, "
-        "so that no message is left without one."
+        "Rules from clean messages to handlers. The first that matches takes the message. The last must have no "
+        "`match`, so that every message has a rule."
     )
 
     name: Name = Field(description="The rule's name, in logs and metrics.", examples=["everything"])
-    match: MatchSettings | None = Field(default=None, description="The conditions; left out: every message.")
+    match: MatchSettings | None = Field(default=None, description="The conditions. Left out: every message.")
     handlers: HandlerNames = Field(
-        description="The handlers, in order; each is called after the one before it succeeded.", examples=[["archive"]]
+        description="The handlers, in order. The worker calls each after the one before it has succeeded.",
+        examples=[["archive"]],
     )
     continue_: bool = Field(
         default=False,
         alias="continue",
-        description="Go on to the rules after this one, and add their handlers after these. A handler gets the message "
-        "once every handler before it has returned, those of earlier rules included.",
+        description="Continue with the rules after this one, and add their handlers after these. A handler gets the "
+        "message once every handler before it has returned, those of earlier rules included.",
     )
     tries: Count = Field(default=10, description="How many tries before the message is a dead letter.")
     waits: Waits = Field(
@@ -173,18 +175,25 @@ class RouteSettings(Table):
     )
     order: Literal["none", "sender"] = Field(
         default="none",
-        description="`sender`: the mail of one sender one at a time, in order of arrival. A message that is being "
-        "handled holds the sender's later mail until its end; one that waits holds it for the times below.",
+        description=(
+            "`sender`: one sender's mail is handled one message at a time, in order of arrival. A message that is "
+            "being handled holds the sender's later mail until it is finished. A message that waits holds it for "
+            "the times below."
+        ),
     )
     order_wait: Duration = Field(
         default=timedelta(minutes=1),
-        description="With `order`: how long a later message of the sender waits, all in all, for earlier ones whose "
-        "content the server doesn't show yet. Their route isn't known, so the shortest `order_wait` counts.",
+        description=(
+            "With `order`: how long in total a sender's later message waits for earlier ones whose content the "
+            "server doesn't show yet. Their route isn't known, so the shortest `order_wait` counts."
+        ),
     )
     order_retry_wait: Duration = Field(
         default=timedelta(minutes=10),
-        description="With `order`: how long a later message of the sender waits, all in all, for earlier ones that "
-        "wait for another try. The default outlasts the first three of the default `waits`.",
+        description=(
+            "With `order`: how long in total a sender's later message waits for earlier ones that wait for another "
+            "try. The default is longer than the first three of the default `waits`."
+        ),
     )
 
     @property
@@ -217,42 +226,53 @@ class HandlerRules(Table):
     """The keys of a handler's table that belong to the worker. No handler has a setting of these names."""
 
     about = (
-        "What the worker itself minds about each handler. A handler that no table names has the defaults. What a "
-        "handler can do to the worker, and what `isolate` keeps it from: [handlers](handlers.md#what-a-handler-can-do)."
+        "The worker's own settings for each handler. A handler without a table has the defaults. What a handler can "
+        "do to the worker, and what `isolate` prevents: [handlers](handlers.md#what-a-handler-can-do)."
     )
 
     isolate: Annotated[bool | Isolation, BeforeValidator(_isolation)] = Field(
         default=False,
-        description="Call it in a process of its own, one for each call at a time, which can be ended. "
-        '`{ user = "…" }`: as this user, which keeps the worker\'s files from it '
-        "([what that takes](handlers.md#another-user)).",
+        description=(
+            "Call the handler in a separate process, one for each call at a time, which the worker can kill. `{ "
+            "user = \"…\" }`: run it as this user, so that it can't read the worker's files ([what that "
+            "takes](handlers.md#another-user))."
+        ),
         json_schema_extra={"shown_type": '`true`, `false`, or `{ user = "…" }`'},
     )
     time_limit: PositiveDuration = Field(
         default=timedelta(minutes=10),
-        description="How long one message may take. With `isolate` the process is then killed and the message tried "
-        "again; otherwise it is reported, and the message waits until the call returns.",
+        description=(
+            "How long one message may take. With `isolate` the worker then kills the process and tries the message "
+            "again. Without, it logs the delay, and the message waits until the call returns."
+        ),
     )
     memory: Size = Field(
         default=400_000_000,
-        description="With `isolate`: how much memory each of its processes may take for data, besides 200 MB for the "
-        "interpreter and its libraries. `check` adds them up against the container's limit.",
+        description=(
+            "With `isolate`: how much memory each process may take for data, in addition to 200 MB for the "
+            "interpreter and its libraries. `check` compares the sum with the container's limit."
+        ),
     )
     concurrency: Annotated[int, Field(ge=1, le=256)] | None = Field(
         default=None,
-        description="How many messages it is given at once. If this isn't set, a handler without `isolate` may be "
-        "given more while calls last longer than 30 seconds.",
+        description=(
+            "How many messages the handler gets at once. If this isn't set, a handler without `isolate` may get "
+            "more while calls last longer than 30 seconds."
+        ),
         json_schema_extra={"shown_default": "`[work] threads`"},
     )
     pause_after: Annotated[int, Field(ge=0)] = Field(
         default=10,
-        description="So many different messages failed because what the handler talks to is down, with no success "
-        "between, and so did two of other senders, if there are any: the handler is paused. Its mail waits, and no try "
-        "is spent; other handlers' mail goes on. Trouble with messages themselves doesn't count. 0: it never is.",
+        description=(
+            "The worker pauses the handler when this many different messages in a row have failed because the "
+            "system behind it is down. If there is mail from other senders, two of those must have failed as well. "
+            "Its mail waits without using up tries, and other handlers aren't affected. Faults of single messages "
+            "don't count. 0: never."
+        ),
     )
     pauses: Annotated[Waits, BeforeValidator(read_json)] = Field(
         default=tuple(timedelta(seconds=seconds) for seconds in (30, 60, 300, 900)),
-        description="The 1st, 2nd, … pause; after each, one message is tried. The last one repeats.",
+        description="The 1st, 2nd, … pause. After each, the worker tries one message. The last one repeats.",
     )
 
     @property

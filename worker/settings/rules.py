@@ -53,9 +53,9 @@ def _login(settings: Settings) -> Iterator[Broken]:
         yield (password_file, password, ("account", "auth")), text
     if account.auth in ("password", "oauth2-password") and account.sign_in is not None:
         text = (
-            f"can't be used: auth is {account.auth}. Two workers that send the password of one user, each for its own "
-            "mailbox, would spend that account's attempts twice, and lock it. Set auth to oauth2-browser or "
-            "oauth2-device, or take sign_in out."
+            f"can't be used: auth is {account.auth}. If two workers sent the same user's password, each for its own "
+            "mailbox, they would use that account's attempts twice and lock it. Set auth to oauth2-browser or "
+            "oauth2-device, or remove sign_in."
         )
         yield (("account", "sign_in"), ("account", "auth")), text
     if account.auth == "password":
@@ -68,7 +68,7 @@ def _login(settings: Settings) -> Iterator[Broken]:
                 f"is missing: auth is {account.auth}. Set it as the application's registration says.",
             )
     if not oauth.authority.startswith("https://"):
-        yield (("account", "oauth", "authority"),), "must begin with https://: secrets are sent there."
+        yield (("account", "oauth", "authority"),), "must begin with https://: the worker sends secrets there."
     given = [oauth.client_secret or oauth.client_secret_file, oauth.certificate_file]
     place, other = ("account", "oauth", "client_secret_file"), ("account", "oauth", "client_secret")
     certificate = ("account", "oauth", "certificate_file")
@@ -84,10 +84,10 @@ def _login(settings: Settings) -> Iterator[Broken]:
 def _lockout(settings: Settings) -> Iterator[Broken]:
     lockout = settings.lockout
     if lockout.reserve >= lockout.threshold:
-        text = f"({lockout.reserve}) leaves nothing of the threshold ({lockout.threshold}). Make it smaller."
+        text = f"({lockout.reserve}) leaves no attempts of the threshold ({lockout.threshold}). Make it smaller."
         yield (("lockout", "reserve"), ("lockout", "threshold")), text
     if list(lockout.waits) != sorted(lockout.waits):
-        yield (("lockout", "waits"),), "must not get shorter: the last attempts are to be the farthest apart."
+        yield (("lockout", "waits"),), "must not get shorter: the last attempts must be the farthest apart."
     if settings.account.address.rpartition("@")[2].rstrip(".").casefold() == NHSMAIL:
         yield from _nhsmail_lockout(lockout.threshold, lockout.reserve)
 
@@ -104,7 +104,7 @@ def _nhsmail_lockout(threshold: int, reserve: int) -> Iterator[Broken]:
     if allowed - reserve > NHSMAIL_BUDGET:
         text = (
             f"({reserve}) leaves the worker {allowed - reserve} of the twelve attempts after which NHSmail locks the "
-            f"account (policy text, 'Lockout policy'). It may use {NHSMAIL_BUDGET}: the others are for the people who "
+            f"account (policy text, 'Lockout policy'). It may use {NHSMAIL_BUDGET}: the rest are for the people who "
             f"share the account. Set at least {allowed - NHSMAIL_BUDGET}."
         )
         yield (("lockout", "reserve"),), text
@@ -134,7 +134,7 @@ def _folders(settings: Settings) -> Iterator[Broken]:
         ("junk", "folder"): ("auto",),
     }
     if settings.settle.failed.casefold() in ("keep", "auto"):
-        yield (("settle", "failed"),), "must be a folder: dead letters don't stay among the new mail."
+        yield (("settle", "failed"),), "must be a folder: dead letters can't stay with the new mail."
     folders = {place: name for place, name in places.items() if name not in words.get(place, ())}
     for place, name in folders.items():
         if _spelled(name) in watched:
@@ -175,26 +175,26 @@ def _health(settings: Settings) -> Iterator[Broken]:
 
 
 _NO_SENDER: Final = (
-    "is missing, so no alert would arrive: NHSmail deletes, unseen, what comes through a relay in the account's name. "
-    "Add to [alerts.relay] a line with an address of your organisation's own that the relay takes: "
-    f'from = "{SENDER_EXAMPLE}"'
+    "is missing, so no alert would arrive: NHSmail deletes mail that a relay sends in the account's name. Add a "
+    "line to [alerts.relay], with one of your organisation's addresses that the relay accepts: from = "
+    f'"{SENDER_EXAMPLE}"'
 )
 _NO_OAUTH: Final = (
-    'needs an OAuth flow in [account] auth, which is "password": no password is ever sent over SMTP. Use another way '
-    "for alerts, such as [alerts.relay], or set auth to an OAuth flow."
+    'needs an OAuth flow in [account] auth, which is "password": the worker never sends a password over SMTP. Use '
+    "another way for alerts, such as [alerts.relay], or set auth to an OAuth flow."
 )
 
 
 def _alerts(settings: Settings) -> Iterator[Broken]:
     relay, place = settings.alerts.relay, ("alerts", "relay", "to")
     if relay.host is not None and not relay.to:
-        yield (place, ("alerts", "relay", "host")), "is missing: say whom to tell, or take the relay out."
+        yield (place, ("alerts", "relay", "host")), "is missing: say who gets the alerts, or remove the relay."
     if relay.to and relay.host is None:
-        yield (("alerts", "relay", "host"), place), "is missing: say which relay takes the mail."
+        yield (("alerts", "relay", "host"), place), "is missing: name the relay."
     if relay.host is not None and relay.from_ is None:
         yield (("alerts", "relay", "from"), ("alerts", "relay", "host")), _NO_SENDER
     if relay.from_ is not None and relay.host is None:
-        yield (("alerts", "relay", "host"), ("alerts", "relay", "from")), "is missing: say which relay takes the mail."
+        yield (("alerts", "relay", "host"), ("alerts", "relay", "from")), "is missing: name the relay."
     if settings.alerts.submission.to and settings.account.auth == "password":
         yield (("alerts", "submission", "to"), ("account", "auth")), _NO_OAUTH
     audit = settings.audit
@@ -214,7 +214,7 @@ def _routes(settings: Settings) -> Iterator[Broken]:
     if not routes or not routes[-1].takes_all:
         yield (
             (("route",),),
-            "the last route must have no match: add one at the end that says what happens to everything else.",
+            "the last route must have no match: add one at the end that handles everything else.",
         )
     names: set[str] = set()
     for number, route in enumerate(routes, 1):

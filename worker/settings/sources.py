@@ -81,8 +81,9 @@ def _not_toml(reason: str) -> str:
 
 
 ONE_ACCOUNT = (
-    "one account only. NHSmail's policy: 'Caching or ‘banking’ the passwords of multiple NHSmail accounts is strictly "
-    "forbidden.' Keep one account here; each other one takes a worker of its own, with a configuration of its own."
+    "one account only. NHSmail's policy: 'Caching or ‘banking’ the passwords of multiple NHSmail accounts is "
+    "strictly forbidden.' Keep one account here. Each other account needs its own worker, with its own "
+    "configuration."
 )
 
 
@@ -98,7 +99,7 @@ def _read_environment(environ: Mapping[str, str], given: Given) -> None:
         elif len(place) > 1 and isinstance(given.values.get(place[0]), list):
             continue  # [[account]], which is reported elsewhere as a second account
         elif not _put(given.values, place, _decoded(place, environ[name])):
-            given.faults.append(f"{name}: lies inside a setting that isn't a table. Unset one of the two.")
+            given.faults.append(f"{name}: is inside a setting that isn't a table. Unset one of the two.")
         else:
             given.variables[place] = name
 

@@ -65,8 +65,8 @@ _ADDRESS = re.compile(
 def read_address(value: Any) -> Any:
     if isinstance(value, str) and not _ADDRESS.fullmatch(value):
         raise ValueError(
-            "must be the full address of the mailbox, such as pathology.results@nhs.net: "
-            "NHSmail takes it, not a short name, as the user name"
+            "must be the full address of the mailbox, such as pathology.results@nhs.net: NHSmail's user name is the "
+            "full address, not a short name"
         )
     return value
 
@@ -82,11 +82,11 @@ _NHSMAIL = re.compile(r"@(?:[^@]*\.)?nhs\.net\.?\Z", re.IGNORECASE)
 
 def read_sender(value: Any) -> Any:
     if isinstance(value, str) and not _ADDRESS.fullmatch(value):
-        raise ValueError(f"must be a full address of your organisation's own, such as {SENDER_EXAMPLE}")
+        raise ValueError(f"must be one of your organisation's own full addresses, such as {SENDER_EXAMPLE}")
     if isinstance(value, str) and _NHSMAIL.search(value) is not None:
         raise ValueError(
-            "can't be an address at nhs.net: NHSmail deletes, unseen, mail that claims to be from there and comes "
-            f"through a relay. Name one of your organisation's own, such as {SENDER_EXAMPLE}"
+            "can't be an address at nhs.net: NHSmail deletes mail from a relay that claims to come from there. Use "
+            f"one of your organisation's own, such as {SENDER_EXAMPLE}"
         )
     return value
 

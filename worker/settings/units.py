@@ -78,6 +78,6 @@ def _split(text: str, units: tuple[str, ...], example: str) -> tuple[Fraction, s
         raise ValueError(f'must be a number and a unit ({known}), such as "{example}"')
     number, unit = found.groups()
     if unit not in units:
-        wrong = f"has the unit '{unit}', which isn't one of ours" if unit else "has no unit"
+        wrong = f"has the unit '{unit}', which isn't known" if unit else "has no unit"
         raise ValueError(f'{wrong}: write a number and one of {known}, such as "{example}"')
     return Fraction(number), unit

@@ -190,9 +190,8 @@ def test_advice_says_all_of_it() -> None:
     for part in (
         "The server rejected the user name or password.",
         f"No mail of {ACCOUNT} is read meanwhile. It is safe in the mailbox.",
-        (
-            "Failed attempts that count: 1. Left for the worker: 7, with this credential 4. The account locks at 12, and "
-        f"the worker leaves 4 for people. The next attempt is at {moment(begun + 60)}.",
+        "Failed attempts that count: 1. Left for the worker: 7, with this credential 4. ",
+        f"The account locks at 12, and the worker leaves 4 for people. The next attempt is at {moment(begun + 60)}.",
         "Put the right password in the password file. It is tried at once",
         "ask your Local Administrator whether the account is unlocked",
     ):

@@ -83,7 +83,8 @@ class Ending(Parts):
     refuses: bool = False
     """The server can't be reached."""
     spoilt: bool = False
-    """The mailbox isn't as the settings say, which shows after the login."""
+    """The mailbox doesn't match the settings, which shows after the login."""
+
     waiting: list[float] = field(default_factory=list)
     """When the mail came that is still in the mailbox."""
     late: list[float] = field(default_factory=list)

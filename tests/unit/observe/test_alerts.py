@@ -65,7 +65,7 @@ def test_numbers_are_told_in_words() -> None:
     assert say(Rule.PASSWORD_EXPIRING, -1) == "The password has expired."
     assert say(Rule.CLIENT_CERTIFICATE_EXPIRING, 30) == "The application's certificate expires in 30 days."
     assert say(Rule.REFRESH_TOKEN_EXPIRING, 0) == "The unused sign-in expires within a day."
-    assert say(Rule.OLDEST_MESSAGE, 7200) == "The oldest message that isn't done has been waiting for 2 h."
+    assert say(Rule.OLDEST_MESSAGE, 7200) == "The oldest unfinished message has been waiting for 2 h."
     assert say(Rule.DEAD_LETTERS, 2) == "There are 2 dead letters, kept whole and waiting for a person."
     assert say(Rule.HANDLERS_STUCK, 1) == "1 handler call has not returned for too long; its message waits."
     assert say(Rule.HANDLERS_STUCK, 2) == "2 handler calls have not returned for too long; their messages wait."

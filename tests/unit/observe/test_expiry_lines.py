@@ -22,7 +22,7 @@ UNUSED = "Expires in 87 days, 18 Feb 2027 14:05 UTC, unless it is used before."
         (views.expiring(-2), "Expired since 21 Nov 2026 14:05 UTC."),
         (
             views.expiring(60, by=KnownBy.FIRST_SEEN),
-            f"{SIXTY} It may end sooner: this is counted from when the worker first saw it. {TABLE[P].unknown}",
+            f"{SIXTY} It may end sooner, because the worker counts from when it first saw it. {TABLE[P].unknown}",
         ),
         (
             views.of_sign_in(3),

@@ -70,9 +70,9 @@ from worker.observe.view import HelpView, LeaseView, LoginState, LoginView, Stat
             views.PAUSED_AND_CUT_OFF,
             Tone.BAD,
             (
-                "Paused by ann@pathology-3 since 22 Nov 12:05 UTC, for 26 h now. "
-                "1,204 messages have come since the last poll. 0 waiting. "
-                "The mail server can't be reached, or ends the connection. The mailbox was last looked at 2 h ago."
+                "Paused by ann@pathology-3 since 22 Nov 12:05 UTC, for 26 h now. 1,204 messages have come since the "
+                "last poll. 0 waiting. The mail server can't be reached, or ends the connection. The mailbox was "
+                "last looked at 2 h ago."
             ),
         ),
         (

@@ -29,13 +29,12 @@ def test_sizes_are_written_as_people_write_them(size: int, text: str) -> None:
 def test_the_line_says_by_what_and_against_what_and_for_how_long() -> None:
     assert views.FILLING.mailbox is not None
     assert size_line(views.FILLING.mailbox) == (
-        "3.31 GB of 4.00 GB, 82 % (an estimate: the sum of the messages' sizes, against [mailbox] size). "
-        "At the present rate it is full in 23 days."
+        "3.31 GB of 4.00 GB, 82 % (an estimate: the sum of the messages' sizes, against [mailbox] size). At the "
+        "present rate it will be full in 23 days."
     )
     steady = replace(views.FILLING.mailbox, days_left=None, told=True, estimate=False)
     assert size_line(steady) == (
-        "3.31 GB of 4.00 GB, 82 % (by the server's quota). "
-        "At the present rate it doesn't fill up, or the rate isn't known yet."
+        "3.31 GB of 4.00 GB, 82 % (by the server's quota). It isn't filling up, or the rate isn't known yet."
     )
 
 

@@ -80,7 +80,7 @@ def test_what_a_restart_may_empty_is_known_by_its_mount(
 @pytest.mark.parametrize(
     ("root", "said"),
     [
-        *((root, "an anonymous volume, which each new container gets anew") for root in ANONYMOUS),
+        *((root, "an anonymous volume, which is new for each container") for root in ANONYMOUS),
         *((root, None) for root in NAMED),
     ],
 )

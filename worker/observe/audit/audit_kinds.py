@@ -8,7 +8,7 @@ from worker.observe.audit.findings import CAUSES, DOUBTED, MEANINGS, ROLLBACKS, 
 KINDS: Final[Mapping[str, tuple[str, frozenset[str]]]] = {
     kind: (meaning, frozenset(fields.split()))
     for kind, fields, meaning in (
-        ("audit.doubted", "reason", "the worker found folder, witness or journal not as it had left them"),
+        ("audit.doubted", "reason", "the worker found the folder, witness or journal changed"),
         ("audit.repaired", "bytes", "a half-written line was cut off after a sudden stop"),
         ("configuration.changed", "setting", "a setting differs from the last start's"),
         ("configuration.loaded", "version python fingerprint", "the worker started with this configuration"),
@@ -21,33 +21,33 @@ KINDS: Final[Mapping[str, tuple[str, frozenset[str]]]] = {
         (
             "copies.announced",
             "handler seconds",
-            "from a day later, a handler's copies of messages that are older than so many `seconds` are removed",
+            "from a day later, a handler removes its copies of messages that are older than `seconds`",
         ),
-        ("copy.kept", "key handler", "a copy that was to be removed may still be there; it is tried again"),
-        ("copy.removed", "key handler", "a handler is told to remove an old copy of this message, now"),
+        ("copy.kept", "key handler", "a copy that should be removed may still be there. The handler tries again"),
+        ("copy.removed", "key handler", "the worker tells a handler to remove an old copy of this message"),
         ("journal.copied", "", "a person made a copy of the journal, the audit trail and their keys"),
-        ("journal.rebuilt", "count", "the journal was made anew from the mailbox"),
+        ("journal.rebuilt", "count", "the journal was rebuilt from the mailbox"),
         ("lease.lost", "holder", "this replica no longer works on the mailbox"),
         ("lease.taken", "holder", "this replica works on the mailbox"),
-        ("login.answered", "credential outcome failures remaining seconds", "what came of an attempt"),
-        ("login.attempted", "credential method failures remaining", "a credential goes to the server now"),
+        ("login.answered", "credential outcome failures remaining seconds", "the result of an attempt"),
+        ("login.attempted", "credential method failures remaining", "the worker sends a credential to the server"),
         ("login.authorised", "method", "a person signed the worker in"),
         ("login.cooling", "failures remaining next_at reason", "no attempt before this time"),
-        ("login.halted", "failures remaining reason", "no attempt until a person or a new credential changes things"),
+        ("login.halted", "failures remaining reason", "no attempt until a person acts or the credential changes"),
         (
             "login.reset",
             "failures remaining",
-            "a person vouched that the account was unlocked: so many `failures` are forgotten",
+            "a person vouched that the account was unlocked: `failures` failed attempts are forgotten",
         ),
-        ("login.resumed", "reason", "attempts are made again after a halt"),
-        ("mail.acknowledged", "count", "a person knows of mail that others put into the folder of handled mail"),
-        ("message.disposed", "key path state reason target", "a message came to its outcome"),
-        ("message.released", "key", "a person said that junk is clean"),
+        ("login.resumed", "reason", "attempts start again after a halt"),
+        ("mail.acknowledged", "count", "a person acknowledged mail that others put into the folder of handled mail"),
+        ("message.disposed", "key path state reason target", "a message has its outcome"),
+        ("message.released", "key", "a person released a message from junk"),
         ("message.retried", "key", "a person asked for a dead letter to be tried again"),
         ("worker.paused", "", "a person paused the worker"),
-        ("worker.resumed", "", "a person let the worker go on"),
+        ("worker.resumed", "", "a person ended the pause"),
         ("worker.started", "version run command", "a process began"),
-        ("worker.stopped", "run exit reason", "a process ended in order"),
+        ("worker.stopped", "run exit reason", "a process ended normally"),
     )
 }
 """What the trail can hold: kind, and the fields that may go with it. `words`, a person's own reason, goes with any."""
@@ -55,40 +55,43 @@ KINDS: Final[Mapping[str, tuple[str, frozenset[str]]]] = {
 
 _PAGE: Final = """# Audit trail
 
-In the state folder's `audit` lies one chain of lines for each replica: `REPLICA.jsonl`, and before it the rotated
-`REPLICA~NUMBER.jsonl`, NUMBER being the file's last line. Each line is a JSON object with `n`, its number in the chain;
-`at`; `chain`; `kind`; `who`, the replica or the operating-system user; the fields of its kind; `words`, where a person
-gave a reason; and `mac`, a keyed hash over the line and the hash before it. The key (`audit.key`) lies beside them.
+The folder `audit` in the state folder holds one chain of lines for each replica: `REPLICA.jsonl`, and before it the
+rotated files `REPLICA~NUMBER.jsonl`. NUMBER is the number of the file's last line. Each line is a JSON object. It has
+`n` (its number in the chain), `at`, `chain`, `kind`, `who` (the replica or the operating-system user) and the fields of
+its kind. If a person gave a reason, it has `words`. Last comes `mac`, a keyed hash over the line and the hash before
+it. The key (`audit.key`) is in the same folder.
 
-The operating-system user is the one whom the process runs as, by the system's word and not by a variable that anybody
-can set. Whoever works by `sudo -u` stands there as that user: say in `--reason` who you are.
+The operating-system user is the user that the process runs as. The system reports it, so no environment variable can
+change it. If you use `sudo -u`, the trail names that user: say in `--reason` who you are.
 
-What doesn't print in a person's words, such as control characters and changes of the text's direction, stands in a
-line as `\\u` and four digits, in the file, in its copies and in `audit show`.
+Characters in a person's words that don't print, such as control characters, appear as `\\u` and four digits. That is so
+in the file, in its copies and in `audit show`.
 
 ## How far a chain had come
-Whoever can read the files sees each `mac`. So the end of a chain, its *head*, is also kept in ways that need the key:
+Anybody who can read the files sees each `mac`. So the end of a chain, its *head*, is also kept in two ways that need
+the key:
 
-- **The witness** (`audit/audit.witness`) has the head of every chain of the folder, signed with the key. It holds the
-  identity of the very file that it was written to, so a copy of it is known for one.
+- **The witness** (`audit/audit.witness`) has the head of every chain of the folder, signed with the key. It also holds
+  the identity of its own file, so the worker recognises a copy.
 - **The journal** keeps the head of each chain with a *seal*, a keyed hash that is in no line.
 
-A line is on the disk before the witness sees it, and the witness before the journal: wherever a process is killed, no
-line that they know of is missing.
+The worker writes a line to the disk first, then updates the witness, then the journal. So after a kill, no line that
+they know of is missing.
 
 `nhsmail-worker audit verify` checks every line, compares every chain's end with both, and asks the login's witness
-(`login.witness`) whether the journal is the one that it should be. It ends with 1 if it finds anything.
+(`login.witness`) whether the journal is the right one. It exits with 1 if it finds anything.
 
 ## Where to verify
-A chain is verified where it lies. Where several hosts share one journal (PostgreSQL), each has a state folder, a key
-and a chain of its own: run `audit verify` on each of them. It checks the chains of that folder, misses the folder's own
-chains if they are gone, and names the others' as `not in this folder`. With `--all` these are missed too, for where
-this folder should be the only one. With SQLite all chains lie in the one folder, and each that is gone is missed.
+Verify a chain on the host that writes it. If several hosts share one journal (PostgreSQL), each has its own state
+folder, key and chain: run `audit verify` on each of them. It checks the chains of that folder, and reports the folder's
+own chains if they are missing. It names the other hosts' chains as `not in this folder`. Use `--all` if this folder
+should be the only one: then it reports those as missing too. With SQLite all chains are in one folder, and it reports
+each missing one.
 
-`audit verify` and `audit show` write nothing, make nothing and log in nowhere. They work on a copy of the state folder
-(`cp -a`), on a read-only file system too: point `[state] dir` at it. A read-only folder is taken for a copy, and so is
-one for which you say `--copy`. Then it is no finding that it was copied, and `audit verify` says that it can't miss
-lines which came after the copy.
+`audit verify` and `audit show` write nothing and don't log in. They also work on a copy of the state folder (`cp -a`),
+and on a read-only file system: point `[state] dir` at it. The worker treats a read-only folder as a copy. With `--copy`
+it treats any folder as one. Then the copying itself isn't a finding. `audit verify` says that it can't notice missing
+lines that were written after the copy.
 
 ## What shows, and what doesn't
 
@@ -96,11 +99,10 @@ lines which came after the copy.
 |---|---|---|
 {findings}
 
-`altered`, `missing`, `misplaced`, `unreadable`, `cut` and `unwitnessed` stay findings, whatever is written afterwards.
-The others the worker sets right with its next line, and says so in the trail: `audit.repaired` for half a line, and
-`audit.doubted` for {doubted}. `audit verify` names each such line whenever it is run.
-`unanchored` isn't a finding: good lines at the end that are newer than what the journal knows of, as after a kill or
-while the journal was down.
+`altered`, `missing`, `misplaced`, `unreadable`, `cut` and `unwitnessed` stay findings for good. The worker corrects the
+others with its next line, and records that in the trail: `audit.repaired` for half a line, and `audit.doubted` for
+{doubted}. `audit verify` names each such line whenever it is run. `unanchored` isn't a finding: after a kill, or while
+the journal was down, good lines at the end are newer than the journal knows.
 
 A rollback without the key:
 
@@ -108,22 +110,22 @@ A rollback without the key:
 |---|---|
 {rollbacks}
 
-These don't show either: whoever has the key can forge all of it, and so can whoever puts a key of his own in its place,
-with trail, witness and the journal's heads made anew; lines that neither witness nor journal had seen when the process
-was killed (at most those of the batch in hand) can be cut; a state folder that was removed as a whole and
-made again looks like a first start, where the file system keeps no attributes (else the login's witness in them tells);
-files that are divided or named otherwise while all lines stay in their order. Send the lines on as they are written, to
-syslog or standard output, and keep those where the owner of the folder can't reach them.
+The verification can't show these changes either. Somebody with the key can forge everything. So can somebody who
+replaces the key and makes the trail, the witness and the journal's heads again. Somebody can cut lines that neither the
+witness nor the journal had seen when the process was killed (at most those of the current batch). A state folder that
+was removed and made again looks like a first start, if the file system keeps no attributes (otherwise the login's
+witness in them shows it). Files can be split or renamed while all lines stay in order. So send the lines elsewhere as
+they are written, to syslog or standard output, and keep those where the owner of the folder can't reach them.
 
-Rotated files may be archived elsewhere, but `audit verify` then reports them as `missing`: bring them back beside the
-others to verify.
+Rotated files may be archived elsewhere, but `audit verify` then reports them as `missing`: put them back into the
+folder to verify.
 
 ### From a version without witness
-There the journal kept heads without a seal, so whoever could write files and journal could cut the end, and copy the
-`mac` of the line that was now the last. With the first line that the new version writes, it seals the heads that it
-finds, begins the witness, and marks the key; from then on a head without a seal is `forged`, and a missing witness
-`unwitnessed`. What was cut before, with the head set to match, can't be found any more. An older version can't read the
-marked key: to go back, restore the backup that you made before the upgrade.
+Earlier versions kept the heads in the journal without a seal. So somebody who could write the files and the journal
+could cut the end, and copy the `mac` of the new last line. With its first line, the new version seals the heads that it
+finds, begins the witness, and marks the key. From then on a head without a seal is `forged`, and a missing witness is
+`unwitnessed`. The new version can't find lines that were cut before. An older version can't read the marked key: to go
+back, restore the backup that you made before the upgrade.
 
 ## Kinds
 

@@ -25,23 +25,26 @@ class What(StrEnum):
 MEANINGS: Final[Mapping[What, str]] = {
     What.ALTERED: "the line, or the one before it, isn't what was written",
     What.MISSING: "lines before this one are missing",
-    What.MISPLACED: "this line doesn't belong here: out of order, or twice",
+    What.MISPLACED: "this line doesn't belong here: it is out of order, or repeated",
     What.UNREADABLE: "this isn't a line of the trail",
     What.TORN: "half a line at the end: the process was stopped suddenly, or somebody cut it",
     What.CUT: "the end is missing: the journal or the witness knows of later lines",
     What.FORGED: "the head that the journal keeps wasn't made with the trail's key",
-    What.SET_BACK: "the journal is older than its witness, or another one: what it keeps vouches for less than it did",
-    What.COPIED: "the folder was restored or copied: lines that came after the copy can't be missed here",
-    What.UNWITNESSED: "the witness was missing or damaged: lines at the end may have been cut unseen",
+    What.SET_BACK: "the journal is older than its witness, or a different one, so it can vouch for fewer lines",
+    What.COPIED: (
+        "the folder was restored or copied: lines written after the copy aren't here, and nothing shows that they "
+        "are missing"
+    ),
+    What.UNWITNESSED: "the witness was missing or damaged: somebody may have cut lines at the end unnoticed",
     What.KEYLESS: "the key is gone: nothing can be verified without it",
 }
 
 CAUSES: Final[Mapping[What, str]] = {
     What.ALTERED: "a line edited, or put in from another chain",
     What.MISSING: "lines deleted in the middle, or a rotated file removed",
-    What.MISPLACED: "lines in another order, or twice",
+    What.MISPLACED: "lines in another order, or repeated",
     What.UNREADABLE: "something else inserted, or a line damaged",
-    What.TORN: "half a line at the end, until the next line is written; then `audit.repaired` stands in the trail",
+    What.TORN: "half a line at the end, until the next line is written; then the trail has `audit.repaired`",
     What.CUT: "the end cut off, an old file put back, a chain removed",
     What.FORGED: "a line's `mac` copied into the journal, or anything else put there as the head",
     What.SET_BACK: "an old head, an old journal or none put in the journal's place",
@@ -58,15 +61,15 @@ DOUBTED: Final = (What.FORGED, What.SET_BACK, What.COPIED, What.UNWITNESSED)
 ROLLBACKS: Final = (
     ("files of the trail", "`cut`"),
     ("the journal, or the trail's head in it", "`set-back`"),
-    ("trail and journal together", "`cut` and `set-back`, as the witness knows of more"),
-    ("trail and witness together, from copies", "`copied`, and `cut`, as the journal knows of more"),
+    ("trail and journal together", "`cut` and `set-back`, because the witness knows of more"),
+    ("trail and witness together, from copies", "`copied` and `cut`, because the journal knows of more"),
     (
         "trail, witness and journal together, from copies",
-        "`copied`, until the worker writes its next line; then `audit.doubted` stands in the trail for good",
+        "`copied`, until the worker writes its next line; then the trail keeps `audit.doubted`",
     ),
     (
         "all of it by a snapshot of the disk, the volume or the virtual machine",
-        "nothing: every byte is as it was. Only the copies sent on have the later lines.",
+        "nothing: every byte is as it was. Only copies that were sent elsewhere have the later lines.",
     ),
 )
 """What is put back to what it was before, and how that shows."""

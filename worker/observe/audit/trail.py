@@ -158,6 +158,6 @@ def unavailable() -> Iterator[None]:
         yield
     except OSError as error:
         reason = error.strerror or type(error).__name__
-        raise AuditUnavailable(f"the audit trail can't be used: {reason}; see to the state folder") from error
+        raise AuditUnavailable(f"the audit trail can't be used: {reason}. Check the state folder") from error
     except ValueError as error:
-        raise AuditUnavailable("the audit trail's key can't be read: bring audit.key back from a backup") from error
+        raise AuditUnavailable("the audit trail's key can't be read: restore audit.key from a backup") from error
