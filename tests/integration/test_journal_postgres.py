@@ -10,8 +10,11 @@ from tests.rig.postgres import Postgres
 # The very same tests, on the database of this module's fixtures.
 from tests.unit.journal.test_audit_anchors import test_anchors_never_go_back  # noqa: F401
 from tests.unit.journal.test_facts import test_facts  # noqa: F401
+from tests.unit.journal.test_failed_handlers import test_it_is_the_one_whose_failure_is_the_reason  # noqa: F401
 from tests.unit.journal.test_key_search import (  # noqa: F401
+    test_a_short_key_is_as_long_as_it_must_be,
     test_keys_are_found_by_beginning_and_number_in_order_and_counted,
+    test_look_alikes_keep_their_numbers_and_the_first_is_whole,
     test_what_like_takes_for_a_wildcard_is_a_character,
 )
 from tests.unit.journal.test_messages import (  # noqa: F401

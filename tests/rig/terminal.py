@@ -26,14 +26,14 @@ _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b[=>]|\r")
 class OnTerminal:
     """Standard input, output and error are one terminal, which is the controlling one, so that keys send signals."""
 
-    def __init__(self, command: Sequence[str | Path], *, env: Mapping[str, str], cwd: Path) -> None:
+    def __init__(self, command: Sequence[str | Path], *, env: Mapping[str, str], cwd: Path, columns: int = 200) -> None:
         self._here, there = pty.openpty()
         self._process = subprocess.Popen(
             list(map(str, command)),
             stdin=there,
             stdout=there,
             stderr=there,
-            env={**env, "TERM": "dumb", "COLUMNS": "200"},
+            env={**env, "TERM": "dumb", "COLUMNS": str(columns)},
             cwd=cwd,
             start_new_session=True,
             preexec_fn=_take_terminal,

@@ -23,6 +23,8 @@ from worker.logs.redaction import rfc3339
 GAP = "  "
 _LEAST_WHAT = 26
 """Cells that the last column has at least where all cells are beside one another."""
+_LEAST_BELOW = 18
+"""As above, where the last column has only the sender beside it."""
 _LONGEST_KEY = 12
 """Cells that the column of keys takes where a message has two lines; the rare longer key moves what follows it."""
 _FORMULA = tuple("=+-@＝＋－＠")
@@ -168,14 +170,14 @@ def _below(row: Sequence[str], widths: Sequence[int], width: int, listing: Listi
         yield head
         yield from (GAP + line for line in wrapped(why, inner))
     who_width = min(widths[3], inner * 3 // 5)
-    if cells_of(who) > who_width:
+    if cells_of(who) > inner - len(GAP) - _LEAST_BELOW:
         yield from (GAP + line for line in wrapped(who, inner))
         yield from (GAP + line for line in _fitted(what, inner, listing) if line)
     else:
         start = f"{GAP}{padded(who, who_width)}{GAP}" if who_width else GAP
-        for number, line in enumerate(_fitted(what, width - len(start), listing)):
+        for number, line in enumerate(_fitted(what, width - cells_of(start), listing)):
             if line or who:
-                yield (" " * len(start) if number else start) + line
+                yield (" " * cells_of(start) if number else start) + line
 
 
 def _fitted(text: str, width: int, listing: Listing) -> list[str]:

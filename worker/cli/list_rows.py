@@ -61,7 +61,7 @@ def print_expected(found: Sequence["Expected"], short: Mapping[str, str], form: 
     rows = [
         Row(
             day_and_time(one.received_at),
-            short.get(one.foreseen.key, "–"),
+            short.get(one.foreseen.key, "-"),
             one.foreseen.outcome,
             one.sender,
             one.subject,
@@ -111,11 +111,12 @@ def _of_message(item: "Listed", found: "Reviewed", more: Sequence[str]) -> Row:
         {
             "received_at": item.received_at,
             "key": item.key,
-            "from": sender,
+            "from": item.sender,
             "subject": item.subject,
             "reason": item.reason,
             **{name: extra[name] for name in more},
         },
+        further={"from": sender},
     )
 
 

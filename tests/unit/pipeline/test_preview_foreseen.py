@@ -159,3 +159,21 @@ def test_a_message_over_a_limit_of_the_settings_is_foreseen_as_a_dead_letter() -
         "route 'all': archive, notify",
         "dead letter: MessageOverLimit:parts",
     ]
+
+
+def test_what_is_seen_of_a_message_goes_along_with_its_routes_and_handlers() -> None:
+    world = World()
+    known = world.server.deliver(mail("retry"), received_at=AT.timestamp())
+    world.tick()
+    known.headless = True
+    world.server.deliver(mail(), headless=True)
+    world.server.deliver(mail(body=b"x" * 6_000), received_at=AT.timestamp())
+    world.server.deliver(mail(), JUNK, received_at=AT.timestamp())
+    found = {(one.received_at, one.sender, one.routes, one.handlers) for one in foreseen(world)}
+    assert found == {
+        (AT.timestamp(), None, (), ()),  # no header is shown, but the journal knows it
+        (None, None, (), ()),
+        (AT.timestamp(), "lab@lab.nhs.uk", (), ()),  # too large for any handler
+        (AT.timestamp(), "lab@lab.nhs.uk", ("junk",), ("quarantine",)),
+    }
+    assert all((one.subject or "result").startswith("result") for one in foreseen(world))
