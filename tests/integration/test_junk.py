@@ -484,10 +484,12 @@ def test_a_hostile_message_is_shown_and_obeyed_by_nothing(
     assert worker.once() == 0
     (key,) = keys(worker, "junk")
 
-    for arguments in (("show", key), ("list",)):
+    for arguments, tabs in ((("show", key), 0), (("list",), 5), (("list", "--csv"), 0), (("list", "--json"), 0)):
         answer = worker.installed("junk", *arguments)
         assert answer.code == 0, answer.err
-        assert not {unicodedata.category(character) for character in answer.out.replace("\n", "")} & {"Cc", "Cf", "Co"}
+        assert answer.out.count("\t") == tabs, "our own, between the cells of the one line"
+        printed = answer.out.replace("\n", "").replace("\t", "")
+        assert not {unicodedata.category(character) for character in printed} & {"Cc", "Cf", "Co"}
         assert len(answer.out) < 100_000
     shown = worker.command("junk", "show", key).out
     assert "pixel.gif" not in shown

@@ -187,7 +187,7 @@ SAID = (
     "Signed in. The worker uses it at its next look.",
     "To sign in, open this address in any browser:",
     "All is well: the worker can sign in, and the mailbox is as it needs it.",
-    *("would come to", " message(s). Nothing was handed over, recorded or moved.", "running as "),
+    *("would come to", ". Nothing was handed over, recorded or moved.", "running as "),
     "Every message is accounted for.",
 )
 """What the worker's commands say, by which one sees that they have worked."""
