@@ -128,7 +128,7 @@ def test_a_name_that_is_looked_up_here_and_has_no_address(make_worker: MakeWorke
         code, found = steps(worker)
     assert code == 69
     assert [name for name, step in found.items() if step["state"] == "wrong"] == ["proxy"]
-    assert found["proxy"]["found"].startswith("The name mail.invalid has no address here (")
+    assert found["proxy"]["found"].startswith("The name mail.invalid can't be resolved here, ")
     assert "write socks5h:// in [proxy] url" in found["proxy"]["do"]
 
 

@@ -239,7 +239,7 @@ def test_nobody_is_there(scheme: str) -> None:
 
 def test_a_proxy_without_an_address() -> None:
     proxy = Proxy.of("http://proxy.invalid:3128")
-    with pytest.raises(ProxyTrouble, match="its name has no address here") as caught:
+    with pytest.raises(ProxyTrouble, match="its name can't be resolved") as caught:
         proxy.connect(*TARGET, 5.0)
     assert caught.value.fault is ProxyFault.UNREACHABLE
 

@@ -7,7 +7,9 @@ import click
 from worker.cli.groups import CommandGroup
 from worker.cli.options import ConfigOption, JsonOption, open_context, print_json, words
 from worker.cli.terminal import Terminal
+from worker.cli.wrapped import echo
 from worker.commands.exits import ExitCode
+from worker.logs.typed import as_typed
 
 
 @click.group(cls=CommandGroup)
@@ -29,9 +31,9 @@ def login_status(config: Path | None, *, as_json: bool) -> int:
     else:
         from worker.cli.tables import login_line
 
-        click.echo(login_line(found))
+        echo(login_line(found))
         if found["state"] != "ready":
-            click.echo(advice)
+            echo(f"\n{as_typed(advice)}")
     return ExitCode.DONE
 
 

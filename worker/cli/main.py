@@ -24,9 +24,10 @@ from worker.cli import (
     work,
 )
 from worker.cli.groups import CommandGroup
+from worker.cli.wrapped import echo
 from worker.commands.exits import ExitCode, Failure
 from worker.connections import ignore_key_log
-from worker.logs.typed import one_command
+from worker.logs.typed import as_typed, one_command
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -75,7 +76,7 @@ def run(arguments: list[str]) -> int:
         problem.show()
         return ExitCode.USAGE
     except Failure as failure:
-        click.echo(str(failure), err=True)
+        echo(as_typed(str(failure)), err=True)
         return failure.code
 
 

@@ -10,11 +10,13 @@ from worker.commands.exits import ExitCode, Failure
 from worker.journal.database import JournalDamaged, JournalUnavailable, JournalUnprotected
 from worker.journal.facts import OtherAccount
 from worker.journal.migrate import JournalTooNew
+from worker.journal.trouble_words import trouble_with_journal
 from worker.login.credential import CredentialUnavailable
 from worker.login.mutex import AttemptInProgress
 from worker.login.refusals import Cooling, LastAttempt, NoAttempt, ReasonMissing
 from worker.login.sign_in_advice import UNREACHABLE
 from worker.login.standing import State
+from worker.logs.system_words import NO_SUCH_NAME, NOT_TLS
 from worker.loop.drain import LeaseHeld, Paused
 from worker.loop.first_mail import NotAgreed
 from worker.loop.troubles import PREAUTHENTICATED, by_proxy
@@ -89,6 +91,11 @@ def _journal(error: Exception) -> tuple[ExitCode, str] | None:
                 f"The journal can't be used: {error}. Without it no login is counted and no outcome recorded, so none "
                 f"was attempted; all mail is where it was. {error.advice}"
             )
+        case JournalUnavailable() if (trouble := trouble_with_journal(error)).is_known:
+            return ExitCode.CONFIGURATION, (
+                f"{trouble.fact} The database says: {error}. The worker made no login, because it couldn't be counted. "
+                f"All mail is where it was. {trouble.advice}"
+            )
         case JournalUnavailable():
             return ExitCode.CONFIGURATION, (
                 f"The journal can't be used: {error}. Without it no login is counted and no outcome recorded, so none "
@@ -138,6 +145,11 @@ def _mailbox(error: MailboxError, host: str) -> tuple[ExitCode, str]:
                 f"No trusted connection to {host}: {error}. Nothing was sent, and no login attempt was spent. Check "
                 "[account] host; where the server has a certificate of a private authority, name it in ca_file."
             )
+        case HandshakeFailed() if error.fault == NOT_TLS:
+            return ExitCode.UNREACHABLE, (
+                f"{host} answers, but this port doesn't speak TLS. Nothing was sent, and no login attempt was spent. "
+                "Check `port` under `[account]`: 993 speaks TLS from the first byte, 143 doesn't."
+            )
         case HandshakeFailed():
             return ExitCode.UNREACHABLE, (
                 f"{host} answers, but {error}; its certificate isn't the reason. Nothing was sent, and no login "
@@ -165,6 +177,12 @@ def _mailbox(error: MailboxError, host: str) -> tuple[ExitCode, str]:
             )
         case ProxyFailed():
             return ExitCode.UNREACHABLE, by_proxy(error)
+        case ServerUnavailable() if error.fault == NO_SUCH_NAME:
+            return ExitCode.UNREACHABLE, (
+                f"The name {host} can't be resolved. Nothing was sent, and no login attempt was spent. All unsettled "
+                "mail is where it was. Check `host` under `[account]`, and this machine's name server: "
+                f"`getent hosts {host}`."
+            )
         case ConnectionLost() | ServerUnavailable():
             return ExitCode.UNREACHABLE, (
                 f"{host} can't be reached: {error}. All unsettled mail is where it was. Check the host, the port and "

@@ -89,7 +89,7 @@ def not_reached(proxy: str, error: OSError) -> ProxyTrouble:
     if isinstance(error, TimeoutError):
         return ProxyTrouble(ProxyFault.UNREACHABLE, proxy, "can't be reached (no answer in time)")
     if isinstance(error, socket.gaierror):
-        return ProxyTrouble(ProxyFault.UNREACHABLE, proxy, "can't be reached (its name has no address here)")
+        return ProxyTrouble(ProxyFault.UNREACHABLE, proxy, "can't be reached (its name can't be resolved)")
     return ProxyTrouble(ProxyFault.UNREACHABLE, proxy, f"can't be reached ({error.strerror or type(error).__name__})")
 
 

@@ -14,6 +14,11 @@ class JournalTrouble:
     fact: str
     advice: str
 
+    @property
+    def is_known(self) -> bool:
+        """Whether we know what the database's text means."""
+        return self.name != _OTHER.name
+
 
 _FOLDER: Final = "the folder of `[state] dir`"
 _KNOWN: Final[tuple[tuple[tuple[str, ...], JournalTrouble], ...]] = (

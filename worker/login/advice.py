@@ -92,6 +92,8 @@ def what_happened(reason: str | None, *, kind: Kind = "password", said: str = ""
         return f"{NO_SIGN_IN_SERVICE}, so the worker sent nothing to it."
     if reason == FailureClass.UNAVAILABLE and said.startswith(BY_PROXY):
         return f"The sign-in service wasn't reached, because {said.removeprefix(BY_PROXY)}. Nothing was sent to it."
+    if reason in UNANSWERED and said.startswith(UNREACHED):
+        return f"The sign-in service wasn't reached: {said.removeprefix(UNREACHED)}. Nothing was sent to it."
     if reason == Reason.WAY_IN and said:
         return f"The server doesn't offer the login method in the settings. What it offers: {said}."
     if kind == "token" and reason in _WHAT_OF_TOKENS:
@@ -144,6 +146,9 @@ NO_DISCOVERY: Final = "discovery"
 
 BY_PROXY: Final = "proxy: "
 """How the words begin that say why the proxy made no connection to the sign-in service."""
+UNREACHED: Final = "unreached: "
+"""How the words begin that say why there was no connection to the sign-in service."""
+CHECK_NAME: Final = "Check `authority` under `[account.oauth]`, and this machine's name server."
 ASK_FOR_THE_PROXY: Final = (
     "Run `nhsmail-worker login doctor`: it shows what the proxy in `[proxy]` refuses. Then ask the people who run "
     "the proxy."
@@ -296,6 +301,8 @@ def _what_to_do(standing: Standing, ways: _Ways) -> str:
             return CHECK_AUTHORITY
         case FailureClass.UNAVAILABLE if standing.said.startswith(BY_PROXY):
             return ASK_FOR_THE_PROXY
+        case FailureClass.LOST_BEFORE_SENDING if standing.said.startswith(UNREACHED):
+            return CHECK_NAME
         case FailureClass.LOST_AFTER_SENDING:
             return _look_at_the_network(ways)
         case FailureClass.LOCKED | FailureClass.DISABLED:

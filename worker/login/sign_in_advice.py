@@ -6,9 +6,11 @@ from worker.login.advice import (
     ASK_FOR_THE_PROXY,
     BY_PROXY,
     CHECK_AUTHORITY,
+    CHECK_NAME,
     NO_DISCOVERY,
     NO_SIGN_IN_SERVICE,
     UNANSWERED,
+    UNREACHED,
     Help,
     what_happened,
 )
@@ -44,6 +46,9 @@ def not_signed_in(found: LoginFailure, help_: Help, *, account: str, authority: 
     elif found.said.startswith(BY_PROXY):
         what = f"{service} wasn't reached, because {found.said.removeprefix(BY_PROXY)}."
         do = f"{ASK_FOR_THE_PROXY} {again} then."
+    elif found.said.startswith(UNREACHED):
+        what = f"{service} wasn't reached: {found.said.removeprefix(UNREACHED)}."
+        do = f"{CHECK_NAME} {again} then."
     elif found.cls in UNREACHABLE:
         what = f"{service} can't be reached, or gave no answer{said}."
         do = f"Check `authority` under `[account.oauth]` and the network. {again} later."

@@ -6,18 +6,20 @@ msal and requests belong to the extra `oauth`, and are imported only if OAuth is
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from importlib import import_module
 from typing import Any, Final, Self
 
 from worker.connections import ProxyTrouble
-from worker.login.advice import BY_PROXY, NO_DISCOVERY
+from worker.login.advice import BY_PROXY, NO_DISCOVERY, UNREACHED
 from worker.login.credential import CredentialUnavailable
 from worker.login.endpoint_answers import NOTHING, classify_token_failure, read_refusal
 from worker.login.endpoint_errors import NO_TENANT
 from worker.login.endpoint_session import EndpointDialer, https_session
 from worker.login.registration import OAuthConfig
+from worker.logs.system_words import NO_SUCH_NAME, NOT_TLS, fault_words, system_fault
 from worker.mailbox.errors import LoginFailed
 from worker.mailbox.login_failures import FailureClass, Kind, Phase, failure
 
@@ -91,15 +93,16 @@ class Conversation:
         if not wire.posted and wire.status == _OK:
             unfit = failure(FailureClass.UNAVAILABLE, self._kind, said=NO_DISCOVERY, phase=Phase.CONNECT)
             return LoginFailed(unfit)
-        return LoginFailed(
-            classify_token_failure(
-                wire.refusal,
-                kind=self._kind,
-                status=wire.status,
-                retry_after=wire.retry_after,
-                sent=wire.posted,
-            )
+        found = classify_token_failure(
+            wire.refusal,
+            kind=self._kind,
+            status=wire.status,
+            retry_after=wire.retry_after,
+            sent=wire.posted,
         )
+        if wire.status is None and not wire.posted and wire.fault in (NO_SUCH_NAME, NOT_TLS):
+            found = replace(found, said=f"{UNREACHED}{fault_words(wire.fault)}")
+        return LoginFailed(found)
 
 
 class Wire:
@@ -108,6 +111,7 @@ class Wire:
     posted: a request with a credential may have been sent.
     status: the last answer's; None if there was no answer.
     refusal: what that answer said of an error.
+    fault: if there was no answer, what the system says of that, as a name; None: nothing.
     """
 
     def __init__(self, config: OAuthConfig, clock: Callable[[], float] = time.time) -> None:
@@ -119,6 +123,7 @@ class Wire:
         self.status: int | None = None
         self.retry_after: timedelta | None = None
         self.refusal = NOTHING
+        self.fault: str | None = None
 
     @property
     def by_proxy(self) -> ProxyTrouble | None:
@@ -157,8 +162,13 @@ class Wire:
 
     def _send(self, method: str, url: str, **given: Any) -> Any:
         self.status, self.retry_after, self.refusal = None, None, NOTHING
+        self.fault = None
         self._dialer.forget()
-        answer = self._session.request(method, url, timeout=self._timeout, allow_redirects=False, **given)
+        try:
+            answer = self._session.request(method, url, timeout=self._timeout, allow_redirects=False, **given)
+        except Exception as error:
+            self.fault = system_fault(error)
+            raise
         self.note(answer)
         return answer
 

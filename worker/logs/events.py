@@ -263,14 +263,15 @@ _EVENTS = (
         "error",
         "reason failures remaining next_at advice",
         "The next login attempt waits, so that the account isn't locked. No mail is read meanwhile. None is lost.",
-        "Do what `advice` says. A changed password in the password file is tried at the next look.",
+        "Do what `advice` or `nhsmail-worker login status` says. A changed password in the password file is tried at "
+        "the next look.",
     ),
     _event(
         "login.halted",
         "error",
         "reason failures remaining advice",
         "The worker doesn't log in until a person acts or the credential changes. No mail is read. None is lost.",
-        "Do what `advice` says. Restarting the worker changes nothing.",
+        "Do what `advice` or `nhsmail-worker login status` says. Restarting the worker changes nothing.",
     ),
     _event(
         "login.refused",
@@ -314,10 +315,11 @@ _EVENTS = (
     _event(
         "connection.lost",
         "warning",
-        "error wait losses",
-        "The connection to the mail server ended. Unfinished mail stays where it is, and the worker connects again.",
-        "Nothing, unless it lasts. Then check the network and the mail service's status. The waits grow until a "
-        "connection has worked for five minutes.",
+        "error errno wait losses",
+        "The connection to the mail server ended, or none was made. `errno` is what the system says of it. Unfinished "
+        "mail stays where it is, and the worker connects again after `wait` seconds.",
+        "Nothing, unless it lasts. Then check `account.host` and `account.port`, the network, and the mail service's "
+        "status. The waits grow until a connection has worked for five minutes.",
     ),
     _event(
         "idle.given_up",

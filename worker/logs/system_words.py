@@ -19,6 +19,8 @@ _PLAIN_ANSWERS: Final = frozenset(
 )
 """What OpenSSL says when a server answers the handshake in clear text."""
 _LONGEST_CHAIN: Final = 10
+_HOLD_THEIR_CAUSE: Final = frozenset({"urllib", "urllib3", "requests"})
+"""Packages whose exceptions hold what they were raised from as `reason`, or among their arguments."""
 _WORDS: Final = {name: os.strerror(number) for number, name in errno.errorcode.items()}
 
 
@@ -48,7 +50,7 @@ def _name(error: BaseException) -> str | None:
     if isinstance(error, socket.gaierror):
         return NO_SUCH_NAME
     if isinstance(error, ssl.SSLError):  # its number is OpenSSL's own
-        return NOT_TLS if error.reason in _PLAIN_ANSWERS else None
+        return NOT_TLS if getattr(error, "reason", None) in _PLAIN_ANSWERS else None
     if not isinstance(error, OSError) or isinstance(error, socket.herror) or type(error.errno) is not int:
         return None
     return errno.errorcode.get(error.errno)
@@ -67,5 +69,7 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 def _cause_of(error: BaseException) -> BaseException | None:
     if error.__cause__ is not None:
         return error.__cause__
-    reason = getattr(error, "reason", None) if type(error).__module__ == "urllib.error" else None
-    return reason if isinstance(reason, BaseException) else None
+    if type(error).__module__.partition(".")[0] not in _HOLD_THEIR_CAUSE:
+        return None
+    held = (getattr(error, "reason", None), *error.args)
+    return next((one for one in held if isinstance(one, BaseException)), None)

@@ -18,7 +18,7 @@ from worker.loop.idle_use import IdleUse
 from worker.loop.journal_outage import JournalOutage
 from worker.loop.pause_watch import PauseWatch
 from worker.loop.poll_notes import PollNotes
-from worker.loop.troubles import Means, Trouble, trouble_of
+from worker.loop.troubles import Means, Trouble, system_says, trouble_of
 from worker.mailbox.session import Session
 from worker.pipeline.observer import Observer
 from worker.pipeline.pipeline import Pipeline
@@ -198,7 +198,7 @@ class Cycle:
         self._not_before = self._monotonic() + wait
         if trouble.advice is None:
             losses = self._reconnect.losses
-            log.warning("connection.lost", error=type(error).__name__, wait=wait, losses=losses)
+            log.warning("connection.lost", error=type(error).__name__, wait=wait, losses=losses, **system_says(error))
         return wait
 
     def _tell(self, outcome: str) -> None:

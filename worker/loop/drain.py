@@ -13,7 +13,7 @@ from worker.loop.go_ahead import GoAhead
 from worker.loop.hold import Hold
 from worker.loop.housekeeping import Chore, ExpiryLook
 from worker.loop.poll_notes import PollNotes
-from worker.loop.troubles import PASSING, is_about_the_login, trouble_of
+from worker.loop.troubles import PASSING, is_about_the_login, system_says, trouble_of
 from worker.message.outcome import State
 from worker.pipeline.pipeline import Pipeline
 from worker.pipeline.report import Report
@@ -159,7 +159,8 @@ class MailboxDrain:
         if self._reconnect.are_used_up or is_too_long or is_about_the_login(error):
             raise error
         wait = self._reconnect.next(asked)
-        log.warning("connection.lost", error=type(error).__name__, wait=wait, losses=self._reconnect.losses)
+        losses = self._reconnect.losses
+        log.warning("connection.lost", error=type(error).__name__, wait=wait, losses=losses, **system_says(error))
         self._go_ahead.wait(wait)
 
     def _tell_of_a_pause(self) -> None:

@@ -7,6 +7,7 @@ from worker.journal.database import JournalUnavailable
 from worker.login.credential import CredentialUnavailable
 from worker.login.mutex import AttemptInProgress
 from worker.login.refusals import Cooling, NoAttempt, NoWayIn
+from worker.logs.system_words import fault_words
 from worker.mailbox.errors import (
     ConnectionLost,
     FolderRefused,
@@ -30,6 +31,9 @@ PREAUTHENTICATED = (
     "under `[account]`, and what answers there."
 )
 """What people are told of a server that greets with PREAUTH."""
+NO_LOGIN_YET = "The next login waits. `nhsmail-worker login status` says why and what to do. No mail is lost."
+"""The guard's own event has its whole advice, which isn't repeated."""
+NO_LOGIN = "No login is made. `nhsmail-worker login status` says why and what to do. No mail is lost."
 PASSING = (ConnectionLost, NotConnected, TokenExpired, ServerUnavailable, Throttled, Cooling)
 """Errors that may pass: `once` waits and reconnects."""
 
@@ -67,11 +71,11 @@ def trouble_of(error: Exception, now: float) -> Trouble:
     """The trouble that this error means. now: epoch s."""
     match error:
         case Cooling():
-            return Trouble(_name_of(error), Means.NO_LOGIN, error.advice, asked=error.until - now)
+            return Trouble(_name_of(error), Means.NO_LOGIN, NO_LOGIN_YET, asked=error.until - now)
         case NoWayIn():
             return Trouble("no-way-in", Means.RECONNECT, error.advice)
         case NoAttempt():
-            return Trouble(_name_of(error), Means.NO_LOGIN, error.advice)
+            return Trouble(_name_of(error), Means.NO_LOGIN, NO_LOGIN)
         case LoginFailed():
             return Trouble("login", Means.ASK_THE_GUARD)
         case CredentialUnavailable():
@@ -113,6 +117,12 @@ def by_proxy(error: ProxyFailed) -> str:
         f"was spent. All mail is where it was. Who can act: {error.who}. `nhsmail-worker login doctor` tries the way "
         "again."
     )
+
+
+def system_says(error: Exception) -> dict[str, str]:
+    """For the log: what the operating system, the name service or TLS says of this error. Empty: nothing."""
+    words = fault_words(error.fault or "") if isinstance(error, MailboxError) else ""
+    return {"errno": words} if words else {}
 
 
 def is_about_the_login(error: Exception) -> bool:

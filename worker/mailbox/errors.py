@@ -7,7 +7,14 @@ from worker.mailbox.login_failures import LoginFailure
 
 
 class MailboxError(Exception):
-    """Base of every error that `worker.mailbox` raises on purpose. The mail stays where it is."""
+    """Base of every error that `worker.mailbox` raises on purpose. The mail stays where it is.
+
+    fault: what the operating system, the name service or TLS says, as a name such as ECONNREFUSED; None: nothing.
+    """
+
+    def __init__(self, message: str = "", *, fault: str | None = None) -> None:
+        super().__init__(message)
+        self.fault = fault
 
 
 class LoginFailed(MailboxError):
@@ -36,8 +43,8 @@ class Throttled(MailboxError):
 class ServerUnavailable(MailboxError):
     """The server can't be reached, or says that it can't serve us now."""
 
-    def __init__(self, message: str, *, after: timedelta | None = None) -> None:
-        super().__init__(message)
+    def __init__(self, message: str, *, after: timedelta | None = None, fault: str | None = None) -> None:
+        super().__init__(message, fault=fault)
         self.after = after
 
 

@@ -10,6 +10,7 @@ from typing import Final
 from imapclient.exceptions import CapabilityError, IllegalStateError, ProtocolError
 
 from worker.connections import ProxyTrouble
+from worker.logs.system_words import fault_words, system_fault
 from worker.mailbox.errors import (
     CommandRefused,
     ConnectionLost,
@@ -71,12 +72,14 @@ def session_error(error: BaseException, untagged: Untagged) -> MailboxError:
     if isinstance(error, ProxyTrouble):
         return ProxyFailed(str(error), who=error.who)
     if isinstance(error, OSError):
+        fault = system_fault(error)
         name = type(error).__name__
         if isinstance(error, ssl.SSLError) and error.reason:
             name += f", {error.reason}"
+        said = fault_words(fault or "") or name
         if isinstance(error, _UNREACHABLE):
-            return ServerUnavailable(f"the mail server can't be reached ({name})")
-        return ConnectionLost(f"the connection to the mail server was lost ({name})")
+            return ServerUnavailable(f"the mail server can't be reached ({said})", fault=fault)
+        return ConnectionLost(f"the connection to the mail server was lost ({said})", fault=fault)
     if isinstance(error, ProtocolError):
         return ProtocolFault("an answer of the mail server that can't be understood")
     if isinstance(error, CapabilityError | IllegalStateError) or _LOCAL.search(str(error)):
@@ -93,7 +96,9 @@ def _handshake_error(error: ssl.SSLError) -> MailboxError:
         return TlsRefused(f"its certificate isn't trusted ({reason})")
     if isinstance(error, _ENDED) or error.library in _NOT_FROM_TLS:
         return ConnectionLost(f"the connection to the mail server was lost during the TLS handshake ({reason})")
-    return HandshakeFailed(f"the TLS handshake with the mail server failed ({reason})")
+    fault = system_fault(error)
+    said = f"{words}: {reason}" if (words := fault_words(fault or "")) else reason
+    return HandshakeFailed(f"the TLS handshake with the mail server failed ({said})", fault=fault)
 
 
 def _read(error: BaseException, untagged: Untagged) -> tuple[Status | None, str]:

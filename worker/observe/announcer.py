@@ -15,11 +15,15 @@ log = get_logger()
 class Announcer:
     """The guard calls it for each event. The event's fields hold no secret. metrics: counts the results of attempts.
 
+    A command that ends for want of a login prints the advice itself, so its log doesn't repeat it.
+
     If the audit trail can't be written, the worker goes on, and the log says so. What a person asks to see or to have
     done is refused instead: only `shown`, `searched`, `asked` and `copied` raise.
     """
 
-    def __init__(self, audit: AuditTrail, metrics: Metrics) -> None:
+    def __init__(self, audit: AuditTrail, metrics: Metrics, *, advises: bool = True) -> None:
+        """advises: whether the log says what a person does about the login, because nobody else does."""
+        self._advises = advises
         self._audit = audit
         self._metrics = metrics
         self._halted: str | None = None
@@ -46,15 +50,15 @@ class Announcer:
             case "login.cooling":
                 next_at = _time(fields["next_attempt_at"])
                 standing = {name: fields[name] for name in ("reason", "failures", "remaining")}
-                log.error(event, next_at=next_at, advice=fields["advice"], **standing)
+                log.error(event, next_at=next_at, **self._advice(fields), **standing)
                 self._record("login.cooling", actor, next_at=next_at, **standing)
             case "login.halted":
                 standing = {name: fields[name] for name in ("reason", "failures", "remaining")}
-                log.error(event, advice=fields["advice"], **standing)
+                log.error(event, **self._advice(fields), **standing)
                 self._halted = str(standing["reason"])
                 self._record("login.halted", actor, **standing)
             case "login.refused":
-                log.error(event, count=fields["faults"], advice=fields["advice"])
+                log.error(event, count=fields["faults"], **self._advice(fields))
                 left = {name: fields[name] for name in ("failures", "remaining")}
                 self._record("login.halted", actor, reason="policy", **left)
             case "login.reset":
@@ -127,6 +131,9 @@ class Announcer:
         event = {Kind.RELEASE: "message.released", Kind.RETRY: "message.retried"}[kind]
         for key in keys:
             self._audit.record(event, who=actor, words=reason, key=key)
+
+    def _advice(self, fields: Mapping[str, Any]) -> dict[str, str]:
+        return {"advice": fields["advice"]} if self._advises else {}
 
     def _resumed(self, actor: str | None) -> None:
         """If this attempt follows a halt, record that a reset or another credential has ended the halt."""

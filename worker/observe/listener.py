@@ -59,6 +59,11 @@ class Listener(Observer):
         self._disposed: list[dict[str, Any]] = []
         self._stuck_calls: frozenset[int] = frozenset()
 
+    @property
+    def lasts(self) -> bool:
+        """Whether this process works until it is stopped, and doesn't end with a text for a person."""
+        return self._command == "run"
+
     def started(self) -> None:
         """A process began to work with this configuration."""
         self.started_at = self._clock()

@@ -33,7 +33,9 @@ _GRANT: Final = (
 )
 
 _EVERYWHERE: Final[Mapping[Why, Told]] = {
-    Why.NO_SUCH_HOST: Told("No address is known for {server}.", "Check `host` in {table}, and this machine's DNS."),
+    Why.NO_SUCH_HOST: Told(
+        "The name {server} can't be resolved.", "Check `host` in {table}, and this machine's name server."
+    ),
     Why.UNREACHABLE: Told(
         "{server} can't be reached.", "Check `host` and `port` in {table}, and that the firewall lets this machine out."
     ),
@@ -64,6 +66,9 @@ _EVERYWHERE: Final[Mapping[Why, Told]] = {
     Why.TLS_FAILED: Told(
         "{server} and the worker found no common TLS. Nothing was sent.",
         "Check `port` in {table}. The worker needs TLS 1.2 or newer.",
+    ),
+    Why.NOT_TLS: Told(
+        "{server} answers, but this port doesn't speak TLS. Nothing was sent.", "Check `port` in {table}."
     ),
     Why.STILL_SENDING: Told(
         "{server} still hasn't finished the previous delivery. It answers too slowly.",

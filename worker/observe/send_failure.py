@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from enum import StrEnum
 from typing import Final, TypeVar
 
+from worker.logs.system_words import NOT_TLS, system_fault
+
 E = TypeVar("E", bound=BaseException)
 
 
@@ -21,6 +23,7 @@ class Why(StrEnum):
     WRONG_NAME = "wrong-name"
     CERTIFICATE_EXPIRED = "certificate-expired"
     TLS_FAILED = "tls-failed"
+    NOT_TLS = "not-tls"
     PROXY = "proxy"
     STILL_SENDING = "still-sending"
     # mail
@@ -83,7 +86,7 @@ def _why_not_connected(error: BaseException) -> Why | None:
         case ssl.SSLEOFError() | ssl.SSLZeroReturnError() | ConnectionResetError() | BrokenPipeError():
             return Why.DROPPED
         case ssl.SSLError():
-            return Why.TLS_FAILED
+            return Why.NOT_TLS if system_fault(error) == NOT_TLS else Why.TLS_FAILED
         case TimeoutError():
             return Why.SLOW
         case socket.gaierror() | UnicodeError():

@@ -111,3 +111,36 @@ def test_the_folders_that_there_are_come_with_the_one_that_is_not_and_are_safe_t
     assert text.isprintable()
     assert "x" * 100 not in text
     assert "Its folders" not in str(failure_of(NoSuchFolder("No folder."), host=HOST))
+
+
+@pytest.mark.parametrize(
+    ("error", "begins", "step"),
+    [
+        (
+            ServerUnavailable("x", fault="NAME_NOT_RESOLVED"),
+            "The name mail.example can't be resolved.",
+            "Check `host` under `[account]`, and this machine's name server: `getent hosts mail.example`.",
+        ),
+        (
+            HandshakeFailed("x", fault="NOT_TLS"),
+            "mail.example answers, but this port doesn't speak TLS.",
+            "Check `port` under `[account]`: 993 speaks TLS from the first byte, 143 doesn't.",
+        ),
+        (
+            JournalUnavailable("could not translate host name"),
+            "The name of the database server can't be resolved.",
+            "Check the host's name in `[state] journal`, and this machine's name server.",
+        ),
+        (
+            JournalUnavailable("database or disk is full"),
+            "No space is left on the journal's disk.",
+            "Free space on the disk of the folder of `[state] dir`.",
+        ),
+    ],
+)
+def test_what_is_wrong_with_the_connection_is_said_first_and_what_to_do_last(
+    error: Exception, begins: str, step: str
+) -> None:
+    failure = failure_of(error, host=HOST)
+    assert str(failure).startswith(begins)
+    assert str(failure).endswith(step)

@@ -18,7 +18,9 @@ from tests.unit.commands.world import HEAD, record, shown
 from worker.cli import main as cli
 from worker.cli import review, tables
 from worker.commands import review as commands
+from worker.commands import why as why_command
 from worker.commands.shown import Review, Shown, Withheld
+from worker.commands.why import Why
 from worker.mailbox.errors import ProtocolFault
 from worker.message.mime import content
 from worker.message.mime.limits import Limits
@@ -29,6 +31,7 @@ def printed(what: Shown, monkeypatch: pytest.MonkeyPatch) -> str:
     with monkeypatch.context() as patch:
         patch.setattr(review, "open_context", lambda *_args, **_more: nullcontext())
         patch.setattr(commands, "show", lambda _context, _key: what)
+        patch.setattr(why_command, "why", lambda _context, _key: Why("It is junk."))
         answers = [CliRunner().invoke(cli.commands, [group, "show", "k1"]) for group in ("junk", "failed")]
     assert [answer.exit_code for answer in answers] == [0, 0]
     assert answers[0].output == answers[1].output
@@ -97,8 +100,9 @@ import os, sys
 from contextlib import nullcontext
 from tests.unit.commands.world import shown
 from worker.cli import main, review
-from worker.commands import review as commands
+from worker.commands import review as commands, why
 review.open_context = lambda *_args, **_more: nullcontext()
+why.why = lambda _context, _key: why.Why("It is junk.")
 commands.show = lambda _context, key: shown("Subject: café 報告 \U0001f600\\r\\n\\r\\nNaïve text.".encode())
 main.main(["junk", "show", os.fsdecode(b"k\\xff")])
 """
@@ -122,9 +126,15 @@ def test_keys_in_no_encoding_are_unknown_keys(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(review, "open_context", lambda *_args, **_more: nullcontext())
     monkeypatch.setattr(tables, "print_shown", lambda _what: 0)
     monkeypatch.setattr(commands, "show", lambda _context, key: asked.append(key))
+
+    def why(_context: object, key: str) -> Why:
+        asked.append(key)
+        return Why("It is junk.")
+
+    monkeypatch.setattr(why_command, "why", why)
     monkeypatch.setattr(commands, "ask", lambda _context, _kind, keys, _reason: asked.append(keys))
     key = os.fsdecode(b"k\xff")
     for arguments in (["junk", "show", key], ["failed", "show", key], ["failed", "retry", key, "k2"]):
         assert cli.run(arguments) == 0
     assert cli.run(["junk", "release", key, "--reason", "x"]) == 0
-    assert asked == ["k?", "k?", ("k?", "k2"), ("k?",)]
+    assert asked == [*["k?"] * 4, ("k?", "k2"), ("k?",)]

@@ -10,7 +10,16 @@ from worker.login.credential import CredentialUnavailable
 from worker.login.mutex import AttemptInProgress
 from worker.login.refusals import Cooling, CredentialRefused, NoWayIn
 from worker.login.standing import Standing, State
-from worker.loop.troubles import PREAUTHENTICATED, Means, Trouble, is_about_the_login, trouble_of
+from worker.loop.troubles import (
+    NO_LOGIN,
+    NO_LOGIN_YET,
+    PREAUTHENTICATED,
+    Means,
+    Trouble,
+    is_about_the_login,
+    system_says,
+    trouble_of,
+)
 from worker.mailbox.errors import (
     CommandRefused,
     ConnectionLost,
@@ -35,9 +44,9 @@ IN_PROGRESS = AttemptInProgress("another process logs in")
 @pytest.mark.parametrize(
     ("error", "trouble"),
     [
-        (HALTED, Trouble("halted", Means.NO_LOGIN, "change the password")),
-        (COOLING, Trouble("cooling", Means.NO_LOGIN, "wait", asked=60.0)),
-        (CredentialRefused("too short", ["short"]), Trouble("credentialrefused", Means.NO_LOGIN, "too short")),
+        (HALTED, Trouble("halted", Means.NO_LOGIN, NO_LOGIN)),
+        (COOLING, Trouble("cooling", Means.NO_LOGIN, NO_LOGIN_YET, asked=60.0)),
+        (CredentialRefused("too short", ["short"]), Trouble("credentialrefused", Means.NO_LOGIN, NO_LOGIN)),
         (REFUSED, Trouble("login", Means.ASK_THE_GUARD)),
         (CredentialUnavailable("no file"), Trouble("no-credential", Means.NO_LOGIN, "no file")),
         (IN_PROGRESS, Trouble("attempt-in-progress", Means.NO_LOGIN, str(IN_PROGRESS))),
@@ -70,3 +79,11 @@ def test_each_error_is_one_trouble(error: Exception, trouble: Trouble) -> None:
 def test_only_cooling_after_a_failed_attempt_is_about_the_login() -> None:
     unfailed = Cooling("wait", Standing(State.COOLING, 0, 8, 5, 100.0, None))
     assert [is_about_the_login(error) for error in (COOLING, unfailed, HALTED)] == [True, False, False]
+
+
+def test_the_log_says_what_the_system_says_of_a_lost_connection() -> None:
+    assert system_says(ServerUnavailable("no", fault="NAME_NOT_RESOLVED")) == {"errno": "the name can't be resolved"}
+    assert system_says(HandshakeFailed("no", fault="NOT_TLS")) == {"errno": "this port doesn't speak TLS"}
+    assert system_says(ConnectionLost("no", fault="ECONNRESET")) == {"errno": "connection reset by peer"}
+    for error in (ConnectionLost("no"), TlsRefused("no"), RuntimeError("no")):
+        assert system_says(error) == {}

@@ -85,3 +85,19 @@ def test_in_a_login_it_is_no_answer(error: OSError, kind: Any) -> None:
 )
 def test_a_server_that_cant_do_what_we_need(text: str, error: type[MailboxError]) -> None:
     assert type(session_error(ImapError(text), {})) is error
+
+
+def test_a_name_that_cannot_be_resolved_and_a_port_without_tls_are_said_in_words() -> None:
+    unknown = session_error(socket.gaierror(-2, "secret words"), {})
+    assert (str(unknown), unknown.fault) == (
+        "the mail server can't be reached (the name can't be resolved)",
+        "NAME_NOT_RESOLVED",
+    )
+    error = ssl.SSLError(1, "secret words")
+    error.reason, error.library = "WRONG_VERSION_NUMBER", "SSL"
+    plain = session_error(HandshakeError(error), {})
+    assert "this port doesn't speak TLS" in str(plain)
+    assert (type(plain), plain.fault) == (HandshakeFailed, "NOT_TLS")
+    refused = session_error(ConnectionRefusedError(111, "secret words"), {})
+    assert (str(refused), refused.fault) == ("the mail server can't be reached (connection refused)", "ECONNREFUSED")
+    assert session_error(ConnectionRefusedError(), {}).fault is None

@@ -72,3 +72,18 @@ def test_what_a_person_acknowledges_stands_in_the_trail() -> None:
     trail = Trail()
     Announcer(cast("Any", trail), Metrics()).acknowledged("person", 3, "the old host's")
     assert trail.lines == [{"kind": "mail.acknowledged", "who": "person", "count": 3, "words": "the old host's"}]
+
+
+@pytest.mark.parametrize("advises", [True, False])
+def test_a_command_that_prints_the_advice_itself_has_it_in_no_event(lines: Lines, *, advises: bool) -> None:
+    world, other = World(), World()
+    with suppress(LoginFailed):
+        world.login(0, "rejected")
+    with suppress(LoginFailed):
+        other.login(0, "locked")
+    announcer = Announcer(cast("Any", Trail()), Metrics(), advises=advises)
+    for name, fields in (*world.events, *other.events):
+        announcer(name, fields)
+    told = [line for line in lines.all if line["event"] in ("login.cooling", "login.halted")]
+    assert {line["event"] for line in told} == {"login.cooling", "login.halted"}
+    assert all(("advice" in line) is advises for line in told)

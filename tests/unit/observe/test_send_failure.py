@@ -21,6 +21,12 @@ def behind(outer: Exception, inner: BaseException) -> Exception:
     return outer
 
 
+def plain_answer() -> ssl.SSLError:
+    error = ssl.SSLError(1, "wrong version number")
+    error.reason = "WRONG_VERSION_NUMBER"
+    return error
+
+
 @pytest.mark.parametrize(
     ("error", "why"),
     [
@@ -31,6 +37,8 @@ def behind(outer: Exception, inner: BaseException) -> Exception:
         (untrusted(10), Why.CERTIFICATE_EXPIRED),
         (behind(httpx.ConnectError("no"), untrusted(62)), Why.WRONG_NAME),
         (ssl.SSLError(1, "wrong version number"), Why.TLS_FAILED),
+        (plain_answer(), Why.NOT_TLS),
+        (behind(httpx.ConnectError("no"), plain_answer()), Why.NOT_TLS),
         (ssl.SSLEOFError(8, "EOF"), Why.DROPPED),
         (behind(httpx.ConnectError("no"), socket.gaierror(-2, "unknown")), Why.NO_SUCH_HOST),
         (UnicodeError("label too long"), Why.NO_SUCH_HOST),

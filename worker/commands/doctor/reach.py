@@ -12,6 +12,7 @@ from worker.commands.doctor.road import Road
 from worker.commands.doctor.steps import Step, ok, wrong
 from worker.commands.exits import ExitCode
 from worker.connections import ProxyFault, ProxyTrouble, verified_context
+from worker.logs.system_words import NO_SUCH_NAME, NOT_TLS, system_fault, system_words
 
 NETWORK: Final = "your network team"
 YOU: Final = "you, in the configuration"
@@ -46,10 +47,10 @@ def _name(road: Road, kind: str) -> Step:
     name = f"{kind}-dns"
     try:
         found = socket.getaddrinfo(road.host, road.port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError) as error:
+    except (OSError, UnicodeError):
         return wrong(
             name,
-            f"The name {road.host} has no address here ({_said(error)}). Nothing can be reached by it.",
+            f"The name {road.host} can't be resolved here. Nothing can be reached by it.",
             who=f"{YOU}, if the name is wrong; else {NETWORK}",
             do=f"Compare {road.setting} with the server's name. If it is right, this machine's DNS must resolve it.",
             exactly=(f"getent hosts {road.host}",),
@@ -91,7 +92,7 @@ def _closed(road: Road, kind: str, error: OSError) -> Step:
     if road.by_settings and isinstance(error, socket.gaierror):
         return wrong(
             proxy_step(kind),
-            f"The name {road.host} has no address here ({_said(error)}), and a socks5:// proxy must be told one. "
+            f"The name {road.host} can't be resolved here, and a socks5:// proxy must be told an address. "
             "Nothing was sent.",
             who=f"{YOU}, if the name is wrong; else {NETWORK}",
             do=f"Compare {road.setting} with the server's name. If it is right, write socks5h:// in [proxy] url: then "
@@ -155,6 +156,15 @@ def _tls(road: Road, kind: str, clock: Callable[[], float]) -> Step:
     except ssl.SSLCertVerificationError as error:
         return _untrusted(road, name, error, presented_certificate(road), clock())
     except OSError as error:
+        if system_fault(error) == NOT_TLS:
+            return wrong(
+                name,
+                f"Something answers at {road.host}:{road.port}, but this port doesn't speak TLS. Nothing was sent.",
+                who=f"{YOU}, if the port is wrong; else {NETWORK}",
+                do=f"Compare {road.setting} with the server's. Port {road.port} must speak TLS from its first byte: "
+                "for mail that is 993, and not 143.",
+                code=ExitCode.UNREACHABLE,
+            )
         return wrong(
             name,
             f"Something answers at {road.host}:{road.port}, but TLS with it fails ({_said(error)}). Its certificate "
@@ -216,6 +226,8 @@ def _ends(shown: Mapping[str, Any] | None) -> str:
 
 def _said(error: Exception) -> str:
     """What the operating system or OpenSSL says, without what somebody sent."""
+    if system_fault(error) in (NO_SUCH_NAME, NOT_TLS):
+        return system_words(error)
     if isinstance(error, ssl.SSLError) and error.reason:
         return error.reason
     if refused := _TUNNEL.match(str(error)):

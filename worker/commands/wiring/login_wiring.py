@@ -61,7 +61,7 @@ def refusal_of(settings: Settings, journal: Journal | None, clock: Callable[[], 
 
 def announcer_of(listener: Listener) -> Announcer:
     """Writes what the guard reports to the log, the audit trail and the metrics."""
-    return Announcer(listener.audit, listener.metrics)
+    return Announcer(listener.audit, listener.metrics, advises=listener.lasts)
 
 
 def help_of(settings: Settings) -> Help:
