@@ -174,6 +174,9 @@ class SlowHands:
     def rows(self) -> list[int]:
         return list(self._items)
 
+    def keys(self) -> list[str]:
+        return [item.record.key for item, _ in self._items.values()]
+
     def overdue_rows(self) -> set[int]:
         return {
             row for row, (item, _) in self._items.items() if item.message is not None and self.overdue(item.message)

@@ -7,7 +7,9 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from worker.cli.balance_words import balance_lines
 from worker.cli.cells import fitting
+from worker.cli.wrapped import echo
 from worker.commands.exits import ExitCode
 
 
@@ -19,29 +21,12 @@ def login_line(login: dict[str, Any]) -> str:
 
 
 def print_balance(balance: Any) -> None:
-    console = standard_output()
     table = Table("state", "messages")
     for name, count in balance.as_json().items():
         if isinstance(count, int):
             table.add_row(name, str(count))
-    console.print(table)
-    if balance.unaccounted:
-        console.print("Unaccounted for, by key:")
-        for key in balance.unaccounted_keys:
-            console.print(f"  {key}")
-        console.print(
-            "These were in the mailbox and are neither where the journal says nor settled. Ask who has moved or "
-            "deleted mail; a message that lies in a watched folder is taken up by the next poll."
-        )
-    else:
-        console.print("Every message is accounted for.")
-    if balance.unexplained:
-        console.print(
-            f"In the folder of handled mail, {balance.unexplained} message(s) have no row here: this worker didn't "
-            "move them there. Another worker, with a state folder of its own, may be at work on this mailbox: it would "
-            "use login attempts of the same account. Find it, and stop one of the two. If a "
-            'person moved mail there: `nhsmail-worker reconcile --acknowledge --reason "…"`.'
-        )
+    standard_output().print(table)
+    echo("\n".join(balance_lines(balance)))
 
 
 def print_shown(shown: Any) -> int:

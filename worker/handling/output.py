@@ -23,6 +23,15 @@ _here = threading.local()
 _MARK = "_nhsmail_handler"
 
 
+_running: dict[int, str] = {}
+"""The handler whose code each thread of the pool runs, by the thread's number."""
+
+
+def handler_in(thread: int) -> str | None:
+    """The handler that this thread is calling; None if it calls none. thread: as `threading.get_ident` numbers it."""
+    return _running.get(thread)
+
+
 def running_handler() -> str | None:
     """The handler whose code this thread runs; None if it is the worker's own."""
     return getattr(_here, "name", None) or getattr(threading.current_thread(), _MARK, None)
@@ -51,10 +60,15 @@ class OutputCapture:
         """While the block runs, this thread runs this handler's code."""
         before = getattr(_here, "name", None)
         _here.name = name
+        _running[threading.get_ident()] = name
         try:
             yield
         finally:
             _here.name = before
+            if before is None:
+                del _running[threading.get_ident()]
+            else:
+                _running[threading.get_ident()] = before
             self._log(name)
 
     def reported(self, name: str, printed: int, threads: int) -> None:

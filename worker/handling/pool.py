@@ -121,6 +121,10 @@ class Pool:
         """The journal's row ids of the messages in hand."""
         return list(self._in_hand)
 
+    def keys(self) -> list[str]:
+        """The keys of the messages in hand."""
+        return [item.record.key for item in self._in_hand.values()]
+
     def overdue_rows(self) -> set[int]:
         """Those of them whose calls are overdue."""
         with self._lock:

@@ -46,6 +46,14 @@ def likely_mistakes(database: Database) -> int:
         return int(connection.execute(query).scalar_one())
 
 
+def likely_mistake_keys(database: Database, count: int) -> list[str]:
+    """The keys of unreviewed messages in junk from known senders, newest first; at most `count`."""
+    query = _junk(select(message.c.key)).where(_is_known(), message.c.reviewed_at.is_(None))
+    with database.read() as connection:
+        found = connection.execute(query.order_by(message.c.received_at.desc(), message.c.id.desc()).limit(count))
+        return list(found.scalars())
+
+
 def released_since(database: Database, then: float) -> int:
     """How many messages were released since `then` (epoch s). May raise `JournalUnavailable`."""
     with database.read() as connection:

@@ -134,6 +134,14 @@ def newest(database: Database, state: State, count: int) -> Sequence[Newest]:
         return [Newest(row.key, row.outcome_at, row.reason, _sources(row)) for row in connection.execute(query)]
 
 
+def oldest_pending(database: Database, count: int) -> list[str]:
+    """The keys of the pending messages that were seen first; at most `count`."""
+    query = select(message.c.key).where(message.c.state == State.PENDING.value)
+    with database.read() as connection:
+        found = connection.execute(query.order_by(message.c.first_seen_at, message.c.id).limit(count))
+        return list(found.scalars())
+
+
 def _sources(row: Any) -> tuple[str, ...]:
     return tuple(dict.fromkeys(piece.source for piece in evidence_of(row.evidence) if piece.counts))
 

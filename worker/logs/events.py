@@ -103,7 +103,7 @@ _EVENTS = (
     _event(
         "worker.left_in_hand",
         "error",
-        "count",
+        "count keys",
         "The process ends while handlers are still at work. Their messages are tried again, one at a time.",
         "Find out what the handler waits for. Set a longer `work.grace`, or give the handler a timeout.",
     ),
@@ -366,7 +366,7 @@ _EVENTS = (
     _event(
         "mailbox.move_refused",
         "error",
-        "count folder target reason",
+        "count folder target reason keys",
         "The server refuses to move messages, and its reason isn't temporary. They stay where they are. Their "
         "outcomes are in the journal, so nothing is handled twice. Other mail isn't affected. The worker asks again "
         "later. With `reason` overquota, the server says that the mailbox is full.",
@@ -425,7 +425,7 @@ _EVENTS = (
     _event(
         "message.suspects",
         "warning",
-        "count alone",
+        "count alone keys",
         "The process died while it handled these messages. It tries them again, those marked `alone` one at a time.",
         "Nothing. If it keeps happening, check the memory limits and the handlers.",
     ),
@@ -455,9 +455,12 @@ _EVENTS = (
     _event(
         "message.moved_back",
         "warning",
-        "",
-        "A finished message is back in a watched folder. The worker moves it again, and doesn't handle it again.",
-        "Nothing. To have it handled again, use `nhsmail-worker failed retry` or `nhsmail-worker junk release`.",
+        "state",
+        "The message `key` was done, and lies in a watched folder again. The worker moves it out again and doesn't "
+        "handle it again. `state` says what had become of it.",
+        "Nothing, if it needn't be handled again. Otherwise it depends on `state`: for `handled` run "
+        "`nhsmail-worker handle KEY --reason TEXT`, for `failed` `nhsmail-worker failed retry KEY`, for `junk` "
+        "`nhsmail-worker junk release KEY --reason TEXT`.",
     ),
     _event(
         "message.other_content",
@@ -480,7 +483,7 @@ _EVENTS = (
     _event(
         "message.gone",
         "warning",
-        "count",
+        "count keys",
         "Somebody moved or deleted messages that weren't finished yet.",
         "If you didn't expect that, find out who works in this mailbox.",
     ),
@@ -558,11 +561,11 @@ _EVENTS = (
         "use up a try.",
         "Check the systems behind the handlers, and set a `time_limit` with `isolate`.",
     ),
-    _event("handler.done", "debug", "seconds", "A handler returned."),
+    _event("handler.done", "debug", "handler seconds", "A handler returned."),
     _event(
         "handler.failed",
         "error",
-        "error errno where",
+        "handler error errno where",
         "A handler raised an error that is neither `Retry` nor `Reject`. `where` is the line of the handler's own "
         "code. `errno` is what the operating system says of the error.",
         "Put right what `errno` names. Otherwise give `where` and the frames to the handler's author. The worker tries "
@@ -571,7 +574,7 @@ _EVENTS = (
     _event(
         "handler.overdue",
         "error",
-        "seconds",
+        "handler key seconds",
         "A handler has taken longer than its `time_limit` with one message. The message isn't tried again before "
         "the handler returns. Another thread replaces the one that is blocked.",
         "Check the system behind the handler, and set a timeout in the handler. Or set `isolate`: then the worker "
@@ -580,7 +583,7 @@ _EVENTS = (
     _event(
         "handler.paused",
         "error",
-        "wait",
+        "handler wait",
         "The system behind a handler is down: many different messages in a row failed that way. The handler isn't "
         "called for `wait` seconds, then the worker tries one message. Its mail waits without using up tries. Other "
         "handlers aren't affected.",
@@ -589,7 +592,7 @@ _EVENTS = (
     _event(
         "handler.not_built",
         "error",
-        "error wait",
+        "handler error wait",
         "A handler can't start, because the system behind it isn't available yet (`error`). The worker tries again "
         "after `wait` seconds. The handler's mail waits without using up tries. Other handlers aren't affected.",
         "Check the system behind the handler. The worker starts the handler on its own, and logs `handler.resumed`.",
@@ -597,7 +600,7 @@ _EVENTS = (
     _event(
         "handler.not_ended",
         "warning",
-        "count",
+        "handler count",
         "A process of an isolated handler was killed but hasn't ended. It waits for a disk that doesn't answer, or "
         "the worker isn't allowed to signal it. `count` such processes are left. With four of them, the handler is "
         "paused until one has ended.",
@@ -632,7 +635,7 @@ _EVENTS = (
     _event(
         "handler.threads",
         "warning",
-        "count",
+        "handler count",
         "A handler has started `count` threads that are still running. Logged again when the number has doubled.",
         "Ask the handler's author whether the handler ends its threads. `isolate` keeps them out of the worker's "
         "own process.",
@@ -640,14 +643,14 @@ _EVENTS = (
     _event(
         "handler.threads_left",
         "warning",
-        "count",
+        "handler count",
         "The handler was closed, but `count` of its threads still run. They end with the process.",
         "Tell the handler's author: `close` should end them.",
     ),
     _event(
         "handler.stuck",
         "error",
-        "count",
+        "count handler key",
         "Handler calls have not returned for longer than `health.stuck_after`. Their messages wait. Other mail "
         "isn't affected. Logged again whenever another call gets stuck.",
         "Check the system behind the handler. When the whole pool is stuck, /livez fails and a restart helps.",

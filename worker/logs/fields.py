@@ -1,7 +1,7 @@
 """The catalogue of fields: everything that a line of the log or of the audit trail may carry, and in which form."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from worker.logs.system_words import FAULT_WORDS
@@ -19,6 +19,10 @@ SENTENCE = re.compile(_PRINTED + "{1,600}")
 # Our own advice, with the settings' names for the account and those who help, and with commands to be typed.
 ADVICE = re.compile(_PRINTED + "{1,2000}")
 
+MOST_KEYS: Final = 5
+"""So many keys a line of the log names."""
+KEYS = re.compile(rf"{KEY.pattern}(, {KEY.pattern}){{0,{MOST_KEYS - 1}}}( and [0-9]{{1,9}} more)?")
+
 NUMBER = "number"
 TIME = "time"
 FLAG = "yes or no"
@@ -27,6 +31,7 @@ VALUES = "numbers, flags and words by name"
 FIELDS: Final[Mapping[str, tuple[re.Pattern[str] | str, str]]] = {
     # who and where
     "key": (KEY, "the message's key"),
+    "keys": (KEYS, "the keys of the first five messages, and how many more there are"),
     "replica": (WORD, "the replica that speaks"),
     "run": (WORD, "this start of the process"),
     "holder": (WORD, "the replica that holds the lease"),
@@ -120,3 +125,9 @@ FIELDS: Final[Mapping[str, tuple[re.Pattern[str] | str, str]]] = {
 
 CONTEXT: Final = frozenset({"key", "replica", "run", "folder", "handler", "command", "actor"})
 """Fields that any event may carry, since they are bound around it."""
+
+
+def first_keys(keys: Sequence[str]) -> str:
+    """The first few keys as one field: `abc, def and 3 more`."""
+    more = len(keys) - MOST_KEYS
+    return ", ".join(keys[:MOST_KEYS]) + (f" and {more} more" if more > 0 else "")

@@ -79,3 +79,19 @@ def firing_on_standby(view: StatusView) -> dict[Rule, int | None]:
     age = view.look_age or 0.0
     late = view.journal_ok and view.login.state is LoginState.READY and age > view.overdue_after + HOLDERS_TIME
     return {Rule.NOT_POLLING: int(age)} if late and view.overdue else {}
+
+
+def named_by(rule: Rule, view: StatusView) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The handlers and the keys that an alert of this rule speaks of: the first few."""
+    match rule:
+        case Rule.HANDLER_FAILING:
+            return tuple(circuit.handler for circuit in view.circuits if circuit.open), ()
+        case Rule.HANDLERS_STUCK:
+            return view.named.stuck_handlers, view.named.stuck_keys
+        case Rule.DEAD_LETTERS:
+            return (), tuple(item.key for item in view.dead_letters)
+        case Rule.JUNK_OF_KNOWN_SENDER:
+            return (), view.named.known_junk
+        case Rule.OLDEST_MESSAGE:
+            return (), view.named.oldest_pending[:1]
+    return (), ()

@@ -17,6 +17,7 @@ from worker.observe.alert_rules import (
     Limits,
     firing,
     firing_on_standby,
+    named_by,
     warnings_due,
 )
 from worker.observe.alerts import Alert, Phase, Rule
@@ -157,7 +158,8 @@ class Alerter:
             warnings = Told(None if was is None else was.warnings)
             again = was is not None and was.ending
             if again or (self._is_news(rule, number, was) if due is None else warnings.is_news(*due, self._clock())):
-                if self._sent(channel, Alert(rule, Phase.FIRING, view.account, at, number)) is not Delivery.DELIVERED:
+                alert = Alert(rule, Phase.FIRING, view.account, at, number, *named_by(rule, view))
+                if self._sent(channel, alert) is not Delivery.DELIVERED:
                     return False  # the next one would fail in the same way
                 told[rule] = _Told(number or 0, self._clock(), "" if due is None else warnings.add(*due, self._clock()))
                 self._remember()

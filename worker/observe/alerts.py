@@ -1,6 +1,7 @@
 """Alerts: what a person is told, in words that are fixed here.
 
-An alert is made of a rule, a number and a time. It has no field for content, because neither a webhook nor the relay
+An alert is made of a rule, a number, a time, and the handlers and keys that it speaks of. It has no field for content,
+because neither a webhook nor the relay
 may carry patient data (policy text, 'Authentication policy': alerts go through the relay, mail with patient data
 doesn't).
 """
@@ -14,10 +15,14 @@ from functools import partial
 from typing import Final
 
 from worker.login.expiry import TABLE, Thing, sentence
+from worker.logs.fields import KEY
 from worker.logs.redaction import rfc3339
 from worker.observe.humanise import count, has, span
 from worker.observe.size_words import ASK, BOUNCES, FREE, PAST
 
+_HANDLER: Final = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
+MOST_NAMED: Final = 5
+"""So many handlers, and so many keys, an alert names."""
 _ADDRESS: Final = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9.-]{1,190}")
 
 
@@ -45,6 +50,9 @@ class Rule(StrEnum):
     JOURNAL = "journal"
 
 
+_OF_HANDLERS: Final = frozenset({Rule.HANDLER_FAILING, Rule.HANDLERS_STUCK})
+
+
 class Phase(StrEnum):
     """Whether the condition has begun or is over."""
 
@@ -57,6 +65,7 @@ class Alert:
     """One alert. It can't hold content: its words are from lists; the rest is a number, a time and our own address.
 
     number: how many, how much (%), or how long (s, or days for what expires); None: the rule has no number.
+    handlers, keys: of whom it speaks; at most `MOST_NAMED` are told.
 
     Raises (on creation):
         TypeError: a field holds something else.
@@ -67,6 +76,8 @@ class Alert:
     account: str
     at: datetime
     number: int | None = None
+    handlers: tuple[str, ...] = ()
+    keys: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         kinds = (
@@ -74,9 +85,11 @@ class Alert:
             and type(self.phase) is Phase
             and type(self.at) is datetime
             and (self.number is None or type(self.number) is int)
+            and all(type(name) is str and _HANDLER.fullmatch(name) for name in self.handlers)
+            and all(type(key) is str and KEY.fullmatch(key) for key in self.keys)
         )
         if not kinds or type(self.account) is not str or not _ADDRESS.fullmatch(self.account):
-            raise TypeError("an alert is a rule, a phase, the account's address, a time and a number")
+            raise TypeError("an alert is a rule, a phase, the account's address, a time, a number, and our own names")
 
     @property
     def title(self) -> str:
@@ -88,7 +101,12 @@ class Alert:
     def text(self) -> str:
         """What it means for the mail, in a sentence or two."""
         words = _WORDS[self.rule]
-        return words.over if self.phase is Phase.RESOLVED else words.text(self.number or 0)
+        if self.phase is Phase.RESOLVED:
+            return words.over
+        number = self.number or 0
+        about = len(self.handlers) if self.rule in _OF_HANDLERS else number
+        named = (_named("Handler", self.handlers, about), _named("Key", self.keys, max(number, len(self.keys))))
+        return " ".join((words.text(number), *(text for text in named if text)))
 
     @property
     def do(self) -> str:
@@ -153,7 +171,7 @@ _WORDS: Final[Mapping[Rule, _Words]] = {
     Rule.DEAD_LETTERS: _Words(
         "The worker gave up on messages",
         lambda number: f"{count(number, 'dead letter')} {'waits' if number == 1 else 'wait'} for a person, kept whole.",
-        "Run `nhsmail-worker failed list`.",
+        "Run `nhsmail-worker failed show KEY`: it says why, and what to do. `nhsmail-worker failed list` shows all.",
         "No dead letters are left.",
     ),
     Rule.JUNK_OF_KNOWN_SENDER: _Words(
@@ -191,7 +209,7 @@ _WORDS: Final[Mapping[Rule, _Words]] = {
     Rule.HANDLER_FAILING: _Words(
         "A handler keeps failing",
         lambda number: f"{count(number, 'handler')} can't start, or failed too often. Mail for it waits.",
-        "Read the status page: it names the handler. Then check the system behind it.",
+        "Check the system behind it. The log's lines `handler.failed` say how it fails.",
         "All handlers work again.",
     ),
     Rule.HANDLERS_STUCK: _Words(
@@ -213,6 +231,15 @@ _WORDS: Final[Mapping[Rule, _Words]] = {
 }
 
 
+def _named(what: str, names: tuple[str, ...], of: int) -> str:
+    """`Keys: a, b, and 3 more.`; empty without names. of: how many there are in all."""
+    if not names:
+        return ""
+    shown = names[:MOST_NAMED]
+    more = max(of, len(names)) - len(shown)
+    return f"{what}{'s' if len(shown) + more > 1 else ''}: {', '.join(shown)}{f', and {more} more' if more else ''}."
+
+
 def as_json(alert: Alert) -> dict[str, object]:
     """The alert as a webhook of the kind `json` receives it."""
     return {
@@ -221,6 +248,8 @@ def as_json(alert: Alert) -> dict[str, object]:
         "account": alert.account,
         "at": rfc3339(alert.at),
         "number": alert.number,
+        "handlers": list(alert.handlers[:MOST_NAMED]),
+        "keys": list(alert.keys[:MOST_NAMED]),
         "title": alert.title,
         "text": alert.text,
         "do": alert.do,

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from time import monotonic
 
+from worker.handling.output import handler_in
 from worker.observe.view import LoginState, StatusView
 
 STUCK_AFTER = 3600.0
@@ -22,6 +23,15 @@ class Answer:
 
     ok: bool
     reasons: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class StuckCall:
+    """A handler call that doesn't return. number: its own. key: of its message. handler: None: it isn't known."""
+
+    number: int
+    key: str
+    handler: str | None
 
 
 class Health:
@@ -45,7 +55,8 @@ class Health:
         self._stalled_after = stalled_after
         self._clock = clock
         self._lock = threading.Lock()
-        self._working: dict[int, float] = {}
+        self._working: dict[int, tuple[float, str, int]] = {}
+        """Of each call: since when, the message's key, the thread."""
         self._next = 0
         self._beat = clock()
         self._alive: Callable[[], bool] = lambda: True
@@ -70,12 +81,12 @@ class Health:
         self._stopping = True
 
     @contextmanager
-    def working(self) -> Iterator[None]:
-        """A thread of the pool works on a message while the block runs."""
+    def working(self, key: str = "") -> Iterator[None]:
+        """A thread of the pool works on the message with this key while the block runs."""
         with self._lock:
             self._next += 1
             ticket = self._next
-            self._working[ticket] = self._clock()
+            self._working[ticket] = self._clock(), key, threading.get_ident()
         try:
             yield
         finally:
@@ -86,14 +97,18 @@ class Health:
         """How many threads of the pool have worked on one message for longer than `stuck_after`."""
         return len(self.stuck_calls())
 
-    def stuck_calls(self) -> frozenset[int]:
-        """The calls that are stuck, each by a number of its own."""
+    def stuck_calls(self) -> tuple[StuckCall, ...]:
+        """The calls that are stuck, the oldest first."""
         with self._lock:
             return self._stuck()
 
-    def _stuck(self) -> frozenset[int]:
+    def _stuck(self) -> tuple[StuckCall, ...]:
         now = self._clock()
-        return frozenset(ticket for ticket, since in self._working.items() if now - since > self._stuck_after)
+        return tuple(
+            StuckCall(number, key, handler_in(thread))
+            for number, (since, key, thread) in self._working.items()
+            if now - since > self._stuck_after
+        )
 
     def _calls(self) -> tuple[int, int]:
         """How many handler calls haven't returned, and how many of these are stuck."""

@@ -83,16 +83,19 @@ class Listener(Observer):
         """The same attempt; while a thread works on it, health knows."""
 
         def watched(message: Message, already_done: Any) -> Outcome:
-            with self.health.working():
+            with self.health.working(message.key):
                 return attempt(message, already_done)
 
         return watched
 
     def beat(self) -> None:
         self.health.beat()
-        known, self._stuck_calls = self._stuck_calls, self.health.stuck_calls()
-        if self._stuck_calls - known:
-            log.error("handler.stuck", count=len(self._stuck_calls))
+        stuck = self.health.stuck_calls()
+        known, self._stuck_calls = self._stuck_calls, frozenset(call.number for call in stuck)
+        for call in stuck:
+            if call.number not in known:
+                named = {"key": call.key, "handler": call.handler}
+                log.error("handler.stuck", count=len(stuck), **{name: text for name, text in named.items() if text})
 
     def polled(self, outcome: str, seconds: float) -> None:
         self.journal_takes = outcome != "journal"

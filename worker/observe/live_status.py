@@ -59,10 +59,16 @@ class LiveStatus:
         figures = listener.metrics.figures
         known = about(self._settings, replica=listener.replica, started_at=listener.started_at)
         found = view(self._journal, known, self._login.status(), self._clock())
+        stuck = health.stuck_calls()
         return replace(
             found,
             journal_ok=listener.journal_takes,
-            stuck=health.stuck(),
+            stuck=len(stuck),
+            named=replace(
+                found.named,
+                stuck_handlers=tuple(dict.fromkeys(call.handler for call in stuck if call.handler is not None)),
+                stuck_keys=tuple(call.key for call in stuck if call.key),
+            ),
             live=health.live().ok,
             next_poll_at=found.next_poll_at if self._rhythm is None else self._rhythm.next_at(),
             routes=figures.routes(route.name for route in self._settings.routes),

@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 
 from worker import __version__
 from worker.journal.facts import ENDED_BY_REBUILD, PauseNote
-from worker.journal.junk_review import likely_mistakes
+from worker.journal.junk_review import likely_mistake_keys, likely_mistakes
 from worker.journal.lease import current_holder
-from worker.journal.recent_outcomes import Newest, Span, newest, recent_outcomes
+from worker.journal.recent_outcomes import Newest, Span, newest, oldest_pending, recent_outcomes
 from worker.journal.size_note import read_size
 from worker.journal.store import Journal
 from worker.journal.unexplained_note import read_note
@@ -26,6 +26,7 @@ from worker.observe.view import (
     LoginState,
     LoginView,
     MessagesView,
+    NamedView,
     PasswordView,
     PauseView,
     PollView,
@@ -118,6 +119,10 @@ def view(journal: Journal, about: About, login: LoginStatus, now: float) -> Stat
         oldest_message_limit=about.oldest_message_limit,
         sends_password_to_exchange=about.sends_password_to_exchange,
         help=about.help,
+        named=NamedView(
+            oldest_pending=tuple(oldest_pending(journal.database, NEWEST)),
+            known_junk=tuple(likely_mistake_keys(journal.database, NEWEST)),
+        ),
     )
 
 

@@ -150,6 +150,20 @@ class HelpView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NamedView:
+    """The keys and handlers that alerts name: the first few of each.
+
+    oldest_pending: keys of the messages that have waited longest. known_junk: keys of unreviewed junk from known
+    senders. stuck_handlers, stuck_keys: of the calls that don't return.
+    """
+
+    oldest_pending: tuple[str, ...] = ()
+    known_junk: tuple[str, ...] = ()
+    stuck_handlers: tuple[str, ...] = ()
+    stuck_keys: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StatusView:
     """Everything that is shown of the worker's state.
 
@@ -163,7 +177,7 @@ class StatusView:
     stuck: handler calls that haven't returned for too long. live: False if a restart of the process would help.
     expiries: everything that can expire, with its end or without. oldest_message_limit: s; a message that has waited
     for longer is worth a look. sends_password_to_exchange: a password goes to Exchange Online, which most likely takes
-    none. mailbox: how full it is; None: not known yet.
+    none. mailbox: how full it is; None: not known yet. named: what alerts name.
     """
 
     account: str
@@ -199,6 +213,7 @@ class StatusView:
     oldest_message_limit: float = 3600.0
     sends_password_to_exchange: bool = False
     help: HelpView = field(default_factory=HelpView)
+    named: NamedView = field(default_factory=NamedView)
 
     def seconds_since(self, at: datetime) -> float:
         """How long ago that was; 0 for a time still to come."""

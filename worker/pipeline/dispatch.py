@@ -8,6 +8,7 @@ from worker.handling.pool import Pool
 from worker.journal.records import Record
 from worker.journal.tries import Tries
 from worker.logs import get_logger
+from worker.logs.fields import first_keys
 from worker.mailbox.session import Session
 from worker.message.outcome import LONGEST_AFTER, Outcome, State
 from worker.pipeline.admit import Top
@@ -95,7 +96,8 @@ class Dispatch:
             self._tries.died_with(record)
         self._suspects = [record.id for record in suspects]
         if suspects:
-            log.warning("message.suspects", count=len(suspects), alone=len(alone))
+            keys = first_keys([record.key for record in suspects])
+            log.warning("message.suspects", count=len(suspects), alone=len(alone), keys=keys)
 
     def stop(self) -> None:
         """Take back messages that no thread has started; their tries don't count."""
@@ -104,7 +106,7 @@ class Dispatch:
     def leave(self) -> None:
         """The process ends with messages in hand: don't count that as a crash that they caused."""
         if self._pool:
-            log.error("worker.left_in_hand", count=len(self._pool))
+            log.error("worker.left_in_hand", count=len(self._pool), keys=first_keys(self._pool.keys()))
             self._tries.not_alone(self._pool.rows())
 
     def work_through(self, session: Session) -> Iterator[Step]:

@@ -7,6 +7,7 @@ from worker.handling.pool import Pool
 from worker.journal.places import Places
 from worker.journal.records import Record
 from worker.logs import get_logger
+from worker.logs.fields import first_keys
 from worker.mailbox.session import Session
 from worker.pipeline.admit import Admission, Admitted
 from worker.pipeline.fetch import Missing
@@ -89,7 +90,7 @@ class Intake:
         for record in admitted.again.rejudged:
             log.warning("message.rejudged", key=record.key, folder=admitted.folder)
         for record, _ in admitted.again.moved_back:
-            log.warning("message.moved_back", key=record.key, folder=admitted.folder)
+            log.warning("message.moved_back", key=record.key, folder=admitted.folder, state=record.state.value)
         for record, reason in admitted.headless:
             if reason == HEADER_POISON:
                 log.error("message.header_poison", key=record.key, folder=admitted.folder)
@@ -117,7 +118,8 @@ class Intake:
         self._missed.update(record.id for record in records)
         gone = self._places.missed([record.id for record in records], gone_after=GONE_AFTER, now=self._clock())
         if gone:
-            log.warning("message.gone", count=gone)
+            keys = first_keys([record.key for record in records if record.missed + 1 >= GONE_AFTER])
+            log.warning("message.gone", count=gone, keys=keys)
             self._observer.gone([record for record in records if record.missed + 1 >= GONE_AFTER])
         for folder in {record.place.folder for record in records}:
             self._poll.look_again(folder)

@@ -119,7 +119,7 @@ class Recognition:
         if _stays(found, again):
             self._places.settled([(found.id, mine.place)], self._clock())
         for one, place in again.moved_back:
-            log.warning("message.moved_back", key=one.key, folder=place.folder)
+            log.warning("message.moved_back", key=one.key, folder=place.folder, state=one.state.value)
         for one in again.rejudged:
             log.warning("message.rejudged", key=one.key, folder=mine.place.folder)
         return again

@@ -11,6 +11,7 @@ from worker.journal.messages import Messages
 from worker.journal.places import Places
 from worker.journal.records import Place, Record
 from worker.logs import get_logger
+from worker.logs.fields import first_keys
 from worker.mailbox import uid_sets
 from worker.mailbox.bisection import bisect
 from worker.mailbox.errors import CommandRefused
@@ -248,7 +249,8 @@ class Settle:
             )
 
         if refused := bisect(move, group):
-            log.error("mailbox.move_refused", count=len(refused), folder=source, target=folder)
+            keys = first_keys([record.key for record in refused])
+            log.error("mailbox.move_refused", count=len(refused), folder=source, target=folder, keys=keys)
 
     def _move_what_goes(self, session: Session, group: Sequence[Settlement], folder: str, target: str) -> None:
         """Move these, except those that the server refuses to move: they stay unsettled, and are tried later."""

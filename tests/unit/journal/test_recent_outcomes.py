@@ -6,7 +6,16 @@ from sqlalchemy import delete, insert, select, text
 
 from worker.journal.database import Database
 from worker.journal.messages import Messages
-from worker.journal.recent_outcomes import DAY, DAYS, HOUR, Newest, Span, newest, recent_outcomes
+from worker.journal.recent_outcomes import (
+    DAY,
+    DAYS,
+    HOUR,
+    Newest,
+    Span,
+    newest,
+    oldest_pending,
+    recent_outcomes,
+)
 from worker.journal.records import NewMessage, Place, Result
 from worker.journal.schema import fact, message
 from worker.journal.tries import Tries
@@ -150,3 +159,11 @@ def test_the_newest_are_found_by_an_index_and_without_sorting_all(on_file: Datab
     with on_file.read() as connection:
         plan = [row.detail for row in connection.execute(text(f"EXPLAIN QUERY PLAN {latest}"))]
     assert plan == ["SEARCH message USING COVERING INDEX message_state (state=?)"]
+
+
+def test_the_messages_that_have_waited_longest_come_first(database: Database) -> None:
+    messages = Messages(database)
+    for at in (30.0, 10.0, 20.0):
+        messages.add([NewMessage(f"at-{at}", Place("INBOX", 1, 1), 1, 0.0, Verdict(MailPath.CLEAN))], at)
+    ended(database, State.HANDLED, 1.0)
+    assert oldest_pending(database, 2) == ["at-10.0", "at-20.0"]

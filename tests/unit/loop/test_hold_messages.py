@@ -56,7 +56,10 @@ def test_a_stop_tells_how_many_are_left_in_hand(world: World, logged: Logged) ->
         world.server.deliver(mail(kind))
     world.tick()
     world.lease_hold.end(0.0)
-    assert logged("worker.left_in_hand") == [{"event": "worker.left_in_hand", "count": 2, "log_level": "error"}]
+    (line,) = logged("worker.left_in_hand")
+    assert (line["count"], line["log_level"]) == (2, "error")
+    slow = [row.key for row in world.rows() if row.in_hand is not None]
+    assert sorted(line["keys"].split(", ")) == sorted(slow)
 
 
 def test_without_the_lease_nothing_is_done(world: World) -> None:

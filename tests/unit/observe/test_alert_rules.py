@@ -6,9 +6,17 @@ import pytest
 
 from tests.unit.observe import views
 from worker.login.expiry import Thing
-from worker.observe.alert_rules import Limits, firing
+from worker.observe.alert_rules import Limits, firing, named_by
 from worker.observe.alerts import EXPIRING, Rule
-from worker.observe.view import CircuitView, ExpiryView, LoginView, PauseView, StatusView
+from worker.observe.view import (
+    CircuitView,
+    ExpiryView,
+    ListedView,
+    LoginView,
+    NamedView,
+    PauseView,
+    StatusView,
+)
 
 
 @pytest.mark.parametrize(
@@ -50,3 +58,21 @@ from worker.observe.view import CircuitView, ExpiryView, LoginView, PauseView, S
 )
 def test_what_a_person_is_told_of(view: StatusView, rules: dict[Rule, int | None]) -> None:
     assert firing(view, Limits()) == rules
+
+
+def test_each_rule_that_speaks_of_handlers_or_messages_names_them() -> None:
+    keys = tuple(letter * 26 for letter in "abcde")
+    view = replace(
+        views.WORKING,
+        circuits=(CircuitView(handler="archive", open=True), CircuitView(handler="well")),
+        dead_letters=tuple(ListedView(key=key, since=views.NOW) for key in keys),
+        named=NamedView(oldest_pending=keys[:2], known_junk=keys[2:3], stuck_handlers=("send",), stuck_keys=keys[3:]),
+    )
+    found = {rule: named_by(rule, view) for rule in Rule}
+    assert {rule: names for rule, names in found.items() if names != ((), ())} == {
+        Rule.HANDLER_FAILING: (("archive",), ()),
+        Rule.HANDLERS_STUCK: (("send",), keys[3:]),
+        Rule.DEAD_LETTERS: ((), keys),
+        Rule.JUNK_OF_KNOWN_SENDER: ((), keys[2:3]),
+        Rule.OLDEST_MESSAGE: ((), keys[:1]),
+    }

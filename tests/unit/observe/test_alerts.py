@@ -1,5 +1,6 @@
 """An alert: nothing in it but words of ours, numbers and times."""
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -21,13 +22,17 @@ ANYTHING = st.one_of(st.text(), st.builds(Content, st.text()), st.booleans(), st
 
 
 @given(
-    place=st.sampled_from(["rule", "phase", "at", "number", "account"]),
+    place=st.sampled_from(["rule", "phase", "at", "number", "account", "handlers", "keys"]),
     value=ANYTHING,
 )
 def test_an_alert_cannot_hold_content(place: str, value: Any) -> None:
     whole: dict[str, Any] = {"rule": Rule.HALTED, "phase": Phase.FIRING, "account": ACCOUNT, "at": AT, "number": 1}
     if place == "number" and value is None:
         return
+    if place in ("handlers", "keys"):
+        value = (value,)
+        if place == "handlers" and isinstance(value[0], str) and re.fullmatch(r"[A-Za-z0-9_.:-]{1,128}", value[0]):
+            return
     with pytest.raises(TypeError):
         Alert(**whole | {place: value})
 
@@ -41,7 +46,10 @@ def test_every_rule_says_what_it_means_and_what_to_do(rule: Rule, number: int | 
         assert words.endswith((".", "?"))
     assert over.title == f"Over: {alert.title}"
     assert over.do == ""
-    assert set(as_json(alert)) == {"rule", "state", "account", "at", "number", "title", "text", "do"}
+    assert set(as_json(alert)) == {
+        *("rule", "state", "account", "at", "number"),
+        *("handlers", "keys", "title", "text", "do"),
+    }
 
 
 def test_the_alert_of_each_thing_that_expires_is_the_tables() -> None:
@@ -69,3 +77,21 @@ def test_numbers_are_told_in_words() -> None:
     assert say(Rule.DEAD_LETTERS, 2) == "There are 2 dead letters, kept whole and waiting for a person."
     assert say(Rule.HANDLERS_STUCK, 1) == "1 handler call has not returned for too long; its message waits."
     assert say(Rule.HANDLERS_STUCK, 2) == "2 handler calls have not returned for too long; their messages wait."
+
+
+def test_an_alert_names_its_handlers_and_the_first_keys() -> None:
+    keys = tuple(letter * 26 for letter in "abcdefg")
+    alert = Alert(Rule.DEAD_LETTERS, Phase.FIRING, ACCOUNT, AT, 19, (), keys)
+    assert alert.text.endswith(f" Keys: {', '.join(keys[:5])}, and 14 more.")
+    assert (as_json(alert)["handlers"], as_json(alert)["keys"]) == ([], list(keys[:5]))
+    one = Alert(Rule.DEAD_LETTERS, Phase.FIRING, ACCOUNT, AT, 1, (), keys[:1])
+    assert one.text == f"There is 1 dead letter, kept whole and waiting for a person. Key: {keys[0]}."
+    failing = Alert(Rule.HANDLER_FAILING, Phase.FIRING, ACCOUNT, AT, 2, ("archive", "ward.filing:handle"))
+    assert failing.text.endswith(" Handlers: archive, ward.filing:handle.")
+    stuck = Alert(Rule.HANDLERS_STUCK, Phase.FIRING, ACCOUNT, AT, 3, ("archive",), keys[:3])
+    assert stuck.text.endswith(f" Handler: archive. Keys: {', '.join(keys[:3])}.")
+
+
+def test_what_is_over_names_nobody() -> None:
+    over = Alert(Rule.DEAD_LETTERS, Phase.RESOLVED, ACCOUNT, AT, None, (), ("a" * 26,))
+    assert over.text == "There are no dead letters any more."

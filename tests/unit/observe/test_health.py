@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from tests.unit.observe import views
-from worker.observe.health import Answer, Health
+from worker.handling.output import OutputCapture
+from worker.observe.health import Answer, Health, StuckCall
 from worker.observe.view import LoginState, LoginView, StatusView
 
 
@@ -124,3 +125,18 @@ def test_no_state_of_the_login_ever_asks_for_a_restart(health: Health, state: Lo
 def test_ready_is_who_is_at_work(health: Health, view: StatusView, reasons: tuple[str, ...]) -> None:
     assert health.ready(view) == Answer(not reasons, reasons)
     assert health.live().ok
+
+
+def test_a_stuck_call_is_named_by_its_message_and_its_handler() -> None:
+    now = 0.0
+    health = Health(pool=2, stuck_after=10, clock=lambda: now)
+    output = OutputCapture()
+    with health.working("a" * 26), output.running("archive"):
+        now = 11.0
+        assert health.stuck_calls() == (StuckCall(1, "a" * 26, "archive"),)
+        with output.running("inner"):
+            assert health.stuck_calls()[0].handler == "inner"
+        assert health.stuck_calls()[0].handler == "archive"
+    with health.working("b" * 26):
+        now = 22.0
+        assert health.stuck_calls() == (StuckCall(2, "b" * 26, None),)

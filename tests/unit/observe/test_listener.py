@@ -2,6 +2,7 @@
 
 import pathlib
 from contextlib import ExitStack
+from types import SimpleNamespace
 from typing import Any
 
 from hypothesis import given, settings
@@ -130,8 +131,8 @@ def test_health_knows_that_a_thread_is_at_a_try(world: World) -> None:
         seen.append(listener.health.stuck())
         return Outcome(State.HANDLED)
 
-    unused: Any = None
-    assert listener.working(attempt)(unused, frozenset()).state is State.HANDLED
+    message: Any = SimpleNamespace(key="a" * 26)
+    assert listener.working(attempt)(message, frozenset()).state is State.HANDLED
     assert seen == [1]
     assert listener.health.stuck() == 0
 
@@ -161,7 +162,7 @@ def test_a_call_is_told_to_be_stuck_once_and_not_before_its_time(limit: int, ste
         now += seconds
         if step == "begin":
             call = ExitStack()
-            call.enter_context(health.working())
+            call.enter_context(health.working("a" * 26))
             begun.append((now, call))
         elif step == "end" and begun:
             begun.pop(0)[1].close()
@@ -170,7 +171,8 @@ def test_a_call_is_told_to_be_stuck_once_and_not_before_its_time(limit: int, ste
                 listener.beat()
             stuck = {call for since, call in begun if now - since > limit}
             news = stuck - told
-            assert [line["count"] for line in lines if line["event"] == "handler.stuck"] == [len(stuck)] * bool(news)
+            told_now = [(line["count"], line["key"]) for line in lines if line["event"] == "handler.stuck"]
+            assert told_now == [(len(stuck), "a" * 26)] * len(news)
             told = stuck
 
 

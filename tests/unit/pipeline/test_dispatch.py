@@ -95,6 +95,9 @@ class Full:
     def rows(self) -> list[int]:
         return [*self._begun, *self._waiting]
 
+    def keys(self) -> list[str]:
+        return [f"key-{row}" for row in self.rows()]
+
     @property
     def size(self) -> int:
         return 10 * len(self._waiting)
@@ -157,7 +160,8 @@ def test_suspects_are_told_of(world: World, logged: Logged) -> None:
     world.server.deliver(mail())
     for _ in range(3):
         world.tick()
-    assert fields(logged, "message.suspects") == [{"count": 2, "alone": 0}, {"count": 2, "alone": 1}]
+    keys = ", ".join(row.key for row in world.rows())
+    assert fields(logged, "message.suspects") == [{"count": 2, "alone": alone, "keys": keys} for alone in (0, 1)]
 
 
 def test_a_clock_that_was_ahead_for_a_while_keeps_nothing_waiting(world: World) -> None:

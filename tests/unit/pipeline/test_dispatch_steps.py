@@ -20,7 +20,13 @@ NOW, PATIENCE = 50.0, 7.0
 def due(row: int, *, folder: str = "INBOX", size: int = 1, deaths: int = 0, alone: bool = False) -> Any:
     """A message that is due."""
     return SimpleNamespace(
-        id=row, size=size, place=Place(folder, 1, row), deaths=deaths, was_alone=alone, is_placeholder=False
+        id=row,
+        key=f"key-{row}",
+        size=size,
+        place=Place(folder, 1, row),
+        deaths=deaths,
+        was_alone=alone,
+        is_placeholder=False,
     )
 
 
@@ -113,6 +119,9 @@ class Stages:
 
     def rows(self) -> list[int]:
         return list(self.in_hand)
+
+    def keys(self) -> list[str]:
+        return [f"key-{row}" for row in self.in_hand]
 
     def finish(self, record: Any, outcome: Outcome) -> None:
         self.finished.append((record.id, outcome))
@@ -287,6 +296,7 @@ def test_at_the_begin_deaths_count_for_those_that_were_alone(logged: Logged) -> 
     assert stages.noted == [("begin", None)]
     (line,) = logged("message.suspects")
     assert (line["count"], line["alone"], line["log_level"]) == (3, 2, "warning")
+    assert line["keys"] == "key-1, key-2, key-3"
 
 
 def test_a_begin_without_suspects_is_no_news(logged: Logged) -> None:

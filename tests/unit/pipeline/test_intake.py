@@ -76,7 +76,7 @@ def test_what_was_taken_away_is_told_of(world: World, logged: Logged) -> None:
     for one in taken:
         world.server.delete(one)
     world.drain()
-    assert fields(logged, "message.gone") == [{"count": 2}]
+    assert fields(logged, "message.gone") == [{"count": 2, "keys": ", ".join(row.key for row in world.rows())}]
 
 
 def test_headers_that_are_not_shown_are_told_of(world: World, logged: Logged) -> None:
@@ -94,7 +94,7 @@ def test_what_comes_back_is_told_of(world: World, logged: Logged) -> None:
     world.server.move(junk, INBOX)
     world.drain()
     (handled, released) = [row.key for row in world.rows()]
-    assert fields(logged, "message.moved_back") == [{"key": handled, "folder": INBOX}]
+    assert fields(logged, "message.moved_back") == [{"key": handled, "folder": INBOX, "state": "handled"}]
     assert fields(logged, "message.rejudged") == [{"key": released, "folder": INBOX}]
 
 

@@ -9,6 +9,7 @@ import pytest
 from tests.fakes.checks import Logged
 from tests.unit.pipeline.admissions import admitted
 from worker.journal.records import Place
+from worker.message.outcome import State
 from worker.pipeline.admit import Admitted
 from worker.pipeline.fetch import Missing
 from worker.pipeline.header_suspects import HEADER_POISON
@@ -22,7 +23,7 @@ NOW = 50.0
 
 
 def record(row: int, *, folder: str = "INBOX", missed: int = 0) -> Any:
-    return SimpleNamespace(id=row, key=f"key-{row}", place=Place(folder, 1, row), missed=missed)
+    return SimpleNamespace(id=row, key=f"key-{row}", place=Place(folder, 1, row), missed=missed, state=State.HANDLED)
 
 
 def look(folder: str = "INBOX", *, missing: Sequence[Any] = (), found: Sequence[Any] = ()) -> Look:
@@ -159,7 +160,7 @@ def test_what_is_known_again_is_logged_with_its_key_and_its_folder(stages: Stage
 
     there = {"folder": "Junk Email"}
     assert lines("message.rejudged") == [there | {"key": f"key-{n}", "log_level": "warning"} for n in (2, 3)]
-    assert lines("message.moved_back") == [there | {"key": "key-1", "log_level": "warning"}]
+    assert lines("message.moved_back") == [there | {"key": "key-1", "log_level": "warning", "state": "handled"}]
     assert lines("message.header_poison") == [there | {"key": "key-4", "log_level": "error"}]
     assert lines("message.known_by_headers") == [there | {"count": 6, "log_level": "warning"}]
     assert stages.told == [("known", 6)]
@@ -223,7 +224,8 @@ def test_what_is_gone_is_told_of_and_counted_apart(stages: Stages, logged: Logge
     missing = [record(1, missed=GONE_AFTER - 1), record(2, missed=0), record(3, missed=GONE_AFTER)]
     assert stages.intake.miss(stages.session, [look(missing=missing)]) == Report(gone=2, missed=1)
     assert stages.told == [("gone", [1, 3])]
-    assert [(line["count"], line["log_level"]) for line in logged("message.gone")] == [(2, "warning")]
+    (line,) = logged("message.gone")
+    assert (line["count"], line["keys"], line["log_level"]) == (2, "key-1, key-3", "warning")
 
 
 def test_nothing_is_gone_as_long_as_the_journal_says_so(stages: Stages, logged: Logged) -> None:

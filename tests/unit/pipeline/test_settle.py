@@ -446,4 +446,5 @@ def test_what_the_server_refuses_to_bring_back_stays_and_is_told_of(
     assert box.settle.bring_back(box.session, rows, INBOX) == []
     assert [row.place.folder for row in box.rows(*(row.id for row in rows))] == [INBOX, FAILED, FAILED, INBOX]
     assert box.places(*rows) == [box.place(one) for one in mails]
-    assert logged("mailbox.move_refused") == [{"count": 2, "folder": FAILED, "target": INBOX, "log_level": "error"}]
+    there = {"count": 2, "folder": FAILED, "target": INBOX, "log_level": "error"}
+    assert logged("mailbox.move_refused") == [there | {"keys": f"{rows[1].key}, {rows[2].key}"}]
