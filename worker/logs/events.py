@@ -458,9 +458,9 @@ _EVENTS = (
         "state",
         "The message `key` was done, and lies in a watched folder again. The worker moves it out again and doesn't "
         "handle it again. `state` says what had become of it.",
-        "Nothing, if it needn't be handled again. Otherwise it depends on `state`: for `handled` run "
-        "`nhsmail-worker handle KEY --reason TEXT`, for `failed` `nhsmail-worker failed retry KEY`, for `junk` "
-        "`nhsmail-worker junk release KEY --reason TEXT`.",
+        "Nothing, if it needn't be handled again. Otherwise `state` says how: for `failed` run "
+        "`nhsmail-worker failed retry KEY`, for `junk` `nhsmail-worker junk release KEY --reason TEXT`, for `handled` "
+        "`handle KEY --reason TEXT`.",
     ),
     _event(
         "message.other_content",

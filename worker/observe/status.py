@@ -17,6 +17,7 @@ from worker.login.login_status import LoginStatus
 from worker.message.outcome import State
 from worker.observe.audit.chain_name import known_installation
 from worker.observe.expiry_plan import expiry_plan, expiry_views
+from worker.observe.named_view import NamedView
 from worker.observe.phrase_tables import JUNK_BY
 from worker.observe.view import (
     CircuitView,
@@ -26,7 +27,6 @@ from worker.observe.view import (
     LoginState,
     LoginView,
     MessagesView,
-    NamedView,
     PasswordView,
     PauseView,
     PollView,

@@ -11,6 +11,7 @@ from typing import Protocol
 from worker.journal.size_note import Fullness, SizeNote
 from worker.login.expiry import KnownBy, Thing
 from worker.logs.redaction import rfc3339
+from worker.observe.named_view import NamedView
 from worker.observe.work_view import HandlerView, OutcomesView, RouteView
 
 
@@ -147,20 +148,6 @@ class HelpView:
 
     local_administrator: str = ""
     helpdesk: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NamedView:
-    """The keys and handlers that alerts name: the first few of each.
-
-    oldest_pending: keys of the messages that have waited longest. known_junk: keys of unreviewed junk from known
-    senders. stuck_handlers, stuck_keys: of the calls that don't return.
-    """
-
-    oldest_pending: tuple[str, ...] = ()
-    known_junk: tuple[str, ...] = ()
-    stuck_handlers: tuple[str, ...] = ()
-    stuck_keys: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

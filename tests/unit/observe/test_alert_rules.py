@@ -8,12 +8,12 @@ from tests.unit.observe import views
 from worker.login.expiry import Thing
 from worker.observe.alert_rules import Limits, firing, named_by
 from worker.observe.alerts import EXPIRING, Rule
+from worker.observe.named_view import NamedView
 from worker.observe.view import (
     CircuitView,
     ExpiryView,
     ListedView,
     LoginView,
-    NamedView,
     PauseView,
     StatusView,
 )
