@@ -110,24 +110,27 @@ def _print(findings: Any, criteria: Any) -> None:
     from rich.text import Text
 
     from worker.cli.tables import standard_output
-    from worker.commands.find import wording
+    from worker.commands.find import found_words
 
     console = standard_output()
     for found in findings.found:
         table = Table(show_header=False, box=None, pad_edge=False)
         table.add_column(no_wrap=True)
         table.add_column(overflow="fold")
-        for name, text in wording.facts(found):
+        for name, text in found_words.facts(found):
             table.add_row(f"{name}:" if name else "", Text(text))
         console.print(table)
+        if (command := found_words.next_command(found)) is not None:
+            console.print(Text("Next:"))
+            console.print(Text(f"  {command}"), soft_wrap=True)  # never broken, so that it can be copied
         console.print()
-    console.print(Text(wording.lead(findings, criteria)))
-    looked = list(wording.looked_at(findings))
+    console.print(Text(found_words.lead(findings, criteria)))
+    looked = list(found_words.looked_at(findings))
     if looked:
         console.print(Text("\nSearched:"))
     for line in looked:
         console.print(_set_in(line))
-    for line in wording.not_looked_at(findings):
+    for line in found_words.not_looked_at(findings):
         console.print(Text(f"\n{line}"))
 
 
@@ -140,8 +143,8 @@ def _set_in(line: str) -> Any:
 
 def _print_lines(findings: Any, criteria: Any) -> None:
     """For programs: a line for each message, with a tab between two cells. What was searched goes to standard error."""
-    from worker.commands.find import wording
-    from worker.commands.find.findings import time_of
+    from worker.commands.find import found_words
+    from worker.commands.find.found_messages import time_of
 
     for found in findings.found:
         record, history = found.record, found.history
@@ -159,5 +162,9 @@ def _print_lines(findings: Any, criteria: Any) -> None:
             None if record is None else record.reason,
         )
         click.echo("\t".join(cell or "" for cell in cells))
-    for line in (wording.lead(findings, criteria), *wording.looked_at(findings), *wording.not_looked_at(findings)):
+    for line in (
+        found_words.lead(findings, criteria),
+        *found_words.looked_at(findings),
+        *found_words.not_looked_at(findings),
+    ):
         click.echo(line, err=True)

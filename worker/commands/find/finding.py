@@ -4,8 +4,9 @@ from collections.abc import Iterable, Sequence
 
 from worker.commands.context import Context
 from worker.commands.find.criteria import Criteria
-from worker.commands.find.findings import Findings, newest_first
-from worker.commands.find.folder_search import Bounds, FolderFind, FolderSearch
+from worker.commands.find.folder_find import FolderFind
+from worker.commands.find.folder_search import Bounds, FolderSearch
+from worker.commands.find.found_messages import Findings, newest_first
 from worker.commands.find.joining import Joining
 from worker.commands.find.sought_rows import MOST_ROWS, SoughtRows
 from worker.commands.shown import plain
@@ -76,7 +77,7 @@ class Finder:
         in_place = [
             self._search(self._rows.criteria).at(name, self._rows.folder(name)) for name in places if name in there
         ]
-        shown = {(one.look.folder, uid): mark for one in in_place for uid, mark in one.shown.items()}
+        shown = {(one.folder, uid): mark for one in in_place for uid, mark in one.shown.items()}
         self.was_quick = all(
             shown.get((row.place.folder, row.place.uid or 0)) == row.fingerprint for row in self._rows.sought
         )

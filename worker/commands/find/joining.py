@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 from worker.commands.context import Context
 from worker.commands.find.criteria import Criteria
-from worker.commands.find.findings import Found, Presence
-from worker.commands.find.folder_search import FolderFind, Hit
+from worker.commands.find.folder_find import FolderFind, Hit
+from worker.commands.find.found_messages import Found, Presence
 from worker.commands.find.routes_by_header import RoutesByHeader
 from worker.commands.find.sought_rows import SoughtRows
 from worker.commands.shown import plain
@@ -77,7 +77,7 @@ class Joining:
         for one in finds:
             if one.state is None or not one.hits:
                 continue
-            rows = self._search.lying_at(one.look.folder, one.state, [hit.uid for hit in one.hits])
+            rows = self._search.lying_at(one.folder, one.state, [hit.uid for hit in one.hits])
             for hit in one.hits:
                 row = rows.get(hit.uid)
                 if row is not None and row.fingerprint == hit.fingerprint:
@@ -88,7 +88,7 @@ class Joining:
                     doubtful[hit.folder, hit.uid] = row
         taken = {row.id for row, _ in found.values()}
         alike = self._messages.with_fingerprints([hit.fingerprint for hit in strangers])
-        states = {one.look.folder: one.state for one in finds if one.state is not None}
+        states = {one.folder: one.state for one in finds if one.state is not None}
         for hit in strangers:
             place = (hit.folder, hit.uid)
             free = [row for row in alike.get(hit.fingerprint, ()) if row.id not in taken]
@@ -149,7 +149,7 @@ def _presence(row: Record, finds: Sequence[FolderFind]) -> Presence | None:
         return Presence.TAKEN_AWAY
     if row.is_deleted:
         return Presence.DELETED
-    folder = next((one for one in finds if one.look.folder == row.place.folder), None)
+    folder = next((one for one in finds if one.folder == row.place.folder), None)
     if folder is None:
         return Presence.NOT_IN_PLACE
     if folder.state is None:
@@ -159,6 +159,6 @@ def _presence(row: Record, finds: Sequence[FolderFind]) -> Presence | None:
         return None if row.fingerprint in folder.shown.values() else Presence.NOT_SEEN
     if uid in folder.shown:
         return None if folder.shown[uid] == row.fingerprint else Presence.NOT_IN_PLACE
-    if uid not in folder.asked and folder.state.messages:
+    if folder.state.messages and not folder.was_asked_for(uid):
         return None
-    return Presence.NOT_SHOWN if uid in folder.listed else Presence.NOT_IN_PLACE
+    return Presence.NOT_SHOWN if folder.is_listed(uid) else Presence.NOT_IN_PLACE

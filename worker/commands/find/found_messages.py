@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-from worker.commands.find.folder_search import FolderLook
+from worker.commands.find.folder_find import FolderLook
 from worker.journal.histories import HandlerHistory, History
 from worker.journal.records import Record
 from worker.logs.redaction import rfc3339

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from worker.commands.find.criteria import Criteria
-from worker.commands.find.findings import Findings, Found, Presence
-from worker.commands.find.folder_search import FolderLook
+from worker.commands.find.folder_find import FolderLook
+from worker.commands.find.found_messages import Findings, Found, Presence
 from worker.commands.shown import plain
 from worker.journal.histories import HandlerHistory
 from worker.journal.records import Record
@@ -40,8 +40,11 @@ def facts(found: Found) -> Iterator[tuple[str, str]]:
             yield "" if number else "Handlers", handler(one, record)
     yield "Verdict", verdict(record)
     yield "Key", record.key
-    if found.next_command is not None:
-        yield "Next", typed(found.next_command)
+
+
+def next_command(found: Found) -> str | None:
+    """The command that shows more of it, as it is typed here; None: there is none."""
+    return None if found.next_command is None else typed(found.next_command)
 
 
 def place(found: Found) -> str:
@@ -126,6 +129,8 @@ def lead(findings: Findings, criteria: Criteria) -> str:
         return f"No key in the journal begins with '{plain(criteria.key)}'."
     if findings.complete:
         return "No such message is in the mailbox."
+    if all(look.complete for look in findings.looks):
+        return "No such message is in the folders that were searched."
     return "No such message was found. It may be there all the same, because not every header was read."
 
 
