@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench import mail
+from bench.finding import ask
 from bench.parse import compare
 from bench.process import Measured, run, worker_command
 from bench.quiet import quiet_polls
@@ -199,6 +200,20 @@ def quiet(site: Site, report: Report, sizes: tuple[int, ...]) -> None:
         report.say("", ", ".join(poll.commands))
 
 
+def find(site: Site, report: Report, count: int) -> None:
+    """Measure h: what became of a message, asked of a large mailbox."""
+    with console.status(f"find, {count:,} messages"):
+        answers = list(ask(site, count))
+    for answer in answers:
+        report.say(
+            f"h  find {answer.what}, {count:,} messages",
+            f"{answer.measured.wall:.2f} s; {answer.searches} SEARCH a folder; {answer.found} found",
+            "< 2 s, at most one SEARCH a folder",
+            met=answer.measured.wall < 2 and answer.searches <= 1,
+        )
+    report.raw[f"find, {count}"] = [asdict(answer) for answer in answers]
+
+
 def parsing(report: Report, rounds: int) -> None:
     """Measure g: parsing."""
     for size, bound in ((600_000, 5), (5_000_000, 5), (25_540_000, 5)):
@@ -236,7 +251,9 @@ def main() -> int:
     arguments = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     arguments.add_argument("--rounds", type=int, default=5, help="rounds of drains (default: 5)")
     arguments.add_argument("--messages", type=int, default=mail.COUNT, help="messages in the mailbox (default: 2,000)")
-    arguments.add_argument("--only", choices=["drains", "memory", "quiet", "wake", "parsing"], help="this part alone")
+    arguments.add_argument(
+        "--only", choices=["drains", "memory", "quiet", "wake", "find", "parsing"], help="this part alone"
+    )
     arguments.add_argument("--json", type=Path, metavar="FILE", help="write every single figure there, too")
     given = arguments.parse_args()
     report = Report()
@@ -246,6 +263,7 @@ def main() -> int:
         "memory": lambda site: large_message(site, report),
         "quiet": lambda site: quiet(site, report, (100, 20_000)),
         "wake": lambda site: wake(site, report, 10),
+        "find": lambda site: find(site, report, 50_000),
         "parsing": lambda _: parsing(report, given.rounds),
     }
     with Site() as site:

@@ -23,7 +23,7 @@ PROCESSED, AT_ONCE = "Processed", 5_000
 RARE, RARELY = "rare.sender@gp.example.org", 10_000
 """A sender, and how seldom it writes: once in so many messages."""
 QUESTIONS: dict[str, Sequence[str]] = {
-    "part of a name, first": ("--from", "Rare Sender"),
+    "part of a name, for the first time": ("--from", "Rare Sender"),
     "an address": ("--from", RARE),
     "part of a subject": ("--subject", "Zwölffingerdarm"),
     "part of a name": ("--from", "Rare Sender"),

@@ -38,7 +38,12 @@ class Terms:
     @property
     def anything(self) -> bool:
         """Whether there is anything to search for."""
-        return bool(self.sender or self.subject or self.either or self.message_id or self.since or self.before)
+        return self.any_text or self.since is not None or self.before is not None
+
+    @property
+    def any_text(self) -> bool:
+        """Whether there is more than days."""
+        return bool(self.sender or self.subject or self.either or self.message_id)
 
     def criteria(self) -> list[str]:
         """The criteria as SEARCH takes them (RFC 3501, 6.4.4)."""

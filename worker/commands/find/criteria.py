@@ -4,7 +4,7 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from typing import Final
 
 from worker.mailbox.message_searcher import Terms, can_be_searched
@@ -12,11 +12,13 @@ from worker.message.mime.addresses import addresses
 from worker.message.mime.headers import Headers
 
 ALWAYS: Final = float("inf")
+DAY, WESTERNMOST, EASTERNMOST = 86_400.0, -12 * 3600.0, 14 * 3600.0
+"""Seconds of a day, and how far time zones are from UTC."""
 SHORTEST_PART: Final = 3
 """Characters of an ASCII part of a text that the server is asked for. Shorter ones are in nearly every message."""
 _ADDRESS = re.compile(r"[^\s@<>\"]+@[^\s@<>\"]+")
 _ASCII_PART = re.compile(r"[ -~]+")
-_FIRST, _LAST = date(1970, 1, 2), date(9999, 12, 29)
+_FIRST, _LAST = datetime(1970, 1, 2, tzinfo=UTC), datetime(9999, 12, 29, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +42,13 @@ class Window:
 
     @property
     def first_day(self) -> date | None:
-        """The first day that SEARCH is asked for. A day early, because days are those of the server's time zone."""
-        return None if self.since == -ALWAYS else _day(self.since, timedelta(days=-1))
+        """The first day that SEARCH is asked for: in whatever time zone the server has its days."""
+        return None if self.since == -ALWAYS else _day(self.since + WESTERNMOST)
 
     @property
     def day_after(self) -> date | None:
-        """The day after the last one that SEARCH is asked for; a day late, too."""
-        return None if self.until == ALWAYS else _day(self.until, timedelta(days=2))
+        """The day after the last one that SEARCH is asked for, likewise."""
+        return None if self.until == ALWAYS else _day(self.until + EASTERNMOST + DAY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,8 +155,7 @@ def _folded(text: str) -> str:
     return " ".join(text.casefold().split())
 
 
-def _day(at: float, shift: timedelta) -> date:
-    """The day of a time (UTC), shifted, within what every server understands."""
-    bounded = min(max(at, 0.0), datetime(_LAST.year, _LAST.month, _LAST.day, tzinfo=UTC).timestamp())
-    day = datetime.fromtimestamp(bounded, UTC).date()
-    return min(max(day + shift if day < _LAST else day, _FIRST), _LAST)
+def _day(at: float) -> date:
+    """The day of a time (UTC), within what every server understands."""
+    bounded = min(max(at, _FIRST.timestamp()), _LAST.timestamp())
+    return datetime.fromtimestamp(bounded, UTC).date()

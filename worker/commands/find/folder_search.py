@@ -10,12 +10,12 @@ from worker.commands.find.criteria import Criteria
 from worker.commands.find.folder_find import FolderFind, Hit
 from worker.mailbox.bisection import shown_heads
 from worker.mailbox.errors import CommandRefused, FolderBusy
-from worker.mailbox.session import HEADS_AT_ONCE, FolderState, Head, Session
+from worker.mailbox.session import HEADS_AT_ONCE, Arrived, FolderState, Head, Session, Terms
 from worker.message.key import Fingerprints
 from worker.message.mime.headers import Headers
 from worker.message.mime.signs import is_retrieval_stand_in
 
-DATES = 10
+DATES = 4
 """In a window of time, the dates of this many times as many messages are read as headers."""
 
 
@@ -55,13 +55,20 @@ class FolderSearch:
         found = self._opened(folder)
         if found.state is None or not found.state.messages:
             return found
-        recent = self._recent(found, found.state.messages)
-        sure = self._named_by_server(found) | set(named.sure(found.state))
-        self._read_named(found, sorted(sure, reverse=True))
-        both = dict.fromkeys([*recent, *named.maybe(found.state)])
-        maybe = [uid for uid in both if not found.was_asked_for(uid)]
-        self._read(found, maybe[: self._bounds.look])
-        found.too_many(len(maybe[self._bounds.look :]))
+        window, terms = self._criteria.window, self._criteria.terms()
+        newest = self._newest(found, found.state.messages)
+        by_server = self._named_by_server(found, terms)
+        sure = set(named.sure(found.state))
+        maybe = [one.uid for one in newest if window.holds(one.received_at)] + list(named.maybe(found.state))
+        if terms.any_text:
+            sure |= by_server
+        else:  # by days alone it names far more than is meant
+            earlier_or_later = {one.uid for one in newest if not window.holds(one.received_at)}
+            maybe += sorted(by_server - earlier_or_later, reverse=True)
+        self._read_sure(found, sorted(sure, reverse=True))
+        unread = [uid for uid in dict.fromkeys(maybe) if not found.was_asked_for(uid)]
+        self._read(found, unread[: self._bounds.look])
+        found.too_many(len(unread[self._bounds.look :]))
         return found
 
     def at(self, folder: str, named: Named) -> FolderFind:
@@ -79,8 +86,7 @@ class FolderSearch:
             found.not_opened(str(refused))
         return found
 
-    def _named_by_server(self, found: FolderFind) -> set[int]:
-        terms = self._criteria.terms()
+    def _named_by_server(self, found: FolderFind, terms: Terms) -> set[int]:
         if not terms.anything:
             return set()
         try:
@@ -91,18 +97,17 @@ class FolderSearch:
         found.searched(uids)
         return uids
 
-    def _recent(self, found: FolderFind, messages: int) -> list[int]:
-        """The newest messages of the folder that were received in the time asked for, newest first."""
-        window = self._criteria.window
-        count = self._bounds.look if window.is_open else self._bounds.look * DATES
+    def _newest(self, found: FolderFind, messages: int) -> list[Arrived]:
+        """The newest messages of the folder, newest first. Where a time is given these are more, as dates are short."""
+        count = self._bounds.look * (1 if self._criteria.window.is_open else DATES)
         try:
             newest = list(self._session.newest(count, messages)) if count else []
         except CommandRefused:
             return []
         found.dates_read(newest)
-        return [one.uid for one in newest if window.holds(one.received_at)]
+        return newest
 
-    def _read_named(self, found: FolderFind, uids: Sequence[int]) -> None:
+    def _read_sure(self, found: FolderFind, uids: Sequence[int]) -> None:
         """Read these until there are enough hits."""
         for start in range(0, len(uids), HEADS_AT_ONCE):
             if len(found.hits) >= self._bounds.limit:

@@ -84,14 +84,25 @@ def test_the_journal_names_what_search_and_the_newest_miss() -> None:
 
 def test_within_a_time_dates_reach_further_than_headers() -> None:
     server = Server()
-    for number in range(30):
+    for number in range(12):
         server.deliver(raw(f"für {number}"), received_at=float(number * 100), unsearched=True)
     found = searched(server, Criteria(subject="für", window=Window(700.0, 900.0)), look=3)
     assert uids(found) == [8, 9]
-    assert (found.look.dated, found.look.complete) == (30, True)
+    assert (found.look.dated, found.look.read, found.look.complete) == (12, 2, True)
     found = searched(server, Criteria(subject="für", window=Window(700.0, 1200.0)), look=3)
     assert uids(found) == [10, 11, 12]
     assert (found.look.skipped, found.look.complete) == (2, False)
+
+
+def test_by_days_alone_search_names_too_many_so_what_is_known_to_be_meant_comes_first() -> None:
+    server = Server()
+    for number in range(40):
+        server.deliver(raw(f"für {number}"), received_at=1e5 + number)
+    journal = Journal(possible=[11])
+    found = searched(server, Criteria(subject="für", window=Window(1e5 + 10, 1e5 + 11)), look=3, journal=journal)
+    assert uids(found) == [11]
+    assert (found.look.named, found.look.dated, found.look.read, found.look.skipped) == (40, 12, 3, 25)
+    assert not found.look.complete
 
 
 def test_enough_is_enough_and_the_rest_is_counted() -> None:
