@@ -11,7 +11,7 @@ COMPILE = $(UV) pip compile -q --universal --python-version 3.11 --generate-hash
 # Compiled modules are kept, whatever the shell says: each run, and each process that a test starts, would compile anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help install demo test test-unit test-slow test-all soak bench lint format types docs capture lock wheel audit-deps clean
+.PHONY: help install pictures demo test test-unit test-slow test-all soak bench lint format types docs capture lock wheel audit-deps clean
 
 help:
 	@echo 'make demo        the whole worker on an embedded mailbox with sample mail, in under a minute'
@@ -22,6 +22,7 @@ help:
 	@echo 'make bench       what it costs, next to the floor'
 	@echo 'make lint types  style, contracts between rooms, Dockerfile; strict types'
 	@echo 'make docs        the generated pages anew, and the documentation as a site in .tools/site'
+	@echo 'make pictures    the pictures of the page and of the demo anew, and what README shows of the demo'
 	@echo 'make capture     the record of what is seen from outside anew, after it was changed on purpose'
 	@echo 'make wheel       the wheel, in dist/: the same bytes from the same commit'
 	@echo 'make lock        the lock files anew from pyproject.toml'
@@ -103,6 +104,10 @@ docs: install
 	@$(PY) scripts/shipped.py licences > docs/licences.md.part
 	@mv docs/licences.md.part docs/licences.md
 	@.venv/bin/mkdocs build --strict  # with -q, warnings don't count
+
+pictures: install
+	@scripts/bootstrap system test
+	@PYTHONPATH=. $(PY) scripts/pictures.py
 
 capture: install
 	@scripts/bootstrap system run

@@ -15,6 +15,7 @@ from urllib.request import urlopen
 
 import pytest
 
+from scripts.pictures import COLUMNS, as_in_readme, in_readme
 from worker.demo.samples import all_samples
 
 SAMPLES = all_samples()
@@ -23,7 +24,7 @@ COMMAND = [sys.executable, "-m", "worker", "demo"]
 
 
 def run(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "COLUMNS": "200"}
+    environment = {**os.environ, "COLUMNS": str(COLUMNS)}
     return subprocess.run(
         [*COMMAND, *arguments], cwd=cwd, env=environment, capture_output=True, text=True, check=False, timeout=100
     )
@@ -60,6 +61,12 @@ def test_it_ends_well_within_a_minute_and_adds_up(played: Played) -> None:
         0,
         len(SAMPLES),
     ]
+
+
+def test_the_readme_shows_what_it_prints(played: Played) -> None:
+    """`make pictures` writes the README's copy."""
+    _, answer, _ = played
+    assert as_in_readme(answer.stdout) == in_readme()
 
 
 def test_the_archive_holds_what_was_handled(played: Played) -> None:

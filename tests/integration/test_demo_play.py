@@ -64,7 +64,10 @@ def test_a_command_gets_the_demo_s_settings_and_nobody_else_s(
     code, _ = played(demo.root, "reconcile", "--json")
 
     assert code == 69
-    assert json.loads(seen.read_text()) == [["reconcile", "--json"], {"NHSMAIL_CONFIG": str(demo.config)}]
+    arguments, given = json.loads(seen.read_text())
+    assert arguments == ["reconcile", "--json"]
+    assert given.keys() == {"NHSMAIL_CONFIG", "NHSMAIL_COMMAND"}
+    assert given["NHSMAIL_CONFIG"] == str(demo.config)
 
 
 def test_a_command_finds_the_mailbox_of_its_configuration(
@@ -181,14 +184,26 @@ def test_a_missing_extra_is_said_plainly(tmp_path: Path, monkeypatch: pytest.Mon
     assert "scripts/install --all FOLDER" in said
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_signals_are_the_worker_s_to_answer(demo: DemoDirectory, tmp_path: Path, number: signal.Signals) -> None:
+@pytest.mark.parametrize(
+    ("number", "by_terminal"),
+    [
+        (signal.SIGTERM, False),
+        (signal.SIGINT, True),
+        (signal.SIGINT, False),
+        (signal.SIGHUP, True),
+        (signal.SIGHUP, False),
+    ],
+)
+def test_signals_are_the_worker_s_to_answer(
+    demo: DemoDirectory, tmp_path: Path, number: signal.Signals, *, by_terminal: bool
+) -> None:
     script = tmp_path / "worker.py"
     script.write_text(
         dedent("""
         import signal, sys, time
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(33))
         signal.signal(signal.SIGINT, lambda *_: sys.exit(34))
+        signal.signal(signal.SIGHUP, lambda *_: sys.exit(35))
         print("up", flush=True)
         time.sleep(60)
         """)
@@ -211,8 +226,39 @@ def test_signals_are_the_worker_s_to_answer(demo: DemoDirectory, tmp_path: Path,
     with process:
         assert process.stdout.readline().startswith(b"The status page: http://127.0.0.1:")
         assert process.stdout.readline() == b"up\n"
-        if number == signal.SIGINT:
-            os.killpg(process.pid, number)  # as a terminal does for Ctrl-C
+        if by_terminal:
+            os.killpg(process.pid, number)  # as a terminal does for Ctrl-C, and when it is closed
         else:
             process.send_signal(number)
-        assert process.wait(timeout=20) == {signal.SIGTERM: 33, signal.SIGINT: 34}[number]
+        assert process.wait(timeout=20) == {signal.SIGTERM: 33, signal.SIGINT: 34, signal.SIGHUP: 35}[number]
+
+
+@pytest.mark.parametrize(
+    ("holder", "said"),
+    [
+        ("vm:4711", "This worker stands by: vm:4711 works on the mailbox already and holds the lease."),
+        (None, "Another process of this demo serves the mailbox in "),
+    ],
+)
+def test_a_second_run_says_why_it_takes_no_mail(
+    demo: DemoDirectory, stand_in: Callable[[str], None], holder: str | None, said: str
+) -> None:
+    stand_in(f"""
+        import json, sys
+        if sys.argv[1] == "status":
+            print(json.dumps({{"lease": {{"holder": {holder!r}}}}}))
+    """)
+    with demo.store.owned():
+        code, shown = played(demo.root, "run")
+    assert code == 0
+    assert shown.startswith(said)
+    assert "The status page: http://127.0.0.1:" in shown
+
+
+def test_advice_names_commands_as_they_are_typed_in_the_demo(
+    demo: DemoDirectory, stand_in: Callable[[str], None], tmp_path: Path
+) -> None:
+    seen = tmp_path / "seen"
+    stand_in(f"import os; open({str(seen)!r}, 'w').write(os.environ['NHSMAIL_COMMAND'])")
+    played(demo.root, "status")
+    assert seen.read_text().endswith(f" demo --dir {demo.root}")

@@ -30,6 +30,8 @@ NEXT = (("status",), ("reconcile",), ("check", "--connect"), ("run",))
 DONE, FINDING, USAGE, NOT_NOW, CONFIGURATION, STOPPED = 0, 1, 64, 75, 78, 130
 GOES_ON = frozenset({DONE, FINDING, NOT_NOW})
 TICK = 0.1
+MAY_KNOW = 5
+"""Ticks after which a signal that a terminal would have sent to the child as well is passed on to it."""
 PATIENCE = 40.0
 """Seconds that the demo waits for retries. Retries still due after that are not as expected."""
 
@@ -57,8 +59,8 @@ def play(directory: Path, arguments: Sequence[str], console: Console) -> int:
 
 
 def _play(demo: DemoDirectory, alone: bool, arguments: Sequence[str], console: Console) -> int:
-    if arguments and not alone:
-        return _worker(demo, arguments)  # another process serves the mailbox and wrote the configuration
+    if arguments and not alone:  # another process serves the mailbox and wrote the configuration
+        return _run(demo, arguments, console, alone=False) if arguments[0] == "run" else _worker(demo, arguments)
     if not alone:
         console.print(
             f"A demo is running in {demo.root}. Wait for it, or name another folder with --dir.", markup=False
@@ -66,7 +68,7 @@ def _play(demo: DemoDirectory, alone: bool, arguments: Sequence[str], console: C
         return NOT_NOW
     if arguments:
         with _mailbox(demo):
-            return _run(demo, arguments, console) if arguments[0] == "run" else _worker(demo, arguments)
+            return _run(demo, arguments, console, alone=True) if arguments[0] == "run" else _worker(demo, arguments)
     return _from_the_start(demo, console)
 
 
@@ -93,12 +95,30 @@ def _from_the_start(demo: DemoDirectory, console: Console) -> int:
     return DONE if report.as_expected else FINDING
 
 
-def _run(demo: DemoDirectory, arguments: Sequence[str], console: Console) -> int:
-    """Run `run` with its status page on a free port, so that the demo doesn't take a real worker's port."""
+def _run(demo: DemoDirectory, arguments: Sequence[str], console: Console, *, alone: bool) -> int:
+    """Run `run` with its status page on a free port, so that the demo doesn't take a real worker's port.
+
+    alone: no other process of the demo serves the mailbox.
+    """
+    if not alone:
+        console.print(_beside(demo), markup=False, highlight=False, soft_wrap=True)
     with socket.create_server(("127.0.0.1", 0)) as asked:
         page = f"127.0.0.1:{asked.getsockname()[1]}"
     console.print(f"The status page: http://{page}/  Ctrl-C ends it.", markup=False, highlight=False, soft_wrap=True)
     return _worker(demo, arguments, more={"NHSMAIL_HEALTH__LISTEN": page})
+
+
+def _beside(demo: DemoDirectory) -> str:
+    """What a second `run` says, because it may hand over nothing for as long as it runs."""
+    holder = _status(demo).get("lease", {}).get("holder")
+    if holder is None:
+        return (
+            f"Another process of this demo serves the mailbox in {demo.root}. When it ends, this worker reaches none."
+        )
+    return (
+        f"This worker stands by: {holder} works on the mailbox already and holds the lease. "
+        "One worker at a time takes mail."
+    )
 
 
 def _show_next(demo: DemoDirectory, console: Console, seconds: float) -> None:
@@ -179,9 +199,15 @@ def _worker(
     """
     environment = {**_environment(demo), **(more or {})}
     process = subprocess.Popen([*_program(), *arguments], env=environment, stderr=stderr)  # noqa: S603 -- itself
-    with _signals_left_to(process) as received:
+    with _signals_noted() as received:
+        passed_on = waited = 0
         while (code := _ended(process)) is None:
             meanwhile()
+            if passed_on < len(received):
+                number, waited = received[passed_on], waited + 1
+                if number == signal.SIGTERM or waited > MAY_KNOW:
+                    process.send_signal(number)
+                    passed_on, waited = passed_on + 1, 0
     if received and stop_with_it:
         raise KeyboardInterrupt
     return code if code >= 0 else 128 - code
@@ -195,22 +221,24 @@ def _ended(process: subprocess.Popen[bytes]) -> int | None:
 
 
 @contextmanager
-def _signals_left_to(process: subprocess.Popen[bytes]) -> Iterator[Sequence[int]]:
+def _signals_noted() -> Iterator[Sequence[int]]:
     """Leave signals to the child, so that the mailbox outlives the worker. Yields the list of signals received.
 
-    The terminal sends Ctrl-C to the child as well; only SIGTERM has to be passed on.
+    A terminal sends Ctrl-C, and its own end, to the child as well. Whoever sends one to this process alone means the
+    child too: it is passed on if the child hasn't ended a moment later.
     """
     received: list[int] = []
     if threading.current_thread() is not threading.main_thread():
         yield received  # only the main thread may set signal handlers
         return
 
-    def passed_on(number: int, _frame: FrameType | None) -> None:
+    def note(number: int, _frame: FrameType | None) -> None:
         received.append(number)
-        if number != signal.SIGINT:
-            process.send_signal(number)
 
-    before = {number: signal.signal(number, passed_on) for number in (signal.SIGINT, signal.SIGTERM)}
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # under nohup it stays ignored
+        numbers.append(signal.SIGHUP)
+    before = {number: signal.signal(number, note) for number in numbers}
     try:
         yield received
     finally:

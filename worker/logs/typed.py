@@ -18,15 +18,29 @@ VARIABLE: Final = "NHSMAIL_COMMAND"
 _NAMED: Final = re.compile(rf"`{PROGRAM}((?: [^`]*)?)`")
 
 
-class _Configuration:
+class _CommandLine:
     """The configuration that the command line named. One for each process; threads of `run` read it."""
 
-    path: Path | None = None
+    def __init__(self) -> None:
+        self._path: Path | None = None
+
+    def name(self, path: Path | None) -> Path | None:
+        """Name another file, or none. Returns what was named before."""
+        before, self._path = self._path, path
+        return before
+
+    @property
+    def option(self) -> str:
+        """What must be typed so that a command finds that file; empty if the command line named none."""
+        return "" if self._path is None else f"--config {shlex.quote(str(self._path))}"
+
+
+_LINE: Final = _CommandLine()
 
 
 def typed(command: str = "") -> str:
     """A command line as it must be typed here: `typed("failed list")` is `nhsmail-worker failed list`, or longer."""
-    return " ".join(part for part in (_program(), command.strip(), _option()) if part)
+    return " ".join(part for part in (_program(), command.strip(), _LINE.option) if part)
 
 
 def as_typed(text: str) -> str:
@@ -35,7 +49,7 @@ def as_typed(text: str) -> str:
 
 
 def _completed(command: str) -> str:
-    before, after = _program().removeprefix(PROGRAM).strip(), _option()
+    before, after = _program().removeprefix(PROGRAM).strip(), _LINE.option
     if (before and f"{command} ".startswith(f"{before} ")) or (after and command.endswith(after)):
         return f"{PROGRAM} {command}"
     return typed(command)
@@ -45,20 +59,16 @@ def _program() -> str:
     return os.environ.get(VARIABLE, "").strip() or PROGRAM
 
 
-def _option() -> str:
-    return "" if _Configuration.path is None else f"--config {shlex.quote(str(_Configuration.path))}"
-
-
 def configuration_named(path: Path) -> None:
     """Remember that the command line names this file, until the command ends."""
-    _Configuration.path = path.absolute()
+    _LINE.name(path.absolute())
 
 
 @contextmanager
 def one_command() -> Iterator[None]:
     """What one command line names holds for that command alone."""
-    before = _Configuration.path
+    before = _LINE.name(None)
     try:
         yield
     finally:
-        _Configuration.path = before
+        _LINE.name(before)
