@@ -57,6 +57,11 @@ DEPENDS = [
     (re.escape(sys.prefix), "<environment>"),
     (re.escape(str(ROOT)), "<project>"),
     (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)", "<time>"),
+    (r"\b\d{1,2} (?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)(?: \d{4})?(?: \d\d:\d\d UTC)?\b", "<day>"),
+    (r"\b(?:In \d+ s at the latest|Now)\.", "<next poll>."),
+    (r"\b\d+ (?:s|min|h)(?=[.,]? (?:ago|left|now)\b)", "<span>"),
+    (r"(?<=\bfor )\d+ (?:s|min|h)\b", "<span>"),
+    (r"(?<=\bin )\d+ (?:s|min|h)\b", "<span>"),
     (r"127\.0\.0\.1:\d{2,}", "127.0.0.1:<port>"),
     (r'"port":\d+', '"port":<port>'),
     (rf"\b{HOST}:\d+(?::[0-9a-f]+)?", "<process>"),
@@ -360,6 +365,7 @@ def pages(page: str) -> Iterator[str]:
     yield from (f"  {line}" for line in metrics(normal(text)))
     status, kind, text = got(page)
     style = re.findall(r"<style>(.*?)</style>", text, re.DOTALL)[0]
+    text = re.sub(r'<ul class="listed">.*?</ul>', "", text, flags=re.DOTALL)  # the order of outcomes is the run's
     yield f"GET /: {status}, {kind}, style {short(style.encode())}"
     for tag, content in re.findall(r"<(h\d|dt|li|summary)\b[^>]*>(.*?)</\1>", text, re.DOTALL):
         yield f"  {tag}: {re.sub('<[^>]*>', '', content)}"
