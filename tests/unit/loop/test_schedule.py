@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -71,3 +72,31 @@ def test_work_goes_on_when_the_clock_is_put_back(monkeypatch: pytest.MonkeyPatch
     finally:
         over.set()
         running.join()
+
+
+def test_it_knows_when_the_next_run_is_due() -> None:
+    schedule = Schedule(every=timedelta(hours=1), heartbeat_every=60.0)
+    assert schedule.next_at() is None
+    seen: list[datetime | None] = []
+    over = threading.Event()
+
+    def end() -> signal.Signals:
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline and not seen:
+            at = schedule.next_at()
+            if at is not None and worked.is_set() and at - datetime.now(UTC) < timedelta(minutes=5):
+                seen.append(at)
+            over.wait(0.01)
+        return signal.SIGTERM
+
+    worked = threading.Event()
+
+    def work() -> float:
+        worked.set()
+        return 200.0
+
+    schedule.run(work, lambda: None, end, ending=lambda: None)
+    (at,) = seen
+    assert at is not None
+    assert timedelta(seconds=150) < at - datetime.now(UTC) <= timedelta(seconds=200)
+    assert schedule.next_at() is None, "after the end nothing is planned"

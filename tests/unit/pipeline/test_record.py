@@ -7,7 +7,7 @@ from worker.handling.in_hand import Finished
 from worker.journal.records import NewMessage, Place, Result
 from worker.message.outcome import Outcome, State
 from worker.message.verdict import MailPath, Verdict
-from worker.pipeline.record import KEEP, Targets
+from worker.pipeline.record import KEEP, Results, Targets
 
 
 def test_each_outcome_has_its_folder() -> None:
@@ -78,3 +78,11 @@ def test_junk_in_the_junk_folder_stays_and_a_dead_letter_does_not(room: Room) ->
     moves = {item.id: item.target for item in room.recorder.record().settlements}
     assert moves == {rows[1].id: "Failed", rows[2].id: "Junk Email"}
     assert [row.settled for row in room.messages.everything()] == [True, False, False, True]
+
+
+def test_a_result_names_the_route_for_those_who_listen(room: Room) -> None:
+    one, other = room.add(1, 2)
+    results = Results(targets=Targets("Processed", "Failed", "auto"), layout=room.layout, backoff=room.backoff)
+    found = results.of(Finished(one, Outcome(State.HANDLED, ("archive",), route="pathology")), {}, 1.0)
+    assert (found.route, found.state) == ("pathology", State.HANDLED)
+    assert results.of(Finished(other, Outcome(State.FAILED, reason="oversize")), {}, 1.0).route is None
