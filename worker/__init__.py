@@ -4,6 +4,7 @@ from worker.message.attachment import Attachment
 from worker.message.copies import Look, OldCopies, OldCopy, RemovedCopies
 from worker.message.description import as_json, describe
 from worker.message.message import Message
+from worker.message.mime.limits import MessageError, MessageOverLimit, MessageUnparsable
 from worker.message.outcome import KeyTaken, Reject, Retry
 
 __all__ = [
@@ -11,6 +12,9 @@ __all__ = [
     "KeyTaken",
     "Look",
     "Message",
+    "MessageError",
+    "MessageOverLimit",
+    "MessageUnparsable",
     "OldCopies",
     "OldCopy",
     "Reject",

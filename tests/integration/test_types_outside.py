@@ -29,10 +29,9 @@ USES = '''\
 from datetime import datetime, timedelta
 from typing import Any, BinaryIO, assert_type
 
-from worker import Message, Reject, Retry, describe
+from worker import Message, MessageError, Reject, Retry, describe
 from worker.message.mime.addresses import Address
 from worker.message.mime.headers import Headers
-from worker.message.mime.limits import MessageError
 from worker.message.key import MessageKey
 from worker.message.attachment import Attachment
 from worker.message.message_log import MessageLog

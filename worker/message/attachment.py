@@ -52,7 +52,7 @@ class Attachment(Unchanging):
         """The name that the sender gave, or None. It may contain anything, so write to `safe_filename` instead."""
         self.safe_filename: str = ContentStr(safe_filename)
         """A name that is safe to write to: no folder, device or control character, and unique within the message."""
-        self.inline = inline
+        self.inline: bool = inline
         """Whether the message's HTML is meant to display it."""
         self.content_id: str | None = None if content_id is None else ContentStr(content_id)
         """The id by which the message's HTML refers to it, without angle brackets."""
@@ -69,29 +69,44 @@ class Attachment(Unchanging):
         return self._load()
 
     def read(self) -> bytes:
-        """Return its decoded bytes; as sent if they aren't in the encoding that the sender declared."""
+        """Return its decoded bytes; as sent if they aren't in the encoding that the sender declared.
+
+        Raises: MessageUnparsable, MessageOverLimit.
+        """
         return self._data
 
     def open(self) -> BinaryIO:
-        """Return its decoded bytes as a binary file."""
+        """Return its decoded bytes as a binary file.
+
+        Raises: MessageUnparsable, MessageOverLimit.
+        """
         return io.BytesIO(self._data)
 
     @property
     def size(self) -> int:
-        """Its decoded size in bytes."""
+        """Its decoded size, in bytes.
+
+        Raises: MessageUnparsable, MessageOverLimit.
+        """
         return len(self._data)
 
     @lazy
     @only_message_errors
     def detected_type(self) -> str:
-        """The MIME type that its bytes show, whatever the sender declared; `application/octet-stream` if unknown."""
+        """The MIME type that its bytes show, whatever the sender declared; `application/octet-stream` if unknown.
+
+        Raises: MessageUnparsable, MessageOverLimit.
+        """
         from worker.message.mime.filetype import detect
 
         return detect(self._data)
 
     @property
     def mismatched(self) -> bool:
-        """Whether its bytes clearly contradict the declared type, such as a program that claims to be a PDF."""
+        """Whether its bytes clearly contradict the declared type, such as a program that claims to be a PDF.
+
+        Raises: MessageUnparsable, MessageOverLimit.
+        """
         from worker.message.mime.filetype import contradicts
 
         return contradicts(self.content_type, self.detected_type)
@@ -99,6 +114,6 @@ class Attachment(Unchanging):
     def message(self) -> "Message | None":
         """Return an attached message as a `Message` with the enclosing message's key; None for anything else.
 
-        Raises: MessageOverLimit, if it is nested too deeply.
+        It is over a limit if it is nested too deeply. Raises: MessageUnparsable, MessageOverLimit.
         """
         return self._unwrap(self._data) if self._unwrap else None

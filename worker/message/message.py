@@ -52,17 +52,18 @@ class Message(Unchanging):
         self._limits = limits
         if headers is not None:
             self.__dict__["headers"] = headers
-        self.key = MessageKey(key)
-        """The idempotency key: always the same for the same message. Pass it on with the message."""
+        self.key: MessageKey = MessageKey(key)
+        """The idempotency key, a string: 26 lower-case letters and digits. A message with the same headers as another
+        has `-2`, `-3` at its end. The same message always has the same key. Pass it on with the message."""
         self.path: MailPath = verdict.path
-        """`clean` or `junk`."""
+        """The path that the message takes: `clean` or `junk`, a string."""
         self.evidence: tuple[Evidence, ...] = verdict.evidence
-        """The evidence for and against junk that was read from the message."""
-        self.folder = folder
-        """The folder in which the message was found."""
-        self.received_at = received_at
-        """When the mailbox received it."""
-        self.log = log or MessageLog()
+        """The evidence for and against junk, in the order in which it was read."""
+        self.folder: str = folder
+        """The name of the mailbox's folder in which the message was found."""
+        self.received_at: datetime = received_at
+        """When the mail server received it, with a time zone."""
+        self.log: MessageLog = log or MessageLog()
         """Writes a line about the message into the worker's log: `message.log("report.filed", pages=3)`.
 
         The event and every word are literals of the calling function; the rest are numbers. See `MessageLog`.
@@ -81,7 +82,7 @@ class Message(Unchanging):
 
     @property
     def raw(self) -> bytes:
-        """The message's bytes exactly as fetched."""
+        """The message's bytes, exactly as fetched."""
         return self._raw
 
     def open(self) -> BinaryIO:
@@ -90,24 +91,24 @@ class Message(Unchanging):
 
     @property
     def size(self) -> int:
-        """Its size in bytes as fetched."""
+        """Its size as fetched, in bytes."""
         return len(self._raw)
 
     @lazy
     def sha256(self) -> str:
-        """The SHA-256 of its bytes in hexadecimal."""
+        """The SHA-256 of its bytes: 64 hexadecimal digits, in lower case."""
         return hashlib.sha256(self._raw).hexdigest()
 
     # Headers: these never raise
 
     @lazy
     def headers(self) -> Headers:
-        """Its headers in order."""
+        """Its headers, in order."""
         return Headers.from_bytes(self._raw)
 
     @property
     def message_id(self) -> str | None:
-        """The Message-ID header."""
+        """The Message-ID header as sent, with its angle brackets; None if there is none."""
         return self.headers.get("Message-ID")
 
     @property
@@ -117,17 +118,20 @@ class Message(Unchanging):
 
     @lazy
     def sender(self) -> Address | None:
-        """The claimed sender: the first address of From, or else of Sender. A string with an attribute `name`."""
+        """The claimed sender: the first address of From, or else of Sender; None if there is none.
+
+        A string with an attribute `name`.
+        """
         return next(iter(self._addresses("From") or self._addresses("Sender")), None)
 
     @lazy
     def to(self) -> tuple[Address, ...]:
-        """The addresses of To."""
+        """The addresses in To, in order; empty if there are none."""
         return self._addresses("To")
 
     @lazy
     def cc(self) -> tuple[Address, ...]:
-        """The addresses of Cc."""
+        """The addresses in Cc, in order; empty if there are none."""
         return self._addresses("Cc")
 
     @lazy
@@ -152,7 +156,7 @@ class Message(Unchanging):
     @lazy
     @only_message_errors
     def content_sha256(self) -> str:
-        """The SHA-256 of its content in hexadecimal: of the decoded bytes of its parts, in order.
+        """The SHA-256 of its content, of the decoded bytes of its parts in order: 64 hexadecimal digits.
 
         Unlike `sha256` it stays the same if the server sends the same message with other headers, boundaries or
         encodings. Raises: MessageUnparsable, MessageOverLimit.

@@ -54,8 +54,8 @@ class Headers(Sequence[tuple[str, str]]):
     def __init__(self, items: Sequence[tuple[str, str]], *, over_limit: str | None = None) -> None:
         self._items = tuple(items)
         self._by_name: dict[str, list[str]] | None = None
-        self.over_limit = over_limit
-        """`header_bytes` or `header_fields`, if there were more than are read, so that headers may be missing."""
+        self.over_limit: str | None = over_limit
+        """The limit that was exceeded, `header_bytes` or `header_fields`, so that headers may be missing; or None."""
 
     @classmethod
     def from_bytes(cls, raw: bytes) -> "Headers":

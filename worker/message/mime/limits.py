@@ -12,8 +12,8 @@ T = TypeVar("T")
 class MessageError(Exception):
     """The message can't be parsed. Its bytes and headers are available; its text and parts aren't."""
 
-    word = "MessageError"
-    """What went wrong, as one word that may be stored: the class, followed by the limit's name if one was exceeded."""
+    word: str = "MessageError"
+    """What went wrong, as one word without content: the class, and after a colon the limit that was exceeded."""
 
 
 class MessageUnparsable(MessageError):
@@ -23,7 +23,7 @@ class MessageUnparsable(MessageError):
 
     def __init__(self, cause: str = "") -> None:
         super().__init__("the message can't be parsed: its bytes and its headers are all that can be had of it")
-        self.cause = cause
+        self.cause: str = cause
         """The class of the parser's error. Its text isn't kept, because it may quote the message."""
 
 
@@ -33,8 +33,8 @@ class MessageOverLimit(MessageError):
     def __init__(self, limit: str) -> None:
         super().__init__(f"the message is over the limit '{limit}' and wasn't taken apart; if it is wanted, raise it")
         self.word = f"MessageOverLimit:{limit}"
-        self.limit = limit
-        """The name of the limit: a field of `Limits`."""
+        self.limit: str = limit
+        """The name of the limit, as in `[limits]`, such as `attachment`."""
 
 
 def only_message_errors(read: Callable[P, T]) -> Callable[P, T]:
