@@ -88,6 +88,8 @@ types: install
 docs: install
 	@$(PY) -m worker.settings.reference > docs/configuration.md.part
 	@mv docs/configuration.md.part docs/configuration.md
+	@$(PY) -m worker.message.message_page > docs/message.md.part
+	@mv docs/message.md.part docs/message.md
 	@$(PY) -m worker.handling.handler_page > docs/handler-settings.md.part
 	@mv docs/handler-settings.md.part docs/handler-settings.md
 	@$(PY) -m worker.logs > docs/events.md.part

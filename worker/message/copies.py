@@ -19,8 +19,8 @@ class Look:
     """What the handler is to look for, and how much it may look at.
 
     before: copies that are older than this may go. after: the `after` of the last look, from which this one goes on;
-    None: begin at the beginning. most: how many copies to look at, at most. found: how many to return, at most. seconds:
-    how long to look; end earlier than that rather than later.
+    None: begin at the beginning. most: how many copies to look at, at most. found: how many to return, at most.
+    seconds: how long to look; end earlier than that rather than later.
     """
 
     before: datetime
