@@ -13,7 +13,7 @@ from tests.rig.letters import letter
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-NAMED = re.compile(r"(?:^    |`)(?:\.venv/bin/)?nhsmail-worker ([a-z][^`|#\n]*)", re.MULTILINE)
+NAMED = re.compile(r"(?:^    |`)(?:\.venv/bin/)?nhsmail-worker ([a-z][^`|#>\n]*)", re.MULTILINE)
 ELSEWHERE = {
     "run": "until a signal ends it: tests/acceptance/test_run.py, test_demo.py",
     "alerts test": "with servers that take alerts, and refuse them: tests/integration/test_alert_ways.py",

@@ -24,7 +24,8 @@ there can be several archives, each with its own name. What the handlers do, and
 - A path that doesn't begin with `/` begins at the folder of the configuration file.
 - Each table also takes the worker's own keys, such as `isolate` and `time_limit`:
   [`[handler.NAME]`](configuration.md#handlername).
-- `nhsmail-worker handler show NAME` shows the same for any handler that is installed, yours as well.
+- `nhsmail-worker handler list` shows all handlers, yours as well. `nhsmail-worker handler show archive` shows one with
+  its settings.
 """
 
 

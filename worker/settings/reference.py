@@ -28,9 +28,15 @@ have no `__`.
 - A **duration** is a number and a unit, `ms` `s` `m` `h` or `d`: `"60s"`, `"0.2s"`, `"1.5h"`.
 - A **size** is a number and a unit: `B`, `kB` `MB` `GB` (1,000, 1,000,000, … bytes), or `KiB` `MiB` `GiB` (1,024, …):
   `"40MB"`.
+- A **path** that doesn't begin with `/` begins at the folder of the configuration file. In the environment it begins at
+  the current folder.
+- **Numbers**, `true` and `false` have no quotation marks in the file: `idle = true`, `port = 993`.
 - A **secret** is never in the configuration file. It comes from the environment, or from its own file, which the
   setting that ends in `_file` names. The environment takes precedence over that file. A URL with a password may not be
   in the configuration file either.
+
+`nhsmail-worker config example` prints a whole configuration: every setting with its meaning and its default, as
+comments. The settings of the built-in handlers are on [a page of their own](handler-settings.md).
 
 The smallest configuration:
 
@@ -51,6 +57,21 @@ handlers = ["archive"]
 [handler.archive]
 url = "file:///var/lib/nhsmail-worker/archive"
 ```
+
+## In an editor
+
+The configuration has a JSON Schema. An editor that knows TOML completes settings from it, shows what each means, and
+marks mistakes. Even Better TOML for Visual Studio Code does, and so does every editor that uses the language server
+taplo. Write the schema beside the configuration:
+
+    nhsmail-worker config schema > worker.schema.json
+
+Then name it in the first line of the configuration:
+
+    #:schema ./worker.schema.json
+
+Write the schema again after an upgrade. It describes the file alone, so a secret is a mistake by it. It doesn't know
+all that `nhsmail-worker check` finds.
 """
 
 _HANDLERS = """
