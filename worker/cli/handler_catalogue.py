@@ -82,9 +82,9 @@ def _listed(entry: "CatalogueEntry") -> Iterator[str]:
 
 def _shown(shown: "ShownHandler") -> Iterator[str]:
     name, origin, use, _ = _cells(shown.entry)
-    yield f"{name} ({origin}: {shown.entry.place})" if shown.entry.place != origin else f"{name} ({origin})"
+    yield f"{name} ({origin})" if shown.entry.place == name else f"{name} ({origin}: {shown.entry.place})"
     yield ""
-    yield shown.entry.does or "Its code doesn't say what it does."
+    yield from _description(shown.entry.does or "Its code doesn't say what it does.")
     yield ""
     yield f"Used by {use}." if use else "No route of this configuration uses it."
     yield ""
@@ -96,6 +96,17 @@ def _shown(shown: "ShownHandler") -> Iterator[str]:
     for one in shown.ours:
         yield from _setting(one)
     yield from ("", "Its table in the configuration, with the defaults:", "", *shown.example)
+
+
+def _description(text: str) -> Iterator[str]:
+    """A docstring that fits the terminal. A paragraph with lines that are set in stays as it is."""
+    for number, paragraph in enumerate(text.split("\n\n")):
+        if number:
+            yield ""
+        if any(line.startswith(" ") for line in paragraph.splitlines()):
+            yield paragraph
+        else:
+            yield from _indented(paragraph, "")
 
 
 def _setting(one: "Described") -> Iterator[str]:

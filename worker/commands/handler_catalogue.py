@@ -71,7 +71,7 @@ def origin_of(entry: CatalogueEntry) -> str:
         return "not found"
     if entry.is_built_in:
         return "built in"
-    return f"package {entry.package}" if entry.package else f"{entry.place}"
+    return f"package {entry.package}" if entry.package else f"module {entry.place.partition(':')[0]}"
 
 
 def use_of(entry: CatalogueEntry) -> str:

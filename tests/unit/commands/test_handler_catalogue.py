@@ -88,6 +88,32 @@ def test_a_handler_is_shown_with_its_settings_and_a_table(file: str, capsys: pyt
     assert table == {"handler": {"filed": {"use": "archive", "url": "file:///var/lib/nhsmail-worker/archive"}}}
 
 
+def test_what_is_shown_fits_the_terminal(
+    file: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    monkeypatch.setenv("COLUMNS", "60")
+    for name in ("archive", "webhook", "clamav", "quarantine"):
+        assert run(["handler", "show", name, "--config", file]) == ExitCode.DONE
+        said = capsys.readouterr().out.partition("\nIts table in")[0]
+        assert [line for line in said.splitlines() if len(line) > 60] == []
+
+
+def test_a_sketch_in_a_docstring_stays_as_it_is(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawing = "    Files it.\n\n        KEY/mail      the mail\n        KEY/parts     its parts\n"
+    code = f'def drawn(message):\n    """\n{drawing}    """\n'
+    (tmp_path / "drawn_handlers.py").write_text(code)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    assert run(["handler", "show", "drawn_handlers:drawn"]) == ExitCode.DONE
+    said = capsys.readouterr().out
+    assert said.startswith("drawn_handlers:drawn (module drawn_handlers)\n")
+    assert "Files it.\n\n    KEY/mail      the mail\n    KEY/parts     its parts\n" in said
+    assert '[handler.drawn]\nuse = "drawn_handlers:drawn"\n' in said
+
+
 def test_it_is_shown_as_json(file: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["handler", "show", "clamav", "--json", "--config", file]) == ExitCode.DONE
     shown = json.loads(capsys.readouterr().out)
