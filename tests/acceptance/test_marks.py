@@ -19,7 +19,7 @@ from tests.rig.worker import COMMAND, Worker, eventually
 
 MakeWorker = Callable[..., Worker]
 
-DEEDS = ("nothing", "error", "group", "cause", "reject", "retry", "log", "thread", "class", "die")
+DEEDS = ("nothing", "error", "group", "cause", "reject", "retry", "log", "say", "thread", "class", "die")
 SPAM = (
     ("X-Forefront-Antispam-Report", "CIP:192.0.2.1;CTRY:;LANG:en;SCL:9;H:{}.example;PTR:{};CAT:SPM;SFV:SPM;"),
     ("X-Spam-Status", "Yes, score=9.9 required=5.0 tests={} autolearn=no"),
@@ -190,7 +190,16 @@ def test_no_content_and_no_secret_leaves_the_worker(
     assert "nothing: an attachment" in marks.found_in(archived)
 
     output = (tmp_path / "output").read_bytes()
-    for word in (b'"event":"handler.failed"', b"library.error", b'"kind":"message.disposed"', b"connection.lost"):
+    assert worker.rows("select count(*) from message where reason = 'careless:Reject'") == [(2,)]  # `reject` and `say`
+    for word in (
+        b"handler.said",
+        b"careless.said",
+        b"handler.log_refused",
+        b'"event":"handler.failed"',
+        b"library.error",
+        b'"kind":"message.disposed"',
+        b"connection.lost",
+    ):
         assert word in output
     seen += [output, *states(worker)]
     leaks = sorted({place for data in seen for place in marks.found_in(data)})

@@ -42,6 +42,15 @@ class Careless:
                 logging.getLogger("site").error("could not file %s", said)
                 logging.getLogger(said[:40]).warning(said)
                 warnings.warn(said, UserWarning, stacklevel=1)
+            case "say":
+                word = message.subject.split()[2].lower()  # one word, which has the form of an event and of a name
+                message.log("careless.said", count=1)
+                message.log(word)
+                message.log(f"careless.{word}")
+                message.log("careless.said", word=word)
+                message.log("careless.said", **{word: 1})
+                logging.getLogger("site").warning(word)
+                raise Reject(word)
             case "thread":
                 thread = threading.Thread(target=self._fail, args=(said,), name=said[:30])
                 thread.start()

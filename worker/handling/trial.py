@@ -56,10 +56,15 @@ class Trial:
                 raise NeedsForReal(effect)
 
     def own_settings(self, found: Found) -> Any:
-        """The settings to build the handler with. Raises whatever the handler's `scratch` raises."""
+        """The settings to build the handler with.
+
+        Raises:
+            OSError: the folder can't be made. Whatever the handler's `scratch` raises.
+        """
         if self.for_real or not _has_scratch(found.target):
             return found.own
         folder = Path(tempfile.mkdtemp(prefix="nhsmail-try-")) if self._into is None else self._into.resolve()
+        folder.mkdir(parents=True, exist_ok=True)
         own = found.target.scratch(found.own, folder)
         self.folder = folder
         return own

@@ -276,7 +276,6 @@ def test_a_handler_of_ones_own_may_have_a_scratch(message: Path, tmp_path: Path)
     options = {"folder": str(tmp_path / "real")}
     tables = settings_in(tmp_path, '[handler.mine]\nuse = "tried_handlers:Files"\n')
     trial = Trial(into=tmp_path / "scratch")
-    (tmp_path / "scratch").mkdir()
     assert try_handler("mine", message, settings=tables, options=options, trial=trial).done
     assert len(list((tmp_path / "scratch" / "reports").iterdir())) == 1
     assert not (tmp_path / "real").exists()
