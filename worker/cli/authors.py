@@ -91,7 +91,7 @@ def handler_try(
 
     Ends with 1 if the message would be tried again or be a dead letter.
     """
-    from worker.commands.trial import try_handler
+    from worker.commands.handler_trial import try_handler
     from worker.handling.trial import NeedsForReal, NoScratch, Trial
     from worker.logs.typed import as_typed
     from worker.settings import SettingsError

@@ -37,6 +37,7 @@ ASSIGNED = {
 PRIVATES = {
     ("worker/handling/isolate/child.py", "os._exit"): "documented, in spite of its name",
     ("worker/logs/log.py", "sys._getframe"): "documented, in spite of its name",
+    ("worker/message/literals.py", "sys._getframe"): "as above",
     ("worker/logs/redaction.py", "other._text"): "of the same class, in __eq__",
     ("worker/mailbox/imap_client.py", "wire._command"): "as IMAPClient's own fetch does",
     ("worker/mailbox/imap_client.py", "wire._command_complete"): "as above",

@@ -12,7 +12,7 @@ import pytest
 
 from tests.rig.messages import UNPARSABLE, eml
 from worker.cli import main as cli
-from worker.commands.trial import try_handler
+from worker.commands.handler_trial import try_handler
 from worker.handling.trial import NeedsForReal, NoScratch, Trial
 from worker.message.key import fingerprint
 from worker.message.mime.headers import Headers
