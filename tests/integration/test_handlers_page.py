@@ -19,7 +19,9 @@ from handlers.queue import Queue
 from tests.rig.messages import report
 from tests.rig.moto import KEY_ID, REGION, SECRET, Moto
 from tests.rig.redis import PASSWORD, Redis
+from worker.handling.routing.router import Router
 from worker.settings.routes import RouteSettings
+from worker.testing import make_message
 
 PAGE = Path(__file__).parents[2] / "docs" / "handlers.md"
 FENCE = re.compile(
@@ -288,6 +290,18 @@ def test_the_time_that_tries_take_is_that_of_the_defaults() -> None:
     waits = [*route.waits, *[route.waits[-1]] * between][:between]
     minutes = int(sum(wait.total_seconds() for wait in waits) / 60)
     assert f"{route.tries} tries in about {minutes // 60} h {minutes % 60} min" in " ".join(PAGE.read_text().split())
+
+
+def test_several_routes_are_one_list_as_the_page_says() -> None:
+    """Its routes are valid, and a message of the laboratory goes first to the archive, which is called once."""
+    (text,) = [text for _, _, text in blocks() if "continue = true" in text]
+    routes = [RouteSettings.model_validate(route) for route in tomllib.loads(text)["route"]]
+    router = Router(routes, ())
+    assert router.route(make_message(sender="results@lab.example.org")).by_route == (
+        ("keep", ("archive",)),
+        ("pathology", ("pathology-filing",)),
+    )
+    assert router.route(make_message(sender="a@example.org")).handlers == ("archive",)
 
 
 def test_the_page_names_every_handler_that_is_built_in() -> None:
