@@ -7,7 +7,8 @@
 A message is staged under `.partial/KEY`. `flush` then puts a whole batch in place: it syncs all data to disk, renames
 each message's folder, and syncs the renames. So a folder at KEY is complete even after a power cut, and no message has
 to wait for the disk on its own. The same message always gets the same folder, and an existing folder isn't changed: if
-it holds other content, the message becomes a dead letter.
+it holds other content, the message becomes a dead letter. What a person has handled again lies in `KEY.1`, `KEY.2`, …
+beside it, each complete.
 
 On an object store (S3, Azure Blob Storage, Google Cloud Storage) the same objects are written in the same order. Each
 is durable by itself, so `message.json` marks the message as complete there too.
@@ -37,7 +38,7 @@ _FOLDER_MODE = 0o750  # patients' mail: never readable by everybody, whatever th
 _FILE_MODE = 0o640
 _WRITE = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
 _FORGOTTEN = 86_400  # seconds
-_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,99}")
+_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,99}(?:\.[0-9]{1,6})?")
 
 
 class Archive:
@@ -147,7 +148,7 @@ class Archive:
             MessageError: the attachments can't be read (only with `attachments`).
             KeyTaken: other content is archived under the message's key.
         """
-        key = str(message.key)
+        key = message.delivery_key
         if not _KEY.fullmatch(key):
             raise ValueError("the key can't be the name of a folder")
         if self._objects is not None:

@@ -58,7 +58,8 @@ class Command:
         metadata: Literal["file", "environment"] = Field(
             default="file",
             description="Where the JSON is: in the file that `MESSAGE_JSON_FILE` names, or in `MESSAGE_JSON` itself "
-            "(at most 100 kB: a message with more is rejected). `MESSAGE_KEY` is always there.",
+            "(at most 100 kB: a message with more is rejected). `MESSAGE_KEY` and `MESSAGE_REDELIVERY` are always "
+            "there.",
         )
         attachments: bool = Field(
             default=True, description="List the attachments in the JSON. Without them no message needs to be parsed."
@@ -121,7 +122,7 @@ class Command:
         """
         description = as_json(describe(message, attachments=self._settings.attachments))
         with tempfile.TemporaryDirectory(prefix="nhsmail-command-", ignore_cleanup_errors=True) as folder:
-            environment = self._environment(str(message.key), description, Path(folder))
+            environment = self._environment(message, description, Path(folder))
             with _file_of(message.raw) as mail, self._output() as output:
                 code = self._run(mail, output, environment, folder)
         _judge(code)
@@ -134,11 +135,14 @@ class Command:
         for process in running:
             _kill_group(process, signal.SIGKILL)
 
-    def _environment(self, key: str, description: bytes, folder: Path) -> dict[str, str]:
+    def _environment(self, message: Message, description: bytes, folder: Path) -> dict[str, str]:
         work = folder / "work"
         work.mkdir(mode=0o700)
         given = {"PATH": _PATH, "LANG": "C.UTF-8", "HOME": str(work), "TMPDIR": str(work)}
-        given |= self._settings.environment | {"MESSAGE_KEY": key}
+        given |= self._settings.environment | {
+            "MESSAGE_KEY": str(message.key),
+            "MESSAGE_REDELIVERY": str(message.redelivery),
+        }
         if self._settings.metadata == "file":
             file = folder / "message.json"
             file.write_bytes(description)

@@ -3,11 +3,14 @@
 All rows of a message are written in one transaction, and the message's key is unique. If a message comes again, its row
 is found and nothing is written; if that row has other content, the message becomes a dead letter. If the answer to a
 commit is lost, the next try finds the row.
+
+Where a person has a message handled again, its rows are added under `KEY.1`, `KEY.2`, …, or the rows under its key are
+written again; the setting `again` says which.
 """
 
 import threading
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
@@ -85,6 +88,11 @@ class Database:
         attachments: bool = Field(
             default=True,
             description="Store `text`, `html` and the attachments. Without them no message needs to be parsed.",
+        )
+        again: Literal["add", "update"] = Field(
+            default="add",
+            description="What a message comes to that a person has handled again: `add` writes rows of its own under "
+            "`KEY.1`, `KEY.2`, …, `update` writes the rows under its key again.",
         )
         connections: int = Field(default=4, ge=1, le=100, description="Connections at once, at most.")
         timeout: timedelta = Field(
@@ -164,6 +172,8 @@ class Database:
                 there = self._there(connection, new)
                 if there is None:
                     self._insert(connection, new)
+                elif there and self._updates(new):
+                    self._update(connection, new)
         except IntegrityError as error:
             return self._after_a_clash(new, error)
         except SQLAlchemyError as error:
@@ -202,6 +212,22 @@ class Database:
         stored = select(attachments.content).where(attachments.key == new.row["key"]).order_by(attachments.number)
         return [bytes(one) for one in connection.execute(stored).scalars()] == [one["content"] for one in new.files]
 
+    def _updates(self, new: _New) -> bool:
+        """Whether the rows that are there are written again: a person wants that, and they are of the same content."""
+        return new.message.redelivery > 0 and self._settings.again == "update"
+
+    def _update(self, connection: "Connection", new: _New) -> None:
+        """Write the rows again. What the settings leave out stays as it is, and so do columns that aren't ours."""
+        messages, attachments = self._messages, self._attachments
+        left_out: tuple[str, ...] = () if self._settings.attachments else ("text", "html")
+        left_out += () if self._settings.raw else ("raw",)
+        row = {name: value for name, value in new.row.items() if name not in left_out}
+        connection.execute(messages.update().where(messages.c.key == new.row["key"]).values(**row))
+        if self._settings.attachments:
+            connection.execute(attachments.delete().where(attachments.c.key == new.row["key"]))
+            if new.files:
+                connection.execute(attachments.insert(), new.files)
+
     def _insert(self, connection: "Connection", new: _New) -> None:
         connection.execute(self._messages.insert(), new.row)
         if new.files:
@@ -234,9 +260,10 @@ class Database:
     def _rows(self, message: Message) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         whole = self._settings.attachments
         told = describe(message, attachments=whole)
-        key = told["key"]
+        key = told["key"] if self._settings.again == "update" else message.delivery_key
         row = {
-            **{name: told[name] for name in ("key", "sha256", "size", "path", "kind", "protection")},
+            "key": key,
+            **{name: told[name] for name in ("sha256", "size", "path", "kind", "protection")},
             **{name: _storable(told[name]) for name in ("folder", "message_id", "subject")},
             "sender": _storable(told["from"]),
             **{name: _storable(_json(told[name])) for name in ("notices", "evidence")},

@@ -1,8 +1,9 @@
 """`queue`: publishes each message to a queue of RabbitMQ, Redis, Amazon SQS or Azure Service Bus.
 
 The payload is JSON: the fields of `message.json`, and the message itself as base64 in `raw`. A large message goes to an
-object store first, and `claim` says where (a claim check). The key is in the AMQP property `message_id`, the header
-`key` and the JSON, so that consumers can drop duplicates. With `task`, the payload is a Celery message that calls this
+object store first, and `claim` says where (a claim check). The key is in the AMQP property `message_id` and the header
+`key`, so that consumers can drop duplicates. Where a person has a message handled again, both are `KEY.1`, `KEY.2`, …
+The JSON has `key`, which stays, and `redelivery`. With `task`, the payload is a Celery message that calls this
 task with the JSON as its only argument.
 
 RabbitMQ confirms each message before this handler returns. A message that no queue accepts is an error.
@@ -166,7 +167,7 @@ class Queue:
             MessageError: the attachments can't be listed (only with `attachments`).
         """
         payload = self._payload(message)
-        key = str(message.key)
+        key = message.delivery_key
         body, headers = _as_task(self._settings.task, key, payload) if self._settings.task else (payload, {})
         connection = self._take()
         # An idle connection may be dead without our knowing: then try again at once with a new one. If the first did
@@ -194,7 +195,7 @@ class Queue:
             return told | {"raw": base64.b64encode(message.raw).decode()}
         if self._store is None or self._settings.claim_check is None:
             raise Reject("the message is over largest, and there is no claim_check")
-        name = f"{message.key}.eml"
+        name = f"{message.delivery_key}.eml"
         self._store.put(name, message.raw)
         return told | {"claim": f"{self._settings.claim_check.rstrip('/')}/{name}"}
 
@@ -323,7 +324,8 @@ def _as_task(task: str, key: str, payload: dict[str, Any]) -> tuple[Any, dict[st
 
 def _fifo(queue: str, key: str) -> dict[str, str]:
     """For SQS FIFO queues, which drop duplicates themselves for five minutes."""
-    return {"MessageGroupId": key, "MessageDeduplicationId": key} if queue.endswith(".fifo") else {}
+    group = key.partition(".")[0]  # the same for a message that is handled again, so that its order holds
+    return {"MessageGroupId": group, "MessageDeduplicationId": key} if queue.endswith(".fifo") else {}
 
 
 def _close(connection: Any) -> None:

@@ -1,7 +1,8 @@
 """`webhook`: posts each message to an HTTPS address, as JSON or multipart/form-data.
 
-`Idempotency-Key` (and `webhook-id`) is the message's key, the same for every delivery of the message, so that the far
-end can drop duplicates. Signatures follow Standard Webhooks (standardwebhooks.com): the headers `webhook-id`,
+`Idempotency-Key` (and `webhook-id`) is the message's key, the same for every try of the message, so that the far end
+can drop duplicates. Where a person has a message handled again, it is `KEY.1`, `KEY.2`, …, and the JSON has the number
+in `redelivery`. Signatures follow Standard Webhooks (standardwebhooks.com): the headers `webhook-id`,
 `webhook-timestamp` and `webhook-signature`, which is an HMAC-SHA256 of the first two and the body.
 
 Redirects aren't followed. Patient data must not go to another host, and a new address on the same host belongs in the
@@ -196,7 +197,7 @@ class Webhook:
             MessageError: the message can't be parsed (only if its parts are wanted).
         """
         content_type, body = self._body(message)
-        key = str(message.key)
+        key = message.delivery_key
         headers = {"Content-Type": content_type, "Idempotency-Key": key, **self._signature(key, body)}
         status, retry_after = self._post(body, headers)
         self._judge(status, retry_after)
@@ -359,7 +360,7 @@ def _part(name: str, content_type: str, content: bytes, filename: str | None = N
 def _boundary(message: Message, parts: list[bytes]) -> bytes:
     salt = 0
     while True:
-        boundary = hashlib.sha256(f"{message.key} {message.sha256} {salt}".encode()).hexdigest()[:40].encode()
+        boundary = hashlib.sha256(f"{message.delivery_key} {message.sha256} {salt}".encode()).hexdigest()[:40].encode()
         if not any(boundary in part for part in parts):
             return boundary
         salt += 1

@@ -61,11 +61,12 @@ def make_message(
     received_at: datetime = RECEIVED,
     junk: bool = False,
     limits: Limits | None = None,
+    redelivery: int = 0,
 ) -> Message:
     """Make a message as a handler gets it. The same arguments give the same message with the same key.
 
     attachments: content by file name. The types are detected from the content.
-    headers: additional headers.
+    headers: additional headers. redelivery: how often a person had it handled again after it was done.
     """
     mail = EmailMessage(policy=policy.SMTP)
     mail["Received"] = f"from mail.example.org by mx.example.org; {format_datetime(received_at)}"
@@ -88,7 +89,7 @@ def make_message(
     for number, part in enumerate(part for part in mail.walk() if part.is_multipart()):
         part.set_boundary(f"===============testing-{number}==")  # so that every call gives the same bytes
     verdict = Verdict(MailPath.JUNK if junk else MailPath.CLEAN)
-    return _message(mail.as_bytes(), key, folder, received_at, verdict, limits)
+    return _message(mail.as_bytes(), key, folder, received_at, verdict, limits, redelivery)
 
 
 def load(
@@ -98,6 +99,7 @@ def load(
     folder: str = "INBOX",
     received_at: datetime = RECEIVED,
     limits: Limits | None = None,
+    redelivery: int = 0,
 ) -> Message:
     """Load a message from a file as saved by a mail program, byte for byte. Its headers decide if it is junk.
 
@@ -105,11 +107,17 @@ def load(
     """
     raw = Path(path).read_bytes()
     verdict = classify(Headers.from_bytes(raw), in_junk_folder=False)
-    return _message(raw, key, folder, received_at, verdict, limits)
+    return _message(raw, key, folder, received_at, verdict, limits, redelivery)
 
 
 def _message(
-    raw: bytes, key: str | None, folder: str, received_at: datetime, verdict: Verdict, limits: Limits | None
+    raw: bytes,
+    key: str | None,
+    folder: str,
+    received_at: datetime,
+    verdict: Verdict,
+    limits: Limits | None,
+    redelivery: int,
 ) -> Message:
     headers = Headers.from_bytes(raw)
     return Message(
@@ -119,6 +127,7 @@ def _message(
         received_at=received_at,
         verdict=verdict,
         limits=limits or Limits(),
+        redelivery=redelivery,
     )
 
 
@@ -202,6 +211,11 @@ class Runner:
         """Deliver a message again as after a restart: a new object with the same bytes and key, to a new handler."""
         self.restart()
         return self.deliver(copy(message))
+
+    def handle_again(self, message: Message) -> Result:
+        """Deliver a message again on a person's word: the same bytes and key, and the next `redelivery`."""
+        make, parts = message.__reduce__()
+        return self.deliver(make(*parts[:-1], message.redelivery + 1))
 
     def restart(self) -> None:
         """Close the handler and build it anew."""

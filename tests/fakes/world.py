@@ -120,9 +120,9 @@ class Faults:
 
 
 class FaultyRows:
-    """The journal's messages, tries or places; any call may fail or end the process."""
+    """The journal's messages, tries, places or intents; any call may fail or end the process."""
 
-    def __init__(self, real: Messages | Tries | Places, faults: Faults, world: "World") -> None:
+    def __init__(self, real: Messages | Tries | Places | Intents, faults: Faults, world: "World") -> None:
         self._real = real
         self._faults = faults
         self._world = world
@@ -137,6 +137,8 @@ class FaultyRows:
                 self._world.note(args[0])
             if name == "reopen":
                 self._world.reopened(args[0], kwargs.get("verdict"))
+            if name == "redeliver" and result:
+                self._world.redelivered(args[0], kwargs["only"])
             self._faults.strike(f"journal.{name}", after=True)
             return result
 
@@ -377,6 +379,7 @@ class Call:
     path: MailPath
     folder: str
     raw: bytes
+    redelivery: int = 0
 
 
 class World:
@@ -419,6 +422,8 @@ class World:
         """The final state that was recorded for each message, by key."""
         self.repeated: list[Call] = []
         """Calls with a message whose final state had been recorded before."""
+        self.counts: dict[tuple[str, int], str | None] = {}
+        """The handler that a person named, by key and count, of each message that was opened to be handled again."""
         self.deaths = 0
         self.hold = False
         self.hung: set[str] = set()
@@ -473,7 +478,8 @@ class World:
         self.hands.hold = self.hold
         self.hands.hung = lambda message: kind(message.raw) in self.hung
         self.hands.overdue = lambda _message: self.overdue
-        journal = self.journal_parts(messages=messages, tries=tries, places=places)
+        intents: Any = FaultyRows(self.intents, self.faults, self)
+        journal = self.journal_parts(messages=messages, tries=tries, places=places, intents=intents)
         settle = journal.settle(self.clock)
         self.lease = _Lease()
         self.connector = _Connector(self.server, settle, layout)
@@ -563,8 +569,8 @@ class World:
 
     def journal_parts(self, **parts: Any) -> JournalParts:
         """The parts of the journal that the pipeline writes. parts: some to use instead of the real ones."""
-        real = {"messages": self.journal, "tries": self.tries, "places": self.places}
-        return JournalParts(account=ACCOUNT, intents=self.intents, marks=self.marks, **{**real, **parts})
+        real = {"messages": self.journal, "tries": self.tries, "places": self.places, "intents": self.intents}
+        return JournalParts(account=ACCOUNT, marks=self.marks, **{**real, **parts})
 
     def _rules(self) -> MessageRules:
         return MessageRules(
@@ -575,6 +581,7 @@ class World:
             limits=Limits(message=50_000),
             deaths=DEATHS,
             junk_by_headers=self.headers_only,
+            handlers={MailPath.CLEAN: ("archive", "notify"), MailPath.JUNK: ("quarantine",)},
             bounds=self.bounds,
             targets=Targets(self.handled, FAILED, self.junk),
             backoff=_Backoff(),
@@ -611,6 +618,12 @@ class World:
         """A person wants a dead letter tried again; the next run reopens it."""
         self.intents.ask(IntentKind.RETRY, [key], reason="mended", actor="a person", now=self.clock())
 
+    def handle_again(self, key: str, *, only: str | None = None) -> None:
+        """A person wants a message handled again; a later run opens it."""
+        self.intents.ask(
+            IntentKind.HANDLE, [key], reason="it was lost", actor="a person", now=self.clock(), handler=only
+        )
+
     def drain(self, *, polls: int = 200) -> None:
         """Run without further faults until nothing is left to do; fail if that takes too long."""
         self.faults.planned = None
@@ -626,7 +639,7 @@ class World:
         raise AssertionError(f"not drained: {left}")
 
     def _mark(self) -> Any:
-        return [(row.key, row.state, row.place, row.settled, row.tries) for row in self.rows()]
+        return [(row.key, row.state, row.place, row.settled, row.tries, row.redelivery) for row in self.rows()]
 
     # -- what is seen from outside
 
@@ -704,7 +717,7 @@ class World:
 
     def _handler(self, name: str) -> Callable[[Message], None]:
         def handle(message: Message) -> None:
-            call = Call(name, message.key, message.path, message.folder, message.raw)
+            call = Call(name, message.key, message.path, message.folder, message.raw, message.redelivery)
             self.calls.append(call)
             if self.recorded.get(call.key) in (State.HANDLED, State.FAILED):
                 self.repeated.append(call)
@@ -735,6 +748,13 @@ class World:
         """A message that a person has reopened may be handed over again."""
         if verdict is None or verdict.evidence[-1:] != (MOVED_OUT,):
             self.recorded.pop(next(record.key for record in self.rows() if record.id == row), None)
+
+    def redelivered(self, record: Record, only: str | None) -> None:
+        """A message that was handled is to be handled again, with the next count."""
+        count = record.redelivery + 1
+        assert (record.key, count) not in self.counts, "a count was used twice"
+        self.counts[record.key, count] = only
+        self.recorded.pop(record.key, None)
 
     def note(self, results: list[Result]) -> None:
         final = {result.id: result.state for result in results if result.state is not State.PENDING}

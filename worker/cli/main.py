@@ -16,6 +16,7 @@ from worker.cli import (
     configuration,
     demo,
     find,
+    handle,
     handler_catalogue,
     init,
     journal,
@@ -88,7 +89,7 @@ def commands() -> None:
 
 for _command in (
     *(init.init, work.run_command, work.once, work.check, work.status, work.pause, work.resume),
-    *(review.junk, review.failed, find.find),
+    *(review.junk, review.failed, find.find, handle.handle),
     *(journal.reconcile, journal.journal, configuration.config_group),
     *(login.login, alert_ways.alerts, audit.audit, authors.route, authors.handler, demo.demo, completion.completion),
 ):

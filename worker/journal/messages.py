@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 from sqlalchemy import and_, bindparam, case, delete, func, or_, select, true, update
 
@@ -10,8 +9,9 @@ from worker.journal.failed_handlers import failed_at
 from worker.journal.key_search import keys_like
 from worker.journal.new_rows import new_rows, taken_numbers
 from worker.journal.records import Counts, NewMessage, Place, Queued, Record
+from worker.journal.reopened import redeliver, reopen
 from worker.journal.rows import PLACE, REBUILT, Rows, chunks, evidence_json, placed
-from worker.journal.schema import delivery, message, tally
+from worker.journal.schema import message, tally
 from worker.message.outcome import State
 from worker.message.reasons import Reason
 from worker.message.verdict import MailPath, Verdict
@@ -304,6 +304,7 @@ class Messages(Rows):
                 settle_to=None,
                 next_at=None,
                 released_at=None,
+                only_handler=None,
             ),
             [
                 {"row": id_, "new_path": verdict.path.value, "new_evidence": evidence_json(verdict)}
@@ -328,19 +329,14 @@ class Messages(Rows):
 
         verdict, released_at: of a person's release. Without a verdict, the message keeps the one that it has.
         """
-        values: dict[str, Any] = {
-            "state": State.PENDING.value,
-            "tries": 0,
-            "deaths": 0,
-            "next_at": None,
-            "reason": None,
-            "outcome_at": None,
-            "settle_to": None,
-            "settled_at": None,
-        }
-        if verdict is not None:
-            values |= {"path": verdict.path.value, "evidence": evidence_json(verdict), "released_at": released_at}
-            values["doubtful"] = and_(message.c.doubtful, message.c.content.is_not(None))  # a release is about this one
         with self._write(durable=True) as connection:
-            connection.execute(update(message).where(message.c.id == row).values(**values))
-            connection.execute(update(delivery).where(delivery.c.message_id == row).values(tries=0, reason=None))
+            reopen(connection, row, verdict=verdict, released_at=released_at)
+
+    def redeliver(self, record: Record, *, only: str | None, request: int, now: float) -> bool:
+        """Make a message that was handled, or is junk, pending again with the next count, and note the request as done.
+
+        Its handlers are called again: all of them, or only this one. Both are written in one transaction, so no crash
+        makes one request count twice. Returns False, and changes nothing, if the message isn't as in this record.
+        """
+        with self._write(durable=True) as connection:
+            return redeliver(connection, record, only=only, request=request, now=now)

@@ -55,7 +55,8 @@ class Record:
     """A message as the journal knows it.
 
     content: a mark of the content that was handed over; None if that is unknown. doubtful: its headers alone say that
-    it lies in its place; see the table in `worker.journal.schema`.
+    it lies in its place; see the table in `worker.journal.schema`. redelivery: how often a person had it handled again
+    after it was done. only_handler: the one handler that gets it this time; None: all of its route.
     """
 
     id: int
@@ -81,6 +82,8 @@ class Record:
     sender_confirmed: bool | None = None
     content: str | None = None
     doubtful: bool = False
+    redelivery: int = 0
+    only_handler: str | None = None
 
     @property
     def is_lost(self) -> bool:
@@ -158,6 +161,7 @@ class Result:
     content: a mark of the content that was handed over; None: there was none. astray: the message was found in another
     place meanwhile, by its headers alone, so what lies there is to be compared with the content.
     route: the route that the message took, for those who listen; None: it came to none. It isn't stored.
+    in_place: it lies in the folder `settle_to` already.
     """
 
     id: int
@@ -175,6 +179,12 @@ class Result:
     failed_as: str | None = None
     where: str | None = None
     route: str | None = None
+    in_place: bool = False
+
+    @property
+    def moves(self) -> bool:
+        """Whether the mailbox is to be changed for this outcome."""
+        return self.settle_to is not None and not self.in_place and not self.is_lost
 
     @property
     def is_lost(self) -> bool:

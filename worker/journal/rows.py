@@ -112,4 +112,6 @@ def _record_of(row: Any) -> Record:
         sender_confirmed=row.sender_confirmed,
         content=row.content,
         doubtful=row.doubtful,
+        redelivery=row.redelivery,
+        only_handler=row.only_handler,
     )

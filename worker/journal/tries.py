@@ -273,7 +273,7 @@ def _result_row(result: Result, now: float) -> dict[str, Any]:
         "new_next_at": result.next_at,
         "new_outcome_at": now if done else None,
         "new_settle_to": result.settle_to,
-        "new_settled_at": now if done and (result.settle_to is None or result.is_lost) else None,
+        "new_settled_at": now if done and not result.moves else None,
         "waiting": result.waiting,
         "untried": int(result.untried),
         "now": now,

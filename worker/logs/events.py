@@ -168,6 +168,19 @@ _EVENTS = (
         "The worker deleted old handled mail, because [settle] delete_handled_after is set.",
     ),
     _event(
+        "message.handled_again",
+        "info",
+        "redelivery",
+        "A person asked for a message to be handled again. Its handlers get it with this count.",
+    ),
+    _event(
+        "message.not_there",
+        "warning",
+        "folder",
+        "A person asked for a message to be handled again, but it is no longer where the worker left it.",
+        "Move it back into this folder with a mail program. Then run `nhsmail-worker handle` again.",
+    ),
+    _event(
         "mailbox.delete_refused",
         "warning",
         "folder count",
@@ -460,7 +473,7 @@ _EVENTS = (
         "handle it again. `state` says what had become of it.",
         "Nothing, if it needn't be handled again. Otherwise `state` says how: for `failed` run "
         "`nhsmail-worker failed retry KEY`, for `junk` `nhsmail-worker junk release KEY --reason TEXT`, for `handled` "
-        "`handle KEY --reason TEXT`.",
+        "`nhsmail-worker handle KEY --reason TEXT`.",
     ),
     _event(
         "message.other_content",

@@ -82,6 +82,7 @@ FIELDS: Final[Mapping[str, tuple[re.Pattern[str] | str, str]]] = {
     "handled": (NUMBER, "messages handled"),
     "junk": (NUMBER, "messages on the junk path"),
     "failed": (NUMBER, "dead letters"),
+    "redelivery": (NUMBER, "how often a person had the message handled again"),
     "released": (NUMBER, "messages that were released from junk"),
     "known": (NUMBER, "messages of known senders, in junk, that nobody has looked at"),
     "moved": (NUMBER, "messages moved"),

@@ -11,7 +11,7 @@ from worker.message.mime.signs import kind_by_headers, notices_by_headers, prote
 
 
 def describe(message: Message, *, attachments: bool = True) -> dict[str, Any]:
-    """Describe the message in JSON types: `key`, `sha256`, `size`, `folder`, `path`, `evidence`, `received_at`, …
+    """Describe the message in JSON types: `key`, `redelivery`, `sha256`, `size`, `folder`, `path`, `evidence`, …
 
     attachments: if False, the message isn't parsed: `attachments` is None, and `kind`, `notices` and `protection`
     come from the headers alone.
@@ -38,6 +38,7 @@ def as_json(description: dict[str, Any], *, indent: bool = False) -> bytes:
 def _fields(message: Message, kind: str, notices: tuple[str, ...], protection: str | None) -> dict[str, Any]:
     return {
         "key": str(message.key),
+        "redelivery": message.redelivery,
         "sha256": message.sha256,
         "size": message.size,
         "folder": message.folder,

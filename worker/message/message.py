@@ -47,6 +47,7 @@ class Message(Unchanging):
         headers: Headers | None = None,
         limits: Limits = Limits(),  # noqa: B008 -- frozen
         log: MessageLog | None = None,
+        redelivery: int = 0,
     ) -> None:
         self._raw = raw
         self._limits = limits
@@ -55,6 +56,8 @@ class Message(Unchanging):
         self.key: MessageKey = MessageKey(key)
         """The idempotency key, a string: 26 lower-case letters and digits. A message with the same headers as another
         has `-2`, `-3` at its end. The same message always has the same key. Pass it on with the message."""
+        self.redelivery: int = redelivery
+        """How often a person had the message handled again after it was done: 0 normally, then 1, 2, …"""
         self.path: MailPath = verdict.path
         """The path that the message takes: `clean` or `junk`, a string."""
         self.evidence: tuple[Evidence, ...] = verdict.evidence
@@ -73,12 +76,23 @@ class Message(Unchanging):
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle the bytes and what they don't contain; everything else is recalculated after unpickling."""
         verdict = Verdict(self.path, self.evidence)
-        return _again, (self._raw, self.key, self.folder, self.received_at, verdict, self._limits)
+        return _again, (
+            *(self._raw, self.key, self.folder, self.received_at, verdict, self._limits),
+            self.redelivery,
+        )
 
     def __repr__(self) -> str:
         return f"<Message {self.key}>"  # never the content: a repr ends in logs
 
     # The message as a whole
+
+    @property
+    def delivery_key(self) -> str:
+        """The idempotency key of this delivery: the key, or `KEY.1`, `KEY.2` where a person had it handled again.
+
+        It stays the same when the worker tries again by itself.
+        """
+        return f"{self.key}.{self.redelivery}" if self.redelivery else str(self.key)
 
     @property
     def raw(self) -> bytes:
@@ -238,6 +252,7 @@ class Message(Unchanging):
             verdict=verdict,
             limits=limits,
             log=self.log,
+            redelivery=self.redelivery,
         )
 
     @lazy
@@ -296,5 +311,9 @@ class Message(Unchanging):
             return by_headers
 
 
-def _again(raw: bytes, key: str, folder: str, received_at: datetime, verdict: Verdict, limits: Limits) -> Message:
-    return Message(raw, key=key, folder=folder, received_at=received_at, verdict=verdict, limits=limits)
+def _again(
+    raw: bytes, key: str, folder: str, received_at: datetime, verdict: Verdict, limits: Limits, redelivery: int
+) -> Message:
+    return Message(
+        raw, key=key, folder=folder, received_at=received_at, verdict=verdict, limits=limits, redelivery=redelivery
+    )

@@ -12,6 +12,13 @@ from worker.observe.metrics import Metrics
 log = get_logger()
 
 
+_ASKED = {
+    Kind.RELEASE: "message.released",
+    Kind.RETRY: "message.retried",
+    Kind.HANDLE: "message.handled_again",
+}
+
+
 class Announcer:
     """The guard calls it for each event. The event's fields hold no secret. metrics: counts the results of attempts.
 
@@ -122,15 +129,15 @@ class Announcer:
         """
         self._audit.record("journal.copied", who=actor)
 
-    def asked(self, actor: str, kind: Kind, keys: Sequence[str], reason: str) -> None:
-        """A person asks for messages to be released, or tried again.
+    def asked(self, actor: str, kind: Kind, keys: Sequence[str], reason: str, *, handler: str | None = None) -> None:
+        """A person asks for messages to be released, tried again, or handled again. handler: at this handler alone.
 
         Raises:
             AuditUnavailable: the request must not be carried out.
         """
-        event = {Kind.RELEASE: "message.released", Kind.RETRY: "message.retried"}[kind]
+        about = {} if handler is None else {"handler": handler}
         for key in keys:
-            self._audit.record(event, who=actor, words=reason, key=key)
+            self._audit.record(_ASKED[kind], who=actor, words=reason, key=key, **about)
 
     def _advice(self, fields: Mapping[str, Any]) -> dict[str, str]:
         return {"advice": fields["advice"]} if self._advises else {}

@@ -4,7 +4,7 @@ A try is counted before the content is touched. Fetch deals with every reason wh
 large, has killed the process too often, was taken away, isn't shown yet, or ends the connection.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
@@ -91,11 +91,13 @@ class Fetch:
         limits: Limits,
         deaths: int,
         junk_by_headers: bool,
+        handlers: Mapping[MailPath, Collection[str]],
         run: str,
     ) -> None:
         """deaths: when the process has died this often with a message alone in hand, the message is a dead letter.
 
-        junk_by_headers: whether the handlers of junk need no body. run: the name of this process in the journal.
+        junk_by_headers: whether the handlers of junk need no body. handlers: the names of all handlers, by path.
+        run: the name of this process in the journal.
         """
         self._messages = messages
         self._tries = tries
@@ -108,6 +110,7 @@ class Fetch:
         self._limits = limits
         self._deaths = deaths
         self._junk_by_headers = junk_by_headers
+        self._handlers = handlers
         self._run = run
 
     def __call__(
@@ -199,14 +202,21 @@ class Fetch:
             verdict=record.verdict,
             headers=fetched.headers,
             limits=self._limits,
+            redelivery=record.redelivery,
         )
         self._pool.take(
             record,
             message,
-            done.get(record.id, set()),
+            done.get(record.id, set()) | self._left_out(record),
             doubt=doubts.get(record.id),
             headers_alone=self._wants_headers_alone(record),
         )
+
+    def _left_out(self, record: Record) -> set[str]:
+        """The handlers that don't get this message again, because a person named another one."""
+        if record.only_handler is None:
+            return set()
+        return {*self._handlers[record.verdict.path]} - {record.only_handler}
 
     def _looks_otherwise(self, record: Record, headers: Headers) -> bool:
         """Whether this may not be the row's message.

@@ -143,7 +143,7 @@ class Recorder:
             tuple(
                 Settlement(item.record.id, item.record.fingerprint, item.record.place, result.settle_to)
                 for item, result in zip(finished, results, strict=True)
-                if result.settle_to is not None and not result.is_lost
+                if result.settle_to is not None and result.moves
             ),
             sum(1 for item in finished if _is_new(item)),
             tuple(item.record for item, result in zip(finished, results, strict=True) if result.is_lost),

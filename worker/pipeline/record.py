@@ -55,18 +55,21 @@ class Results:
         """What to record of a message that came back. handlers: from the tries before this one. now: epoch s."""
         outcome, record = item.outcome, item.record
         state, next_at, reason = outcome.state, None, outcome.reason
+        if state in (State.HANDLED, State.JUNK) and (missed := _not_called(record, outcome, handlers)) is not None:
+            state, reason = State.FAILED, f"not-in-route:{missed}"
         if state is State.PENDING:
             wait = self._wait(outcome, record, handlers, now)
             if wait is None:
                 state = State.FAILED
             else:
                 next_at = now + wait.total_seconds()
+        settle_to = self._settle_to(state, record)
         return Result(
             id=record.id,
             state=state,
             reason=reason,
             next_at=next_at,
-            settle_to=self._settle_to(state, record),
+            settle_to=settle_to,
             done=outcome.done,
             failed_handler=outcome.failed_handler,
             failed_as=outcome.failed_as,
@@ -75,6 +78,7 @@ class Results:
             untried=outcome.held or _waits_for_content(outcome),
             path=record.verdict.path,
             route=outcome.route,
+            in_place=settle_to == record.place.folder,
         )
 
     def _wait(self, outcome: Outcome, record: Record, handlers: Handlers, now: float) -> timedelta | None:
@@ -91,12 +95,24 @@ class Results:
         return None if backoff is None else max(backoff, outcome.after or timedelta(0))
 
     def _settle_to(self, state: State, record: Record) -> str | None:
-        """Where the message goes; junk that lies in the junk folder stays there."""
+        """Where the message goes; junk that lies in the junk folder stays there.
+
+        A message that is handled again lies in its target already, and still counts as moved there: mail that somebody
+        takes out of it is moved back, and is deleted when its time has come.
+        """
         if state is State.JUNK and record.place.folder == self._layout.junk:
             return None
         target = self._targets.of(state, self._layout.junk)
         target = None if target is None else self._layout.actual(target)
-        return None if target == record.place.folder else target
+        return None if target == record.place.folder and not record.redelivery else target
+
+
+def _not_called(record: Record, outcome: Outcome, handlers: Handlers) -> str | None:
+    """The one handler that was to get the message again and wasn't called: no route of the message names it now."""
+    only = record.only_handler
+    if only is None or only in outcome.done or handlers.get(only, (False, 0))[0]:
+        return None
+    return only
 
 
 def _waits_for_content(outcome: Outcome) -> bool:

@@ -1,18 +1,18 @@
-"""Carries out what people asked for, releases and retries. Only the holder of the lease does so."""
+"""Carries out what people asked for: releases, retries, redeliveries. Only the holder of the lease does so."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 
 from worker.journal.intents import Intent, Intents, Kind
 from worker.journal.messages import Messages
-from worker.journal.records import Place, Record
+from worker.journal.records import Record
 from worker.logs import get_logger
 from worker.logs.redaction import as_word
 from worker.mailbox.folders import Layout
 from worker.mailbox.session import Session
 from worker.message.outcome import State
 from worker.message.verdict import Evidence, MailPath, Verdict
-from worker.pipeline.report import Report
+from worker.pipeline.opened import Opened
+from worker.pipeline.redelivery import Redelivery
 from worker.pipeline.settle import Settle
 
 log = get_logger()
@@ -29,35 +29,30 @@ def is_junk(record: Record) -> bool:
     return record.state is State.JUNK or (on_the_path and record.state is not State.HANDLED)
 
 
-@dataclass(frozen=True, slots=True)
-class Opened:
-    """What was reopened. places: where the messages lie now, by row id. absent: the keys of those that aren't there."""
-
-    places: Mapping[int, Place]
-    absent: tuple[str, ...] = ()
-
-    @property
-    def report(self) -> Report:
-        """What this adds to the poll's report."""
-        return Report(opened=len(self.places))
-
-
 class Requests:
     """Reopens messages and moves them back into the first watched folder. Doing so twice does no harm.
 
-    The journal is written before the mailbox is changed: a message that was reopened and not yet moved is handled from
-    where it lies.
+    Messages that are to be handled again stay where they lie. For the others, the journal is written before the mailbox
+    is changed: a message that was reopened and not yet moved is handled from where it lies.
     """
 
     def __init__(
-        self, intents: Intents, messages: Messages, settle: Settle, layout: Layout, clock: Callable[[], float]
+        self,
+        intents: Intents,
+        messages: Messages,
+        settle: Settle,
+        layout: Layout,
+        redelivery: Redelivery,
+        clock: Callable[[], float],
     ) -> None:
         self._intents = intents
         self._messages = messages
         self._settle = settle
         self._layout = layout
+        self._redelivery = redelivery
         self._clock = clock
         self._open: list[Intent] = []
+        self._again: list[Intent] = []
 
     def carry_out(self, session: Session) -> Opened:
         """Reopen what was asked for and bring it back. For a command while no worker runs: no message is in hand."""
@@ -71,7 +66,9 @@ class Requests:
         From then on, the outcome of a try on the former path no longer counts, even if the connection is lost before
         the mailbox shows anything.
         """
-        self._open = self._intents.open()
+        intents = self._intents.open()
+        self._again = [intent for intent in intents if intent.kind is Kind.HANDLE]
+        self._open = [intent for intent in intents if intent.kind is not Kind.HANDLE]
         keys = [intent.key for intent in self._open]
         known = {record.key: record for record in self._messages.with_keys(keys)} if keys else {}
         for intent in self._open:
@@ -79,7 +76,14 @@ class Requests:
                 yield record.id
 
     def bring_back(self, session: Session) -> Opened:
-        """Move the reopened messages into the first watched folder; the requests are then done."""
+        """Move the reopened messages into the first watched folder; the requests are then done.
+
+        Messages that are to be handled again are opened now, because only the mailbox shows whether they are there.
+        """
+        again, self._again = self._again, []
+        return self._bring_back(session) + self._redelivery.open(session, again)
+
+    def _bring_back(self, session: Session) -> Opened:
         if not self._open:
             return Opened({})
         keys = [intent.key for intent in self._open]

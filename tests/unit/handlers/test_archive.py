@@ -63,6 +63,7 @@ def test_a_message_becomes_a_folder(tmp_path: Path) -> None:
     assert found["k1/attachments/r.pdf"] == b"%PDF-1.4"
     assert json.loads(found["k1/message.json"]) == {
         "key": "k1",
+        "redelivery": 0,
         "sha256": message().sha256,
         "size": len(RAW),
         "folder": "INBOX",

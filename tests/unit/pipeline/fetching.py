@@ -99,6 +99,7 @@ class Bench:
             limits=Limits(message=LIMIT, text=TEXT),
             deaths=DEATHS,
             junk_by_headers=junk_by_headers,
+            handlers={MailPath.CLEAN: ("archive", "notify"), MailPath.JUNK: ("quarantine",)},
             run="run-1",
         )
 

@@ -61,6 +61,11 @@ class Mailbox(RuleBasedStateMachine):
         self.settled_done: dict[str, State] = {}
         self.asked_for: set[str] = set()
         """Keys of what a person asked to be released."""
+        self.asked_again: Counter[str] = Counter()
+        """How often a person asked for a message to be handled again, by key."""
+        self.was_handled: set[str] = set()
+        """Keys of those of them that clean handlers had had before."""
+        self.counts: dict[str, int] = {}
         self.compacted: dict[str, Counter[State]] = defaultdict(Counter)
 
     @initialize(
@@ -200,6 +205,16 @@ class Mailbox(RuleBasedStateMachine):
             if seconds:
                 self.world.tick(seconds)
 
+    @rule(data=st.data(), only=st.sampled_from([None, None, "archive", "notify"]), times=st.sampled_from([1, 1, 2]))
+    def person_has_it_handled_again(self, data: Any, only: str | None, times: int) -> None:
+        if done := [row for row in self.world.rows() if row.state in (State.HANDLED, State.JUNK)]:
+            row = data.draw(st.sampled_from(done))
+            if row.state is State.HANDLED:
+                self.was_handled.add(row.key)
+            for _ in range(times):
+                self.world.handle_again(row.key, only="quarantine" if row.state is State.JUNK else only)
+                self.asked_again[row.key] += 1
+
     @rule(folder=st.sampled_from([INBOX, JUNK, PROCESSED, FAILED]))
     def renumber(self, folder: str) -> None:
         self.world.server.renumber(folder)
@@ -278,6 +293,8 @@ class Mailbox(RuleBasedStateMachine):
                 self.compacted[row.fingerprint][row.state] += 1
                 self.settled_done.pop(row.key, None)
                 self.world.recorded.pop(row.key, None)  # should it come back, it is a message like any other
+                self.counts.pop(row.key, None)
+                self.world.counts = {known: only for known, only in self.world.counts.items() if known[0] != row.key}
 
     # -- what must hold at every step
 
@@ -309,7 +326,7 @@ class Mailbox(RuleBasedStateMachine):
         assert call.key.startswith(_mark(call.raw)) or self.world.headers_only, "the key isn't this message's"
         if call.handler != "quarantine":
             assert call.path is MailPath.CLEAN
-            if call.key in self.asked_for:
+            if call.key in self.asked_for or (call.redelivery and call.key in self.was_handled):
                 return
             released = call.key in self.world.told.keys_moved_out
             assert released or b"X-Is-Junk" not in call.raw, "junk reached a clean handler"
@@ -321,13 +338,15 @@ class Mailbox(RuleBasedStateMachine):
     def the_done_stays_done(self) -> None:
         """Handled and dead-lettered mail is never open again; nor is what was handled handed over.
 
-        A person can release a dead letter of the junk path.
+        A person can release a dead letter of the junk path, and have handled mail handled again.
         """
         if not hasattr(self, "world"):
             return
         now = {row.key: row.state for row in self.world.rows()}
         for key, state in self.settled_done.items():
-            if state is State.FAILED and key in self.asked_for:
+            if (state is State.FAILED and key in self.asked_for) or (
+                state is State.HANDLED and key in self.asked_again
+            ):
                 continue
             assert now.get(key) is state, f"{key} was {state} and is {now.get(key)}"
         self.settled_done = {key: state for key, state in now.items() if state in (State.HANDLED, State.FAILED)}
@@ -344,6 +363,15 @@ class Mailbox(RuleBasedStateMachine):
     def nothing_done_is_handed_over(self) -> None:
         if hasattr(self, "world"):
             assert not self.world.repeated, self.world.repeated
+
+    @invariant()
+    def no_count_is_skipped_or_goes_back(self) -> None:
+        if hasattr(self, "world"):
+            for row in self.world.rows():
+                before = self.counts.get(row.key, 0)
+                assert before <= row.redelivery <= self.asked_again[row.key], row
+                assert all((row.key, count) in self.world.counts for count in range(1, row.redelivery + 1)), row
+                self.counts[row.key] = row.redelivery
 
     @invariant()
     def reconcile_agrees(self) -> None:
@@ -385,6 +413,7 @@ class Mailbox(RuleBasedStateMachine):
         self.the_done_stays_done()
         self.nothing_done_is_handed_over()
         self._each_has_its_end()
+        self._each_count_was_handed_over()
         self._the_books_balance()
         world.database.close()
 
@@ -411,6 +440,20 @@ class Mailbox(RuleBasedStateMachine):
         for name in WATCHED:
             for one in self.world.server.all_mail(name):
                 self._may_lie(one, name, rows[_mark(one.raw)])
+
+    def _each_count_was_handed_over(self) -> None:
+        """Once each request has its end, the handlers that it was about have had the message with its count."""
+        assert self.world.intents.open() == []
+        finished: dict[tuple[str, int], set[str]] = defaultdict(set)
+        for call in self.world.finished:
+            finished[call.key, call.redelivery].add(call.handler)
+        for row in self.world.rows():
+            for number in range(1, row.redelivery + (row.state in (State.HANDLED, State.JUNK))):
+                assert finished[row.key, number], f"{row.key} was never handled again"
+        for call in self.world.calls:
+            only = self.world.counts.get((call.key, call.redelivery))
+            if only is not None and call.raw not in self.been_in_junk and b"X-Is-Junk" not in call.raw:
+                assert call.handler == only, "another handler than the one that was named"
 
     def _right_end(self, raw: bytes, states: Counter[State], rows: list[Record]) -> None:
         wanted = ENDS.get(kind(raw), State.HANDLED)

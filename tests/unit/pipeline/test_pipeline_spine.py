@@ -11,9 +11,9 @@ from worker.journal.records import Place
 from worker.message.outcome import State
 from worker.pipeline.dispatch import Step
 from worker.pipeline.fetch import Missing
+from worker.pipeline.opened import Opened
 from worker.pipeline.pipeline import Pipeline
 from worker.pipeline.report import Report
-from worker.pipeline.requests import Opened
 
 
 def handled(count: int) -> Report:

@@ -11,14 +11,19 @@ from tests.fakes.journal import with_tables
 from worker.journal.database import Database
 from worker.journal.intents import Intents, Kind
 from worker.journal.messages import Messages
+from worker.journal.places import Places
 from worker.journal.records import NewMessage, Place, Record, Result
 from worker.journal.schema import intent
 from worker.journal.tries import Tries
 from worker.mailbox.folders import Layout
+from worker.message.key import Fingerprints
 from worker.message.outcome import State
 from worker.message.verdict import Evidence, MailPath, Verdict
+from worker.pipeline.opened import Opened
+from worker.pipeline.redelivery import Redelivery
 from worker.pipeline.report import Report
-from worker.pipeline.requests import RELEASED, Opened, Requests
+from worker.pipeline.requests import RELEASED, Requests
+from worker.pipeline.whereabouts import Whereabouts
 
 EVIDENCE = (Evidence("placement", None, "junk-folder", "it lies in the junk folder", counts=True),)
 
@@ -48,6 +53,12 @@ class Desk:
             self.messages,
             cast("Any", self.settle),
             Layout(("INBOX", "Results"), "Junk Email"),
+            Redelivery(
+                intents=self.intents,
+                messages=self.messages,
+                whereabouts=Whereabouts(self.messages, Places(database), Fingerprints("a@nhs.net")),
+                clock=self.clock,
+            ),
             self.clock,
         )
         self.session: Any = object()

@@ -1,6 +1,6 @@
 """Puts the pipeline together, for the program and for the tests alike."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -13,6 +13,7 @@ from worker.mailbox.folders import Layout
 from worker.message.content_mark import ContentMarks
 from worker.message.key import Fingerprints
 from worker.message.mime.limits import Limits
+from worker.message.verdict import MailPath
 from worker.pipeline.admit import Admission, Classify, SenderOf
 from worker.pipeline.arrivals import Arrivals
 from worker.pipeline.dispatch import Bounds, Dispatch
@@ -27,6 +28,7 @@ from worker.pipeline.pipeline import Pipeline
 from worker.pipeline.poll import Poll
 from worker.pipeline.recognition import Recognition
 from worker.pipeline.record import Backoff, Results, Targets
+from worker.pipeline.redelivery import Redelivery
 from worker.pipeline.requests import Requests
 from worker.pipeline.settle import Settle
 from worker.pipeline.stop import Permission
@@ -68,6 +70,11 @@ class JournalParts:
             clock=clock,
         )
 
+    def requests(self, settle: Settle, layout: Layout, clock: Callable[[], float]) -> Requests:
+        """The part that carries out what people asked for."""
+        redelivery = Redelivery(intents=self.intents, messages=self.messages, whereabouts=self.whereabouts, clock=clock)
+        return Requests(self.intents, self.messages, settle, layout, redelivery, clock)
+
     def poll(self, layout: Layout, since: datetime | None) -> Poll:
         """The part that looks at the watched folders."""
         return Poll(
@@ -85,9 +92,10 @@ class MessageRules:
 
     move_releases: whether a move out of the junk folder counts as a person's release. junk_by_headers: whether the
     handlers of junk need no body. deaths: when the process has died this often with a message alone in hand, the
-    message is a dead letter.
+    message is a dead letter. handlers: the names of those that there are, by path.
     """
 
+    handlers: Mapping[MailPath, Collection[str]]
     classify: Classify
     sender_of: SenderOf
     move_releases: bool
@@ -167,7 +175,7 @@ def assemble(
             observer=observer,
             clock=clock,
         ),
-        requests=Requests(journal.intents, journal.messages, settle, layout, clock),
+        requests=journal.requests(settle, layout, clock),
     )
 
 
@@ -214,5 +222,6 @@ def _fetch(journal: JournalParts, rules: MessageRules, layout: Layout, pool: Poo
         limits=rules.limits,
         deaths=rules.deaths,
         junk_by_headers=rules.junk_by_headers,
+        handlers=rules.handlers,
         run=run,
     )

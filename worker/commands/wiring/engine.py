@@ -301,6 +301,7 @@ class Engine:
     def _rules(self) -> MessageRules:
         settings = self._settings
         return MessageRules(
+            handlers=self._handlers_by_path(),
             classify=classify_of(settings),
             sender_of=senders_of(settings),
             move_releases=settings.junk.moved_out != "judge",

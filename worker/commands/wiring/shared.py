@@ -144,8 +144,7 @@ class Parts:
 
     def requests(self) -> Requests:
         """The part that carries out what people asked for."""
-        journal = self.journal_parts()
-        return Requests(journal.intents, journal.messages, self.settle(), self.layout, self.clock)
+        return self.journal_parts().requests(self.settle(), self.layout, self.clock)
 
     def walk(self) -> Walk:
         return Walk(

@@ -42,6 +42,7 @@ KINDS: Final[Mapping[str, tuple[str, frozenset[str]]]] = {
         ("login.resumed", "reason", "attempts start again after a halt"),
         ("mail.acknowledged", "count", "a person acknowledged mail that others put into the folder of handled mail"),
         ("message.disposed", "key path state reason target", "a message has its outcome"),
+        ("message.handled_again", "key handler", "a person asked for a handled message to be handled again"),
         ("message.released", "key", "a person released a message from junk"),
         ("message.retried", "key", "a person asked for a dead letter to be tried again"),
         ("worker.paused", "", "a person paused the worker"),
