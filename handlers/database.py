@@ -450,7 +450,7 @@ def _meaning(error: Exception) -> Exception:
 
     if _is_unprotected(error):
         return DatabaseRefused(
-            "the database can't be spoken to over verified TLS, and nothing was sent: see to its certificate and "
+            "the database can't be reached over verified TLS, so nothing was sent: check its certificate and "
             "sslrootcert, or accept clear text with allow_clear = true"
         )
     state = getattr(getattr(error, "orig", None), "sqlstate", "")  # None: of the driver, about a broken connection

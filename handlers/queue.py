@@ -56,7 +56,7 @@ class Queue:
             examples=["amqps://nhsmail@queue.trust.nhs.uk/results"],
         )
         password: SecretStr | None = Field(
-            default=None, description="The password; Amazon's secret access key; the shared access policy's key."
+            default=None, description="The password, Amazon's secret access key, or the shared access policy's key."
         )
         queue: str = Field(min_length=1, max_length=255, description="The queue's name.", examples=["results"])
         exchange: str = Field(default="", description="RabbitMQ's exchange, if there is one before the queue.")

@@ -72,7 +72,7 @@ DEPENDS = [
     (rf'"python":"{re.escape(sys.version.split()[0])}"', '"python":"<python>"'),
     (rf"\b{re.escape(metadata.version(PRODUCT))}\b", "<version>"),
     (r"\breturned in [\d.]+ s", "returned in <seconds> s"),
-    (r"\b\d+ line\(s\)", "<number> line(s)"),
+    (r"\b\d+ lines?\b(?= (?:in \d+ chain|at the end|can't be read))", "<number> lines"),
     (r"\bTook( +)[\d.]+ s", r"Took\1<seconds> s"),
     (r"python -m worker[.\w]*", "python -m <module>"),
     (r"\bworker(?:\.\w+)+\.(?=[A-Z])", ""),

@@ -43,7 +43,7 @@ def checked(url: str, options: Mapping[str, str]) -> str:
     if parts.scheme not in SCHEMES or not parts.hostname or parts.query or parts.fragment:
         raise ValueError("must be s3://bucket/folder, az://container/folder or gs://bucket/folder")
     if "@" in parts.netloc:
-        raise ValueError("can't hold a user or a password: give them as settings of their own")
+        raise ValueError("can't hold a user or a password: give them as separate settings")
     for name, value in options.items():
         plain = name.lower()
         if any(word in plain for word in _SECRET_OPTIONS) and not plain.endswith(("_id", "_path", "_file")):
@@ -203,7 +203,7 @@ class Objects:
         ) as error:
             trouble = ObjectsRefused(f"the store refuses it: {type(error).__name__}")
         except (self._errors.BaseError, OSError) as error:
-            trouble = Retry(f"the store can't take it now{self._way}: {type(error).__name__}")
+            trouble = Retry(f"the store can't accept it now{self._way}: {type(error).__name__}")
         else:
             return
         raise trouble  # outside the except block, so that the store's error isn't its context
@@ -227,8 +227,8 @@ def _by_proxy(proxy: Proxy, options: Mapping[str, str]) -> dict[str, Any]:
         return _NO_PROXY
     if not proxy.is_http:
         raise ValueError(
-            "object stores can't be reached through a SOCKS proxy: name an http:// or https:// one in [proxy] url, or "
-            "the store's host in [proxy] no_proxy with an endpoint of its own"
+            "object stores can't be reached through a SOCKS proxy. Name an http:// or https:// proxy in [proxy] "
+            "url. Or name the store's host in [proxy] no_proxy, with its own endpoint"
         )
     # Also with an endpoint: the machine's identity, where credentials come from, is a server of its own.
     found = {"proxy_url": proxy.url_with_credentials, "proxy_excludes": ",".join(proxy.no_proxy.for_any_port)}

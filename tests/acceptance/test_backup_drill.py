@@ -82,7 +82,10 @@ def test_a_state_folder_that_was_lost_comes_back(dovecot: Mailbox, make_worker: 
             assert "copy made at 20" in refused.err
             assert len(dovecot.history) == logins, "no login without a person's word"
     assert "it is a copy made at 20" in said["login status"]
-    assert "Entered 4 handled, 1 junk and 1 failed messages. 1 in the watched folders" in said["journal rebuild"]
+    assert (
+        "Entered: 4 handled, 1 junk, 1 failed. The next poll takes 1 message in the watched folders"
+        in said["journal rebuild"]
+    )
     assert len(worker.handed()) == made
 
     assert worker.once() == 0

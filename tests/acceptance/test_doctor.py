@@ -207,7 +207,7 @@ def test_a_wrong_tenant(endpoint: TokenEndpoint, make_signed: MakeSigned) -> Non
     ("status", "body", "code", "said"),
     [
         (200, b"<html>Please accept our terms</html>", 69, "doesn't answer as a sign-in service"),
-        pytest.param(302, b"", 69, "doesn't answer as a sign-in service (HTTP 302)", marks=pytest.mark.slow),
+        pytest.param(302, b"", 69, "isn't a sign-in service (HTTP 302)", marks=pytest.mark.slow),
         (503, b"", 69, "can't answer now (HTTP 503)"),
         pytest.param(429, b"", 75, "can't answer now (HTTP 429)", marks=pytest.mark.slow),
     ],
@@ -239,7 +239,7 @@ def test_no_consent(endpoint: TokenEndpoint, make_signed: MakeSigned) -> None:
 def test_nobody_has_signed_in_yet(make_signed: MakeSigned) -> None:
     found = examine(make_signed("oauth2-device"))
     assert (found.code, found.wrong) == (78, ["token"])
-    shows(found.said("token"), "Nobody has signed in", "login authorise", "WHO whoever signs the worker in")
+    shows(found.said("token"), "Nobody has signed in", "login authorise", "WHO the person who signs the worker in")
 
 
 # -- what Exchange says no to ------------------------------------------------------------------------------------------
@@ -356,7 +356,7 @@ def test_a_journal_that_cant_be_used_forbids_the_attempt_and_nothing_else(
     (worker.state / "journal.sqlite").write_bytes(b"no database at all " * 999)
     found = examine(worker)
     assert (found.code, found.wrong, found.all("ok")) == (78, ["guard"], [*STEPS[:4]])
-    shows(found.said("guard"), "The journal is damaged", "WHO whoever runs this machine")
+    shows(found.said("guard"), "The journal is damaged", "WHO the people who run this machine")
     assert dovecot.history == []
 
 
@@ -524,7 +524,7 @@ def test_the_clock(dovecot: Mailbox, endpoint: TokenEndpoint, make_signed: MakeS
         assert (found.code, found.wrong) == (0, [])
         return
     assert (found.code, found.wrong) == (1, ["clock"])
-    shows(found.said("clock"), "NTP", "timedatectl", "WHO whoever runs this machine")
+    shows(found.said("clock"), "NTP", "timedatectl", "WHO the people who run this machine")
 
 
 def clocked(worker: Worker, shift: Path) -> Answer:

@@ -33,7 +33,7 @@ def test_once_asks_on_a_terminal_and_a_no_hands_over_nothing(make_worker: MakeWo
     worker = with_old_mail(make_worker, dovecot, MANY)
     for refuse in ("n\n", "\x03"):
         with on_a_terminal(worker) as terminal:
-            terminal.expect(f"In the watched folders lie {MANY:,} messages, the oldest of ")
+            terminal.expect(f"The watched folders hold {MANY:,} messages, the oldest of ")
             terminal.expect(f"Hand over all {MANY:,} of them? [y/N] ")
             terminal.type(refuse)
             assert terminal.ended() == 75, terminal.shown

@@ -54,7 +54,7 @@ def test_the_old_mail_is_counted_and_asked_about(folder: tuple[Worker, Path], do
         terminal.answer("archived in", str(worker.archive))
         terminal.answer("Look now?", "")
         terminal.expect("spends one of the 8 attempts")
-        terminal.expect("In the watched folders lie 12 messages, the oldest of ")
+        terminal.expect("The watched folders hold 12 messages, the oldest of ")
         terminal.answer("now, a date, or all: ", "")
         terminal.answer("now, a date, or all: ", "all")
         assert terminal.ended() == 0, terminal.shown
@@ -130,7 +130,7 @@ def test_by_options_alone_it_counts_if_it_is_told_to(folder: tuple[Worker, Path]
     words = [word for name, text in given.items() for word in (f"--{name}", text)]
     answer = worker.installed("init", "--look", *words, NHSMAIL_STATE__EPHEMERAL="true")
     assert answer.code == 0, answer
-    assert "In the watched folders lie 3 messages" in answer.out
+    assert "The watched folders hold 3 messages" in answer.out
     assert "Next, in this order:" in answer.out
     again = worker.installed("init", *words, NHSMAIL_STATE__EPHEMERAL="true")
     assert (again.code, "was left as it was" in again.err) == (64, True)

@@ -92,7 +92,7 @@ def test_a_worker_at_work(dovecot: Mailbox, make_worker: MakeWorker) -> None:
     ]
     assert found[-1] == "worker.stopped"
     verified = worker.command("audit", "verify")
-    assert (verified.code, verified.out.splitlines()[-1]) == (0, f"{len(found)} line(s) in 1 chain(s), 0 finding(s).")
+    assert (verified.code, verified.out.splitlines()[-1]) == (0, f"{len(found)} lines in 1 chain, 0 findings.")
 
 
 def test_a_worker_that_cools(dovecot: Mailbox, make_worker: MakeWorker) -> None:

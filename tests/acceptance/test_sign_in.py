@@ -87,7 +87,7 @@ def test_sign_in_with_a_browser(
     endpoint.answers.append(tokens(dovecot.token(number=2), refresh="refresh-2", user=dovecot.address))
     code, out, err, page = authorise(worker, authority)
     assert code == 0, err
-    assert "Signed in. The worker uses it at its next look." in out
+    assert "Signed in. The worker uses the sign-in at its next poll." in out
     assert f"Signed in as {dovecot.address}." in page
     warned = [json.loads(line) for line in err.splitlines()]
     assert [line["event"] for line in warned] == ([] if confidential else ["login.public_client"])

@@ -76,7 +76,11 @@ def test_it_is_the_proxy_that_refuses(
     assert code == 69
     assert found["proxy"]["state"] == "wrong"
     assert says in found["proxy"]["found"]
-    whose = "It is the way to the proxy, or the proxy itself" if "gone" in change else "It is the proxy that says so"
+    whose = (
+        ("The fault is on the way to the proxy, or in the proxy itself")
+        if "gone" in change
+        else "The proxy gave this answer"
+    )
     assert f"{whose}: localhost was never reached" in found["proxy"]["found"]
     assert who in found["proxy"]["who"]
     assert do in found["proxy"]["do"]

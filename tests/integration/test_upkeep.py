@@ -129,7 +129,9 @@ def test_a_folder_of_its_own_for_junk_is_junk_after_a_rebuild(
 
     assumed = ("--assume-handled-before", "2100-01-01") if handled == "keep" else ()
     answer = worker.command("journal", "rebuild", *assumed)
-    assert "Entered 1 handled, 2 junk and 0 failed messages. 0 in the watched folders" in answer.out, answer
+    assert (
+        "Entered: 1 handled, 2 junk, 0 failed. The next poll takes 0 messages in the watched folders" in answer.out
+    ), answer
     assert counts(worker) == {"handled": 1, "junk": 2, "failed": 0, "gone": 0, "pending": 0}
 
 

@@ -11,14 +11,15 @@ from worker.commands.exits import ExitCode
 
 @click.group(cls=CommandGroup)
 def alerts() -> None:
-    """The ways by which the worker tells people of trouble."""
+    """Alerts: how the worker tells people about trouble."""
 
 
 @alerts.command("test")
 @ConfigOption
 @JsonOption
 def alerts_test(config: Path | None, *, as_json: bool) -> int:
-    """Send one trial alert by each way that is set, and say what came back."""
+    """Send one trial alert in each way that is set, and show the answers."""
+
     with open_context(config) as context:
         from worker.commands import alert_ways as commands
 

@@ -9,6 +9,7 @@ from worker.cli.groups import CommandGroup
 from worker.cli.list_options import KeyOption, KindOption, ReasonOption, SinceOption, WhoOption, forms
 from worker.cli.options import ConfigOption, open_context
 from worker.commands.exits import ExitCode
+from worker.logs.counted import agreeing, counted
 
 
 @click.group(cls=CommandGroup)
@@ -18,10 +19,12 @@ def audit() -> None:
 
 @audit.command("verify")
 @ConfigOption
-@click.option("--all", "every", is_flag=True, help="Also miss chains that lie in other hosts' state folders.")
-@click.option("--copy", is_flag=True, help="The state folder is a copy that you made: that alone is no finding.")
+@click.option(
+    "--all", "every", is_flag=True, help=("Also report chains as missing that belong to other hosts' state folders.")
+)
+@click.option("--copy", is_flag=True, help="The state folder is a copy that you made. Don't report the copying itself.")
 def audit_verify(config: Path | None, *, every: bool, copy: bool) -> int:
-    """Check every line and every chain; end with 1 if anything was changed, cut or put in.
+    """Check every line and every chain. Exit with 1 if anything was changed, removed or inserted.
 
     Writes nothing. A state folder that can't be written is taken for a copy.
     """
@@ -33,25 +36,28 @@ def audit_verify(config: Path | None, *, every: bool, copy: bool) -> int:
     for told in (*found.findings, *found.notes):
         click.echo(printable(str(told)))
     for chain in found.elsewhere:
-        click.echo(printable(f"{chain}: not in this folder: it is verified on the host that writes it."))
+        click.echo(printable(f"{chain}: not in this folder. Verify it on the host that writes it."))
     if found.copied:
-        click.echo("This is a copy: lines that came after it was made can't be missed here.")
-    click.echo(f"{found.records} line(s) in {found.chains} chain(s), {len(found.findings)} finding(s).")
+        click.echo("This is a copy: the worker can't notice missing lines that were written after the copy.")
+    lines, chains = counted(found.records, "line"), counted(found.chains, "chain")
+    click.echo(f"{lines} in {chains}, {counted(len(found.findings), 'finding')}.")
     if found.unanchored:
-        click.echo(f"unanchored: {found.unanchored} line(s) at the end are newer than what the journal vouches for.")
+        lines, are = counted(found.unanchored, "line"), agreeing(found.unanchored, "is", "are")
+        click.echo(f"unanchored: {lines} at the end {are} newer than the journal knows.")
     if found.ok:
         return ExitCode.DONE
     if found.only_torn:
         click.echo(
-            "A sudden stop leaves half a line. The mail goes on. The worker's next line cuts it off and says so in the "
-            "trail. If nothing was stopped suddenly, find out who had access to the folder.",
+            "A sudden stop leaves half a line. The mail isn't affected. With its next line the worker cuts off the "
+            "half line and records that in the trail. If nothing stopped suddenly, find out who had access to the "
+            "folder.",
             err=True,
         )
         return ExitCode.FINDING
     click.echo(
-        "The trail isn't as the worker wrote it. The mail goes on. Keep a copy of the folder as it is, find out who "
-        "had access to it, and tell the information governance lead. If you restored or moved the folder or the "
-        "journal yourself, `copied` and `set-back` say just that, and end with the worker's next line.",
+        "The trail isn't as the worker wrote it. The mail isn't affected. Keep a copy of the folder as it is, find "
+        "out who had access to it, and tell the information governance lead. If you restored or moved the folder or "
+        "the journal yourself, expect `copied` and `set-back`. They disappear with the worker's next line.",
         err=True,
     )
     return ExitCode.FINDING
@@ -73,7 +79,7 @@ def audit_show(config: Path | None, *, limit: int | None, as_json: bool, as_csv:
     --json it prints each line as it stands in the trail.
     """
     from worker.cli.list_printing import form_of, print_note
-    from worker.cli.list_rows import counted, print_trail
+    from worker.cli.list_rows import print_trail
 
     form = form_of(as_json=as_json, as_csv=as_csv)
     with open_context(config, reading=True) as context:
@@ -83,9 +89,9 @@ def audit_show(config: Path | None, *, limit: int | None, as_json: bool, as_csv:
         entries = chosen if limit is None else chosen.newest(limit)
         print_trail(entries, form)
     if chosen.earlier:
-        earlier = counted(chosen.earlier, "earlier line isn't", "earlier lines aren't")
-        print_note(f"{earlier} shown: `--limit {chosen.earlier + (limit or 0)}` shows all.", form)
+        earlier = f"{counted(chosen.earlier, 'earlier line')} {agreeing(chosen.earlier, 'is', 'are')}"
+        print_note(f"{earlier} not shown: `--limit {chosen.earlier + (limit or 0)}` shows all.", form)
     if chosen.unreadable:
-        lines = counted(chosen.unreadable, "line", "lines")
+        lines = counted(chosen.unreadable, "line")
         click.echo(f"{lines} can't be read: run `nhsmail-worker audit verify`.", err=True)
     return ExitCode.DONE

@@ -30,7 +30,7 @@ def route() -> None:
 @route.command("explain")
 @ConfigOption
 @MessageFile
-@click.option("--folder", help="The folder that the message lies in (default: the first that is watched).")
+@click.option("--folder", help="The folder that the message is in (default: the first watched folder).")
 @JsonOption
 def route_explain(config: Path | None, eml: Path, folder: str | None, *, as_json: bool) -> int:
     """Say which route takes the message in a file, and why. Makes no connection.

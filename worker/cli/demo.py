@@ -19,7 +19,8 @@ from worker.cli.options import UnusedConfigOption
 )
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
 def demo(directory: Path, command: tuple[str, ...]) -> int:
-    """The whole worker on an embedded mailbox with sample mail; or a COMMAND on what an earlier demo left."""
+    """Run the whole worker on an embedded mailbox with sample mail. Or run a COMMAND on what an earlier demo left."""
+
     from rich.console import Console
 
     from worker import demo as demonstration

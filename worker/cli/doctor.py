@@ -47,5 +47,5 @@ def _sentence(text: str) -> str:
 def _summary(report: Report) -> str:
     wrong = [step.name for step in report.wrong]
     if not wrong:
-        return "All is well: the worker can sign in, and the mailbox is as it needs it."
+        return "All is well: the worker can sign in, and the mailbox has what it needs."
     return f"{'This is' if len(wrong) == 1 else 'These are'} wrong: {', '.join(wrong)}."

@@ -21,8 +21,8 @@ OPTIONS = {
     "certificate_file": "The file with the application's certificate and its key.",
     "client_secret_file": "The file with the application's secret.",
     "secret_expires": "The day on which that secret ends.",
-    "authority": "The sign-in service, where it isn't Microsoft's usual one.",
-    "sign_in": "For a shared mailbox: who signs in.",
+    "authority": "The sign-in service, if it isn't Microsoft's usual one.",
+    "sign_in": "For a shared mailbox: the account that signs in.",
     "password_file": "The file with the account's password.",
     "password_policy": "The password policy that the account follows (default: application-account).",
     "password_changed": "The day on which the password was last changed.",
@@ -31,7 +31,7 @@ OPTIONS = {
     "ca_file": "The file with a private authority to trust.",
     "state_dir": "The folder for the worker's state (default: /var/lib/nhsmail-worker).",
     "archive": "The folder that messages are archived in: a path or a URL (default: archive, in the state's folder).",
-    "since": "Which mail is handed over: now (what arrives from today on), a date, or all.",
+    "since": "Which mail is handed over: now (mail that arrives from today on), a date, or all.",
 }
 """The answers that can be given as options, by the options' names."""
 
@@ -53,11 +53,13 @@ def _answers(command: click.decorators.FC) -> click.decorators.FC:
 )
 @click.option("--force", is_flag=True, help="Replace the file if it is there.")
 @click.option(
-    "--look/--no-look", default=None, help="Log in once and count the old mail. Unset: you are asked, if you can be."
+    "--look/--no-look",
+    default=None,
+    help=("Log in once and count the old mail. If this isn't set, the command asks you on a terminal."),
 )
 @_answers
 def init(config: Path | None, *, force: bool, look: bool | None, **answers: str | None) -> int:
-    """Write a configuration: asks for what isn't given, checks it, and says what to type next.
+    """Write a configuration. Asks for what isn't given, checks it, and says what to type next.
 
     Nothing is written before all of it is right. Secrets aren't asked for, only the files that hold them.
     """

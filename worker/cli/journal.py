@@ -8,6 +8,7 @@ import click
 from worker.cli.groups import CommandGroup
 from worker.cli.options import ConfigOption, JsonOption, open_context, print_json, words_if_given
 from worker.commands.exits import ExitCode
+from worker.logs.counted import counted
 
 
 @click.command()
@@ -16,15 +17,18 @@ from worker.commands.exits import ExitCode
 @click.option(
     "--acknowledge",
     is_flag=True,
-    help="First take the mail in the folder of handled mail that this worker didn't put there as known.",
+    help="First acknowledge the mail in the folder of handled mail that this worker didn't put there.",
 )
-@click.option("--reason", callback=words_if_given, help="With --acknowledge: why, for the audit trail.")
+@click.option("--reason", callback=words_if_given, help="With --acknowledge: the reason, for the audit trail.")
 def reconcile(config: Path | None, *, as_json: bool, acknowledge: bool, reason: str | None) -> int:
-    """Hold every message against the journal; end with 1 if one is unaccounted for, or was put among the handled."""
+    """Compare every message with the journal. Exit with 1 if a message is unaccounted for, or if somebody else
+    put mail into the folder of handled mail.
+    """
+
     from worker.cli.tables import print_balance
 
     if acknowledge != (reason is not None):
-        raise click.UsageError("--acknowledge and --reason go together: say what the mail is, or who put it there.")
+        raise click.UsageError("--acknowledge and --reason belong together. Say what the mail is, or who put it there.")
     with open_context(config) as context:
         from worker.commands import journal as commands
         from worker.commands.size_findings import size_lines
@@ -32,7 +36,7 @@ def reconcile(config: Path | None, *, as_json: bool, acknowledge: bool, reason: 
         balance, known = commands.reconcile(context, reason)
         sizes, _ = size_lines(context, None)
     if acknowledge:
-        click.echo(f"{known} message(s) that this worker didn't put there are known from now on.", err=True)
+        click.echo(f"Acknowledged: {counted(known, 'message')} that this worker didn't put there.", err=True)
     if as_json:
         print_json(balance.as_json())
     else:
@@ -44,7 +48,7 @@ def reconcile(config: Path | None, *, as_json: bool, acknowledge: bool, reason: 
 
 @click.group(cls=CommandGroup)
 def journal() -> None:
-    """The journal's upkeep: after damage, and over the years."""
+    """Repair, reduce and copy the journal."""
 
 
 @journal.command("rebuild")
@@ -52,10 +56,11 @@ def journal() -> None:
 @click.option(
     "--assume-handled-before",
     type=click.DateTime(["%Y-%m-%d"]),
-    help="Take mail in the watched folders that was received before this day (UTC) as handled.",
+    help="Treat mail in the watched folders as handled if it was received before this day (UTC).",
 )
 def journal_rebuild(config: Path | None, assume_handled_before: datetime | None) -> int:
-    """Make the journal anew from what the mailbox shows; a damaged one is kept under another name."""
+    """Rebuild the journal from the mailbox. A damaged journal is kept under another name."""
+
     before = None if assume_handled_before is None else assume_handled_before.replace(tzinfo=UTC)
     with open_context(config) as context:
         from worker.commands import journal as commands
@@ -66,23 +71,27 @@ def journal_rebuild(config: Path | None, assume_handled_before: datetime | None)
     if damaged is not None:
         click.echo(f"The damaged journal was kept as {damaged}.")
     click.echo(
-        f"Entered {rebuilt.handled} handled, {rebuilt.junk} junk and {rebuilt.failed} failed messages. "
-        f"{rebuilt.left} in the watched folders are taken up as new by the next poll."
+        f"Entered: {rebuilt.handled:,} handled, {rebuilt.junk:,} junk, {rebuilt.failed:,} failed. "
+        f"The next poll takes {counted(rebuilt.left, 'message')} in the watched folders as new."
     )
     if paused:
-        click.echo("The worker is still paused: nothing is handed over until `nhsmail-worker resume`.")
+        click.echo("The worker is still paused. It hands nothing over until you run `nhsmail-worker resume`.")
     return ExitCode.DONE
 
 
 @journal.command("compact")
 @ConfigOption
 def journal_compact(config: Path | None) -> int:
-    """Reduce rows of mail that was settled long ago, and is in no folder any more, to their number."""
+    """Replace rows of mail that was settled long ago, and is in no folder any more, by their number."""
+
     with open_context(config) as context:
         from worker.commands import journal as commands
 
         count = commands.compact(context)
-    click.echo(f"{count} row(s) compacted. A row goes when two walks missed its message: a day's, or this command's.")
+    click.echo(
+        f"{counted(count, 'row')} compacted. A row is compacted when two walks (one a day, or one for each run of this "
+        "command) didn't find its message."
+    )
     return ExitCode.DONE
 
 
@@ -90,7 +99,7 @@ def journal_compact(config: Path | None) -> int:
 @click.argument("directory", metavar="DIR", type=click.Path(file_okay=False, path_type=Path))
 @ConfigOption
 def journal_backup(config: Path | None, directory: Path) -> int:
-    """Copy journal, audit trail and their keys into a new folder in DIR, beside a running worker.
+    """Copy journal, audit trail and their keys into a new folder in DIR. A worker may run meanwhile.
 
     The copy is whole, or isn't there; a former one is never written over. It holds no password, no token, and nothing
     that would let a restored copy log in: page "Upgrade and backup" says how to go back to one.
@@ -101,6 +110,6 @@ def journal_backup(config: Path | None, directory: Path) -> int:
         made = backup.back_up(context, directory)
     click.echo(f"The copy is {made.path}.")
     if not made.audited:
-        click.echo("The audit trail can't be written, so it doesn't show that this copy was made.", err=True)
+        click.echo("The audit trail can't be written, so it doesn't record this copy.", err=True)
         return ExitCode.FINDING
     return ExitCode.DONE

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from worker.cli.list_printing import Form, Listing, Row, day_and_time, print_note, print_rows
+from worker.logs.counted import agreeing, counted
 from worker.message.outcome import State
 
 if TYPE_CHECKING:
@@ -26,14 +27,14 @@ def print_review(found: "Reviewed", state: State, form: Form) -> None:
     more = ("known",) if state is State.JUNK else ("handler", "tries")
     rows = [_of_message(item, found, more) for item in found.items]
     print_rows(Listing(_TITLES, (*_COLUMNS, *more), rows), form)
-    said = [counted(len(rows), "message", "messages") + "."]
+    said = [counted(len(rows), "message") + "."]
     if state is State.JUNK and any(item.known for item in found.items):
         said.append("* marks mail from known senders.")
     if found.older:
-        older = counted(found.older, "older message isn't", "older messages aren't")
+        older = f"{counted(found.older, 'older message')} {agreeing(found.older, 'is', 'are')} not"
         said.append(f"{older} shown: `--limit {len(rows) + found.older}` shows all.")
     if found.unread:
-        older = counted(found.unread, "older message wasn't", "older messages weren't")
+        older = f"{counted(found.unread, 'older message')} {agreeing(found.unread, 'was', 'were')} not"
         said.append(f"{older} searched: a higher `--limit` searches more.")
     if form is Form.TABLE or found.older or found.unread:
         print_note(" ".join(said), form)
@@ -81,18 +82,13 @@ def print_expected(found: Sequence["Expected"], short: Mapping[str, str], form: 
     columns = ("received_at", "key", "from", "subject", "outcome", "path", "routes", "handlers")
     print_rows(Listing((*_TITLES[:2], "would come to", *_TITLES[3:]), columns, rows), form)
     if form is Form.TABLE:
-        print_note(f"{counted(len(rows), 'message', 'messages')}. Nothing was handed over, recorded or moved.", form)
+        print_note(f"{counted(len(rows), 'message')}. Nothing was handed over, recorded or moved.", form)
 
 
 def print_trail(entries: Iterable[Mapping[str, Any]], form: Form) -> None:
     """Print lines of the audit trail. Nothing of a line is cut."""
     titles = ("at (UTC)", "key", "event", "who", "details")
     print_rows(Listing(titles, _AUDIT, map(_of_entry, entries), whole=True), form)
-
-
-def counted(number: int, one: str, many: str) -> str:
-    """A number with its noun."""
-    return f"{number:,} {one if number == 1 else many}"
 
 
 def _of_message(item: "Listed", found: "Reviewed", more: Sequence[str]) -> Row:

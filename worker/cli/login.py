@@ -14,14 +14,15 @@ from worker.logs.typed import as_typed
 
 @click.group(cls=CommandGroup)
 def login() -> None:
-    """The login guard: how it stands, the reset after an unlock, the OAuth sign-in."""
+    """The login: its state, the reset after an unlock, the OAuth sign-in."""
 
 
 @login.command("status")
 @ConfigOption
 @JsonOption
 def login_status(config: Path | None, *, as_json: bool) -> int:
-    """How the login stands, and what to do about it."""
+    """Show the state of the login, and what to do about it."""
+
     with open_context(config, reading=True) as context:
         from worker.commands import login as commands
 
@@ -43,11 +44,12 @@ def login_status(config: Path | None, *, as_json: bool) -> int:
     "--reason",
     required=True,
     callback=words,
-    help="Why: who unlocked the account, and when. Goes into the audit trail.",
+    help="Who unlocked the account, and when. Goes into the audit trail.",
 )
-@click.option("--again", is_flag=True, help="Reset although the last reset has had no success since.")
+@click.option("--again", is_flag=True, help="Reset again, although no login has succeeded since the last reset.")
 def login_reset(config: Path | None, reason: str, *, again: bool) -> int:
-    """Forget all failed attempts, once the Local Administrator has unlocked the account."""
+    """Set the count of failed attempts to 0, after the Local Administrator has unlocked the account."""
+
     with open_context(config) as context:
         from worker.commands import login as commands
 
@@ -57,19 +59,22 @@ def login_reset(config: Path | None, reason: str, *, again: bool) -> int:
 
 @login.command("authorise")
 @ConfigOption
-@click.option("--paste", is_flag=True, help="The browser is on another machine: paste the address that it ends at.")
+@click.option(
+    "--paste", is_flag=True, help=("The browser is on another machine: paste the address that it shows at the end.")
+)
 @click.option(
     "--port",
     type=click.IntRange(1, 65535),
-    help="The port of http://localhost that the browser is sent back to, where the registration names one.",
+    help="The port of http://localhost to which the browser returns, if the registration names one.",
 )
 def login_authorise(config: Path | None, *, paste: bool, port: int | None) -> int:
-    """Sign in with a browser, once, for auth = "oauth2-browser" or "oauth2-device"."""
+    """Sign in once with a browser, for auth = "oauth2-browser" or "oauth2-device"."""
+
     with open_context(config, logs=True, quiet=True) as context:
         from worker.commands import login as commands
 
         commands.login_authorise(context, Terminal(), paste=paste, port=port or 0)
-    click.echo("Signed in. The worker uses it at its next look.")
+    click.echo("Signed in. The worker uses the sign-in at its next poll.")
     return ExitCode.DONE
 
 
@@ -77,7 +82,8 @@ def login_authorise(config: Path | None, *, paste: bool, port: int | None) -> in
 @ConfigOption
 @JsonOption
 def login_doctor(config: Path | None, *, as_json: bool) -> int:
-    """Go through the sign-in step by step: what holds, what doesn't, and who mends it. One attempt at most."""
+    """Test the sign-in step by step: what works, what doesn't, and who can fix it. Makes one attempt at most."""
+
     with open_context(config) as context:
         from worker.commands.doctor.examine import examine
 

@@ -84,7 +84,7 @@ def run(arguments: list[str]) -> int:
 @click.group(cls=CommandGroup)
 @click.version_option(__version__, prog_name="nhsmail-worker")
 def commands() -> None:
-    """Watches one NHSmail mailbox: junk down a path of its own, clean mail to handlers, the account never locked."""
+    """Watches one NHSmail mailbox: clean mail goes to handlers, junk is kept apart, and the account is never locked."""
 
 
 for _command in (

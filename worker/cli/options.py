@@ -38,7 +38,10 @@ ConfigOption = click.option(
 
 
 UnusedConfigOption = click.option(
-    "--config", type=click.Path(dir_okay=False), expose_value=False, help="Taken by every command; this one needs none."
+    "--config",
+    type=click.Path(dir_okay=False),
+    expose_value=False,
+    help=("Every command takes it. This one doesn't need it."),
 )
 
 
@@ -46,7 +49,7 @@ JsonOption = click.option("--json", "as_json", is_flag=True, help="Print JSON, f
 
 
 LimitOption = click.option(
-    "--limit", type=click.IntRange(1), default=100, show_default=True, help="Show so many at most, the newest first."
+    "--limit", type=click.IntRange(1), default=100, show_default=True, help="Show at most this many, newest first."
 )
 
 
@@ -67,7 +70,7 @@ def _encodable(text: str) -> str:
 def words(context: click.Context, parameter: click.Parameter, value: str) -> str:
     """Require a reason that isn't blank: somebody will read it in the audit trail."""
     if not value.strip():
-        raise click.BadParameter("say why, in words: it goes into the audit trail. Nothing was done.")
+        raise click.BadParameter("give a reason in words: it goes into the audit trail. Nothing was done.")
     return as_utf8(context, parameter, value)
 
 

@@ -150,12 +150,13 @@ def failed_retry(
 def _wanted(found: "Retryable", *, yes: bool) -> bool:
     """Whether a person, or a script by `--yes`, wants all of these tried again. Says how many they are."""
     from worker.cli.list_printing import terminal_lines
-    from worker.cli.list_rows import SAMPLE, counted, sample_of
+    from worker.cli.list_rows import SAMPLE, sample_of
+    from worker.logs.counted import counted
 
     count = len(found.items)
     reasons = Counter(item.reason for item in found.items).most_common(SAMPLE)
     by_reason = ", ".join(f"{number:,} × {reason}" for reason, number in reasons)
-    said = f"{counted(count, 'dead letter', 'dead letters')} to try again{f': {by_reason}' if by_reason else ''}."
+    said = f"{counted(count, 'dead letter')} to try again{f': {by_reason}' if by_reason else ''}."
     if found.left_out:
         said += f" {found.left_out:,} more can't be tried again, because the worker can't read the header."
     click.echo(said if count else f"{said} Nothing was done.", err=True)

@@ -11,10 +11,14 @@ from worker.cli.balance_words import balance_lines
 from worker.cli.cells import fitting
 from worker.cli.wrapped import echo
 from worker.commands.exits import ExitCode
+from worker.logs.counted import counted
 
 
 def login_line(login: dict[str, Any]) -> str:
-    used = f"{login['failures']} of {login['threshold']} attempts failed, {login['remaining']} left for the worker"
+    used = (
+        f"{login['failures']} of {counted(login['threshold'], 'attempt')} failed, {login['remaining']} left for the "
+        "worker"
+    )
     later = f"; next attempt {login['next_attempt_at']}" if login["next_attempt_at"] else ""
     reason = f" ({login['reason']})" if login["reason"] else ""
     return f"{login['state']}{reason}: {used}{later}"
@@ -43,7 +47,7 @@ def print_shown(shown: Any) -> int:
     if shown.attachments:
         lines += ["", "Attachments:"]
         for name, kind, size in shown.attachments:
-            lines += _set_in(f"{name} ({kind}, {size} bytes)")
+            lines += _set_in(f"{name} ({kind}, {counted(size, 'byte')})")
     if shown.text:
         lines += ["", "Text:"]
         for line in shown.text.split("\n"):

@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 @click.command("run")
 @ConfigOption
 def run_command(config: Path | None) -> int:
-    """Poll the mailbox until SIGTERM or SIGINT; finish what is in hand."""
+    """Poll the mailbox until SIGTERM or SIGINT, then finish the messages that are being handled."""
+
     end = catch_ending()
     with open_context(config, logs=True) as context:
         from worker.commands import work as commands
@@ -40,7 +41,7 @@ def run_command(config: Path | None) -> int:
 
 @click.command()
 @ConfigOption
-@click.option("--dry-run", is_flag=True, help="Say what each message would come to, and change nothing.")
+@click.option("--dry-run", is_flag=True, help="Show what would happen to each message. Changes nothing.")
 @click.option("--yes", is_flag=True, help="On the first run, hand over more than 1,000 old messages without asking.")
 @SinceOption
 @FromOption
@@ -74,7 +75,8 @@ def once(config: Path | None, *, dry_run: bool, yes: bool, as_json: bool, as_csv
 @ConfigOption
 @click.option("--connect", is_flag=True, help="Also log in once, through the guard, and open the folders.")
 def check(config: Path | None, *, connect: bool) -> int:
-    """Check the configuration, and report everything that is wrong with it."""
+    """Check the configuration, and report every fault in it."""
+
     with open_context(config) as context:
         from worker.commands import check as commands
         from worker.commands.alert_findings import submission_findings
@@ -118,26 +120,30 @@ def status(config: Path | None, *, as_json: bool) -> int:
 
 @click.command()
 @ConfigOption
-@click.option("--reason", default="", help="Why: shown to whoever looks at the worker, and kept in the audit trail.")
+@click.option(
+    "--reason", default="", help=("The reason. The status page and `status` show it, and the audit trail keeps it.")
+)
 def pause(config: Path | None, *, reason: str) -> int:
-    """Hand over and settle nothing until `resume`; the connection and the health stay."""
+    """Hand over and move no mail until `resume`. The connection stays open."""
+
     with open_context(config) as context:
         from worker.commands import work as commands
 
         commands.pause(context, reason)
-    click.echo("Paused: mail stays in the mailbox untouched until `nhsmail-worker resume`.")
+    click.echo("Paused. Mail stays untouched in the mailbox until you run `nhsmail-worker resume`.")
     return ExitCode.DONE
 
 
 @click.command()
 @ConfigOption
 def resume(config: Path | None) -> int:
-    """Let the work go on after `pause`."""
+    """End a pause."""
+
     with open_context(config) as context:
         from worker.commands import work as commands
 
         commands.resume(context)
-    click.echo("Resumed: work goes on with the next poll.")
+    click.echo("Resumed. Work continues with the next poll.")
     return ExitCode.DONE
 
 

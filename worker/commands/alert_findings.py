@@ -11,8 +11,8 @@ from worker.observe.delivery import NotSent
 from worker.settings import AlertsSettings, Settings
 
 _ALONE = (
-    "[alerts.submission] is the only way for alerts, and nothing is sent by it while the login is halted: that is when "
-    "an alert is needed most. Set another one beside it: a webhook, or [alerts.relay]."
+    "[alerts.submission] is the only way for alerts. It sends nothing while the login is halted, which is when you "
+    "need an alert most. Set a second way: a webhook, or [alerts.relay]."
 )
 
 
@@ -40,7 +40,7 @@ def submission_findings(context: Context) -> tuple[list[str], bool]:
     except NotSent as error:
         return [unfit(settings, "submission", error)], True
     named = settings.alerts.submission
-    return [f"{named.host}:{named.port} can be used for alerts; the sign-in wasn't tried."], False
+    return [f"{named.host}:{named.port} can be used for alerts. The sign-in wasn't tried."], False
 
 
 def unfit(settings: Settings, channel: str, error: NotSent) -> str:

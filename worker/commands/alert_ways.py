@@ -18,7 +18,7 @@ from worker.observe.trial_alert import TrialAlert
 from worker.settings import Settings
 
 _NO_CHANNEL: Final = (
-    "No way for alerts is set, so nobody is told when the worker stops. Set a webhook, [alerts.relay] or "
+    "No way for alerts is set, so nobody gets an alert when the worker stops. Set a webhook, [alerts.relay] or "
     "[alerts.submission]. Nothing was sent."
 )
 

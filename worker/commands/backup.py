@@ -35,10 +35,10 @@ AUDIT = "audit"
 _LOCK = ".lock"
 
 _ON_A_SERVER = (
-    "The journal is in PostgreSQL, and its backup is the database's: nothing was copied. Dump it with the database's "
-    "own tools (`pg_dump --format=custom --file=nhsmail.dump DATABASE`), or with the backup of the whole cluster. Copy "
-    "`audit` and `senders.key` from each host's state folder as well. After a restore no login is made until `login "
-    "reset`."
+    "The journal is in PostgreSQL, so this command copied nothing. Dump it with the database's own tools (`pg_dump "
+    "--format=custom --file=nhsmail.dump DATABASE`), or back up the whole cluster. Copy `audit` and `senders.key` "
+    "from each host's state folder as well. After a restore the worker doesn't log in until you run `nhsmail-worker "
+    "login reset`."
 )
 
 
@@ -76,8 +76,8 @@ def back_up(context: Context, directory: Path) -> Backup:
             why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
             raise Failure(
                 ExitCode.CONFIGURATION,
-                f"No copy was made in {directory}: {why}. The journal, the mail and a running worker are as they were. "
-                "Check that folder's disk, owner and mode, and run it again.",
+                f"No copy was made in {directory}: {why}. The journal, the mail and a running worker are unchanged. "
+                "Check that folder's disk, owner and mode, then run the command again.",
             ) from error
 
 
@@ -127,7 +127,9 @@ def _alone_in(directory: Path) -> Iterator[None]:
         try:
             fcntl.flock(owned(descriptor, directory), fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise Failure(ExitCode.NOT_NOW, f"Another backup is being made in {directory}; nothing was done.") from None
+            raise Failure(
+                ExitCode.NOT_NOW, f"Another backup is in progress in {directory}. Nothing was done."
+            ) from None
         yield
     finally:
         os.close(descriptor)

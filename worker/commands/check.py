@@ -19,6 +19,7 @@ from worker.connections import line_for
 from worker.handling.loading import load_handlers
 from worker.handling.routing.shadowed import unreachable
 from worker.handling.target_down import kind_of
+from worker.logs.counted import counted
 from worker.mailbox.folder_names import printable
 from worker.observe.delivery import NotSent
 
@@ -46,28 +47,28 @@ def check(context: Context) -> Checked:
     account = settings.account
     sound = (
         f"The configuration is sound: {account.address} at {account.host}:{account.port}, "
-        f"{len(settings.routes)} route(s), state in {settings.state.dir}."
+        f"{counted(len(settings.routes), 'route')}, state in {settings.state.dir}."
     )
     never = unreachable(settings.routes)
     lines = [sound, *(f"Route '{rule.route}' can never match: {rule.reason}." for rule in never)]
     lines += [
-        f"[handler.{name}] can't be started yet: {kind_of(late.error)}. The worker starts without it, tries it again, "
-        "and its mail waits meanwhile. See to what it talks to."
+        f"[handler.{name}] can't be started yet: {kind_of(late.error)}. The worker starts without it, and tries it "
+        "again. Its mail waits meanwhile. Check the system behind it."
         for name, late in handlers.late.items()
     ]
     begins = settings.poll.since
     is_early = begins is not None and begins.timestamp() > context.parts.clock()
     if is_early:
-        lines.append(f"[poll] since is still to come: until {begins} no mail is taken.")
+        lines.append(f"[poll] since is in the future. Until {begins} the worker handles no mail.")
     clear = clear_text(context.parts, handlers)
     lines += [
-        f"[{table}] allow_clear: what the worker sends there crosses the network in clear text, and nobody proves who "
-        "receives it. Take allow_clear out once the server speaks TLS."
+        f"[{table}] allow_clear: what the worker sends there crosses the network in clear text, and the receiver "
+        "isn't verified. Remove allow_clear once the server supports TLS."
         for table in clear
     ]
     is_without_effect = account.auth == "oauth2-client" and account.sign_in is not None
     if is_without_effect:
-        lines.append("[account] sign_in has no effect: with oauth2-client nobody signs in. Take it out.")
+        lines.append("[account] sign_in has no effect, because with oauth2-client nobody signs in. Remove it.")
     lines += proxy_notes(settings, os.environ)
     if ending := sign_in_warning(settings):
         lines.append(ending)
@@ -90,13 +91,13 @@ def before_connecting(context: Context) -> str:
     begun = f"Logging in once as {account.address}."
     if standing.kind == "token":
         return (
-            f"{begun} No password is sent. Should the server reject the token, that counts towards token_attempts "
+            f"{begun} No password is sent. If the server rejects the token, that counts towards token_attempts "
             f"({standing.remaining_for_credential} left)."
         )
     where = "server" if account.auth == "password" else "sign-in service"
     return (
-        f"{begun} Should the {where} reject the password, that spends one of the {standing.remaining} attempts "
-        f"that the worker has left ({standing.remaining_for_credential} with this password)."
+        f"{begun} If the {where} rejects the password, that spends an attempt. The worker has "
+        f"{counted(standing.remaining, 'attempt')} left ({standing.remaining_for_credential} with this password)."
     )
 
 
@@ -134,18 +135,20 @@ def check_connection(context: Context) -> Checked:
     with context.visit() as (session, found):
         parts.settle().check(session)
         watched = ", ".join(map(printable, layout.watched))
-        lines = [f"Logged in. {found.count} folders; watched: {watched}; junk is '{printable(layout.junk)}'."]
+        lines = [
+            f"Logged in. {counted(found.count, 'folder')}. Watched: {watched}. Junk is '{printable(layout.junk)}'."
+        ]
         absent = [one.name for one in found.absent]
         for name in dict.fromkeys([*layout.watched, *(name for name in parts.targets() if name not in absent)]):
             state = session.select(name)
-            lines.append(f"Opened '{printable(name)}': {state.messages} messages.")
+            lines.append(f"Opened '{printable(name)}': {counted(state.messages, 'message')}.")
             if session.read_only:
                 lines.append(_read_only(name, is_watched=name in layout.watched))
         if absent:
             named = ", ".join(f"'{one.name}' ({one.wanted.setting})" for one in found.absent)
             lines.append(
-                f"Not there yet: {named}. The worker tries to create what is missing when it runs; whether the server "
-                "lets it wasn't tried."
+                f"Missing folders: {named}. The worker tries to create missing folders when it runs. This check "
+                "didn't try it."
             )
         sizes, is_full = size_lines(context, session)
         return Checked([*lines, *sizes], finding=is_full or any(line.startswith(_ONLY_READ) for line in lines))

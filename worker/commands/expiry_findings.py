@@ -14,7 +14,7 @@ def expiry_findings(settings: Settings, now: float) -> tuple[list[str], bool]:
     lines, finding = [], False
     changed = settings.password.changed
     if changed is not None and changed.timestamp() > now:
-        lines.append(f"[password] changed is still to come ({changed:%Y-%m-%d}). Set it to the day of the last change.")
+        lines.append(f"[password] changed is in the future ({changed:%Y-%m-%d}). Set it to the day of the last change.")
         finding = True
     for one in expiries(expiry_plan(settings), None, expiry_files_of(settings).found(Found()), now):
         if line := _line(one):

@@ -42,11 +42,11 @@ def _in_the_environment(settings: Settings, targets: Mapping[str, Any], environ:
         return
     files = ", ".join(title(twin(place)) for place in places)
     yield (
-        f"Secrets in the environment: {', '.join(names)}. Beside the worker, as its own user, run "
-        f"{' and '.join(beside)}. The worker's process is closed to them; the one that started it isn't, and has the "
-        "same environment (in a container its init), which they can read in /proc. Use a file"
-        f'{f" ({files})" if files else ""}, and let these handlers run as another user, isolate = {{ user = "…" }}: '
-        "what the worker's user can read, they can read."
+        f"Secrets in the environment: {', '.join(names)}. These run as the worker's own user: "
+        f"{' and '.join(beside)}. They can't read the worker's process. But they can read, in /proc, the environment "
+        "of the process that started it (in a container its init), which is the same. Use a file"
+        f'{f" ({files})" if files else ""}, and let these handlers run as another user, isolate = {{ user = "…" }}. '
+        "Otherwise they can read whatever the worker's user can read."
     )
 
 
@@ -87,7 +87,8 @@ def _in_files(settings: Settings) -> Iterator[str]:
             if table.user is not None and isinstance(path, Path) and may_read(user_named(table.user), path):
                 yield (
                     f"[handler.{name}] isolate: its user, {table.user}, can read {path}, which {title(place)} names: "
-                    "that secret isn't kept from it. Take the right away from the file, or from a folder above it."
+                    "the handler can read that secret. Remove the right to read from the file, or from a folder "
+                    "above it."
                 )
 
 

@@ -16,6 +16,7 @@ from worker.login.mutex import AttemptInProgress
 from worker.login.refusals import Cooling, LastAttempt, NoAttempt, ReasonMissing
 from worker.login.sign_in_advice import UNREACHABLE
 from worker.login.standing import State
+from worker.logs.counted import counted
 from worker.logs.system_words import NO_SUCH_NAME, NOT_TLS
 from worker.loop.drain import LeaseHeld, Paused
 from worker.loop.first_mail import NotAgreed
@@ -62,7 +63,7 @@ def failure_of(error: Exception, *, host: str) -> Failure | None:
 def faulty(error: SettingsError) -> Failure:
     """A faulty configuration: every fault, one per line."""
     count = len(error.faults)
-    lines = [f"The configuration has {count} fault{'s' if count != 1 else ''}; no connection was made."]
+    lines = [f"The configuration has {counted(count, 'fault')}. No connection was made."]
     return Failure(ExitCode.CONFIGURATION, "\n".join([*lines, *(f"  - {fault}" for fault in error.faults)]))
 
 
@@ -82,14 +83,14 @@ def _journal(error: Exception) -> tuple[ExitCode, str] | None:
     match error:
         case JournalDamaged():
             return ExitCode.CONFIGURATION, (
-                f"The journal is damaged: {error}. No login was attempted and no mail was touched. Stop every worker, "
-                "then run `nhsmail-worker journal rebuild`: it keeps the damaged file under another name, and makes "
-                "the journal anew from the mailbox."
+                f"The journal is damaged: {error}. No login was attempted and no mail was touched. Stop every "
+                "worker, then run `nhsmail-worker journal rebuild`: it keeps the damaged file under another name, "
+                "and rebuilds the journal from the mailbox."
             )
         case JournalUnprotected():
             return ExitCode.CONFIGURATION, (
-                f"The journal can't be used: {error}. Without it no login is counted and no outcome recorded, so none "
-                f"was attempted; all mail is where it was. {error.advice}"
+                f"The journal can't be used: {error}. Without it the worker can't count logins or record outcomes, "
+                f"so it did neither. All mail is where it was. {error.advice}"
             )
         case JournalUnavailable() if (trouble := trouble_with_journal(error)).is_known:
             return ExitCode.CONFIGURATION, (
@@ -98,9 +99,9 @@ def _journal(error: Exception) -> tuple[ExitCode, str] | None:
             )
         case JournalUnavailable():
             return ExitCode.CONFIGURATION, (
-                f"The journal can't be used: {error}. Without it no login is counted and no outcome recorded, so none "
-                "was attempted; all mail is where it was. Check the disk's space, the folder's owner and mode, and "
-                "[state] dir."
+                f"The journal can't be used: {error}. Without it the worker can't count logins or record outcomes, "
+                "so it did neither. All mail is where it was. Check the disk's space, the folder's owner and mode, "
+                "and [state] dir."
             )
         case _:
             return None
@@ -124,7 +125,7 @@ def _refused(error: Exception) -> tuple[ExitCode, str] | None:
         case ReasonMissing():
             return ExitCode.USAGE, str(error)
         case Stop():
-            return ExitCode.NOT_NOW, "Stopped before the mailbox was drained; nothing is lost."
+            return ExitCode.NOT_NOW, "Stopped before all mail was handled. Nothing is lost."
         case _:
             return None
 
@@ -143,7 +144,8 @@ def _mailbox(error: MailboxError, host: str) -> tuple[ExitCode, str]:
         case TlsRefused():
             return ExitCode.UNREACHABLE, (
                 f"No trusted connection to {host}: {error}. Nothing was sent, and no login attempt was spent. Check "
-                "[account] host; where the server has a certificate of a private authority, name it in ca_file."
+                "[account] host. If a private authority signed the server's certificate, name that authority in "
+                "ca_file."
             )
         case HandshakeFailed() if error.fault == NOT_TLS:
             return ExitCode.UNREACHABLE, (
@@ -153,27 +155,27 @@ def _mailbox(error: MailboxError, host: str) -> tuple[ExitCode, str]:
         case HandshakeFailed():
             return ExitCode.UNREACHABLE, (
                 f"{host} answers, but {error}; its certificate isn't the reason. Nothing was sent, and no login "
-                "attempt was spent. Check [account] host and port (993 speaks TLS from the first byte, 143 doesn't), "
-                "and what stands between: the worker needs TLS 1.2 or newer."
+                "attempt was spent. Check [account] host and port (993 speaks TLS from the first byte, 143 "
+                "doesn't), and any proxy or firewall in between. The worker needs TLS 1.2 or newer."
             )
         case Preauthenticated():
             return ExitCode.CONFIGURATION, PREAUTHENTICATED
         case NotConnected():
             return ExitCode.UNREACHABLE, (
-                f"{host} accepts the login but doesn't open the mailbox: {error}. All unsettled mail is where it was. "
-                "Mostly this passes by itself, as load on the server does: try again later. If it goes on for an hour, "
-                "ask your Local Administrator whether IMAP is enabled for this mailbox, and with OAuth whether the "
-                "application may read it."
+                f"{host} accepts the login but doesn't open the mailbox: {error}. All unsettled mail is where it "
+                "was. This usually ends on its own: the server is busy. Try again later. If it lasts for an hour, "
+                "ask your Local Administrator whether IMAP is enabled for this mailbox. With OAuth, also ask "
+                "whether the application may read it."
             )
         case Throttled():
             return ExitCode.NOT_NOW, (
-                f"{host} asks for a pause of {int(error.after.total_seconds())} s. All mail is where it was; try again "
-                "after that."
+                f"{host} asks for a pause of {int(error.after.total_seconds())} s. All mail is where it was. Try "
+                "again after that."
             )
         case FolderBusy():
             return ExitCode.NOT_NOW, (
-                f"{host} is there, but {error}. All unsettled mail is where it was; try again later. If this lasts for "
-                "an hour, ask the Local Administrator what is being done to the mailbox."
+                f"{host} is there, but {error}. All unsettled mail is where it was. Try again later. If this lasts "
+                "for an hour, ask the Local Administrator whether somebody is working on the mailbox."
             )
         case ProxyFailed():
             return ExitCode.UNREACHABLE, by_proxy(error)
@@ -186,7 +188,7 @@ def _mailbox(error: MailboxError, host: str) -> tuple[ExitCode, str]:
         case ConnectionLost() | ServerUnavailable():
             return ExitCode.UNREACHABLE, (
                 f"{host} can't be reached: {error}. All unsettled mail is where it was. Check the host, the port and "
-                "the network; try again later."
+                "the network, then try again later."
             )
         case FolderRefused():
             return ExitCode.CONFIGURATION, f"{error} All unsettled mail is where it was."

@@ -14,7 +14,7 @@ from worker.pipeline.record import KEEP
 from worker.reconcile.balance import Balance, Reconcile
 from worker.reconcile.rebuild import Rebuild, Rebuilt
 
-_RUNNING = "A worker is running. Stop it first; nothing was done."
+_RUNNING = "A worker is running. Stop it first. Nothing was done."
 
 
 def reconcile(context: Context, acknowledged: str | None = None) -> tuple[Balance, int]:
@@ -44,9 +44,9 @@ def rebuild(context: Context, assume_handled_before: datetime | None) -> tuple[R
     if context.settings.settle.handled == KEEP and assume_handled_before is None:
         raise Failure(
             ExitCode.USAGE,
-            'Handled mail stays in the watched folders ([settle] handled = "keep"), so the mailbox doesn\'t say '
-            "what was handled. Nothing was done. Say it: --assume-handled-before DATE. Mail received on that date "
-            "or later is handled, perhaps again.",
+            'Handled mail stays in the watched folders ([settle] handled = "keep"), so the mailbox doesn\'t show '
+            "what was handled. Nothing was done. Add --assume-handled-before DATE. The worker then handles mail "
+            "that was received on that date or later, perhaps again.",
         )
     parts = context.parts
     lease = parts.lease

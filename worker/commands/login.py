@@ -22,8 +22,8 @@ from worker.observe.view import status_json
 from worker.settings import Settings
 
 _ALSO: Final = (
-    "The sign-in also asked for SMTP.Send, because [alerts.submission] is set. Where that isn't granted yet, take "
-    "[alerts.submission] out until it is: mail is read without it."
+    "The sign-in also asked for SMTP.Send, because [alerts.submission] is set. If that isn't granted yet, remove "
+    "[alerts.submission] until it is. The worker reads mail without it."
 )
 
 
@@ -40,7 +40,7 @@ def login_reset(context: Context, reason: str, *, again: bool) -> str:
         guard.reset(reason, actor=actor(), again=again)
         if guard.status().standing.state is State.HALTED:
             return f"Reset, but the login stays halted. {guard.advice()}"
-    return "Reset: the worker may use its attempts anew, and makes the next one at its next look."
+    return "Reset: the worker may use its attempts again. It makes the next one at its next poll."
 
 
 def login_authorise(context: Context, person: Person, *, paste: bool = False, port: int = 0) -> None:
@@ -57,7 +57,10 @@ def login_authorise(context: Context, person: Person, *, paste: bool = False, po
             f'"{auth}". Nothing was done.',
         )
     if auth == "oauth2-device" and (paste or port):
-        text = 'With auth = "oauth2-device" no browser is sent back: leave --paste and --port out. Nothing was done.'
+        text = (
+            'With auth = "oauth2-device" no browser returns to the worker: leave out --paste and --port. Nothing '
+            "was done."
+        )
         raise Failure(ExitCode.USAGE, text)
     with context.opened():
         try:
@@ -95,7 +98,9 @@ def _signed_in(settings: Settings, person: Person, *, paste: bool, port: int) ->
         except CredentialUnavailable as unavailable:
             listener.conclude(str(unavailable))
             raise
-        listener.conclude(f"Signed in as {_who(settings)}. The worker uses it at its next look. Close this page.")
+        listener.conclude(
+            f"Signed in as {_who(settings)}. The worker uses the sign-in at its next poll. Close this page."
+        )
     return "browser"
 
 

@@ -22,16 +22,16 @@ def login_findings(context: Context) -> list[str]:
     found = []
     if account.auth == "password" and is_exchange_online(account.host) and not account.allow_password:
         found.append(
-            f"{finding(account.host)} `run` halts before any attempt. Set `auth` to an OAuth flow; or, if this server "
-            "does take passwords, add the line: allow_password = true"
+            f"{finding(account.host)} `run` halts before any attempt. Set `auth` to an OAuth flow. Or, if this "
+            "server does accept passwords, add the line: allow_password = true"
         )
     if account.auth in ("password", "oauth2-password"):
         refusal = _refusal(context)
         if refusal is not None:
             found.append(
-                f"The password can't be right by the password policy: {refusal}. The worker wouldn't send it, and "
-                "would halt. Put the right one in its place; if the account follows another policy, name it in "
-                "[password] policy."
+                f"The password breaks the password policy, so it can't be right: {refusal}. The worker wouldn't send "
+                "it, and would halt. Replace it with the right one. If the account follows another policy, name it "
+                "in [password] policy."
             )
     return found
 

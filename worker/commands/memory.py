@@ -78,8 +78,9 @@ def memory_finding(settings: Settings, limit: int | None) -> str | None:
     if demand.isolated:
         advice += ", or lower `memory` or `concurrency` of the isolated handlers"
     return (
-        f"Memory: together the worker's processes may take {_mb(demand.total)} ({', '.join(parts)}), and this "
-        f"container's limit is {_mb(limit)}. The system may then end one of them in the middle of a message. {advice}."
+        f"Memory: in total the worker's processes may take {_mb(demand.total)} ({', '.join(parts)}), and this "
+        f"container's limit is {_mb(limit)}. The system may then kill one of them in the middle of a message. "
+        f"{advice}."
     )
 
 

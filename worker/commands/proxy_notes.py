@@ -17,11 +17,11 @@ def proxy_notes(settings: Settings, environ: Mapping[str, str]) -> list[str]:
             "The worker reaches the mail server, the sign-in service, webhooks, object stores, and the servers for "
             "alerts by mail, through [proxy]."
         )
-        return [f"{table} {by_environment} doesn't count for these." if named else table]
+        return [f"{table} {by_environment} has no effect on these." if named else table]
     if not named:
         return []
     note = (
-        f"{by_environment} names a proxy: the sign-in service, webhooks and object stores are reached through it, and "
-        "the mail server isn't. Where IMAP has to go through a proxy as well, name it in [proxy]."
+        f"{by_environment} names a proxy. The worker reaches the sign-in service, webhooks and object stores through "
+        "it, but not the mail server. If IMAP must go through a proxy as well, name it in [proxy]."
     )
     return [note]

@@ -49,22 +49,22 @@ def ask(context: Context, kind: Kind, given: Sequence[str], reason: str) -> str:
         parts.announcer().asked(actor(), kind, keys, reason)
         Intents(parts.journal.database).ask(kind, keys, reason=reason, actor=actor(), now=parts.clock())
         if parts.journal.facts.paused() is not None:
-            return "Written down. The worker is paused: it is done after `nhsmail-worker resume`."
+            return "Recorded. The worker is paused, and does it after `nhsmail-worker resume`."
         lease = parts.lease
         if not lease.acquire():
-            return "Written down: the running worker does it with its next poll."
+            return "Recorded. The running worker does it at its next poll."
     try:
         with lease.kept(), context.visit() as (session, _):
             opened = parts.requests().carry_out(session)
     except Failure as failure:
-        raise Failure(failure.code, f"Written down, and done when the worker logs in next. {failure}") from failure
+        raise Failure(failure.code, f"Recorded. The worker does it after its next login. {failure}") from failure
     finally:
         lease.release()
     if absent := [key for key in keys if key in opened.absent]:
         raise Failure(
             ExitCode.FINDING,
-            f"Not where it lay: {', '.join(absent)}. Somebody has moved or deleted it, or the mailbox was moved. "
-            "It is handled if the next `nhsmail-worker run` or `once` finds it in a watched folder, and `gone` "
+            f"No longer there: {', '.join(absent)}. Somebody has moved or deleted it, or the mailbox was moved. It "
+            "is handled if the next `nhsmail-worker run` or `once` finds it in a watched folder, and `gone` "
             "otherwise.",
         )
     return "Back in the mailbox: the next `nhsmail-worker run` or `once` handles it."
@@ -73,20 +73,22 @@ def ask(context: Context, kind: Kind, given: Sequence[str], reason: str) -> str:
 def _must_be_fit(kind: Kind, record: Record) -> None:
     """Refuse to release what isn't junk, and to retry what isn't a dead letter or has no header."""
     if kind is Kind.RELEASE and not is_junk(record):
-        raise Failure(ExitCode.USAGE, f"The message {record.key} isn't junk but {record.state}. Nothing was done.")
+        raise Failure(
+            ExitCode.USAGE, f"The message {record.key} isn't junk, its state is {record.state}. Nothing was done."
+        )
     if kind is Kind.RETRY and record.state is not State.FAILED:
-        text = f"The message {record.key} is no dead letter but {record.state}. Nothing was done."
+        text = f"The message {record.key} isn't a dead letter, its state is {record.state}. Nothing was done."
         raise Failure(ExitCode.USAGE, text)
     if kind is Kind.RETRY and record.reason == HEADER_POISON:
         raise Failure(
             ExitCode.USAGE,
-            f"The process died each time it read the header of the message {record.key}. Nothing was done. Look at it "
-            "with a mail program. Once the fault is mended, move it from there into the inbox: it is then taken as new "
-            "mail.",
+            f"The process died each time it read the header of the message {record.key}. Nothing was done. Look at "
+            "it with a mail program. Once the fault is fixed, move it from there into the inbox: the worker then "
+            "takes it as new mail.",
         )
     if kind is Kind.RETRY and record.reason == NO_HEADER:
         raise Failure(
             ExitCode.USAGE,
-            f"Of the message {record.key} the server never showed a header. Nothing was done. Once a mail program "
-            "shows it, move it from there into the inbox: it is then taken as new mail.",
+            f"The server never showed a header of the message {record.key}. Nothing was done. Once a mail program "
+            "shows it, move it from there into the inbox: the worker then takes it as new mail.",
         )

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from itertools import islice
 
 from worker.journal.records import Record
+from worker.logs.counted import counted
 from worker.mailbox.bisection import shown_heads
 from worker.mailbox.errors import CommandRefused, ProtocolFault
 from worker.mailbox.session import Session
@@ -134,7 +135,7 @@ class Review:
         pairs = tuple((plain(name), plain(readable(value))) for name, value in islice(headers, HEADERS))
         text, attachments, note = _content(message) if complete else ("", (), TOO_LARGE)
         if len(headers) > HEADERS:
-            note = f"{len(headers) - HEADERS} more headers aren't shown. {note}".strip()
+            note = f"Not shown: {counted(len(headers) - HEADERS, 'more header')}. {note}".strip()
         return Shown(record.key, plain(record.place.folder), pairs, message.evidence, text, attachments, note)
 
     def _said(self, session: Session, records: Sequence[Record]) -> dict[int, tuple[str, str]]:
@@ -166,14 +167,14 @@ class Review:
                     return body.raw, body.complete
             except (CommandRefused, ProtocolFault) as error:
                 raise Withheld(
-                    f"The server doesn't hand out the message {record.key}: {error}. It lies untouched in "
-                    f"'{record.place.folder}'. Try again later; if that changes nothing, open it there in a mail "
+                    f"The server doesn't return the message {record.key}: {error}. It is untouched in "
+                    f"'{record.place.folder}'. Try again later. If that doesn't help, open it there in a mail "
                     "program."
                 ) from error
         raise NotThere(
-            f"The message {record.key} isn't where it lay in '{record.place.folder}'. Somebody moved or deleted it, "
-            "or the server has numbered the folder anew: then the worker's next poll finds it again. "
-            "`nhsmail-worker reconcile` says what else is missing."
+            f"The message {record.key} is no longer in '{record.place.folder}'. Somebody moved or deleted it, or the "
+            "server has renumbered the folder. In that case the worker's next poll finds it. `nhsmail-worker "
+            "reconcile` says what else is missing."
         )
 
 
@@ -224,7 +225,7 @@ def _content(message: Message) -> tuple[str, tuple[tuple[str, str, int], ...], s
     if len(lines) > PREVIEW_LINES or len(text) > 4 * LINE * PREVIEW_LINES:
         shown.append("…")
     more = len(parts) - len(attachments)
-    return "\n".join(shown), attachments, f"{more} more attachments aren't shown." if more else ""
+    return "\n".join(shown), attachments, f"Not shown: {counted(more, 'more attachment')}." if more else ""
 
 
 def reason_of(record: Record) -> str:

@@ -7,8 +7,8 @@ from worker.observe.size_words import advice, size_line
 from worker.reconcile.growth import fullness
 
 UNKNOWN = (
-    "How full the mailbox is isn't known: the server tells no quota. A running worker adds up the sizes of its "
-    "messages once a day, the first time an hour after its first start."
+    "The worker doesn't know how full the mailbox is, because the server gives no quota. While it runs, it adds up "
+    "the sizes of the messages once a day, first an hour after its first start."
 )
 
 

@@ -34,13 +34,13 @@ from worker.pipeline.preview import Foreseen, Preview
 log = get_logger()
 
 _REBUILD_FIRST = (
-    "The work stays paused: `{by}` paused it, because this journal doesn't know what was handled since it was made. "
-    "Without the pause that mail would be handled again. Run `nhsmail-worker journal rebuild`: it enters what was "
-    "handled, and ends the pause."
+    "The work stays paused: `{by}` paused it, because this journal doesn't know about mail that was handled after "
+    "the copy. Without the pause the worker would handle that mail again. Run `nhsmail-worker journal rebuild`: it "
+    "enters what was handled, and ends the pause."
 )
 _PAUSED_UNTIL_REBUILT = (
-    "The work is paused already: `{by}` paused it until `nhsmail-worker journal rebuild` has run. Nothing was changed. "
-    "If it is to stay paused after that, run this command then, before a worker starts."
+    "The work is already paused: `{by}` paused it until `nhsmail-worker journal rebuild` has run. Nothing was "
+    "changed. To keep it paused after that, run this command after the rebuild, before a worker starts."
 )
 
 
@@ -66,7 +66,7 @@ class Summary:
         if drained.due:
             text += f" {drained.due} to be tried again later: run this again, or leave `nhsmail-worker run` running."
         if drained.outcomes[State.FAILED]:
-            text += f" The dead letters lie in the mailbox's folder '{self.failed}'."
+            text += f" The dead letters are in the mailbox's folder '{self.failed}'."
         return text
 
 

@@ -28,13 +28,14 @@ class ProxyFault(StrEnum):
 
 _TEAM: Final = "whoever runs the proxy"
 WHO: Final[dict[ProxyFault, str]] = {
-    ProxyFault.UNREACHABLE: "you, if `url` under `[proxy]` is wrong; else your network team",
-    ProxyFault.UNTRUSTED: "you, if the proxy's own authority isn't named in `ca_file` under `[proxy]`; else " + _TEAM,
+    ProxyFault.UNREACHABLE: "you, if `url` under `[proxy]` is wrong, otherwise your network team",
+    ProxyFault.UNTRUSTED: "you, if the proxy's own authority isn't named in `ca_file` under `[proxy]`, otherwise "
+    + _TEAM,
     ProxyFault.CREDENTIALS: f"{_TEAM}, for the account that `[proxy]` names",
     ProxyFault.POLICY: f"{_TEAM}: it must allow this server and port",
-    ProxyFault.TARGET: f"{_TEAM}, if it goes on for an hour",
-    ProxyFault.SILENT: f"{_TEAM}, if it goes on for an hour",
-    ProxyFault.BROKEN: f"{_TEAM}; and compare `url` under `[proxy]` with what they say",
+    ProxyFault.TARGET: f"{_TEAM}, if it lasts for an hour",
+    ProxyFault.SILENT: f"{_TEAM}, if it lasts for an hour",
+    ProxyFault.BROKEN: f"{_TEAM}. Also compare `url` under `[proxy]` with what they say",
     ProxyFault.OTHER: _TEAM,
 }
 """Whom to ask."""

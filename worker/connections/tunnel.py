@@ -206,7 +206,7 @@ class _Stream:
         head = bytearray()
         while not head.endswith((b"\r\n\r\n", b"\n\n")):
             if len(head) >= _LONGEST_HEAD:
-                raise ProxyTrouble(ProxyFault.BROKEN, self._shown, "gave an answer without end")
+                raise ProxyTrouble(ProxyFault.BROKEN, self._shown, "gave an answer without an end")
             head += self.read_exact(1)
         return bytes(head)
 

@@ -11,6 +11,7 @@ from rich.table import Table
 
 from worker.demo.config import FAILED_FOLDER, HANDLED_FOLDER
 from worker.demo.samples import INBOX, JUNK_FOLDER, Sample
+from worker.logs.counted import counted
 
 OUTCOMES = {HANDLED_FOLDER: "handled", JUNK_FOLDER: "junk", FAILED_FOLDER: "failed", INBOX: "left"}
 SHOWN = 12
@@ -59,14 +60,14 @@ class Report:
                 yield f"{sample.name}: expected {sample.expect}, found {outcome}"
         lying = sum(len(folders) for folders in self._where.values())
         if lying != len(self._samples):
-            yield f"the mailbox holds {lying} messages, there were {len(self._samples)}"
+            yield f"the mailbox holds {counted(lying, 'message')}, there were {len(self._samples)}"
         count = Counter(outcome for _, outcome in self.outcomes)
         journal = self._status.get("messages", {})
         for name, state in (("handled", "handled"), ("junk", "junk"), ("failed", "failed"), ("left", "pending")):
             if journal.get(state) != count[name]:
                 yield f"the journal says {journal.get(state)} {state}, the mailbox holds {count[name]}"
         if self._archived != count["handled"]:
-            yield f"the archive holds {self._archived} messages, {count['handled']} were handled"
+            yield f"the archive holds {counted(self._archived, 'message')}, but {count['handled']} were handled"
 
     def show(self, console: Console) -> None:
         """Print the table, and everything that isn't as expected."""
@@ -76,7 +77,7 @@ class Report:
         if len(self.faults) > SHOWN:
             console.print(f"And {len(self.faults) - SHOWN} more.", style="bold red", highlight=False)
         if self.as_expected:
-            console.print(f"All {len(self._samples)} messages went where they should.", highlight=False)
+            console.print(f"All went where they should: {counted(len(self._samples), 'message')}.", highlight=False)
 
     def _table(self) -> Table:
         table = Table(title="What became of the mail", show_footer=True)

@@ -23,6 +23,7 @@ from worker.demo.config import DemoDirectory, NotOursError
 from worker.demo.mailbox import EmbeddedMailbox
 from worker.demo.outcome_report import Report
 from worker.demo.samples import ACCOUNT, all_samples
+from worker.logs.counted import counted
 from worker.logs.typed import VARIABLE
 from worker.observe.progress import progress
 
@@ -78,8 +79,8 @@ def _from_the_start(demo: DemoDirectory, console: Console) -> int:
     started = time.monotonic()
     with _mailbox(demo) as mailbox:
         console.print(
-            f"A mailbox of {len(samples)} sample messages listens on {mailbox.host}:{mailbox.port}, with TLS."
-            f" The worker drains it as {ACCOUNT}.",
+            f"A mailbox of {counted(len(samples), 'sample message')} listens on {mailbox.host}:{mailbox.port}, with "
+            f"TLS. The worker drains it as {ACCOUNT}.",
             markup=False,
             highlight=False,
         )

@@ -142,7 +142,7 @@ def checked_look(told: Mapping[str, Any], look: Look) -> OldCopies:
     except (KeyError, TypeError, ValueError, OverflowError, OSError):
         raise NoAnswer("its look can't be read") from None
     if len(found.copies) > look.found or (look.after is not None and after == look.after):
-        raise NoAnswer("its look returned too much, or got nowhere")
+        raise NoAnswer("its look returned too much, or made no progress")
     return found
 
 

@@ -31,7 +31,7 @@ def _misfitting_constructor(target: type) -> Iterator[str]:
         yield "its Settings isn't a pydantic model. Derive it from pydantic.BaseModel."
     elif not _takes(target, 1 if own else 0):
         wanted = "self, settings: Settings" if own else "self"
-        why = "" if own else ", as it has no Settings"
+        why = "" if own else ", because it has no Settings"
         yield f"its class can't be built: write its constructor as `def __init__({wanted}) -> None`{why}."
 
 

@@ -39,8 +39,8 @@ def advice_on(refusal: str) -> str:
         return f"The server offers no TLS. Turn it on there (`ssl = on`), or {line_for(_TABLE)}"
     if "certificate verify failed" in refusal or "server certificate for" in refusal:
         return (
-            "Nothing was sent. The server's certificate must be of an authority that is trusted here, and name the "
-            "server as the URL does; `?sslrootcert=FILE` in the URL names a private authority."
+            "Nothing was sent. A trusted authority must have signed the server's certificate, and it must name the "
+            "server as the URL does. `?sslrootcert=FILE` in the URL names a private authority."
         )
     return ""
 

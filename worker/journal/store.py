@@ -55,7 +55,7 @@ class Journal:
         except FileNotFoundError:
             return False
         except OSError as error:
-            raise JournalUnavailable(f"the state folder can't be looked into: {error.strerror}") from error
+            raise JournalUnavailable(f"the state folder can't be read: {error.strerror}") from error
         return True
 
     def open(self, address: str) -> None:

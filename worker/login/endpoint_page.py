@@ -13,10 +13,10 @@ _HEAD: Final = """\
 <!-- Written by `python -m worker.login.endpoint_page`; a test compares the two. -->
 
 This page lists the errors of the sign-in service (Microsoft's token endpoint): what each one means, who acts, and what
-they type. The worker gives the same advice, with your names in it, in `nhsmail-worker login status`, in the log
-(`login.rejected`, `login.halted`), on its page, in alerts, and in `nhsmail-worker login authorise`. It always shows
-OAuth's `error` and Microsoft's number, as in `invalid_grant AADSTS50126`. It also shows a number that isn't on this
-page. Microsoft explains any number at `https://login.microsoftonline.com/error?code=50126`.
+they type. The worker gives the same advice, with your names in it. It is in `nhsmail-worker login status` and
+`nhsmail-worker login authorise`, in the log (`login.rejected`, `login.halted`), on the status page and in alerts. It
+always shows OAuth's `error` and Microsoft's number, as in `invalid_grant AADSTS50126`. It also shows a number that
+isn't on this page. Microsoft explains any number at `https://login.microsoftonline.com/error?code=50126`.
 
 - **OAuth's `error` decides; the number refines.** Microsoft may change its numbers at any time. An answer with an
   unknown number means what its `error` means. If the `error` is a temporary one (`temporarily_unavailable`,

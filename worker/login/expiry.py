@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Final
 
 from worker.login.password_policy import DAY, Age
+from worker.logs.counted import counted
 
 WARN: Final = 30 * DAY
 """How long before the end the warnings begin, unless the settings say otherwise."""
@@ -322,7 +323,7 @@ def sentence(thing: Thing, days_left: int) -> str:
         return f"{noun} has expired."
     if days_left == 0:
         return f"{noun} expires within a day."
-    return f"{noun} expires in {days_left} day{'' if days_left == 1 else 's'}."
+    return f"{noun} expires in {counted(days_left, 'day')}."
 
 
 class Told:

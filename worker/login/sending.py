@@ -172,7 +172,7 @@ class SendingSignIn:
         before = _read(self._memory.recall(FACT))
         if not self._by_person and before.rests(self._clock()):
             until = datetime.fromtimestamp(before.ends, UTC)
-            raise Hindered(Hindrance.RESTING, f"{before.count} in a row; the next try is at {until:%Y-%m-%d %H:%M} UTC")
+            raise Hindered(Hindrance.RESTING, f"{before.count} in a row. The next try is at {until:%Y-%m-%d %H:%M} UTC")
         return before
 
     def _token(self, candidate: Candidate, before: _Refused) -> Token:

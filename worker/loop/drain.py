@@ -105,9 +105,7 @@ class MailboxDrain:
 
     def _take_turn(self) -> None:
         if not self._hold.take_lease():
-            raise LeaseHeld(
-                "Another worker holds the work lease of this account and drains the mailbox. Nothing was done here."
-            )
+            raise LeaseHeld("Another worker holds this account's lease and handles the mailbox. Nothing was done here.")
         if self._go_ahead.is_paused():
             raise Paused(
                 "The worker is paused: nothing was handed over, and no connection was made. "
@@ -167,6 +165,6 @@ class MailboxDrain:
         """Raise `Paused` if it was a pause that stopped the drain."""
         if not self._go_ahead.is_stopping() and self._go_ahead.is_paused():
             raise Paused(
-                "A person has paused the worker meanwhile: what the handlers had by then is written down, and nothing "
+                "A person has paused the worker meanwhile. What handlers finished until then is recorded. Nothing "
                 "more is handed over or moved. End the pause with `nhsmail-worker resume`."
             )

@@ -89,8 +89,8 @@ class FirstMail:
             person.hears(found)
             if is_much and not is_unasked and not person.agrees(found):
                 raise NotAgreed(
-                    "Nothing was handed over, and no message was touched. Set [poll] since to a date, and older mail "
-                    'is left alone; or to "all". `once --yes` goes on without it.'
+                    "Nothing was handed over, and no message was touched. Set [poll] since to a date to leave older "
+                    'mail alone, or to "all". `nhsmail-worker once --yes` continues without it.'
                 )
         self._is_over = True
 

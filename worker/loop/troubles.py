@@ -26,9 +26,9 @@ from worker.mailbox.folders import FolderProblem
 from worker.pipeline.settle import CannotMove
 
 PREAUTHENTICATED = (
-    "The mail server greeted the worker as logged in already (PREAUTH), before any login. Nothing says whose mailbox "
-    "that is, so none of its mail is taken. Nothing was sent, and no login attempt was spent. Check `host` and `port` "
-    "under `[account]`, and what answers there."
+    "The mail server greeted the worker as logged in already (PREAUTH), before any login. Nobody knows whose "
+    "mailbox that is, so the worker doesn't take its mail. Nothing was sent, and no login attempt was spent. Check "
+    "`host` and `port` under `[account]`, and which server answers there."
 )
 """What people are told of a server that greets with PREAUTH."""
 NO_LOGIN_YET = "The next login waits. `nhsmail-worker login status` says why and what to do. No mail is lost."
@@ -85,7 +85,7 @@ def trouble_of(error: Exception, now: float) -> Trouble:
         case JournalUnavailable():
             return Trouble("journal", Means.STAND_BY)
         case FolderProblem(there=there) if there:
-            advice = f"{error} `nhsmail-worker check --connect` says which folders there are."
+            advice = f"{error} Run `nhsmail-worker check --connect` to list the folders."
             return Trouble("mailbox", Means.RECONNECT, advice)
         case FolderProblem() | CannotMove() | FolderRefused():
             return Trouble("mailbox", Means.RECONNECT, str(error))
@@ -114,7 +114,7 @@ def by_proxy(error: ProxyFailed) -> str:
     """What people are told if the proxy makes no connection."""
     return (
         f"The mail server wasn't reached, because {error}. Nothing was sent to the mail server, and no login attempt "
-        f"was spent. All mail is where it was. Who can act: {error.who}. `nhsmail-worker login doctor` tries the way "
+        f"was spent. All mail is where it was. Who can act: {error.who}. Run `nhsmail-worker login doctor` to try "
         "again."
     )
 

@@ -111,8 +111,8 @@ class FolderRefused(CommandRefused):
         """setting: the one that names the folder; None: none does any more."""
         correct = "" if setting is None else f"; or correct {setting}"
         super().__init__(
-            f"The server refuses to open the folder '{folder}': see what has become of it, and who may read it"
-            f"{correct}."
+            f"The server refuses to open the folder '{folder}': check whether it still exists, and who may read "
+            f"it{correct}."
         )
 
 
@@ -120,7 +120,7 @@ class FolderBusy(ServerUnavailable):
     """The server can't open or create a folder now; what it says will pass. The connection is still usable."""
 
     def __init__(self, folder: str, said: str) -> None:
-        super().__init__(f"the folder '{folder}' can't be had now; {said}")
+        super().__init__(f"the folder '{folder}' isn't available now; {said}")
 
 
 class JustExpunged(CommandRefused):

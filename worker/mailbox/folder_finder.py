@@ -101,7 +101,7 @@ class FolderFinder:
                 self._layout.found(one.name, folder.name)
         if barren:
             raise NoSuchFolder(
-                f"No mail can lie in {_named(barren)}, only other folders: correct {barren[0].setting}.",
+                f"No mail can be in {_named(barren)}, only other folders: correct {barren[0].setting}.",
                 mailbox.there(barren[0].name),
             )
         if absent:
@@ -218,5 +218,5 @@ def _cannot_create(absent: Absent, said: str) -> CannotCreate:
     if home and not name.startswith(home):
         advice = f"Names of this account's folders begin with '{home}': write '{home}{name}'."
     else:
-        advice = "Create it in a mail program, or name a folder that is there."
+        advice = "Create it in a mail program, or name an existing folder."
     return CannotCreate(f"The server refuses to create the folder '{name}', which {setting} names ({said}). {advice}")

@@ -62,7 +62,7 @@ class ImapConnection:
                 dialer=self._endpoint.dialer,
             )
             if self._client.is_logged_in:
-                raise Preauthenticated("it greets as if we were logged in already (PREAUTH)")
+                raise Preauthenticated("it greets the worker as if it were already logged in (PREAUTH)")
 
     def login(self, address: str, password: str) -> None:
         """Log in once: with LOGIN, or with PLAIN if the server disables LOGIN or the password isn't ASCII."""

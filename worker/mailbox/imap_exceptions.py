@@ -83,7 +83,7 @@ def session_error(error: BaseException, untagged: Untagged) -> MailboxError:
     if isinstance(error, ProtocolError):
         return ProtocolFault("an answer of the mail server that can't be understood")
     if isinstance(error, CapabilityError | IllegalStateError) or _LOCAL.search(str(error)):
-        return ProtocolFault(f"the mail server can't do what we need ({type(error).__name__})")
+        return ProtocolFault(f"the mail server can't do what the worker needs ({type(error).__name__})")
     status, text = _read(error, untagged)
     if _GREETING.match(_plain(error)):
         return _refused_greeting(text)
@@ -137,7 +137,7 @@ def _refused_greeting(text: str) -> MailboxError:
     fault = classify_session_fault(status="BYE", text=text)
     if fault.cls is SessionClass.THROTTLED:
         return _as_error(fault)
-    return ServerUnavailable(f"the mail server turned us away: {fault.said}", after=fault.retry_after)
+    return ServerUnavailable(f"the mail server refused the connection: {fault.said}", after=fault.retry_after)
 
 
 def _as_error(fault: SessionFault) -> MailboxError:

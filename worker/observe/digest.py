@@ -49,7 +49,7 @@ class Digest:
             and "@" in self.account
         )
         if not sound:
-            raise TypeError("a digest is numbers, keys, words of ours, a time and the account's address")
+            raise TypeError("a digest is numbers, keys, fixed words, a time and the account's address")
 
     @property
     def is_empty(self) -> bool:

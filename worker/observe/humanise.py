@@ -2,6 +2,8 @@
 
 from datetime import datetime
 
+from worker.logs.counted import agreeing, counted
+
 
 def thousands(number: int) -> str:
     """`8,113`."""
@@ -10,12 +12,12 @@ def thousands(number: int) -> str:
 
 def count(number: int, thing: str) -> str:
     """`1 day`, `2 days`."""
-    return f"{thousands(number)} {thing}" if number == 1 else f"{thousands(number)} {thing}s"
+    return counted(number, thing)
 
 
 def has(number: int) -> str:
     """`1 call has`, `2 calls have`."""
-    return "has" if number == 1 else "have"
+    return agreeing(number, "has", "have")
 
 
 def times(number: int) -> str:

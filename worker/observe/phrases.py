@@ -65,7 +65,7 @@ def _headline(view: StatusView) -> Headline:
         return Headline(
             Tone.BAD,
             "Stopped: the journal can't be used. No mail is taken, and none is lost. Below is the last known state.",
-            ("See to the disk of the state folder, or to the database; the worker goes on by itself.",),
+            ("Check the disk of the state folder, or the database. The worker continues on its own.",),
         )
     if view.login.state is LoginState.HALTED:
         return _halted(view)
@@ -99,8 +99,8 @@ def _standing_by(view: StatusView) -> Headline:
         Tone.BAD,
         f"Standing by: {view.lease.holder} holds the lease, and {looked}. {_waiting(view)}",
         (
-            "Look at that process: at its log, or whether it is a command that somebody left running.",
-            "If it hangs, end it: this replica then goes on.",
+            "Check that process: read its log, or find out whether somebody left a command running.",
+            "If it hangs, end it: this replica then takes over.",
         ),
     )
 
@@ -133,8 +133,8 @@ def _paused(view: StatusView) -> Headline:
 def _arrived(view: StatusView) -> str:
     number = view.pause.arrived
     if number is None:
-        return "What has come since isn't counted yet."
-    return f"{count(number, 'message')} {has(number)} come since the last poll."
+        return "Arrivals aren't counted yet."
+    return f"{count(number, 'message')} {has(number)} arrived since the last poll."
 
 
 def _halted(view: StatusView) -> Headline:
@@ -159,10 +159,10 @@ def _stuck(view: StatusView) -> Headline:
     hang = f"{count(view.stuck, 'handler call')} {'does' if view.stuck == 1 else 'do'} not return"
     return Headline(
         Tone.BAD,
-        f"Stuck: {hang if view.stuck else 'the worker does not get on'}. {_waiting(view)}",
+        f"Stuck: {hang if view.stuck else 'the worker makes no progress'}. {_waiting(view)}",
         (
-            "Look at what the handlers talk to, and whether they have a time limit of their own.",
-            "A restart helps: what was in hand is tried again, one message at a time.",
+            "Check the systems behind the handlers, and whether the handlers have a time limit.",
+            "A restart helps: unfinished messages are tried again, one at a time.",
         ),
     )
 
@@ -227,7 +227,10 @@ def _looks(view: StatusView) -> list[str]:
     if view.junk_of_known_senders:
         looks.append(f"{view.junk_of_known_senders} of the junk came from known senders: `nhsmail-worker junk list`.")
     if view.unexplained:
-        looks.append(f"{view.unexplained} of the handled mail isn't this worker's. Another worker? See the runbook.")
+        looks.append(
+            f"{view.unexplained} of the handled mail isn't this worker's. Another worker may be running: see the "
+            "runbook."
+        )
     looks += [
         f"{sentence(one.thing, one.days_left)} {TABLE[one.thing].do}"
         for one in view.expiries
@@ -237,13 +240,13 @@ def _looks(view: StatusView) -> list[str]:
         looks.append(f"The mailbox holds {size_line(view.mailbox)} {advice(view.fullness)}")
     if view.messages.oldest_pending_seconds > view.oldest_message_limit:
         looks.append(
-            f"A message has been waiting for {span(view.messages.oldest_pending_seconds)}: look at the handlers, and "
-            "for `message.retry` in the log."
+            f"A message has been waiting for {span(view.messages.oldest_pending_seconds)}. Check the handlers, and "
+            "look for `message.retry` in the log."
         )
     if view.stuck:
         looks.append(
-            f"{count(view.stuck, 'handler call')} {has(view.stuck)} not returned for too long: "
-            "look at what the handler talks to."
+            f"{count(view.stuck, 'handler call')} {has(view.stuck)} not returned for too long: check the system "
+            "behind the handler."
         )
     looks += [_handler(circuit) for circuit in view.circuits if circuit.open]
     return looks
@@ -252,13 +255,17 @@ def _looks(view: StatusView) -> list[str]:
 def _handler(circuit: CircuitView) -> str:
     if circuit.not_built is None:
         return f"Handler {circuit.handler} keeps failing; its mail waits."
-    return f"Handler {circuit.handler} can't be started yet ({circuit.not_built}); it is tried again, its mail waits."
+    return (
+        f"Handler {circuit.handler} can't be started yet ({circuit.not_built}); the worker tries again, and its mail "
+        "waits."
+    )
 
 
 def _left(view: StatusView) -> str:
     login = view.login
     return (
-        f"{login.left_of_account} of the account's {login.threshold} attempts are left, {login.remaining} of them ours."
+        f"{login.left_of_account} of the account's {count(login.threshold, 'attempt')} are left, {login.remaining} "
+        "of them for the worker."
     )
 
 

@@ -211,8 +211,8 @@ _BY_WAY: Final[Mapping[tuple[Way, Why], Told]] = {
     ),
     ("webhook", Why.BAD_REQUEST): Told(
         "{server} doesn't understand the alert.",
-        "Check that the URL is the right kind for its setting: a Teams workflow, a Slack incoming webhook, or your "
-        "own service that accepts plain JSON.",
+        "Check that the URL fits its setting: a Teams workflow, a Slack incoming webhook, or your own service that "
+        "accepts plain JSON.",
     ),
     ("webhook", Why.FORBIDDEN): Told(
         "{server} doesn't let the worker post: the secret in its URL is wrong, or was revoked.",

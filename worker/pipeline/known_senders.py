@@ -84,5 +84,5 @@ def read_key(state_dir: Path) -> bytes:
         raise UnusableKey(f"{file} can't be used ({error.strerror}): let the worker's user read and write it") from None
     except ValueError:
         raise UnusableKey(
-            f"{file} isn't a key any more: restore it, or remove it, and known senders are learnt anew"
+            f"{file} is no longer a valid key. Restore it, or remove it: then the worker learns known senders again"
         ) from None

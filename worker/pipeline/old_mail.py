@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 
+from worker.logs.counted import counted
 from worker.mailbox.errors import CommandRefused, ProtocolFault
 from worker.mailbox.folder_names import printable
 from worker.mailbox.session import FolderState, Session
@@ -57,11 +58,11 @@ class Backlog:
             f"  {name:<{width}}  {_so_many(one.count, one.oldest)}"
             for name, one in zip(names, self.folders, strict=True)
         ]
-        return "\n".join([f"In the watched folders lie {_so_many(self.count, self.oldest)}:", *lines])
+        return "\n".join([f"The watched folders hold {_so_many(self.count, self.oldest)}:", *lines])
 
 
 def _so_many(count: int, oldest: date | None) -> str:
-    messages = f"{count:,} message{'s' if count != 1 else ''}"
+    messages = counted(count, "message")
     if oldest is None:
         return messages
     return f"{messages}, the oldest of {oldest}" if count != 1 else f"{messages} of {oldest}"

@@ -79,9 +79,9 @@ class Settle:
         """
         if not session.has("MOVE") and not session.has("UIDPLUS"):
             raise CannotMove(
-                "The server offers neither MOVE nor UIDPLUS. Without them, moving a message would mean a bare EXPUNGE, "
-                "which also deletes mail that other people have marked. Nothing was changed: ask its administrator "
-                "for MOVE."
+                "The server offers neither MOVE nor UIDPLUS. Without them, moving a message would mean a bare "
+                "EXPUNGE, which also deletes mail that other people have marked. Nothing was changed. Ask its "
+                "administrator for MOVE."
             )
 
     def ask_again(self) -> bool:

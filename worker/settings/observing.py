@@ -48,7 +48,7 @@ class RelaySettings(Table):
         alias="from",
         description=(
             "The sender address of alerts, required if `host` is set. It is one of your organisation's own "
-            f'addresses, such as `"{SENDER_EXAMPLE}"`: NHSmail deletes mail from a relay that claims to come from '
+            f'addresses, such as `"{SENDER_EXAMPLE}"`. NHSmail deletes mail from a relay that claims to come from '
             "nhs.net, and tells nobody. So the worker doesn't accept these addresses."
         ),
     )

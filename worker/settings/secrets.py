@@ -36,11 +36,11 @@ def misplaced_secrets(given: Given, add: Callable[[Place, str], None]) -> None:
     for at, value in _leaves(given.from_file):
         place = next((at[:length] for length in range(1, len(at)) if at[:length] in secrets), at)
         if place in secrets or (place[0] == "handler" and _SECRET_NAME.search(place[-1].lower()) and place not in urls):
-            add(place, "a secret doesn't belong in this file. It is now in a file, so change it, and give the new one in "
-                f"{variable(place)} or name a file that holds it in {title(twin(place))}.")  # fmt: skip
+            add(place, "a secret doesn't belong in this file. Change the secret, because it is now in a file. Give "
+                f"the new one in {variable(place)} or name a file that holds it in {title(twin(place))}.")  # fmt: skip
         elif isinstance(value, str) and has_password(value):
-            add(place, "is a URL with a password, which doesn't belong in this file. It is now in a file, so change the "
-                f"password, and give the URL in {variable(place)}" + _or_twin(place, urls) + ".")  # fmt: skip
+            add(place, "is a URL with a password, which doesn't belong in this file. Change the password, because "
+                f"it is now in a file. Give the URL in {variable(place)}" + _or_twin(place, urls) + ".")  # fmt: skip
         else:
             continue
         if place not in given.variables:

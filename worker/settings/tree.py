@@ -120,7 +120,9 @@ class AccountSettings(Table):
     )
     ca_file: Path | None = Field(
         default=None,
-        description="A PEM file of authorities to trust besides the system's. Verification can't be turned off.",
+        description=(
+            "A PEM file of authorities to trust, in addition to the system's. Verification can't be turned off."
+        ),
     )
     connect_timeout: PositiveDuration = Field(
         default=timedelta(seconds=20), description="How long connecting may take."
@@ -261,10 +263,13 @@ class PasswordSettings(Table):
 
     policy: Literal["nhsmail", "nhsmail-2019", "application-account", "off"] = Field(
         default="nhsmail",
-        description="`nhsmail`, the policy text: 8 characters, three of the four kinds (capitals, small letters, "
-        "digits, symbols), no space, no comma, not the user name, none of the four previous. `nhsmail-2019`, what "
-        "NHSmail's support pages have said since May 2019: 10 characters, no space, not the owner's first or last "
-        "name, none of the four previous. `application-account`: the same with 20 characters. `off`: no rules.",
+        description=(
+            "`nhsmail`, the policy text: 8 characters from three of the four kinds (capitals, small letters, "
+            "digits, symbols). No space, no comma, not the user name, none of the four previous passwords. "
+            "`nhsmail-2019`, NHSmail's support pages since May 2019: 10 characters, no space, not the owner's first "
+            "or last name, none of the four previous passwords. `application-account`: the same with 20 characters. "
+            "`off`: no rules."
+        ),
     )
     owner_names: tuple[str, ...] = Field(
         default=(),

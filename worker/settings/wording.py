@@ -72,7 +72,7 @@ def unknown(place: Place) -> str:
     nearest = (
         _nearest(place, beside, 0.6) or _nearest(place, everywhere, 0.6) or _nearest(place, beside or everywhere, 0)
     )
-    return f"isn't a {what} of ours; the nearest is {_both_names(nearest)}. Correct it or remove it."
+    return f"isn't a known {what}. The nearest is {_both_names(nearest)}. Correct it or remove it."
 
 
 def _candidates(place: Place) -> list[Place]:

@@ -65,7 +65,7 @@ def test_an_application_that_signs_in_by_itself(dovecot: Mailbox, oidc: OidcProv
         terminal.answer(f"[{worker.state}/archive]: ", "")
         terminal.answer("Look now? [Y/n] ", "y")
         terminal.expect("No password is sent.")
-        terminal.expect(f"In the watched folders lie 2 messages, the oldest of {old:%Y-%m-%d}")
+        terminal.expect(f"The watched folders hold 2 messages, the oldest of {old:%Y-%m-%d}")
         terminal.answer("now, a date, or all: ", "now")
         assert terminal.ended() == 0, terminal.shown
     dovecot.append_many("INBOX", letters(1, start=3))
@@ -101,7 +101,7 @@ def test_a_person_who_signs_in_after_it(dovecot: Mailbox, oidc: OidcProvider, ma
         terminal.answer("(Enter: not known): ", "2026-11-01")
         terminal.answer("archived in", "")
         terminal.answer("Look now? [Y/n] ", "")
-        terminal.expect("The mailbox couldn't be looked at. ")
+        terminal.expect("The worker couldn't look at the mailbox. ")
         terminal.expect("login authorise")
         terminal.answer("now, a date, or all: ", "3")
         assert terminal.ended() == 0, terminal.shown
@@ -110,5 +110,5 @@ def test_a_person_who_signs_in_after_it(dovecot: Mailbox, oidc: OidcProvider, ma
     assert sign_in(worker, oidc).code == 0
     with beginner.types("nhsmail-worker once") as once:
         assert once.ended() == 0, once.shown
-    assert "The first run. In the watched folders lie 2 messages" in once.shown
+    assert "The first run. The watched folders hold 2 messages" in once.shown
     assert len(list((worker.state / "archive").glob("*/message.json"))) == 2

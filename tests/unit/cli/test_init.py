@@ -51,7 +51,7 @@ def test_without_a_terminal_it_writes_what_it_is_given(place: Place) -> None:
         ({"auth": "kerberos"}, 64, "Invalid value for '--auth'"),
         ({"address": "nobody"}, 78, "[account] address: must be the full address"),
         ({"config": "away/worker.toml"}, 78, "away/worker.toml can't be written"),
-        ({"config": "client-secret"}, 64, "client-secret is there already"),
+        ({"config": "client-secret"}, 64, "client-secret already exists"),
     ],
 )
 def test_its_exit_codes(

@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from worker.cli.list_printing import Form
-from worker.cli.list_rows import counted, print_expected, print_trail
+from worker.cli.list_rows import print_expected, print_trail
 from worker.commands.lists import Expected
 from worker.message.verdict import MailPath
 from worker.pipeline.preview import Foreseen
@@ -122,12 +122,3 @@ def test_lines_of_the_trail_are_printed_as_they_are_read(monkeypatch: pytest.Mon
 
     print_trail(entries(), Form.LINES)  # type: ignore[arg-type] # a generator of them
     assert printed == [0, 1, 2]
-
-
-def test_a_number_agrees_with_its_noun() -> None:
-    assert [counted(number, "message", "messages") for number in (0, 1, 2, 1_000)] == [
-        "0 messages",
-        "1 message",
-        "2 messages",
-        "1,000 messages",
-    ]

@@ -66,6 +66,9 @@ def test_a_closed_stream_is_no_fault_and_no_other_file_takes_its_number(tmp_path
         return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
 
     init = ended("<&- >&-", "from worker.cli.main import main; main()", "init")
-    assert (init.returncode, init.stderr.partition(".")[0]) == (64, "Nobody can be asked without a terminal")
+    assert (init.returncode, init.stderr.partition(".")[0]) == (
+        64,
+        "Without a terminal, the command can't ask questions",
+    )
     script = "import os; from worker.cli import main; main._open_closed_streams(); print(os.open('new', os.O_CREAT))"
     assert int(ended("<&- 2>&-", script).stdout) > 2

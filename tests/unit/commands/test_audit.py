@@ -102,7 +102,7 @@ def test_before_the_first_start_there_is_nothing_and_nothing_is_made(
     assert typed(folder, "verify") == 0
     assert typed(folder, "show") == 0
     assert not (folder / "state").exists()
-    assert capsys.readouterr().out == "0 line(s) in 0 chain(s), 0 finding(s).\n"
+    assert capsys.readouterr().out == "0 lines in 0 chains, 0 findings.\n"
 
 
 @pytest.mark.parametrize("option", [(), ("--copy",)])
@@ -256,7 +256,7 @@ def test_a_line_that_the_journal_doesn_t_know_yet_is_unanchored(
             trail.record("worker.resumed", who="operator")
     capsys.readouterr()
     assert typed(folder, "verify") == 0
-    assert "unanchored: 1 line(s) at the end are newer" in capsys.readouterr().out
+    assert "unanchored: 1 line at the end is newer" in capsys.readouterr().out
 
 
 def test_what_the_worker_noted_is_named_ever_after(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -82,4 +82,4 @@ def test_the_running_worker_learns_by_itself_how_old_its_password_is() -> None:
 def test_a_day_of_the_last_change_that_is_still_to_come_is_a_finding() -> None:
     lines, finding = found(91, {"auth": "password"}, password=CHANGED)
     assert finding
-    assert lines == ["[password] changed is still to come (2027-02-03). Set it to the day of the last change."]
+    assert lines == ["[password] changed is in the future (2027-02-03). Set it to the day of the last change."]

@@ -224,7 +224,7 @@ def test_every_fault_of_the_configuration(place: Path, capsys: pytest.CaptureFix
     said = capsys.readouterr().err
     assert "2 faults" in said
     assert "[poll] every" in said
-    assert "the nearest is [junk] scl" in said
+    assert "The nearest is [junk] scl" in said
     assert cli.run([*command, "--config", "nowhere.toml"]) == 78
     assert "nowhere.toml" in capsys.readouterr().err
 

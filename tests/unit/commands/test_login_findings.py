@@ -63,7 +63,9 @@ def test_oauth_there_is_none(tmp_path: Path, auth: str) -> None:
 @pytest.mark.parametrize("account", ['host = "mail.example"', f'auth = "oauth2-password"\n{OAUTH}'])
 def test_a_password_that_breaks_the_policy_is_one(tmp_path: Path, account: str) -> None:
     (line,) = found(tmp_path, "correcthorsebattery", account)
-    assert line.startswith("The password can't be right by the password policy: it has fewer than three of the four")
+    assert line.startswith(
+        "The password breaks the password policy, so it can't be right: it has fewer than three of the four"
+    )
     assert '(policy "nhsmail"; it would pass under "nhsmail-2019")' in line
     assert "correcthorse" not in line
     assert found(tmp_path, "correcthorsebattery", account, '[password]\npolicy = "nhsmail-2019"\n') == []

@@ -82,9 +82,10 @@ def test_what_is_shipped_fits_together() -> None:
 def test_too_much_is_named_with_what_to_do() -> None:
     found = memory_finding(settings(pdf={"isolate": True, "memory": "2GB"}, archive={}), GIB)
     assert found == (
-        "Memory: together the worker's processes may take 9,312 MB (512 MB for the worker itself, 4 × 2,200 MB for the "
-        "isolated handler 'pdf'), and this container's limit is 1,074 MB. The system may then end one of them in the "
-        "middle of a message. Raise the container's limit, or lower `memory` or `concurrency` of the isolated handlers."
+        "Memory: in total the worker's processes may take 9,312 MB (512 MB for the worker itself, 4 × 2,200 MB for "
+        "the isolated handler 'pdf'), and this container's limit is 1,074 MB. The system may then kill one of them "
+        "in the middle of a message. Raise the container's limit, or lower `memory` or `concurrency` of the "
+        "isolated handlers."
     )
     assert memory_finding(settings(), 256 << 20) is not None
 

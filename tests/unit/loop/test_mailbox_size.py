@@ -205,7 +205,7 @@ def test_the_warning_says_what_happens_what_to_do_and_whom_to_ask(lines: Lines) 
     lines.configure()
     watched.look()
     (line,) = [line for line in lines.all if line["event"] == "mailbox.full"]
-    for part in ("senders get it back", "delete_handled_after", "Local Administrator", "Ask the senders"):
+    for part in ("Senders get it back", "delete_handled_after", "Local Administrator", "Ask the senders"):
         assert part in line["advice"]
     assert (line["bytes"], line["limit"], line["estimate"]) == (999, 1000, False)
 

@@ -37,7 +37,7 @@ from worker.mailbox.folders import CannotCreate, NoJunkFolder
 from worker.pipeline.settle import CannotMove
 
 MINUTE = timedelta(minutes=1)
-LISTED = "`nhsmail-worker check --connect` says which folders there are."
+LISTED = "Run `nhsmail-worker check --connect` to list the folders."
 IN_PROGRESS = AttemptInProgress("another process logs in")
 
 

@@ -114,7 +114,7 @@ def test_a_persons_folder_below_the_inbox_is_not_the_junk_folder_where_names_sta
 def test_a_folder_that_holds_no_mail_is_not_watched_in_silence(flag: str) -> None:
     server = FolderServer({"INBOX": frozenset(), "Junk": frozenset(), "Results": frozenset({flag})})
     with pytest.raises(
-        NoSuchFolder, match=r"No mail can lie in 'Results', only other folders: correct \[poll\] folders"
+        NoSuchFolder, match=r"No mail can be in 'Results', only other folders: correct \[poll\] folders"
     ):
         Worker("INBOX", "Results").find(server)
     Worker("INBOX").find(server)
@@ -191,7 +191,7 @@ def test_a_folder_that_only_has_others_below_it_is_created_or_named() -> None:
     worker.settle_in(server)
     assert not server.names["Processed"]
     server = FolderServer({"INBOX": frozenset(), "Junk": frozenset(), "Processed": NOSELECT}, fails=Refusal.LASTING)
-    with pytest.raises(CannotCreate, match="name a folder that is there"):
+    with pytest.raises(CannotCreate, match="name an existing folder"):
         worker.settle_in(server)
 
 

@@ -57,7 +57,7 @@ from worker.observe.view import HelpView, LeaseView, LoginState, LoginView, Stat
             Tone.BAD,
             "Standing by: once:4711 holds the lease, and last polled 2 h ago. 0 waiting.",
         ),
-        (views.PAUSED, Tone.ATTENTION, "Paused by a person. What has come since isn't counted yet. 0 waiting."),
+        (views.PAUSED, Tone.ATTENTION, "Paused by a person. Arrivals aren't counted yet. 0 waiting."),
         (
             views.FORGOTTEN,
             Tone.ATTENTION,
@@ -79,8 +79,8 @@ from worker.observe.view import HelpView, LeaseView, LoginState, LoginView, Stat
             views.HALF_REBUILT,
             Tone.ATTENTION,
             (
-                "Paused since 22 Nov 12:05 UTC, for 26 h now: `journal rebuild` has not finished. "
-                "What has come since isn't counted yet. 0 waiting."
+                "Paused since 22 Nov 12:05 UTC, for 26 h now: `journal rebuild` has not finished. Arrivals aren't "
+                "counted yet. 0 waiting."
             ),
         ),
         (views.OVERDUE, Tone.BAD, "Not reaching the mailbox. The last good poll was 10 min ago. 0 waiting."),

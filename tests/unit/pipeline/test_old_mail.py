@@ -104,11 +104,11 @@ def test_no_header_and_no_body_is_read_and_a_folder_costs_few_commands() -> None
         (Backlog(), "The watched folders are empty."),
         (
             Backlog((OldMail("INBOX", 1460, date(2019, 3, 4)), OldMail("Junk\x1b Email", 1, date(2024, 1, 2)))),
-            """In the watched folders lie 1,461 messages, the oldest of 2019-03-04:
+            """The watched folders hold 1,461 messages, the oldest of 2019-03-04:
   INBOX        1,460 messages, the oldest of 2019-03-04
   Junk? Email  1 message of 2024-01-02""",
         ),
-        (Backlog((OldMail("INBOX", 2, None),)), "In the watched folders lie 2 messages:\n  INBOX  2 messages"),
+        (Backlog((OldMail("INBOX", 2, None),)), "The watched folders hold 2 messages:\n  INBOX  2 messages"),
     ],
 )
 def test_what_a_person_is_told(found: Backlog, text: str) -> None:

@@ -135,8 +135,8 @@ def test_without_move_and_uidplus_nothing_is_begun() -> None:
     with pytest.raises(CannotMove) as refused:
         box.settle.check(box.session)
     assert str(refused.value) == (
-        "The server offers neither MOVE nor UIDPLUS. Without them, moving a message would mean a bare EXPUNGE, which "
-        "also deletes mail that other people have marked. Nothing was changed: ask its administrator for MOVE."
+        "The server offers neither MOVE nor UIDPLUS. Without them, moving a message would mean a bare EXPUNGE, "
+        "which also deletes mail that other people have marked. Nothing was changed. Ask its administrator for MOVE."
     )
 
 

@@ -183,8 +183,8 @@ def test_what_is_changed_in_exchange_is_shown_afterwards() -> None:
 
 
 SAID = (
-    *("The configuration is sound: ", "Logged in.", "Not there yet: "),
-    "Signed in. The worker uses it at its next look.",
+    *("The configuration is sound: ", "Logged in.", "Missing folders: "),
+    "Signed in. The worker uses the sign-in at its next poll.",
     "To sign in, open this address in any browser:",
     "All is well: the worker can sign in, and the mailbox is as it needs it.",
     *("would come to", ". Nothing was handed over, recorded or moved.", "running as "),

@@ -108,7 +108,7 @@ def test_a_user_from_the_environment_beside_a_plain_word_in_the_file_is_a_fault(
     with pytest.raises(SettingsError) as caught:
         load(written(tmp_path, minimal("[handler.archive]\nisolate = true\n")), environ)
     (fault,) = caught.value.faults
-    assert fault.startswith("NHSMAIL_HANDLER__ARCHIVE__ISOLATE__USER: lies inside a setting that isn't a table")
+    assert fault.startswith("NHSMAIL_HANDLER__ARCHIVE__ISOLATE__USER: is inside a setting that isn't a table")
 
 
 def test_a_route_asks_for_the_order_of_senders_or_for_none(tmp_path: Path) -> None:

@@ -106,7 +106,7 @@ def test_nobody_else_signs_in_with_a_password(tmp_path: Path, auth: str, *, refu
         load(written(tmp_path, text), environ)
     (fault,) = caught.value.faults
     assert fault.startswith(
-        f"[account] sign_in: can't be used: auth is {auth}. Two workers that send the password of one"
+        f"[account] sign_in: can't be used: auth is {auth}. If two workers sent the same user's password,"
     )
     assert fault.endswith("Set auth to oauth2-browser or oauth2-device, or take sign_in out.")
 

@@ -27,7 +27,7 @@ from worker.settings import has_password, load
 def test_a_secret_in_the_file_is_refused_and_not_repeated(tmp_path: Path, table: str, named: str) -> None:
     for environ in (ENVIRON, {}):
         found = faults(tmp_path, table + ROUTE, environ)
-        told = [fault for fault in found if "It is now in a file: change it" in fault]
+        told = [fault for fault in found if "because it is now in a file" in fault]
         assert len(told) == 1
         assert told[0].split(": ")[0].startswith(named) or named in told[0]
         assert "hunter-two-22" not in "\n".join(found)

@@ -15,8 +15,8 @@ from worker.settings import SettingsError, load
         ("[poll]\nthreshold = 1\n", "[poll] threshold", "[lockout] threshold (NHSMAIL_LOCKOUT__THRESHOLD)"),
         ("[pol]\nevery = 1\n", "[pol]", "[poll]"),
         ("[account.oauth]\nclientid = 1\n", "[account.oauth] clientid", "[account.oauth] client_id"),
-        ("[zzz]\n", "[zzz]", "the nearest is ["),
-        ("[settle]\nx = 1\n", "[settle] x", "the nearest is ["),
+        ("[zzz]\n", "[zzz]", "The nearest is ["),
+        ("[settle]\nx = 1\n", "[settle] x", "The nearest is ["),
     ],
 )
 def test_an_unknown_key_names_the_nearest(tmp_path: Path, table: str, named: str, nearest: str) -> None:
@@ -37,7 +37,7 @@ def test_an_unknown_key_of_a_route_names_the_nearest_of_a_route(tmp_path: Path) 
         ("NHSMAIL_ACCOUNT__PASWORD", "NHSMAIL_ACCOUNT__PASSWORD"),
         ("NHSMAIL_ACOUNT__PASSWORD", "NHSMAIL_ACCOUNT__…"),
         ("nhsmail_poll__evry", "NHSMAIL_POLL__EVERY"),
-        ("NHSMAIL_POLL__EVERY__X", "lies inside a setting that isn't a table"),
+        ("NHSMAIL_POLL__EVERY__X", "is inside a setting that isn't a table"),
         ("NHSMAIL_POLL__", "has an empty part"),
     ],
 )

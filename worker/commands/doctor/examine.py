@@ -66,7 +66,9 @@ def _mail(context: Context, session: Session) -> Iterator[Step]:
         failed = failure_of(error, host=account.host)
         if failed is None:
             raise
-        yield wrong("capabilities", str(failed), who=f"nobody, if it passes; else {NETWORK}", code=failed.code)
+        yield wrong(
+            "capabilities", str(failed), who=(f"nobody, if it ends on its own, otherwise {NETWORK}"), code=failed.code
+        )
 
 
 def _capabilities(offer: LoginOffer, context: Context) -> Step:
@@ -82,8 +84,8 @@ def _capabilities(offer: LoginOffer, context: Context) -> Step:
     return wrong(
         "capabilities",
         f'{said}. auth = "{account.auth}" needs {needs}, so no login was tried.',
-        who=f"{YOU}, if another server is meant; else {help_of(context.settings).local_administrator}",
-        do="Check `host`, `port` and `auth` under `[account]`, or have this way to log in allowed.",
+        who=f"{YOU}, if you meant another server, otherwise {help_of(context.settings).local_administrator}",
+        do="Check `host`, `port` and `auth` under `[account]`, or ask for this login method to be allowed.",
         code=ExitCode.HALTED,
     )
 
@@ -93,4 +95,4 @@ def _sign_in(context: Context) -> Iterator[Step]:
     try:
         yield from sign_in_steps(oauth_config(settings), help_of(settings), context.parts.clock)
     except CredentialUnavailable as error:
-        yield wrong("discovery", str(error), who="whoever runs this machine", code=ExitCode.CONFIGURATION)
+        yield wrong("discovery", str(error), who="the people who run this machine", code=ExitCode.CONFIGURATION)

@@ -17,6 +17,7 @@ from worker.login.mutex import AttemptInProgress
 from worker.login.refusals import Cooling, CredentialRefused, Halted, LastAttempt
 from worker.login.standing import Reason, Standing
 from worker.login.token_claims import AS_APPLICATION, AS_USER, Cause, Claims, cause_in, likely_cause, read_claims
+from worker.logs.counted import counted
 from worker.mailbox.errors import LoginFailed, MailboxError, NotConnected
 from worker.mailbox.folders import FolderInfo
 from worker.mailbox.login_failures import FailureClass
@@ -28,7 +29,7 @@ _SEEN_IN_TOKEN: Final = frozenset(
     {Cause.AUDIENCE, Cause.OUT_OF_DATE, Cause.USER_PERMISSION, Cause.APPLICATION_PERMISSION}
 )
 """Causes that the claims themselves show."""
-_PASSES: Final = f"nobody, if it passes; else {NETWORK}"
+_PASSES: Final = f"nobody, if it ends on its own, otherwise {NETWORK}"
 
 
 class LoginSteps:
@@ -101,11 +102,11 @@ class LoginSteps:
         now, mailbox = self._parts.clock(), self._account.address
         claims = read_claims(token.secret)
         if claims is None:
-            return note(
-                "claims", "The token isn't of a kind that can be read, so what it says of itself wasn't looked at."
-            )
+            return note("claims", "The token's claims can't be read, so they weren't checked.")
         cause = likely_cause(claims, mailbox=mailbox, now=now)
-        said = f"By its own word, which only the server can verify, the token {_listed(claims, mailbox, now)}."
+        said = (
+            f"According to its own claims, which only the server can verify, the token {_listed(claims, mailbox, now)}."
+        )
         if cause not in _SEEN_IN_TOKEN:
             return ok("claims", said)
         who, exactly = self._mends(cause)
@@ -114,13 +115,13 @@ class LoginSteps:
     def _mends(self, cause: Cause) -> tuple[str, Sequence[str]]:
         """Who mends this, and what they type."""
         box, client = self._account.address, self._account.oauth.client_id
-        admin = f"{self._help.local_administrator}, through whom the tenant's administrators are asked"
+        admin = f"{self._help.local_administrator}, who can ask the tenant's administrators"
         access = "Add-MailboxPermission -Identity {} -User {} -AccessRights FullAccess"
         match cause:
             case Cause.AUDIENCE:
                 return YOU, ()
             case Cause.OUT_OF_DATE:
-                return "whoever runs this machine", ("timedatectl status",)
+                return "the people who run this machine", ("timedatectl status",)
             case Cause.USER_PERMISSION | Cause.APPLICATION_PERMISSION:
                 what = (
                     f"Office 365 Exchange Online > Application: {AS_APPLICATION}"
@@ -174,11 +175,11 @@ class LoginSteps:
         admin = self._help.local_administrator
         match cls:
             case _F.REJECTED | _F.EXPIRED:
-                return f"whoever owns the account's password; {admin}, if it is right and refused all the same"
+                return f"the owner of the account's password, or {admin}, if it is right and still refused"
             case _F.SIGN_IN_AGAIN:
-                return "whoever signs the worker in"
+                return "the person who signs the worker in"
             case _F.CONFIGURATION:
-                return f"{admin}; or {YOU}, if the registration is written there wrongly"
+                return f"{admin}, or {YOU}, if the registration there is wrong"
             case _F.PROTOCOL:
                 return self._help.helpdesk
             case _F.THROTTLED | _F.UNAVAILABLE | _F.LOST_BEFORE_SENDING | _F.LOST_AFTER_SENDING | _F.TOKEN_EXPIRED:
@@ -199,13 +200,13 @@ class LoginSteps:
             case AttemptInProgress():
                 return "nobody: it passes"
             case CredentialRefused():
-                return f"whoever owns the account's password; {YOU}, if another policy applies"
+                return f"the owner of the account's password, or {YOU}, if another policy applies"
             case LastAttempt():
                 return self._help.local_administrator
             case CredentialUnavailable() if "authorise" in str(error):
-                return "whoever signs the worker in"
+                return "the person who signs the worker in"
             case CredentialUnavailable() | JournalUnavailable():
-                return "whoever runs this machine"
+                return "the people who run this machine"
             case MailboxError():
                 return _PASSES
             case _:
@@ -214,9 +215,9 @@ class LoginSteps:
 
 _DO: Final = {
     Cause.AUDIENCE: "Take `scopes` out of `[account.oauth]`, or name Exchange Online's there.",
-    Cause.OUT_OF_DATE: "Set this machine's clock right.",
-    Cause.USER_PERMISSION: "Have the permission granted and consented to; then sign in again.",
-    Cause.APPLICATION_PERMISSION: "Have the permission granted, with the administrator's consent.",
+    Cause.OUT_OF_DATE: "Correct this machine's clock.",
+    Cause.USER_PERMISSION: "Ask for the permission and the consent, then sign in again.",
+    Cause.APPLICATION_PERMISSION: "Ask for the permission, with the administrator's consent.",
 }
 
 
@@ -224,8 +225,9 @@ def _allowed(standing: Standing | None, attempt: Attempt) -> str:
     if standing is None:  # the last attempt, which is refused elsewhere
         return "An attempt is allowed."
     if attempt.kind == "token":
-        return f"An attempt is allowed. No password is sent; {standing.remaining_for_credential} tokens may be refused."
-    return f"An attempt is allowed: {standing.remaining} are left for the worker."
+        tokens = counted(standing.remaining_for_credential, "token")
+        return f"An attempt is allowed. No password is sent. {tokens} may be refused before the worker halts."
+    return f"An attempt is allowed: the worker has {counted(standing.remaining, 'attempt')} left."
 
 
 def _what(auth: str) -> str:
@@ -233,7 +235,7 @@ def _what(auth: str) -> str:
 
 
 def _had(token: Token) -> str:
-    return "A token is at hand from before." if token.kept else "The sign-in service gives a token."
+    return "The worker has a token from before." if token.kept else "The sign-in service gives a token."
 
 
 def _listed(claims: Claims, mailbox: str, now: float) -> str:
@@ -248,13 +250,17 @@ def _listed(claims: Claims, mailbox: str, now: float) -> str:
         said.append("is an application's")
     elif claims.user is not None:
         own = claims.user == mailbox.lower()
-        said.append("is the mailbox's own user's" if own else "is another user's, who needs FullAccess to the mailbox")
+        said.append(
+            "belongs to the mailbox's own user"
+            if own
+            else ("belongs to another user, who needs FullAccess to the mailbox")
+        )
     if not claims.is_valid_at(now):
         said.append("isn't valid now by this machine's clock")
     elif claims.expires_at is not None:
         said.append(f"lasts for {span(claims.expires_at - now)}")
     if not said:
-        return "says nothing of what it is for"
+        return "doesn't say what it is for"
     return " and ".join([", ".join(said[:-1]), said[-1]]) if said[1:] else said[0]
 
 
@@ -262,4 +268,4 @@ def _taken_anyway(step: Step) -> Step:
     """The server took the token, so what looked wrong in it isn't."""
     if step.name != "claims" or not step.is_wrong:
         return step
-    return note(step.name, f"{step.found} The server takes it all the same.")
+    return note(step.name, f"{step.found} The server accepts it anyway.")

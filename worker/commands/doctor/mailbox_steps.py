@@ -9,6 +9,7 @@ from worker.commands.doctor.steps import Step, note, ok, wrong
 from worker.commands.exits import ExitCode
 from worker.commands.failures import failure_of
 from worker.commands.wiring.login_wiring import help_of
+from worker.logs.counted import counted
 from worker.mailbox.errors import FolderBusy, FolderRefused, MailboxError
 from worker.mailbox.folder_names import find, printable
 from worker.mailbox.folders import JUNK_ELSEWHERE, FolderInfo, FolderProblem, JunkBy, NoJunkFolder
@@ -56,9 +57,9 @@ def _no_junk(problem: NoJunkFolder, listed: Sequence[FolderInfo], *, box: str, a
     line = f'worker.toml, [junk]: folder = "{likely[0][0] if likely else "…"}"'
     return wrong(
         "junk",
-        f"{problem} Its folders are {named}.{hint} Nothing is handed over until the junk folder is known.",
-        who=f"{YOU}; or {admin}, who can give the folders their English names",
-        do="Name the folder in the configuration, under `[junk]`; or have the mailbox's language set.",
+        f"{problem} Its folders are {named}.{hint} The worker hands nothing over until it knows the junk folder.",
+        who=f"{YOU}, or {admin}, who can give the folders their English names",
+        do="Name the folder in the configuration, under `[junk]`. Or ask for the mailbox's language to be set.",
         exactly=(
             line,
             f"Set-MailboxRegionalConfiguration -Identity {box} -Language en-GB -LocalizeDefaultFolderName",
@@ -81,14 +82,14 @@ def _opened(session: Session, watched: Sequence[str], count: int, *, host: str, 
     except MailboxError as error:
         return _failed("folders", error, host, admin)
     named = ", ".join(f"'{printable(name)}'" for name in watched)
-    return ok("folders", f"{count} folders are listed; {named} can be opened and changed.")
+    return ok("folders", f"The server lists {counted(count, 'folder')}. {named} can be opened and changed.")
 
 
 def _failed(name: str, error: Exception, host: str, admin: str) -> Step:
     failed = failure_of(error, host=host)
     if failed is None:
         raise error
-    who = f"nobody, if it passes; else {NETWORK}"
+    who = f"nobody, if it ends on its own, otherwise {NETWORK}"
     if isinstance(error, FolderProblem):
         who = YOU
     elif isinstance(error, FolderRefused | FolderBusy):
@@ -99,25 +100,25 @@ def _failed(name: str, error: Exception, host: str, admin: str) -> Step:
 def _abilities(session: Session, *, idle: bool, admin: str) -> Iterator[Step]:
     moves, expunges = session.has("MOVE"), session.has("UIDPLUS")
     if moves:
-        yield ok("move", "MOVE is announced: a message is moved in one step.")
+        yield ok("move", "The server offers MOVE: a message is moved in one step.")
     elif expunges:
-        yield note("move", "MOVE isn't announced: a message is copied, and then removed by UID EXPUNGE.")
+        yield note("move", "The server doesn't offer MOVE: a message is copied, then removed by UID EXPUNGE.")
     else:
         yield wrong(
             "move",
-            "Neither MOVE nor UIDPLUS is announced. Without them, moving a message would also delete mail that other "
-            "people have marked, so the worker doesn't start on this mailbox.",
-            who=f"whoever runs the mail server, through {admin}",
+            "The server offers neither MOVE nor UIDPLUS. Without them, moving a message would also delete mail that "
+            "other people have marked, so the worker doesn't start on this mailbox.",
+            who=f"the people who run the mail server, through {admin}",
             do="Ask for MOVE.",
             code=ExitCode.CONFIGURATION,
         )
     if expunges:
-        yield ok("uidplus", "UIDPLUS is announced: where a moved message lies is known at once.")
+        yield ok("uidplus", "The server offers UIDPLUS: the worker knows at once where a moved message is.")
     else:
-        yield note("uidplus", "UIDPLUS isn't announced: where a moved message lies is found by its headers.")
+        yield note("uidplus", "The server doesn't offer UIDPLUS: the worker finds a moved message by its headers.")
     if not idle:
-        yield note("idle", "IDLE isn't used, as `idle` under `[poll]` says.")
+        yield note("idle", "IDLE isn't used, because `idle` under `[poll]` is off.")
     elif session.has("IDLE"):
-        yield ok("idle", "IDLE is announced: new mail wakes the worker at once.")
+        yield ok("idle", "The server offers IDLE: new mail wakes the worker at once.")
     else:
-        yield note("idle", "IDLE isn't announced: new mail waits for the next poll, `every` under `[poll]`.")
+        yield note("idle", "The server doesn't offer IDLE: new mail waits for the next poll, `every` under `[poll]`.")

@@ -16,7 +16,7 @@ from worker.logs.system_words import NO_SUCH_NAME, NOT_TLS, system_fault, system
 
 NETWORK: Final = "your network team"
 YOU: Final = "you, in the configuration"
-MACHINE: Final = "whoever runs this machine"
+MACHINE: Final = "the people who run this machine"
 # OpenSSL's numbers of what is wrong with a certificate (X509_V_ERR_…)
 _NOT_YET: Final = 9
 _EXPIRED: Final = 10
@@ -59,7 +59,7 @@ def _name(road: Road, kind: str) -> Step:
     addresses = list(dict.fromkeys(str(address[0]) for *_, address in found))
     more = f", and {len(addresses) - 1} more" if len(addresses) > 1 else ""
     if addresses == [road.host]:
-        return ok(name, f"{road.host} is an address: no name has to be found.")
+        return ok(name, f"{road.host} is an address, so no name is looked up.")
     return ok(name, f"{road.host} is {addresses[0]}{more}.")
 
 
@@ -106,15 +106,15 @@ def _closed(road: Road, kind: str, error: OSError) -> Step:
             f"The proxy {road.proxy_host}, which HTTPS_PROXY names, doesn't lead to {road.host}:{road.port} "
             f"({_said(error)}).",
             who=NETWORK,
-            do=f"The proxy must allow {road.host}:{road.port}. Where no proxy is needed, name the host in NO_PROXY.",
+            do=f"The proxy must allow {road.host}:{road.port}. If no proxy is needed, name the host in NO_PROXY.",
             code=ExitCode.UNREACHABLE,
         )
     refused = isinstance(error, ConnectionRefusedError)
-    silent = f"Nobody answers at port {road.port} within {road.timeout:g} s: mostly a firewall"
+    silent = f"Nobody answers at port {road.port} within {road.timeout:g} s: usually a firewall"
     return wrong(
         f"{kind}-port",
         f"Port {road.port} of {road.host} refuses the connection." if refused else f"{silent} ({_said(error)}).",
-        who=f"{YOU}, if the port is wrong; else {NETWORK}",
+        who=f"{YOU}, if the port is wrong, otherwise {NETWORK}",
         do=f"Compare {road.setting} with the server's. If it is right, the firewall must let this machine connect to "
         f"{road.host}, TCP {road.port}.",
         exactly=(f"nc -vz {road.host} {road.port}",),
@@ -124,25 +124,27 @@ def _closed(road: Road, kind: str, error: OSError) -> Step:
 
 def _whose(fault: ProxyFault) -> str:
     answered = fault in (ProxyFault.CREDENTIALS, ProxyFault.POLICY, ProxyFault.TARGET, ProxyFault.OTHER)
-    return "It is the proxy that says so" if answered else "It is the way to the proxy, or the proxy itself"
+    return "The proxy gave this answer" if answered else "The fault is on the way to the proxy, or in the proxy itself"
 
 
 def _about_the_proxy(fault: ProxyFault, target: str) -> str:
     """What to do about a proxy's refusal. target: the server behind it."""
     match fault:
         case ProxyFault.UNREACHABLE:
-            return "Compare [proxy] url with its name and port. If it is right, a firewall stands between."
+            return "Compare [proxy] url with its name and port. If it is right, a firewall is in between."
         case ProxyFault.UNTRUSTED:
-            return "Name its authority in [proxy] ca_file. If it speaks no TLS itself, its url begins with http://."
+            return (
+                "Name its authority in [proxy] ca_file. If it doesn't support TLS itself, its url begins with http://."
+            )
         case ProxyFault.CREDENTIALS:
-            return "Compare username and password in [proxy] with what they say, and restart the worker after a change."
+            return "Compare username and password in [proxy] with theirs, and restart the worker after a change."
         case ProxyFault.BROKEN:
-            return "Compare [proxy] url with what it is: http:// and https:// speak CONNECT, the others SOCKS5."
+            return "Compare [proxy] url with the kind of proxy: http:// and https:// use CONNECT, the others SOCKS5."
         case ProxyFault.POLICY | ProxyFault.OTHER:
             rule = f"Its rules must let this machine connect to {target}."
-            return f"{rule} Where no proxy is needed, name the host in [proxy] no_proxy."
+            return f"{rule} If no proxy is needed, name the host in [proxy] no_proxy."
         case ProxyFault.TARGET | ProxyFault.SILENT:
-            return f"Have its log looked at for {target}, at this time."
+            return f"Ask for its log to be checked for {target}, at this time."
 
 
 def _tls(road: Road, kind: str, clock: Callable[[], float]) -> Step:
@@ -169,9 +171,11 @@ def _tls(road: Road, kind: str, clock: Callable[[], float]) -> Step:
             name,
             f"Something answers at {road.host}:{road.port}, but TLS with it fails ({_said(error)}). Its certificate "
             "isn't the reason. Nothing was sent.",
-            who=f"{YOU}, if the port is wrong; else {NETWORK}",
-            do=f"Port {road.port} must speak TLS 1.2 or newer from its first byte. A firewall that looks into TLS may "
-            "also end such connections.",
+            who=f"{YOU}, if the port is wrong, otherwise {NETWORK}",
+            do=(
+                f"Port {road.port} must speak TLS 1.2 or newer from its first byte. A firewall that inspects TLS may "
+                "also end such connections."
+            ),
             code=ExitCode.UNREACHABLE,
         )
     given = _attributes(shown)
@@ -188,7 +192,7 @@ def _untrusted(road: Road, name: str, error: ssl.SSLCertVerificationError, shown
             name,
             f"The certificate of {road.host} is valid from {shown.begins:{_DATE}} to {shown.ends:{_DATE}}, and {here}. "
             f"{issued}. Nothing was sent.",
-            who=f"{MACHINE}, if its clock is wrong; else whoever runs {road.host}",
+            who=f"{MACHINE}, if its clock is wrong, otherwise the people who run {road.host}",
             do="Compare the clock first. If it is right, the server needs a new certificate.",
             exactly=("timedatectl status",),
             code=ExitCode.UNREACHABLE,
@@ -196,20 +200,22 @@ def _untrusted(road: Road, name: str, error: ssl.SSLCertVerificationError, shown
     if error.verify_code in _OTHER_NAME and shown is not None:
         return wrong(
             name,
-            f"The certificate that answers for {road.host} is another server's: {', '.join(shown.names) or 'no name'}. "
+            f"The certificate for {road.host} belongs to another server: {', '.join(shown.names) or 'no name'}. "
             f"{issued}. Nothing was sent.",
-            who=f"{YOU}, if the name is wrong; else {NETWORK}",
+            who=f"{YOU}, if the name is wrong, otherwise {NETWORK}",
             do=f"Compare {road.setting} with the server's name. If it is right, something answers in its place.",
             code=ExitCode.UNREACHABLE,
         )
     return wrong(
         name,
-        f"The certificate that answers for {road.host} isn't trusted ({error.verify_message}). {issued}. If that is no "
-        "public authority, a device on the way breaks TLS open and shows a certificate of its own; or the server's is "
-        "of a private authority. Nothing was sent.",
+        f"The certificate for {road.host} isn't trusted ({error.verify_message}). {issued}. If that isn't a public "
+        "authority, a device in between inspects TLS and shows its own certificate, or the server uses a private "
+        "authority. Nothing was sent.",
         who=NETWORK,
-        do=f"Have {road.host}:{road.port} taken out of the inspection of TLS. Where the inspection is meant, or the "
-        "authority is your own, name its certificate in [account] ca_file.",
+        do=(
+            f"Have {road.host}:{road.port} exempted from TLS inspection. If the inspection is intended, or the "
+            "authority is your own, name its certificate in [account] ca_file."
+        ),
         exactly=() if road.by_proxy else (f"openssl s_client -connect {road.host}:{road.port} -showcerts </dev/null",),
         code=ExitCode.UNREACHABLE,
     )

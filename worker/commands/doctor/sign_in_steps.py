@@ -83,7 +83,7 @@ def _discovered(config: OAuthConfig, help_: Help, clock: Callable[[], float], ho
         yield wrong(
             "discovery",
             f"{host} was reached, and then gave no answer ({type(error).__name__}).",
-            who=f"nobody, if it passes; else {NETWORK}",
+            who=f"nobody, if it ends on its own, otherwise {NETWORK}",
             do="Try again in some minutes.",
             code=ExitCode.UNREACHABLE,
         )
@@ -103,7 +103,8 @@ def _answered(wire: Wire, config: OAuthConfig, help_: Help, host: str) -> Step:
     if wire.no_tenant or status in _NO_SUCH:
         return wrong(
             "discovery",
-            f'{host} knows no tenant "{config.tenant}" ({said}). No token can be had, and nothing was sent.',
+            f"{host} doesn't know the tenant \"{config.tenant}\" ({said}). The worker can't get a token, and nothing "
+            "was sent.",
             who=YOU,
             do="Set `tenant` under `[account.oauth]` to the tenant's id, or one of its domains. "
             f"{help_who(help_)} has it from the registration of the application.",
@@ -112,9 +113,9 @@ def _answered(wire: Wire, config: OAuthConfig, help_: Help, host: str) -> Step:
     if status == _BUSY or status >= _SERVER_FAULT:
         return wrong(
             "discovery",
-            f"{host} can't answer now ({said}). No token can be had meanwhile.",
+            f"{host} can't answer now ({said}). The worker can't get a token meanwhile.",
             who="nobody: it passes",
-            do="Try again in some minutes. If it goes on for an hour, look at Microsoft's page of service health.",
+            do="Try again in some minutes. If it lasts for an hour, check Microsoft's service health page.",
             code=ExitCode.NOT_NOW if status == _BUSY else ExitCode.UNREACHABLE,
         )
     return _unfit(host, said)
@@ -123,17 +124,16 @@ def _answered(wire: Wire, config: OAuthConfig, help_: Help, host: str) -> Step:
 def _unfit(host: str, said: str) -> Step:
     return wrong(
         "discovery",
-        f"What answers at {host} doesn't answer as a sign-in service ({said}): a proxy's page, perhaps. Nothing was "
-        "sent to it.",
-        who=f"{YOU}, if `authority` under `[account.oauth]` is wrong; else {NETWORK}",
-        do=f"Have this machine let through to {host} without a page in between.",
+        f"What answers at {host} isn't a sign-in service ({said}). It may be a proxy's page. Nothing was sent to it.",
+        who=f"{YOU}, if `authority` under `[account.oauth]` is wrong, otherwise {NETWORK}",
+        do=f"Ask for this machine to be let through to {host} without a proxy's page in between.",
         code=ExitCode.UNREACHABLE,
     )
 
 
 def _told(found: Heard | None, host: str) -> Step:
     if found is None:
-        return note("clock", f"{host} doesn't say what time it is, so this machine's clock wasn't compared.")
+        return note("clock", f"{host} doesn't give the time, so this machine's clock wasn't compared.")
     if not found.is_off:
         return ok("clock", f"This machine's clock agrees with {host}.")
     which = "ahead of" if found.ahead > 0 else "behind"
@@ -141,11 +141,10 @@ def _told(found: Heard | None, host: str) -> Step:
     return wrong(
         "clock",
         f"This machine's clock is {_about(abs(found.ahead))} {which} {host}'s: {here:%H:%M:%S} UTC here, "
-        f"{there:%H:%M:%S} UTC there. Tokens then seem to be over when they "
-        "aren't, or the other way round, and beyond five minutes Microsoft refuses what a certificate has signed "
-        "(AADSTS700024).",
+        f"{there:%H:%M:%S} UTC there. Tokens then seem to have expired when they haven't, or the other way round. "
+        "With a difference of more than five minutes, Microsoft refuses a certificate's signature (AADSTS700024).",
         who=MACHINE,
-        do="Have the clock kept by NTP. In a container or a virtual machine, that is the host's clock.",
+        do="Synchronise the clock by NTP. In a container or a virtual machine, that is the host's clock.",
         exactly=("timedatectl status", "timedatectl set-ntp true"),
     )
 

@@ -135,7 +135,7 @@ def in_order(found: Iterable[Step], *, has_tokens: bool) -> tuple[Step, ...]:
     """All steps in their order: those that were looked at, and the others as skipped."""
     looked_at = {step.name: step for step in found}
     first = next((name for name in ORDER if name in looked_at and looked_at[name].stops), None)
-    because = f"Not looked at, because of {first}." if first else "Not looked at."
+    because = f"Not checked, because of {first}." if first else "Not looked at."
     steps = []
     for name in ORDER:
         if name in looked_at:

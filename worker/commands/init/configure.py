@@ -18,8 +18,8 @@ from worker.commands.init.questions import AUTH, SINCE, Answers
 from worker.pipeline.old_mail import Backlog
 
 _LOOK: Final = (
-    "\nOld mail. The worker can log in now, once, and count the mail that lies in the mailbox. It reads none of it. "
-    "The login is an attempt like any other."
+    "\nOld mail. The worker can log in once now, and count the mail in the mailbox. It doesn't read the mail. The "
+    "login is an attempt like any other."
 )
 _STOPPED: Final = "Stopped. Nothing was written."
 
@@ -103,9 +103,9 @@ def _found(draft: Draft, answers: Answers, now: datetime, person: Person) -> Bac
 
 
 def _ask_since(interview: Interview, person: Person, found: Backlog | None, now: datetime) -> None:
-    everything = "all that lies there" if found is None else f"all {found.count:,} of them" if found.count else "all"
+    everything = "all mail there" if found is None else f"all {found.count:,} of them" if found.count else "all"
     person.tell(
-        "\nWhich mail is the worker to hand over? Where handlers write into patient records, old mail gets there too.\n"
+        "\nWhich mail should the worker hand over? If handlers write into patient records, old mail gets there too.\n"
         f"  1  now   only what arrives from today on ({now:%Y-%m-%d}), and what has arrived today already\n"
         "  2  date  what arrived from a day on, YYYY-MM-DD; older mail is left alone\n"
         f"  3  all   everything: {everything}, however old"
@@ -123,10 +123,10 @@ def _ask_since(interview: Interview, person: Person, found: Backlog | None, now:
 
 
 def _see_that_it_is_wanted(person: Person, lines: list[str]) -> None:
-    person.tell("\nWith these answers the worker would start, and not do all that is wanted:")
+    person.tell("\nWith these answers the worker would start, but not everything would work:")
     for line in lines:
         person.tell(f"  {line}")
-    if not _is_agreed(person, "Write the configuration all the same?", default=False):
+    if not _is_agreed(person, "Write the configuration anyway?", default=False):
         raise Stopped
 
 

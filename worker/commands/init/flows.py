@@ -26,14 +26,14 @@ FLOWS: Final = (
     Flow("oauth2-client", "the application's certificate or secret; no person, no password", proof=REQUIRED),
     Flow(
         "oauth2-browser",
-        "a person who signs in once, in a browser; best with a certificate or a secret",
+        "a person signs in once, in a browser; best with a certificate or a secret",
         is_person=True,
         proof=OPTIONAL,
     ),
-    Flow("oauth2-device", "a person who signs in once, and enters a code", is_person=True),
+    Flow("oauth2-device", "a person signs in once, and enters a code", is_person=True),
     Flow(
         "oauth2-password",
-        "the account's password in a file; the last choice, as failures count towards the lockout",
+        "the account's password in a file; the last choice, because failures count towards the lockout",
         sends_password=True,
     ),
     Flow("password", "the password in a file; not for NHSmail, which refuses it", is_oauth=False, sends_password=True),

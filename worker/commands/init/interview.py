@@ -153,7 +153,9 @@ def from_options(draft: Draft, given: Given, now: datetime) -> Answers:
         take(question)
     take(SINCE)
     if missing or wrong:
-        lines = [f"Nobody can be asked without a terminal. Missing: {', '.join(missing)}."] if missing else []
+        lines = (
+            [f"Without a terminal, the command can't ask questions. Missing: {', '.join(missing)}."] if missing else []
+        )
         raise Failure(ExitCode.USAGE, "\n".join([*lines, *wrong, "Nothing was written."]))
     for question in _left(left, answers):
         take(question)

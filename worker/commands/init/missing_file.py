@@ -19,7 +19,7 @@ def how_to_make(question: Question, path: Path) -> list[str]:
             f"  cat key.pem certificate.pem | {install}",
         ]
     return [
-        "To put it there, type these lines in another shell (bash), one by one. After the first paste the secret,",
+        "To put it there, type these lines in another shell (bash), one by one. After the first, paste the secret,",
         "which isn't shown, and press Enter:",
         "  IFS= read -rs secret",
         f"  printf '%s' \"$secret\" | {install}",

@@ -26,5 +26,5 @@ def look(context: Callable[[], Context], now: datetime, person: Tells) -> Backlo
             with opened.visit() as (session, _):
                 return backlog(session, opened.parts.layout.watched, now.astimezone(UTC).date())
     except Failure as failure:
-        person.tell(f"The mailbox couldn't be looked at. {failure}")
+        person.tell(f"The worker couldn't look at the mailbox. {failure}")
         return None

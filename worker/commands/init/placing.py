@@ -69,7 +69,7 @@ def put(path: Path, text: str, *, replace: bool) -> None:
 
 
 def _taken(path: Path) -> Failure:
-    text = f"{path} is there already, and was left as it was. --force replaces it; --config FILE names another file."
+    text = f"{path} already exists, and wasn't changed. --force replaces it; --config FILE names another file."
     return Failure(ExitCode.USAGE, text)
 
 
@@ -77,6 +77,6 @@ def _unwritable(path: Path, error: OSError | ValueError) -> Failure:
     reason = error.strerror if isinstance(error, OSError) else str(error)
     return Failure(
         ExitCode.CONFIGURATION,
-        f"{path} can't be written ({reason}). Nothing was written. Make its folder, with space on its disk and the "
-        "right to write in it, or name another file with --config.",
+        f"{path} can't be written ({reason}). Nothing was written. Make its folder, with space on the disk and the "
+        "right to write to it, or name another file with --config.",
     )

@@ -97,7 +97,7 @@ SECRET_EXPIRES: Final = Question(
 SIGN_IN: Final = Question(
     ("account", "sign_in"),
     "--sign-in",
-    "For a shared mailbox, the address of who signs in (Enter: it is the mailbox's own account)",
+    "For a shared mailbox, the address of the account that signs in (Enter: the mailbox's own account)",
     optional=True,
 )
 PASSWORD: Final = Question(
@@ -226,7 +226,7 @@ def read(question: Question, text: str, now: datetime) -> Value:
         ValueError: it means none; the text says what to write.
     """
     if not text.isascii() and not _is_utf8(text):
-        raise ValueError("It isn't UTF-8 text, which alone can be written to the configuration.")
+        raise ValueError("It isn't UTF-8 text. The configuration can hold only UTF-8 text.")
     if "\0" in text:
         raise ValueError("It has a NUL character.")
     if question.choices:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from worker.commands.wiring.shared import Parts
 from worker.handling.handler_set import Handlers
 from worker.handling.retention import CopiesFailed, Retention
+from worker.logs.counted import agreeing, counted
 from worker.loop.go_ahead import GoAhead
 from worker.loop.removal import AT_A_TIME, LOOKED_IN_ONE, RemoveCopies
 from worker.message.copies import Look
@@ -46,10 +47,11 @@ def _line(name: str, retention: Retention, now: float) -> str:
             if after is None:
                 break
     except CopiesFailed as failed:
-        return f"{setting}: what is older than {days:g} days can't be looked at: {failed.kind}."
+        return f"{setting}: copies older than {days:g} d can't be read: {failed.kind}."
     least = "" if after is None else "at least "
+    are = agreeing(old, "is", "are")
     return (
-        f"{setting}: {least}{old} of the {looked} copies looked at are older than {days:g} days. The worker removes "
-        "them for good, unless a message isn't done; a new or shorter remove_after, or another url, takes effect a day "
-        "after it says so."
+        f"{setting}: {least}{old:,} of {counted(looked, 'copy')} checked {are} older than {days:g} d. The worker "
+        "removes these for good, unless a message isn't finished. A new or shorter remove_after, or another url, takes "
+        "effect a day after the worker announces it."
     )

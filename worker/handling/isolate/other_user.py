@@ -59,8 +59,8 @@ def user_fault(name: str) -> str | None:
     if lacking := lacking_capabilities():
         return (
             f"the worker may not run anything as another user: it lacks {', '.join(lacking)}. Start it, and this "
-            "command, with the rights that docs/handlers.md names under 'Another user'; or take `user` out, and the "
-            "handler can read what the worker's user can."
+            "command, with the rights that docs/handlers.md names under 'Another user'. Or remove `user`: then the "
+            "handler can read what the worker's user can read."
         )
     return None
 

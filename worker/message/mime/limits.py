@@ -31,7 +31,7 @@ class MessageOverLimit(MessageError):
     """The message exceeds a limit. None of its content is available, rather than half of it."""
 
     def __init__(self, limit: str) -> None:
-        super().__init__(f"the message is over the limit '{limit}' and wasn't taken apart; if it is wanted, raise it")
+        super().__init__(f"the message is over the limit '{limit}' and wasn't parsed. To accept it, raise the limit")
         self.word = f"MessageOverLimit:{limit}"
         self.limit: str = limit
         """The name of the limit, as in `[limits]`, such as `attachment`."""

@@ -114,9 +114,9 @@ A rollback without the key:
 The verification can't show these changes either. Somebody with the key can forge everything. So can somebody who
 replaces the key and makes the trail, the witness and the journal's heads again. Somebody can cut lines that neither the
 witness nor the journal had seen when the process was killed (at most those of the current batch). A state folder that
-was removed and made again looks like a first start, if the file system keeps no attributes (otherwise the login's
-witness in them shows it). Files can be split or renamed while all lines stay in order. So send the lines elsewhere as
-they are written, to syslog or standard output, and keep those where the owner of the folder can't reach them.
+was removed and made again looks like a first start. (If the file system keeps attributes, the login's witness in them
+shows it.) Files can be split or renamed while all lines stay in order. So send each line elsewhere as it is written, to
+syslog or standard output. Keep those copies where the owner of the folder can't reach them.
 
 Rotated files may be archived elsewhere, but `audit verify` then reports them as `missing`: put them back into the
 folder to verify.

@@ -47,4 +47,4 @@ def test_what_was_not_looked_at_names_the_first_fault() -> None:
     found = [wrong("discovery", "no", who="you", code=code), ok("clock", "right"), wrong("mail-dns", "odd", who="you")]
     found.append(wrong("mail-tls", "no", who="you", code=code))
     steps = {step.name: step for step in in_order(found, has_tokens=True)}
-    assert steps["login"].found == "Not looked at, because of mail-tls."
+    assert steps["login"].found == "Not checked, because of mail-tls."

@@ -217,7 +217,7 @@ def test_an_option_of_another_flow_is_refused(place: Place, person: Scripted | N
 def test_a_file_that_is_there_is_left_alone_and_nobody_is_asked(place: Place) -> None:
     place.file.write_text("mine")
     person = scripted()
-    with pytest.raises(Failure, match="left as it was") as taken:
+    with pytest.raises(Failure, match="wasn't changed") as taken:
         place.init({}, person)
     assert taken.value.code == ExitCode.USAGE
     assert (person.prompts, place.file.read_text()) == ([], "mine")
@@ -235,7 +235,7 @@ def test_a_file_that_appears_meanwhile_is_left_alone(place: Place) -> None:
 
     options = client(place)
     del options["since"]
-    with pytest.raises(Failure, match="left as it was"):
+    with pytest.raises(Failure, match="wasn't changed"):
         place.init(options, Hasty())
     assert (place.file.read_text(), place.left()) == ("another's", {"worker.toml"})
 
@@ -317,7 +317,7 @@ def test_where_no_sign_in_is_possible_it_says_why_and_asks_all_the_same(
     person = scripted("", "", answers)
     place.init(options, person, looks=looks)
     assert person.answers == []
-    assert "The mailbox couldn't be looked at." in person.heard
+    assert "The worker couldn't look at the mailbox." in person.heard
     assert place.settings().poll.since is not None
 
 
