@@ -46,9 +46,8 @@ def _is_prose(text: str) -> bool:
 
 
 def _is_for_machines(text: str) -> bool:
-    return (
-        bool(re.match(r"\s*(SELECT|INSERT|UPDATE|DELETE|CREATE|PRAGMA|LOCK|DROP|ALTER|WITH)\b", text)) or "(?" in text
-    )
+    """Whether a text is for machines: SQL, a pattern, or the code of a template."""
+    return bool(_CODE_BEGINS.match(text)) or "(?" in text or bool(_CODE_INSIDE.search(text))
 
 
 _NOT_READ: Final = (
@@ -131,14 +130,19 @@ def _pieces(whole: str) -> Iterator[tuple[int, str]]:
 
 # -- pages -------------------------------------------------------------------------------------------------------------
 
-_ITEM: Final = re.compile(r"\s*(?:[-*]|\d+\.)\s+")
+_ITEM: Final = re.compile(r"^\s*(?:[-*]|\d+\.)\s+")
+
+
+def _begins_item(line: str, block: list[str]) -> bool:
+    """Whether a line begins an item of a list. Within a paragraph, a number at a line's start is only a number."""
+    return bool(_ITEM.match(line)) and (not block or line.lstrip()[0] in "-*" or line.startswith(("1.", "2.", "3.")))
 
 
 def in_page(text: str, name: str) -> Iterator[Text]:
     """Yield the paragraphs, list items and table cells of a Markdown page. Code is left out."""
     block: list[str] = []
     at = 0
-    fenced = comment = False
+    fenced = comment = sources = False
     lines = text.splitlines()
     for number, line in enumerate([*lines, ""], start=1):
         if line.lstrip().startswith("```"):
@@ -146,10 +150,14 @@ def in_page(text: str, name: str) -> Iterator[Text]:
             line = ""
         elif fenced or (not block and line.startswith("    ") and not _ITEM.match(line)):
             continue
+        if line.startswith("#"):
+            sources = line.strip("# ") == "Sources"  # titles of other people's pages
+        if sources and not line.startswith("#"):
+            continue
         if comment or line.startswith("<!--"):
             comment = "-->" not in line
             continue
-        ends = not line.strip() or line.startswith("#") or line.lstrip().startswith("|") or _ITEM.match(line)
+        ends = not line.strip() or line.startswith("#") or line.lstrip().startswith("|") or _begins_item(line, block)
         if block and ends:
             yield Text(f"{name}:{at}", " ".join(block), paragraph=True)
             block = []
