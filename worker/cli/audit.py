@@ -10,6 +10,7 @@ from worker.cli.list_options import KeyOption, KindOption, ReasonOption, SinceOp
 from worker.cli.options import ConfigOption, open_context
 from worker.commands.exits import ExitCode
 from worker.logs.counted import agreeing, counted
+from worker.logs.typed import typed
 
 
 @click.group(cls=CommandGroup)
@@ -93,5 +94,5 @@ def audit_show(config: Path | None, *, limit: int | None, as_json: bool, as_csv:
         print_note(f"{earlier} not shown: `--limit {chosen.earlier + (limit or 0)}` shows all.", form)
     if chosen.unreadable:
         lines = counted(chosen.unreadable, "line")
-        click.echo(f"{lines} can't be read: run `nhsmail-worker audit verify`.", err=True)
+        click.echo(f"{lines} can't be read: run `{typed('audit verify')}`.", err=True)
     return ExitCode.DONE

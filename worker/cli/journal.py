@@ -9,6 +9,7 @@ from worker.cli.groups import CommandGroup
 from worker.cli.options import ConfigOption, JsonOption, open_context, print_json, words_if_given
 from worker.commands.exits import ExitCode
 from worker.logs.counted import counted
+from worker.logs.typed import as_typed
 
 
 @click.command()
@@ -75,7 +76,7 @@ def journal_rebuild(config: Path | None, assume_handled_before: datetime | None)
         f"The next poll takes {counted(rebuilt.left, 'message')} in the watched folders as new."
     )
     if paused:
-        click.echo("The worker is still paused. It hands nothing over until you run `nhsmail-worker resume`.")
+        click.echo(as_typed("The worker is still paused. It hands nothing over until you run `nhsmail-worker resume`."))
     return ExitCode.DONE
 
 

@@ -68,17 +68,17 @@ def _take_any_character() -> None:
 
 def run(arguments: list[str]) -> int:
     """Run the command line and return its exit code (see `ExitCode`)."""
-    try:
-        with one_command():
+    with one_command():
+        try:
             return int(commands.main(args=arguments, prog_name="nhsmail-worker", standalone_mode=False) or 0)
-    except click.exceptions.Abort:
-        return ExitCode.FAULT
-    except click.ClickException as problem:
-        problem.show()
-        return ExitCode.USAGE
-    except Failure as failure:
-        echo(as_typed(str(failure)), err=True)
-        return failure.code
+        except click.exceptions.Abort:
+            return ExitCode.FAULT
+        except click.ClickException as problem:
+            problem.show()
+            return ExitCode.USAGE
+        except Failure as failure:
+            echo(as_typed(str(failure)), err=True)
+            return failure.code
 
 
 @click.group(cls=CommandGroup)

@@ -19,6 +19,7 @@ from worker.cli.list_options import (
 from worker.cli.options import ConfigOption, JsonOption, open_context, print_json
 from worker.cli.terminal import agreed, interruptible, somebody_sits_there
 from worker.commands.exits import ExitCode
+from worker.logs.typed import as_typed
 from worker.loop.signals import catch_ending
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def once(config: Path | None, *, dry_run: bool, yes: bool, as_json: bool, as_csv
         with _progress() as progress:
             summary = commands.once(context, progress, _Asked(progress, yes=yes))
         with suppress(OSError):  # the mailbox is drained, even if nobody reads standard error any more
-            click.echo(summary.text(), err=True)
+            click.echo(as_typed(summary.text()), err=True)
         return int(summary.exit_code)
 
 
@@ -130,7 +131,7 @@ def pause(config: Path | None, *, reason: str) -> int:
         from worker.commands import work as commands
 
         commands.pause(context, reason)
-    click.echo("Paused. Mail stays untouched in the mailbox until you run `nhsmail-worker resume`.")
+    click.echo(as_typed("Paused. Mail stays untouched in the mailbox until you run `nhsmail-worker resume`."))
     return ExitCode.DONE
 
 

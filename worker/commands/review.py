@@ -10,6 +10,7 @@ from worker.commands.wiring.from_settings import limits_of
 from worker.journal.intents import Intents, Kind
 from worker.journal.junk_review import reviewed
 from worker.journal.records import Record
+from worker.logs.typed import as_typed
 from worker.logs.who import actor
 from worker.message.outcome import State
 from worker.pipeline.header_suspects import HEADER_POISON
@@ -49,7 +50,7 @@ def ask(context: Context, kind: Kind, given: Sequence[str], reason: str) -> str:
         parts.announcer().asked(actor(), kind, keys, reason)
         Intents(parts.journal.database).ask(kind, keys, reason=reason, actor=actor(), now=parts.clock())
         if parts.journal.facts.paused() is not None:
-            return "Recorded. The worker is paused, and does it after `nhsmail-worker resume`."
+            return as_typed("Recorded. The worker is paused, and does it after `nhsmail-worker resume`.")
         lease = parts.lease
         if not lease.acquire():
             return "Recorded. The running worker does it at its next poll."
@@ -67,7 +68,7 @@ def ask(context: Context, kind: Kind, given: Sequence[str], reason: str) -> str:
             "is handled if the next `nhsmail-worker run` or `once` finds it in a watched folder, and `gone` "
             "otherwise.",
         )
-    return "Back in the mailbox: the next `nhsmail-worker run` or `once` handles it."
+    return as_typed("Back in the mailbox: the next `nhsmail-worker run` or `once` handles it.")
 
 
 def _must_be_fit(kind: Kind, record: Record) -> None:

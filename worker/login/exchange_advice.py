@@ -31,7 +31,10 @@ def after_its_refusal(who: str, *, halted: bool) -> str:
     """
     flow = "Set `auth` to an OAuth flow and restart the worker"
     if halted:
-        return f"{flow}. Or correct the password, ask {who} whether IMAP is on, then run `login reset`."
+        return (
+            f"{flow}. Or correct the password, ask {who} whether IMAP is on, then run `nhsmail-worker login reset "
+            "--reason …`."
+        )
     return f"{flow}, or correct the password. Ask {who} whether IMAP is on."
 
 
@@ -40,8 +43,8 @@ def not_sent(host: str, account: str, who: str) -> str:
     return (
         f"No password was sent. {finding(host)} No attempt was spent. No mail of {account} is read meanwhile. It is "
         f"safe in the mailbox. Set `auth` to an OAuth flow ({who} has the application registered), then restart the "
-        "worker. `login reset` doesn't help. If this server does accept passwords, set `allow_password = true` "
-        "there."
+        "worker. `nhsmail-worker login reset` doesn't help. If this server does accept passwords, set "
+        "`allow_password = true` there."
     )
 
 

@@ -82,8 +82,8 @@ class LoopbackListener:
             thread.start()
             self._serving.callback(server.shutdown)
         self._person.tell(
-            f"To sign in, open this address in a browser on this machine:\n\n{address}\n\nIf the browser is on another "
-            "machine, stop this (Ctrl-C) and use `login authorise --paste`."
+            f"To sign in, open this address in a browser on this machine:\n\n{address}\n\nIf the browser is on "
+            "another machine, stop this (Ctrl-C) and use `nhsmail-worker login authorise --paste`."
         )
         found = self._desk.wait(self._patience)
         self._serving.close()

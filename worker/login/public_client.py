@@ -14,7 +14,7 @@ def public_client_warning(auth: Auth, *, confidential: bool, who: str) -> str:
     """
     ends = (
         f"The sign-in belongs to a public client. It ends when the password of {who} is changed, and then no mail is "
-        "read until somebody runs `login authorise` again."
+        "read until somebody runs `nhsmail-worker login authorise` again."
     )
     if auth == "oauth2-browser" and not confidential:
         return (

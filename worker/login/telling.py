@@ -13,6 +13,7 @@ from worker.login.history import Rules
 from worker.login.password_policy import Refusal
 from worker.login.standing import Reason, Standing, State
 from worker.login.token_claims import cause_in
+from worker.logs.typed import as_typed
 from worker.mailbox.login_failures import Kind
 
 
@@ -121,8 +122,8 @@ class Telling:
         """Return what happened, and what to do about it."""
         rules, source = self._rules, self._source
         if standing.reason == Reason.OAUTH_ONLY:
-            return not_sent(rules.host, rules.account, rules.help.local_administrator)
-        return advice.advise(
+            return as_typed(not_sent(rules.host, rules.account, rules.help.local_administrator))
+        text = advice.advise(
             standing,
             rules.lockout,
             rules.help,
@@ -131,6 +132,7 @@ class Telling:
             auth=source.auth,
             exchange_online=rules.exchange_online,
         )
+        return as_typed(text)
 
     def refusal(self, broken: str) -> str:
         """Return what is wrong with a password that breaks the policy, and what to do about it. broken: which rules."""

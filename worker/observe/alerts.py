@@ -17,6 +17,7 @@ from typing import Final
 from worker.login.expiry import TABLE, Thing, sentence
 from worker.logs.fields import KEY
 from worker.logs.redaction import rfc3339
+from worker.logs.typed import as_typed
 from worker.observe.humanise import count, has, span
 from worker.observe.size_words import ASK, BOUNCES, FREE, PAST
 
@@ -111,7 +112,7 @@ class Alert:
     @property
     def do(self) -> str:
         """What to do next; empty when it is over."""
-        return "" if self.phase is Phase.RESOLVED else _WORDS[self.rule].do
+        return "" if self.phase is Phase.RESOLVED else as_typed(_WORDS[self.rule].do)
 
 
 @dataclass(frozen=True, slots=True)

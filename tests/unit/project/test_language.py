@@ -21,10 +21,13 @@ PAGES: Final = (
 )
 LONGEST_IN_PROGRAM = 25  # words in a sentence that a command, a log line, an alert or the page shows
 LONGEST_ON_PAGE = 30  # words in a sentence of the documentation
-AVERAGE_ON_PAGE = 16.5  # words in a sentence, over one page
+AVERAGE_ON_PAGE = 17  # words in a sentence, over one page
 SEMICOLONS = 1  # in one sentence
+CHANGELOG: Final = "CHANGELOG.md"
+"""Its lines are lists of what was done. They may be longer, as long as nobody has rewritten the old ones."""
+LONGEST_IN_CHANGELOG, AVERAGE_IN_CHANGELOG = 40, 20
 PENDING: Final = frozenset({"docs/handlers.md"})
-"""Pages that are still to be rewritten. Only their banned phrases are left out, and the lengths of their sentences."""
+"""Pages that nobody has rewritten yet."""
 GUIDE: Final = "CONTRIBUTING.md"
 """It quotes what it bans, in tables."""
 
@@ -98,13 +101,17 @@ def test_the_programs_sentences_are_short() -> None:
 @pytest.mark.parametrize("page", ON_PAGES, ids=lambda page: page.name)
 def test_a_page_is_plain(page: Path) -> None:
     texts = ON_PAGES[page]
-    _nothing(_banned(texts) + _too_long(texts, LONGEST_ON_PAGE) + _joined(texts))
+    if page.name == CHANGELOG:
+        _nothing(_banned(texts) + _too_long(texts, LONGEST_IN_CHANGELOG))
+    else:
+        _nothing(_banned(texts) + _too_long(texts, LONGEST_ON_PAGE) + _joined(texts))
 
 
 @pytest.mark.parametrize("page", ON_PAGES, ids=lambda page: page.name)
 def test_a_pages_sentences_are_short_on_the_average(page: Path) -> None:
     words = [length(sentence) for _, sentence in _read(ON_PAGES[page])]
-    assert sum(words) / len(words) <= AVERAGE_ON_PAGE
+    most = AVERAGE_IN_CHANGELOG if page.name == CHANGELOG else AVERAGE_ON_PAGE
+    assert sum(words) / len(words) <= most
 
 
 # -- agreement of number -----------------------------------------------------------------------------------------------
@@ -123,7 +130,7 @@ def _uncounted(path: Path) -> Iterator[str]:
                 and not re.fullmatch(r"[\w.]*[A-Z][A-Z_]+", ast.unparse(value.value))  # a constant, which isn't 1
             ):
                 name = path.relative_to(ROOT).as_posix()
-                yield f"{name}:{value.lineno}: {{{ast.unparse(value.value)}}}{after.value}: use `counted`"
+                yield f"{name}:{value.lineno}: {{{ast.unparse(value.value)}}}{after.value!s}: use `counted`"
 
 
 def test_what_is_counted_agrees_with_its_number() -> None:
