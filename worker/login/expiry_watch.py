@@ -7,7 +7,8 @@ from typing import Protocol
 import orjson
 
 from worker.login import advice
-from worker.login.expiry import TABLE, Expiry, Found, Plan, Told, expiries
+from worker.login.expiry import TABLE, Expiry, Found, Plan, expiries
+from worker.login.expiry_told import Told
 from worker.login.login_status import LoginStatus
 from worker.login.telling import Notify
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, Protocol
 
-from worker.login.expiry import Told
+from worker.login.expiry_told import Told
 from worker.logs.log import get_logger
 from worker.observe.alert_rules import (
     AGAIN_EACH,

@@ -24,6 +24,7 @@ What is made of them: `proxy_use` makes the proxy;
 `reference` writes docs/configuration.md; `values` lists all values by name, for the audit trail.
 """
 
+from worker.settings.account_settings import AccountSettings, OAuthSettings
 from worker.settings.disk import check_files, check_state_dir, secret_file_faults
 from worker.settings.junk_settings import JunkSettings
 from worker.settings.load import Check, SettingsError, load
@@ -41,10 +42,8 @@ from worker.settings.proxy_use import check_proxy, proxy_of
 from worker.settings.routes import HandlerRules, HandlerSettings, MatchSettings, Pattern, RouteSettings, SizeMatch
 from worker.settings.secrets import has_password, read_secret
 from worker.settings.tree import (
-    AccountSettings,
     LimitsSettings,
     LockoutSettings,
-    OAuthSettings,
     PasswordSettings,
     PollSettings,
     Settings,

@@ -4,10 +4,10 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from worker.settings.account_settings import AccountSettings
 from worker.settings.model import Place, keys_of, table_in
 from worker.settings.routes import HandlerRules
 from worker.settings.sources import ONE_ACCOUNT, Given
-from worker.settings.tree import AccountSettings
 from worker.settings.types import HANDLER_NAME
 
 Add = Callable[[Place, str], None]

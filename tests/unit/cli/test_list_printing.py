@@ -24,7 +24,7 @@ REASONS = (
     "oversize",
 )
 SUBJECT = "Your report of 28 November with the long title that nobody reads to its end on a terminal of any width"
-ANY = st.text(st.characters(exclude_categories=("Cs",)), max_size=40)
+ANY = st.text(st.characters(codec="utf-8"), max_size=40)
 
 
 def row(number: int = 0, *, who: str = SENDERS[0], why: str = REASONS[0], what: str = SUBJECT, key: str = "") -> Row:

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from worker.cli.main import commands
 from worker.commands.exits import ExitCode
 from worker.login.registration import OAuthConfig
-from worker.settings.tree import AccountSettings
+from worker.settings.account_settings import AccountSettings
 
 ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "docs" / "nhsmail.md").read_text()
