@@ -24,8 +24,9 @@ ELSEWHERE = {
 }
 LAST = ("pause", "resume", "journal rebuild", "login reset")
 """These change what the others see."""
-FINDINGS = ("once", "failed retry", "login doctor")
-"""These end with 1 where something is found: the demo has dead letters, and its mail server isn't Exchange's."""
+FINDINGS = ("once", "failed retry", "login doctor", "find")
+"""These end with 1 where something is found: the demo has dead letters, and its mail server isn't Exchange's.
+`find` ends with 1 where nothing is found."""
 
 
 def documented() -> list[str]:

@@ -203,6 +203,18 @@ def test_listings_miss_what_has_just_come_and_show_the_last_before(given: Given)
         assert uids(raw(client, "FETCH", "4:*", "(UID)")) == [4]
 
 
+def test_search_misses_messages_and_takes_no_charset(given: Given) -> None:
+    exchange, mailbox = given(unsearched=2)
+    with connected(mailbox) as client:
+        assert client.search(["UID", "1:*"]) == [1, 2, 3]
+        assert client.search(["SUBJECT", "Report"]) == client.search(["FROM", "results"]) == [1, 3]
+        assert exchange.hits["unsearched"] == 2
+        with pytest.raises(IMAPClientError, match="BADCHARSET"):
+            client.search(["SUBJECT", "für"], charset="UTF-8")
+        assert client.search(["SUBJECT", "Report 1"]) == [1]  # the connection is as good as before
+    assert len(exchange.misuse) == 1
+
+
 @pytest.mark.parametrize("done", [False, True])
 def test_a_trouble_comes_as_often_as_the_rule_says(given: Given, done: bool) -> None:
     trouble = Trouble(command="^UID MOVE", say=["{tag} NO Server Unavailable. 15"], skip=1, every=2, times=1, done=done)

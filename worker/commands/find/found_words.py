@@ -61,7 +61,7 @@ def place(found: Found) -> str:
         Presence.NOT_SHOWN: f"{folder}. The server doesn't show its headers now.",
         Presence.NOT_SEEN: f"{folder}, as the journal says. It wasn't among the messages that were read.",
         Presence.TAKEN_AWAY: f"It was in {folder}. Somebody moved or deleted it before it was done.",
-        Presence.DELETED: f"It was in {folder}. The worker deleted it after it was handled, as `[settle]` says.",
+        Presence.DELETED: f"It was in {folder}. The worker deleted it when `delete_handled_after` had passed.",
     }[found.presence]
 
 

@@ -10,6 +10,7 @@ from worker.commands.find.found_messages import Findings, Found, Presence
 from worker.commands.find.found_words import facts, lead, looked_at, next_command, not_looked_at, place, state
 from worker.journal.histories import HandlerFailure, HandlerHistory, History
 from worker.journal.records import Place, Record
+from worker.logs.typed import typed
 from worker.message.outcome import State
 from worker.message.verdict import Evidence, MailPath, Verdict
 
@@ -119,7 +120,7 @@ def test_each_place_is_a_sentence_or_a_name(presence: Presence) -> None:
 
 def test_the_next_command_is_typed_as_here() -> None:
     failed = replace(FOUND, record=replace(RECORD, state=State.FAILED))
-    assert next_command(failed) == f"nhsmail-worker failed show {'k' * 26}"
+    assert next_command(failed) == typed(f"failed show {'k' * 26}")
     assert next_command(FOUND) is None
     assert next_command(replace(failed, sender=None)) is None  # it can't be shown
 
