@@ -59,15 +59,12 @@ def settings_schema(handlers: Mapping[str, type[BaseModel] | None]) -> Schema:
                 "type": "object",
                 "description": "Handlers, each in a table with a name of its own: `[handler.NAME]`.",
                 "properties": {name: _bearing_its_name(name, model) for name, model in handlers.items()},
-                "propertyNames": {"pattern": NAME},
-                "additionalProperties": {"$ref": "#/definitions/handler"},
+                "patternProperties": {NAME: _under_any_name(handlers)},
+                "additionalProperties": False,
             },
         },
         "additionalProperties": False,
-        "definitions": {
-            "handler": _handler_under_any_name(handlers),
-            **{_definition(name): handler_schema(model) for name, model in handlers.items()},
-        },
+        "definitions": {_definition(name): handler_schema(model) for name, model in handlers.items()},
     }
 
 
@@ -88,29 +85,27 @@ def _bearing_its_name(name: str, model: type[BaseModel] | None) -> Schema:
 
     The properties say nothing but what they mean: editors complete from them, and don't look behind a condition.
     """
-    known = handler_schema(model)["properties"]
+    own = {} if model is None else _table(model, ("handler",))["properties"]
     return {
         "type": "object",
-        "properties": {key: {"description": about["description"]} for key, about in known.items()},
-        "if": {"required": ["use"]},
-        "then": {"$ref": "#/definitions/handler"},
-        "else": {"$ref": f"#/definitions/{_definition(name)}"},
+        "properties": {key: {"description": about["description"]} for key, about in own.items()},
+        "if": {"not": {"required": ["use"]}},
+        "then": {"$ref": f"#/definitions/{_definition(name)}"},
     }
 
 
-def _handler_under_any_name(handlers: Mapping[str, type[BaseModel] | None]) -> Schema:
+def _under_any_name(handlers: Mapping[str, type[BaseModel] | None]) -> Schema:
+    """Any handler's table: the worker's own keys, and what the handler takes that `use` names, if it is known.
+
+    One condition within the other, and no `allOf`: editors don't complete from a table that has one.
+    """
     ours = _table(HandlerRules, ("handler",))
-    return {
-        "type": "object",
-        "properties": {"use": _USE, **ours["properties"]},
-        "allOf": [
-            {
-                "if": {"properties": {"use": {"const": name}}, "required": ["use"]},
-                "then": {"$ref": f"#/definitions/{_definition(name)}"},
-            }
-            for name in handlers
-        ],
-    }
+    known: Schema = {}
+    for name in reversed(list(handlers)):
+        is_used = {"properties": {"use": {"const": name}}, "required": ["use"]}
+        otherwise = {"else": known} if known else {}
+        known = {"if": is_used, "then": {"$ref": f"#/definitions/{_definition(name)}"}, **otherwise}
+    return {"type": "object", "properties": {"use": _USE, **ours["properties"]}, **known}
 
 
 def _table(model: type[BaseModel], place: Place, values: type["_Values"] | None = None) -> Schema:
