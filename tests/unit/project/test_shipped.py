@@ -13,6 +13,7 @@ from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
 from scripts import shipped
+from worker.cli.man_page import files
 
 ROOT = Path(__file__).parents[3]
 
@@ -53,4 +54,6 @@ def test_the_wheel_is_the_same_each_time(tmp_path: Path) -> None:
     assert first == second
     version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
     assert re.fullmatch(rf"nhsmail_worker-{re.escape(version)}-py3-none-any\.whl", wheels[0].name)
-    assert "worker/observe/templates/status.html" in zipfile.ZipFile(wheels[0]).namelist()
+    held = zipfile.ZipFile(wheels[0]).namelist()
+    assert "worker/observe/templates/status.html" in held
+    assert {name.partition(".data/data/share/")[2] for name in held} >= set(files())

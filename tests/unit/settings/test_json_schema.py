@@ -126,6 +126,15 @@ def test_what_the_worker_refuses_is_a_fault_at_its_place(text: str) -> None:
     assert set(faults(text)) == {BAD[text]}
 
 
+def test_editors_complete_a_handler_s_table_under_any_name() -> None:
+    """taplo completes from the properties of a table, if it has no `allOf`; tried with its language server."""
+    handler = SCHEMA["properties"]["handler"]
+    (any_name,) = handler["patternProperties"].values()
+    assert {"use", "isolate", "time_limit"} <= set(any_name["properties"])
+    assert {"url", "largest", "token_file"} == set(handler["properties"]["archive"]["properties"]) - {"token"}
+    assert not {"allOf", "anyOf", "oneOf", "$ref"} & (set(any_name) | set(handler["properties"]["archive"]))
+
+
 def test_no_secret_can_be_in_the_file() -> None:
     secrets = [place for place in places_of(Settings) if at(place).get("not") == {}]
     assert ("account", "password") in secrets
