@@ -33,6 +33,7 @@ _LOADED_LATE = (
     "worker.cli.main",
     "worker.commands.audit",
     "worker.commands.check",
+    "worker.commands.handle",
     "worker.commands.journal",
     "worker.commands.login",
     "worker.commands.review",
