@@ -106,7 +106,7 @@ def test_a_worker_that_cools(dovecot: Mailbox, make_worker: MakeWorker) -> None:
         assert window.metric('nhsmail_login_attempts_total{outcome="rejected"}') == 1
         page = window.ask("/").text
         assert "Waiting after 1 failed login." in page
-        assert "11 of the account's 12 attempts are left, 7 of them ours." in page.replace("&#39;", "'")
+        assert "11 of the account's 12 attempts are left, 7 of them for the worker." in page.replace("&#39;", "'")
         assert stopped(process) < 2
     assert dovecot.attempts == 1
 

@@ -248,7 +248,7 @@ def test_what_comes_in_a_pause_is_counted_and_told_with_who_and_why(
         assert pause["reason"] == "the archive moves"
         assert pause["since"] <= pause["counted_at"]
         assert f"{pause['by']} since {pause['since']} (the archive moves)" in worker.command("status").out
-        eventually(lambda: "3 messages have come since the last poll" in httpx.get(f"http://{listen}/").text)
+        eventually(lambda: "3 messages have arrived since the last poll" in httpx.get(f"http://{listen}/").text)
         assert "Why: “the archive moves”" in httpx.get(f"http://{listen}/").text
         eventually(lambda: "nhsmail_arrived_while_paused 3.0" in httpx.get(f"http://{listen}/metrics").text)
         eventually(lambda: worker.events("worker.still_paused"))

@@ -99,7 +99,7 @@ REFUSED_PASSWORD: Final = frozenset({"rejected", "credential", "budget"})
 """The reasons that come of refused passwords."""
 COUNT_MISLEADS: Final = frozenset({"locked", "disabled", "journal"})
 OTHER_HALT: Final = (
-    "the worker has no login attempts left, or must not use them ({failures} failed)",
+    "the worker has no login attempts left, or must not use them (failed {failures})",
     ("Ask {administrator} whether the account is locked.", UNLOCK),
 )
 

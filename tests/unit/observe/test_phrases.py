@@ -31,14 +31,17 @@ from worker.observe.view import HelpView, LeaseView, LoginState, LoginView, Stat
         (
             views.HALTED,
             Tone.BAD,
-            "Halted: this password was rejected 5 times. 7 of the account's 12 attempts are left, 3 of them ours.",
+            (
+                "Halted: this password was rejected 5 times. 7 of the account's 12 attempts are left, "
+                "3 of them for the worker."
+            ),
         ),
         (
             views.COOLING,
             Tone.BAD,
             (
                 "Waiting after 2 failed logins. The next attempt is in 9 min, at 23 Nov 14:14 UTC. "
-                "10 of the account's 12 attempts are left, 6 of them ours."
+                "10 of the account's 12 attempts are left, 6 of them for the worker."
             ),
         ),
         (
@@ -63,14 +66,14 @@ from worker.observe.view import HelpView, LeaseView, LoginState, LoginView, Stat
             Tone.ATTENTION,
             (
                 "Paused by ann@pathology-3 since 22 Nov 12:05 UTC, for 26 h now. "
-                "1,204 messages have come since the last poll. 0 waiting."
+                "1,204 messages have arrived since the last poll. 0 waiting."
             ),
         ),
         (
             views.PAUSED_AND_CUT_OFF,
             Tone.BAD,
             (
-                "Paused by ann@pathology-3 since 22 Nov 12:05 UTC, for 26 h now. 1,204 messages have come since the "
+                "Paused by ann@pathology-3 since 22 Nov 12:05 UTC, for 26 h now. 1,204 messages have arrived since the "
                 "last poll. 0 waiting. The mail server can't be reached, or ends the connection. The mailbox was "
                 "last looked at 2 h ago."
             ),
@@ -102,7 +105,7 @@ from worker.observe.view import HelpView, LeaseView, LoginState, LoginView, Stat
             Tone.BAD,
             (
                 "The mail server asked for a pause. The next attempt is in 4 min, at 23 Nov 14:09 UTC. "
-                "12 of the account's 12 attempts are left, 8 of them ours."
+                "12 of the account's 12 attempts are left, 8 of them for the worker."
             ),
         ),
         (
@@ -126,7 +129,7 @@ def test_whatever_is_not_well_comes_with_what_to_do(name: str) -> None:
 def test_a_halt_for_an_unknown_reason_is_told_too() -> None:
     login = LoginView(state=LoginState.HALTED, failures=8, remaining=0, remaining_for_credential=1, reason="new-word")
     told = headline(replace(views.WORKING, login=login, help=HelpView(local_administrator="the desk, 0100")))
-    assert told.text.startswith("Halted: the attempts that the worker may use are spent")
+    assert told.text.startswith("Halted: the worker has no login attempts left")
     assert told.advice[0] == "Ask the desk, 0100 whether the account is locked."
 
 
@@ -188,7 +191,10 @@ def test_a_password_that_exchange_online_refused_is_most_likely_none_that_it_tak
     login = LoginView(state=state, failures=2, remaining=6, reason=reason)
     elsewhere = headline(replace(views.WORKING, login=login))
     there = headline(replace(views.WORKING, login=login, sends_password_to_exchange=True))
-    assert "Exchange Online refused the password 2 times, most likely because it takes none over IMAP." in there.text
+    assert (
+        "Exchange Online refused the password 2 times, most likely because it accepts no passwords over IMAP."
+        in there.text
+    )
     assert "`account.auth`" in there.advice[0]
     assert "whether IMAP is on" in there.advice[1]
     assert ("login reset" in there.advice[-1]) is (state is LoginState.HALTED)
