@@ -3,6 +3,7 @@
 import time
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -59,7 +60,7 @@ class Ward:
         folder = self._folder / str(number)
         folder.mkdir()
         routes = [{"name": "all", "handlers": ["archive", "ledger"]}]
-        settings = {"lockout": {"waits": ["10ms"], "jitter": 0.0}, "work": {"threads": 1}}
+        settings: dict[str, dict[str, Any]] = {"lockout": {"waits": ["10ms"], "jitter": 0.0}, "work": {"threads": 1}}
         worker = worker_for(folder, box, box, routes, settings)
         config = ("--config", str(worker.config))
         assert doomed.run("once", *config).code == 0
