@@ -78,7 +78,7 @@ def test_a_worker_at_work(dovecot: Mailbox, make_worker: MakeWorker) -> None:
         assert window.metric("nhsmail_journal_up") == 1
         assert 0 <= window.metric("nhsmail_last_good_poll_age_seconds") < 60
         page = window.ask("/").text
-        assert "nothing needs a person." in page
+        assert "Working, " in page
         assert dovecot.address in page
         assert stopped(process) < 2
 

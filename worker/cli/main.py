@@ -28,7 +28,6 @@ from worker.cli.groups import CommandGroup
 from worker.cli.wrapped import echo
 from worker.commands.exits import ExitCode, Failure
 from worker.connections import ignore_key_log
-from worker.logs.typed import as_typed, one_command
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -68,17 +67,16 @@ def _take_any_character() -> None:
 
 def run(arguments: list[str]) -> int:
     """Run the command line and return its exit code (see `ExitCode`)."""
-    with one_command():
-        try:
-            return int(commands.main(args=arguments, prog_name="nhsmail-worker", standalone_mode=False) or 0)
-        except click.exceptions.Abort:
-            return ExitCode.FAULT
-        except click.ClickException as problem:
-            problem.show()
-            return ExitCode.USAGE
-        except Failure as failure:
-            echo(as_typed(str(failure)), err=True)
-            return failure.code
+    try:
+        return int(commands.main(args=arguments, prog_name="nhsmail-worker", standalone_mode=False) or 0)
+    except click.exceptions.Abort:
+        return ExitCode.FAULT
+    except click.ClickException as problem:
+        problem.show()
+        return ExitCode.USAGE
+    except Failure as failure:
+        echo(str(failure), err=True)
+        return failure.code
 
 
 @click.group(cls=CommandGroup)

@@ -23,7 +23,7 @@ CONFIG_HELP = "The configuration file (default: worker.toml, or what NHSMAIL_CON
 def _named(context: click.Context, parameter: click.Parameter, value: Path | None) -> Path | None:
     """Advice must name the file that the command line names; what the environment names needn't be typed again."""
     if value is not None and context.get_parameter_source(str(parameter.name)) is ParameterSource.COMMANDLINE:
-        configuration_named(value)
+        context.find_root().with_resource(configuration_named(value))
     return value
 
 

@@ -15,7 +15,6 @@ from worker.observe.state_lines import (
     expiry_lines,
     handler_line,
     last_poll_line,
-    lease_line,
     login_line,
     mailbox_line,
     next_end_line,
@@ -65,6 +64,7 @@ def _wrapped(label: str, text: str, width: int | None) -> list[str]:
 
 def _rows(view: StatusView) -> Iterator[tuple[str, str]]:
     yield "account", view.account
+    yield "worker", "none is running" if view.lease.holder is None else f"running as {view.lease.holder}"
     yield "waiting", waiting_line(view)
     if view.paused:
         yield "paused", pause_line(view)
@@ -82,7 +82,6 @@ def _rows(view: StatusView) -> Iterator[tuple[str, str]]:
     yield "next login", next_login_line(view)
     for title, line in expiry_lines(view):
         yield title.lower(), line
-    yield "lease", lease_line(view)
 
 
 def _outcomes(spans: tuple[OutcomesView, ...]) -> str:

@@ -59,15 +59,10 @@ def _program() -> str:
     return os.environ.get(VARIABLE, "").strip() or PROGRAM
 
 
-def configuration_named(path: Path) -> None:
-    """Remember that the command line names this file, until the command ends."""
-    _LINE.name(path.absolute())
-
-
 @contextmanager
-def one_command() -> Iterator[None]:
-    """What one command line names holds for that command alone."""
-    before = _LINE.name(None)
+def configuration_named(path: Path) -> Iterator[None]:
+    """While the block runs, the command line names this file."""
+    before = _LINE.name(path.absolute())
     try:
         yield
     finally:

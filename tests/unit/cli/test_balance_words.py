@@ -7,7 +7,7 @@ import pytest
 
 from worker.cli.balance_words import WORDS, balance_lines
 from worker.cli.tables import print_balance
-from worker.logs.typed import configuration_named, one_command
+from worker.logs.typed import configuration_named
 from worker.reconcile.balance import Balance
 
 KEY = "a" * 26
@@ -58,8 +58,7 @@ def test_what_is_unaccounted_for_is_named_by_key() -> None:
 
 
 def test_mail_of_another_worker_is_acknowledged_by_a_command_as_it_is_typed_here() -> None:
-    with one_command():
-        configuration_named(Path("/etc/ward.toml"))
+    with configuration_named(Path("/etc/ward.toml")):
         text = said(unexplained=1)
     assert "1 message has come to the folder of handled mail, and this worker didn't move it there." in text
     assert text.endswith('\n    nhsmail-worker reconcile --acknowledge --reason "…" --config /etc/ward.toml')

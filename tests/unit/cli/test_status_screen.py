@@ -50,6 +50,8 @@ def value(view: StatusView, name: str) -> str:
 
 
 def test_each_thing_has_a_line() -> None:
+    assert value(views.WORKING, "worker") == "running as one"
+    assert value(views.FRESH, "worker") == "none is running"
     assert value(views.WORKING, "last 24 hours") == "582 handled, 36 junk, 1 failed"
     assert value(views.WORKING, "last 30 days") == "11,882 handled, 825 junk, 6 failed"
     assert value(views.WORKING, "all messages") == "41,207 handled, 312 junk, 0 failed, 3 taken by others, 2 released"

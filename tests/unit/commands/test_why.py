@@ -10,7 +10,7 @@ from tests.unit.commands.world import record
 from worker.commands.why import Why, why_of
 from worker.journal.histories import HandlerFailure, HandlerHistory, History
 from worker.journal.records import Record
-from worker.logs.typed import configuration_named, one_command
+from worker.logs.typed import configuration_named
 from worker.message.outcome import State
 from worker.message.verdict import MailPath, Verdict
 
@@ -54,8 +54,7 @@ def test_a_dead_letter_begins_with_its_reason_and_ends_with_the_command() -> Non
 
 
 def test_the_command_names_the_configuration_that_was_named() -> None:
-    with one_command():
-        configuration_named(Path("/etc/ward.toml"))
+    with configuration_named(Path("/etc/ward.toml")):
         found = why_of(clean(State.FAILED, "file:KeyError"), history(FILE))
     assert found.command == 'nhsmail-worker failed retry k1 --reason "…" --config /etc/ward.toml'
 

@@ -1,5 +1,6 @@
 """Commands in advice are named as they must be typed in this installation."""
 
+from contextlib import nullcontext
 from pathlib import Path
 
 import click
@@ -7,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from worker.cli.options import ConfigOption
-from worker.logs.typed import VARIABLE, as_typed, configuration_named, one_command, typed
+from worker.logs.typed import VARIABLE, as_typed, configuration_named, typed
 
 ADVICE = "Run `nhsmail-worker failed list`, or `nhsmail-worker`; `failed show KEY` shows one."
 
@@ -29,15 +30,12 @@ def test_the_words_before_a_command_are_named(monkeypatch: pytest.MonkeyPatch) -
 @pytest.mark.parametrize("config", [None, Path("/etc/worker.toml")])
 def test_what_is_named_so_already_stays(program: str, config: Path | None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(VARIABLE, program)
-    with one_command():
-        if config is not None:
-            configuration_named(config)
+    with nullcontext() if config is None else configuration_named(config):
         assert as_typed(as_typed(ADVICE)) == as_typed(ADVICE)
 
 
 def test_a_file_that_the_command_line_named_is_named_for_this_command_alone() -> None:
-    with one_command():
-        configuration_named(Path("/etc/two workers/worker.toml"))
+    with configuration_named(Path("/etc/two workers/worker.toml")):
         assert typed("resume") == "nhsmail-worker resume --config '/etc/two workers/worker.toml'"
     assert typed("resume") == "nhsmail-worker resume"
 
@@ -49,8 +47,8 @@ def say(config: Path | None) -> None:
 
 
 def test_what_the_environment_names_needs_no_typing() -> None:
-    with one_command():
-        asked = CliRunner().invoke(say, [], env={"NHSMAIL_CONFIG": "/etc/worker.toml"})
-        assert asked.output == "/etc/worker.toml nhsmail-worker status\n"
-        asked = CliRunner().invoke(say, ["--config", "/srv/b.toml"], env={"NHSMAIL_CONFIG": "/etc/worker.toml"})
-        assert asked.output == "/srv/b.toml nhsmail-worker status --config /srv/b.toml\n"
+    asked = CliRunner().invoke(say, [], env={"NHSMAIL_CONFIG": "/etc/worker.toml"})
+    assert asked.output == "/etc/worker.toml nhsmail-worker status\n"
+    asked = CliRunner().invoke(say, ["--config", "/srv/b.toml"], env={"NHSMAIL_CONFIG": "/etc/worker.toml"})
+    assert asked.output == "/srv/b.toml nhsmail-worker status --config /srv/b.toml\n"
+    assert typed("status") == "nhsmail-worker status", "it holds for one command"
