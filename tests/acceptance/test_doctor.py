@@ -155,7 +155,7 @@ def test_all_is_well_with_a_person(
         assert worker.command("login", "authorise").code == 0
     found = examine(worker)
     assert (found.code, found.wrong) == (0, [])
-    shows(found.said("claims"), "IMAP.AccessAsUser.All", "the mailbox's own user's")
+    shows(found.said("claims"), "IMAP.AccessAsUser.All", "the mailbox's own user")
     assert len(endpoint.forms) == (2 if flow == "oauth2-device" else 1)
 
 
@@ -206,7 +206,7 @@ def test_a_wrong_tenant(endpoint: TokenEndpoint, make_signed: MakeSigned) -> Non
 @pytest.mark.parametrize(
     ("status", "body", "code", "said"),
     [
-        (200, b"<html>Please accept our terms</html>", 69, "doesn't answer as a sign-in service"),
+        (200, b"<html>Please accept our terms</html>", 69, "isn't a sign-in service"),
         pytest.param(302, b"", 69, "isn't a sign-in service (HTTP 302)", marks=pytest.mark.slow),
         (503, b"", 69, "can't answer now (HTTP 503)"),
         pytest.param(429, b"", 75, "can't answer now (HTTP 429)", marks=pytest.mark.slow),
@@ -274,7 +274,7 @@ def test_what_looks_wrong_in_a_token_and_is_taken_is_no_finding(
     endpoint.answers = [applications(dovecot, roles=["Mail.Read"])]
     found = examine(worker)
     assert (found.code, found.wrong, found.all("note")) == (0, [], ["claims"])
-    shows(found.said("claims"), "takes it all the same")
+    shows(found.said("claims"), "accepts it anyway")
 
 
 @pytest.mark.parametrize("when", ["the login", "the first command"])
@@ -413,7 +413,7 @@ def test_a_port_that_doesnt_speak_tls(make_worker: MakeWorker) -> None:
 
 
 class Gateway(Authority):
-    """An authority of a device that breaks TLS open."""
+    """An authority of a device that inspects TLS."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
@@ -437,9 +437,7 @@ def test_a_middlebox_that_breaks_tls_open(
             worker.configure(**{"account.oauth": {"authority": theirs.url}})
             found = examine(worker)
     assert (found.code, found.wrong) == (69, [f"{where}-tls"])
-    shows(
-        found.said(f"{where}-tls"), "issued by North Trust, Web Gateway", "breaks TLS open", "network team", "ca_file"
-    )
+    shows(found.said(f"{where}-tls"), "issued by North Trust, Web Gateway", "inspects TLS", "network team", "ca_file")
     assert (attempts(worker), endpoint.forms) == (0, [])
 
 

@@ -133,7 +133,7 @@ def test_one_alert_goes_out_by_each_way_and_each_ones_words_come_back(
 def test_without_a_way_nothing_can_be_tested(make_worker: MakeWorker) -> None:
     answer = make_worker().command("alerts", "test")
     assert (answer.code, answer.out) == (78, "")
-    assert answer.err.startswith("No way for alerts is set, so nobody is told when the worker stops.")
+    assert answer.err.startswith("No way for alerts is set, so nobody gets an alert when the worker stops.")
 
 
 @pytest.mark.usefixtures("everybody_trusts")
@@ -264,7 +264,7 @@ def test_a_sign_in_asks_for_sending_and_an_older_one_is_told_to_sign_in_again(
         asked = len(endpoint.forms)
         found = sent(worker, 1)["submission"]
         assert found["cause"] == Why.NO_SIGN_IN
-        assert "made for reading alone" in found["said"]
+        assert "allows only reading" in found["said"]
         assert "login authorise" in found["do"]
         answer = worker.command("check")
         assert answer.code == 1
@@ -387,7 +387,7 @@ def test_check_greets_the_server_and_signs_in_nowhere(
     with SmtpServer(authority.server_context(), tokens=(TOKEN,), offers=offers) as server:
         worker.configure(**submission(server, authority))
         answer = worker.command("check", "--connect")
-    said = "can be used for alerts; the sign-in wasn't tried" if offers else "offers no sign-in by token (XOAUTH2)"
+    said = "can be used for alerts. The sign-in wasn't tried" if offers else "offers no sign-in by token (XOAUTH2)"
     assert said in answer.out
     assert (server.signed_in, server.connections) == ([], 1)
 
@@ -399,5 +399,5 @@ def test_a_relay_in_clear_text_is_told(make_worker: MakeWorker, authority: Autho
         worker.configure(**{"alerts.relay": {**table, "host": ELSEWHERE}})
         found = sent(worker, 1)["relay"]
     assert found["cause"] == Why.NO_STARTTLS
-    assert found["do"].endswith("adding to [alerts.relay] the line: allow_clear = true")
+    assert found["do"].endswith("add this line to [alerts.relay]: allow_clear = true")
     assert server.taken == []

@@ -60,7 +60,7 @@ def test_the_way_through_it(dovecot: Mailbox, make_worker: MakeWorker, squid: Sq
             "it must allow this server",
             "Its rules must let",
         ),
-        ({"port": None}, "can't reach localhost", "if it goes on for an hour", "Have its log looked at"),
+        ({"port": None}, "can't reach localhost", "if it lasts for an hour", "Ask for its log to be checked"),
         ({"gone": True}, "can't be reached (Connection refused)", "your network team", "Compare [proxy] url"),
     ],
 )

@@ -84,7 +84,7 @@ def test_an_older_sign_in_reads_and_does_not_send(
     endpoint.answers = [tokens("read", user=ACCOUNT)]
     older.authorise(lambda _text: None)
     found = source(endpoint, authority, tmp_path, flow)
-    with pytest.raises(CredentialUnavailable, match=r"made for reading alone.*login authorise"):
+    with pytest.raises(CredentialUnavailable, match=r"allows only reading.*login authorise"):
         found.sending()
     assert found.candidate().obtain(refresh=False).secret == "read"
     assert len(endpoint.forms) == 2, "the code, and its token: nothing was asked in vain"

@@ -148,7 +148,7 @@ def test_a_mailbox_that_fills_is_told_everywhere(
     assert (found["limit_known_by"], found["estimate"]) == ("server", False)
     assert set(alerts.of("firing").values()) <= {percent}
     assert f"2.1 MB, {percent} % (by the server&#39;s quota)" in page
-    assert ("senders get it back undelivered" in page) is bool(rules)
+    assert ("Senders get it back undelivered" in page) is bool(rules)
     assert ("<code>[settle] delete_handled_after</code>" in page) is bool(rules)
     (used,) = re.findall(r"^nhsmail_mailbox_used_bytes (\S+)$", metrics, re.MULTILINE)
     assert float(used) == found["used"]
@@ -249,7 +249,7 @@ def test_without_quota_the_worker_tells_its_estimate(
     worker = make_worker(before, mailbox=mailbox, settings={"mailbox": {"size": "2MiB"}})
     worker.once()
     assert worker.status()["mailbox"] is None
-    assert "How full the mailbox is isn't known" in worker.command("check", "--connect").out
+    assert "doesn't know how full the mailbox is" in worker.command("check", "--connect").out
     due_now(worker)
     worker.once()
     found = worker.status()["mailbox"]

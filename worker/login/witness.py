@@ -126,7 +126,7 @@ def doubt(history: History, witness: Testimony | Untrusted | None, *, shared: bo
     shared: hosts share the journal, and this host's witness may not have seen the newest attempts yet.
     """
     if history.moved:
-        return "the journal is in a different database (restored or moved)"
+        return "the journal lies in another database than it was written in: restored or moved"
     if witness is None:
         if shared or history.head == 0:
             return None  # a first start, or another host's journal
@@ -138,7 +138,7 @@ def doubt(history: History, witness: Testimony | Untrusted | None, *, shared: bo
     nothing_to_forget = witness.number == 0 if shared else witness.failures == 0
     if nothing_to_forget:
         return None
-    return "the journal is older than the last attempt, or a different one (emptied, restored or rebuilt)"
+    return "the journal is older than the last attempt, or another one: emptied, restored or rebuilt"
 
 
 def is_behind(history: History, seen: Testimony) -> bool:

@@ -22,7 +22,7 @@ def test_check_and_what_it_promises(account: Account, make_worker: Callable[...,
 
     connected = worker.command("check", "--connect")
     assert connected.code == 0, connected
-    assert f"junk is '{account.junk}'" in connected.out
+    assert f"Junk is '{account.junk}'" in connected.out
     for folder in ("Processed", "Failed"):
         assert account.name(folder) in connected.out  # by the name that it will have
     eventually(lambda: account.logins("ok") == logins + 1)

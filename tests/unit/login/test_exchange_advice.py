@@ -69,7 +69,9 @@ def test_a_token_is_no_password() -> None:
 @pytest.mark.parametrize("reason", [Reason.CREDENTIAL, Reason.BUDGET])
 def test_a_halt_by_a_limit_names_what_ends_it(reason: str) -> None:
     """The budget is spent whatever the password is, and the right one was tried as often while IMAP was off."""
-    assert told(halted(reason)).endswith(f"ask {WHO} whether IMAP is on, then run `login reset`.")
+    assert told(halted(reason)).endswith(
+        f"ask {WHO} whether IMAP is on, then run `nhsmail-worker login reset --reason …`."
+    )
     assert "login reset" not in told(standing(FailureClass.REJECTED))
 
 
@@ -89,6 +91,6 @@ def test_what_is_not_sent_is_told_with_its_reason_and_what_to_do() -> None:
     assert text.startswith(f"No password was sent. {finding(HOST)} No attempt was spent.")
     assert f'auth = "password" at {HOST}, which is Exchange Online.' in text
     assert "`auth` to an OAuth flow (the desk, 0100 has the application registered)" in text
-    assert "`login reset` doesn't help" in text
+    assert "`nhsmail-worker login reset` doesn't help" in text
     assert "since May 2023" in text
     assert "allow_password = true" in text

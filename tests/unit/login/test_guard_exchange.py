@@ -144,7 +144,7 @@ def test_where_somebody_insists_each_refusal_counts_and_is_explained_to_the_end(
         with pytest.raises(LoginFailed):
             send(world, LoginFailed(failure(FailureClass.REJECTED, "password", said="login failed")))
         text = world.processes[0][1].advice()
-        assert text.startswith('"LOGIN failed." is what Exchange Online says to any password')
+        assert text.startswith('Exchange Online answers "LOGIN failed." to every password')
         assert standing(world).failures == number + 1
         world.now = standing(world).next_at or world.now
     assert (standing(world).state, standing(world).reason) == (State.HALTED, Reason.CREDENTIAL)

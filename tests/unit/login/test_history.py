@@ -206,7 +206,7 @@ def test_a_doubt_is_a_row_that_says_why_and_its_witness_knows() -> None:
         world.login(0)
     [row] = world.store.records
     assert (row.kind, row.number, row.actor, row.counts) == ("doubt", 2, "replica", False)
-    assert row.note == "the journal is older than the last attempt, or a different one (emptied, restored or rebuilt)"
+    assert row.note == "the journal is older than the last attempt, or another one: emptied, restored or rebuilt"
     assert world.store.facts["epoch"] == name
     assert world.beside.testimony == Seen(name, 2, world.lockout.budget)
 

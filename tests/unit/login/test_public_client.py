@@ -19,7 +19,7 @@ PERSON = "jo.bloggs@nhs.net"
 def test_a_public_clients_sign_in_ends_with_the_password(auth: Auth, way_out: str, *, confidential: bool) -> None:
     said = public_client_warning(auth, confidential=confidential, who=PERSON)
     assert f"It ends when the password of {PERSON} is changed" in said
-    assert "no mail is read until somebody runs `login authorise` again" in said
+    assert "no mail is read until somebody runs `nhsmail-worker login authorise` again" in said
     assert way_out in said
     assert "a change by the user" in said, "an administrator's reset ends either"
 

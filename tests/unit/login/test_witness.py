@@ -202,7 +202,7 @@ def test_a_doubt_says_why() -> None:
         "the journal has attempts, but the guard's file beside it is missing"
     )
     assert doubt(History(moved=True), SEEN, shared=True) == (
-        "the journal is in a different database (restored or moved)"
+        "the journal lies in another database than it was written in: restored or moved"
     )
     assert "restored" in str(doubt(History(), SEEN, shared=False))
 

@@ -41,7 +41,7 @@ def test_the_line_says_by_what_and_against_what_and_for_how_long() -> None:
 def test_only_a_warning_comes_with_advice() -> None:
     assert advice(Fullness.FINE) == ""
     for level in (Fullness.FILLING, Fullness.FULL):
-        assert "`[settle] delete_handled_after`, which is off unless it is set" in advice(level)
+        assert "set `[settle] delete_handled_after`" in advice(level)
         assert "Local Administrator" in advice(level)
         assert len(advice(level)) < 2000, "or the log would leave it out"
 

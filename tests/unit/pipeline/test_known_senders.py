@@ -88,7 +88,7 @@ def test_what_is_no_key_is_said(tmp_path: Path, content: str) -> None:
     file = tmp_path / "senders.key"
     file.write_text(content)
     file.chmod(0o600)
-    with pytest.raises(UnusableKey, match="isn't a key any more"):
+    with pytest.raises(UnusableKey, match="is no longer a valid key"):
         read_key(tmp_path)
 
 

@@ -53,6 +53,8 @@ def _is_for_machines(text: str) -> bool:
 _NOT_READ: Final = (
     "worker/journal/schema.py",  # comments in the database
     "worker/journal/migrations/",  # the same; a migration is never changed
+    "worker/classify/placement.py",  # a reason that is stored with the evidence
+    "worker/login/witness.py",  # what is in doubt, which is stored
     "worker/mailbox/safe_text.py",  # the words of servers that may be shown
     "worker/demo/samples/",  # other people's mail
     "worker/handling/isolate/child_process.py",  # a line of code

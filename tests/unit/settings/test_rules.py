@@ -108,7 +108,7 @@ def test_nobody_else_signs_in_with_a_password(tmp_path: Path, auth: str, *, refu
     assert fault.startswith(
         f"[account] sign_in: can't be used: auth is {auth}. If two workers sent the same user's password,"
     )
-    assert fault.endswith("Set auth to oauth2-browser or oauth2-device, or take sign_in out.")
+    assert fault.endswith("Set auth to oauth2-browser or oauth2-device, or remove sign_in.")
 
 
 @pytest.mark.parametrize("who", ["jo.bloggs", "", "jo@nhs.net, al@nhs.net", '["jo@nhs.net"]'])
