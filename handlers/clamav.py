@@ -59,7 +59,7 @@ class ClamAV:
         )
         unknown: Literal["reject", "retry", "pass"] = Field(
             default="reject",
-            description="What happens to a message that clamd can't scan in full: `reject` makes it a dead letter, "
+            description="What happens to a message that clamd can't scan in full. `reject` makes it a dead letter, "
             "`retry` tries again later, `pass` goes on to the next handler.",
         )
         timeout: timedelta = Field(

@@ -91,8 +91,8 @@ class Database:
         )
         again: Literal["add", "update"] = Field(
             default="add",
-            description="What a message comes to that a person has handled again: `add` writes rows of its own under "
-            "`KEY.1`, `KEY.2`, …, `update` writes the rows under its key again.",
+            description="What happens to a message that a person has handled again. `add` writes its rows under "
+            "`KEY.1`, `KEY.2` and so on. `update` writes the rows under its key again.",
         )
         connections: int = Field(default=4, ge=1, le=100, description="Connections at once, at most.")
         timeout: timedelta = Field(

@@ -2,9 +2,8 @@
 
 The payload is JSON: the fields of `message.json`, and the message itself as base64 in `raw`. A large message goes to an
 object store first, and `claim` says where (a claim check). The key is in the AMQP property `message_id` and the header
-`key`, so that consumers can drop duplicates. Where a person has a message handled again, both are `KEY.1`, `KEY.2`, …
-The JSON has `key`, which stays, and `redelivery`. With `task`, the payload is a Celery message that calls this
-task with the JSON as its only argument.
+`key`, so that consumers can drop duplicates. If a message is handled again, both are `KEY.1`, `KEY.2`, …, and the JSON
+has `key`, which stays, and `redelivery`. With `task`, the payload is a Celery message that calls this task.
 
 RabbitMQ confirms each message before this handler returns. A message that no queue accepts is an error.
 """
@@ -346,7 +345,5 @@ def _meaning(error: Exception, connection: Any) -> Exception:
     return QueueRefused(f"the queue doesn't take it: {said}")
 
 
-_PASSING = frozenset(
-    {"ConnectionForced", "ResourceError", "ResourceLocked", "InternalError", "EndpointConnectionError"}
-)
+_PASSING = {"ConnectionForced", "ResourceError", "ResourceLocked", "InternalError", "EndpointConnectionError"}
 """Temporary errors, by the class names that the transports use."""

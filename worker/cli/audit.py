@@ -71,7 +71,7 @@ def audit_verify(config: Path | None, *, every: bool, copy: bool) -> int:
 @KeyOption
 @WhoOption
 @ReasonOption
-@click.option("--limit", type=click.IntRange(1), help="Show so many at most, the newest.")
+@click.option("--limit", type=click.IntRange(1), help="Show at most this many, the newest.")
 @forms
 def audit_show(config: Path | None, *, limit: int | None, as_json: bool, as_csv: bool, **given: Any) -> int:
     """The trail's lines, oldest first. `audit verify` says whether they are as they were written.

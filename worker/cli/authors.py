@@ -64,7 +64,7 @@ def handler() -> None:
 @click.argument("name")
 @MessageFile
 @click.option("--set", "options", multiple=True, metavar="KEY=VALUE", help="A setting of the handler; may be repeated.")
-@click.option("--folder", help="The folder that the message lies in (default: the first that is watched).")
+@click.option("--folder", help="The folder that the message is in (default: the first watched folder).")
 @click.option(
     "--into",
     type=click.Path(file_okay=False, path_type=Path),

@@ -15,7 +15,7 @@ WORDS: Final = {
     "pending": "it waits for its first try, or for the next one",
     "unaccounted": "it was there, and is neither where the journal says nor done",
     "missing": "it was done, and isn't where the worker put it",
-    "unexplained": "it lies among the handled mail, and this worker didn't put it there",
+    "unexplained": "it is in the folder of handled mail, and this worker didn't put it there",
 }
 """The rows of the table."""
 
@@ -36,7 +36,7 @@ def _unaccounted(balance: Any) -> Iterator[str]:
     number = balance.unaccounted
     yield f"{count(number, 'message')} {'is' if number == 1 else 'are'} unaccounted for, by key:"
     yield from (f"  {key}" for key in balance.unaccounted_keys)
-    yield "Ask who has moved or deleted mail. The next poll takes up a message that lies in a watched folder."
+    yield "Ask who has moved or deleted mail. The next poll takes up a message that is in a watched folder."
 
 
 def _missing(number: int) -> Iterator[str]:

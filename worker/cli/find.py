@@ -57,9 +57,15 @@ def _one_line(context: click.Context, parameter: click.Parameter, value: str | N
     type=click.IntRange(0, 1_000_000),
     default=LOOK,
     show_default=True,
-    help="Read the headers of so many of the newest messages in each folder, whatever the server's search says.",
+    help="Read the headers of this many of the newest messages in each folder, whatever the server's search says.",
 )
-@click.option("--limit", type=click.IntRange(1, 1_000), default=SHOWN, show_default=True, help="Show so many at most.")
+@click.option(
+    "--limit",
+    type=click.IntRange(1, 1_000),
+    default=SHOWN,
+    show_default=True,
+    help="Show at most this many.",
+)
 @JsonOption
 def find(
     config: Path | None,

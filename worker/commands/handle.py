@@ -10,6 +10,7 @@ from worker.commands.wiring.from_settings import limits_of, router_of
 from worker.handling.loading import junk_handlers
 from worker.journal.intents import Intents, Kind
 from worker.journal.records import Record
+from worker.logs.counted import agreeing, counted
 from worker.logs.who import actor
 from worker.mailbox.errors import CommandRefused
 from worker.mailbox.session import Session
@@ -58,7 +59,7 @@ def handle(context: Context, given: Sequence[str], reason: str, only: str | None
 
 
 def _messages(keys: Sequence[str]) -> str:
-    return "1 message is" if len(keys) == 1 else f"{len(keys)} messages are"
+    return f"{counted(len(keys), 'message')} {agreeing(len(keys), 'is', 'are')}"
 
 
 def _known(context: Context, given: Sequence[str]) -> list[Record]:
@@ -68,8 +69,8 @@ def _known(context: Context, given: Sequence[str]) -> list[Record]:
         days = context.settings.state.keep.days
         raise Failure(
             failure.code,
-            f"{failure} The journal forgets a message {days} days after it has left the mailbox. Such a message can't "
-            "be handled again.",
+            f"{failure} The journal forgets a message {counted(days, 'day')} after it has left the mailbox. Such a "
+            "message can't be handled again.",
         ) from failure
 
 

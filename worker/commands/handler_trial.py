@@ -13,6 +13,7 @@ from worker.handling.foreign_code import lines_of, root_of, words_of
 from worker.handling.handler import Handler
 from worker.handling.loading import load_handler
 from worker.handling.trial import Trial
+from worker.logs.counted import counted
 from worker.message.message_log import Logged
 from worker.settings import proxy_of
 from worker.settings.routes import HandlerSettings
@@ -99,8 +100,8 @@ def _kept_from_handlers(mail: MessageFromFile, settings: Settings | None) -> str
         fate = explain(mail.message, settings)
         if fate.reason == "oversize":
             return (
-                f"The handler wasn't called. The message has {mail.message.size} bytes, more than [limits] message "
-                "allows. The worker makes it a dead letter (oversize) and gives it to no handler."
+                f"The handler wasn't called. The message has {counted(mail.message.size, 'byte')}, more than "
+                "[limits] message allows. The worker makes it a dead letter (oversize) and gives it to no handler."
             )
         if fate.fate is not Fate.LATER:
             return None

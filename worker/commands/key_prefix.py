@@ -7,6 +7,7 @@ from typing import Final
 from worker.commands.exits import ExitCode, Failure
 from worker.journal.messages import Messages
 from worker.journal.records import Record
+from worker.logs.counted import counted
 
 SHORTEST: Final = 4
 """Characters of a key that a person must type at least: with fewer, a slip of the finger would name another message."""
@@ -41,7 +42,9 @@ def records_of(messages: Messages, given: Sequence[str]) -> list[Record]:
                 named[text] = keys[0]
             elif count:
                 more = f" and {count - len(keys)} more" if count > len(keys) else ""
-                several.append(f"{count} messages have a key that begins with {text}: {', '.join(keys)}{more}.")
+                several.append(
+                    f"{counted(count, 'message')} have a key that begins with {text}: {', '.join(keys)}{more}."
+                )
             else:
                 unknown.append(text)
     if unknown or short or several:

@@ -107,7 +107,7 @@ def _facts(record: Record, history: History) -> Iterator[tuple[str, str]]:
     if failed is not None and failed.failure is not None and failed.failure.where is not None:
         yield "Where", place(failed.failure.where)
     if history.deaths:
-        yield "Crashes", f"The worker's process ended {times(history.deaths)} with this message alone in hand"
+        yield "Crashes", f"The worker's process ended {times(history.deaths)} while it handled this message alone"
     if record.state is State.PENDING and history.next_at is not None:
         yield "Next try", f"not before {moment(history.next_at)}"
     yield from (("Done", f"{one.handler}, {moment(one.done_at)}") for one in _done(record, history))

@@ -350,7 +350,7 @@ _EVENTS = (
         "reason advice",
         "The journal can't be read or written; `reason` says why. No login is made, and no mail is handed over or "
         "moved. The worker logs this once for each reason, and again each hour while it lasts.",
-        "Do what `advice` says. The worker goes on by itself, and `worker.recovered` says so.",
+        "Do what `advice` says. The worker continues on its own, and logs `worker.recovered`.",
     ),
     # polls and messages
     _event(
@@ -469,7 +469,7 @@ _EVENTS = (
         "message.moved_back",
         "warning",
         "state",
-        "The message `key` was done, and lies in a watched folder again. The worker moves it out again and doesn't "
+        "The message `key` was done, and is in a watched folder again. The worker moves it out again and doesn't "
         "handle it again. `state` says what had become of it.",
         "Nothing, if it needn't be handled again. Otherwise `state` says how: for `failed` run "
         "`nhsmail-worker failed retry KEY`, for `junk` `nhsmail-worker junk release KEY --reason TEXT`, for `handled` "
@@ -539,8 +539,8 @@ _EVENTS = (
         "reason handler where errno",
         "The worker has given up on the message `key`. It keeps the message whole, in the folder for dead letters. "
         "`handler` failed with it at `where`, the line of its own code.",
-        "`nhsmail-worker failed show KEY` says why, and what to do. Then `nhsmail-worker failed retry KEY`, or see to "
-        "the message by hand.",
+        "`nhsmail-worker failed show KEY` says why, and what to do. Then `nhsmail-worker failed retry KEY`, or deal "
+        "with the message by hand.",
     ),
     _event(
         "message.retry",

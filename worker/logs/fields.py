@@ -118,7 +118,7 @@ FIELDS: Final[Mapping[str, tuple[re.Pattern[str] | str, str]]] = {
     "library": (WORD, "the library that speaks"),
     "template": (NAME, "a library's own wording, before anything was filled in"),
     "where": (WORD, "module and line"),
-    "values": (VALUES, "what a handler's author logs: numbers, flags, and words that stand in the handler's code"),
+    "values": (VALUES, "what a handler's author logs: numbers, flags, and words that are in the handler's code"),
     "category": (WORD, "a warning's class"),
     "status": (NUMBER, "an HTTP status"),
     "url_path": (WORD, "which of the worker's pages"),

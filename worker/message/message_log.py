@@ -144,7 +144,7 @@ def _line(event: object, values: Mapping[str, object], frame: FrameType) -> Logg
 def _literal_event(event: object, frame: FrameType) -> str:
     if not isinstance(event, str) or not is_literal(event, frame):
         raise TypeError(
-            'write the event as a literal in the call, such as message.log("report.filed"): a text that was made while '
+            'write the event as a literal in the call, such as message.log("report.filed"). A text that was made while '
             "the handler ran may quote the message"
         )
     _check_event(event)
@@ -159,7 +159,9 @@ def _must_be_literals(names: Mapping[str, object], frame: FrameType) -> None:
 def _value(name: str, value: object, frame: FrameType) -> Value:
     if isinstance(value, Enum):
         if not is_fixed_member(value):
-            raise TypeError(f"{name}: a member of an Enum has a word as its value, and its class stands in a module")
+            raise TypeError(
+                f"{name}: a member of an Enum has a word as its value, and its class is defined in a module"
+            )
         return _checked(name, str.__str__(value.value))
     if isinstance(value, str) and not is_literal(value, frame):
         raise TypeError(

@@ -170,7 +170,7 @@ def _unparsed(kind: str) -> ReasonWords:
     return ReasonWords(
         "The message is built wrongly, so a rule or a handler couldn't read its text or its attachments.",
         (
-            "Open the message with a mail program, and see to it by hand.",
+            "Open the message with a mail program, and deal with it by hand.",
             "If it is to be filed whole, send it to `archive` with `attachments = false`.",
         ),
     )
@@ -180,7 +180,7 @@ def _of_handler(found: HandlerReason) -> ReasonWords:
     about = (_DO_ABOUT[found.fault],) if found.fault in _DO_ABOUT else ()
     if found.said:
         said = found.said.replace("-", " ")
-        do = "See to the message by hand. If the handler should take it, tell the handler's author."
+        do = "Deal with the message by hand. If the handler should take it, tell the handler's author."
         return ReasonWords(f"The handler '{found.handler}' rejected the message: {said}.", (do,))
     if found.kind in _OWN_KINDS:
         what, do = _OWN_KINDS[found.kind]

@@ -75,7 +75,7 @@ def login_line(view: StatusView) -> str:
     ours = min(login.remaining, login.threshold - failed)
     kept = login.threshold - failed - ours
     return (
-        f"{login.threshold} attempts before the server locks the account: {failed} failed, "
+        f"{count(login.threshold, 'attempt')} before the server locks the account: {failed} failed, "
         f"{ours} left for the worker, {kept} kept for people."
     )
 

@@ -20,7 +20,6 @@ _TABLE: Final = (
     (r"\b(has|have) come\b|\bcome since\b", "arrived"),
     (r"\bcan't be had\b|\bto be had\b|\bcan be had\b", "isn't available"),
     (r"\b[Ss]o many (of|are|things|threads|bytes|different|at)\b", "this many, or the field's name"),
-    (r"\bwhat (becomes|became|has become) of\b", "what happens to"),
     (r"\bwho signs in\b(?! (once|to|with))", "the account that signs in"),
     (r", as (it|they|its|there|that|this|no|a person|load|many|nobody)\b", "because …"),
     (r"\bby its own word\b|\bBy its own word\b", "according to …"),

@@ -175,14 +175,15 @@ def in_page(text: str, name: str) -> Iterator[Text]:
 # -- sentences ---------------------------------------------------------------------------------------------------------
 
 _CODE: Final = re.compile(r"``.+?``|`[^`]*`")
+_TAG: Final = re.compile(r"<(?:picture|source|img|/picture)\b[^>]*>")
 _LINK: Final = re.compile(r"!?\[([^\]]*)\]\([^)]*\)")
 _END: Final = re.compile(r"(?<=[.!?])[\"')*_]*\s+(?=[\"'(*_`☐\[]*[A-Z☐`_*0-9])")
 _NO_END: Final = re.compile(r"\b(e\.g|i\.e|Dr|no|nos|vs|etc)\.$")
 
 
 def plain(text: str) -> str:
-    """A text without its code and its links' addresses."""
-    return _LINK.sub(r"\1", _CODE.sub("`code`", text)).replace("\n", " ")
+    """A text without its code, its pictures and its links' addresses."""
+    return _LINK.sub(r"\1", _TAG.sub("", _CODE.sub("`code`", text))).replace("\n", " ")
 
 
 def sentences(text: str) -> list[str]:

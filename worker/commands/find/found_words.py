@@ -131,7 +131,7 @@ def lead(findings: Findings, criteria: Criteria) -> str:
         return "No such message is in the mailbox."
     if all(look.complete for look in findings.looks):
         return "No such message is in the folders that were searched."
-    return "No such message was found. It may be there all the same, because not every header was read."
+    return "No such message was found. It may be there anyway, because not every header was read."
 
 
 def looked_at(findings: Findings) -> Iterator[str]:

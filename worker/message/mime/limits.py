@@ -22,7 +22,7 @@ class MessageUnparsable(MessageError):
     word = "MessageUnparsable"
 
     def __init__(self, cause: str = "") -> None:
-        super().__init__("the message can't be parsed: its bytes and its headers are all that can be had of it")
+        super().__init__("the message can't be parsed: only its bytes and its headers are available")
         self.cause: str = cause
         """The class of the parser's error. Its text isn't kept, because it may quote the message."""
 
