@@ -7,7 +7,7 @@ from worker.logs.typed import typed
 from worker.observe.humanise import count, has
 
 WORDS: Final = {
-    "seen": "every message that the server ever showed: the sum of the next six",
+    "seen": "all that the server ever showed: the sum of the next six",
     "handled": "every handler of its route has had it",
     "junk": "it took the junk path, and the handlers for junk have had it",
     "failed": "a dead letter: given up on, kept whole, for a person",

@@ -68,3 +68,7 @@ def test_the_words_stand_under_the_table(capsys: pytest.CaptureFixture[str]) -> 
     print_balance(balance(missing=1))
     out = capsys.readouterr().out
     assert out.index("│ missing") < out.index("  missing:") < out.index("1 message is missing.")
+
+
+def test_the_words_fit_a_terminal_of_80_columns() -> None:
+    assert max(map(len, balance_lines(balance()))) <= 80

@@ -1,5 +1,7 @@
 """Text for people is wrapped to their terminal, and what they copy stays whole."""
 
+import io
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -32,3 +34,18 @@ def test_what_a_program_reads_stays_on_its_line(capsys: pytest.CaptureFixture[st
     echo(text)
     echo(text, err=True)
     assert capsys.readouterr() == (f"{text}\n", f"{text}\n")
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(("columns", "width"), [(60, 60), (80, 80), (200, 100), (5, 20)])
+def test_on_a_terminal_it_is_wrapped_to_its_width(monkeypatch: pytest.MonkeyPatch, columns: int, width: int) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stderr", terminal)
+    echo("word " * 100, err=True)
+    lines = terminal.getvalue().splitlines()
+    assert max(map(len, lines)) in range(width - 5, width + 1)
