@@ -17,6 +17,12 @@ from tests.unit.journal.test_key_search import (  # noqa: F401
     test_look_alikes_keep_their_numbers_and_the_first_is_whole,
     test_what_like_takes_for_a_wildcard_is_a_character,
 )
+from tests.unit.journal.test_message_search import (  # noqa: F401
+    search,
+    test_by_sender_newest_first_within_the_time,
+    test_by_the_beginning_of_a_key_and_nothing_else_in_it,
+    test_in_a_folder_with_a_place_and_not_gone,
+)
 from tests.unit.journal.test_messages import (  # noqa: F401
     test_counts,
     test_more_rows_than_one_statement_takes,
