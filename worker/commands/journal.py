@@ -6,6 +6,7 @@ from pathlib import Path
 
 from worker.commands.context import Context
 from worker.commands.exits import ExitCode, Failure
+from worker.commands.wiring.from_settings import classify_of, senders_of
 from worker.journal.database import JournalDamaged
 from worker.journal.facts import ENDED_BY_REBUILD, REBUILD
 from worker.journal.online_copy import COPIED
@@ -100,6 +101,8 @@ def _rebuild(context: Context, assume_handled_before: datetime | None) -> Rebuil
         junk=_junk_folders(context),
         assume_handled_before=assume_handled_before,
         clock=parts.clock,
+        classify=classify_of(context.settings),
+        sender_of=senders_of(context.settings),
         restored=bool(parts.journal.facts.recall(COPIED)),
     )
 

@@ -11,7 +11,7 @@ from worker.journal.new_rows import new_rows, taken_numbers
 from worker.journal.records import Counts, NewMessage, Place, Queued, Record
 from worker.journal.reopened import redeliver, reopen
 from worker.journal.rows import PLACE, REBUILT, Rows, chunks, evidence_json, placed
-from worker.journal.schema import message, tally
+from worker.journal.schema import known_sender, message, tally
 from worker.message.outcome import State
 from worker.message.reasons import Reason
 from worker.message.verdict import MailPath, Verdict
@@ -198,8 +198,8 @@ class Messages(Rows):
     def add_settled(self, found: Sequence[tuple[NewMessage, State]], now: float) -> None:
         """Add messages that were settled under an earlier journal, and so already lie where they should.
 
-        All are added or none, and never as pending: wherever the process crashes, no message that is done is handled
-        again.
+        Senders of handled mail are known senders. All are added or none, and never as pending: wherever the process
+        crashes, no message that is done is handled again.
         """
         if not found:
             return
@@ -210,6 +210,10 @@ class Messages(Rows):
                 message.insert(),
                 [row | done | {"state": state.value} for row, (_, state) in zip(rows, found, strict=True)],
             )
+            handled = {one.sender for one, state in found if state is State.HANDLED and one.sender is not None}
+            if handled:
+                known = [{"sender": sender, "since": now} for sender in sorted(handled)]
+                connection.execute(self._insert(known_sender).on_conflict_do_nothing(), known)
 
     def settled_elsewhere(self, found: Sequence[tuple[int, State, Place]], now: float) -> None:
         """Record that these messages were settled under a later journal, and where they lie, by row id. All or none."""

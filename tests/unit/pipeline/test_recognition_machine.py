@@ -22,7 +22,7 @@ from hypothesis.stateful import (
 from sqlalchemy import delete, update
 
 from tests.fakes.mailbox import ELSEWHERE, FAILED, INBOX, JUNK, PROCESSED, Mail, Server, mail
-from tests.fakes.world import Fault, Killed, World
+from tests.fakes.world import Fault, Killed, World, classify, sender_of
 from tests.unit.pipeline.machines import run
 from worker.journal.database import JournalUnavailable
 from worker.journal.facts import Facts
@@ -230,6 +230,8 @@ class Copies(RuleBasedStateMachine):
                 junk=[JUNK],
                 assume_handled_before=None,
                 clock=world.clock,
+                classify=classify,
+                sender_of=sender_of,
             )(session)
         world.start()
         self._knows_no_more()

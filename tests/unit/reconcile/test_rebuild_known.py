@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.fakes.mailbox import FAILED, JUNK, PROCESSED, mail
-from tests.fakes.world import World
+from tests.fakes.world import World, classify, sender_of
 from worker.message.outcome import State
 from worker.reconcile.rebuild import Rebuild
 
@@ -19,6 +19,8 @@ def rebuild(world: World) -> Any:
         junk=[JUNK],
         assume_handled_before=None,
         clock=world.clock,
+        classify=classify,
+        sender_of=sender_of,
     )
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from tests.fakes.checks import assert_balanced
 from tests.fakes.mailbox import FAILED, INBOX, JUNK, PROCESSED, mail
-from tests.fakes.world import World
+from tests.fakes.world import World, classify, sender_of
 from worker.journal.records import Record
 from worker.message.outcome import State
 from worker.message.verdict import MailPath
@@ -30,6 +30,8 @@ def rebuilt(world: World, *, handled: str | None = PROCESSED, before: datetime |
         junk=[JUNK],
         assume_handled_before=before,
         clock=world.clock,
+        classify=classify,
+        sender_of=sender_of,
     )
     session: Any = world.server.session()
     return rebuild(session)

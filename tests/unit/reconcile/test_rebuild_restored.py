@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.fakes.journal import with_tables
 from tests.fakes.mailbox import ELSEWHERE, FAILED, JUNK, PROCESSED, Mail, mail
-from tests.fakes.world import ACCOUNT, World, kind
+from tests.fakes.world import ACCOUNT, World, classify, kind, sender_of
 from worker.journal.database import Database
 from worker.journal.facts import BACKUP, Facts
 from worker.journal.online_copy import COPIED, copy_journal
@@ -48,6 +48,8 @@ def rebuild(world: World) -> Rebuilt:
         junk=[JUNK],
         assume_handled_before=None,
         clock=world.clock,
+        classify=classify,
+        sender_of=sender_of,
         restored=bool(facts.recall(COPIED)),
     )(session)
     facts.resume(BACKUP)
