@@ -19,7 +19,7 @@ from tests.rig.watch import Receiver, Window, receiver
 from tests.rig.worker import COMMAND, Worker, eventually
 
 LOUD = ("error", "warning")
-_SENTENCE = re.compile(r'<p class="sentence"><span[^>]*>.</span>(.*?)</p>', re.DOTALL)
+_SENTENCE = re.compile(r'<p class="sentence"><span[^>]*>.</span><span>(.*?)</span></p>', re.DOTALL)
 _STEP = re.compile(r"<ol>\s*<li>(.*?)</li>", re.DOTALL)
 _FORGET = (
     (re.compile(r"\b\d+ (s|min|h)\b"), r"N \1"),
@@ -177,7 +177,8 @@ class Day:
     def _step(self, page: str) -> str:
         """The first step that the page advises; empty if it advises none."""
         found = _STEP.search(page)
-        return "" if found is None else html.unescape(re.sub(r"</?code>", "`", found[1]))
+        words = "" if found is None else html.unescape(re.sub(r"</?code>", "`", found[1]))
+        return words.replace(f" --config {self.worker.config}", "")  # which this worker was started with
 
     def _sample(self) -> str:
         value = self.window.metric(self.metric)
