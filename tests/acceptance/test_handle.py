@@ -15,6 +15,7 @@ from tests.rig.worker import Answer, Worker, eventually
 MakeWorker = Callable[..., Worker]
 BOTH: list[dict[str, Any]] = [{"name": "all", "handlers": ["archive", "ledger"]}]
 DONE, FINDING, USAGE = 0, 1, 64
+TROUBLE = (69, 70, 75)
 
 
 def key_of(worker: Worker, state: str = "handled") -> str:
@@ -23,7 +24,13 @@ def key_of(worker: Worker, state: str = "handled") -> str:
 
 
 def handle(worker: Worker, *arguments: str) -> Answer:
-    return worker.command("handle", *arguments, "--reason", "the archive was lost")
+    """The second run's server refuses a command now and then. Then nothing was done, and a person types it again."""
+    answer = worker.command("handle", *arguments, "--reason", "the archive was lost")
+    for _ in range(3):
+        if answer.code not in TROUBLE or worker.rows("SELECT count(*) FROM intent") != [(0,)]:
+            break
+        answer = worker.command("handle", *arguments, "--reason", "the archive was lost")
+    return answer
 
 
 def archived(worker: Worker) -> dict[str, bytes]:
@@ -103,7 +110,7 @@ def test_what_cannot_be_handled_again_is_said_and_nothing_is_done(
         person.delete_messages(person.search())
         person.expunge()
     said = handle(worker, handled)
-    assert said.code == FINDING, said
+    assert said.code == FINDING, said.err
     gone = f"The message {handled} is no longer where the worker left it. Somebody has moved or deleted it."
     assert said.err == f"{gone} Nothing was done.\n"
     assert worker.rows("SELECT count(*) FROM intent") == [(0,)]
