@@ -41,7 +41,7 @@ UnusedConfigOption = click.option(
     "--config",
     type=click.Path(dir_okay=False),
     expose_value=False,
-    help=("Every command takes it. This one doesn't need it."),
+    help="Every command takes it. This one doesn't need it.",
 )
 
 

@@ -509,7 +509,7 @@ NUMBERED: Final = (
     _passing(50166, "Another part of the sign-in service is too busy."),
     _passing(80001, "The organisation's Active Directory isn't reachable for its agents.", error="server_error"),
     _passing(80002, "The organisation's Active Directory took too long.", error="server_error"),
-    _passing(80005, "The organisation's agent gave an unclear answer.", error="server_error"),
+    _passing(80005, "The organisation's agent gave an answer that can't be read.", error="server_error"),
     _passing(80007, "The organisation's agent couldn't check the password.", error="server_error"),
     _passing(80013, "The clocks of the organisation's agent and its Active Directory differ.", error="server_error"),
     _passing(80014, "The organisation's agent took too long.", error="server_error"),

@@ -130,7 +130,7 @@ def test_all_of_it_made_anew_with_another_key_is_not_found_as_the_page_says(tmp_
     found = looked_at(tmp_path, anchors)
     assert found is not None
     assert found.ok
-    assert "puts a key of his own in its place" in " ".join(markdown().split())
+    assert "somebody who replaces the key and makes the trail" in " ".join(markdown().split())
 
 
 def test_a_second_name_for_an_old_witness_keeps_nothing(tmp_path: Path) -> None:
