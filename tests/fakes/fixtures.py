@@ -9,7 +9,7 @@ from structlog.testing import capture_logs
 from tests.fakes.checks import Logged
 from tests.fakes.mailbox import Server
 from tests.fakes.world import World
-from worker.logs import configure_logging
+from worker.logs.log import configure as configure_logging
 
 
 @pytest.fixture(autouse=True)

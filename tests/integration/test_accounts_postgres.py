@@ -8,7 +8,7 @@ import pytest
 from tests.fakes.mailbox import PROCESSED, mail
 from tests.fakes.world import World
 from worker.journal.database import Database
-from worker.logs import configure_logging
+from worker.logs.log import configure as configure_logging
 from worker.message.outcome import State
 
 

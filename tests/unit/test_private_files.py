@@ -165,7 +165,7 @@ def test_check_and_login_agree_on_who_may_read_a_password(
 def test_a_secret_that_the_group_may_replace_is_neither_sound_nor_sent(tmp_path: Path) -> None:
     path = write(tmp_path / "password", mode=0o660)
     (fault,) = check_files(settings(account={"password_file": str(path), "password_file_mode": "group"}))
-    assert fault.startswith(f"[account] password_file: {path} has mode 0660, so others than the worker may read or")
+    assert fault.startswith(f"[account] password_file: {path} has mode 0660, so users other than the worker may read")
     with pytest.raises(CredentialUnavailable, match=r"\(mode 660\)\. No login was tried"):
         PasswordSource("a@nhs.net", file=path, value=None, mode="group").candidate()
 

@@ -15,7 +15,7 @@ WORDS: Final = {
     "pending": "it waits for its first try, or for the next one",
     "unaccounted": "it was there, and is neither where the journal says nor done",
     "missing": "it was done, and isn't where the worker put it",
-    "unexplained": "it is in the folder of handled mail, and this worker didn't put it there",
+    "unexplained": "in the folder of handled mail, but not by this worker",
 }
 """The rows of the table."""
 

@@ -14,7 +14,7 @@ from worker.logs.typed import as_typed
 
 @click.group(cls=CommandGroup)
 def login() -> None:
-    """The login: its state, the reset after an unlock, the OAuth sign-in."""
+    """The login: its state, the reset after an unlock, signing in with OAuth."""
 
 
 @login.command("status")

@@ -11,7 +11,7 @@ from worker.commands.memory import give_back_large_blocks
 from worker.commands.wiring.clear_text import check_journal_url
 from worker.commands.wiring.shared import Parts
 from worker.handling.loading import check_handlers
-from worker.logs import configure_logging
+from worker.logs.log import configure as configure_logging
 from worker.loop.connection import log_in
 from worker.mailbox.errors import LoginFailed
 from worker.mailbox.folder_finder import Found

@@ -15,7 +15,7 @@ from worker.commands.wiring.observe_wiring import background_of
 from worker.commands.wiring.sending_wiring import sending_sign_in_of
 from worker.journal.facts import ENDED_BY_REBUILD
 from worker.journal.lease import HEARTBEAT
-from worker.logs import get_logger
+from worker.logs.log import get_logger
 from worker.logs.who import actor, replica
 from worker.loop.drain import Drained
 from worker.loop.first_mail import Person

@@ -15,8 +15,8 @@ from worker.handling.handler_log import HandlerLog
 from worker.handling.handler_observer import HandlerObserver, Unobserved
 from worker.handling.outage import About, Outages
 from worker.handling.output import OutputCapture
-from worker.logs import get_logger
 from worker.logs.exceptions import class_of
+from worker.logs.log import get_logger
 from worker.logs.system_words import fault_words
 from worker.message.message import Message
 from worker.message.mime.limits import MessageError

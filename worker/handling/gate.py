@@ -16,7 +16,7 @@ from worker.handling.failure import CallFailure
 from worker.handling.handler_observer import HandlerObserver, Unobserved
 from worker.handling.outage import About
 from worker.handling.overdue_calls import Stopwatch
-from worker.logs import get_logger
+from worker.logs.log import get_logger
 
 log = get_logger()
 

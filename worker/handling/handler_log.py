@@ -2,7 +2,7 @@
 
 import threading
 
-from worker.logs import get_logger
+from worker.logs.log import get_logger
 from worker.message.message_log import MOST_LINES, Logged, LogMistake
 
 log = get_logger()

@@ -8,7 +8,7 @@ from worker.handling.handler import Handler
 from worker.handling.late_handler import LateHandler
 from worker.handling.output import OutputCapture
 from worker.handling.retention import Retention
-from worker.logs import get_logger
+from worker.logs.log import get_logger
 
 log = get_logger()
 

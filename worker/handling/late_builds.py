@@ -8,7 +8,7 @@ from typing import Protocol
 from worker.handling.circuit import Circuit
 from worker.handling.late_handler import LateHandler
 from worker.handling.target_down import asked_wait, kind_of
-from worker.logs import get_logger
+from worker.logs.log import get_logger
 
 log = get_logger()
 

@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from typing import Any, TextIO
 from weakref import WeakSet
 
-from worker.logs import get_logger
+from worker.logs.log import get_logger
 
 log = get_logger()
 

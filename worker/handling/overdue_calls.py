@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
-from worker.logs import get_logger
+from worker.logs.log import get_logger
 
 log = get_logger()
 

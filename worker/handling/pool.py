@@ -22,8 +22,8 @@ from worker.handling.line import SLOW, Line
 from worker.handling.overdue_calls import Stopwatch
 from worker.handling.resident import ProcessMemory
 from worker.journal.records import Record
-from worker.logs import bound, get_logger
 from worker.logs.exceptions import class_of
+from worker.logs.log import bound, get_logger
 from worker.message.content_mark import ContentMarks
 from worker.message.message import Message
 from worker.message.outcome import Outcome, State

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import and_, exists, select
+from sqlalchemy import and_, exists, func, or_, select
 
 from worker.journal.database import Database
 from worker.journal.rows import chunks
@@ -13,7 +13,11 @@ _BLAMED = and_(
     delivery.c.message_id == message.c.id,
     delivery.c.path == message.c.path,
     delivery.c.done_at.is_(None),
-    delivery.c.reason == message.c.reason,
+    or_(
+        delivery.c.reason == message.c.reason,
+        # from now on, time and place follow: see `HandlerFailure`
+        func.substr(delivery.c.reason, 1, func.length(message.c.reason) + 4) == message.c.reason + " at=",
+    ),
 )
 
 

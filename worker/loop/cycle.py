@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 from worker.journal.lease import LeaseLost
 from worker.journal.tries import Tries
-from worker.logs import get_logger
+from worker.logs.log import get_logger
 from worker.loop.connection import ReconnectWaits
 from worker.loop.go_ahead import GoAhead
 from worker.loop.hold import Hold

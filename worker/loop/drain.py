@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from worker.journal.lease import LeaseLost
 from worker.journal.messages import Messages
-from worker.logs import get_logger
+from worker.logs.log import get_logger
 from worker.loop.connection import ReconnectWaits
 from worker.loop.first_mail import NotAgreed
 from worker.loop.go_ahead import GoAhead

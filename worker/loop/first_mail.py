@@ -10,7 +10,7 @@ from typing import Final, Protocol
 
 from worker.journal.messages import Messages
 from worker.journal.places import Places
-from worker.logs import get_logger
+from worker.logs.log import get_logger
 from worker.mailbox.folders import Layout
 from worker.mailbox.session import Session
 from worker.pipeline.old_mail import Backlog, backlog

@@ -6,7 +6,7 @@ from typing import Protocol
 from worker.journal.database import JournalUnavailable
 from worker.journal.lease import Lease, LeaseLost
 from worker.login.guard import Guard
-from worker.logs import get_logger
+from worker.logs.log import get_logger
 from worker.loop.connection import Connector
 from worker.loop.go_ahead import GoAhead
 from worker.loop.journal_outage import JournalOutage

@@ -7,7 +7,7 @@ from typing import Protocol
 from worker.journal.database import JournalUnavailable
 from worker.journal.facts import Facts
 from worker.journal.messages import Messages
-from worker.logs import get_logger
+from worker.logs.log import get_logger
 from worker.loop.go_ahead import GoAhead
 from worker.loop.journal_outage import JournalOutage
 from worker.loop.steady_clock import SteadyClock

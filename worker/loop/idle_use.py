@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from worker.logs import get_logger
+from worker.logs.log import get_logger
 from worker.loop.connection import LASTING
 from worker.mailbox.errors import CommandRefused, MailboxError, ProtocolFault, TokenExpired
 from worker.mailbox.session import Session

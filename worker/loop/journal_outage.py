@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Final
 
 from worker.journal.trouble_words import trouble_with_journal
-from worker.logs import get_logger
+from worker.logs.log import get_logger
 
 log = get_logger()
 

@@ -13,7 +13,7 @@ import orjson
 
 from worker.journal.facts import Facts
 from worker.journal.size_note import Fullness, Sample, SizeNote, read_size, write_size
-from worker.logs import get_logger
+from worker.logs.log import get_logger
 from worker.mailbox.session import Session
 from worker.observe.size_words import advice
 from worker.pipeline.stop import Stop

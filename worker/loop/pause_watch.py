@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from worker.journal.facts import Facts, PauseNote
-from worker.logs import get_logger
+from worker.logs.log import get_logger
 from worker.logs.redaction import as_word
 from worker.mailbox.session import Session
 from worker.pipeline.arrivals import Arrivals

@@ -16,7 +16,7 @@ from worker.handling.retention import CopiesFailed, Retention
 from worker.journal.facts import Facts
 from worker.journal.messages import Messages
 from worker.journal.records import Record
-from worker.logs import get_logger
+from worker.logs.log import get_logger
 from worker.loop.go_ahead import GoAhead
 from worker.loop.steady_clock import SteadyClock
 from worker.mailbox.session import Session

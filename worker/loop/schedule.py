@@ -17,7 +17,7 @@ from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.jobstores.base import JobLookupError
 from apscheduler.schedulers.background import BackgroundScheduler
 
-from worker.logs import get_logger
+from worker.logs.log import get_logger
 from worker.loop.signals import Ending
 
 log = get_logger()

@@ -57,7 +57,7 @@ class Message(Unchanging):
         """The idempotency key, a string: 26 lower-case letters and digits. A message with the same headers as another
         has `-2`, `-3` at its end. The same message always has the same key. Pass it on with the message."""
         self.redelivery: int = redelivery
-        """How often a person had the message handled again after it was done: 0 normally, then 1, 2, …"""
+        """How often a person had the message handled again after it was done: 0 at first, then 1, 2 and so on."""
         self.path: MailPath = verdict.path
         """The path that the message takes: `clean` or `junk`, a string."""
         self.evidence: tuple[Evidence, ...] = verdict.evidence

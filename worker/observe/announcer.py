@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from worker.journal.intents import Kind
-from worker.logs import get_logger
+from worker.logs.log import get_logger
 from worker.observe.audit.trail import AuditTrail, AuditUnavailable
 from worker.observe.metrics import Metrics
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from worker.journal.database import JournalUnavailable
 from worker.journal.facts import Facts
 from worker.journal.store import Journal
-from worker.logs import get_logger
+from worker.logs.log import get_logger
 from worker.observe.access import FixedToken, Token, TokenFile, UnsafeAddress, address
 from worker.observe.alert_rules import Limits
 from worker.observe.alerter import Alerter

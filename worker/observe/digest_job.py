@@ -13,7 +13,7 @@ from worker.journal.database import Database
 from worker.journal.facts import Facts
 from worker.journal.junk_review import Waiting, in_junk, released_since
 from worker.journal.lease import current_holder
-from worker.logs import get_logger
+from worker.logs.log import get_logger
 from worker.observe.delivery import Channel, delivered
 from worker.observe.digest import AGES, MOST_KEYS, Digest
 

@@ -11,7 +11,7 @@ from typing import Any
 from worker import __version__
 from worker.journal.facts import Facts
 from worker.journal.records import Record, Result
-from worker.logs import get_logger
+from worker.logs.log import get_logger
 from worker.message.message import Message
 from worker.message.outcome import Outcome, State
 from worker.message.verdict import MailPath

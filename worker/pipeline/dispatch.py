@@ -7,8 +7,8 @@ from itertools import groupby
 from worker.handling.pool import Pool
 from worker.journal.records import Record
 from worker.journal.tries import Tries
-from worker.logs import get_logger
 from worker.logs.fields import first_keys
+from worker.logs.log import get_logger
 from worker.mailbox.session import Session
 from worker.message.outcome import LONGEST_AFTER, Outcome, State
 from worker.pipeline.admit import Top

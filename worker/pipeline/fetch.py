@@ -14,7 +14,7 @@ from worker.journal.messages import Messages
 from worker.journal.places import Places
 from worker.journal.records import Record
 from worker.journal.tries import Tries
-from worker.logs import get_logger
+from worker.logs.log import get_logger
 from worker.mailbox.errors import CommandRefused, ConnectionLost, MailboxError, ProtocolFault
 from worker.mailbox.folders import Layout
 from worker.mailbox.session import Body, Session

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from worker.journal.header_reads import HeaderReads
 from worker.journal.places import Places
 from worker.journal.records import Place
-from worker.logs import get_logger
+from worker.logs.log import get_logger
 from worker.mailbox import uid_sets
 from worker.mailbox.session import HEADS_AT_ONCE
 from worker.pipeline.whereabouts import Look

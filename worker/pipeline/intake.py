@@ -6,8 +6,8 @@ from itertools import groupby
 from worker.handling.pool import Pool
 from worker.journal.places import Places
 from worker.journal.records import Record
-from worker.logs import get_logger
 from worker.logs.fields import first_keys
+from worker.logs.log import get_logger
 from worker.mailbox.session import Session
 from worker.pipeline.admit import Admission, Admitted
 from worker.pipeline.fetch import Missing

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from worker.journal.messages import Messages
 from worker.journal.records import Record
-from worker.logs import get_logger
+from worker.logs.log import get_logger
 from worker.mailbox.bisection import shown_heads
 from worker.mailbox.folders import Layout
 from worker.mailbox.session import Head, Session

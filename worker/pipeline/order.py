@@ -16,7 +16,7 @@ from typing import Protocol
 from worker.journal.messages import Messages
 from worker.journal.records import Queued, Record
 from worker.journal.tries import Tries
-from worker.logs import get_logger
+from worker.logs.log import get_logger
 
 log = get_logger()
 

@@ -11,7 +11,7 @@ from worker.journal.messages import Messages
 from worker.journal.places import Places
 from worker.journal.records import Place, Record, Result
 from worker.journal.tries import Tries
-from worker.logs import bound, get_logger
+from worker.logs.log import bound, get_logger
 from worker.mailbox.session import Session
 from worker.message.content_mark import is_comparable
 from worker.message.outcome import Outcome, State

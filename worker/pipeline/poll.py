@@ -12,7 +12,7 @@ from datetime import datetime
 from worker.journal.messages import Messages
 from worker.journal.places import Places
 from worker.journal.records import Looked, Place, Record
-from worker.logs import get_logger
+from worker.logs.log import get_logger
 from worker.mailbox import uid_sets
 from worker.mailbox.bisection import shown_heads
 from worker.mailbox.folders import Layout

@@ -8,7 +8,7 @@ from worker.journal.messages import Messages
 from worker.journal.places import Places
 from worker.journal.records import Place, Record
 from worker.journal.tries import Tries
-from worker.logs import get_logger
+from worker.logs.log import get_logger
 from worker.mailbox.folders import Layout
 from worker.message.content_mark import is_comparable
 from worker.message.outcome import State

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from worker.journal.intents import Intent, Intents, Kind
 from worker.journal.messages import Messages
 from worker.journal.records import Record
-from worker.logs import get_logger
+from worker.logs.log import get_logger
 from worker.logs.redaction import as_word
 from worker.mailbox.folders import Layout
 from worker.mailbox.session import Session

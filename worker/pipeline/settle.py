@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from worker.journal.messages import Messages
 from worker.journal.places import Places
 from worker.journal.records import Place, Record
-from worker.logs import get_logger
 from worker.logs.fields import first_keys
+from worker.logs.log import get_logger
 from worker.mailbox import uid_sets
 from worker.mailbox.bisection import bisect
 from worker.mailbox.errors import CommandRefused

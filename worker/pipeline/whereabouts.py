@@ -13,7 +13,7 @@ from typing import Protocol
 from worker.journal.messages import Messages
 from worker.journal.places import Places
 from worker.journal.records import Place, Record
-from worker.logs import get_logger
+from worker.logs.log import get_logger
 from worker.mailbox import uid_sets
 from worker.mailbox.bisection import shown_heads
 from worker.mailbox.errors import CommandRefused

@@ -7,7 +7,7 @@ from datetime import datetime
 from worker.classify import classify as classify_alone
 from worker.journal.messages import Messages
 from worker.journal.records import NewMessage, Place, Record
-from worker.logs import get_logger
+from worker.logs.log import get_logger
 from worker.mailbox import uid_sets
 from worker.mailbox.bisection import shown_heads
 from worker.mailbox.session import HEADS_AT_ONCE, Head, Session

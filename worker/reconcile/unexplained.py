@@ -16,7 +16,7 @@ from worker.journal.facts import Facts
 from worker.journal.messages import Messages
 from worker.journal.records import Record
 from worker.journal.unexplained_note import UnexplainedNote, read_note, write_note
-from worker.logs import get_logger
+from worker.logs.log import get_logger
 from worker.mailbox import uid_sets
 from worker.mailbox.bisection import shown_heads
 from worker.mailbox.errors import CommandRefused

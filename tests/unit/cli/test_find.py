@@ -70,7 +70,7 @@ def test_what_means_nothing_is_refused_before_anything_is_opened(
 def test_nothing_found_ends_with_a_finding_and_says_so_beside_the_data(asked: list[Any]) -> None:
     result = run("x")
     assert (result.return_value, result.stdout) == (ExitCode.FINDING, "")
-    assert result.stderr.splitlines()[0].startswith("No such message was found. It may be there all the same")
+    assert result.stderr.splitlines()[0].startswith("No such message was found. It may be there anyway")
     assert "Not searched: 'Deleted Items'." in result.stderr
 
 

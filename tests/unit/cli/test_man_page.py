@@ -38,7 +38,7 @@ def test_every_command_is_on_the_page_with_its_options(path: tuple[str, ...]) ->
     assert PAGE.count(heading) == 1
     section = PAGE.partition(heading)[2].partition("\n.S")[0]
     for parameter in command.params:
-        if isinstance(parameter, click.Option):
+        if isinstance(parameter, click.Option) and not parameter.hidden:
             assert parameter.opts[0].replace("-", r"\-") in section
 
 

@@ -103,12 +103,12 @@ def test_what_isn_t_shown_is_counted_beside_the_lines(asked: Asked, capsys: pyte
         asked.older, asked.unread = 1_000, 0
         assert cli.run(["junk", "list", *form]) == 0
         said = capsys.readouterr()
-        assert said.err == "2 messages. 1,000 older messages aren't shown: `--limit 1002` shows all.\n"
+        assert said.err == "2 messages. 1,000 older messages are not shown: `--limit 1002` shows all.\n"
         assert len(said.out.splitlines()) == 2 + (form == ("--csv",))
         asked.older, asked.unread = 0, 1
         assert cli.run(["junk", "list", *form]) == 0
         assert capsys.readouterr().err == (
-            "2 messages. 1 older message wasn't searched: a higher `--limit` searches more.\n"
+            "2 messages. 1 older message was not searched: a higher `--limit` searches more.\n"
         )
 
 

@@ -126,8 +126,8 @@ def test_a_read_only_copy_is_verified_and_shown(
             os.seteuid(0)
     assert (verified, shown) == (0, 0)
     said = capsys.readouterr().out
-    assert "10 line(s) in 1 chain(s), 0 finding(s)." in said
-    assert "This is a copy: lines that came after it was made can't be missed here." in said
+    assert "10 lines in 1 chain, 0 findings." in said
+    assert "This is a copy: the worker can't notice missing lines that were written after the copy." in said
     assert said.count("\tworker.paused\t") == 9
     assert everything(folder) == before
 
@@ -346,6 +346,6 @@ def test_the_newest_lines_and_how_many_come_before_them(folder: Path, capsys: py
     assert typed(folder, "show", "--limit", "2") == 0
     said = capsys.readouterr()
     assert [line.split("\t")[7] for line in said.out.splitlines()] == ["9", "10"]
-    assert said.err == "8 earlier lines aren't shown: `--limit 10` shows all.\n"
+    assert said.err == "8 earlier lines are not shown: `--limit 10` shows all.\n"
     assert typed(folder, "show", "--limit", "10") == 0
     assert capsys.readouterr().err == ""

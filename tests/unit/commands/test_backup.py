@@ -190,7 +190,9 @@ def test_a_journal_of_an_earlier_version_is_copied_as_it_is(context: Context, tm
         raw.executescript(
             "DROP TABLE headerless; ALTER TABLE folder DROP COLUMN seen; "
             "ALTER TABLE message DROP COLUMN content; ALTER TABLE message DROP COLUMN doubtful; "
-            "ALTER TABLE message DROP COLUMN sender_confirmed; UPDATE alembic_version SET version_num='0001'"
+            "ALTER TABLE message DROP COLUMN sender_confirmed; "
+            "ALTER TABLE message DROP COLUMN redelivery; ALTER TABLE message DROP COLUMN only_handler; "
+            "ALTER TABLE intent DROP COLUMN handler; UPDATE alembic_version SET version_num='0001'"
         )
         copy = back_up(context, tmp_path / "copies").path
         assert raw.execute("SELECT version_num FROM alembic_version").fetchone() == ("0001",)

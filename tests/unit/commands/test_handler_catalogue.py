@@ -129,4 +129,4 @@ def test_one_that_is_not_there_is_a_usage_error(file: str, capsys: pytest.Captur
     assert run(["handler", "show", "archiv", "--config", file]) == ExitCode.USAGE
     said = capsys.readouterr().err
     assert 'the nearest is "archive"' in said
-    assert "`nhsmail-worker handler list`" in said
+    assert f"`nhsmail-worker handler list --config {file}`" in said

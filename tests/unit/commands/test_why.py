@@ -67,7 +67,7 @@ def test_one_try_is_one_try() -> None:
 def test_what_no_handler_failed_with_has_tries_of_its_own() -> None:
     found = why_of(clean(State.FAILED, "poison"), history(tries=2, deaths=2, outcome_at=AT))
     assert ("Tries", "2 failed tries") in found.facts
-    assert ("Crashes", "The worker's process ended 2 times with this message alone in hand") in found.facts
+    assert ("Crashes", "The worker's process ended 2 times while it handled this message alone") in found.facts
 
 
 def test_what_cannot_be_retried_names_no_command() -> None:

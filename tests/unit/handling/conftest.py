@@ -13,7 +13,7 @@ import pytest
 from tests.unit.handling.handler_modules import MODULE
 from worker.handling.output import OutputCapture
 from worker.handling.overdue_calls import Stopwatch
-from worker.logs import configure_logging
+from worker.logs.log import configure as configure_logging
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from worker.handling.handler_observer import Unobserved
 from worker.handling.outage import About
 from worker.handling.output import OutputCapture, running_handler
 from worker.handling.overdue_calls import Stopwatch
-from worker.logs import configure_logging
+from worker.logs.log import configure as configure_logging
 from worker.message.message import Message
 from worker.message.mime.limits import MessageError, MessageOverLimit
 from worker.message.outcome import Outcome, Reject, Retry, State

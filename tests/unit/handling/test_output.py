@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from worker.handling.output import THREADS_TO_LOG, OutputCapture
-from worker.logs import configure_logging, get_logger
+from worker.logs.log import configure as configure_logging
+from worker.logs.log import get_logger
 
 
 def test_what_a_handler_prints_is_counted_and_dropped(

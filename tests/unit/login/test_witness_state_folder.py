@@ -37,7 +37,7 @@ from worker.mailbox.login_failures import FailureClass, failure
 
 PAGE = Path(__file__).parents[3] / "docs" / "upgrade.md"
 LOCKOUT = Lockout(per_credential=20)
-HALTED, ANEW, KEPT = "halted until `login reset`", "a whole budget anew", "goes on with its count"
+HALTED, ANEW, KEPT = "halted until `login reset`", "a whole budget again", "goes on with its count"
 
 
 class Folder:
@@ -161,7 +161,7 @@ TRIED: dict[str, Callable[[Folder, Path], None]] = {
     "`login.witness` is lost, and the attribute too": lose_witness_and_mark,
     "the folder is emptied, and has its attribute": empty,
     "the folder is emptied, and has none": empty_without_attributes,
-    "the folder is removed and made anew": make_anew,
+    "the folder is removed and made again": make_anew,
     "a second state folder is used for the account": second_folder,
     "a copy of the whole folder is put in its place (`cp -a`)": put_back,
     "an older `journal.sqlite` is put in its place": put_journal_back,

@@ -160,7 +160,7 @@ def test_a_log_that_cannot_be_written_stops_nothing(lines: Lines) -> None:
 
 def test_a_log_that_nobody_configured_lets_no_more_out() -> None:
     program = (
-        "from worker.logs import get_logger\n"
+        "from worker.logs.log import get_logger\n"
         f"get_logger().info('http.listening', subject='{MARK}')\n"
         f"get_logger().error('http.failed', subject='{MARK}', url_path='metrics')\n"
         f"get_logger().error('{MARK}')\n"

@@ -9,9 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.unit.conftest import Lines
-from worker.logs import get_logger
 from worker.logs.events import CATALOGUE
 from worker.logs.fields import FIELDS
+from worker.logs.log import get_logger
 from worker.logs.redaction import REFUSED, passed
 from worker.message.message import Message
 from worker.message.text import ContentStr

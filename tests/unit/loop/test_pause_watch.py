@@ -10,7 +10,7 @@ from tests.fakes.checks import Logged
 from tests.fakes.mailbox import JUNK, mail
 from tests.fakes.world import World
 from worker.journal.facts import Facts
-from worker.logs import configure_logging
+from worker.logs.log import configure as configure_logging
 from worker.loop.pause_watch import DAY
 
 HOUR = 3600.0

@@ -92,6 +92,9 @@ class Parts:
             monotonic=lambda: self.now,
         )
 
+    def pending(self) -> int:
+        return 0
+
     def cycle(self) -> Cycle:
         given = cast("Any", self)
         return Cycle(

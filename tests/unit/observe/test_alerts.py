@@ -74,9 +74,9 @@ def test_numbers_are_told_in_words() -> None:
     assert say(Rule.CLIENT_CERTIFICATE_EXPIRING, 30) == "The application's certificate expires in 30 days."
     assert say(Rule.REFRESH_TOKEN_EXPIRING, 0) == "The unused sign-in expires within a day."
     assert say(Rule.OLDEST_MESSAGE, 7200) == "The oldest unfinished message has been waiting for 2 h."
-    assert say(Rule.DEAD_LETTERS, 2) == "There are 2 dead letters, kept whole and waiting for a person."
-    assert say(Rule.HANDLERS_STUCK, 1) == "1 handler call has not returned for too long; its message waits."
-    assert say(Rule.HANDLERS_STUCK, 2) == "2 handler calls have not returned for too long; their messages wait."
+    assert say(Rule.DEAD_LETTERS, 2) == "2 dead letters wait for a person, kept whole."
+    assert say(Rule.HANDLERS_STUCK, 1) == "1 handler call has not returned for too long: its message waits."
+    assert say(Rule.HANDLERS_STUCK, 2) == "2 handler calls have not returned for too long: their messages wait."
 
 
 def test_an_alert_names_its_handlers_and_the_first_keys() -> None:
@@ -85,7 +85,7 @@ def test_an_alert_names_its_handlers_and_the_first_keys() -> None:
     assert alert.text.endswith(f" Keys: {', '.join(keys[:5])}, and 14 more.")
     assert (as_json(alert)["handlers"], as_json(alert)["keys"]) == ([], list(keys[:5]))
     one = Alert(Rule.DEAD_LETTERS, Phase.FIRING, ACCOUNT, AT, 1, (), keys[:1])
-    assert one.text == f"There is 1 dead letter, kept whole and waiting for a person. Key: {keys[0]}."
+    assert one.text == f"1 dead letter waits for a person, kept whole. Key: {keys[0]}."
     failing = Alert(Rule.HANDLER_FAILING, Phase.FIRING, ACCOUNT, AT, 2, ("archive", "ward.filing:handle"))
     assert failing.text.endswith(" Handlers: archive, ward.filing:handle.")
     stuck = Alert(Rule.HANDLERS_STUCK, Phase.FIRING, ACCOUNT, AT, 3, ("archive",), keys[:3])
@@ -94,4 +94,4 @@ def test_an_alert_names_its_handlers_and_the_first_keys() -> None:
 
 def test_what_is_over_names_nobody() -> None:
     over = Alert(Rule.DEAD_LETTERS, Phase.RESOLVED, ACCOUNT, AT, None, (), ("a" * 26,))
-    assert over.text == "There are no dead letters any more."
+    assert over.text == "No dead letters are left."

@@ -51,6 +51,8 @@ def test_plain_json() -> None:
         "title": FIRING.title,
         "text": "After 5 failed logins the worker makes no more. Mail waits in the mailbox.",
         "do": FIRING.do,
+        "handlers": [],
+        "keys": [],
     }
 
 

@@ -178,13 +178,17 @@ def test_labels_do_not_run_into_their_values(view: StatusView) -> None:
             "filling",
             [
                 "82 % full: 3.31 GB of 4.00 GB, by an estimate",
-                "2 h ago. At the present rate it is full in 23 days.",
+                "2 h ago. At the present rate it will be full in 23 days.",
                 "delete_handled",
             ],
         ),
         (
             "full",
-            ["100 % full: 52.4 MB of 52.4 MB, by the server's quota, 60 s ago.", "It is full", "Ask the senders for"],
+            [
+                "100 % full: 52.4 MB of 52.4 MB, by the server's quota, 60 s ago.",
+                "It is full",
+                "Ask the senders to send again",
+            ],
         ),
         ("standing-by", ["Held by two, 30 s left.", "Next poll By two, which holds the lease."]),
         (

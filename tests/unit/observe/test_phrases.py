@@ -142,7 +142,7 @@ def test_what_failed_before_this_process_began_is_not_its_trouble() -> None:
 def test_a_stuck_handler_beside_others_that_work_is_something_to_look_at() -> None:
     told = headline(replace(views.WORKING, stuck=1))
     assert (told.tone, told.text.partition(".")[0]) == (Tone.ATTENTION, "Working, but 1 thing needs a person")
-    assert told.advice == ("1 handler call has not returned for too long: look at what the handler talks to.",)
+    assert told.advice == ("1 handler call has not returned for too long: check the system behind the handler.",)
 
 
 @pytest.mark.parametrize("reason", ["locked", "disabled", "journal"])

@@ -84,7 +84,7 @@ def test_how_full_the_mailbox_is() -> None:
     assert mailbox_line(views.WORKING).startswith("Not known yet.")
     assert mailbox_line(views.FILLING) == (
         "82 % full: 3.31 GB of 4.00 GB, by an estimate from the messages' sizes against `[mailbox] size`, 2 h ago. "
-        "At the present rate it is full in 23 days."
+        "At the present rate it will be full in 23 days."
     )
     assert mailbox_line(views.FULL).startswith("100 % full: 52.4 MB of 52.4 MB, by the server's quota, 60 s ago.")
 

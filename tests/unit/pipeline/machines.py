@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import RuleBasedStateMachine, run_state_machine_as_test
 
-from worker.logs import configure_logging
+from worker.logs.log import configure as configure_logging
 
 
 def quietly() -> None:

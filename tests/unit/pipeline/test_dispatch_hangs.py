@@ -5,7 +5,7 @@ import io
 from tests.fakes.checks import Logged, handed
 from tests.fakes.mailbox import INBOX, PROCESSED, mail
 from tests.fakes.world import DEATHS, World
-from worker.logs import configure_logging
+from worker.logs.log import configure as configure_logging
 from worker.message.outcome import State
 
 

@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 
 from tests.unit.pipeline.recording import HANDLED, LATER, Room
 from worker.journal.records import Place
-from worker.logs import configure_logging
+from worker.logs.log import configure as configure_logging
 from worker.message.outcome import Outcome, State
 from worker.message.verdict import MailPath
 from worker.pipeline.outbox import Recorded

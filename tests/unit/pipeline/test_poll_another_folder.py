@@ -7,7 +7,7 @@ import pytest
 from tests.fakes.checks import Logged, assert_balanced, fields, handed
 from tests.fakes.mailbox import ELSEWHERE, INBOX, JUNK, PROCESSED, Mail, mail
 from tests.fakes.world import ACCOUNT, World
-from worker.logs import configure_logging
+from worker.logs.log import configure as configure_logging
 from worker.message.key import fingerprint
 from worker.message.mime.headers import Headers
 from worker.message.outcome import State

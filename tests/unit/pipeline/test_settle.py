@@ -18,7 +18,7 @@ from worker.journal.places import Places
 from worker.journal.records import NewMessage, Place, Record, Result
 from worker.journal.schema import metadata
 from worker.journal.tries import Tries
-from worker.logs import configure_logging
+from worker.logs.log import configure as configure_logging
 from worker.mailbox import uid_sets
 from worker.mailbox.errors import CommandRefused
 from worker.mailbox.session import FolderState

@@ -15,8 +15,6 @@ TESTS = sorted((ROOT / "tests" / "unit").rglob("test_*.py"))
 LARGEST = 350  # lines
 LARGE = {
     "worker/logs/events.py": "the catalogue of events",
-    "worker/settings/tree.py": "the table of settings",
-    "worker/login/expiry.py": "a third of it is the table of what expires",
     "worker/login/endpoint_errors.py": "the table of the token endpoint's errors",
     "handlers/database.py": "a built-in handler is one file, and a fifth of this one is two tables of columns",
     "handlers/webhook.py": "a built-in handler is one file, and a third of this one is its table of settings",

@@ -186,7 +186,7 @@ SAID = (
     *("The configuration is sound: ", "Logged in.", "Missing folders: "),
     "Signed in. The worker uses the sign-in at its next poll.",
     "To sign in, open this address in any browser:",
-    "All is well: the worker can sign in, and the mailbox is as it needs it.",
+    "All is well: the worker can sign in, and the mailbox has what it needs.",
     *("would come to", ". Nothing was handed over, recorded or moved.", "running as "),
     "Every message is accounted for.",
 )

@@ -13,7 +13,7 @@ from tests.fakes.mailbox import ELSEWHERE, FAILED, INBOX, JUNK, PROCESSED, Mail,
 from tests.fakes.world import World
 from worker.journal.facts import Facts
 from worker.journal.unexplained_note import read_note
-from worker.logs import configure_logging
+from worker.logs.log import configure as configure_logging
 from worker.mailbox.errors import ConnectionLost
 from worker.message.outcome import State
 from worker.reconcile.unexplained import Unexplained

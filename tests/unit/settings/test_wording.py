@@ -51,9 +51,9 @@ def test_an_unknown_variable_names_the_nearest(tmp_path: Path, name: str, neares
 @pytest.mark.parametrize(
     ("wrong", "nearest"),
     [
-        ('matches = { from = "a" }', "the nearest is [[route]] 1, match."),
-        ('match = { form = "a" }', "the nearest is [[route]] 1, match.from."),
-        ('match = { attachement = "a" }', "the nearest is [[route]] 1, match.attachment."),
+        ('matches = { from = "a" }', "The nearest is [[route]] 1, match."),
+        ('match = { form = "a" }', "The nearest is [[route]] 1, match.from."),
+        ('match = { attachement = "a" }', "The nearest is [[route]] 1, match.attachment."),
     ],
 )
 def test_the_nearest_of_a_wrong_condition_is_named(tmp_path: Path, wrong: str, nearest: str) -> None:
@@ -69,4 +69,4 @@ def test_the_nearest_of_a_wrong_condition_is_named(tmp_path: Path, wrong: str, n
 
 def test_a_table_within_a_table_is_a_nearest_one_too(tmp_path: Path) -> None:
     fault = one_fault(tmp_path, minimal("[alerts.rely]\nport = 25\n"), ENVIRON)
-    assert "the nearest is [alerts.relay]" in fault
+    assert "The nearest is [alerts.relay]" in fault

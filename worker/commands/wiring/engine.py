@@ -23,7 +23,7 @@ from worker.handling.pool import Pool, Wakeable
 from worker.journal.attempts import AttemptLedger
 from worker.journal.intents import Intents
 from worker.login.guard import Guard
-from worker.logs import get_logger
+from worker.logs.log import get_logger
 from worker.logs.who import replica
 from worker.loop.connection import Connector
 from worker.loop.cycle import Cycle

@@ -22,7 +22,7 @@ from worker.handling.isolate.other_user import OtherUser
 from worker.handling.outage import About
 from worker.handling.retention import CopiesRequest, checked_look, checked_removal
 from worker.handling.target_down import NotThereYet
-from worker.logs import get_logger
+from worker.logs.log import get_logger
 from worker.logs.system_words import fault_words
 from worker.message.copies import Look, OldCopies, RemovedCopies
 from worker.message.message import Message

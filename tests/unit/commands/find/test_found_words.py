@@ -160,7 +160,7 @@ def test_nothing_is_said_not_to_be_there_on_the_word_of_a_search() -> None:
     assert list(not_looked_at(elsewhere)) == ["Not searched: 'Deleted Items'. Add `--all-folders` to search them too."]
     for look in (SHORT, replace(ALL_READ, hidden=1), replace(ALL_READ, skipped=1), FolderLook("a", unopened="Ask.")):
         said = lead(replace(nothing, looks=(ALL_READ, look)), wanted)
-        assert said == "No such message was found. It may be there all the same, because not every header was read."
+        assert said == "No such message was found. It may be there anyway, because not every header was read."
     (line,) = not_looked_at(replace(nothing, looks=(ALL_READ, SHORT)))
     assert line.startswith("Not every header in 'Processed' was read, and a server's search can miss mail. Add `--look")
 
