@@ -13,7 +13,7 @@ from tests.rig.letters import letter
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-NAMED = re.compile(r"(?:^    |`)(?:\.venv/bin/)?nhsmail-worker ([a-z][^`|#>\n]*)", re.MULTILINE)
+NAMED = re.compile(r'(?:^    |`)(?:\.venv/bin/)?nhsmail-worker ([a-z](?:"[^"`\n]*"|[^`|#>\n])*)', re.MULTILINE)
 ELSEWHERE = {
     "run": "until a signal ends it: tests/acceptance/test_run.py, test_demo.py",
     "alerts test": "with servers that take alerts, and refuse them: tests/integration/test_alert_ways.py",
@@ -22,6 +22,8 @@ ELSEWHERE = {
     "handler try pathology-filing": "the page's own handler: tests/integration/test_handlers_page.py",
     "handler new pathology-filing": "as above",
 }
+WITHOUT_ARGUMENTS = ("failed retry", "handle", "handler try", "junk release", "junk show", "demo")
+"""Named as commands, without the arguments that they want."""
 LAST = ("pause", "resume", "journal rebuild", "login reset")
 """These change what the others see."""
 FINDINGS = ("once", "failed retry", "login doctor", "find")
@@ -31,8 +33,8 @@ FINDINGS = ("once", "failed retry", "login doctor", "find")
 
 def documented() -> list[str]:
     named = {" ".join(found.split()) for page in PAGES for found in NAMED.findall(page.read_text())}
-    whole = {text for text in named if text not in ("failed retry", "handler try", "demo")}  # named without arguments
-    here = [text.removeprefix("demo ") for text in whole if not text.startswith(tuple(ELSEWHERE))]
+    whole = {text.removeprefix("demo ") for text in named if text not in WITHOUT_ARGUMENTS}
+    here = [text for text in whole if not text.startswith(tuple(ELSEWHERE))]
     return sorted(dict.fromkeys(here), key=lambda text: (text.startswith(LAST), text))
 
 

@@ -53,7 +53,9 @@ def test_without_a_running_worker_the_next_run_handles_it(dovecot: Mailbox, work
     key = key_of(worker)
     answer = worker.installed("handle", key[:8].upper(), "--reason", "the archive was lost")
     assert (answer.code, answer.err) == (DONE, "")
-    assert answer.out == ("1 message is handled again by the next `nhsmail-worker run` or `nhsmail-worker once`.\n")
+    line = f"--config {worker.config}"
+    said = f"the next `nhsmail-worker run {line}` or `nhsmail-worker once {line}`"
+    assert answer.out == f"1 message is handled again by {said}.\n"
     assert worker.status()["messages"]["pending"] == 1
     assert len(dovecot.stored("Processed")) == 1, "it stays where it lies"
     assert worker.once() == DONE
@@ -99,7 +101,7 @@ def test_what_cannot_be_handled_again_is_said_and_nothing_is_done(
     said = handle(worker, junk)
     assert said.code == USAGE
     assert f"The message {junk} is junk. Nothing was done." in said.err
-    assert f"`nhsmail-worker junk release {junk} --reason TEXT`" in said.err
+    assert f"`nhsmail-worker junk release {junk} --reason TEXT --config {worker.config}`" in said.err
     assert "add `--only HANDLER` (quarantine)" in said.err
     said = handle(worker, "zzzzzzzz")
     assert said.code == USAGE
@@ -138,7 +140,7 @@ def test_while_the_worker_is_paused_it_waits(worker: Worker) -> None:
     answer = handle(worker, key)
     assert (answer.code, answer.out) == (
         DONE,
-        "The worker is paused. 1 message is handled again after `nhsmail-worker resume`.\n",
+        f"The worker is paused. 1 message is handled again after `nhsmail-worker resume --config {worker.config}`.\n",
     )
     assert worker.status()["messages"]["pending"] == 0
     assert worker.command("resume").code == DONE

@@ -129,6 +129,7 @@ def handler_try(
 def handler_new(name: str) -> int:
     """Write a small handler package with its test, to start from."""
     from worker.commands.authors import CannotBegin, new_handler
+    from worker.logs.typed import typed
 
     try:
         paths = new_handler(name, Path())
@@ -140,7 +141,7 @@ def handler_new(name: str) -> int:
     for path in paths:
         click.echo(str(path))
     click.echo(f"Next: pip install -e './{name}[test]' && python -m pytest {name}/tests", err=True)
-    click.echo(f"Then: nhsmail-worker handler try {name} FILE.eml --set folder=anywhere", err=True)
+    click.echo(f"Then: {typed(f'handler try {name} FILE.eml --set folder=anywhere')}", err=True)
     return ExitCode.DONE
 
 

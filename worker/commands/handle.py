@@ -11,6 +11,7 @@ from worker.handling.loading import junk_handlers
 from worker.journal.intents import Intents, Kind
 from worker.journal.records import Record
 from worker.logs.counted import agreeing, counted
+from worker.logs.typed import as_typed
 from worker.logs.who import actor
 from worker.mailbox.errors import CommandRefused
 from worker.mailbox.session import Session
@@ -44,7 +45,7 @@ def handle(context: Context, given: Sequence[str], reason: str, only: str | None
             Kind.HANDLE, keys, reason=reason, actor=actor(), now=parts.clock(), handler=only
         )
         if parts.journal.facts.paused() is not None:
-            return f"The worker is paused. {_messages(keys)} handled again after `nhsmail-worker resume`."
+            return as_typed(f"The worker is paused. {_messages(keys)} handled again after `nhsmail-worker resume`.")
         lease = parts.lease
         if not lease.acquire():
             return f"{_messages(keys)} handled again by the running worker, at its next poll."
@@ -55,7 +56,7 @@ def handle(context: Context, given: Sequence[str], reason: str, only: str | None
             lease.release()
     if absent := [key for key in keys if key in opened.absent]:
         raise Failure(ExitCode.FINDING, f"{_absent(absent)} Every other message is handled again by {NEXT}.")
-    return f"{_messages(keys)} handled again by {NEXT}."
+    return as_typed(f"{_messages(keys)} handled again by {NEXT}.")
 
 
 def _messages(keys: Sequence[str]) -> str:
