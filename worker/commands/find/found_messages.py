@@ -61,9 +61,11 @@ class Found:
 
     @property
     def next_command(self) -> str | None:
-        """The command of ours that shows more of it, without the program's name."""
+        """The command that shows more of it, or has it handled again, without the program's name."""
         if self.record is None or self.sender is None:
             return None
+        if self.record.state is State.HANDLED and self.presence is Presence.IN_PLACE:
+            return f'handle {self.record.key} --reason "…"'
         group = {State.FAILED: "failed", State.JUNK: "junk"}.get(self.record.state)
         return None if group is None else f"{group} show {self.record.key}"
 

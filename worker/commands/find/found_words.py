@@ -14,6 +14,7 @@ from worker.message.outcome import State
 from worker.message.reasons import Reason, read_reason
 from worker.message.verdict import MailPath
 from worker.observe.humanise import count, thousands
+from worker.observe.reason_words import handler_reason, reason_words
 
 _MORE_HEADERS = (
     "Add `--look NUMBER` to read the headers of more messages, or `--since` and `--until` to narrow the time."
@@ -31,6 +32,8 @@ def facts(found: Found) -> Iterator[tuple[str, str]]:
         return
     record = found.record
     yield "State", state(found, record)
+    if (why := reason(found, record)) is not None:
+        yield "Reason", why
     if found.routes is not None:
         yield "Route" if len(found.routes) == 1 else "Routes", f"{', '.join(found.routes)} (by today's rules)"
     elif found.sender is not None:
@@ -43,7 +46,7 @@ def facts(found: Found) -> Iterator[tuple[str, str]]:
 
 
 def next_command(found: Found) -> str | None:
-    """The command that shows more of it, as it is typed here; None: there is none."""
+    """The command that shows more of it, or has it handled again, as it is typed here; None: there is none."""
     return None if found.next_command is None else typed(found.next_command)
 
 
@@ -69,14 +72,13 @@ def state(found: Found, record: Record) -> str:
     """What became of it."""
     outcome_at = None if found.history is None else found.history.outcome_at
     at = "" if outcome_at is None else f" on {moment(outcome_at)}"
-    why = "" if record.reason is None else f". Reason: {record.reason}"
     match record.state:
         case State.HANDLED:
-            return f"handled{at}" + ("" if record.is_deleted else why)
+            return f"handled{at}"
         case State.JUNK:
-            return f"junk{at}{why}"
+            return f"junk{at}"
         case State.FAILED:
-            return f"dead letter{at}{why}"
+            return f"dead letter{at}"
         case State.GONE:
             return f"taken away, noticed{at}"
         case State.PENDING:
@@ -89,9 +91,16 @@ def _waits(record: Record) -> str:
         return "being handled now"
     if reason is Reason.PAUSED:
         return f"waiting for the handler '{detail}', which is paused"
-    if record.reason is None:
-        return "waiting for its first try" if not record.tries else "waiting for its next try"
-    return f"waiting for its next try. Reason: {record.reason}"
+    return "waiting for its next try" if record.tries or record.reason else "waiting for its first try"
+
+
+def reason(found: Found, record: Record) -> str | None:
+    """Why, in words, with the reason as it is stored; None: there is none, or it is in the state's words."""
+    stored = record.reason
+    if stored is None or record.is_deleted or read_reason(stored)[0] is Reason.PAUSED:
+        return None
+    handlers = () if found.history is None else [one.handler for one in found.history.handlers]
+    return f"{reason_words(stored, handlers).fact} Stored as: {stored}"
 
 
 def _next_try(record: Record) -> str:
@@ -107,7 +116,13 @@ def handler(one: HandlerHistory, record: Record) -> str:
     if one.failure is None:
         return f"{one.handler}{path}: not done" + (f", {failed}" if failed else "")
     at = "" if one.failure.at is None else f" on {moment(one.failure.at)}"
-    return f"{one.handler}{path}: not done, {failed or 'no counted try'}; failed last{at} with {one.failure.reason}"
+    return f"{one.handler}{path}: not done, {failed or 'no counted try'}; failed last{at} with {_failure(one)}"
+
+
+def _failure(one: HandlerHistory) -> str:
+    stored = "" if one.failure is None else one.failure.reason
+    found = handler_reason(stored, [one.handler])
+    return stored if found is None else f"{found.words} ({stored})"
 
 
 def verdict(record: Record) -> str:

@@ -31,7 +31,7 @@ def test_a_handled_message_where_the_journal_says(scene: Scene) -> None:
     assert (found.presence, found.folder, found.key, found.routes) == (Presence.IN_PLACE, PROCESSED, row.key, ("all",))
     assert found.history is not None
     assert [(one.handler, one.done_at) for one in found.history.handlers] == [("archive", 1_700_000_060.0)]
-    assert found.next_command is None
+    assert found.next_command == f'handle {row.key} --reason "…"'
 
 
 def test_dead_letters_and_junk_name_the_command_that_shows_them(scene: Scene) -> None:

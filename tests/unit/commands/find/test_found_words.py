@@ -16,6 +16,7 @@ from worker.message.verdict import Evidence, MailPath, Verdict
 
 AT = 1_767_607_500.0
 WHEN = "2026-01-05 10:05 UTC"
+KEY = "k" * 26
 RECORD = Record(
     id=1,
     key="k" * 26,
@@ -43,6 +44,9 @@ def told(**changes: object) -> dict[str, str]:
     return dict(facts(replace(FOUND, **changes)))  # type: ignore[arg-type] # fields of the class
 
 
+STORED = "queue:OSError:ENOSPC"
+
+
 def with_handlers(*handlers: HandlerHistory) -> list[str]:
     lines = list(facts(replace(FOUND, history=replace(HISTORY, handlers=handlers))))
     start = next(number for number, (name, _) in enumerate(lines) if name == "Handlers")
@@ -67,7 +71,7 @@ def test_what_is_known_of_a_message_is_told_by_name() -> None:
 
 
 def test_handlers_are_told_with_tries_and_times() -> None:
-    failure = HandlerFailure("archive:OSError:ENOSPC", AT)
+    failure = HandlerFailure(STORED, AT)
     assert with_handlers(
         HandlerHistory("archive", MailPath.CLEAN, 0, AT),
         HandlerHistory("webhook", MailPath.CLEAN, 1, AT),
@@ -78,8 +82,8 @@ def test_handlers_are_told_with_tries_and_times() -> None:
     ) == [
         f"archive: done on {WHEN}",
         f"webhook: done on {WHEN}, after 1 failed try",
-        f"queue: not done, 2 failed tries; failed last on {WHEN} with archive:OSError:ENOSPC",
-        "other: not done, no counted try; failed last with other:Paused",
+        f"queue: not done, 2 failed tries; failed last on {WHEN} with OSError: no space left on device ({STORED})",
+        "other: not done, no counted try; failed last with Paused (other:Paused)",
         "last: not done",
         f"quarantine on the junk path: done on {WHEN}",
     ]
@@ -88,20 +92,41 @@ def test_handlers_are_told_with_tries_and_times() -> None:
 @pytest.mark.parametrize(
     ("changes", "text"),
     [
-        ({"reason": "rebuilt"}, f"handled on {WHEN}. Reason: rebuilt"),
+        ({"reason": "rebuilt"}, f"handled on {WHEN}"),
         ({"reason": "deleted"}, f"handled on {WHEN}"),
         ({"state": State.JUNK}, f"junk on {WHEN}"),
-        ({"state": State.FAILED, "reason": "oversize"}, f"dead letter on {WHEN}. Reason: oversize"),
+        ({"state": State.FAILED, "reason": "oversize"}, f"dead letter on {WHEN}"),
         ({"state": State.GONE}, f"taken away, noticed on {WHEN}"),
         ({"state": State.PENDING, "tries": 0}, "waiting for its first try"),
         ({"state": State.PENDING, "next_at": AT}, f"waiting for its next try, not before {WHEN}"),
         ({"state": State.PENDING, "in_hand": "run"}, "being handled now"),
         ({"state": State.PENDING, "reason": "paused:queue"}, "waiting for the handler 'queue', which is paused"),
-        ({"state": State.PENDING, "reason": "x:ValueError"}, "waiting for its next try. Reason: x:ValueError"),
+        ({"state": State.PENDING, "reason": "x:ValueError"}, "waiting for its next try"),
     ],
 )
 def test_each_state_is_told(changes: dict[str, object], text: str) -> None:
     assert state(FOUND, replace(RECORD, **changes)) == text  # type: ignore[arg-type] # fields of the class
+
+
+@pytest.mark.parametrize(
+    ("stored", "told_as"),
+    [
+        ("oversize", "The message is larger than `message` under `[limits]`, so the worker didn't fetch it."),
+        ("archive:OSError:ENOSPC", "The handler 'archive' failed with OSError: no space left on device."),
+        ("a:b:ValueError", "The handler 'a:b' failed with ValueError."),
+        ("no-such-word", "The journal says: no-such-word."),
+    ],
+)
+def test_the_reason_is_told_in_words_with_the_stored_one_beside_it(stored: str, told_as: str) -> None:
+    failed = replace(RECORD, state=State.FAILED, reason=stored)
+    history = replace(HISTORY, handlers=(HandlerHistory("a:b", MailPath.CLEAN, 1),))
+    assert told(record=failed, history=history)["Reason"] == f"{told_as} Stored as: {stored}"
+
+
+def test_no_reason_is_told_where_there_is_none_or_the_state_says_it() -> None:
+    assert "Reason" not in told()
+    assert "Reason" not in told(record=replace(RECORD, reason="deleted"))
+    assert "Reason" not in told(record=replace(RECORD, state=State.PENDING, reason="paused:queue"))
 
 
 def test_the_verdict_is_told_with_its_evidence_and_a_release() -> None:
@@ -121,8 +146,10 @@ def test_each_place_is_a_sentence_or_a_name(presence: Presence) -> None:
 def test_the_next_command_is_typed_as_here() -> None:
     failed = replace(FOUND, record=replace(RECORD, state=State.FAILED))
     assert next_command(failed) == typed(f"failed show {'k' * 26}")
-    assert next_command(FOUND) is None
+    assert next_command(FOUND) == typed(f'handle {KEY} --reason "…"')
     assert next_command(replace(failed, sender=None)) is None  # it can't be shown
+    assert next_command(replace(FOUND, presence=Presence.ELSEWHERE)) is None  # `handle` would refuse it
+    assert next_command(replace(FOUND, record=replace(RECORD, state=State.PENDING))) is None
 
 
 ALL_READ = FolderLook("INBOX", messages=3, named=1, dated=3, read=3)
