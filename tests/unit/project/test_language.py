@@ -26,17 +26,11 @@ SEMICOLONS = 1  # in one sentence
 CHANGELOG: Final = "CHANGELOG.md"
 """Its lines are lists of what was done. They may be longer, as long as nobody has rewritten the old ones."""
 LONGEST_IN_CHANGELOG, AVERAGE_IN_CHANGELOG = 40, 20
-PENDING: Final = frozenset({"docs/handlers.md"})
-"""Pages that nobody has rewritten yet."""
 GUIDE: Final = "CONTRIBUTING.md"
 """It quotes what it bans, in tables."""
 
 PROGRAM: Final = tuple(text for path in source_files(ROOT) for text in in_source(path, ROOT))
-ON_PAGES: Final = {
-    page: tuple(in_page(page.read_text(), page.relative_to(ROOT).as_posix()))
-    for page in PAGES
-    if page.relative_to(ROOT).as_posix() not in PENDING
-}
+ON_PAGES: Final = {page: tuple(in_page(page.read_text(), page.relative_to(ROOT).as_posix())) for page in PAGES}
 
 
 def _read(texts: Iterator[Text] | tuple[Text, ...]) -> Iterator[tuple[str, str]]:
