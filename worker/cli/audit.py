@@ -12,6 +12,13 @@ from worker.commands.exits import ExitCode
 from worker.logs.counted import agreeing, counted
 from worker.logs.typed import typed
 
+StateOption = click.option(
+    "--state",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Read the trail in this copy of the state folder, such as one that `journal backup` made.",
+)
+
 
 @click.group(cls=CommandGroup)
 def audit() -> None:
@@ -24,16 +31,17 @@ def audit() -> None:
     "--all", "every", is_flag=True, help=("Also report chains as missing that belong to other hosts' state folders.")
 )
 @click.option("--copy", is_flag=True, help="The state folder is a copy that you made. Don't report the copying itself.")
-def audit_verify(config: Path | None, *, every: bool, copy: bool) -> int:
+@StateOption
+def audit_verify(config: Path | None, *, every: bool, copy: bool, state: Path | None) -> int:
     """Check every line and every chain. Exit with 1 if anything was changed, removed or inserted.
 
-    Writes nothing. A state folder that can't be written is taken for a copy.
+    Writes nothing. A state folder that can't be written is taken for a copy, and so is one that --state names.
     """
-    with open_context(config, reading=True) as context:
+    with open_context(config, reading=True, state=state) as context:
         from worker.commands import audit as commands
         from worker.logs.printable import printable
 
-        found = commands.audit_verify(context, every=every, copy=copy)
+        found = commands.audit_verify(context, every=every, copy=copy or state is not None)
     for told in (*found.findings, *found.notes):
         click.echo(printable(str(told)))
     for chain in found.elsewhere:
@@ -72,8 +80,11 @@ def audit_verify(config: Path | None, *, every: bool, copy: bool) -> int:
 @WhoOption
 @ReasonOption
 @click.option("--limit", type=click.IntRange(1), help="Show at most this many, the newest.")
+@StateOption
 @forms
-def audit_show(config: Path | None, *, limit: int | None, as_json: bool, as_csv: bool, **given: Any) -> int:
+def audit_show(
+    config: Path | None, *, limit: int | None, state: Path | None, as_json: bool, as_csv: bool, **given: Any
+) -> int:
     """The trail's lines, oldest first. `audit verify` says whether they are as they were written.
 
     Into a pipe it prints a line for each, with tabs between time, kind, who, key, fields, words, chain and number. With
@@ -83,12 +94,14 @@ def audit_show(config: Path | None, *, limit: int | None, as_json: bool, as_csv:
     from worker.cli.list_rows import print_trail
 
     form = form_of(as_json=as_json, as_csv=as_csv)
-    with open_context(config, reading=True) as context:
+    with open_context(config, reading=True, state=state) as context:
         from worker.commands import audit as commands
 
         chosen = commands.Chosen(commands.audit_entries(context), **given)
         entries = chosen if limit is None else chosen.newest(limit)
         print_trail(entries, form)
+    if not chosen.fitting:
+        print_note(_nothing_fits(chosen.read, given["kind"]), form)
     if chosen.earlier:
         earlier = f"{counted(chosen.earlier, 'earlier line')} {agreeing(chosen.earlier, 'is', 'are')}"
         print_note(f"{earlier} not shown: `--limit {chosen.earlier + (limit or 0)}` shows all.", form)
@@ -96,3 +109,17 @@ def audit_show(config: Path | None, *, limit: int | None, as_json: bool, as_csv:
         lines = counted(chosen.unreadable, "line")
         click.echo(f"{lines} can't be read: run `{typed('audit verify')}`.", err=True)
     return ExitCode.DONE
+
+
+def _nothing_fits(read: int, kind: str | None) -> str:
+    """Why nothing is shown. read: how many lines were looked at. kind: as typed."""
+    from worker.observe.audit.audit_kinds import KINDS
+
+    if not read:
+        return "The trail has no lines."
+    said = f"None of the {counted(read, 'line')} fits."
+    if not kind or any(name.startswith(kind) for name in KINDS):
+        return said
+    near = [name for name in KINDS if kind.lower().strip() in name]
+    names = ", ".join(near or KINDS)
+    return f"{said} There is no kind '{kind}'. {'Kinds with that text' if near else 'The kinds'}: {names}."

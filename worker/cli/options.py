@@ -79,7 +79,14 @@ def words_if_given(context: click.Context, parameter: click.Parameter, value: st
     return None if value is None else words(context, parameter, value)
 
 
-def open_context(config: Path | None, *, logs: bool = False, quiet: bool = False, reading: bool = False) -> "Context":
+def open_context(
+    config: Path | None,
+    *,
+    logs: bool = False,
+    quiet: bool = False,
+    reading: bool = False,
+    state: Path | None = None,
+) -> "Context":
     """Load the settings and build a context. Imported here, so that `--help` and usage errors don't wait for it."""
     path = config_path(config)
     # Objects created during start-up live as long as the process, so the garbage collector never needs to scan them.
@@ -87,7 +94,7 @@ def open_context(config: Path | None, *, logs: bool = False, quiet: bool = False
     try:
         from worker.commands.context import Context
 
-        return Context.from_files(path, os.environ, logs=logs, quiet=quiet, reading=reading)
+        return Context.from_files(path, os.environ, logs=logs, quiet=quiet, reading=reading, state=state)
     finally:
         gc.freeze()
         gc.enable()

@@ -4,6 +4,7 @@ import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from worker.journal.audit_anchors import Anchor, JournalAnchors
 from worker.journal.database import Database
 from worker.journal.facts import Facts
 from worker.journal.migrate import is_current
+from worker.journal.online_copy import COPIED
 from worker.journal.read_only import has_facts, readable
 from worker.login.witness import Testimony, Untrusted, Witness, is_behind
 from worker.logs.redaction import rfc3339
@@ -29,7 +31,8 @@ def audit_verify(context: Context, *, every: bool = False, copy: bool = False) -
     """Check the audit trail against itself, its witness, the journal, and the login's witness.
 
     every: also report the chains of other hosts as missing, although they lie in those hosts' own state folders.
-    copy: the state folder is a copy. One that can't be written is taken for one.
+    copy: the state folder is a copy. One that can't be written is taken for one. The answer says that it is a copy, and
+    so it does of one by `journal backup`.
     """
     state = context.settings.state
     shared = state.journal is not None or state.journal_file is not None
@@ -39,13 +42,15 @@ def audit_verify(context: Context, *, every: bool = False, copy: bool = False) -
         with _journal(context) as journal:
             own = known_installation(state.dir)
             anchors = _Empty() if journal is None else JournalAnchors(journal)
-            return verify(
+            found = verify(
                 TrailReader(folder, anchors, "" if own is None else chain_name(own)),
                 shared=shared and not every,
                 copy=copy or _is_read_only(folder.path),
                 set_back=seen is not None and _is_behind(journal, seen),
                 begun=seen is not None and seen.number > 0 and not shared,
             )
+            backup = journal is not None and bool(Facts(journal).recall(COPIED))
+            return replace(found, copied=found.copied or copy or backup)
 
 
 def audit_entries(context: Context) -> Iterator[dict[str, Any] | None]:
@@ -76,14 +81,18 @@ class Chosen:
         self._kind, self._key, self._who, self._why = kind or "", (key or "").strip().lower(), who, why
         self.unreadable = 0
         """How many lines can't be read. Known once all have been."""
+        self.read = self.fitting = 0
+        """How many lines there are, and how many of them fit. Known once all have been read."""
         self.earlier = 0
         """How many lines come before the newest that were asked for. Known once all have been read."""
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         for entry in self._entries:
+            self.read += 1
             if entry is None:
                 self.unreadable += 1
             elif self._fits(entry):
+                self.fitting += 1
                 yield entry
 
     def newest(self, limit: int) -> Iterator[dict[str, Any]]:

@@ -39,12 +39,13 @@ class Context:
         logs: bool = False,
         quiet: bool = False,
         reading: bool = False,
+        state: Path | None = None,
     ) -> Self:
         """Load the configuration, set up logging, and build the context.
 
         logs: write the log; otherwise only errors are logged. quiet: log warnings and errors only, because a progress
         bar shows the work. reading: the command only reads the journal, so files, handlers and the state folder
-        aren't checked.
+        aren't checked. state: a state folder to read in place of the configured one, such as a copy of it.
 
         Raises:
             Failure: the configuration has faults; the text lists them all.
@@ -53,6 +54,9 @@ class Context:
             settings = load(path, environ, [check_journal_url] if reading else CHECKS)
         except SettingsError as error:
             raise faulty(error) from error
+        if state is not None:
+            elsewhere = settings.state.model_copy(update={"dir": state.absolute()})
+            settings = settings.model_copy(update={"state": elsewhere})
         level = settings.log.level if logs else "error"
         if quiet and level == "info":
             level = "warning"

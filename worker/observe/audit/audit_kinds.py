@@ -90,9 +90,15 @@ should be the only one: then it reports those as missing too. With SQLite all ch
 each missing one.
 
 `audit verify` and `audit show` write nothing and don't log in. They also work on a copy of the state folder (`cp -a`),
-and on a read-only file system: point `[state] dir` at it. The worker treats a read-only folder as a copy. With `--copy`
-it treats any folder as one. Then the copying itself isn't a finding. `audit verify` says that it can't notice missing
-lines that were written after the copy.
+on a folder that `journal backup` made, and on a read-only file system. Name the folder, and use the configuration as it
+is:
+
+    nhsmail-worker audit show --state /srv/backup/nhsmail-worker-20261127T090000Z
+    nhsmail-worker audit verify --state /srv/backup/nhsmail-worker-20261127T090000Z
+
+`audit verify` treats such a folder as a copy, and a read-only folder as well. With `--copy` it treats the state folder
+of the configuration as one. Then the copying itself isn't a finding. The answer says that this is a copy, and that the
+worker can't notice missing lines that were written after the copy.
 
 ## What shows, and what doesn't
 
