@@ -10,6 +10,7 @@ from worker.commands.wiring.from_settings import limits_of
 from worker.journal.intents import Intents, Kind
 from worker.journal.junk_review import reviewed
 from worker.journal.records import Record
+from worker.logs.counted import agreeing, counted
 from worker.logs.typed import as_typed
 from worker.logs.who import actor
 from worker.message.outcome import State
@@ -18,6 +19,7 @@ from worker.pipeline.late_headers import NO_HEADER
 from worker.pipeline.requests import is_junk
 
 _LIST = {State.JUNK: "junk", State.FAILED: "failed"}
+_DONE = {Kind.RELEASE: "handled as clean", Kind.RETRY: "tried again"}
 NEVER_AGAIN = (HEADER_POISON, NO_HEADER)
 """Reasons of dead letters that can't be tried again, because the worker can't read their headers."""
 
@@ -49,11 +51,12 @@ def ask(context: Context, kind: Kind, given: Sequence[str], reason: str) -> str:
         keys = [record.key for record in records]
         parts.announcer().asked(actor(), kind, keys, reason)
         Intents(parts.journal.database).ask(kind, keys, reason=reason, actor=actor(), now=parts.clock())
+        what = f"{counted(len(keys), 'message')} {agreeing(len(keys), 'is', 'are')} {_DONE[kind]}"
         if parts.journal.facts.paused() is not None:
-            return as_typed("Recorded. The worker is paused, and does it after `nhsmail-worker resume`.")
+            return _told(kind, f"{what} after `nhsmail-worker resume`, because the worker is paused.", keys)
         lease = parts.lease
         if not lease.acquire():
-            return "Recorded. The running worker does it at its next poll."
+            return _told(kind, f"{what} by the running worker, at its next poll.", keys)
     try:
         with lease.kept(), context.visit() as (session, _):
             opened = parts.requests().carry_out(session)
@@ -65,10 +68,29 @@ def ask(context: Context, kind: Kind, given: Sequence[str], reason: str) -> str:
         raise Failure(
             ExitCode.FINDING,
             f"No longer there: {', '.join(absent)}. Somebody has moved or deleted it, or the mailbox was moved. It "
-            "is handled if the next `nhsmail-worker run` or `once` finds it in a watched folder, and `gone` "
-            "otherwise.",
+            "is handled if the next `nhsmail-worker run` or `nhsmail-worker once` finds it in a watched folder, and "
+            "`gone` otherwise.",
         )
-    return as_typed("Back in the mailbox: the next `nhsmail-worker run` or `once` handles it.")
+    they = agreeing(len(keys), "it", "them")
+    return _told(
+        kind,
+        f"{counted(len(keys), 'message')} {agreeing(len(keys), 'is', 'are')} back in the mailbox. The next "
+        f"`nhsmail-worker run` or `nhsmail-worker once` handles {they}.",
+        keys,
+    )
+
+
+def _told(kind: Kind, what: str, keys: Sequence[str]) -> str:
+    """What to tell the user, with the command that shows what became of it."""
+    return as_typed(f"{what} {_see(kind, keys)}")
+
+
+def _see(kind: Kind, keys: Sequence[str]) -> str:
+    if len(keys) == 1:
+        return f"`nhsmail-worker find --key {keys[0]}` says what became of it."
+    if kind is Kind.RETRY:
+        return "`nhsmail-worker failed list` shows what failed again."
+    return "`nhsmail-worker find --key KEY` says what became of each."
 
 
 def _must_be_fit(kind: Kind, record: Record) -> None:
