@@ -268,7 +268,7 @@ def test_a_sign_in_asks_for_sending_and_an_older_one_is_told_to_sign_in_again(
         assert "login authorise" in found["do"]
         answer = worker.command("check")
         assert answer.code == 1
-        assert "[alerts.submission] can send nothing yet: The sign-in that is kept was made for reading" in answer.out
+        assert "[alerts.submission] can send nothing yet: The stored sign-in allows only reading." in answer.out
         assert len(endpoint.forms) == asked, "the sign-in service isn't asked in vain"
         device_sign_in(worker, endpoint, address)
         assert {READING, SENDING} <= set(endpoint.forms[asked]["scope"].split())

@@ -95,7 +95,7 @@ def test_a_relay_without_tls_is_found_before_an_alert_is_lost(
         worker = make_worker(settings={"alerts.relay": table})
         answer = worker.command("check", "--connect")
         assert answer.code == 78
-        assert "accept clear text: add this line to [alerts.relay]: allow_clear = true" in answer.err
+        assert "accept clear text by adding to [alerts.relay] the line: allow_clear = true" in answer.err
         worker.configure(**{"alerts.relay": {"allow_clear": True}})
         answer = worker.command("check", "--connect")
         assert answer.code == 1

@@ -80,7 +80,7 @@ def test_each_fate_is_told(dovecot: Mailbox, make_worker: MakeWorker) -> None:
     assert (handled["state"], handled["routes"], handled["path"]) == ("handled", ["all"], "clean")
     assert [(one["handler"], one["failed_tries"]) for one in handled["handlers"]] == [("ledger", 0)]
     assert handled["handlers"][0]["done_at"] <= handled["outcome_at"]
-    assert (failed["state"], failed["routes"], failed["reason"]) == ("failed", ["failing"], "failing:Reject")
+    assert (failed["state"], failed["routes"], failed["reason"]) == ("failed", ["failing"], "failing:Reject:never")
     assert by_subject["urgent: blood"]["next_command"] == f"failed show {by_subject['urgent: blood']['key']}"
     assert by_subject["You won"]["journal"]["evidence"][0]["source"] == "placement"
     assert by_subject[None]["journal"]["state"] == "handled"  # the sender's hash names it: nothing else could

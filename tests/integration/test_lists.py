@@ -52,7 +52,7 @@ def test_dead_letters_are_narrowed_and_printed_for_programs(worker: Worker) -> N
     lines = listed(worker)
     assert len(lines) == COUNT
     assert [line[0] for line in lines] == sorted((line[0] for line in lines), reverse=True)
-    assert {tuple(line[4:]) for line in lines} == {("failing:Reject", "failing", "1")}
+    assert {tuple(line[4:]) for line in lines} == {("failing:Reject:never", "failing", "1")}
 
     shop = [line for line in lines if "shop" in line[2]]
     assert len(shop) == 2
@@ -77,7 +77,7 @@ def test_all_of_one_handler_are_tried_again_by_one_command(worker: Worker) -> No
     chosen = ("failed", "retry", "--all", "--handler", "failing")
     refused = worker.command(*chosen)
     assert (refused.code, refused.out) == (64, "")
-    assert refused.err.startswith("19 dead letters to try again: 19 × failing:Reject.")
+    assert refused.err.startswith("19 dead letters to try again: 19 × failing:Reject:never.")
     assert worker.status()["messages"]["failed"] == COUNT
 
     assert worker.command(*chosen, "--from", "offers@shop", "--yes", "--reason", "the shop is mended").code == 0

@@ -6,17 +6,18 @@ from typing import Any
 from sqlalchemy import and_, exists, func, or_, select
 
 from worker.journal.database import Database
+from worker.journal.histories import AFTER_REASON
 from worker.journal.rows import chunks
 from worker.journal.schema import delivery, message
 
+_DATED = message.c.reason + AFTER_REASON
 _BLAMED = and_(
     delivery.c.message_id == message.c.id,
     delivery.c.path == message.c.path,
     delivery.c.done_at.is_(None),
     or_(
-        delivery.c.reason == message.c.reason,
-        # from now on, time and place follow: see `HandlerFailure`
-        func.substr(delivery.c.reason, 1, func.length(message.c.reason) + 4) == message.c.reason + " at=",
+        delivery.c.reason == message.c.reason,  # as earlier versions stored it
+        func.substr(delivery.c.reason, 1, func.length(_DATED)) == _DATED,
     ),
 )
 

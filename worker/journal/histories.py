@@ -12,6 +12,8 @@ from worker.journal.rows import chunks
 from worker.journal.schema import delivery, message
 from worker.message.verdict import MailPath
 
+AFTER_REASON: Final = " at="
+"""What follows the reason in the text of a failure. Earlier versions stored the reason alone."""
 _STORED: Final = re.compile(r"(?P<reason>\S*) at=(?P<at>\d+(\.\d+)?)( where=(?P<where>\S+))?")
 
 
@@ -29,7 +31,7 @@ class HandlerFailure:
 
     def stored(self) -> str:
         """The text to store. `read_failure` reads it back."""
-        at = "" if self.at is None else f" at={self.at:.3f}"
+        at = "" if self.at is None else f"{AFTER_REASON}{self.at:.3f}"
         return f"{self.reason}{at}" + (f" where={self.where}" if at and self.where else "")
 
 

@@ -1,10 +1,13 @@
 """Which handler made a message a dead letter."""
 
+from sqlalchemy import update
+
 from tests.unit.journal.world import new
 from worker.journal.database import Database
 from worker.journal.failed_handlers import failed_handlers
 from worker.journal.messages import Messages
 from worker.journal.records import Result
+from worker.journal.schema import delivery
 from worker.journal.tries import Tries
 from worker.message.outcome import State
 from worker.message.verdict import MailPath
@@ -32,3 +35,17 @@ def test_it_is_the_one_whose_failure_is_the_reason(database: Database, messages:
     assert at("notify") == [two.id]
     assert at("nobody") == []
     assert at(None) == [done.id, three.id, two.id, one.id]
+
+
+def test_a_failure_counts_as_an_earlier_version_stored_it_and_no_other_that_begins_alike(
+    database: Database, messages: Messages, tries: Tries
+) -> None:
+    early, alike = messages.add([new(letter * 26, uid) for uid, letter in enumerate("ab", start=1)], 1.0)
+    tries.record(
+        [Result(one.id, State.FAILED, "archive:OSError", failed_handler="archive") for one in (early, alike)], 2.0
+    )
+    with database.write() as connection:
+        for row, reason in ((early.id, "archive:OSError"), (alike.id, "archive:OSError:ENOSPC at=2.000")):
+            connection.execute(update(delivery).where(delivery.c.message_id == row).values(reason=reason))
+    assert failed_handlers(database, [early.id, alike.id]) == {early.id: "archive"}
+    assert [record.id for record in messages.in_state(State.FAILED, handler="archive")] == [early.id]
