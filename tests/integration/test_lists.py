@@ -63,7 +63,7 @@ def test_dead_letters_are_narrowed_and_printed_for_programs(worker: Worker) -> N
     assert listed(worker, "--handler", "failing", "--reason", "reject", "--since", "4.5h") == lines[:4]
     assert listed(worker, "--handler", "archive") == []
     assert worker.command("failed", "list", "--limit", "4").err == (
-        "4 messages. 15 older messages aren't shown: `--limit 19` shows all.\n"
+        "4 messages. 15 older messages are not shown: `--limit 19` shows all.\n"
     )
 
     header, *cells = csv.reader(io.StringIO(worker.command("failed", "list", "--csv").out))

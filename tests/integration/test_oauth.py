@@ -311,7 +311,7 @@ def test_what_answers_in_place_of_discovery_is_sent_nothing_and_said_to_be_no_si
     assert (found.cls, found.counts, found.said) == (F.UNAVAILABLE, False, NO_DISCOVERY)
     assert endpoint.forms == []
     said = not_signed_in(found, Help(), account=ACCOUNT, authority="login.example.org")
-    assert "doesn't answer as one (login.example.org)" in said
+    assert "isn't a sign-in service (login.example.org)" in said
     assert "`authority` and `tenant`" in said
 
 
