@@ -320,7 +320,7 @@ def test_a_kept_sign_in_of_another_user_is_not_used(
 ) -> None:
     endpoint.answers = [tokens("access-1", user=first or ACCOUNT)]
     sign_in(source(endpoint, authority, tmp_path, sign_in=first), authority)
-    with pytest.raises(CredentialUnavailable, match=r"The sign-in that is kept is another user's\. No login was"):
+    with pytest.raises(CredentialUnavailable, match=r"The stored sign-in belongs to another user\. No login was"):
         source(endpoint, authority, tmp_path, sign_in=then).candidate()
     assert source(endpoint, authority, tmp_path, sign_in=first).candidate().identity
     assert len(endpoint.forms) == 1
@@ -389,7 +389,7 @@ def test_a_port_of_ones_own_choice(authority: Authority) -> None:
     port = free_port()
     with (
         LoopbackListener(Browser(authority.ca_file), port=port),
-        pytest.raises(CredentialUnavailable, match=rf"port {port} .* Name another one with --port, or use --paste"),
+        pytest.raises(CredentialUnavailable, match=rf"port {port} .* Choose another port with --port, or use --paste"),
     ):
         LoopbackListener(Browser(authority.ca_file), port=port)
     with LoopbackListener(Browser(authority.ca_file), port=port) as second:
