@@ -3,7 +3,7 @@
 import re
 import sys
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import click
 from rich.console import Console
@@ -12,11 +12,10 @@ from worker.logs.typed import as_typed
 from worker.observe.humanise import thousands
 from worker.observe.phrases import headline
 from worker.observe.state_lines import (
-    expiry_lines,
+    endings,
     handler_line,
     last_poll_line,
     login_line,
-    mailbox_line,
     next_end_line,
     next_login_line,
     next_poll_line,
@@ -31,12 +30,15 @@ _NARROWEST = 20
 """Columns that a value keeps beside its label, however narrow the terminal is."""
 
 
-def print_status(view: StatusView) -> None:
-    """Print it as wide as the terminal is; where it isn't a terminal, each thing stands on one line."""
-    click.echo("\n".join(status_lines(view, Console().width if sys.stdout.isatty() else None)))
+def print_status(view: StatusView, waiting: Sequence[str] = ()) -> None:
+    """Print it as wide as the terminal is; where it isn't a terminal, each thing stands on one line.
+
+    waiting: a line for each reason for which messages wait for another try.
+    """
+    click.echo("\n".join(status_lines(view, Console().width if sys.stdout.isatty() else None, waiting)))
 
 
-def status_lines(view: StatusView, width: int | None) -> list[str]:
+def status_lines(view: StatusView, width: int | None, waiting: Sequence[str] = ()) -> list[str]:
     """The screen's lines. width: in columns; None: nothing is wrapped."""
     head = headline(view)
     lines = _wrapped("", head.text, width)
@@ -45,7 +47,7 @@ def status_lines(view: StatusView, width: int | None) -> list[str]:
         for number, step in enumerate(head.advice, 1):
             lines += _wrapped(f"  {number}. ", step, width)
     lines.append("")
-    rows = [(f"{name}:", as_typed(text)) for name, text in _rows(view)]
+    rows = [(f"{name}:" if name else "", as_typed(text)) for name, text in _rows(view, waiting)]
     widest = max(len(name) for name, _ in rows) + _GAP
     for name, text in rows:
         lines += _wrapped(f"{name:<{widest}}", text, width)
@@ -62,16 +64,18 @@ def _wrapped(label: str, text: str, width: int | None) -> list[str]:
     return [f"{indent if number else label}{part}".replace("\0", " ") for number, part in enumerate(parts or [""])]
 
 
-def _rows(view: StatusView) -> Iterator[tuple[str, str]]:
+def _rows(view: StatusView, waiting: Sequence[str]) -> Iterator[tuple[str, str]]:
     yield "account", view.account
     yield "worker", "none is running" if view.lease.holder is None else f"running as {view.lease.holder}"
     yield "waiting", waiting_line(view)
+    for number, line in enumerate(waiting):
+        yield "" if number else "tried again", line
     if view.paused:
         yield "paused", pause_line(view)
     yield "last poll", last_poll_line(view)
     yield "next poll", next_poll_line(view)
     yield "runs out next", next_end_line(view)
-    yield "mailbox", mailbox_line(view)
+    yield from ((title.lower(), line) for title, line in endings(view))
     for circuit in view.circuits:
         if circuit.open:
             yield f"handler {circuit.handler}", handler_line(circuit, view)
@@ -80,8 +84,6 @@ def _rows(view: StatusView) -> Iterator[tuple[str, str]]:
     yield "all messages", _all(view)
     yield "login", login_line(view)
     yield "next login", next_login_line(view)
-    for title, line in expiry_lines(view):
-        yield title.lower(), line
 
 
 def _outcomes(spans: tuple[OutcomesView, ...]) -> str:

@@ -105,17 +105,20 @@ def check(config: Path | None, *, connect: bool) -> int:
 def status(config: Path | None, *, as_json: bool) -> int:
     """The state of the worker, from the journal alone."""
     from worker.cli.status_screen import print_status
+    from worker.cli.waiting_lines import waiting_json, waiting_lines
     from worker.observe.phrases import headline_json
     from worker.observe.view import status_json
 
     with open_context(config, reading=True) as context:
         from worker.commands import work as commands
 
-        found = commands.status(context)
+        found, waiting = commands.status(context), commands.waiting(context)
+        handlers = {name for route in context.settings.routes for name in route.handlers}
     if as_json:
-        print_json({**status_json(found), "headline": headline_json(found)})
+        again = waiting_json(waiting, found.now)
+        print_json({**status_json(found), "headline": headline_json(found), "waiting_again": again})
     else:
-        print_status(found)
+        print_status(found, list(waiting_lines(waiting, handlers, found.now)))
     return ExitCode.DONE
 
 

@@ -15,6 +15,7 @@ from worker.commands.wiring.observe_wiring import background_of
 from worker.commands.wiring.sending_wiring import sending_sign_in_of
 from worker.journal.facts import ENDED_BY_REBUILD
 from worker.journal.lease import HEARTBEAT
+from worker.journal.waiting_again import WaitingAgain, waiting_again
 from worker.logs.log import get_logger
 from worker.logs.who import actor, replica
 from worker.loop.drain import Drained
@@ -33,6 +34,8 @@ from worker.pipeline.preview import Foreseen, Preview
 
 log = get_logger()
 
+_REASONS = 5
+"""For how many reasons `status` says which messages wait for another try."""
 _REBUILD_FIRST = (
     "The work stays paused: `{by}` paused it, because this journal doesn't know about mail that was handled after "
     "the copy. Without the pause the worker would handle that mail again. Run `nhsmail-worker journal rebuild`: it "
@@ -248,3 +251,9 @@ def status(context: Context) -> StatusView:
         parts.open_journal_to_read()
         login = parts.reading_guard().status()
         return view(parts.journal, about(context.settings), login, parts.clock())
+
+
+def waiting(context: Context) -> list[WaitingAgain]:
+    """The messages that wait for another try, by their reasons, from the journal that `status` opened."""
+    with context.explained():
+        return waiting_again(context.parts.journal.database, _REASONS)

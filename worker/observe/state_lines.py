@@ -3,13 +3,16 @@
 Text between backticks is code; commands in it are named as they are typed in this installation.
 """
 
-from worker.login.expiry import TABLE
+from datetime import UTC, datetime, timedelta
+
+from worker.login.expiry import TABLE, KnownBy
 from worker.logs.typed import as_typed
 from worker.observe.expiry_lines import expiry_line
 from worker.observe.humanise import clock, count, span, thousands
 from worker.observe.size_words import NEVER_MEASURED, gigabytes, prospect
 from worker.observe.view import CircuitView, ExpiryView, LoginState, StatusView
 
+_NEVER = datetime.max.replace(tzinfo=UTC)
 NOTHING_ENDS = "Nothing that the worker knows of."
 
 
@@ -117,13 +120,17 @@ def mailbox_line(view: StatusView) -> str:
 def next_end_line(view: StatusView) -> str:
     """What runs out next, and when."""
     first = next_end(view)
+    full = None if view.mailbox is None else view.mailbox.days_left
+    if full is not None and (first is None or first.days_left is None or full < first.days_left):
+        return f"Mailbox: full in {count(full, 'day')}." if full else "Mailbox: full, or it will be within a day."
     if first is None or first.days_left is None or first.expires_at is None:
         unknown = [TABLE[one.thing].title for one in view.expiries]
         return f"Not known: {', '.join(unknown)}." if unknown else NOTHING_ENDS
     day = f"{first.expires_at.day} {first.expires_at:%b %Y}"
     if first.days_left < 0:
         return f"{TABLE[first.thing].title}: expired on {day}."
-    return f"{TABLE[first.thing].title}: in {count(first.days_left, 'day')}, on {day}."
+    doubt = ", or sooner" if first.known_by is KnownBy.FIRST_SEEN else ""
+    return f"{TABLE[first.thing].title}: in {count(first.days_left, 'day')}, on {day}{doubt}."
 
 
 def next_end(view: StatusView) -> ExpiryView | None:
@@ -133,8 +140,28 @@ def next_end(view: StatusView) -> ExpiryView | None:
 
 
 def expiry_lines(view: StatusView) -> list[tuple[str, str]]:
-    """Everything that expires, by name, with its end or how to make it known."""
-    return [(TABLE[one.thing].title, as_typed(expiry_line(one, view.now))) for one in view.expiries]
+    """Everything that expires, by name, with its end or how to make it known: what ends first, first."""
+    return [(title, line) for _, title, line in _expiries(view)]
+
+
+def endings(view: StatusView) -> list[tuple[str, str]]:
+    """Everything that runs out, the mailbox's space among it: what ends first, first. No known end: last."""
+    full = None if view.mailbox is None else view.mailbox.days_left
+    at = _NEVER if full is None else view.now + timedelta(days=full)
+    ends = [*_expiries(view), (at, "Mailbox", mailbox_line(view))]
+    return [(title, line) for _, title, line in sorted(ends, key=_when)]
+
+
+def _expiries(view: StatusView) -> list[tuple[datetime, str, str]]:
+    ends = [
+        (one.expires_at or _NEVER, TABLE[one.thing].title, as_typed(expiry_line(one, view.now)))
+        for one in view.expiries
+    ]
+    return sorted(ends, key=_when)
+
+
+def _when(end: tuple[datetime, str, str]) -> datetime:
+    return end[0]
 
 
 def handler_line(circuit: CircuitView, view: StatusView) -> str:

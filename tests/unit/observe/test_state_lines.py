@@ -9,6 +9,8 @@ from tests.unit.observe import views
 from worker.login.expiry import KnownBy, Thing
 from worker.observe.state_lines import (
     NOTHING_ENDS,
+    endings,
+    expiry_lines,
     handler_line,
     last_poll_line,
     lease_line,
@@ -77,7 +79,22 @@ def test_what_runs_out_next_is_the_first_end_that_is_known() -> None:
     assert next_end_line(replace(views.FRESH, expiries=())) == NOTHING_ENDS
     unknown = ExpiryView(thing=Thing.CLIENT_SECRET)
     known = views.expiring(30, Thing.PASSWORD, KnownBy.FIRST_SEEN)
-    assert next_end_line(replace(views.FRESH, expiries=(unknown, known))) == "Password: in 30 days, on 23 Dec 2026."
+    assert next_end_line(replace(views.FRESH, expiries=(unknown, known))) == (
+        "Password: in 30 days, on 23 Dec 2026, or sooner."
+    )
+
+
+def test_the_mailbox_is_among_what_runs_out() -> None:
+    assert views.FILLING.mailbox is not None
+    late = (views.expiring(400), ExpiryView(thing=Thing.CLIENT_SECRET), views.expiring(2, Thing.CLIENT_CERTIFICATE))
+    view = replace(views.FILLING, expiries=late, mailbox=replace(views.FILLING.mailbox, days_left=30))
+    assert [title for title, _ in endings(view)] == ["Client certificate", "Mailbox", "Password", "Client secret"]
+    assert [title for title, _ in expiry_lines(view)] == ["Client certificate", "Password", "Client secret"]
+    assert next_end_line(replace(view, expiries=late[:2])) == "Mailbox: full in 30 days."
+    full = replace(view, mailbox=replace(views.FILLING.mailbox, days_left=0))
+    assert next_end_line(full) == "Mailbox: full, or it will be within a day."
+    still = replace(view, mailbox=replace(views.FILLING.mailbox, days_left=None))
+    assert [title for title, _ in endings(still)][-2:] == ["Client secret", "Mailbox"]
 
 
 def test_how_full_the_mailbox_is() -> None:
