@@ -70,6 +70,33 @@ def test_a_command_gets_the_demo_s_settings_and_nobody_else_s(
     assert given["NHSMAIL_CONFIG"] == str(demo.config)
 
 
+def test_what_the_demo_leaves_out_of_the_environment_is_said_without_its_value(
+    demo: DemoDirectory,
+    stand_in: Callable[[str], None],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    stand_in("raise SystemExit(0)")
+    monkeypatch.delenv("NHSMAIL_CONFIG", raising=False)
+    monkeypatch.setenv("NHSMAIL_COMMAND", "nhsmail-worker demo")
+    assert played(demo.root, "status") == (0, "")
+    assert capsys.readouterr().err == ""
+    monkeypatch.setenv("NHSMAIL_STATE__DIR", "/srv/backup")
+    assert played(demo.root, "status") == (0, "")
+    assert capsys.readouterr().err == (
+        "The demo has a configuration of its own, so it doesn't use what the environment says in NHSMAIL_STATE__DIR.\n"
+    )
+
+
+def test_a_command_s_help_needs_no_demo(
+    tmp_path: Path, stand_in: Callable[[str], None], capfd: pytest.CaptureFixture[str]
+) -> None:
+    stand_in("import sys; print(sys.argv[1:])")
+    assert played(tmp_path / "none", "run", "--help") == (0, "")
+    assert capfd.readouterr().out == "['run', '--help']\n"
+    assert not (tmp_path / "none").exists()
+
+
 def test_a_command_finds_the_mailbox_of_its_configuration(
     demo: DemoDirectory, stand_in: Callable[[str], None], tmp_path: Path
 ) -> None:

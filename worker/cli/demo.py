@@ -4,11 +4,14 @@ from pathlib import Path
 
 import click
 
-from worker.cli.options import UnusedConfigOption
-
 
 @click.command(context_settings={"allow_interspersed_args": False})
-@UnusedConfigOption
+@click.option(
+    "--config",
+    type=click.Path(dir_okay=False),
+    expose_value=False,
+    help="Not read. The demo makes its own configuration, `worker.toml` in its folder.",
+)
 @click.option(
     "--dir",
     "directory",
@@ -19,7 +22,10 @@ from worker.cli.options import UnusedConfigOption
 )
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
 def demo(directory: Path, command: tuple[str, ...]) -> int:
-    """Run the whole worker on an embedded mailbox with sample mail. Or run a COMMAND on what an earlier demo left."""
+    """Run the whole worker on an embedded mailbox with sample mail. Or run a COMMAND on what an earlier demo left.
+
+    The mailbox has another port each time. So COMMAND uses the demo's own configuration, and no NHSMAIL_ variable.
+    """
 
     from rich.console import Console
 

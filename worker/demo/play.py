@@ -40,6 +40,16 @@ PATIENCE = 40.0
 def play(directory: Path, arguments: Sequence[str], console: Console) -> int:
     """Run the demo from the start, or one command on the mailbox that it left; returns the exit code."""
     demo = DemoDirectory(directory)
+    if "--help" in arguments:
+        return _worker(demo, arguments)  # which needs no mailbox
+    if left_out := _left_out():
+        error = Console(stderr=True, soft_wrap=True)
+        error.print(
+            "The demo has a configuration of its own, so it doesn't use what the environment says in "
+            f"{', '.join(left_out)}.",
+            markup=False,
+            highlight=False,
+        )
     try:
         if arguments and not demo.store.exists():
             console.print(f"No demo was played in {demo.root} yet. Begin with: {_command(demo)}", markup=False)
@@ -249,6 +259,12 @@ def _signals_noted() -> Iterator[Sequence[int]]:
 
 def _program() -> list[str]:
     return [sys.executable, "-P", "-m", "worker"]  # -P: don't import a folder `worker` in the current directory
+
+
+def _left_out() -> list[str]:
+    """The settings in the environment that the demo doesn't use, by name."""
+    names = (name for name in os.environ if name.upper().startswith("NHSMAIL_") and os.environ[name])
+    return sorted(name for name in names if name != VARIABLE)
 
 
 def _environment(demo: DemoDirectory) -> dict[str, str]:
