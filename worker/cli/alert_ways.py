@@ -6,6 +6,7 @@ import click
 
 from worker.cli.groups import CommandGroup
 from worker.cli.options import ConfigOption, JsonOption, open_context, print_json
+from worker.cli.wrapped import say
 from worker.commands.exits import ExitCode
 
 
@@ -28,10 +29,10 @@ def alerts_test(config: Path | None, *, as_json: bool) -> int:
         print_json([one.as_json() for one in tested])
     else:
         for one in tested:
-            click.echo(f"{one.channel}: {'accepted' if one.accepted else 'not sent'}")
+            say(f"{one.channel}: {'accepted' if one.accepted else 'not sent'}")
             is_theirs = one.accepted or one.status is not None  # otherwise the words are our own
             said = f"It said: {one.said}" if one.said and is_theirs else one.said
             for line in (one.happened, said, one.means, one.do):
                 if line:
-                    click.echo(f"  {line}")
+                    say(f"  {line}")
     return ExitCode.DONE if all(one.accepted for one in tested) else ExitCode.FINDING

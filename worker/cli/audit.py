@@ -8,6 +8,7 @@ import click
 from worker.cli.groups import CommandGroup
 from worker.cli.list_options import KeyOption, KindOption, ReasonOption, SinceOption, WhoOption, forms
 from worker.cli.options import ConfigOption, open_context
+from worker.cli.wrapped import say
 from worker.commands.exits import ExitCode
 from worker.logs.counted import agreeing, counted
 from worker.logs.typed import typed
@@ -43,27 +44,27 @@ def audit_verify(config: Path | None, *, every: bool, copy: bool, state: Path | 
 
         found = commands.audit_verify(context, every=every, copy=copy or state is not None)
     for told in (*found.findings, *found.notes):
-        click.echo(printable(str(told)))
+        say(printable(str(told)))
     for chain in found.elsewhere:
-        click.echo(printable(f"{chain}: not in this folder. Verify it on the host that writes it."))
+        say(printable(f"{chain}: not in this folder. Verify it on the host that writes it."))
     if found.copied:
-        click.echo("This is a copy: the worker can't notice missing lines that were written after the copy.")
+        say("This is a copy: the worker can't notice missing lines that were written after the copy.")
     lines, chains = counted(found.records, "line"), counted(found.chains, "chain")
-    click.echo(f"{lines} in {chains}, {counted(len(found.findings), 'finding')}.")
+    say(f"{lines} in {chains}, {counted(len(found.findings), 'finding')}.")
     if found.unanchored:
         lines, are = counted(found.unanchored, "line"), agreeing(found.unanchored, "is", "are")
-        click.echo(f"unanchored: {lines} at the end {are} newer than the journal knows.")
+        say(f"unanchored: {lines} at the end {are} newer than the journal knows.")
     if found.ok:
         return ExitCode.DONE
     if found.only_torn:
-        click.echo(
+        say(
             "A sudden stop leaves half a line. The mail isn't affected. With its next line the worker cuts off the "
             "half line and records that in the trail. If nothing stopped suddenly, find out who had access to the "
             "folder.",
             err=True,
         )
         return ExitCode.FINDING
-    click.echo(
+    say(
         "The trail isn't as the worker wrote it. The mail isn't affected. Keep a copy of the folder as it is, find "
         "out who had access to it, and tell the information governance lead. If you restored or moved the folder or "
         "the journal yourself, expect `copied` and `set-back`. They disappear with the worker's next line.",
@@ -107,7 +108,7 @@ def audit_show(
         print_note(f"{earlier} not shown: `--limit {chosen.earlier + (limit or 0)}` shows all.", form)
     if chosen.unreadable:
         lines = counted(chosen.unreadable, "line")
-        click.echo(f"{lines} can't be read: run `{typed('audit verify')}`.", err=True)
+        say(f"{lines} can't be read: run `{typed('audit verify')}`.", err=True)
     return ExitCode.DONE
 
 

@@ -17,7 +17,9 @@ from worker.cli.options import (
     print_json,
     settings_alone,
 )
+from worker.cli.wrapped import say
 from worker.commands.exits import ExitCode, Failure
+from worker.logs.typed import typed
 
 MessageFile = click.argument("eml", metavar="FILE.eml", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 
@@ -50,7 +52,7 @@ def route_explain(config: Path | None, eml: Path, folder: str | None, *, as_json
     else:
         print_explanation(found)
     for fault in missing_handlers(found.handlers, settings.handlers):
-        click.echo(f"The worker doesn't start with this configuration: {fault}", err=True)
+        say(f"The worker doesn't start with this configuration: {fault}", err=True)
     return ExitCode.FINDING if found.fate is Fate.DEAD_LETTER else ExitCode.DONE
 
 
@@ -93,7 +95,6 @@ def handler_try(
     """
     from worker.commands.handler_trial import try_handler
     from worker.handling.trial import NeedsForReal, NoScratch, Trial
-    from worker.logs.typed import as_typed
     from worker.settings import SettingsError
 
     if for_real and into is not None:
@@ -113,13 +114,13 @@ def handler_try(
             sets = "".join(f" --set {shlex.quote(option)}" for option in options)
             again = f"`nhsmail-worker handler try {name} {shlex.quote(str(eml))}{sets} --for-real`"
             text = f"{name} {problem.effect}. Nothing was done. To let it do that: {again}."
-            raise Failure(ExitCode.USAGE, as_typed(text)) from problem
+            raise Failure(ExitCode.USAGE, text) from problem
         except NoScratch as problem:
             text = (
                 f"{name} has no `scratch`, so --into has no effect on it. Nothing was done. Name a folder with --set."
             )
             raise Failure(ExitCode.USAGE, text) from problem
-    click.echo(as_typed(tried.text))
+    say(tried.text)
     return ExitCode.DONE if tried.done else ExitCode.FINDING
 
 
@@ -139,9 +140,9 @@ def handler_new(name: str) -> int:
         text = f"{problem.filename} can't be written: {problem.strerror}. Change to a folder of your own and try again."
         raise Failure(ExitCode.USAGE, text) from problem
     for path in paths:
-        click.echo(str(path))
-    click.echo(f"Next: pip install -e './{name}[test]' && python -m pytest {name}/tests", err=True)
-    click.echo(f"Then: {typed(f'handler try {name} FILE.eml --set folder=anywhere')}", err=True)
+        say(str(path))
+    say(f"Next: pip install -e './{name}[test]' && python -m pytest {name}/tests", err=True)
+    say(f"Then: {typed(f'handler try {name} FILE.eml --set folder=anywhere')}", err=True)
     return ExitCode.DONE
 
 

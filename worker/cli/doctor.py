@@ -3,9 +3,9 @@
 import textwrap
 from collections.abc import Iterator
 
-import click
-
+from worker.cli.wrapped import say
 from worker.commands.doctor.steps import Mark, Report, Step
+from worker.logs.typed import as_typed
 
 WIDTH = 110
 """Characters of a line. Commands to type are never broken."""
@@ -15,16 +15,16 @@ _INDENT = " " * 23
 
 def print_report(report: Report) -> None:
     """Print every step, and what to do about those that are wrong."""
-    click.echo(f"Signing in as {report.account} ({report.auth}) at {report.host}:{report.port}\n")
+    say(f"Signing in as {report.account} ({report.auth}) at {report.host}:{report.port}\n")
     for step in report.steps:
         for line in _lines(step) if step.mark is not Mark.SKIPPED else ():
-            click.echo(line)
+            say(line)
     skipped = [step.name for step in report.steps if step.mark is Mark.SKIPPED]
     if skipped:
         because = f"because of {report.stopped_by.name}: " if report.stopped_by else ""
         text = f"{because}{', '.join(skipped)}."
-        click.echo("\n".join(_wrapped(f"  {_SHOWN[Mark.SKIPPED]:<6} {'not looked at':<14}", text)))
-    click.echo(f"\n{_summary(report)}")
+        say("\n".join(_wrapped(f"  {_SHOWN[Mark.SKIPPED]:<6} {'not looked at':<14}", text)))
+    say(f"\n{_summary(report)}")
 
 
 def _lines(step: Step) -> Iterator[str]:
@@ -37,7 +37,7 @@ def _lines(step: Step) -> Iterator[str]:
 
 
 def _wrapped(begin: str, text: str) -> list[str]:
-    return textwrap.wrap(text, WIDTH, initial_indent=begin, subsequent_indent=_INDENT, break_on_hyphens=False)
+    return textwrap.wrap(as_typed(text), WIDTH, initial_indent=begin, subsequent_indent=_INDENT, break_on_hyphens=False)
 
 
 def _sentence(text: str) -> str:

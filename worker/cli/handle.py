@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from worker.cli.options import ConfigOption, as_utf8, open_context, words
+from worker.cli.wrapped import say
 from worker.commands.exits import ExitCode
 
 
@@ -22,5 +23,5 @@ def handle(config: Path | None, keys: tuple[str, ...], reason: str, only: str | 
     with open_context(config) as context:
         from worker.commands import handle as commands
 
-        click.echo(commands.handle(context, keys, reason, only))
+        say(commands.handle(context, keys, reason, only))
     return ExitCode.DONE

@@ -10,6 +10,7 @@ import click
 
 from worker.cli.options import DEFAULT_CONFIG
 from worker.cli.terminal import Terminal, interruptible
+from worker.cli.wrapped import say
 from worker.commands.exits import ExitCode
 from worker.commands.init.flows import FLOWS
 
@@ -74,7 +75,7 @@ def init(config: Path | None, *, force: bool, look: bool | None, **answers: str 
     target = Target(path, os.environ, force)
     with interruptible() if asks else nullcontext():
         written = configure(target, given, datetime.now(UTC), Terminal(), asks=asks, looks=look)
-    click.echo("\n".join(["", *written.lines, f"Written: {path}. Next, in this order:", ""]))
+    say("\n".join(["", *written.lines, f"Written: {path}. Next, in this order:", ""]))
     for line in written.following:
-        click.echo(f"    {line}")
+        say(f"    {line}")
     return ExitCode.FINDING if written.finding else ExitCode.DONE

@@ -7,9 +7,9 @@ import click
 
 from worker.cli.groups import CommandGroup
 from worker.cli.options import ConfigOption, JsonOption, open_context, print_json, words_if_given
+from worker.cli.wrapped import say
 from worker.commands.exits import ExitCode
 from worker.logs.counted import counted
-from worker.logs.typed import as_typed
 
 
 @click.command()
@@ -37,13 +37,13 @@ def reconcile(config: Path | None, *, as_json: bool, acknowledge: bool, reason: 
         balance, known = commands.reconcile(context, reason)
         sizes, _ = size_lines(context, None)
     if acknowledge:
-        click.echo(f"Acknowledged: {counted(known, 'message')} that this worker didn't put there.", err=True)
+        say(f"Acknowledged: {counted(known, 'message')} that this worker didn't put there.", err=True)
     if as_json:
         print_json(balance.as_json())
     else:
         print_balance(balance)
         for line in sizes:
-            click.echo(line)
+            say(line)
     return ExitCode.FINDING if balance.unaccounted or balance.unexplained else ExitCode.DONE
 
 
@@ -70,13 +70,13 @@ def journal_rebuild(config: Path | None, assume_handled_before: datetime | None)
         rebuilt, damaged = commands.rebuild(context, before)
         paused = is_paused(context)
     if damaged is not None:
-        click.echo(f"The damaged journal was kept as {damaged}.")
-    click.echo(
+        say(f"The damaged journal was kept as {damaged}.")
+    say(
         f"Entered: {rebuilt.handled:,} handled, {rebuilt.junk:,} junk, {rebuilt.failed:,} failed. "
         f"The next poll takes {counted(rebuilt.left, 'message')} in the watched folders as new."
     )
     if paused:
-        click.echo(as_typed("The worker is still paused. It hands nothing over until you run `nhsmail-worker resume`."))
+        say("The worker is still paused. It hands nothing over until you run `nhsmail-worker resume`.")
     return ExitCode.DONE
 
 
@@ -89,7 +89,7 @@ def journal_compact(config: Path | None) -> int:
         from worker.commands import journal as commands
 
         count = commands.compact(context)
-    click.echo(
+    say(
         f"{counted(count, 'row')} compacted. A row is compacted when two walks (one a day, or one for each run of this "
         "command) didn't find its message."
     )
@@ -109,8 +109,8 @@ def journal_backup(config: Path | None, directory: Path) -> int:
         from worker.commands import backup
 
         made = backup.back_up(context, directory)
-    click.echo(f"The copy is {made.path}.")
+    say(f"The copy is {made.path}.")
     if not made.audited:
-        click.echo("The audit trail can't be written, so it doesn't record this copy.", err=True)
+        say("The audit trail can't be written, so it doesn't record this copy.", err=True)
         return ExitCode.FINDING
     return ExitCode.DONE

@@ -17,8 +17,10 @@ import click
 import orjson
 
 from worker.cli.cells import cells_of, cut, padded, wrapped
+from worker.cli.wrapped import say
 from worker.logs.printable import printable, printable_json
 from worker.logs.redaction import rfc3339
+from worker.logs.typed import as_typed
 
 GAP = "  "
 _LEAST_WHAT = 26
@@ -104,9 +106,15 @@ def print_rows(listing: Listing, form: Form) -> None:
 
 def print_note(text: str, form: Form) -> None:
     """Tell a person something about the list. A program's input stays free of it."""
-    lines = wrapped(text, get_terminal_size().columns) if form is Form.TABLE else [text]
+    lines = wrapped(as_typed(text), get_terminal_size().columns) if form is Form.TABLE else [text]
     for line in lines:
-        click.echo(line, err=form is not Form.TABLE)
+        say(line, err=form is not Form.TABLE)
+
+
+def print_sample(listing: Listing) -> None:
+    """Show a person a few rows on standard error, before a question."""
+    for line in terminal_lines(listing):
+        click.echo(line, err=True)
 
 
 def day_and_time(at: datetime | None) -> str:

@@ -7,7 +7,7 @@ import click
 from worker.cli.groups import CommandGroup
 from worker.cli.options import ConfigOption, JsonOption, open_context, print_json, words
 from worker.cli.terminal import Terminal
-from worker.cli.wrapped import echo
+from worker.cli.wrapped import echo, say
 from worker.commands.exits import ExitCode
 from worker.logs.typed import as_typed
 
@@ -53,7 +53,7 @@ def login_reset(config: Path | None, reason: str, *, again: bool) -> int:
     with open_context(config) as context:
         from worker.commands import login as commands
 
-        click.echo(commands.login_reset(context, reason, again=again))
+        say(commands.login_reset(context, reason, again=again))
     return ExitCode.DONE
 
 
@@ -74,7 +74,7 @@ def login_authorise(config: Path | None, *, paste: bool, port: int | None) -> in
         from worker.commands import login as commands
 
         commands.login_authorise(context, Terminal(), paste=paste, port=port or 0)
-    click.echo("Signed in. The worker uses the sign-in at its next poll.")
+    say("Signed in. The worker uses the sign-in at its next poll.")
     return ExitCode.DONE
 
 

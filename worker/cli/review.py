@@ -21,6 +21,7 @@ from worker.cli.list_options import (
 )
 from worker.cli.options import ConfigOption, LimitOption, as_utf8, open_context, words
 from worker.cli.terminal import agreed, interruptible, somebody_sits_there
+from worker.cli.wrapped import say
 from worker.commands.exits import ExitCode, Failure
 from worker.message.outcome import State
 
@@ -71,7 +72,7 @@ def junk_release(config: Path | None, keys: tuple[str, ...], reason: str) -> int
     with open_context(config) as context:
         from worker.commands import review as commands
 
-        click.echo(commands.ask(context, Kind.RELEASE, keys, reason))
+        say(commands.ask(context, Kind.RELEASE, keys, reason))
     return ExitCode.DONE
 
 
@@ -143,13 +144,13 @@ def failed_retry(
             if not _wanted(found, yes=yes):
                 return ExitCode.DONE
             keys = tuple(item.key for item in found.items)
-        click.echo(commands.ask(context, Kind.RETRY, keys, reason))
+        say(commands.ask(context, Kind.RETRY, keys, reason))
     return ExitCode.DONE
 
 
 def _wanted(found: "Retryable", *, yes: bool) -> bool:
     """Whether a person, or a script by `--yes`, wants all of these tried again. Says how many they are."""
-    from worker.cli.list_printing import terminal_lines
+    from worker.cli.list_printing import print_sample
     from worker.cli.list_rows import SAMPLE, sample_of
     from worker.logs.counted import counted
 
@@ -159,13 +160,12 @@ def _wanted(found: "Retryable", *, yes: bool) -> bool:
     said = f"{counted(count, 'dead letter')} to try again{f': {by_reason}' if by_reason else ''}."
     if found.left_out:
         said += f" {found.left_out:,} more can't be tried again, because the worker can't read the header."
-    click.echo(said if count else f"{said} Nothing was done.", err=True)
+    say(said if count else f"{said} Nothing was done.", err=True)
     if yes or not count:
         return bool(count)
-    for line in terminal_lines(sample_of(found)):
-        click.echo(line, err=True)
+    print_sample(sample_of(found))
     if count > SAMPLE:
-        click.echo(f"… and {count - SAMPLE:,} more.", err=True)
+        say(f"… and {count - SAMPLE:,} more.", err=True)
     if not somebody_sits_there():
         raise Failure(ExitCode.USAGE, "Nothing was done, because nobody can be asked here. Add --yes to have it done.")
     with interruptible():
@@ -174,7 +174,7 @@ def _wanted(found: "Retryable", *, yes: bool) -> bool:
         except KeyboardInterrupt:
             answer = False
     if not answer:
-        click.echo("Nothing was done.", err=True)
+        say("Nothing was done.", err=True)
     return answer
 
 

@@ -5,9 +5,9 @@ import sys
 import textwrap
 from collections.abc import Iterator, Sequence
 
-import click
 from rich.console import Console
 
+from worker.cli.wrapped import say
 from worker.logs.typed import as_typed
 from worker.observe.humanise import thousands
 from worker.observe.phrases import headline
@@ -35,7 +35,7 @@ def print_status(view: StatusView, waiting: Sequence[str] = ()) -> None:
 
     waiting: a line for each reason for which messages wait for another try.
     """
-    click.echo("\n".join(status_lines(view, Console().width if sys.stdout.isatty() else None, waiting)))
+    say("\n".join(status_lines(view, Console().width if sys.stdout.isatty() else None, waiting)))
 
 
 def status_lines(view: StatusView, width: int | None, waiting: Sequence[str] = ()) -> list[str]:

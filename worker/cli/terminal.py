@@ -7,14 +7,14 @@ from contextlib import contextmanager, suppress
 from importlib import import_module
 from types import FrameType
 
-import click
+from worker.cli.wrapped import say
 
 
 class Terminal:
     """Tells and asks on standard output and standard input."""
 
     def tell(self, text: str) -> None:
-        click.echo(text)
+        say(text)
 
     def ask(self, prompt: str) -> str | None:
         """The answer, without its line break; None at the end of the input."""
@@ -34,13 +34,13 @@ def somebody_sits_there() -> bool:
 def agreed(question: str) -> bool:
     """Ask on standard error until the answer is yes or no. Neither the end of the input nor Enter alone is a yes."""
     while True:
-        click.echo(f"{question} [y/N] ", nl=False, err=True)
+        say(f"{question} [y/N] ", nl=False, err=True)
         answer = sys.stdin.readline().strip().lower()
         if answer in ("y", "yes"):
             return True
         if answer in ("", "n", "no"):
             return False
-        click.echo("Please answer yes or no.", err=True)
+        say("Please answer yes or no.", err=True)
 
 
 @contextmanager

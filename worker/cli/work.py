@@ -18,8 +18,8 @@ from worker.cli.list_options import (
 )
 from worker.cli.options import ConfigOption, JsonOption, open_context, print_json
 from worker.cli.terminal import agreed, interruptible, somebody_sits_there
+from worker.cli.wrapped import say
 from worker.commands.exits import ExitCode
-from worker.logs.typed import as_typed
 from worker.loop.signals import catch_ending
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def once(config: Path | None, *, dry_run: bool, yes: bool, as_json: bool, as_csv
         with _progress() as progress:
             summary = commands.once(context, progress, _Asked(progress, yes=yes))
         with suppress(OSError):  # the mailbox is drained, even if nobody reads standard error any more
-            click.echo(as_typed(summary.text()), err=True)
+            say(summary.text(), err=True)
         return int(summary.exit_code)
 
 
@@ -84,17 +84,17 @@ def check(config: Path | None, *, connect: bool) -> int:
 
         checked = commands.check(context)
         for line in checked.lines:
-            click.echo(line)
+            say(line)
         if connect:
             greeted, relay_is_unfit = commands.check_relay(context)
             more, submission_is_unfit = submission_findings(context)
             for line in (*greeted, *more):
-                click.echo(line)
+                say(line)
             if said := commands.before_connecting(context):
-                click.echo(said, err=True)
+                say(said, err=True)
             connected = commands.check_connection(context)
             for line in connected.lines:
-                click.echo(line)
+                say(line)
     has_finding = checked.finding or (connect and (connected.finding or relay_is_unfit or submission_is_unfit))
     return ExitCode.FINDING if has_finding else ExitCode.DONE
 
@@ -134,7 +134,7 @@ def pause(config: Path | None, *, reason: str) -> int:
         from worker.commands import work as commands
 
         commands.pause(context, reason)
-    click.echo(as_typed("Paused. Mail stays untouched in the mailbox until you run `nhsmail-worker resume`."))
+    say("Paused. Mail stays untouched in the mailbox until you run `nhsmail-worker resume`.")
     return ExitCode.DONE
 
 
@@ -147,7 +147,7 @@ def resume(config: Path | None) -> int:
         from worker.commands import work as commands
 
         commands.resume(context)
-    click.echo("Resumed. Work continues with the next poll.")
+    say("Resumed. Work continues with the next poll.")
     return ExitCode.DONE
 
 
@@ -178,7 +178,7 @@ class _Asked:
     def hears(self, found: "Backlog") -> None:
         if found.count and sys.stderr.isatty():
             with self._progress.still(), suppress(OSError):
-                click.echo(f"The first run. {found.text()}", err=True)
+                say(f"The first run. {found.text()}", err=True)
 
     def agrees(self, found: "Backlog") -> bool:
         if self._yes:

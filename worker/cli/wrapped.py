@@ -1,4 +1,7 @@
-"""Text for people, wrapped to their terminal. What a program reads stays on its lines."""
+"""Text for people: commands in it as they are typed here, lines as wide as their terminal.
+
+What a program reads stays on its lines. `click.echo` prints data alone, whose words aren't ours.
+"""
 
 import shutil
 import sys
@@ -6,6 +9,8 @@ import textwrap
 from typing import Final
 
 import click
+
+from worker.logs.typed import as_typed
 
 WIDEST: Final = 100
 """Longer lines are hard to read, however wide the terminal is."""
@@ -15,7 +20,13 @@ NARROWEST: Final = 20
 def echo(text: str, *, err: bool = False) -> None:
     """Print a text on standard output or standard error, wrapped if a terminal shows it."""
     stream = sys.stderr if err else sys.stdout
-    click.echo(wrapped(text, width_of_terminal()) if stream.isatty() else text, err=err)
+    named = as_typed(text)
+    click.echo(wrapped(named, width_of_terminal()) if stream.isatty() else named, err=err)
+
+
+def say(text: str, *, err: bool = False, nl: bool = True) -> None:
+    """Print a text as it is, with its commands as they are typed here. nl: end the line."""
+    click.echo(as_typed(text), err=err, nl=nl)
 
 
 def width_of_terminal() -> int:
