@@ -19,7 +19,6 @@ from worker.cli.options import (
 )
 from worker.cli.wrapped import say
 from worker.commands.exits import ExitCode, Failure
-from worker.logs.typed import typed
 
 MessageFile = click.argument("eml", metavar="FILE.eml", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 

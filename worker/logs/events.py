@@ -581,8 +581,8 @@ _EVENTS = (
         "handler error errno where",
         "A handler raised an error that is neither `Retry` nor `Reject`. `where` is the line of the handler's own "
         "code. `errno` is what the operating system says of the error.",
-        "Put right what `errno` names. Otherwise give `where` and `error` to the handler's author. The worker tries the "
-        "message again, until its tries are spent: then the message is a dead letter.",
+        "Put right what `errno` names. Otherwise give `where` and `error` to the handler's author. The worker tries "
+        "the message again, until its tries are spent: then the message is a dead letter.",
     ),
     _event(
         "handler.overdue",
