@@ -52,9 +52,9 @@ def print_shown(shown: Any) -> int:
         lines += ["", "Text:"]
         for line in shown.text.split("\n"):
             lines += _set_in(line, "  | ", "  | ")
-    if shown.note:
-        lines += ["", shown.note]
     click.echo("\n".join(lines))
+    if shown.note:
+        echo(f"\n{shown.note}")
     return ExitCode.DONE
 
 

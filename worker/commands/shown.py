@@ -72,7 +72,7 @@ class Shown:
     """What isn't shown, and why."""
 
 
-TOO_LARGE = "Text and attachments can't be shown: the message is larger than [limits] message."
+TOO_LARGE = "Text and attachments can't be shown: the message is larger than `message` under `[limits]`."
 
 
 class NotShown(Exception):
