@@ -25,6 +25,7 @@ from worker.logs.events import CATALOGUE, Level
 from worker.logs.exceptions import described
 from worker.logs.fields import CONTEXT, FIELDS
 from worker.logs.redaction import REFUSED, cleaned, passed, rfc3339
+from worker.logs.typed import as_typed
 
 Format = Literal["auto", "json", "text"]
 
@@ -97,7 +98,7 @@ class _Pipe:
         elif "error" in line:
             line["error"] = {"class": line["error"], "frames": []}
         if event is not None and event.do and event.level in (Level.WARNING, Level.ERROR):
-            line["do"] = event.do
+            line["do"] = as_typed(event.do)
         return line
 
 

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Final
 
 from worker.logs.fields import KEY, WORD
+from worker.logs.typed import as_typed
 from worker.observe.humanise import count
 
 MOST_KEYS: Final = 20
@@ -77,11 +78,12 @@ class Digest:
         """What to do next; empty when there is nothing to look at."""
         if self.known:
             more = "" if self.known_count == len(self.known) else f", and {self.known_count - len(self.known)} more"
-            return (
-                f"Look at these first, with `nhsmail-worker junk show KEY`: {', '.join(self.known)}{more}. Release "
-                "what isn't junk with `nhsmail-worker junk release KEY`. A sender's address can be forged."
+            return as_typed(
+                f"Look at these first, with `nhsmail-worker junk show KEY`: {', '.join(self.known)}{more}. "
+                "Release what isn't junk with `nhsmail-worker junk release KEY --reason TEXT`. A sender's "
+                "address can be forged."
             )
-        return "Look through `nhsmail-worker junk list`." if self.junk else ""
+        return as_typed("Look through `nhsmail-worker junk list`.") if self.junk else ""
 
     def _known_sentence(self) -> str:
         if not self.known_count:

@@ -10,6 +10,7 @@ import warnings
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -18,6 +19,7 @@ from tests.unit.logs.world import MARK, failing
 from worker.logs.fields import FIELDS
 from worker.logs.log import bound, configure, get_logger
 from worker.logs.redaction import Content
+from worker.logs.typed import VARIABLE
 
 KEY = "abcdefghijklmnopqrstuvwxyz"
 log = get_logger()
@@ -37,6 +39,12 @@ def test_an_event_is_one_line_with_time_level_and_listed_fields(lines: Lines) ->
 def test_trouble_comes_with_what_to_do(lines: Lines) -> None:
     log.error("http.failed", url_path="metrics")
     assert "Report" in lines.one["do"]
+
+
+def test_what_to_do_names_commands_as_they_are_typed_here(lines: Lines, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(VARIABLE, "nhsmail-worker demo")
+    log.error("message.dead_letter", key="k" * 26)
+    assert "`nhsmail-worker demo failed show KEY`" in lines.one["do"]
 
 
 def test_a_field_that_the_event_does_not_have_is_named_and_dropped(lines: Lines) -> None:

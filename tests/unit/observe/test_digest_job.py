@@ -126,6 +126,7 @@ def test_of_many_known_senders_the_newest_are_named_and_all_counted() -> None:
     assert found.known == tuple(key(number) for number in range(MOST_KEYS))
     assert found.known_count == 50
     assert "and 30 more" in found.do
+    assert "`nhsmail-worker junk release KEY --reason TEXT`" in found.do, "it can be typed as it stands"
 
 
 def test_nothing_in_junk_is_nothing_to_tell() -> None:
