@@ -2,38 +2,16 @@
 
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
 from worker.cli.options import ConfigOption, JsonOption, as_utf8, open_context, print_json
+from worker.cli.when import When
 from worker.commands.exits import ExitCode
 
 SHOWN, LOOK = 20, 500
-
-
-class When(click.ParamType[tuple[float, float]]):
-    """A day, a time, or how long ago, as its beginning and end in epoch s."""
-
-    name = "when"
-
-    def __init__(self, clock: Callable[[], float]) -> None:
-        self._clock = clock
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[float, float]:
-        from worker.commands.find.when import span_of
-
-        try:
-            return value if isinstance(value, tuple) else span_of(str(value), self._clock())
-        except (ValueError, OverflowError):
-            self.fail(
-                f"'{value}' is no time. Write a day (2026-11-28, yesterday), a time in UTC (10:05, 2026-11-28T10:05), "
-                "or how long ago it is (2d, 12h).",
-                param,
-                ctx,
-            )
 
 
 def _one_line(context: click.Context, parameter: click.Parameter, value: str | None) -> str:

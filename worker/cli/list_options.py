@@ -1,70 +1,22 @@
 """The options that lists share: what narrows them, and the form that they are printed in."""
 
-import re
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import click
 
 from worker.cli.options import as_utf8
-
-_FORMS = ("%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S")
-_AGO = re.compile(r"[0-9.]+\s*[a-z]+")
+from worker.cli.when import Since
 
 F = TypeVar("F", bound=Callable[..., Any])
-
-
-class Since(click.ParamType[float]):
-    """A day, a time, or how long ago, as epoch s. A time without a zone is UTC, as every time that lists show."""
-
-    name = "when"
-
-    def __init__(self, clock: Callable[[], float]) -> None:
-        self._clock = clock
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        if isinstance(value, float):
-            return value
-        text = str(value).strip()
-        at = self._ago(text) if _AGO.fullmatch(text) else _moment(text)
-        if at is None:
-            self.fail(
-                f"'{value}' is no time. Write a day (2026-11-28), a time in UTC (2026-11-28T10:05), or how long ago "
-                "it is (2d, 12h, 30m).",
-                param,
-                ctx,
-            )
-        return at
-
-    def _ago(self, text: str) -> float | None:
-        from worker.settings.units import parse_duration
-
-        try:
-            return self._clock() - parse_duration(text).total_seconds()
-        except ValueError:
-            return None
-
-
-def _moment(text: str) -> float | None:
-    for form in _FORMS:
-        try:
-            return datetime.strptime(text, form).replace(tzinfo=UTC).timestamp()
-        except ValueError:
-            continue
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return None if at.tzinfo is None else at.timestamp()
 
 
 SinceOption = click.option(
     "--since",
     type=Since(time.time),
     metavar="WHEN",
-    help="Only from this time on: 2026-11-28, 2026-11-28T10:05 (UTC), or how long ago, such as 2d or 12h.",
+    help="Only from this time on: a day (2026-11-28, yesterday), a time in UTC (10:05), or how long ago (2d, 12h).",
 )
 
 

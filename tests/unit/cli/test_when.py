@@ -2,9 +2,10 @@
 
 from datetime import UTC, datetime
 
+import click
 import pytest
 
-from worker.commands.find.when import span_of
+from worker.cli.when import Since, When, span_of
 
 NOW = datetime(2026, 11, 28, 12, 0, 30, tzinfo=UTC).timestamp()
 
@@ -38,3 +39,30 @@ def test_a_time_is_as_long_as_it_is_exact(text: str, begins: str, ends: str) -> 
 def test_anything_else_is_no_time(text: str) -> None:
     with pytest.raises(ValueError, match=r"."):
         span_of(text, NOW)
+
+
+@pytest.mark.parametrize(
+    ("typed", "means"),
+    [
+        ("2026-11-27", "2026-11-27"),
+        ("2026-11-27T10:05", "2026-11-27T10:05"),
+        (" 2026-11-27 10:05:30 ", "2026-11-27T10:05:30"),
+        ("2026-07-27T10:05+01:00", "2026-07-27T09:05"),
+        ("2026-11-27T10:05:30.000Z", "2026-11-27T10:05:30"),
+        ("10:05", "2026-11-28T10:05"),
+        ("yesterday", "2026-11-27"),
+        ("2d", "2026-11-26T12:00:30"),
+        ("90m", "2026-11-28T10:30:30"),
+    ],
+)
+def test_since_is_the_beginning(typed: str, means: str) -> None:
+    since = Since(lambda: NOW)
+    assert since.convert(typed, None, None) == at(means)
+    assert since.convert(at(means), None, None) == at(means), "click converts a default again"
+
+
+@pytest.mark.parametrize("typed", ["soon", "", "2", "2 parsecs", "2026-13-01", "1000000d", "-2d", "２d", "９:05"])
+@pytest.mark.parametrize("kind", [Since, When])
+def test_what_is_no_time_is_refused_with_the_right_forms(typed: str, kind: type[Since] | type[When]) -> None:
+    with pytest.raises(click.BadParameter, match=r"Write a day \(2026-11-28, yesterday\), .* or how long ago"):
+        kind(lambda: NOW).convert(typed, None, None)
