@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 import httpx
@@ -13,6 +14,7 @@ from tests.rig.letters import letter, letters
 from tests.rig.ports import free_port
 from tests.rig.proxy import Answer, Call, Hold, Inject, Proxy
 from tests.rig.worker import Worker, eventually
+from worker.observe.humanise import clock
 
 MakeWorker = Callable[..., Worker]
 MakeProxy = Callable[..., Proxy]
@@ -247,7 +249,9 @@ def test_what_comes_in_a_pause_is_counted_and_told_with_who_and_why(
         pause = worker.status()["pause"]
         assert pause["reason"] == "the archive moves"
         assert pause["since"] <= pause["counted_at"]
-        assert f"{pause['by']} since {pause['since']} (the archive moves)" in worker.command("status").out
+        said = worker.command("status").out
+        assert f"By {pause['by']} since {clock(datetime.fromisoformat(pause['since']))}, for " in said
+        assert "Why: “the archive moves”." in said
         eventually(lambda: "3 messages have arrived since the last poll" in httpx.get(f"http://{listen}/").text)
         assert "Why: “the archive moves”" in httpx.get(f"http://{listen}/").text
         eventually(lambda: "nhsmail_arrived_while_paused 3.0" in httpx.get(f"http://{listen}/metrics").text)

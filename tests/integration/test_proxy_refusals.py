@@ -272,7 +272,7 @@ def test_mail_for_an_object_store_waits(refusing: RefusingProxy) -> None:
     )
     with pytest.raises(Retry) as caught:
         Archive(own, proxy=way("http", refusing.port))(report())
-    assert f"can't take it now through the proxy localhost:{refusing.port}: " in str(caught.value)
+    assert f"can't accept it now through the proxy localhost:{refusing.port}: " in str(caught.value)
     assert not [secret for secret in SECRETS if secret in repr(caught.value)]
 
 
