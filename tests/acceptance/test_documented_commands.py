@@ -54,6 +54,15 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def a_key(command: str, place: Path) -> str:
+    """The key of a message that the command can work on: a handled one for `handle`."""
+    if command == "handle":
+        listed = demo("find", "--from", "lab", cwd=place).stdout
+        return re.findall(r"\t([a-z2-7]{26})\thandled\t", listed)[0]
+    listed = demo(command if command in {"failed", "junk"} else "failed", "list", cwd=place).stdout
+    return re.findall(r"\b[a-z2-7]{26}\b", listed)[0]
+
+
 def test_the_pages_name_the_commands() -> None:
     assert {"status", "check --connect", "junk list", "failed show KEY"} <= set(documented())
 
@@ -63,8 +72,7 @@ def test_the_pages_name_the_commands() -> None:
 def test_it_works_as_it_is_written(place: Path, command: str) -> None:
     words = shlex.split(command)
     if "KEY" in words:
-        listed = demo(words[0] if words[0] in {"failed", "junk"} else "failed", "list", cwd=place).stdout
-        words[words.index("KEY")] = re.findall(r"\b[a-z2-7]{26}\b", listed)[0]
+        words[words.index("KEY")] = a_key(words[0], place)
     if command.startswith("login reset"):
         assert demo("check", "--connect", cwd=place).returncode == 0  # a second reset wants a success between them
     answer = demo(*words, cwd=place)
