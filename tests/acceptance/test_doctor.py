@@ -322,11 +322,11 @@ def test_no_attempt_while_the_guard_forbids_one(dovecot: Mailbox, make_worker: M
     (worker.folder / "password").write_text("Harbour-Colour-1")
     first = examine(worker)
     assert (first.code, first.wrong) == (75, ["login"])
-    shows(first.said("login"), "rejected the user name or password", "left for the worker: 7", "WHO whoever owns")
+    shows(first.said("login"), "rejected the user name or password", "Left for the worker: 7", "WHO the owner of")
     for _ in range(3):
         again = examine(worker)
         assert (again.code, again.wrong) == (75, ["guard"])
-        shows(again.said("guard"), "No attempt is allowed now", "The next attempt is at", "WHO whoever owns")
+        shows(again.said("guard"), "No attempt is allowed now", "The next attempt is at", "WHO the owner of")
     assert dovecot.history == ["fail"]
 
 
@@ -345,7 +345,8 @@ def test_a_password_that_breaks_the_policy_isnt_sent(dovecot: Mailbox, make_work
     (worker.folder / "password").write_text("short")
     found = examine(worker)
     assert (found.code, found.wrong, dovecot.history) == (77, ["guard"], [])
-    shows(found.said("guard"), "WHO whoever owns the account's password; you, in the configuration, if another policy")
+    who = "WHO the owner of the account's password, or you, in the configuration, if another policy"
+    shows(found.said("guard"), who)
 
 
 def test_a_journal_that_cant_be_used_forbids_the_attempt_and_nothing_else(
@@ -409,7 +410,7 @@ def test_a_port_that_doesnt_speak_tls(make_worker: MakeWorker) -> None:
         found = examine(worker)
         thread.join()
     assert (found.code, found.wrong) == (69, ["mail-tls"])
-    shows(found.said("mail-tls"), "TLS with it fails", "isn't the reason")
+    shows(found.said("mail-tls"), "this port doesn't speak TLS", "Nothing was sent")
 
 
 class Gateway(Authority):
@@ -445,7 +446,7 @@ def test_a_certificate_of_another_server(dovecot: Mailbox, make_worker: MakeWork
     with Proxy(authority, (dovecot.host, dovecot.port), names=("mail.elsewhere.example",)) as other:
         found = examine(make_worker(other))
     assert (found.code, found.wrong) == (69, ["mail-tls"])
-    shows(found.said("mail-tls"), "another server's: mail.elsewhere.example", "[account] host")
+    shows(found.said("mail-tls"), "belongs to another server: mail.elsewhere.example", "[account] host")
 
 
 @pytest.mark.slow

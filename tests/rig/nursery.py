@@ -61,7 +61,7 @@ class Nursery:
         )
         self._children: list[Child] = []
         assert self._process.stdout is not None
-        while self._process.stdout.readline().strip() not in {"ready", ""}:
+        while (line := self._process.stdout.readline()) and line.strip() != "ready":  # what `status` prints
             pass
 
     def __enter__(self) -> Self:

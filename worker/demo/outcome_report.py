@@ -77,7 +77,7 @@ class Report:
         if len(self.faults) > SHOWN:
             console.print(f"And {len(self.faults) - SHOWN} more.", style="bold red", highlight=False)
         if self.as_expected:
-            console.print(f"All went where they should: {counted(len(self._samples), 'message')}.", highlight=False)
+            console.print(f"All {counted(len(self._samples), 'message')} went where they should.", highlight=False)
 
     def _table(self) -> Table:
         table = Table(title="What became of the mail", show_footer=True)

@@ -52,7 +52,8 @@ def play(directory: Path, arguments: Sequence[str], console: Console) -> int:
         )
     try:
         if arguments and not demo.store.exists():
-            console.print(f"No demo was played in {demo.root} yet. Begin with: {_command(demo)}", markup=False)
+            said = f"No demo was played in {demo.root} yet. Begin with: {_command(demo)}"
+            console.print(said, markup=False, soft_wrap=True)
             return USAGE
         demo.claim()
         with demo.store.owned() as alone:
