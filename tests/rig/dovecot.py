@@ -337,8 +337,10 @@ class Dovecot:
     def stored(self, folder: str, *, user: str | None = None) -> list[bytes]:
         """The messages of a folder as stored, in order of arrival, including those marked as deleted."""
         box = self._maildir(user or self._only_user(), folder)
-        files = [path for part in ("new", "cur") for path in (box / part).glob("*")]
-        return [path.read_bytes() for path in sorted(files, key=lambda path: path.name)]
+        while True:
+            files = [path for part in ("new", "cur") for path in (box / part).glob("*")]
+            with contextlib.suppress(FileNotFoundError):  # one was moved meanwhile: look again
+                return [path.read_bytes() for path in sorted(files, key=lambda path: path.name)]
 
     def renumber(self, folder: str, *, user: str | None = None) -> None:
         """Discard the folder's UIDs, so that its UIDVALIDITY changes, as after a restore from backup."""
