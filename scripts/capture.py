@@ -57,6 +57,8 @@ DEPENDS = [
     (re.escape(sys.prefix), "<environment>"),
     (re.escape(str(ROOT)), "<project>"),
     (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)", "<time>"),
+    (r"\b\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC\b", "<time> UTC"),
+    (r"\bat=\d+\.\d+\b", "at=<seconds>"),
     (r"\b\d{1,2} (?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)(?: \d{4})?(?: \d\d:\d\d UTC)?\b", "<day>"),
     (r"\b(?:In \d+ s at the latest|Now)\.", "<next poll>."),
     (r"\b\d+ (?:s|min|h)(?=[.,]? (?:ago|left|now)\b)", "<span>"),
@@ -427,7 +429,7 @@ def entered(demo: Demo) -> Iterator[str]:
     yield from (json.dumps(row) for row in rows(demo, f"SELECT {columns} FROM message ORDER BY key"))  # noqa: S608
     columns = "key, delivery.path, handler, delivery.tries, delivery.reason"
     both = "delivery JOIN message ON message.id = message_id"
-    yield from (json.dumps(row) for row in rows(demo, f"SELECT {columns} FROM {both} ORDER BY 1, 2, 3"))  # noqa: S608
+    yield from (normal(json.dumps(row)) for row in rows(demo, f"SELECT {columns} FROM {both} ORDER BY 1, 2, 3"))  # noqa: S608
 
 
 def rows(demo: Demo, asks: str) -> list[tuple[Any, ...]]:
