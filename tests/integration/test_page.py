@@ -141,7 +141,7 @@ def test_a_forgotten_pause_shows_who_and_why_and_what_has_come(browser: Browser,
         assert complaints == []
         sentence = page.locator(".sentence").inner_text()
         assert "Paused by ann@pathology-3" in sentence
-        assert "1,204 messages have come" in sentence
+        assert "1,204 messages have arrived since the last poll" in sentence
         fact = page.locator(".facts div", has_text="Pause").first
         assert "Why: “<b>new archive</b>”. New messages since the last poll: 1,204" in fact.inner_text()
         assert page.locator(".facts b").count() == 0
