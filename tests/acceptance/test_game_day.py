@@ -418,7 +418,13 @@ FAULTS = [
     Fault("slow handler", handler_slow, PENDING, "NhsmailOldestMessage · oldest-message"),
     Fault("hanging handler, all threads", handler_hangs, "nhsmail_handlers_stuck", "handler.stuck"),
     Fault("poison message", poison, "nhsmail_dead_letters", "message.poison"),
-    Fault("oversize message", oversize, "nhsmail_dead_letters", "message.oversize", "larger than `message` under `[limits]`"),
+    Fault(
+        "oversize message",
+        oversize,
+        "nhsmail_dead_letters",
+        "message.oversize",
+        "larger than `message` under `[limits]`",
+    ),
     Fault("dead letters", dead_letters, "nhsmail_dead_letters", "NhsmailDeadLetters · dead-letters", "no"),
     Fault(
         "one way for alerts down, of two",

@@ -1,20 +1,34 @@
 """The commands of the group `audit`."""
 
+import os
 from pathlib import Path
 from typing import Any
 
 import click
 
 from worker.cli.groups import CommandGroup
-from worker.cli.list_options import KeyOption, KindOption, ReasonOption, SinceOption, WhoOption, forms
+from worker.cli.list_options import KeyOption, KindOption, SinceOption, WhoOption, WordsOption, forms
 from worker.cli.options import ConfigOption, open_context
 from worker.cli.wrapped import say
 from worker.commands.exits import ExitCode
 from worker.logs.counted import agreeing, counted
 from worker.logs.typed import typed
 
+
+def _with_trail(_context: click.Context, _parameter: click.Parameter, folder: Path | None) -> Path | None:
+    """Refuse a folder without a trail: it would verify as a trail without any fault."""
+    if folder is None or (folder / "audit").is_dir():
+        return folder
+    inside = (
+        sorted(path for path in folder.iterdir() if (path / "audit").is_dir()) if os.access(folder, os.R_OK) else []
+    )
+    near = f" Did you mean {', '.join(map(str, inside))}?" if inside else ""
+    raise click.BadParameter(f"{folder} holds no audit trail, because it has no folder 'audit' in it.{near}")
+
+
 StateOption = click.option(
     "--state",
+    callback=_with_trail,
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     metavar="DIR",
     help="Read the trail in this copy of the state folder, such as one that `journal backup` made.",
@@ -79,7 +93,7 @@ def audit_verify(config: Path | None, *, every: bool, copy: bool, state: Path | 
 @KindOption
 @KeyOption
 @WhoOption
-@ReasonOption
+@WordsOption
 @click.option("--limit", type=click.IntRange(1), help="Show at most this many, the newest.")
 @StateOption
 @forms

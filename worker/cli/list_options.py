@@ -36,6 +36,12 @@ HandlerOption = _text("--handler", metavar="NAME", help="Only what failed at thi
 ReasonOption = _text("--reason", "--why", "why", help="Only with this in the reason, such as OSError.")
 WhyOption = _text("--why", "why", help="With --all: only with this in the reason, such as OSError.")
 """For a command whose `--reason` is a person's."""
+WordsOption = _text(
+    "--reason",
+    "--why",
+    "why",
+    help="Only with this in the reason, such as OSError, or in what a person gave as theirs.",
+)
 RouteOption = _text(
     "--route", metavar="NAME", help="Only what this route takes by the present configuration. Reads each message."
 )

@@ -63,7 +63,8 @@ class Chosen:
     """Lines of the trail that a person asks for. Each is read once, so a trail of any length can be printed.
 
     since: at this time (epoch s) or later. kind: this one, or all that begin with it. key: all about messages whose key
-    begins so, in upper or lower case. who, why: a part of the actor's name and of the reason.
+    begins so, in upper or lower case. who: a part of the actor's name. why: a part of the reason, or of a
+    person's own words.
     """
 
     def __init__(
@@ -111,7 +112,7 @@ class Chosen:
             and _is_about(str(entry.get("key", "")), self._key)
             and str(entry.get("at", "")) >= self._since
             and has_part(str(entry.get("who", "")), self._who)
-            and has_part(str(entry.get("reason", "")), self._why)
+            and (has_part(str(entry.get("reason", "")), self._why) or has_part(str(entry.get("words", "")), self._why))
         )
 
 

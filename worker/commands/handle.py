@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from worker.commands.context import Context
 from worker.commands.exits import ExitCode, Failure
-from worker.commands.key_prefix import records_of
+from worker.commands.key_prefix import UnknownKey, records_of
 from worker.commands.wiring.from_settings import limits_of, router_of
 from worker.handling.loading import junk_handlers
 from worker.journal.intents import Intents, Kind
@@ -66,7 +66,7 @@ def _messages(keys: Sequence[str]) -> str:
 def _known(context: Context, given: Sequence[str]) -> list[Record]:
     try:
         return records_of(context.parts.journal.messages, given)
-    except Failure as failure:
+    except UnknownKey as failure:
         days = context.settings.state.keep.days
         raise Failure(
             failure.code,

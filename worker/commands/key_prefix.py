@@ -17,6 +17,10 @@ NAMED: Final = 5
 _TYPED = re.compile(r"(?P<beginning>[a-z2-7]*)(?P<number>-[0-9]+)?")
 
 
+class UnknownKey(Failure):
+    """At least one text names no message."""
+
+
 def records_of(messages: Messages, given: Sequence[str]) -> list[Record]:
     """The messages that a person names, each once, in the order given.
 
@@ -24,9 +28,10 @@ def records_of(messages: Messages, given: Sequence[str]) -> list[Record]:
     number of a look-alike may follow the beginning: `abcd-2`.
 
     Raises:
-        Failure: a text names no message, or several. The failure speaks of every such text.
+        UnknownKey: a text names no message.
+        Failure: a text names several messages, or is too short. Both speak of every such text.
     """
-    typed = {text: text.strip().lower() for text in given}
+    typed = {text: text.strip().rstrip("*").lower() for text in given}  # lists mark known senders with `*`
     whole = {record.key: record for record in messages.with_keys(list(typed.values()))}
     named: dict[str, str] = {}
     unknown, short, several = [], [], []
@@ -69,5 +74,8 @@ def _not_named(unknown: Sequence[str], short: Sequence[str], several: Sequence[s
     if several:
         said.append("Type more of the key.")
     if unknown:
-        said.append("`nhsmail-worker junk list` and `nhsmail-worker failed list` show the keys.")
-    return Failure(ExitCode.USAGE, " ".join(said))
+        said.append(
+            "`nhsmail-worker find` shows the key of any message. `nhsmail-worker junk list` and "
+            "`nhsmail-worker failed list` show keys, too."
+        )
+    return (UnknownKey if unknown else Failure)(ExitCode.USAGE, " ".join(said))

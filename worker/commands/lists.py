@@ -12,6 +12,7 @@ from worker.commands.shown import AT_ONCE, Listed, Review, has_part, plain, reas
 from worker.commands.taken_by import TakenBy
 from worker.commands.wiring.from_settings import limits_of
 from worker.commands.work import preview
+from worker.handling.loading import junk_handlers
 from worker.journal.failed_handlers import failed_handlers
 from worker.journal.junk_review import in_junk
 from worker.journal.key_search import short_keys
@@ -166,6 +167,8 @@ def _by_journal(context: Context, state: State, choice: Choice) -> tuple[list[Re
     journal = context.parts.journal
     known = {waiting.key for waiting in in_junk(journal.database) if waiting.known} if state is State.JUNK else set()
     since = float("-inf") if choice.since is None else choice.since
+    if choice.handler is not None:
+        _must_be_known(context, choice.handler)
     found = [
         record
         for record in journal.messages.in_state(state, since=since, handler=choice.handler)
@@ -174,6 +177,21 @@ def _by_journal(context: Context, state: State, choice: Choice) -> tuple[list[Re
         and has_part(reason_of(record), choice.reason)
     ]
     return found, known
+
+
+def _must_be_known(context: Context, handler: str) -> None:
+    """Refuse a handler that is in no route today and at which no dead letter failed: it was mistyped."""
+    journal, settings = context.parts.journal, context.settings
+    today = {name for route in settings.routes for name in route.handlers} | set(junk_handlers(settings))
+    if handler in today:
+        return
+    failed = [record.id for record in journal.messages.in_state(State.FAILED)]
+    names = today | set(failed_handlers(journal.database, failed).values())
+    if handler not in names:
+        raise Failure(
+            ExitCode.USAGE,
+            f"There is no handler '{handler}'. Nothing was done. The handlers are {', '.join(sorted(names))}.",
+        )
 
 
 def _by_mailbox(

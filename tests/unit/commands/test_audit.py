@@ -327,19 +327,21 @@ def test_the_lines_are_chosen_by_time_kind_key_actor_and_reason(
         trail = trail_of(folder, journal)
         for one, reason in ((key, "archive:OSError"), (f"{key}-2", "oversize"), ("k" * 26, "archive:TimeoutError")):
             trail.record("message.disposed", who="pathology-3:7", key=one, reason=reason)
+        trail.record("message.released", who="ann", key=key, words="The supplier is ours")
 
     def numbers(*options: str) -> list[int]:
         assert typed(folder, "show", "--json", *options) == 0
         return [orjson.loads(line)["n"] for line in capsys.readouterr().out.splitlines()]
 
-    assert numbers("--kind", "message") == [11, 12, 13]
-    assert numbers("--key", key) == [11], "a whole key isn't the beginning of its look-alike's"
-    assert numbers("--key", "ABCDEE") == [11, 12]
+    assert numbers("--kind", "message.d") == [11, 12, 13]
+    assert numbers("--key", key) == [11, 14], "a whole key isn't the beginning of its look-alike's"
+    assert numbers("--key", "ABCDEE") == [11, 12, 14]
     assert numbers("--key", "abcd-2") == [12]
     assert numbers("--who", "Pathology") == [11, 12, 13]
     assert numbers("--reason", "oserror") == [11]
+    assert numbers("--reason", "supplier") == [14], "a person's own words"
     assert numbers("--since", "2100-01-01") == []
-    assert len(numbers("--since", "1h")) == 13
+    assert len(numbers("--since", "1h")) == 14
 
 
 def test_the_newest_lines_and_how_many_come_before_them(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -349,3 +351,14 @@ def test_the_newest_lines_and_how_many_come_before_them(folder: Path, capsys: py
     assert said.err == "8 earlier lines are not shown: `--limit 10` shows all.\n"
     assert typed(folder, "show", "--limit", "10") == 0
     assert capsys.readouterr().err == ""
+
+
+def test_a_folder_without_a_trail_is_refused_and_one_inside_it_is_named(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for command in ("show", "verify"):
+        assert typed(folder, command, "--state", str(folder)) == 64
+        said = " ".join(capsys.readouterr().err.split())
+        assert "holds no audit trail" in said
+        assert f"Did you mean {folder / 'state'}?" in said
+    assert typed(folder, "show", "--state", str(folder / "state")) == 0

@@ -40,6 +40,7 @@ def test_a_beginning_in_any_case_names_the_one_message_that_has_it(messages: Mes
     assert keys_of(messages, "ABCF", "K2m7Ee", " abcd ") == [B, C, A]
     assert keys_of(messages, A.upper()) == [A]
     assert keys_of(messages, C, "k2m7", C.upper()) == [C]
+    assert keys_of(messages, "abcd*") == [A], "as a list shows it for a known sender"
 
 
 def test_a_whole_key_goes_before_the_look_alikes_that_begin_with_it(messages: Messages) -> None:

@@ -114,6 +114,18 @@ def test_a_list_says_how_many_more_there_are(mailbox: Mailbox) -> None:
     assert more(2, sender="dr4") == (0, 24), "29 and 24 were found: the 24 older ones weren't looked at"
 
 
+def test_a_handler_that_is_nowhere_is_refused_with_those_that_there_are(mailbox: Mailbox) -> None:
+    for ask in (
+        lambda choice: review(mailbox.context, State.FAILED, choice, limit=9),
+        lambda c: retryable(mailbox.context, c),
+    ):
+        with pytest.raises(
+            Failure, match=r"There is no handler 'brokn'\. Nothing was done\. The handlers are .*notify"
+        ) as no:
+            ask(Choice(handler="brokn"))
+        assert no.value.code is ExitCode.USAGE
+
+
 def test_keys_are_short_and_each_dead_letter_has_its_handler(mailbox: Mailbox) -> None:
     twin = mailbox.add(FAILED, 29, Result(0, State.FAILED, "oversize"))
     found = review(mailbox.context, State.FAILED, Choice(), limit=3)
