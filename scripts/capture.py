@@ -74,6 +74,7 @@ DEPENDS = [
     (rf'"python":"{re.escape(sys.version.split()[0])}"', '"python":"<python>"'),
     (rf"\b{re.escape(metadata.version(PRODUCT))}\b", "<version>"),
     (r"\breturned in [\d.]+ s", "returned in <seconds> s"),
+    (r"(?<=None of the )\d+(?= lines?\b)", "<number>"),
     (r"\b\d+ lines?\b(?= (?:in \d+ chain|at the end|can't be read))", "<number> lines"),
     (r"\bTook( +)[\d.]+ s", r"Took\1<seconds> s"),
     (r"python -m worker[.\w]*", "python -m <module>"),
@@ -370,7 +371,7 @@ def pages(page: str) -> Iterator[str]:
     text = re.sub(r'<ul class="listed">.*?</ul>', "", text, flags=re.DOTALL)  # the order of outcomes is the run's
     yield f"GET /: {status}, {kind}, style {short(style.encode())}"
     for tag, content in re.findall(r"<(h\d|dt|li|summary)\b[^>]*>(.*?)</\1>", text, re.DOTALL):
-        yield f"  {tag}: {re.sub('<[^>]*>', '', content)}"
+        yield normal(f"  {tag}: {re.sub('<[^>]*>', '', content)}")
 
 
 def metrics(text: str) -> Iterator[str]:
