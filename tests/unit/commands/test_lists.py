@@ -80,7 +80,7 @@ def test_what_the_journal_knows_narrows_a_list_before_anything_is_read(mailbox: 
     assert mailbox.listed(State.JUNK, evidence="placement") == ["0"]
     assert mailbox.listed(State.JUNK, known=True) == []
     mailbox.commands.clear()
-    assert mailbox.listed(handler="nobody") == []
+    assert mailbox.listed(handler="quarantine") == []
     assert mailbox.commands == []
 
 
