@@ -7,15 +7,15 @@ from worker.logs.typed import typed
 from worker.observe.humanise import count, has
 
 WORDS: Final = {
-    "seen": "all that the server ever showed: the sum of the next six",
-    "handled": "every handler of its route has had it",
-    "junk": "it took the junk path, and the handlers for junk have had it",
-    "failed": "a dead letter: given up on, kept whole, for a person",
+    "seen": "every message the server ever showed: the sum of the next six",
+    "handled": "every handler of its route has finished with it",
+    "junk": "it is junk, and the handlers for junk have finished with it",
+    "failed": "a dead letter: kept whole, for a person to look at",
     "gone": "somebody took it away before it was done",
     "pending": "it waits for its first try, or for the next one",
-    "unaccounted": "it was there, and is neither where the journal says nor done",
-    "missing": "it was done, and isn't where the worker put it",
-    "unexplained": "in the folder of handled mail, but not by this worker",
+    "unaccounted": "it isn't done, and isn't where the journal says",
+    "missing": "it was done, but isn't where the worker put it",
+    "unexplained": "in the folder of handled mail, but not put there by this worker",
 }
 """The rows of the table."""
 
@@ -36,17 +36,17 @@ def _unaccounted(balance: Any) -> Iterator[str]:
     number = balance.unaccounted
     yield f"{count(number, 'message')} {'is' if number == 1 else 'are'} unaccounted for, by key:"
     yield from (f"  {key}" for key in balance.unaccounted_keys)
-    yield "Ask who has moved or deleted mail. The next poll takes up a message that is in a watched folder."
+    yield "Ask who moved or deleted mail. The next poll takes up a message that is in a watched folder."
 
 
 def _missing(number: int) -> Iterator[str]:
     be, them = ("is", "it") if number == 1 else ("are", "them")
     yield (
         f"{count(number, 'message')} {be} missing. The worker was done with {them}, and somebody has moved or deleted "
-        f"{them} since. That is information and not a finding: people may tidy up what is done."
+        f"{them} since. That isn't a finding, because people may tidy up what is done."
     )
     yield (
-        "Nothing needs to be done. If nobody should take mail out of these folders, find out who works in the mailbox. "
+        "You need do nothing. If nobody should take mail out of these folders, find out who works in the mailbox. "
         "A message that was moved into a watched folder is recognised there and not handled again."
     )
 
@@ -54,7 +54,7 @@ def _missing(number: int) -> Iterator[str]:
 def _unexplained(number: int) -> Iterator[str]:
     yield (
         f"{count(number, 'message')} {has(number)} come to the folder of handled mail, and this worker didn't move "
-        f"{'it' if number == 1 else 'them'} there. Another worker with another state folder may be at work on this "
+        f"{'it' if number == 1 else 'them'} there. Another worker with another state folder may be using this "
         "mailbox. It would use login attempts of the same account."
     )
     yield "Find the other worker, and stop one of the two. If a person moved the mail there:"

@@ -27,6 +27,7 @@ def reconcile(config: Path | None, *, as_json: bool, acknowledge: bool, reason: 
     """
 
     from worker.cli.tables import print_balance
+    from worker.cli.wrapped import echo
 
     if acknowledge != (reason is not None):
         raise click.UsageError("--acknowledge and --reason belong together. Say what the mail is, or who put it there.")
@@ -43,7 +44,7 @@ def reconcile(config: Path | None, *, as_json: bool, acknowledge: bool, reason: 
     else:
         print_balance(balance)
         for line in sizes:
-            say(line)
+            echo(line)
     return ExitCode.FINDING if balance.unaccounted or balance.unexplained else ExitCode.DONE
 
 
@@ -83,7 +84,7 @@ def journal_rebuild(config: Path | None, assume_handled_before: datetime | None)
 @journal.command("compact")
 @ConfigOption
 def journal_compact(config: Path | None) -> int:
-    """Replace rows of mail that was settled long ago, and is in no folder any more, by their number."""
+    """Replace rows of mail that was settled long ago, and is no longer in any folder, with a count."""
 
     with open_context(config) as context:
         from worker.commands import journal as commands

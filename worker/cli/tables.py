@@ -25,7 +25,8 @@ def login_line(login: dict[str, Any]) -> str:
 
 
 def print_balance(balance: Any) -> None:
-    table = Table("state", "messages")
+    table = Table("state")
+    table.add_column("messages", justify="right")
     for name, count in balance.as_json().items():
         if isinstance(count, int):
             table.add_row(name, str(count))

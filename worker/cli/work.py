@@ -52,7 +52,7 @@ def run_command(config: Path | None) -> int:
 @TakenByOption
 @forms
 def once(config: Path | None, *, dry_run: bool, yes: bool, as_json: bool, as_csv: bool, **filters: Any) -> int:
-    """Drain the mailbox and end.
+    """Empty the mailbox once, and end.
 
     With --dry-run it lists what each message would come to. Into a pipe it prints a line for each message, with tabs
     between time, key, sender, subject, outcome, path, routes and handlers.
@@ -79,22 +79,23 @@ def check(config: Path | None, *, connect: bool) -> int:
     """Check the configuration, and report every fault in it."""
 
     with open_context(config) as context:
+        from worker.cli.wrapped import echo
         from worker.commands import check as commands
         from worker.commands.alert_findings import submission_findings
 
         checked = commands.check(context)
         for line in checked.lines:
-            say(line)
+            echo(line)
         if connect:
             greeted, relay_is_unfit = commands.check_relay(context)
             more, submission_is_unfit = submission_findings(context)
             for line in (*greeted, *more):
-                say(line)
+                echo(line)
             if said := commands.before_connecting(context):
-                say(said, err=True)
+                echo(said, err=True)
             connected = commands.check_connection(context)
             for line in connected.lines:
-                say(line)
+                echo(line)
     has_finding = checked.finding or (connect and (connected.finding or relay_is_unfit or submission_is_unfit))
     return ExitCode.FINDING if has_finding else ExitCode.DONE
 
@@ -128,7 +129,7 @@ def status(config: Path | None, *, as_json: bool) -> int:
     "--reason", default="", help=("The reason. The status page and `status` show it, and the audit trail keeps it.")
 )
 def pause(config: Path | None, *, reason: str) -> int:
-    """Hand over and move no mail until `resume`. The connection stays open."""
+    """Stop handling and moving mail until `resume`. The connection stays open."""
 
     with open_context(config) as context:
         from worker.commands import work as commands

@@ -42,8 +42,8 @@ def test_seen_is_the_sum_of_the_next_six() -> None:
 def test_missing_is_explained_as_information(number: int, begins: str) -> None:
     text = said(missing=number)
     assert begins in text
-    assert "information and not a finding" in text
-    assert "Nothing needs to be done." in text
+    assert "That isn't a finding" in text
+    assert "You need do nothing." in text
     assert "Every message is accounted for." in text
 
 
