@@ -19,7 +19,7 @@ def alerts() -> None:
 @ConfigOption
 @JsonOption
 def alerts_test(config: Path | None, *, as_json: bool) -> int:
-    """Send one trial alert in each way that is set, and show the answers."""
+    """Send one trial alert in each way that is set up, and show the answers."""
 
     with open_context(config) as context:
         from worker.commands import alert_ways as commands

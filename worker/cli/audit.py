@@ -103,7 +103,7 @@ def audit_show(
     """The trail's lines, oldest first. `audit verify` says whether they are as they were written.
 
     Into a pipe it prints a line for each, with tabs between time, kind, who, key, fields, words, chain and number. With
-    --json it prints each line as it stands in the trail.
+    --json it prints each line as it is in the trail.
     """
     from worker.cli.list_printing import form_of, print_note
     from worker.cli.list_rows import print_trail

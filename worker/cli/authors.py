@@ -36,7 +36,7 @@ def route() -> None:
 def route_explain(config: Path | None, eml: Path, folder: str | None, *, as_json: bool) -> int:
     """Say which route takes the message in a file, and why. Makes no connection.
 
-    Ends with 1 if the message would be a dead letter.
+    Exit code 1: the message would be a dead letter.
     """
     from worker.cli.tables import print_explanation
     from worker.commands.explain import Fate, explain
@@ -90,7 +90,7 @@ def handler_try(
     With --for-real the far end gets the key that the message has in the mailbox. It may then take the message for
     done when the worker brings it.
 
-    Ends with 1 if the message would be tried again or be a dead letter.
+    Exit code 1: the message would be tried again or be a dead letter.
     """
     from worker.commands.handler_trial import try_handler
     from worker.handling.trial import NeedsForReal, NoScratch, Trial

@@ -9,7 +9,7 @@ from worker.commands.exits import ExitCode
 
 @click.group("config", cls=CommandGroup)
 def config_group() -> None:
-    """The form of the configuration file: for editors, and as an example."""
+    """The configuration file: its schema for editors, and an example."""
 
 
 @config_group.command("schema")

@@ -28,8 +28,10 @@ def _one_line(context: click.Context, parameter: click.Parameter, value: str | N
 @click.option("--message-id", metavar="ID", callback=_one_line, help="The header Message-ID, or part of it.")
 @click.option("--key", metavar="KEY", callback=_one_line, help="The message's key, or the beginning of it.")
 @click.option("--since", metavar="WHEN", type=When(time.time), help="Received then or later: 2026-11-28, 10:05, 2d.")
-@click.option("--until", metavar="WHEN", type=When(time.time), help="Received until then; a day counts to its end.")
-@click.option("--all-folders", is_flag=True, help="Search the folders too that the worker has nothing to do with.")
+@click.option(
+    "--until", metavar="WHEN", type=When(time.time), help="Received then or earlier. A day counts to its end."
+)
+@click.option("--all-folders", is_flag=True, help="Also search the folders that the worker doesn't use.")
 @click.option(
     "--look",
     type=click.IntRange(0, 1_000_000),
@@ -53,10 +55,10 @@ def find(
     as_json: bool,
     **options: Any,
 ) -> int:
-    """What became of a message: where it lies, and what the worker did with it.
+    """What became of a message: where it is, and what the worker did with it.
 
-    TEXT is part of the sender or of the subject. All that is given must hold. Large and small letters are the same.
-    Sender and subject are read from the mailbox at this moment. Exit code 1: nothing was found.
+    TEXT is part of the sender or of the subject. A message must match all that is given. Upper and lower case
+    are the same. Sender and subject are read from the mailbox at this moment. Exit code 1: nothing was found.
     """
     from worker.commands.find.criteria import ALWAYS, Criteria, Window
     from worker.commands.find.folder_search import Bounds

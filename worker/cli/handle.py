@@ -13,12 +13,12 @@ from worker.commands.exits import ExitCode
 @ConfigOption
 @click.argument("keys", nargs=-1, required=True, callback=as_utf8)
 @click.option("--reason", required=True, callback=words, help="Why. Goes into the audit trail.")
-@click.option("--only", metavar="HANDLER", help="Call this handler alone.")
+@click.option("--only", metavar="HANDLER", help="Call only this handler.")
 def handle(config: Path | None, keys: tuple[str, ...], reason: str, only: str | None) -> int:
-    """Handle messages again that were handled before.
+    """Have messages handled again that were handled before.
 
-    Handlers get the message with its key and with a count, so that they can tell it from the first time. `archive`
-    writes KEY.1 beside KEY. Webhooks and queues get KEY.1 as the idempotency key.
+    Handlers get each message with the same key and with a count, so that they can tell it from the first time.
+    `archive` writes KEY.1 beside KEY. Webhooks and queues get KEY.1 as the idempotency key.
     """
     with open_context(config) as context:
         from worker.commands import handle as commands

@@ -62,7 +62,7 @@ def _answers(command: click.decorators.FC) -> click.decorators.FC:
 def init(config: Path | None, *, force: bool, look: bool | None, **answers: str | None) -> int:
     """Write a configuration. Asks for what isn't given, checks it, and says what to type next.
 
-    Nothing is written before all of it is right. Secrets aren't asked for, only the files that hold them.
+    The file is written only once all of it is right. The command never asks for secrets, only for their files.
     """
     asks = sys.stdin.isatty() and sys.stdout.isatty()
     from worker.commands.init.configure import Target

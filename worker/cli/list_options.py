@@ -46,11 +46,11 @@ RouteOption = _text(
     "--route", metavar="NAME", help="Only what this route takes by the present configuration. Reads each message."
 )
 ComesToOption = _text("--reason", help="Only with this in what the message would come to, such as dead letter.")
-ForHandlerOption = _text("--handler", metavar="NAME", help="Only what this handler would be called with.")
+ForHandlerOption = _text("--handler", metavar="NAME", help="Only messages that this handler would get.")
 TakenByOption = _text("--route", metavar="NAME", help="Only what this route takes.")
-KindOption = _text("--kind", help="Only this kind, or all that begin with it: login, message.disposed, …")
-WhoOption = _text("--who", help="Only with this in the name of the replica or the user.")
-KeyOption = _text("--key", help="Only what is about the message with this key, or about those whose key begins so.")
+KindOption = _text("--kind", help="Only this kind, or all that begin with it, such as login or message.disposed.")
+WhoOption = _text("--who", help="Only with this in the name of the replica or of the user.")
+KeyOption = _text("--key", help="Only lines about the message with this key, or about all whose key begins with it.")
 CsvOption = click.option("--csv", "as_csv", is_flag=True, help="Print CSV with a header, for spreadsheets.")
 LinesOfJsonOption = click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line, for programs.")
 

@@ -42,7 +42,7 @@ def junk() -> None:
 @SubjectOption
 @ReasonOption
 @click.option("--evidence", type=click.Choice(SOURCES), help="Only junk by evidence from this source.")
-@click.option("--known", is_flag=True, help="Only from known senders: most likely here by mistake.")
+@click.option("--known", is_flag=True, help="Only from known senders. Such mail is most likely here by mistake.")
 @LimitOption
 @forms
 def junk_list(config: Path | None, sender: str | None, sender_before: str | None, **given: Any) -> int:
@@ -66,7 +66,7 @@ def junk_show(config: Path | None, key: str) -> int:
 @click.argument("keys", nargs=-1, required=True, callback=as_utf8)
 @click.option("--reason", required=True, callback=words, help="Why it is clean. Goes into the audit trail.")
 def junk_release(config: Path | None, keys: tuple[str, ...], reason: str) -> int:
-    """Say that messages are clean: they are handled as such, and never junked again."""
+    """Say that messages are clean. The worker handles them, and never takes them for junk again."""
     from worker.journal.intents import Kind
 
     with open_context(config) as context:
@@ -111,7 +111,7 @@ def failed_show(config: Path | None, key: str) -> int:
 @failed.command("retry")
 @ConfigOption
 @click.argument("keys", nargs=-1, callback=as_utf8)
-@click.option("--all", "every", is_flag=True, help="Every dead letter, or every one that the options below leave.")
+@click.option("--all", "every", is_flag=True, help="All dead letters, or all that match the options below.")
 @SinceOption
 @FromOption
 @SubjectOption

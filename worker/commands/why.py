@@ -16,7 +16,7 @@ from worker.observe.humanise import times
 from worker.observe.reason_words import reason_words
 
 CLEAN = "Release it if it is clean:"
-AGAIN = "When that is put right, have the message tried again:"
+AGAIN = "Once that is fixed, try the message again:"
 AT_ONCE = "Have the message tried again:"
 
 

@@ -140,7 +140,7 @@ def _show_next(demo: DemoDirectory, console: Console, seconds: float) -> None:
         ("Configuration", str(demo.config)),
         ("Log", str(demo.log)),
         *((("" if number else "Try next"), _command(demo, *words)) for number, words in enumerate(NEXT)),
-        ("", "(the last also serves a status page, and says where; Ctrl-C ends it)"),
+        ("", "(`run` says where its status page is; Ctrl-C ends it)"),
     )
     for label, text in said:  # never wrapped, so that commands can be copied
         console.print(f"{label:<14} {text}", soft_wrap=True, markup=False, highlight=False)

@@ -245,7 +245,7 @@ _EVENTS = (
         "error",
         "bytes limit percent estimate days advice",
         "The mailbox is full, or nearly full: it has passed the second percentage of `mailbox.warn`. Logged when "
-        "that begins, and then each day. From 100 per cent on, senders get their mail back, and it never reaches "
+        "that begins, and then each day. At 100 per cent, senders get their mail back, and it never reaches "
         "the worker.",
         "Make room today, as `advice` says. Then ask the senders to send again what came back to them.",
     ),
@@ -253,7 +253,7 @@ _EVENTS = (
         "journal.compacted",
         "info",
         "count",
-        "The journal replaced rows of mail that is in no folder any more by their number.",
+        "The journal replaced rows of mail that is no longer in any folder with a count.",
     ),
     # the login guard
     _event(
@@ -329,8 +329,8 @@ _EVENTS = (
         "connection.lost",
         "warning",
         "error errno wait losses",
-        "The connection to the mail server ended, or none was made. `errno` is what the system says of it. Unfinished "
-        "mail stays where it is, and the worker connects again after `wait` seconds.",
+        "The connection to the mail server ended, or none was made. `errno` is what the system says about it. "
+        "Unfinished mail stays where it is, and the worker connects again after `wait` seconds.",
         "Nothing, unless it lasts. Then check `account.host` and `account.port`, the network, and the mail service's "
         "status. The waits grow until a connection has worked for five minutes.",
     ),
@@ -580,9 +580,9 @@ _EVENTS = (
         "error",
         "handler error errno where",
         "A handler raised an error that is neither `Retry` nor `Reject`. `where` is the line of the handler's own "
-        "code. `errno` is what the operating system says of the error.",
-        "Put right what `errno` names. Otherwise give `where` and `error` to the handler's author. The worker tries "
-        "the message again, until its tries are spent: then the message is a dead letter.",
+        "code. `errno` is what the operating system says about the error.",
+        "Fix what `errno` names. Otherwise give `where` and `error` to the handler's author. The worker tries the "
+        "message again until its tries are spent. Then the message is a dead letter.",
     ),
     _event(
         "handler.overdue",

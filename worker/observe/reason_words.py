@@ -49,7 +49,7 @@ class ReasonWords:
 
 _MAIL_PROGRAM: Final = "Open the message with a mail program."
 _REPORT: Final = "Report the fault with the lines of level error in the log."
-_AS_NEW: Final = "When that is put right, move the message into the inbox. The worker takes it as new mail."
+_AS_NEW: Final = "Once that is fixed, move the message into the inbox. The worker takes it as new mail."
 _LOOK: Final = "Open the message with a mail program. If it can't be opened there, ask who runs the mail service."
 _WORDS: Final = {
     "oversize": ReasonWords(

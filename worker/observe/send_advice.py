@@ -34,7 +34,7 @@ _GRANT: Final = (
 
 _EVERYWHERE: Final[Mapping[Why, Told]] = {
     Why.NO_SUCH_HOST: Told(
-        "The name {server} can't be resolved.", "Check `host` in {table}, and this machine's name server."
+        "The name of {server} can't be resolved.", "Check `host` in {table}, and this machine's name server."
     ),
     Why.UNREACHABLE: Told(
         "{server} can't be reached.", "Check `host` and `port` in {table}, and that the firewall lets this machine out."

@@ -33,6 +33,6 @@ class MailboxSettings(Table):
         default=(80, 95),
         description=(
             "The percentages at which the first warning (`mailbox-filling`) and the second (`mailbox-full`) begin. "
-            "A warning ends two per cent lower."
+            "A warning ends two percentage points lower."
         ),
     )

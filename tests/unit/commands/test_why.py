@@ -48,7 +48,7 @@ def test_a_dead_letter_begins_with_its_reason_and_ends_with_the_command() -> Non
             ("Where", "line 42 of ward.filing"),
             ("Done", "copy, 2025-11-28 06:00:05 UTC"),
         ),
-        ("Free space on the disk that the handler writes to.", "When that is put right, have the message tried again:"),
+        ("Free space on the disk that the handler writes to.", "Once that is fixed, try the message again:"),
         'nhsmail-worker failed retry k1 --reason "…"',
     )
 
@@ -74,7 +74,7 @@ def test_what_cannot_be_retried_names_no_command() -> None:
     found = why_of(clean(State.FAILED, "header-not-shown"), history())
     assert (found.command, found.do[-1]) == (
         "",
-        "When that is put right, move the message into the inbox. The worker takes it as new mail.",
+        "Once that is fixed, move the message into the inbox. The worker takes it as new mail.",
     )
 
 
