@@ -63,6 +63,7 @@ DEPENDS = [
     (r"\b(?:In \d+ s at the latest|Now)\.", "<next poll>."),
     (r"\b\d+ (?:s|min|h)(?=[.,]? (?:ago|left|now)\b)", "<span>"),
     (r"(?<=\bfor )\d+ (?:s|min|h)\b", "<span>"),
+    (r"(?<=\d waiting), the oldest for <span>", ""),
     (r"(?<=\bin )\d+ (?:s|min|h)\b", "<span>"),
     (r"127\.0\.0\.1:\d{2,}", "127.0.0.1:<port>"),
     (r'"port":\d+', '"port":<port>'),
