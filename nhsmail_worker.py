@@ -9,18 +9,27 @@ another one be that comes first on Python's path: then this module can still say
 import ctypes
 import os
 import resource
+import signal
 import sys
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
+from types import FrameType
 
 _PR_SET_DUMPABLE = 4
 
 _CONFIGURATION = 78
 """The exit code for a faulty configuration. `worker.commands.exits` has it too, but may be out of reach here."""
+_NOT_NOW = 75
+"""The exit code for a command that a person stopped."""
+_STOPPED = "Stopped before anything was done."
 
 
 def main() -> None:
     """Run the command line, and end the process with its exit code."""
+    is_heard = signal.getsignal(signal.SIGINT) is signal.default_int_handler  # a shell's background job ignores it
+    if is_heard:
+        signal.signal(signal.SIGINT, _stop)
     if (refused := close_to_others()) is not None:
         sys.stderr.write(f"{_still_open(refused)}\n")
     other = hiding()
@@ -29,7 +38,19 @@ def main() -> None:
         sys.exit(_CONFIGURATION)
     from worker.cli.main import main as run
 
+    if is_heard:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     run()
+
+
+def _stop(_number: int, _frame: FrameType | None) -> None:
+    """End at once at Ctrl-C while the worker is imported, which takes up to a second.
+
+    An exception could be turned into another one by whatever is imported, and would be shown with its stack.
+    """
+    with suppress(OSError):
+        os.write(2, f"\n{_STOPPED}\n".encode())
+    os._exit(_NOT_NOW)
 
 
 def close_to_others() -> str | None:

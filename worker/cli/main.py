@@ -25,6 +25,7 @@ from worker.cli import (
     work,
 )
 from worker.cli.groups import CommandGroup
+from worker.cli.stdout import StandardOutput, code_without_output, watched_stdout
 from worker.cli.wrapped import echo
 from worker.commands.exits import ExitCode, Failure
 from worker.connections import ignore_key_log
@@ -35,12 +36,23 @@ def main(arguments: Sequence[str] | None = None) -> None:
     ignore_key_log(os.environ)
     _open_closed_streams()
     _take_any_character()
+    output = watched_stdout()
     try:
         code = run(list(sys.argv[1:] if arguments is None else arguments))
-    except Exception:  # noqa: BLE001 -- a bug must not exit with 1, which means a finding
-        sys.excepthook(*sys.exc_info())
-        code = ExitCode.FAULT
+        sys.stdout.flush()
+    except (Exception, SystemExit) as error:  # noqa: BLE001 -- a bug must not exit with 1, which means a finding
+        code = _code_of(error, output)
     sys.exit(code)
+
+
+def _code_of(error: Exception | SystemExit, output: StandardOutput | None) -> int:
+    code = None if output is None else code_without_output(error, output)
+    if code is not None:
+        return code
+    if isinstance(error, SystemExit):
+        raise error
+    sys.excepthook(type(error), error, error.__traceback__)
+    return ExitCode.FAULT
 
 
 def _open_closed_streams() -> None:
@@ -69,14 +81,19 @@ def run(arguments: list[str]) -> int:
     """Run the command line and return its exit code (see `ExitCode`)."""
     try:
         return int(commands.main(args=arguments, prog_name="nhsmail-worker", standalone_mode=False) or 0)
-    except click.exceptions.Abort:
-        return ExitCode.FAULT
+    except (click.exceptions.Abort, KeyboardInterrupt):
+        echo(_STOPPED, err=True)
+        return ExitCode.NOT_NOW
     except click.ClickException as problem:
         problem.show()
         return ExitCode.USAGE
     except Failure as failure:
         echo(str(failure), err=True)
         return failure.code
+
+
+_STOPPED = "Stopped before the end. No mail is lost. To finish, type the command again."
+"""For Ctrl-C and Ctrl-D."""
 
 
 @click.group(cls=CommandGroup)

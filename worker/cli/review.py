@@ -174,7 +174,7 @@ def _wanted(found: "Retryable", *, yes: bool) -> bool:
         except KeyboardInterrupt:
             answer = False
     if not answer:
-        say("Nothing was done.", err=True)
+        raise Failure(ExitCode.NOT_NOW, "Nothing was done.")
     return answer
 
 

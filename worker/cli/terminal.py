@@ -35,12 +35,24 @@ def agreed(question: str) -> bool:
     """Ask on standard error until the answer is yes or no. Neither the end of the input nor Enter alone is a yes."""
     while True:
         say(f"{question} [y/N] ", nl=False, err=True)
-        answer = sys.stdin.readline().strip().lower()
+        answer = _line().strip().lower()
         if answer in ("y", "yes"):
             return True
         if answer in ("", "n", "no"):
             return False
         say("Please answer yes or no.", err=True)
+
+
+def _line() -> str:
+    """What was typed. After Ctrl-C and Ctrl-D the cursor is still on the line of the question: that line is ended."""
+    try:
+        line = sys.stdin.readline()
+    except KeyboardInterrupt:
+        say("", err=True)
+        raise
+    if not line:
+        say("", err=True)
+    return line
 
 
 @contextmanager

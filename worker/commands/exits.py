@@ -21,8 +21,11 @@ EXIT_CODES = {
     ExitCode.FINDING: "Done, with a finding that a person should look at.",
     ExitCode.USAGE: "The command was mistyped, or names something unknown.",
     ExitCode.UNREACHABLE: "The server can't be reached, or its certificate isn't trusted.",
-    ExitCode.FAULT: "A fault of the program.",
-    ExitCode.NOT_NOW: "Not now: the login is cooling, another worker holds the lease, or retries are still due.",
+    ExitCode.FAULT: "A fault of the program, or its output can't be written.",
+    ExitCode.NOT_NOW: (
+        "Not now: the login is cooling, another worker holds the lease, or retries are still due. Or a person said no, "
+        "or stopped the command."
+    ),
     ExitCode.HALTED: "The login is halted until a person acts, or a new credential is there.",
     ExitCode.CONFIGURATION: "The configuration is faulty, or the state folder can't be written.",
 }

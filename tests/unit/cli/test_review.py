@@ -168,7 +168,7 @@ def test_dead_letters_of_one_handler_are_tried_again_by_one_command(
 def test_a_no_does_nothing(asked: Asked, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     asked.found = (item("a"),)
     at_a_terminal(monkeypatch, "\n")
-    assert cli.run(["failed", "retry", "--all"]) == 0
+    assert cli.run(["failed", "retry", "--all"]) == 75
     assert capsys.readouterr().err.endswith("Try it again? [y/N] Nothing was done.\n")
     assert asked.retried == []
 
@@ -205,11 +205,13 @@ def test_keys_or_all_and_choices_with_all_alone(asked: Asked, typed: tuple[str, 
 def test_a_question_that_is_broken_off_does_nothing(
     asked: Asked, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken_off(_question: str) -> bool:
+    def broken_off() -> str:
         raise KeyboardInterrupt
 
-    at_a_terminal(monkeypatch, "")
-    monkeypatch.setattr(review, "agreed", broken_off)
-    assert cli.run(["failed", "retry", "--all"]) == 0
+    for typed in ("^C", "^D"):
+        at_a_terminal(monkeypatch, "")
+        if typed == "^C":
+            monkeypatch.setattr(sys.stdin, "readline", broken_off)
+        assert cli.run(["failed", "retry", "--all"]) == 75
+        assert capsys.readouterr().err.endswith("[y/N] \nNothing was done.\n")
     assert asked.retried == []
-    assert capsys.readouterr().err.endswith("Nothing was done.\n")
