@@ -22,6 +22,7 @@ LARGE = {
 SPINE = 100  # lines
 
 ASSIGNED = {
+    ("worker/cli/stdout.py", "sys"): "standard streams are replaced by assignment",
     ("worker/handling/isolate/child.py", "sys"): "standard streams are replaced by assignment",
     ("worker/logs/log.py", "sys"): "the interpreter's hooks are set by assignment",
     ("worker/logs/log.py", "threading"): "as above",
