@@ -58,9 +58,9 @@ def a_key(command: str, place: Path) -> str:
     """The key of a message that the command can work on: a handled one for `handle`."""
     if command == "handle":
         listed = demo("find", "--from", "lab", cwd=place).stdout
-        return re.findall(r"\t([a-z2-7]{26})\thandled\t", listed)[0]
+        return str(re.findall(r"\t([a-z2-7]{26})\thandled\t", listed)[0])
     listed = demo(command if command in {"failed", "junk"} else "failed", "list", cwd=place).stdout
-    return re.findall(r"\b[a-z2-7]{26}\b", listed)[0]
+    return str(re.findall(r"\b[a-z2-7]{26}\b", listed)[0])
 
 
 def test_the_pages_name_the_commands() -> None:

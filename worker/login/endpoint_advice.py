@@ -70,7 +70,7 @@ def before_it_is_run_again(row: Row, again: str, *, administrator: str, account:
         case Then.SIGN_IN:
             return f"{again}, and sign in as {account}."
         case Then.WAIT:
-            return f"{again} later."
+            return f"Wait a few minutes. {again}."
     return f"{_done_by(row, administrator, account)} {again} once that is done."
 
 

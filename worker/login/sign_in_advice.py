@@ -32,6 +32,7 @@ def not_signed_in(found: LoginFailure, help_: Help, *, account: str, authority: 
     """Return the message for a browser sign-in that failed. authority: the sign-in service's host."""
     said = f" ({found.said})" if found.said else ""
     again = "Run it again: `nhsmail-worker login authorise`"
+    then = "Then run it again: `nhsmail-worker login authorise`."
     service = f"The sign-in service {authority}"
     answered = meaning(found.said, "token", service)
     row = find(found.said, "token")
@@ -42,19 +43,19 @@ def not_signed_in(found: LoginFailure, help_: Help, *, account: str, authority: 
         what, do = "The sign-in wasn't finished.", f"{again}, and sign in as {account}."
     elif found.said == NO_DISCOVERY:
         what = f"{NO_SIGN_IN_SERVICE} ({authority})."
-        do = f"{CHECK_AUTHORITY} {again} then."
+        do = f"{CHECK_AUTHORITY} {then}"
     elif found.said.startswith(BY_PROXY):
         what = f"{service} wasn't reached, because {found.said.removeprefix(BY_PROXY)}."
-        do = f"{ASK_FOR_THE_PROXY} {again} then."
+        do = f"{ASK_FOR_THE_PROXY} {then}"
     elif found.said.startswith(UNREACHED):
         what = f"{service} wasn't reached: {found.said.removeprefix(UNREACHED)}."
-        do = f"{CHECK_NAME} {again} then."
+        do = f"{CHECK_NAME} {then}"
     elif found.cls in UNREACHABLE:
         what = f"{service} can't be reached, or gave no answer{said}."
-        do = f"Check `authority` under `[account.oauth]` and the network. {again} later."
+        do = f"Check `authority` under `[account.oauth]` and the network. {then}"
     elif found.cls is FailureClass.THROTTLED:
         wait = 0 if found.retry_after is None else int(found.retry_after.total_seconds())
-        what, do = f"{service} asks for a pause of {wait} s{said}.", f"{again} after that."
+        what, do = f"{service} asks for a pause of {wait} s{said}.", f"Wait that long. {then}"
     elif found.cls is FailureClass.CONFIGURATION:
         what = f"{service} doesn't let this application sign anybody in{said}."
         do = "Check the application's tenant, client id and authority under `[account.oauth]`."

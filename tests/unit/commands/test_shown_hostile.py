@@ -132,7 +132,12 @@ def test_keys_in_no_encoding_are_unknown_keys(monkeypatch: pytest.MonkeyPatch) -
         return Why("It is junk.")
 
     monkeypatch.setattr(why_command, "why", why)
-    monkeypatch.setattr(commands, "ask", lambda _context, _kind, keys, _reason: asked.append(keys))
+
+    def ask(_context: object, _kind: object, keys: tuple[str, ...], _reason: str) -> str:
+        asked.append(keys)
+        return "Recorded."
+
+    monkeypatch.setattr(commands, "ask", ask)
     key = os.fsdecode(b"k\xff")
     for arguments in (["junk", "show", key], ["failed", "show", key], ["failed", "retry", key, "k2"]):
         assert cli.run(arguments) == 0

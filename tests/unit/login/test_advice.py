@@ -53,8 +53,13 @@ def token(cls: F, said: str = "", wait: float | None = None) -> LoginFailure:
             )
             for cls in (F.LOST_BEFORE_SENDING, F.LOST_AFTER_SENDING, F.UNAVAILABLE)
         ),
-        (token(F.LOST_BEFORE_SENDING), 69, ("or gave no answer. Nothing", "the network. Run it again", "later."), "("),
-        (token(F.THROTTLED, wait=300), 75, (f"{HOST} asks for a pause of 300 s.", f"{AGAIN} after that."), "ask Z"),
+        (token(F.LOST_BEFORE_SENDING), 69, ("or gave no answer. Nothing", "the network. Then run it again"), "("),
+        (
+            token(F.THROTTLED, wait=300),
+            75,
+            (f"{HOST} asks for a pause of 300 s.", "Wait that long. Then run it again"),
+            "ask Z",
+        ),
         (token(F.THROTTLED), 75, ("a pause of 0 s.",), "("),
         (
             token(F.CONFIGURATION, "tenant"),

@@ -177,5 +177,5 @@ def test_a_sign_in_that_passes_is_run_later() -> None:
     text = not_signed_in(found, HELP, account=ACCOUNT, authority="login.example")
     assert text == (
         "The sign-in service has a fault. The sign-in service login.example answered: server_error. Nothing was "
-        "kept, and no attempt was spent. Run it again: `nhsmail-worker login authorise` later."
+        "kept, and no attempt was spent. Wait a few minutes. Run it again: `nhsmail-worker login authorise`."
     )
