@@ -96,6 +96,8 @@ def test_ctrl_c_ends_a_command_with_a_sentence(
     assert capsys.readouterr().err == "Stopped before the end. No mail is lost. To finish, type the command again.\n"
 
 
+AT_A_TERMINAL = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+"""Where tests run in the background, SIGINT is ignored."""
 IMPORTING = """
 import signal, sys
 import nhsmail_worker
@@ -112,7 +114,7 @@ nhsmail_worker.main()
 
 
 def test_ctrl_c_while_the_worker_is_imported_shows_no_stack() -> None:
-    stopped = ended(IMPORTING, subprocess.DEVNULL)
+    stopped = ended(AT_A_TERMINAL + IMPORTING, subprocess.DEVNULL)
     assert (stopped.returncode, stopped.stderr) == (ExitCode.NOT_NOW, "\nStopped before anything was done.\n")
 
 
@@ -124,4 +126,4 @@ def test_who_ignores_ctrl_c_goes_on_and_who_does_not_has_it_back() -> None:
         "from worker.cli import main; main.main = lambda: print(signal.getsignal(signal.SIGINT), file=sys.stderr)\n"
         "nhsmail_worker.main()",
     )
-    assert ended(later, subprocess.DEVNULL).stderr == f"{signal.default_int_handler}\n"
+    assert ended(AT_A_TERMINAL + later, subprocess.DEVNULL).stderr == f"{signal.default_int_handler}\n"
