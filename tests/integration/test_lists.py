@@ -61,7 +61,7 @@ def test_dead_letters_are_narrowed_and_printed_for_programs(worker: Worker) -> N
     assert listed(worker, "--route", "all", "--route", "lab") == []
     assert listed(worker, "--subject", lines[4][3]) == [lines[4]]
     assert listed(worker, "--handler", "failing", "--reason", "reject", "--since", "4.5h") == lines[:4]
-    assert listed(worker, "--handler", "archive") == []
+    assert listed(worker, "--handler", "quarantine") == []
     assert worker.command("failed", "list", "--limit", "4").err == (
         "4 messages. 15 older messages are not shown: `--limit 19` shows all.\n"
     )
@@ -119,5 +119,5 @@ def test_a_terminal_of_any_width_shows_each_message_whole_and_asks(worker: Worke
     with on_a_terminal(60, "failed", "retry", "--all", "--since", "4.5h") as terminal:
         terminal.answer("Try all 4 of them again? [y/N]", "n")
         terminal.expect("Nothing was done.")
-        assert terminal.ended() == 0
+        assert terminal.ended() == 75
     assert worker.status()["messages"]["failed"] == COUNT

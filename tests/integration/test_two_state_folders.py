@@ -42,7 +42,7 @@ def test_the_other_is_found_by_its_mail_and_a_person_may_acknowledge_it(
     assert found.code == 1
     said = " ".join(found.out.split())
     assert "3 messages have come to the folder of handled mail, and this worker didn't move them there." in said
-    assert "Another worker with another state folder may be at work" in said
+    assert "Another worker with another state folder may be using this" in said
     assert ours.once() == 0
     assert ours.status()["unexplained"] == 3
     assert other.command("reconcile").code == 0, "what lay there before it began isn't held against anybody"

@@ -22,17 +22,21 @@ class _CommandLine:
     """The configuration that the command line named. One for each process; threads of `run` read it."""
 
     def __init__(self) -> None:
-        self._path: Path | None = None
+        self._named: list[Path] = []
 
-    def name(self, path: Path | None) -> Path | None:
-        """Name another file, or none. Returns what was named before."""
-        before, self._path = self._path, path
-        return before
+    @contextmanager
+    def naming(self, path: Path) -> Iterator[None]:
+        """While the block runs, the command line names this file. Blocks may end in any order."""
+        self._named.append(path)
+        try:
+            yield
+        finally:
+            self._named.remove(path)
 
     @property
     def option(self) -> str:
         """What must be typed so that a command finds that file; empty if the command line named none."""
-        return "" if self._path is None else f"--config {shlex.quote(str(self._path))}"
+        return f"--config {shlex.quote(str(self._named[-1]))}" if self._named else ""
 
 
 _LINE: Final = _CommandLine()
@@ -62,8 +66,5 @@ def _program() -> str:
 @contextmanager
 def configuration_named(path: Path) -> Iterator[None]:
     """While the block runs, the command line names this file."""
-    before = _LINE.name(path.absolute())
-    try:
+    with _LINE.naming(path.absolute()):
         yield
-    finally:
-        _LINE.name(before)

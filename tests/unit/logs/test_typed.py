@@ -1,6 +1,6 @@
 """Commands in advice are named as they must be typed in this installation."""
 
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
 from pathlib import Path
 
 import click
@@ -52,3 +52,13 @@ def test_what_the_environment_names_needs_no_typing() -> None:
     asked = CliRunner().invoke(say, ["--config", "/srv/b.toml"], env={"NHSMAIL_CONFIG": "/etc/worker.toml"})
     assert asked.output == "/srv/b.toml nhsmail-worker status --config /srv/b.toml\n"
     assert typed("status") == "nhsmail-worker status", "it holds for one command"
+
+
+def test_commands_of_one_process_may_end_in_another_order_than_they_began_in() -> None:
+    first, second = configuration_named(Path("/etc/a.toml")), configuration_named(Path("/etc/b.toml"))
+    with ExitStack() as begun_later:
+        with first:
+            begun_later.enter_context(second)
+            assert typed("status").endswith("/etc/b.toml")
+        assert typed("status").endswith("/etc/b.toml")
+    assert typed("status") == "nhsmail-worker status"
