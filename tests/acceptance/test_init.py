@@ -53,7 +53,7 @@ def test_the_old_mail_is_counted_and_asked_about(folder: tuple[Worker, Path], do
         terminal.answer("worker's state", str(worker.state))
         terminal.answer("archived in", str(worker.archive))
         terminal.answer("Look now?", "")
-        terminal.expect("spends one of the 8 attempts")
+        terminal.expect("The worker has 8 attempts left")
         terminal.expect("The watched folders hold 12 messages, the oldest of ")
         terminal.answer("now, a date, or all: ", "")
         terminal.answer("now, a date, or all: ", "all")

@@ -107,7 +107,7 @@ def test_each_error_to_the_password(
     meant = BY_PASSWORD[row.error] if row.number is None else row
     text = provoked(source(endpoint, authority, tmp_path, "oauth2-password"), endpoint, meant, number)
     check_text(text, meant, number)
-    assert ("left for the worker: 7" in text) is meant.counts
+    assert ("Left for the worker: 7" in text) is meant.counts
 
 
 @pytest.mark.long

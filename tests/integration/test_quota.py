@@ -147,13 +147,13 @@ def test_a_mailbox_that_fills_is_told_everywhere(
     assert (found["state"], found["percent"], found["limit"]) == (state, percent, LIMIT)
     assert (found["limit_known_by"], found["estimate"]) == ("server", False)
     assert set(alerts.of("firing").values()) <= {percent}
-    assert f"2.1 MB, {percent} % (by the server&#39;s quota)" in page
+    assert re.search(rf"{percent} % full: [\d.]+ MB of 2.1 MB, by the server&#39;s quota, ", page)
     assert ("Senders get it back undelivered" in page) is bool(rules)
     assert ("<code>[settle] delete_handled_after</code>" in page) is bool(rules)
     (used,) = re.findall(r"^nhsmail_mailbox_used_bytes (\S+)$", metrics, re.MULTILINE)
     assert float(used) == found["used"]
     assert f'nhsmail_mailbox_state{{state="{state}"}} 1.0' in metrics
-    assert f"mailbox: {state}: " in " ".join(worker.command("status").out.split())
+    assert f"mailbox: {percent} % full: " in " ".join(worker.command("status").out.split())
     (line,) = worker.events(event)
     assert (line["bytes"], line["limit"], line["percent"]) == (found["used"], LIMIT, percent)
     checked = worker.command("check", "--connect")

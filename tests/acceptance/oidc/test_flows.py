@@ -152,7 +152,7 @@ def test_a_device_code_that_ran_out(oidc: OidcProvider, make_signed: MakeSigned)
     worker = make_signed("oauth2-device")
     with authorising(worker) as begun:
         answer = begun.finish()
-    assert (answer.code, "ran out" in answer.err) == (75, True), answer
+    assert (answer.code, "before the code expired" in answer.err) == (75, True), answer
     assert {one.error for one in oidc.asked_by(application_of(worker))} <= {"authorization_pending", "expired_token"}
     assert not (worker.state / "oauth.json").exists()
 
