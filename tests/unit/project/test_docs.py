@@ -205,3 +205,12 @@ def test_the_site_can_be_searched_and_loads_nothing_from_elsewhere(site: Path) -
         assert (
             re.findall(r'<(?:script|img|link|iframe)\b[^>]*\b(?:src|href)="(?:https?:)?//[^"]*', page.read_text()) == []
         )
+
+
+def test_each_row_of_a_table_is_one_line() -> None:
+    """Markdown ends a table at a line without bars, and the rest of the row comes out as prose."""
+    broken = []
+    for page in sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]):
+        text = re.sub(r"^```.*?^```", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+        broken += [f"{page.name}: {row[:60]}" for row in re.findall(r"^\|.*[^|\s]\s*$", text, re.MULTILINE)]
+    assert broken == []
