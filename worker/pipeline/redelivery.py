@@ -32,12 +32,15 @@ class Redelivery:
         self._messages = messages
         self._whereabouts = whereabouts
         self._clock = clock
+        self._missed: set[int] = set()
+        """Requests whose message wasn't there at the last look."""
 
     def open(self, session: Session, requests: Sequence[Intent]) -> Opened:
         """Make these messages pending again, each with the next count. One request for each message at a time.
 
         A request waits while its message is pending, or isn't yet where its outcome sends it: both need their end
-        first. Those for messages that aren't there are done, and so are those for messages that can't be handled again.
+        first. Those for messages that aren't there at two looks are done, and so are those for messages that can't be
+        handled again.
         """
         if not requests:
             return Opened({})
@@ -57,7 +60,11 @@ class Redelivery:
         opened: dict[int, Place] = {}
         absent: list[str] = []
         for key, request in first.items():
-            if (place := there.get(known[key].id)) is None:
+            place = there.get(known[key].id)
+            if place is None and request.id not in self._missed:
+                self._missed.add(request.id)  # somebody may have moved it back: this poll's look at the mailbox tells
+                waiting[key] = None
+            elif place is None:
                 absent.append(key)
                 over.append(request)
                 log.warning("message.not_there", key=key, folder=known[key].place.folder)

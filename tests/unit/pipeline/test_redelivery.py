@@ -115,6 +115,15 @@ def test_what_is_no_longer_there_is_said_and_stays_handled(world: World, logged:
     assert world.intents.open() == []
 
 
+def test_what_a_person_moves_back_and_asks_for_at_once_is_handled_again(world: World, logged: Logged) -> None:
+    (one,) = world.server.all_mail(PROCESSED)
+    world.server.move(one, INBOX)
+    world.handle_again(key_of(world))
+    world.drain()
+    assert [count for _, count, _ in calls(world)] == [1, 1]
+    assert fields(logged, "message.not_there") == []
+
+
 def test_what_was_moved_within_its_folder_is_found_by_its_header(world: World) -> None:
     (one,) = world.server.all_mail(PROCESSED)
     world.server.move(one, ELSEWHERE)
