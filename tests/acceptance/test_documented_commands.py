@@ -85,5 +85,7 @@ def test_it_works_as_it_is_written(place: Path, command: str) -> None:
     if command.startswith("login reset"):
         assert demo("check", "--connect", cwd=place).returncode == 0  # a second reset wants a success between them
     answer = demo(*words, cwd=place)
-    allowed = (0, 1) if command.startswith(FINDINGS) else (0,)
+    allowed = {0, 1} if command.startswith(FINDINGS) else {0}
+    if command.startswith("once"):
+        allowed.add(75)  # the demo's broken handler: `failed retry --all` came before, and its tries are still due
     assert answer.returncode in allowed, answer.stdout + answer.stderr
