@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 from typing import Any, Final
 
+from worker.logs.counted import counted
 from worker.logs.typed import typed
-from worker.observe.humanise import count, has
+from worker.observe.humanise import has
 
 WORDS: Final = {
     "seen": "every message the server ever showed: the sum of the next six",
@@ -34,7 +35,7 @@ def balance_lines(balance: Any) -> list[str]:
 
 def _unaccounted(balance: Any) -> Iterator[str]:
     number = balance.unaccounted
-    yield f"{count(number, 'message')} {'is' if number == 1 else 'are'} unaccounted for, by key:"
+    yield f"{counted(number, 'message')} {'is' if number == 1 else 'are'} unaccounted for, by key:"
     yield from (f"  {key}" for key in balance.unaccounted_keys)
     yield "Ask who moved or deleted mail. The next poll takes up a message that is in a watched folder."
 
@@ -42,8 +43,8 @@ def _unaccounted(balance: Any) -> Iterator[str]:
 def _missing(number: int) -> Iterator[str]:
     be, them = ("is", "it") if number == 1 else ("are", "them")
     yield (
-        f"{count(number, 'message')} {be} missing. The worker was done with {them}, and somebody has moved or deleted "
-        f"{them} since. That isn't a finding, because people may tidy up what is done."
+        f"{counted(number, 'message')} {be} missing. The worker was done with {them}, and somebody has moved or "
+        f"deleted {them} since. That isn't a finding, because people may tidy up what is done."
     )
     yield (
         "You need do nothing. If nobody should take mail out of these folders, find out who works in the mailbox. "
@@ -53,7 +54,7 @@ def _missing(number: int) -> Iterator[str]:
 
 def _unexplained(number: int) -> Iterator[str]:
     yield (
-        f"{count(number, 'message')} {has(number)} come to the folder of handled mail, and this worker didn't move "
+        f"{counted(number, 'message')} {has(number)} come to the folder of handled mail, and this worker didn't move "
         f"{'it' if number == 1 else 'them'} there. Another worker with another state folder may be using this "
         "mailbox. It would use login attempts of the same account."
     )

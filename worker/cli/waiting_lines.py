@@ -5,17 +5,17 @@ from datetime import UTC, datetime
 from typing import Any
 
 from worker.journal.waiting_again import WaitingAgain
-from worker.logs.counted import agreeing
+from worker.logs.counted import agreeing, counted
 from worker.logs.redaction import rfc3339
 from worker.logs.typed import as_typed
-from worker.observe.humanise import clock, count, span
+from worker.observe.humanise import clock, span
 from worker.observe.reason_words import reason_words
 
 
 def waiting_lines(waiting: Iterable[WaitingAgain], handlers: Collection[str], now: datetime) -> Iterator[str]:
     """A line for each reason. handlers: the names of today's handlers, with which a stored reason may begin."""
     for one in waiting:
-        wait = f"{count(one.messages, 'message')} {agreeing(one.messages, 'waits', 'wait')} for another try"
+        wait = f"{counted(one.messages, 'message')} {agreeing(one.messages, 'waits', 'wait')} for another try"
         oldest = "" if one.messages == 1 else "the oldest "
         wait += f", {oldest}for {span(max(0.0, now.timestamp() - one.since))}."
         why = "" if one.reason is None else f" {reason_words(one.reason, handlers).fact}"

@@ -15,10 +15,11 @@ from functools import partial
 from typing import Final
 
 from worker.login.expiry import TABLE, Thing, sentence
+from worker.logs.counted import counted
 from worker.logs.fields import KEY
 from worker.logs.redaction import rfc3339
 from worker.logs.typed import as_typed
-from worker.observe.humanise import count, has, span
+from worker.observe.humanise import has, span
 from worker.observe.size_words import ASK, BOUNCES, FREE, PAST
 
 _HANDLER: Final = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
@@ -136,14 +137,14 @@ def _expiring(thing: Thing) -> _Words:
 _WORDS: Final[Mapping[Rule, _Words]] = {
     Rule.HALTED: _Words(
         "Halted: no more logins",
-        lambda number: f"After {count(number, 'failed login')} the worker makes no more. Mail waits in the mailbox.",
+        lambda number: f"After {counted(number, 'failed login')} the worker makes no more. Mail waits in the mailbox.",
         "Read the status page: it says whether the password, the account or the set-up must be changed. Don't "
         "restart the worker.",
         "The worker logs in again.",
     ),
     Rule.COOLING_TWICE: _Words(
         "Logins are failing",
-        lambda number: f"{count(number, 'login')} in a row failed. The worker waits longer before each new attempt.",
+        lambda number: f"{counted(number, 'login')} in a row failed. The worker waits longer before each new attempt.",
         "Before the worker halts, check that it reads the account's present password.",
         "A login succeeded.",
     ),
@@ -171,20 +172,24 @@ _WORDS: Final[Mapping[Rule, _Words]] = {
     ),
     Rule.DEAD_LETTERS: _Words(
         "The worker gave up on messages",
-        lambda number: f"{count(number, 'dead letter')} {'waits' if number == 1 else 'wait'} for a person, kept whole.",
+        lambda number: (
+            f"{counted(number, 'dead letter')} {'waits' if number == 1 else 'wait'} for a person, kept whole."
+        ),
         "Run `nhsmail-worker failed show KEY`: it says why, and what to do. `nhsmail-worker failed list` shows all.",
         "No dead letters are left.",
     ),
     Rule.JUNK_OF_KNOWN_SENDER: _Words(
         "Junk from a known sender",
-        lambda number: f"{count(number, 'message')} on the junk path came from senders whose mail was handled before.",
+        lambda number: (
+            f"{counted(number, 'message')} on the junk path came from senders whose mail was handled before."
+        ),
         "Run `nhsmail-worker junk list`, and release what isn't junk with `nhsmail-worker junk release`.",
         "Somebody has reviewed all junk from known senders.",
     ),
     Rule.ANOTHER_WORKER: _Words(
         "Another worker?",
         lambda number: (
-            f"{count(number, 'message')} in the folder of handled mail {has(number)} not been put there by this "
+            f"{counted(number, 'message')} in the folder of handled mail {has(number)} not been put there by this "
             "worker. Another worker may be working on the mailbox. It would spend login attempts of the same "
             "account."
         ),
@@ -209,14 +214,14 @@ _WORDS: Final[Mapping[Rule, _Words]] = {
     ),
     Rule.HANDLER_FAILING: _Words(
         "A handler keeps failing",
-        lambda number: f"{count(number, 'handler')} can't start, or failed too often. Mail for it waits.",
+        lambda number: f"{counted(number, 'handler')} can't start, or failed too often. Mail for it waits.",
         "Check the system behind it. The log's lines `handler.failed` say how it fails.",
         "All handlers work again.",
     ),
     Rule.HANDLERS_STUCK: _Words(
         "A handler doesn't return",
         lambda number: (
-            f"{count(number, 'handler call')} {has(number)} not returned for too long: "
+            f"{counted(number, 'handler call')} {has(number)} not returned for too long: "
             f"{'its message waits' if number == 1 else 'their messages wait'}."
         ),
         "Check the system behind the handler. If all threads are stuck, `/livez` fails and the container engine "

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from worker.observe.humanise import clock, count, thousands
+from worker.logs.counted import counted
+from worker.observe.humanise import clock, thousands
 from worker.observe.state_lines import login_line
 from worker.observe.view import StatusView
 from worker.observe.work_view import OutcomesView
@@ -59,7 +60,7 @@ class Chart:
     def sentence(self) -> str:
         """What the bars show, in words."""
         handled, junk, failed = (self.sums[kind] for kind in _KINDS)
-        return f"{thousands(handled)} handled, {thousands(junk)} junk, {count(failed, 'dead letter')}. {self.most}"
+        return f"{thousands(handled)} handled, {thousands(junk)} junk, {counted(failed, 'dead letter')}. {self.most}"
 
 
 def budget(view: StatusView) -> Budget:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from worker.logs.counted import counted
 from worker.logs.fields import KEY, WORD
 from worker.logs.typed import as_typed
-from worker.observe.humanise import count
 
 MOST_KEYS: Final = 20
 AGES: Final = ("under a day", "under a week", "under a month", "older")
@@ -61,13 +61,15 @@ class Digest:
     def title(self) -> str:
         """One line."""
         if self.known_count:
-            return f"Junk: {count(self.known_count, 'message')} likely there by mistake"
-        return f"Junk: {count(self.junk, 'message')}"
+            return f"Junk: {counted(self.known_count, 'message')} likely there by mistake"
+        return f"Junk: {counted(self.junk, 'message')}"
 
     @property
     def text(self) -> str:
         """The numbers, in sentences."""
-        said = [f"{self._known_sentence()}{count(self.junk, 'message')} in junk, {self.new} new since the last digest."]
+        said = [
+            f"{self._known_sentence()}{counted(self.junk, 'message')} in junk, {self.new} new since the last digest."
+        ]
         if self.junk:
             said.append(f"By evidence: {_listed(self.by_source)}. By age: {_listed(self.by_age)}.")
         said.append(f"Released since the last digest: {self.released}.")
@@ -89,7 +91,7 @@ class Digest:
         if not self.known_count:
             return ""
         are = "comes from a known sender" if self.known_count == 1 else "come from known senders"
-        return f"{count(self.known_count, 'message')} that nobody has looked at {are}. "
+        return f"{counted(self.known_count, 'message')} that nobody has looked at {are}. "
 
     def as_json(self) -> dict[str, object]:
         """The digest as a webhook of the kind `json` receives it."""

@@ -3,7 +3,8 @@
 from datetime import datetime
 
 from worker.login.expiry import TABLE, KnownBy
-from worker.observe.humanise import clock, count, span
+from worker.logs.counted import counted
+from worker.observe.humanise import clock, span
 from worker.observe.view import ExpiryView
 
 
@@ -14,7 +15,7 @@ def expiry_line(one: ExpiryView, now: datetime) -> str:
     end = (
         f"Expired since {_day(one.expires_at)}."
         if one.days_left < 0
-        else f"Expires in {count(one.days_left, 'day')}, {_day(one.expires_at)}{_condition(one)}."
+        else f"Expires in {counted(one.days_left, 'day')}, {_day(one.expires_at)}{_condition(one)}."
     )
     return " ".join(part for part in (_use(one, now), end, _doubt(one)) if part)
 

@@ -10,11 +10,6 @@ def thousands(number: int) -> str:
     return f"{number:,}"
 
 
-def count(number: int, thing: str) -> str:
-    """`1 day`, `2 days`."""
-    return counted(number, thing)
-
-
 def has(number: int) -> str:
     """`1 call has`, `2 calls have`."""
     return agreeing(number, "has", "have")
@@ -33,7 +28,7 @@ def span(seconds: float) -> str:
         return f"{int(seconds // 60)} min"
     if seconds < 48 * 3600:
         return f"{int(seconds // 3600)} h"
-    return count(int(seconds // 86_400), "day")
+    return counted(int(seconds // 86_400), "day")
 
 
 def clock(at: datetime) -> str:

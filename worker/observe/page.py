@@ -10,10 +10,11 @@ from typing import Final
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from worker.logs.counted import counted
 from worker.logs.typed import as_typed, typed
 from worker.observe import state_lines
 from worker.observe.charts import budget, day, days_chart, hours_chart
-from worker.observe.humanise import clock, count, seconds, span, thousands
+from worker.observe.humanise import clock, seconds, span, thousands
 from worker.observe.phrases import Tone, headline
 from worker.observe.view import StatusView
 
@@ -93,7 +94,7 @@ def _environment() -> Environment:
     environment.filters["seconds"] = seconds
     environment.filters["thousands"] = thousands
     environment.filters["commands"] = _commands
-    environment.filters["count"] = count
+    environment.filters["count"] = counted
     environment.filters["second"] = lambda at: f"{at.astimezone(UTC):%d %b %Y, %H:%M:%S} UTC"
     return environment
 

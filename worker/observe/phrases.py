@@ -6,8 +6,9 @@ from enum import StrEnum
 from worker.journal.facts import BACKUP
 from worker.journal.size_note import Fullness
 from worker.login.expiry import TABLE, sentence
+from worker.logs.counted import counted
 from worker.logs.typed import as_typed
-from worker.observe.humanise import clock, count, has, span, thousands, times
+from worker.observe.humanise import clock, has, span, thousands, times
 from worker.observe.phrase_tables import (
     COOLS,
     COUNT_MISLEADS,
@@ -134,7 +135,7 @@ def _arrived(view: StatusView) -> str:
     number = view.pause.arrived
     if number is None:
         return "Arrivals aren't counted yet."
-    return f"{count(number, 'message')} {has(number)} arrived since the last poll."
+    return f"{counted(number, 'message')} {has(number)} arrived since the last poll."
 
 
 def _halted(view: StatusView) -> Headline:
@@ -156,7 +157,7 @@ def _exchange_refuses(view: StatusView) -> bool:
 
 
 def _stuck(view: StatusView) -> Headline:
-    hang = f"{count(view.stuck, 'handler call')} {'does' if view.stuck == 1 else 'do'} not return"
+    hang = f"{counted(view.stuck, 'handler call')} {'does' if view.stuck == 1 else 'do'} not return"
     return Headline(
         Tone.BAD,
         f"Stuck: {hang if view.stuck else 'the worker makes no progress'}. {_waiting(view)}",
@@ -174,7 +175,7 @@ def _cooling(view: StatusView) -> Headline:
         what, steps = EXCHANGE_REFUSES
         why, advice = f"{what.format(failures=times(login.failures))}.", (*steps, WRONG_PASSWORD[1])
     failed = (
-        f"Waiting after {count(login.failures, 'failed login')}."
+        f"Waiting after {counted(login.failures, 'failed login')}."
         if login.failures
         else "Waiting before the next login."
     )
@@ -223,7 +224,7 @@ def _not_polling(view: StatusView) -> Headline:
 def _looks(view: StatusView) -> list[str]:
     looks = []
     if view.messages.failed:
-        looks.append(f"{count(view.messages.failed, 'dead letter')} to look at: `nhsmail-worker failed list`.")
+        looks.append(f"{counted(view.messages.failed, 'dead letter')} to look at: `nhsmail-worker failed list`.")
     if view.junk_of_known_senders:
         looks.append(f"{view.junk_of_known_senders} of the junk came from known senders: `nhsmail-worker junk list`.")
     if view.unexplained:
@@ -245,7 +246,7 @@ def _looks(view: StatusView) -> list[str]:
         )
     if view.stuck:
         looks.append(
-            f"{count(view.stuck, 'handler call')} {has(view.stuck)} not returned for too long: check the system "
+            f"{counted(view.stuck, 'handler call')} {has(view.stuck)} not returned for too long: check the system "
             "behind the handler."
         )
     looks += [_handler(circuit) for circuit in view.circuits if circuit.open]
@@ -264,7 +265,7 @@ def _handler(circuit: CircuitView) -> str:
 def _left(view: StatusView) -> str:
     login = view.login
     return (
-        f"{login.left_of_account} of the account's {count(login.threshold, 'attempt')} are left, {login.remaining} "
+        f"{login.left_of_account} of the account's {counted(login.threshold, 'attempt')} are left, {login.remaining} "
         "of them for the worker."
     )
 

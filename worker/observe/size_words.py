@@ -3,7 +3,7 @@
 from typing import Final
 
 from worker.journal.size_note import Fullness, SizeNote
-from worker.observe.humanise import count
+from worker.logs.counted import counted
 
 BOUNCES: Final = (
     "A full mailbox accepts no mail. Senders get it back undelivered, and nobody sends a returned result again "
@@ -46,7 +46,7 @@ def prospect(days: int | None) -> str:
         return "It isn't filling up, or the rate isn't known yet."
     if days == 0:
         return "It is full, or will be within a day."
-    return f"At the present rate it will be full in {count(days, 'day')}."
+    return f"At the present rate it will be full in {counted(days, 'day')}."
 
 
 def gigabytes(size: int) -> str:

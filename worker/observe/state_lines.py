@@ -6,9 +6,10 @@ Text between backticks is code; commands in it are named as they are typed in th
 from datetime import UTC, datetime, timedelta
 
 from worker.login.expiry import TABLE, KnownBy
+from worker.logs.counted import counted
 from worker.logs.typed import as_typed
 from worker.observe.expiry_lines import expiry_line
-from worker.observe.humanise import clock, count, span, thousands
+from worker.observe.humanise import clock, span, thousands
 from worker.observe.size_words import NEVER_MEASURED, gigabytes, prospect
 from worker.observe.view import CircuitView, ExpiryView, LoginState, StatusView
 
@@ -21,7 +22,7 @@ def waiting_line(view: StatusView) -> str:
     pending = view.messages.pending
     if not pending:
         return "No message."
-    return f"{count(pending, 'message')}, the oldest for {span(view.messages.oldest_pending_seconds)}."
+    return f"{counted(pending, 'message')}, the oldest for {span(view.messages.oldest_pending_seconds)}."
 
 
 def last_poll_line(view: StatusView) -> str:
@@ -31,7 +32,7 @@ def last_poll_line(view: StatusView) -> str:
         return "None yet."
     ago = f"{span(view.seconds_since(poll.at))} ago"
     if poll.ok:
-        return f"{ago}, good, {count(poll.new, 'new message')}."
+        return f"{ago}, good, {counted(poll.new, 'new message')}."
     good = view.last_good_poll_at
     return f"{ago}, failed. " + (
         f"The last good one was {span(view.seconds_since(good))} ago." if good else "None was good yet."
@@ -78,7 +79,7 @@ def login_line(view: StatusView) -> str:
     ours = min(login.remaining, login.threshold - failed)
     kept = login.threshold - failed - ours
     return (
-        f"{count(login.threshold, 'attempt')} before the server locks the account: {failed} failed, "
+        f"{counted(login.threshold, 'attempt')} before the server locks the account: {failed} failed, "
         f"{ours} left for the worker, {kept} kept for people."
     )
 
@@ -122,7 +123,7 @@ def next_end_line(view: StatusView) -> str:
     first = next_end(view)
     full = None if view.mailbox is None else view.mailbox.days_left
     if full is not None and (first is None or first.days_left is None or full < first.days_left):
-        return f"Mailbox: full in {count(full, 'day')}." if full else "Mailbox: full, or it will be within a day."
+        return f"Mailbox: full in {counted(full, 'day')}." if full else "Mailbox: full, or it will be within a day."
     if first is None or first.days_left is None or first.expires_at is None:
         unknown = [TABLE[one.thing].title for one in view.expiries]
         return f"Not known: {', '.join(unknown)}." if unknown else NOTHING_ENDS
@@ -130,7 +131,7 @@ def next_end_line(view: StatusView) -> str:
     if first.days_left < 0:
         return f"{TABLE[first.thing].title}: expired on {day}."
     doubt = ", or sooner" if first.known_by is KnownBy.FIRST_SEEN else ""
-    return f"{TABLE[first.thing].title}: in {count(first.days_left, 'day')}, on {day}{doubt}."
+    return f"{TABLE[first.thing].title}: in {counted(first.days_left, 'day')}, on {day}{doubt}."
 
 
 def next_end(view: StatusView) -> ExpiryView | None:

@@ -9,11 +9,12 @@ from worker.commands.find.found_messages import Findings, Found, Presence
 from worker.commands.shown import plain
 from worker.journal.histories import HandlerHistory
 from worker.journal.records import Record
+from worker.logs.counted import counted
 from worker.logs.typed import typed
 from worker.message.outcome import State
 from worker.message.reasons import Reason, read_reason
 from worker.message.verdict import MailPath
-from worker.observe.humanise import count, thousands
+from worker.observe.humanise import thousands
 from worker.observe.reason_words import handler_reason, reason_words
 
 _MORE_HEADERS = (
@@ -139,7 +140,7 @@ def lead(findings: Findings, criteria: Criteria) -> str:
         alone = sum(one.sender is None for one in findings.found)
         by_journal = f" Only the journal has {thousands(alone)} of them." if alone else ""
         more = " There are more. `--limit NUMBER` shows more of them." if findings.more else ""
-        return f"{count(len(findings.found), 'message')} found.{by_journal}{more}"
+        return f"{counted(len(findings.found), 'message')} found.{by_journal}{more}"
     if criteria.key and not findings.looks:
         return f"No key in the journal begins with '{plain(criteria.key)}'."
     if findings.complete:
@@ -154,9 +155,9 @@ def looked_at(findings: Findings) -> Iterator[str]:
     for look in findings.looks:
         yield f"'{plain(look.folder)}': {_folder(look, quick=findings.quick)}"
     if findings.by_hash is not None:
-        yield f"The journal named {count(findings.by_hash, 'message')} by the sender's address."
+        yield f"The journal named {counted(findings.by_hash, 'message')} by the sender's address."
     if findings.without_sender:
-        without = count(findings.without_sender, "message")
+        without = counted(findings.without_sender, "message")
         yield f"The journal doesn't know the sender of {without}. These were looked for in the mailbox alone."
 
 
@@ -167,13 +168,13 @@ def _folder(look: FolderLook, *, quick: bool) -> str:
         return "no messages."
     read = f"the headers of {thousands(look.read)} were read"
     if quick:
-        return f"{count(look.messages, 'message')}; {read}, where the journal has them."
+        return f"{counted(look.messages, 'message')}; {read}, where the journal has them."
     hidden = f" The server doesn't show the headers of {thousands(look.hidden)}." if look.hidden else ""
     if look.complete:
         every = "all headers were read" if look.read >= look.messages else f"all dates and {read}"
-        return f"{count(look.messages, 'message')}; {every}."
+        return f"{counted(look.messages, 'message')}; {every}."
     dates = f" The dates of the newest {thousands(look.dated)} were read." if look.dated > look.read else ""
-    return f"{count(look.messages, 'message')}; {_search(look)}; {read}.{dates}{hidden}"
+    return f"{counted(look.messages, 'message')}; {_search(look)}; {read}.{dates}{hidden}"
 
 
 def _search(look: FolderLook) -> str:
@@ -196,7 +197,7 @@ def not_looked_at(findings: Findings) -> Iterator[str]:
     if findings.not_compared:
         several = findings.not_compared > 1
         yield (
-            f"The journal has {count(findings.not_compared, 'more message')} that may be meant and "
+            f"The journal has {counted(findings.not_compared, 'more message')} that may be meant and "
             f"{'are' if several else 'is'}n't in the mailbox. Nobody can compare {'their' if several else 'its'} text. "
             f"Search by the address or the key alone to see {'them' if several else 'it'}."
         )
