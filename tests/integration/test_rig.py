@@ -19,6 +19,7 @@ from imapclient import IMAPClient
 from imapclient.exceptions import IMAPClientAbortError, IMAPClientError, LoginError
 
 from tests.rig.dovecot import Dovecot, Kept, Mailbox, Seed
+from tests.rig.hearing import hear
 from tests.rig.proxy import Answer, Call, Cut, Delay, Hold, Inject, Proxy, Rewrite
 from tests.rig.scripted import (
     ScriptedServer,
@@ -109,7 +110,7 @@ def test_mail_seeded_while_somebody_waits_ends_idle(dovecot: Mailbox) -> None:
         person.select_folder("INBOX")
         person.idle()
         dovecot.append_many("INBOX", [LETTER])
-        assert (1, b"EXISTS") in person.idle_check(timeout=10)
+        hear(person, b"* 1 EXISTS")
         person.idle_done()
 
 
@@ -421,7 +422,7 @@ def test_lines_are_injected(proxy: Proxy, dovecot: Mailbox) -> None:
         assert (44, b"EXISTS") in client.noop()[1]
         client.idle()
         proxy.inject("* 45 EXISTS")
-        assert (45, b"EXISTS") in client.idle_check(timeout=10)
+        hear(client, b"* 45 EXISTS")
         client.idle_done()
 
 
