@@ -94,7 +94,7 @@ def _record_of(row: Any) -> Record:
         fingerprint=row.fingerprint,
         state=State(row.state),
         verdict=Verdict(MailPath(row.path), evidence_of(row.evidence)),
-        place=Place(sys.intern(row.folder), row.uidvalidity, row.uid),
+        place=Place(sys.intern(row.folder), row.uidvalidity, row.uid or None),  # 0: see the schema
         size=row.size,
         received_at=row.received_at,
         first_seen_at=row.first_seen_at,

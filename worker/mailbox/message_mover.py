@@ -82,7 +82,7 @@ def _moved(copyuid: list[object]) -> Moved:
             return Moved(None, {})
         with suppress(ValueError):
             old, new = (uid_sets.expand(match[group].decode()) for group in (2, 3))
-            if len(old) == len(new):
+            if len(old) == len(new) and uid_sets.is_number(int(match[1])):
                 uidvalidity = int(match[1])
                 pairs.update(zip(old, new, strict=True))
     return Moved(uidvalidity, pairs)
