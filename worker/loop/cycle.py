@@ -30,8 +30,8 @@ log = get_logger()
 STANDBY = 5.0
 """Seconds between checks of whether the lease is free or the pause is over."""
 CHATTY = 0.5
-"""Seconds until the next run if the server reports news whenever IDLE starts, and there is none: otherwise it would
-keep us looping."""
+"""Seconds until the next run if the server reports news after every run, and there is none: otherwise it would keep us
+looping."""
 FULL_LOOK_EVERY = 3600.0
 """Seconds between full listings of every folder, whether or not the server reports changes."""
 
@@ -79,7 +79,7 @@ class Cycle:
         self._run_began = 0.0
         self._look_anew = True
         self._runs_for_news = False
-        """Whether this run began because there was news when IDLE started."""
+        """Whether this run began because there was news at the end of the last one."""
         self.trouble: str | None = None
         """What stopped the last run, in one word; None if it went well."""
 
@@ -142,7 +142,7 @@ class Cycle:
 
     def _rest(self, session: Session, report: Report | None) -> float | None:
         """Leave the connection in IDLE if possible. Returns the seconds until the next run; None: as usual."""
-        news = self._idle.begin(session)
+        news = (report is not None and report.arrived > 0) or self._idle.begin(session)
         before, self._runs_for_news = self._runs_for_news, bool(news)
         if news:
             return CHATTY if before and not _has_done_something(report) else 0.0

@@ -78,11 +78,12 @@ class Intake:
             self._poll.look_again(missing.look_again)
         return report
 
-    def end(self, session: Session, looks: Sequence[Look]) -> None:
+    def end(self, session: Session, looks: Sequence[Look]) -> Report:
         """Select the folder that stays selected between polls, and store what the folders looked like."""
         if session.selected != self._poll.rest:
             session.select(self._poll.rest)
         self._places.looked_at(self._poll.looked() if looks else {})
+        return Report(arrived=self._poll.arrived_since(session))
 
     def _tell(self, admitted: Admitted) -> None:
         if admitted.new:

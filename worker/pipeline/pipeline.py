@@ -62,7 +62,7 @@ class Pipeline:
         self._report += self._intake.miss(session, looks)
         while self._work(session, self._dispatch.work_through(session)):
             pass
-        self._intake.end(session, looks)
+        self._report += self._intake.end(session, looks)
         return self.take_report()
 
     def _work(self, session: Session, steps: Iterator[Step]) -> bool:

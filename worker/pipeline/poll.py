@@ -50,6 +50,7 @@ class Poll:
         self._layout = layout
         self._since = since
         self._last: dict[str, FolderState] = {}
+        self._listed: dict[str, FolderState] = {}
         self._seen: dict[str, str] = {}
         self._short: dict[str, int] = {}
         """Folders that showed fewer messages than they counted: how many looks ago that began."""
@@ -88,6 +89,14 @@ class Poll:
         """
         changed = [name for name in self._layout.watched if self._has_changed(session, name, news=news)]
         return [self._list(session, name) for name in changed]
+
+    def arrived_since(self, session: Session) -> int:
+        """How many messages came to the selected folder between its last listing and its last SELECT.
+
+        IDLE doesn't report them: the answer to SELECT has done that. It is an upper bound, as servers may skip UIDs.
+        """
+        listed, state = self._listed.get(session.selected or ""), session.selected_state
+        return 0 if listed is None or state is None else max(0, state.uidnext - listed.uidnext)
 
     def looked(self) -> dict[str, Looked]:
         """What each watched folder looked like at its last look, without those that are to be listed again."""
@@ -132,7 +141,8 @@ class Poll:
             self._short.pop(name, None)
         elif state != self._last.get(name):
             self._short[name] = 0
-        self._last[name], self._seen[name] = state, uid_sets.checksum(ours)
+        self._last[name] = self._listed[name] = state
+        self._seen[name] = uid_sets.checksum(ours)
         return Look(
             folder=name,
             state=state,

@@ -12,6 +12,7 @@ class Report:
     """The result of a poll or of a part of one. unread: messages whose header the server doesn't show yet.
 
     compared: messages of which the content had to show whether they are known; see `worker.pipeline.recognition`.
+    arrived: messages that came to the selected folder after it was listed, and that IDLE won't report.
     """
 
     new: int = 0
@@ -21,6 +22,7 @@ class Report:
     opened: int = 0
     compared: int = 0
     unread: int = 0
+    arrived: int = 0
     outcomes: Counter[State] = field(default_factory=Counter)
 
     @property

@@ -84,6 +84,10 @@ class Stages(Observer):
     def look_again(self, folder: str | None) -> None:
         self.listed_again.append(folder)
 
+    def arrived_since(self, session: Any) -> int:
+        assert session.selected == self.rest
+        return 2
+
     def looked(self) -> dict[str, Any]:
         return {"INBOX": "as it was"}
 
@@ -254,7 +258,7 @@ def test_where_older_mail_is_left_out_it_is_looked_for_among_that_first(stages: 
 
 def test_between_polls_the_first_folder_is_selected_and_what_was_seen_is_kept(stages: Stages) -> None:
     stages.selected = "Results"
-    stages.intake.end(stages.session, [look()])
-    stages.intake.end(stages.session, [])
+    assert stages.intake.end(stages.session, [look()]) == Report(arrived=2)
+    assert stages.intake.end(stages.session, []) == Report(arrived=2)
     assert stages.selects == ["INBOX"]
     assert stages.looks == [{"INBOX": "as it was"}, {}]

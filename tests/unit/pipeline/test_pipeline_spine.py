@@ -85,10 +85,10 @@ class Stages:
     def miss_unfetched(self, missing: Missing) -> Report:
         return self.note("miss unfetched", missing)
 
-    def end(self, session: Any, looks: Any) -> None:
+    def end(self, session: Any, looks: Any) -> Report:
         assert session is self.session
         assert looks is self.looks
-        self.note("end")
+        return self.note("end")
 
     # -- dispatch
 
@@ -194,6 +194,7 @@ def test_a_report_adds_up_all_that_was_done(stages: Stages) -> None:
         "follow": [Report(compared=1), Report(compared=2)],
         "miss": [Report(missed=5, gone=6)],
         "miss unfetched": [Report(missed=10), Report(missed=100), Report(gone=1000)],
+        "end": [Report(arrived=7)],
     }
     assert stages.pipeline.poll(stages.session) == Report(
         new=5,
@@ -203,6 +204,7 @@ def test_a_report_adds_up_all_that_was_done(stages: Stages) -> None:
         compared=3,
         missed=115,
         gone=1006,
+        arrived=7,
         outcomes=Counter({State.HANDLED: 111}),
     )
     assert stages.pipeline.take_report() == Report()
