@@ -13,8 +13,7 @@ import imaplib
 import io
 import socket
 import ssl
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 
 from imapclient import IMAPClient, SocketTimeout, imap_utf7
@@ -22,7 +21,9 @@ from imapclient.response_parser import parse_response
 from imapclient.tls import IMAP4_TLS, wrap_socket
 
 from worker.connections import Dialer
+from worker.mailbox import uid_sets
 from worker.mailbox.fetch_answers import Items, answers, by_uid
+from worker.mailbox.in_flight import InFlight, Sent
 
 LINE_CAP = 8_000_000
 """Bytes that one line of an answer may have. The answer to SEARCH in a folder of a million messages is one line."""
@@ -41,12 +42,13 @@ class Wire(IMAP4_TLS):  # type: ignore[misc]  # IMAPClient ships no types
     """imaplib's half of the client: reads lines and literals, and bounds both."""
 
     literal_cap: int
-    """Bytes that literals may still add up to. `Client.literals_up_to` sets it for one command."""
+    """Bytes that literals may still add up to. `InFlight` sets it anew with each command that fetches more."""
 
     def __init__(
         self, host: str, port: int, context: ssl.SSLContext, timeout: float, literal_cap: int, dialer: Dialer
     ) -> None:
         self.literal_cap = literal_cap
+        self.in_flight = InFlight(self)
         self._dialer = dialer
         super().__init__(host, port, context, timeout)
 
@@ -106,6 +108,34 @@ class Wire(IMAP4_TLS):  # type: ignore[misc]  # IMAPClient ships no types
         finally:
             self.sock.settimeout(timeout)
 
+    def _command(self, name: str, *arguments: str | bytes) -> bytes:
+        """Send a command, as imaplib does, once everything in flight was answered."""
+        self.in_flight.finish()
+        return self.send_at_once(name, *arguments)
+
+    def send_at_once(self, *command: str | bytes) -> bytes:
+        """Send a command without waiting for anything, and return its tag."""
+        tag: bytes = super()._command(*command)
+        return tag
+
+    def read_response(self) -> None:
+        """Read one response of the server and keep it, as imaplib does while it waits for a tagged one."""
+        self._check_bye()
+        self._get_response()
+
+    def untagged(self, name: str) -> list[Any]:
+        """Return and forget the untagged responses, or response codes, of this name."""
+        responses: list[Any] = self.untagged_responses.pop(name, [])
+        return responses
+
+    def is_answered(self, tag: bytes) -> bool:
+        """Whether the command with this tag was answered."""
+        return self.tagged_commands.get(tag) is not None
+
+    def forget_answer(self, tag: bytes) -> None:
+        """Drop the tagged answer of a command that nobody asks for any more."""
+        self.tagged_commands.pop(tag, None)
+
     def begin_idle(self) -> bytes:
         """Begin IDLE and return its tag. IMAPClient's own `idle` fails if a report comes before the `+`.
 
@@ -158,6 +188,21 @@ class Client(IMAPClient):  # type: ignore[misc]  # IMAPClient ships no types
     def is_logged_in(self) -> bool:
         """Whether the server says so: in its greeting (PREAUTH), or after a login."""
         return str(self.wire.state) != "NONAUTH"
+
+    def send_fetch(self, uids: Sequence[int], items: Sequence[str], *, cap: int) -> Sent:
+        """Send UID FETCH. cap: the bytes that the literals in its answer may add up to."""
+        named = ",".join(map(str, uids))
+        return self.wire.in_flight.send("FETCH", named, f"({' '.join(items)})", uids=uids, cap=cap)
+
+    def send_move(self, uids: Sequence[int], target: str) -> Sent:
+        """Send UID MOVE (RFC 6851)."""
+        return self.wire.in_flight.send("MOVE", uid_sets.compress(uids), self._normalise_folder(target), uids=uids)
+
+    def check_answer(self, sent: Sent) -> None:
+        """Read until this command is answered, and raise what IMAPClient raises if the answer isn't OK."""
+        self.wire.in_flight.complete(sent)
+        status, data = self.wire._command_complete(sent.name, sent.tag)  # noqa: SLF001 -- as IMAPClient's fetch does
+        self._checkok(sent.name.lower(), status, data)
 
     def fetch_by_uid(self, which: str, items: Sequence[str]) -> dict[int, Items]:
         """Fetch these items of the messages with these UIDs, a set in the notation of the protocol."""
@@ -228,23 +273,13 @@ class Client(IMAPClient):  # type: ignore[misc]  # IMAPClient ships no types
             (imap_utf7.decode(prefix or b""), text_of(delimiter or b"")) for prefix, delimiter, *_ in personal or ()
         ]
 
-    @contextmanager
-    def literals_up_to(self, cap: int) -> Iterator[None]:
-        """Let the literals of one command add up to `cap` bytes; afterwards the usual limit applies again."""
-        self.wire.literal_cap = cap
-        try:
-            yield
-        finally:
-            self.wire.literal_cap = self._literal_cap
-
     def forget_capabilities(self) -> None:
         """Drop the cached capabilities, since a login may change them."""
         self._cached_capabilities = None
 
     def untagged(self, name: str) -> list[Any]:
         """Return and forget the untagged responses, or response codes, of this name."""
-        responses: list[Any] = self.wire.untagged_responses.pop(name, [])
-        return responses
+        return self.wire.untagged(name)
 
 
 def text_of(value: object) -> str:

@@ -89,7 +89,7 @@ class ImapConnection:
             return
         with suppress(ImapError, OSError):
             client.wire.sock.settimeout(2.0)
-            if log_out:
+            if log_out and not client.wire.in_flight:
                 client.logout()
         with suppress(ImapError, OSError):
             client.shutdown()
@@ -144,10 +144,14 @@ class ImapConnection:
                 with self.translated():
                     return command()
             except JustExpunged:
-                with self.translated():
-                    self.client.noop()  # makes the server report them; `take_news` still returns the report
+                self.hear_what_was_expunged()
         with self.translated():
             return command()
+
+    def hear_what_was_expunged(self) -> None:
+        """Make the server report which messages are gone, so that a command may name the others."""
+        with self.translated():
+            self.client.noop()  # `take_news` still returns the report
 
     def _capabilities(self) -> set[str]:
         with self.translated():
