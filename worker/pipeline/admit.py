@@ -69,7 +69,8 @@ class Admitted:
     without those of messages that may be known ones. by_headers: how many done messages were known by headers and size
     alone. lost: messages that aren't where they were, and that only their content can show. look_again: folders that
     are to be listed again, because there are more messages than rows. unread: UIDs whose header the server hasn't shown
-    yet. headless: messages whose header was given up, each with the reason; we know only where they lie.
+    yet. headless: messages whose header was given up, each with the reason; we know only where they lie. more: whether
+    more of this folder are admitted next.
     """
 
     folder: str
@@ -83,6 +84,7 @@ class Admitted:
     look_again: frozenset[str]
     unread: tuple[int, ...]
     headless: tuple[tuple[Record, str], ...] = ()
+    more: bool = False
 
     @property
     def report(self) -> Report:
@@ -168,6 +170,11 @@ class Admission:
     def batches(self, look: Look) -> list[Batch]:
         """The new UIDs of a look, in the batches in which they are to be admitted."""
         return self._suspects.batches(look)
+
+    def ask(self, session: Session, look: Look, batch: Batch) -> None:
+        """Ask for the headers of a batch ahead. A suspect is asked for when its turn has come."""
+        if not batch.suspect:
+            self._late_headers.ask(session, look, batch.uids)
 
     def admit(self, session: Session, look: Look, batch: Batch, looks: Iterable[Look]) -> Admitted:
         """Give each of these UIDs of the looked-at folder its row. The folder is selected again when this returns."""

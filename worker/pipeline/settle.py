@@ -20,6 +20,7 @@ from worker.mailbox.session import HEADS_AT_ONCE, FolderState, Moved, Session
 from worker.message.key import Fingerprints
 from worker.message.outcome import State
 from worker.pipeline.already_moved import AlreadyMoved
+from worker.pipeline.moves_in_flight import MovesInFlight
 from worker.pipeline.whereabouts import Look, Whereabouts, list_uids
 
 log = get_logger()
@@ -67,6 +68,9 @@ class Settle:
         self._fingerprints = fingerprints
         self._already_moved = AlreadyMoved(messages, whereabouts, fingerprints)
         self._clock = clock
+        self._moves: MovesInFlight[Settlement] = MovesInFlight()
+        self._is_unsure = False
+        """Whether messages were moved, and the journal may not know it."""
         self._doubtful: set[int] = set()
         self._refused: dict[int, float] = {}
         """When the server may be asked again (epoch s) to move a message that it refused to move, by row id."""
@@ -85,12 +89,15 @@ class Settle:
             )
 
     def ask_again(self) -> bool:
-        """Whether the server may now be asked again to move messages that it refused to move."""
+        """Whether to look for what is unsettled: the server may be asked again to move what it refused to move, or
+        messages were moved and the journal may not know it.
+        """
+        unsure, self._is_unsure = self._is_unsure, False
         now = self._clock()
         due = [row for row, until in self._refused.items() if not now < until <= now + REFUSED_WAIT]
         for row in due:
             del self._refused[row]
-        return bool(due)
+        return bool(due) or unsure
 
     def resume(self, session: Session, looks: Sequence[Look]) -> list[Settlement]:
         """Return the messages that are recorded, not settled and still there: they are to be moved now.
@@ -152,7 +159,7 @@ class Settle:
         return places
 
     def settle(self, session: Session, settlements: Sequence[Settlement]) -> set[str]:
-        """Move each message to its target, folder by folder.
+        """Move each message to its target, folder by folder. `record_moves` records those whose MOVE is in flight.
 
         Messages that somebody took away meanwhile count as settled, because where they lie now isn't our decision.
         Those that the server has lately refused to move are skipped. Returns the folders that were replaced: the next
@@ -163,10 +170,28 @@ class Settle:
             state = session.selected_state if session.selected == folder else session.select(folder)
             valid = [item for item in group if state is not None and item.place.holds_in(state)]
             for start in range(0, len(valid), uid_sets.MAX_COMMAND_UIDS):
-                self._move_what_goes(session, valid[start : start + uid_sets.MAX_COMMAND_UIDS], folder, target)
+                part = valid[start : start + uid_sets.MAX_COMMAND_UIDS]
+                if session.has("MOVE"):
+                    self._moves.begin(session, [_uid(item) for item in part], part, folder, target)
+                else:
+                    self._move_what_goes(session, part, folder, target)
             if len(valid) < len(group):
                 replaced.add(folder)
         return replaced
+
+    def record_moves(self, *, wait: bool) -> None:
+        """Record the moves that the server has answered. wait: wait for those that it hasn't."""
+        self._is_unsure = True  # until all of them are recorded
+        for moving, moved in self._moves.answered(wait=wait):
+            if moved is None:
+                self._move_what_goes(moving.session, moving.group, moving.folder, moving.target)
+            else:
+                self._settled(moving.group, moving.target, moved)
+        self._is_unsure = False
+
+    def forget_moves(self) -> None:
+        """The connection is gone, or the lease: what is in flight is found out anew."""
+        self._moves.forget()
 
     def delete(self, session: Session, records: Sequence[Record]) -> list[int]:
         """Delete handled mail for good, message by message (UIDPLUS). Returns the rows of the deleted messages.
@@ -282,9 +307,16 @@ class Settle:
                 session, [item for item in group if item.id in self._doubtful], folder, target
             )
             moved = self._copy_and_delete(session, group, target, copies)
+        self._settled(group, target, moved, copies)
+
+    def _settled(
+        self, group: Sequence[Settlement], target: str, moved: Moved, copies: Mapping[int, Place] | None = None
+    ) -> None:
+        """These lie in the target now. copies: where some of them lay there already, by row id."""
+        known = copies or {}
         self._places.settled(
             [
-                (item.id, copies.get(item.id) or Place(target, moved.uidvalidity or 0, moved.uids.get(_uid(item))))
+                (item.id, known.get(item.id) or Place(target, moved.uidvalidity or 0, moved.uids.get(_uid(item))))
                 for item in group
             ],
             self._clock(),

@@ -107,6 +107,13 @@ class PollSettings(Table):
             "using it for an hour, then for longer."
         ),
     )
+    pipelining: bool = Field(
+        default=True,
+        description=(
+            "Send the next command while the server still answers the last one. Turn this off for a server or a proxy "
+            "that takes only one command at a time."
+        ),
+    )
     batch_bytes: Size = Field(
         default=16_000_000, description="The most that one fetch brings, unless a single message is larger."
     )

@@ -46,6 +46,9 @@ class Stages:
     def go_on(self) -> None:
         pass
 
+    def ask(self, _session: Any, _batch: Any) -> None:
+        pass
+
     def __call__(self, _session: Any, batch: Any, _tops: Any, *, alone: bool) -> Missing:
         assert not alone
         self.batches.append([record.size for record in batch])

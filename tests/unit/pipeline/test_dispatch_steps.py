@@ -50,6 +50,8 @@ class Stages:
         self.suspicious: list[Any] = []
         self.died: list[int] = []
         self.noted: list[tuple[str, Any]] = []
+        self.asked: list[list[int]] = []
+        """The batches that were asked for, again and again."""
         self.handed: list[Handed] = []
         self.tops: list[Any] = []
         self.in_hand: dict[int, int] = {}
@@ -62,6 +64,7 @@ class Stages:
         self.more_turns = False
         self.more = False
         self.keep_order = False
+        self.holds_back = False
         self.stopped = False
         self.size = 0
         bounds = Bounds(batch_bytes=10, batch_count=3, patience=PATIENCE)
@@ -141,6 +144,10 @@ class Stages:
 
     def go_on(self) -> None:
         self.noted.append(("go on", None))
+
+    def ask(self, session: Any, batch: Any) -> None:
+        assert session is self.session
+        self.asked.append([record.id for record in batch])
 
     def __call__(self, session: Any, batch: Any, tops: Any, *, alone: bool) -> Missing:
         assert session is self.session

@@ -38,6 +38,7 @@ class Stages(Observer):
         self.batched: dict[str, list[Sequence[int]]] = {}
         self.results: list[Admitted] = []
         self.admissions: list[tuple[str, Any]] = []
+        self.asked: list[Any] = []
         self.selected: str | None = "INBOX"
         self.selects: list[str] = []
         self.permissions = 0
@@ -80,6 +81,10 @@ class Stages(Observer):
         assert seen in looks
         self.admissions.append((seen.folder, batch))
         return self.results.pop(0)
+
+    def ask(self, session: Any, seen: Look, batch: Any) -> None:
+        assert session.selected == seen.folder
+        self.asked.append(batch)
 
     def look_again(self, folder: str | None) -> None:
         self.listed_again.append(folder)

@@ -114,7 +114,7 @@ class Parts:
 
     def new_session(self) -> Session:
         account = self.settings.account
-        return Session(
+        session = Session(
             Endpoint(
                 account.host,
                 account.port,
@@ -125,6 +125,9 @@ class Parts:
             ),
             self.layout,
         )
+        if not self.settings.poll.pipelining:
+            session.wait_for_each_answer()
+        return session
 
     def journal_parts(self) -> JournalParts:
         """The journal's parts that the pipeline writes."""
