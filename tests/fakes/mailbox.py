@@ -423,8 +423,9 @@ class FakeSession:
         asked.breaks = any(other.breaks for other in self.in_flight)
         try:
             if (asked.name, self.selected) in self.server.refusing:
-                raise CommandRefused("the mail server said: no")
-            asked.answer = None if asked.breaks else command()
+                asked.refusal = CommandRefused("the mail server said: no")
+            elif not asked.breaks:
+                asked.answer = command()
         except CommandRefused as refusal:
             asked.refusal = refusal
         except _Breaks:

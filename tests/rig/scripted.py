@@ -40,7 +40,7 @@ class Expect:
 
 @dataclass(frozen=True)
 class Send:
-    """Send a line, in which `{tag}` stands for the last command's tag, or bytes exactly as given.
+    """Send a line, in which `{tag}` stands for the last command's tag and `{tag-1}` for the one before, or exact bytes.
 
     upto: how many of its bytes are sent; None: all.
     """
@@ -234,7 +234,7 @@ class _Session:
         self._plain: socket.socket = plain
         self._steps = list(steps)
         self._buffer = b""
-        self._tag = "*"
+        self._tags = ["*"]
         self._pushed_back: str | None = None
 
     def run(self) -> None:
@@ -290,7 +290,9 @@ class _Session:
 
     def _send(self, line: str | bytes, upto: int | None = None) -> None:
         if isinstance(line, str):
-            line = line.replace("{tag}", self._tag).encode() + b"\r\n"
+            for back, tag in enumerate(reversed(self._tags[-9:])):
+                line = line.replace(f"{{tag-{back}}}" if back else "{tag}", tag)
+            line = line.encode() + b"\r\n"
         self._socket.settimeout(self._server.patience)
         self._socket.sendall(line[:upto])
 
@@ -365,7 +367,7 @@ class _Session:
         text = whole.decode("utf-8", "replace").rstrip("\r\n")
         self._server.commands.append(text)
         if start := _COMMAND.match(text):
-            self._tag = start[1]
+            self._tags.append(start[1])
         return text
 
     def _read_line(self) -> bytes:
