@@ -6,7 +6,7 @@ import platform
 import sys
 from collections.abc import Callable
 
-from bench import drains, finding, memory, parse, quiet, wake
+from bench import drains, finding, memory, over_link, parse, peers, quiet, wake
 from bench.options import Options
 from bench.options import parse as parse_options
 from bench.report import Report
@@ -14,6 +14,8 @@ from bench.site import Site
 
 PARTS: dict[str, Callable[[Site, Report, Options], None]] = {
     "drains": drains.measure,
+    "link": over_link.measure,
+    "peers": peers.measure,
     "memory": memory.measure,
     "quiet": quiet.measure,
     "wake": wake.measure,

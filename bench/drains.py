@@ -64,10 +64,7 @@ class Drains:
     def _once(self, store: str | None, *, attachments: bool) -> Measured:
         place = self._site.workplace(self._site.mailbox(store), attachments=attachments)
         measured = run(worker_command(place.config, "once"))
-        expected = self._count if store else 0
-        if place.archived() != expected:
-            raise RuntimeError(f"{place.archived()} of {expected} messages were archived")
-        place.empty()
+        place.expect(self._count if store else 0)
         return measured
 
 

@@ -4,8 +4,27 @@ import argparse
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from bench import mail
+
+
+@dataclass(frozen=True)
+class Distance:
+    """How far away the mailbox is, and how many messages it has. round_trip: seconds; rate: bits a second."""
+
+    round_trip: float
+    rate: float
+    messages: int
+
+    @classmethod
+    def parsed(cls, text: str) -> Self:
+        """From milliseconds, Mbit/s and messages, as in `30:200:1000`."""
+        milliseconds, megabits, messages = text.split(":")
+        return cls(float(milliseconds) / 1e3, float(megabits) * 1e6, int(messages))
+
+    def __str__(self) -> str:
+        return f"{self.round_trip * 1e3:g} ms and {self.rate / 1e6:g} Mbit/s, {self.messages:,} messages"
 
 
 @dataclass(frozen=True)
@@ -14,6 +33,7 @@ class Options:
 
     rounds: int = 5
     messages: int = mail.COUNT
+    link: tuple[Distance, ...] = (Distance(0.03, 200e6, 1_000), Distance(0.1, 200e6, 5_000))
     only: tuple[str, ...] = ()
     json: Path | None = None
 
@@ -33,6 +53,13 @@ def parse(arguments: Sequence[str], parts: Collection[str], description: str | N
     parser.add_argument(
         "--only", action="append", default=[], choices=list(parts), help="this part alone; may be given again"
     )
+    parser.add_argument(
+        "--link",
+        action="append",
+        type=Distance.parsed,
+        metavar="MS:MBIT:MESSAGES",
+        help="a link and a mailbox behind it; may be given again (default: 30:200:1000 and 100:200:5000)",
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every single figure there, too")
     found = vars(parser.parse_args(arguments))
-    return Options(**found | {"only": tuple(found["only"])})
+    return Options(**found | {"only": tuple(found["only"]), "link": tuple(found["link"] or given.link)})

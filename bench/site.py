@@ -42,6 +42,12 @@ class Workplace:
         """Return how many messages are complete in the archive."""
         return len(list(self.archive.glob("*/message.json")))
 
+    def expect(self, count: int) -> None:
+        """Check that so many messages were archived, then free their space. Raises RuntimeError."""
+        if self.archived() != count:
+            raise RuntimeError(f"{self.archived()} of {count} messages were archived")
+        self.empty()
+
     def empty(self) -> None:
         """Free the space of the archived messages. The site removes the folder at its end.
 
