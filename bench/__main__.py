@@ -5,8 +5,9 @@ import os
 import platform
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime
 
-from bench import drains, finding, memory, over_link, parse, peers, quiet, wake
+from bench import drains, finding, memory, over_link, page, parse, peers, quiet, wake
 from bench.options import Options
 from bench.options import parse as parse_options
 from bench.report import Report
@@ -31,14 +32,28 @@ def main() -> int:
     report = Report()
     report.raw["machine"] = {"cpus": os.cpu_count(), "load": os.getloadavg(), "python": platform.python_version()}
     with Site() as site:
-        for name, measure in PARTS.items():
-            if options.wants(name):
-                report.begin(name)
-                measure(site, report, options)
+        try:
+            for name, measure in PARTS.items():
+                if options.wants(name):
+                    report.begin(name, _circumstances(options))
+                    measure(site, report, options)
+        finally:  # what was measured so far is worth having
+            _publish(report, options)
+    return 0
+
+
+def _publish(report: Report, options: Options) -> None:
     report.print()
+    if options.page is not None:
+        page.write(options.page, report.rows, list(PARTS))
     if options.json is not None:
         options.json.write_text(json.dumps(report.raw, indent=1))
-    return 0
+
+
+def _circumstances(options: Options) -> str:
+    load, cores = os.getloadavg()[0], os.cpu_count()
+    today = datetime.now(UTC).date()
+    return f"{today}; rounds: {options.rounds}; cores: {cores}; load when it began: {load:.1f}"
 
 
 if __name__ == "__main__":

@@ -36,6 +36,7 @@ class Options:
     link: tuple[Distance, ...] = (Distance(0.03, 200e6, 1_000), Distance(0.1, 200e6, 5_000))
     only: tuple[str, ...] = ()
     json: Path | None = None
+    page: Path | None = None
 
     def wants(self, part: str) -> bool:
         """Whether to measure this part."""
@@ -61,5 +62,8 @@ def parse(arguments: Sequence[str], parts: Collection[str], description: str | N
         help="a link and a mailbox behind it; may be given again (default: 30:200:1000 and 100:200:5000)",
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every single figure there, too")
+    parser.add_argument(
+        "--page", type=Path, metavar="FILE", help="write the table into this page, such as docs/performance.md"
+    )
     found = vars(parser.parse_args(arguments))
     return Options(**found | {"only": tuple(found["only"]), "link": tuple(found["link"] or given.link)})

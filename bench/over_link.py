@@ -1,5 +1,6 @@
 """What a drain costs over a link, next to one raw fetch over the same link; and how often it only waits."""
 
+import re
 import sys
 from collections import Counter
 from dataclasses import asdict
@@ -15,6 +16,9 @@ from bench.site import PASSWORD, Site
 
 FARTHEST, MOST_WAITS = 1.3, 14
 """The targets: how many times as long as the raw fetch, and how many round trips that nothing overlaps."""
+
+_VARIES = re.compile(r"(?<=[A-Z] )(\d+(…(\d+|\*))?|\d+-[A-Z][a-z]{2}-\d{4})(?= |$)")
+"""UIDs and dates in a command."""
 
 
 def measure(site: Site, report: Report, options: Options) -> None:
@@ -107,13 +111,6 @@ class _Measurement:
 
 
 def _listed(commands: list[str]) -> str:
-    """Commands in order, those of one kind together: by their first words, without UIDs and names."""
-    counts = Counter(_kind(command) for command in commands)
-    return ", ".join(f"{count} × {kind}" if count > 1 else kind for kind, count in counts.items())
-
-
-def _kind(command: str) -> str:
-    words = command.split()
-    if words[0] != "UID":
-        return command if words[0] in {"TCP", "TLS"} else " ".join(words[:2])
-    return " ".join([*words[:2], *words[3:]])
+    """Commands in their order, those of one kind together: without UIDs and dates."""
+    counts = Counter(_VARIES.sub("…", command) for command in commands)
+    return ", ".join(f"{count} × `{kind}`" if count > 1 else f"`{kind}`" for kind, count in counts.items())

@@ -6,6 +6,7 @@ from statistics import median
 from typing import Any, Self
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 MB = 1_000_000
@@ -58,9 +59,10 @@ class Report:
     raw: dict[str, Any] = field(default_factory=dict)
     part: str = ""
 
-    def begin(self, part: str) -> None:
-        """What is said from now on belongs to this part."""
+    def begin(self, part: str, circumstances: str) -> None:
+        """What is said from now on belongs to this part. circumstances: what its figures depend on."""
         self.part = part
+        self.say(part, circumstances)
 
     def say(self, name: str, figure: str, target: str = "", *, met: bool | None = None) -> None:
         """Add a line to the table."""
@@ -73,5 +75,5 @@ class Report:
             if number and row.part != self.rows[number - 1].part:
                 table.add_section()
             colour = "red" if row.met is False else "green"
-            table.add_row(row.name, row.figure, row.target, f"[{colour}]{row.verdict}[/]")
+            table.add_row(escape(row.name), escape(row.figure), escape(row.target), f"[{colour}]{row.verdict}[/]")
         console.print(table)

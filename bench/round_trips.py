@@ -14,7 +14,8 @@ from tests.rig.tls import HOST, Authority
 BEFORE_COMMANDS = ("TCP connection", "TLS 1.3 handshake", "greeting")
 """The round trips that each connection begins with."""
 _CREDENTIALS = re.compile(r"^(LOGIN|AUTHENTICATE \S+)\b.*", re.IGNORECASE)
-_LONGEST = 70  # characters of a command in a list
+_LONG_SET = re.compile(r"(?<= )(\d+)[\d,:]*[,:](\d+|\*)(?= |$)")
+"""UIDs: in a list, the first and the last are enough."""
 _ESTABLISHED = "01"
 
 
@@ -73,8 +74,7 @@ class _Conversation:
 
 
 def _shown(command: str) -> str:
-    command = _CREDENTIALS.sub(r"\1 …", command)
-    return command if len(command) <= _LONGEST else command[:_LONGEST] + "…"
+    return _LONG_SET.sub(r"\1…\2", _CREDENTIALS.sub(r"\1 …", command))
 
 
 def unread(port: int) -> int:
