@@ -25,7 +25,7 @@ from bench.process import ROOT, environment
 from tests.rig.ports import free_port
 from tests.rig.tls import ADDRESS, HOST
 
-_AT_ONCE = 32_768  # bytes: 1.3 ms at 200 Mbit/s
+_AT_ONCE = 65_536  # bytes: 2.6 ms at 200 Mbit/s
 _KERNEL_BUFFER = 262_144  # bytes; without a limit the kernel would take megabytes that still have to travel
 
 

@@ -43,7 +43,7 @@ _FETCHMAIL = """
 set no bouncemail
 poll {host} service {port} protocol IMAP auth password no dns
     user "{user}" password "{password}" ssl sslcertck sslcertfile "{ca_file}" keep fetchall no rewrite
-    mda "exec dd of={folder}/$$.eml conv=fsync bs=64k iflag=fullblock status=none"
+    mda "f={folder}/mail-$$; while [ -e $f ]; do f=$f+; done; exec dd of=$f conv=fsync bs=64k iflag=fullblock status=none"
 """
 
 
@@ -107,20 +107,28 @@ class Fetchmail:
     """fetchmail, which starts a program for each message that it delivers."""
 
     name = "fetchmail, delivers to dd, which syncs"
-    absent = _missing("fetchmail", package="fetchmail")
+
+    @property
+    def absent(self) -> str:
+        """Look for it in PATH."""
+        return _missing("fetchmail", package="fetchmail")
 
     def take(self, user: Mailbox, folder: Path) -> tuple[Measured, int]:
         """It leaves the mail on the server, as seen."""
         own = ["--fetchmailrc", str(_configured(folder, _FETCHMAIL, user)), "--idfile", str(folder / "ids")]
         measured = run(["fetchmail", "--silent", *own, "--pidfile", str(folder / "pid")])
-        return measured, len(list(folder.glob("*.eml")))
+        return measured, len(list(folder.glob("mail-*")))
 
 
 class Mbsync:
     """mbsync, from INBOX into a Maildir."""
 
     name = "mbsync, to a Maildir, syncs"
-    absent = _missing("mbsync", package="isync")
+
+    @property
+    def absent(self) -> str:
+        """Look for it in PATH."""
+        return _missing("mbsync", package="isync")
 
     def take(self, user: Mailbox, folder: Path) -> tuple[Measured, int]:
         """It leaves the mail on the server."""

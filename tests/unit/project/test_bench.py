@@ -7,6 +7,7 @@ import pytest
 from bench.__main__ import PARTS
 from bench.options import Distance, parse
 from bench.page import BEGIN, END, write
+from bench.peer_programs import peers
 from bench.report import Report, Spread
 from tests.unit.project.test_docs import DOCS
 
@@ -81,6 +82,16 @@ def test_every_row_of_the_documentation_is_of_a_part_that_there_is() -> None:
     rows = [line for line in table.splitlines() if line.startswith("| ")][1:]
     assert rows
     assert {row.split("|")[1].strip() for row in rows} <= set(PARTS)
+
+
+def test_a_program_that_is_not_installed_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setenv("BENCH_PEERS_PYTHON", "no-such-python")
+    absent = [peer.absent for peer in peers()]
+    assert len(absent) == 4
+    assert all("BENCH_PEERS_PYTHON" in reason for reason in absent[:2])
+    assert "Debian's package fetchmail" in absent[2]
+    assert "Debian's package isync" in absent[3]
 
 
 def test_options_that_may_be_given_again() -> None:
