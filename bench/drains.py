@@ -1,4 +1,4 @@
-"""What draining a mailbox costs: `once` next to the floor and to one thread, in alternating rounds."""
+"""What draining a mailbox costs: `once` next to a raw fetch and to one thread, in alternating rounds."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -7,10 +7,9 @@ from statistics import median
 
 from bench import mail
 from bench.options import Options
-from bench.process import Measured, run, worker_command
+from bench.process import Measured, raw_fetch, run, worker_command
 from bench.report import MB, Report, Spread, console
-from bench.site import PASSWORD, Site
-from tests.rig.dovecot import Mailbox
+from bench.site import Site, target
 
 
 class Drains:
@@ -22,7 +21,7 @@ class Drains:
         self.inner: dict[str, list[float]] = {}
         self.runs: dict[str, list[Measured]] = {}
         self._kinds: dict[str, Callable[[], Measured]] = {
-            "floor": self._floor,
+            "raw fetch": self._raw_fetch,
             "start-up": lambda: self._once(None, attachments=False),
             "once": lambda: self._once("mixed", attachments=False),
             "mail-parser": lambda: self._one_thread("mail-parser"),
@@ -42,22 +41,23 @@ class Drains:
         return median(measured.wall for measured in self.runs[name])
 
     def ratio(self, name: str, to: str) -> Spread:
-        """Return the ratios of all rounds; to the floor: to its own time without start-up."""
-        under = self.inner[to] if to == "floor" else [measured.wall for measured in self.runs[to]]
-        return Spread.ratio([measured.wall for measured in self.runs[name]], under)
+        """Return the ratios of all rounds."""
+        return Spread.ratio(*([measured.wall for measured in self.runs[one]] for one in (name, to)))
 
     def memory(self, name: str) -> float:
         """Return the greatest memory of all rounds in MB."""
         return max(measured.memory for measured in self.runs[name]) / MB
 
-    def _floor(self) -> Measured:
-        return self._inner("floor", [sys.executable, "-m", "bench.floor"])
+    def _raw_fetch(self) -> Measured:
+        measured = raw_fetch(self._site.mailbox("mixed"))
+        self.inner.setdefault("raw fetch", []).append(measured.wall)
+        return measured
 
     def _one_thread(self, parser: str) -> Measured:
         return self._inner(parser, [sys.executable, "-m", "bench.one_thread", parser])
 
     def _inner(self, name: str, command: list[str]) -> Measured:
-        measured = run([*command, *_target(self._site.mailbox("mixed"))])
+        measured = run([*command, *target(self._site.mailbox("mixed"))])
         self.inner.setdefault(name, []).append(float(measured.output.split()[0]))
         return measured
 
@@ -68,23 +68,19 @@ class Drains:
         return measured
 
 
-def _target(user: Mailbox) -> list[str]:
-    return [user.host, str(user.port), str(user.ca_file), user.address, PASSWORD]
-
-
 def measure(site: Site, report: Report, options: Options) -> None:
     """Measure a, b and c, and e, the memory of b and c."""
     number, size = site.store("mixed", mail.messages(options.messages))
-    report.say("mail", f"{number:,} messages, {size / MB:.0f} MB; {options.rounds} rounds, medians (least–greatest)")
+    report.say("mail", f"{number:,} messages, {size / MB:.0f} MB; medians (least–greatest)")
     found = Drains(site, number)
     run(worker_command(site.workplace(site.mailbox()).config, "once"))  # warm up: compile byte code, cache libraries
     with console.status("drains") as status:
         for name in found.rounds(options.rounds):
             status.update(f"drains: {name}")
-    floor = median(found.inner["floor"])
-    report.say("a  the floor: one FETCH, thrown away", f"{floor:.2f} s")
+    floor = median(found.inner["raw fetch"])
+    report.say("a  raw fetch: one FETCH, thrown away", f"{floor:.2f} s")
     report.say("   a run of `once` with nothing to do: start-up, login", f"{found.wall('start-up'):.2f} s")
-    _compare(report, found, "b  `once`, archive without attachments", "once", "floor", 4.0, "a")
+    _compare(report, found, "b  `once`, archive without attachments", "once", "raw fetch", 4.0, "a")
     beyond = found.wall("once") - found.wall("start-up")
     report.say("   b without start-up and login", f"{beyond:.2f} s = {beyond / floor:.2f} × a")
     report.say("   one thread: fetch, then mail-parser", f"{found.wall('mail-parser'):.2f} s")
@@ -92,7 +88,7 @@ def measure(site: Site, report: Report, options: Options) -> None:
     _compare(
         report, found, "c  `once`, archive with attachments", "once, attachments", "mail-parser", 1.0, "one thread"
     )
-    _compare(report, found, "   the same, next to the floor", "once, attachments", "floor", 6.0, "a")
+    _compare(report, found, "   the same, next to a", "once, attachments", "raw fetch", 6.0, "a")
     report.say(
         "   the same, next to one thread with the worker's Message", str(found.ratio("once, attachments", "message"))
     )

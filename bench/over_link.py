@@ -1,7 +1,6 @@
 """What a drain costs over a link, next to one raw fetch over the same link; and how often it only waits."""
 
 import re
-import sys
 from collections import Counter
 from dataclasses import asdict
 from statistics import median
@@ -9,10 +8,10 @@ from statistics import median
 from bench import mail
 from bench.link import Line, Link
 from bench.options import Distance, Options
-from bench.process import Measured, run, worker_command
+from bench.process import Measured, raw_fetch, run, worker_command
 from bench.report import MB, Report, Spread, console
 from bench.round_trips import RoundTrips
-from bench.site import PASSWORD, Site
+from bench.site import Site
 
 FARTHEST, MOST_WAITS = 1.3, 14
 """The targets: how many times as long as the raw fetch, and how many round trips that nothing overlaps."""
@@ -38,32 +37,31 @@ class _Measurement:
 
     def run(self, rounds: int) -> None:
         """Run the programs in alternating rounds, count round trips once, and say what came out."""
-        floors: list[float] = []
+        fetches: list[float] = []
         empty: list[Measured] = []
         drains: list[Measured] = []
         self._once(None)  # warm up: compile byte code, cache libraries
         for number in range(1, rounds + 1):
             with console.status(f"{self._distance}, round {number} of {rounds}"):
-                floors.append(self._floor())
+                fetches.append(self._raw_fetch())
                 empty.append(self._once(None))
                 drains.append(self._once(self._store))
         with console.status(f"{self._distance}, counting round trips"):
             alone, overlapped = self._round_trips()
-        self._say(floors, empty, drains)
+        self._say(fetches, empty, drains)
         self._say_round_trips(alone, overlapped)
         self._report.raw[f"link, {self._distance}"] = {
-            "floor": floors,
+            "raw fetch": fetches,
             "start-up": [asdict(one) for one in empty],
             "once": [asdict(one) for one in drains],
             "round trips alone": alone,
             "round trips overlapped": overlapped,
         }
 
-    def _floor(self) -> float:
+    def _raw_fetch(self) -> float:
         user = self._site.mailbox(self._store)
         with Link((user.host, user.port), self._line) as link:
-            target = [user.host, str(link.port), str(user.ca_file), user.address, PASSWORD]
-            return float(run([sys.executable, "-m", "bench.floor", *target]).output.split()[0])
+            return raw_fetch(user, link.port).wall
 
     def _once(self, store: str | None) -> Measured:
         user = self._site.mailbox(store)
@@ -84,12 +82,12 @@ class _Measurement:
         place.expect(self._count)
         return counted.alone, counted.overlapped
 
-    def _say(self, floors: list[float], empty: list[Measured], drains: list[Measured]) -> None:
+    def _say(self, fetches: list[float], empty: list[Measured], drains: list[Measured]) -> None:
         say = self._report.say
-        ratio = Spread.ratio([one.wall for one in drains], floors)
+        ratio = Spread.ratio([one.wall for one in drains], fetches)
         say(
             f"i  {self._distance}, {self._size / MB:.0f} MB: raw fetch",
-            f"{median(floors):.2f} s = {self._size * 8 / median(floors) / 1e6:.0f} Mbit/s",
+            f"{median(fetches):.2f} s = {self._size * 8 / median(fetches) / 1e6:.0f} Mbit/s",
         )
         say("   a run of `once` with nothing to do", f"{median(one.wall for one in empty):.2f} s")
         say(
@@ -107,10 +105,10 @@ class _Measurement:
             f"≤ {MOST_WAITS}",
             met=len(alone) <= MOST_WAITS,
         )
-        self._report.say("", _listed(alone))
+        self._report.say("   which they are", listed(alone))
 
 
-def _listed(commands: list[str]) -> str:
+def listed(commands: list[str]) -> str:
     """Commands in their order, those of one kind together: without UIDs and dates."""
     counts = Counter(_VARIES.sub("…", command) for command in commands)
     return ", ".join(f"{count} × `{kind}`" if count > 1 else f"`{kind}`" for kind, count in counts.items())

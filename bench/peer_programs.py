@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from bench.process import ROOT, Measured, run
-from bench.site import PASSWORD
+from bench.site import PASSWORD, target
 from tests.rig.dovecot import Mailbox
 
 _MBSYNC = """
@@ -43,7 +43,7 @@ _FETCHMAIL = """
 set no bouncemail
 poll {host} service {port} protocol IMAP auth password no dns
     user "{user}" password "{password}" ssl sslcertck sslcertfile "{ca_file}" keep fetchall no rewrite
-    mda "f={folder}/mail-$$; while [ -e $f ]; do f=$f+; done; exec dd of=$f conv=fsync bs=64k iflag=fullblock status=none"
+    mda "f={folder}/mail-$$; [ -e $f ] && f=$f+; exec dd of=$f conv=fsync bs=1M iflag=fullblock status=none"
 """
 
 
@@ -85,8 +85,7 @@ class ImapTools:
     def take(self, user: Mailbox, folder: Path) -> tuple[Measured, int]:
         """It says itself how many it took."""
         script = ROOT / "bench" / "imap_tools_peer.py"
-        target = [user.host, str(user.port), str(user.ca_file), user.address, PASSWORD]
-        measured = run([self.python, str(script), self.what, *target, str(folder)])
+        measured = run([self.python, str(script), self.what, *target(user), str(folder)])
         return measured, int(measured.output)
 
 

@@ -1,6 +1,5 @@
 """What other programs need for the same mailbox, next to the raw fetch. Those not installed are left out."""
 
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from statistics import median
@@ -9,9 +8,9 @@ from tempfile import TemporaryDirectory
 from bench import mail
 from bench.options import Options
 from bench.peer_programs import Peer, peers
-from bench.process import Measured, run, worker_command
+from bench.process import Measured, raw_fetch, run, worker_command
 from bench.report import MB, Report, Spread, console
-from bench.site import PASSWORD, Site
+from bench.site import Site
 
 _STORE = "peers"
 _OWN = {"`once`, archive without attachments": False, "`once`, archive with attachments": True}
@@ -22,41 +21,35 @@ def measure(site: Site, report: Report, options: Options) -> None:
     count, size = site.store(_STORE, mail.messages(options.messages))
     programs = peers()
     run(worker_command(site.workplace(site.mailbox()).config, "once"))  # warm up: compile byte code, cache libraries
-    floors: list[float] = []
+    fetches: list[float] = []
     runs: dict[str, list[Measured]] = {}
     with console.status("peers") as status:
         for number in range(1, options.rounds + 1):
             status.update(f"peers, round {number} of {options.rounds}")
-            floors.append(_floor(site))
+            fetches.append(raw_fetch(site.mailbox(_STORE)).wall)
             for name, attachments in _OWN.items():
                 runs.setdefault(name, []).append(_once(site, count, attachments=attachments))
             for peer in programs:
                 if not peer.absent:
                     runs.setdefault(peer.name, []).append(_taken(site, count, peer))
     title = f"j  peers, {count:,} messages, {size / MB:.0f} MB: raw fetch"
-    report.say(title, f"{median(floors):.2f} s; {options.rounds} rounds, medians (least–greatest)")
+    report.say(title, f"{median(fetches):.2f} s; medians (least–greatest)")
     for name in _OWN:
-        _say(report, name, runs[name], floors)
+        _say(report, name, runs[name], fetches)
     for peer in programs:
         if peer.absent:
             report.say(f"   {peer.name}", f"absent: {peer.absent}")
         else:
-            _say(report, peer.name, runs[peer.name], floors)
+            _say(report, peer.name, runs[peer.name], fetches)
     report.raw["peers"] = {name: [asdict(one) for one in measured] for name, measured in runs.items()}
-    report.raw["peers, raw fetch"] = floors
+    report.raw["peers, raw fetch"] = fetches
 
 
-def _say(report: Report, name: str, measured: list[Measured], floors: list[float]) -> None:
-    ratio = Spread.ratio([one.wall for one in measured], floors)
+def _say(report: Report, name: str, measured: list[Measured], fetches: list[float]) -> None:
+    ratio = Spread.ratio([one.wall for one in measured], fetches)
     wall, cpu = median(one.wall for one in measured), median(one.cpu for one in measured)
     memory = max(one.memory for one in measured) / MB
     report.say(f"   {name}", f"{wall:.2f} s = {ratio} × raw fetch; {cpu:.2f} s of CPU; {memory:.0f} MB")
-
-
-def _floor(site: Site) -> float:
-    user = site.mailbox(_STORE)
-    target = [user.host, str(user.port), str(user.ca_file), user.address, PASSWORD]
-    return float(run([sys.executable, "-m", "bench.floor", *target]).output.split()[0])
 
 
 def _once(site: Site, count: int, *, attachments: bool) -> Measured:

@@ -8,9 +8,12 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
+
+from bench.site import target
+from tests.rig.dovecot import Mailbox
 
 ROOT = Path(__file__).parent.parent
 _LAUNCH = Path(__file__).with_name("launch.py")
@@ -46,6 +49,12 @@ def _byte_code() -> Path:
 def worker_command(config: Path, *arguments: str) -> list[str]:
     """Return the command line of the worker. `BENCH_PYTHON` names the Python that has what people install."""
     return [os.environ.get("BENCH_PYTHON", sys.executable), "-m", "worker", *arguments, "--config", str(config)]
+
+
+def raw_fetch(user: Mailbox, port: int | None = None) -> Measured:
+    """Run `bench.floor` on a mailbox. wall: from connecting on, without the start of Python."""
+    measured = run([sys.executable, "-m", "bench.floor", *target(user, port)])
+    return replace(measured, wall=float(measured.output.split()[0]))
 
 
 def run(command: Sequence[str], *, accept: Sequence[int] = (0,)) -> Measured:

@@ -17,6 +17,11 @@ from tests.rig.tls import Authority
 PASSWORD = "Bright-Harbour-92"  # noqa: S105 -- a mailbox that is removed with the bench
 
 
+def target(user: Mailbox, port: int | None = None) -> list[str]:
+    """The arguments with which the bench's own programs log in. port: of a link or a proxy in front of the server."""
+    return [user.host, str(port or user.port), str(user.ca_file), user.address, PASSWORD]
+
+
 @dataclass(frozen=True)
 class Workplace:
     """A folder with the worker's configuration, its state and its handler's output."""

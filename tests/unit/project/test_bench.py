@@ -6,6 +6,7 @@ import pytest
 
 from bench.__main__ import PARTS
 from bench.options import Distance, parse
+from bench.over_link import listed
 from bench.page import BEGIN, END, write
 from bench.peer_programs import peers
 from bench.report import Report, Spread
@@ -82,6 +83,19 @@ def test_every_row_of_the_documentation_is_of_a_part_that_there_is() -> None:
     rows = [line for line in table.splitlines() if line.startswith("| ")][1:]
     assert rows
     assert {row.split("|")[1].strip() for row in rows} <= set(PARTS)
+
+
+def test_round_trips_of_one_kind_are_listed_together() -> None:
+    commands = [
+        "TCP connection",
+        "UID FETCH 1…100 (BODY.PEEK[]<0.65>)",
+        'UID MOVE 1…100 "Processed"',
+        "UID SEARCH UID 1…* SINCE 01-Feb-2026",
+        "UID FETCH 101 (BODY.PEEK[]<0.65>)",
+    ]
+    assert listed(commands) == (
+        '`TCP connection`, 2 × `UID FETCH … (BODY.PEEK[]<0.65>)`, `UID MOVE … "Processed"`, `UID SEARCH UID … SINCE …`'
+    )
 
 
 def test_a_program_that_is_not_installed_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
