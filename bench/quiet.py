@@ -35,10 +35,15 @@ class Quiet:
 
 
 def quiet_polls(through_proxy: Workplace, direct: Workplace, proxy: Proxy) -> Quiet:
-    """Poll an unchanging mailbox repeatedly. Traffic is measured through the proxy, time without it."""
+    """Poll an unchanging mailbox repeatedly. Traffic is measured through the proxy, time without it.
+
+    direct: has the state of a worker that has handled everything. It is moved: of two copies, one would not log in.
+    """
+    (direct.root / "state").rename(through_proxy.root / "state")
     with _polling(through_proxy) as cycle, proxy.measure() as used:
         for _ in range(POLLS):
             cycle()
+    (through_proxy.root / "state").rename(direct.root / "state")
     times = []
     with _polling(direct) as cycle:
         for _ in range(POLLS):
@@ -82,7 +87,6 @@ def measure(site: Site, report: Report, _options: Options) -> None:
             direct = site.workplace(user, handler="stamp", handled="keep")
             filled = run(worker_command(direct.config, "once"))
             counted = site.workplace(user, handler="stamp", handled="keep", port=proxy.port)
-            (direct.root / "state").rename(counted.root / "state")
             found[size] = quiet_polls(counted, direct, proxy)
         report.raw[f"quiet, {size}"] = asdict(found[size]) | {"filled": filled.wall}
     watched = 2  # INBOX and the junk folder
