@@ -14,7 +14,7 @@ from bench.report import Report, console
 from bench.site import Site, Workplace
 from tests.rig.dovecot import Mailbox
 
-TIMES, PATIENCE = 10, 20.0
+TIMES, PATIENCE = 10, 60.0
 """How often to measure, and how many seconds to wait for one message."""
 
 
