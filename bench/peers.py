@@ -3,14 +3,14 @@
 from dataclasses import asdict
 from pathlib import Path
 from statistics import median
-from tempfile import TemporaryDirectory
+from tempfile import mkdtemp
 
 from bench import mail
 from bench.options import Options
 from bench.peer_programs import Peer, peers
 from bench.process import Measured, raw_fetch, run, worker_command
 from bench.report import MB, Report, Spread, console
-from bench.site import Site
+from bench.site import Site, free
 
 _STORE = "peers"
 _OWN = {"`once`, archive without attachments": False, "`once`, archive with attachments": True}
@@ -60,8 +60,9 @@ def _once(site: Site, count: int, *, attachments: bool) -> Measured:
 
 
 def _taken(site: Site, count: int, peer: Peer) -> Measured:
-    with TemporaryDirectory(dir=site.root) as folder:
-        measured, taken = peer.take(site.mailbox(_STORE), Path(folder))
+    folder = Path(mkdtemp(prefix="peer-", dir=site.root))
+    measured, taken = peer.take(site.mailbox(_STORE), folder)
+    free(folder)
     if taken != count:
         raise RuntimeError(f"{peer.name}: took {taken} of {count} messages")
     return measured

@@ -17,6 +17,17 @@ from tests.rig.tls import Authority
 PASSWORD = "Bright-Harbour-92"  # noqa: S105 -- a mailbox that is removed with the bench
 
 
+def free(root: Path, *, keep: str = "") -> None:
+    """Free the space of all files, except those of one name. The site removes them at its end.
+
+    They are truncated rather than removed: for minutes after many removals, creating files is slow on ext4.
+    """
+    for folder, _, names in os.walk(root):
+        for name in names:
+            if name != keep:
+                os.truncate(Path(folder) / name, 0)
+
+
 def target(user: Mailbox, port: int | None = None) -> list[str]:
     """The arguments with which the bench's own programs log in. port: of a link or a proxy in front of the server."""
     return [user.host, str(port or user.port), str(user.ca_file), user.address, PASSWORD]
@@ -54,14 +65,8 @@ class Workplace:
         self.empty()
 
     def empty(self) -> None:
-        """Free the space of the archived messages. The site removes the folder at its end.
-
-        Files are truncated rather than removed: for minutes after many removals, creating files is slow on ext4.
-        """
-        for folder, _, names in os.walk(self.archive):
-            for name in names:
-                if name != "message.json":
-                    os.truncate(Path(folder) / name, 0)
+        """Free the space of the archived messages."""
+        free(self.archive, keep="message.json")
 
 
 class Site:
