@@ -4,11 +4,14 @@ import random
 import signal
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 
 from bench import mail
 from bench.options import Options
+from bench.notifying import NotifyingServer
 from bench.process import ROOT, environment, worker_command
 from bench.report import Report, console
 from bench.site import Site, Workplace
@@ -20,11 +23,27 @@ TIMES, PATIENCE = 10, 60.0
 
 def waits(user: Mailbox, place: Workplace, mail: list[bytes]) -> list[float]:
     """Deliver messages one at a time to a waiting worker. Returns the seconds until the handler was called for each."""
+    with _running(place):
+        _deliver_and_wait(user, place, mail[0])  # once it is handled, the worker has started
+        return [_deliver_and_wait(user, place, raw) for raw in mail[1:]]
+
+
+def waits_if_notified(server: NotifyingServer, place: Workplace, times: int) -> list[float]:
+    """The same with a server that reports each message at once. The first message is a new worker's first one, too."""
+    seconds = []
+    with _running(place):
+        for number in range(times):
+            delivered = server.deliver()
+            seconds.append(_stamp(place, number) - delivered)
+    return seconds
+
+
+@contextmanager
+def _running(place: Workplace) -> Iterator[None]:
     with (place.root / "log").open("wb") as log:
         child = subprocess.Popen(worker_command(place.config, "run"), stderr=log, env=environment(), cwd=ROOT)
         try:
-            _deliver_and_wait(user, place, mail[0])  # once it is handled, the worker has started
-            return [_deliver_and_wait(user, place, raw) for raw in mail[1:]]
+            yield
         finally:
             child.send_signal(signal.SIGTERM)
             child.wait(40)
@@ -36,11 +55,16 @@ def _deliver_and_wait(user: Mailbox, place: Workplace, raw: bytes) -> float:
     with user.client() as client:
         delivered = time.time()
         client.append("INBOX", raw)
+    return _stamp(place, before) - delivered
+
+
+def _stamp(place: Workplace, number: int) -> float:
+    """When the handler was called for the message with this number, counted from 0."""
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
         lines = _lines(place.stamps)
-        if len(lines) > before:
-            return float(lines[before]) - delivered
+        if len(lines) > number:
+            return float(lines[number])
         time.sleep(0.01)
     raise RuntimeError(f"the handler was not called within {PATIENCE} s:\n{(place.root / 'log').read_text()[-2000:]}")
 

@@ -29,8 +29,9 @@ log = get_logger()
 
 STANDBY = 5.0
 """Seconds between checks of whether the lease is free or the pause is over."""
-NEWS_AT_ONCE = 0.5
-"""Seconds until the next run when news arrives just as IDLE starts. Not 0: a chatty server must not keep us looping."""
+CHATTY = 0.5
+"""Seconds until the next run if the server reports news whenever IDLE starts, and there is none: otherwise it would
+keep us looping."""
 FULL_LOOK_EVERY = 3600.0
 """Seconds between full listings of every folder, whether or not the server reports changes."""
 
@@ -77,6 +78,8 @@ class Cycle:
         self._not_before = 0.0
         self._run_began = 0.0
         self._look_anew = True
+        self._runs_for_news = False
+        """Whether this run began because there was news when IDLE started."""
         self.trouble: str | None = None
         """What stopped the last run, in one word; None if it went well."""
 
@@ -102,7 +105,7 @@ class Cycle:
             if is_new:
                 self._reconnect.connected(self._monotonic())
             report = self._poll(session, is_new=is_new)
-            wait = self._rest(session)
+            wait = self._rest(session, report)
             self._went_well(report)
         except Stop:
             return STANDBY
@@ -137,11 +140,12 @@ class Cycle:
         self._look_anew = False
         return report
 
-    def _rest(self, session: Session) -> float | None:
+    def _rest(self, session: Session, report: Report | None) -> float | None:
         """Leave the connection in IDLE if possible. Returns the seconds until the next run; None: as usual."""
         news = self._idle.begin(session)
+        before, self._runs_for_news = self._runs_for_news, bool(news)
         if news:
-            return NEWS_AT_ONCE
+            return CHATTY if before and not _has_done_something(report) else 0.0
         if news is not None:
             self._watcher.watch(session.fileno())
         if self._go_ahead.is_paused():
@@ -162,7 +166,7 @@ class Cycle:
         if report is None:
             return
         self._tell("good")
-        if report.new or report.outcomes or report.gone:
+        if _has_done_something(report):
             tries = {state.value: count for state, count in report.outcomes.items()}  # a retry comes to `pending` again
             log.info("poll.done", new=report.new, gone=report.gone, **tries | {"pending": self._tries.pending()})
 
@@ -203,3 +207,7 @@ class Cycle:
 
     def _tell(self, outcome: str) -> None:
         self._observer.polled(outcome, self._monotonic() - self._run_began)
+
+
+def _has_done_something(report: Report | None) -> bool:
+    return report is not None and bool(report.new or report.outcomes or report.gone)

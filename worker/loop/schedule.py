@@ -114,8 +114,9 @@ class Schedule:
             wait = work()
         finally:
             every = self._every.total_seconds()
-            delay = 0.0 if self._wanted.is_set() else min(every if wait is None else max(wait, 0.0), every)
-            self._run_at(_now() + timedelta(seconds=delay))
+            self._run_at(_now() + timedelta(seconds=min(every if wait is None else max(wait, 0.0), every)))
+            if self._wanted.is_set():  # asked last: what is planned here must not replace an earlier time
+                self._run_at(_now())
 
     def _run_at(self, when: datetime, job: str = _WORK) -> None:
         with self._gate, suppress(JobLookupError):

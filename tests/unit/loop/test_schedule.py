@@ -100,3 +100,34 @@ def test_it_knows_when_the_next_run_is_due() -> None:
     assert at is not None
     assert timedelta(seconds=150) < at - datetime.now(UTC) <= timedelta(seconds=200)
     assert schedule.next_at() is None, "after the end nothing is planned"
+
+
+def test_a_wake_up_while_the_next_run_is_being_planned_is_not_lost() -> None:
+    """Mail can arrive at that very moment. What is planned then is a minute away."""
+
+    class ComesNow(float):
+        """A wait, during whose reading somebody wakes the schedule."""
+
+        def __lt__(self, other: float) -> bool:
+            schedule.wake()
+            return float(self) < other
+
+        def __gt__(self, other: float) -> bool:
+            schedule.wake()
+            return float(self) > other
+
+    schedule = Schedule(every=timedelta(hours=1), heartbeat_every=60.0)
+    runs, twice = [0], threading.Event()
+
+    def work() -> float | None:
+        runs[0] += 1
+        if runs[0] == 2:
+            twice.set()
+        return ComesNow(60.0) if runs[0] == 1 else None
+
+    def end() -> signal.Signals:
+        assert twice.wait(30)
+        return signal.SIGTERM
+
+    schedule.run(work, lambda: None, end, ending=lambda: None)
+    assert runs == [2]
