@@ -72,8 +72,9 @@ class Workplace:
 class Site:
     """The server and its folders. A context manager that removes everything at its end."""
 
-    def __init__(self) -> None:
-        self.root = Path(tempfile.mkdtemp(prefix="bench-", dir=os.environ.get("BENCH_DIR")))
+    def __init__(self, under: Path | None = None) -> None:
+        """under: where its folder is; None: in `BENCH_DIR`, or where temporary files are."""
+        self.root = Path(tempfile.mkdtemp(prefix="bench-", dir=under or os.environ.get("BENCH_DIR")))
         self.authority = Authority(self.root / "ca")
         self.server = Dovecot(authority=self.authority)
         self._serial = count(1)
@@ -126,9 +127,13 @@ class Site:
         handled: str = "Processed",
         every: str = "60s",
         idle: bool = False,
+        under: Path | None = None,
     ) -> Workplace:
-        """Return a folder for a run of the worker on this mailbox. `handler` is `archive` or `stamp`."""
-        place = Workplace(self.root / f"work-{next(self._serial)}")
+        """Return a folder for a run of the worker on this mailbox. `handler` is `archive` or `stamp`.
+
+        under: where the folder is; None: in the site's own.
+        """
+        place = Workplace((under or self.root) / f"work-{next(self._serial)}")
         place.root.mkdir()
         password = place.root / "password"
         password.touch(mode=0o600)
