@@ -32,7 +32,8 @@ from urllib.parse import quote, unquote, urlsplit
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from handlers.archive_removal import FolderCopies, StoreCopies
-from handlers.archive_sync import FileSyncs
+from handlers.archive_sync import FOLDER, FileSyncs, make_folder
+from handlers.archive_sync import sync_folder as _sync_folder
 from worker import KeyTaken, Look, Message, OldCopies, RemovedCopies, as_json, describe
 from worker.connections import Proxy
 from worker.objects import SCHEMES, Objects, ObjectsRefused, checked
@@ -40,7 +41,6 @@ from worker.objects import SCHEMES, Objects, ObjectsRefused, checked
 _FOLDER_MODE = 0o750  # patients' mail: never readable by everybody, whatever the umask
 _FILE_MODE = 0o640
 _WRITE = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
-_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _FORGOTTEN = 86_400  # seconds
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,99}(?:\.[0-9]{1,6})?")
 
@@ -140,7 +140,7 @@ class Archive:
             return
         self._root = Path(unquote(urlsplit(settings.url).path))
         self._partial = self._root / ".partial"
-        self._root.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
+        make_folder(self._root, _FOLDER_MODE)
         self._partial.mkdir(mode=_FOLDER_MODE, exist_ok=True)
         self._copies = FolderCopies(self._root)
         _clear(self._partial)
@@ -227,7 +227,7 @@ class Archive:
             ]
             written.append(_write(folder / "message.json", description, self._syncs))
             folders = [folder / "attachments", folder] if attachments else [folder]
-            return written + [self._syncs.start(os.fsync, os.open(one, _FOLDER)) for one in folders]
+            return written + [self._syncs.start(os.fsync, os.open(one, FOLDER)) for one in folders]
         except OSError:
             shutil.rmtree(folder, ignore_errors=True)  # the disk may be full: free the space
             raise
@@ -332,14 +332,6 @@ def _write(path: Path, data: bytes, syncs: FileSyncs) -> Future[None]:
         os.close(file)
         raise
     return syncs.start(os.fdatasync, file)
-
-
-def _sync_folder(path: Path) -> None:
-    folder = os.open(path, _FOLDER)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
 def _sync_file_system(syncs: Iterable[Future[None]]) -> None:

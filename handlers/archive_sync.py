@@ -3,12 +3,16 @@
 import os
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from threading import BoundedSemaphore
+from itertools import takewhile
+from pathlib import Path
+from threading import Barrier, BoundedSemaphore, Lock
 
 AT_ONCE = 8
 """How many files are synced at a time. The disk takes those that wait for it at the same time in one go."""
 OPEN = 64
 """How many files may be open, because they wait for their turn."""
+FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+"""How to open a folder, to sync it."""
 
 
 class FileSyncs:
@@ -18,24 +22,48 @@ class FileSyncs:
     """
 
     def __init__(self) -> None:
-        self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="archive-sync")
+        self._lock = Lock()
+        self._threads: ThreadPoolExecutor | None = None
         self._room = BoundedSemaphore(OPEN)
 
     def start(self, sync: Callable[[int], None], file: int) -> Future[None]:
         """Begin to sync this open file. Waits for room if too many are open.
 
         sync: `os.fsync` or `os.fdatasync`. If it fails, the result of what this returns raises its OSError.
+
+        Raises:
+            RuntimeError: the system lets us have no more threads. The file is closed.
         """
         self._room.acquire()
         try:
-            return self._threads.submit(self._run, sync, file)
-        except BaseException:  # no thread can be started
+            threads = self._started()
+        except BaseException:
             self._end(file)
             raise
+        return threads.submit(self._run, sync, file)
 
     def close(self) -> None:
         """Wait for what has begun, and end the threads."""
-        self._threads.shutdown()
+        with self._lock:
+            threads, self._threads = self._threads, None
+        if threads is not None:
+            threads.shutdown()
+
+    def _started(self) -> ThreadPoolExecutor:
+        """The threads, all of them running: if one can't be started, `submit` raises and keeps its task nevertheless."""
+        with self._lock:
+            if self._threads is None:
+                threads, all_here = ThreadPoolExecutor(AT_ONCE, "archive-sync"), Barrier(AT_ONCE + 1)
+                try:
+                    for _ in range(AT_ONCE):
+                        threads.submit(all_here.wait)
+                    all_here.wait()
+                except BaseException:
+                    all_here.abort()
+                    threads.shutdown(wait=False)
+                    raise
+                self._threads = threads
+            return self._threads
 
     def _run(self, sync: Callable[[int], None], file: int) -> None:
         try:
@@ -48,3 +76,20 @@ class FileSyncs:
             os.close(file)
         finally:
             self._room.release()
+
+
+def sync_folder(path: Path) -> None:
+    """Bring the names in a folder to the disk."""
+    folder = os.open(path, FOLDER)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def make_folder(path: Path, mode: int) -> None:
+    """Create a folder, and those above it, unless they exist. Their names are on the disk when this returns."""
+    missing = list(takewhile(lambda folder: not folder.exists(), (path, *path.parents)))
+    path.mkdir(mode, parents=True, exist_ok=True)
+    for folder in reversed(missing):
+        sync_folder(folder.parent)
