@@ -227,7 +227,7 @@ class Archive:
             ]
             written.append(_write(folder / "message.json", description, self._syncs))
             folders = [folder / "attachments", folder] if attachments else [folder]
-            return written + [self._syncs.start(os.fsync, os.open(one, FOLDER)) for one in folders]
+            return written + [self._syncs.start(os.open(one, FOLDER)) for one in folders]
         except OSError:
             shutil.rmtree(folder, ignore_errors=True)  # the disk may be full: free the space
             raise
@@ -331,7 +331,7 @@ def _write(path: Path, data: bytes, syncs: FileSyncs) -> Future[None]:
     except BaseException:
         os.close(file)
         raise
-    return syncs.start(os.fdatasync, file)
+    return syncs.start(file)
 
 
 def _sync_file_system(syncs: Iterable[Future[None]]) -> None:

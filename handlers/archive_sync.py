@@ -1,13 +1,12 @@
 """How `archive` brings its files to the disk: each by itself, in threads of its own, while others are being written."""
 
 import os
-from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import takewhile
 from pathlib import Path
 from threading import Barrier, BoundedSemaphore, Lock
 
-AT_ONCE = 8
+AT_ONCE = 16
 """How many files are synced at a time. The disk takes those that wait for it at the same time in one go."""
 OPEN = 64
 """How many files may be open, because they wait for their turn."""
@@ -26,10 +25,10 @@ class FileSyncs:
         self._threads: ThreadPoolExecutor | None = None
         self._room = BoundedSemaphore(OPEN)
 
-    def start(self, sync: Callable[[int], None], file: int) -> Future[None]:
-        """Begin to sync this open file. Waits for room if too many are open.
+    def start(self, file: int) -> Future[None]:
+        """Begin to sync this open file or folder. Waits for room if too many are open.
 
-        sync: `os.fsync` or `os.fdatasync`. If it fails, the result of what this returns raises its OSError.
+        If the disk refuses it, the result of what this returns raises the OSError.
 
         Raises:
             RuntimeError: the system lets us have no more threads. The file is closed.
@@ -40,7 +39,7 @@ class FileSyncs:
         except BaseException:
             self._end(file)
             raise
-        return threads.submit(self._run, sync, file)
+        return threads.submit(self._run, file)
 
     def close(self) -> None:
         """Wait for what has begun, and end the threads."""
@@ -50,7 +49,7 @@ class FileSyncs:
             threads.shutdown()
 
     def _started(self) -> ThreadPoolExecutor:
-        """The threads, all of them running: if one can't be started, `submit` raises and keeps its task nevertheless."""
+        """The threads, all running: a `submit` that can't start one raises, and would keep the file as its task."""
         with self._lock:
             if self._threads is None:
                 threads, all_here = ThreadPoolExecutor(AT_ONCE, "archive-sync"), Barrier(AT_ONCE + 1)
@@ -65,9 +64,9 @@ class FileSyncs:
                 self._threads = threads
             return self._threads
 
-    def _run(self, sync: Callable[[int], None], file: int) -> None:
+    def _run(self, file: int) -> None:
         try:
-            sync(file)
+            os.fdatasync(file)  # of a folder, too: the names in it are its data
         finally:
             self._end(file)
 

@@ -109,16 +109,18 @@ def test_the_flush_waits_for_a_slow_disk_and_the_handler_does_not(
     assert len(list(tmp_path.glob("*/message.json"))) == 3
 
 
-def test_few_files_are_open_at_a_time_and_none_at_the_end(tmp_path: Path) -> None:
+def test_few_files_are_open_at_a_time_and_none_at_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     syncs, before = FileSyncs(), open_files()
     goes_on, begun, done = threading.Event(), threading.Semaphore(0), threading.Event()
 
     def slow(_: int) -> None:
         assert goes_on.wait(60)
 
+    monkeypatch.setattr(os, "fdatasync", slow)
+
     def start() -> None:
         for _ in range(2 * OPEN):
-            syncs.start(slow, os.open(tmp_path, os.O_RDONLY))
+            syncs.start(os.open(tmp_path, os.O_RDONLY))
             begun.release()
         done.set()
 
@@ -147,10 +149,10 @@ def test_without_threads_a_file_is_closed_and_a_later_try_succeeds(
 
     monkeypatch.setattr(threading.Thread, "start", few)
     with pytest.raises(RuntimeError, match="thread"):
-        syncs.start(os.fsync, os.open(tmp_path, os.O_RDONLY))
+        syncs.start(os.open(tmp_path, os.O_RDONLY))
     assert open_files() == before
     left[0] = AT_ONCE
-    syncs.start(os.fsync, os.open(tmp_path, os.O_RDONLY)).result(60)
+    syncs.start(os.open(tmp_path, os.O_RDONLY)).result(60)
     syncs.close()
     assert open_files() == before
 
