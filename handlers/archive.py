@@ -335,9 +335,6 @@ def _write(path: Path, data: bytes, syncs: FileSyncs) -> Future[None]:
 
 
 def _sync_file_system(syncs: Iterable[Future[None]]) -> None:
-    """Wait until the file system has brought all of this to the disk. Raises the OSError of a sync that failed.
-
-    FIGURES
-    """
+    """Wait until the file system has brought all of this to the disk. Raises the OSError of the first that failed."""
     for sync in syncs:
         sync.result()
