@@ -7,9 +7,10 @@
 A message is staged under `.partial/KEY`. The syncs of its files and folders to the disk begin at once, and run while
 others are staged. `flush` then puts a whole batch in place: it waits for the syncs, renames each message's folder, and
 syncs the renames. So a folder at KEY is complete even after a power cut, and no message has to wait for the disk on its
-own. The same message always gets the same folder, and an existing folder isn't changed: if
-it holds other content, the message becomes a dead letter. What a person has handled again lies in `KEY.1`, `KEY.2`, …
-beside it, each complete.
+own. If a sync fails, the message is written anew, because the system has dropped what it couldn't write.
+
+The same message always gets the same folder, and an existing folder isn't changed: if it holds other content, the
+message becomes a dead letter. What a person has handled again lies in `KEY.1`, `KEY.2`, … beside it, each complete.
 
 On an object store (S3, Azure Blob Storage, Google Cloud Storage) the same objects are written in the same order. Each
 is durable by itself, so `message.json` marks the message as complete there too.

@@ -1,7 +1,7 @@
 """How `archive` brings its files to the disk: each by itself, in threads of its own, while others are being written.
 
 `syncfs` is one wait for a whole batch, but for everything that others have written to the file system as well. On ext4,
-a drain of 300 messages waited in `flush` for 0.9 s with it and for 0.3 s with these threads; for 1.0 s and 0.5 s beside
+a drain of 300 messages waited in `flush` for 0.7 s with it and for 0.2 s with these threads; for 1.0 s and 0.5 s beside
 a neighbour that wrote at full speed (medians of alternating runs on a busy machine, for 5 % more CPU).
 """
 
