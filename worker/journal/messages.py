@@ -3,26 +3,23 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-from sqlalchemy import and_, bindparam, case, delete, func, or_, select, true, update
+from sqlalchemy import ColumnElement, and_, bindparam, case, delete, func, or_, select, true, update
 
 from worker.journal.failed_handlers import failed_at
+from worker.journal.folder_rows import FolderRows
 from worker.journal.key_search import keys_like
 from worker.journal.new_rows import new_rows, taken_numbers
 from worker.journal.records import Counts, NewMessage, Place, Queued, Record
 from worker.journal.reopened import redeliver, reopen
-from worker.journal.rows import PLACE, REBUILT, Rows, chunks, evidence_json, placed
+from worker.journal.rows import PLACE, REBUILT, chunks, evidence_json, placed
 from worker.journal.schema import known_sender, message, tally
 from worker.message.outcome import State
 from worker.message.reasons import Reason
 from worker.message.verdict import MailPath, Verdict
 
 
-class Messages(Rows):
+class Messages(FolderRows):
     """Reads and writes the rows of messages. Every method may raise `JournalUnavailable`."""
-
-    def in_folder(self, name: str) -> list[Record]:
-        """Every message whose last known place is this folder."""
-        return self._records(message.c.folder == name)
 
     def with_fingerprints(self, fingerprints: Iterable[str]) -> dict[str, list[Record]]:
         """The messages with these fingerprints, oldest first."""
@@ -30,16 +27,6 @@ class Messages(Rows):
         for chunk in chunks(list(dict.fromkeys(fingerprints))):
             for record in self._records(message.c.fingerprint.in_(chunk)):
                 found.setdefault(record.fingerprint, []).append(record)
-        return found
-
-    def placed_in(self, folder: str, uidvalidity: int, uids: Iterable[int]) -> set[int]:
-        """Which of these UIDs of a folder rows name as the places of their messages. Those of gone messages don't."""
-        found: set[int] = set()
-        with self._database.read() as connection:
-            for chunk in chunks(sorted(uids)):
-                there = and_(message.c.folder == folder, message.c.uidvalidity == uidvalidity, message.c.uid.in_(chunk))
-                query = select(message.c.uid).where(and_(there, message.c.state != State.GONE))
-                found.update(connection.execute(query).scalars())
         return found
 
     def comparable(self, fingerprints: Iterable[str]) -> dict[str, list[Record]]:
@@ -127,12 +114,9 @@ class Messages(Rows):
         with self._database.read() as connection:
             states = connection.execute(select(message.c.state, func.count()).group_by(message.c.state))
             by_state = {State(state): count for state, count in states}
-            released, oldest = connection.execute(
-                select(
-                    func.count(message.c.released_at),
-                    func.min(case((message.c.state == State.PENDING, message.c.first_seen_at))),
-                )
-            ).one()
+            released = connection.execute(select(func.count()).where(message.c.released_at.is_not(None))).scalar_one()
+            pending = message.c.state == State.PENDING
+            oldest = connection.execute(select(func.min(message.c.first_seen_at)).where(pending)).scalar_one()
         compacted = self.compacted()
         return Counts({state: by_state.get(state, 0) + compacted.get(state, 0) for state in State}, released, oldest)
 
@@ -234,7 +218,7 @@ class Messages(Rows):
 
     def settled_before(self, then: float) -> list[Record]:
         """Messages that were settled before `then` (epoch s)."""
-        return self._records(message.c.settled_at < then)
+        return self._records(and_(message.c.state.in_(_DONE), _ended_before(then)))
 
     def handled_before(self, then: float) -> list[Record]:
         """Handled messages that were settled before `then` (epoch s) and still lie in the folder that we moved them to.
@@ -245,7 +229,7 @@ class Messages(Rows):
         return self._records(
             and_(
                 message.c.state == State.HANDLED,
-                message.c.settled_at < then,
+                _ended_before(then),
                 message.c.received_at < then,
                 message.c.settle_to == message.c.folder,
                 message.c.reason.is_distinct_from(Reason.DELETED.stored()),
@@ -344,3 +328,11 @@ class Messages(Rows):
         """
         with self._write(durable=True) as connection:
             return redeliver(connection, record, only=only, request=request, now=now)
+
+
+_DONE = tuple(state.value for state in State if state is not State.PENDING)
+
+
+def _ended_before(then: float) -> ColumnElement[bool]:
+    """Whether a message was settled before. It had its outcome before that, by which an index finds it."""
+    return and_(message.c.outcome_at < then, message.c.settled_at < then)

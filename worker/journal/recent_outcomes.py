@@ -23,8 +23,6 @@ DAY: Final = 24 * HOUR
 DAYS: Final = 30
 """So many days are shown, this one included."""
 COUNTED: Final = (State.HANDLED, State.JUNK, State.FAILED)
-LOOKED_AT: Final = 1000
-"""Among so many rows, the latest to be entered, are the newest few looked for."""
 _FACT: Final = "recent.outcomes"
 _HOURS_KEPT: Final = 48
 
@@ -113,20 +111,10 @@ def recent_outcomes(database: Database, now: float) -> Recent:
 
 
 def newest(database: Database, state: State, count: int) -> Sequence[Newest]:
-    """The messages that reached this state last, newest first; at most `count`.
-
-    They are looked for among the latest rows of this state, which the index gives in order: otherwise all of them would
-    be sorted each time.
-    """
-    latest = (
-        select(message.c.id)
-        .where(message.c.state == state.value)
-        .order_by(message.c.next_at.desc(), message.c.id.desc())
-        .limit(LOOKED_AT)
-    )
+    """The messages that reached this state last, newest first; at most `count`."""
     query = (
         select(message.c.key, message.c.outcome_at, message.c.reason, message.c.evidence)
-        .where(message.c.id.in_(latest), message.c.outcome_at.is_not(None))
+        .where(message.c.state == state.value, message.c.outcome_at.is_not(None))
         .order_by(message.c.outcome_at.desc())
         .limit(count)
     )

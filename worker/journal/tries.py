@@ -44,7 +44,7 @@ class Tries(Rows):
 
     def suspects(self) -> list[Record]:
         """Messages that a process began to handle and neither finished nor gave back."""
-        return self._records(message.c.in_hand.is_not(None))
+        return self._records(and_(message.c.state == State.PENDING, message.c.in_hand.is_not(None)))
 
     def done_handlers(self, ids: Sequence[int]) -> dict[int, dict[str, tuple[bool, int]]]:
         """For each message, the handlers called on its present path: whether each is done, and how often it failed."""

@@ -11,7 +11,7 @@ from datetime import datetime
 
 from worker.journal.messages import Messages
 from worker.journal.places import Places
-from worker.journal.records import Looked, Place, Record
+from worker.journal.records import Looked, Place
 from worker.logs.log import get_logger
 from worker.mailbox import uid_sets
 from worker.mailbox.bisection import shown_heads
@@ -20,13 +20,14 @@ from worker.mailbox.session import FolderState, Session
 from worker.message.key import Fingerprints
 from worker.message.mime.headers import Headers
 from worker.message.mime.signs import is_retrieval_stand_in
-from worker.message.outcome import State
 from worker.pipeline.whereabouts import Look, list_uids
 
 log = get_logger()
 
 COMPARED = 3
 """How many messages at each end of a folder to compare, to tell whether it is the same folder as before."""
+AT_ONCE = 100
+"""How many rows to read at once to find those messages."""
 RARELY = 64
 """A folder that shows fewer messages than it counts is listed again after 1, 2, 4, … looks, and then each so many."""
 
@@ -122,12 +123,13 @@ class Poll:
         ours = present
         if self._since is not None:
             ours &= list_uids(session, name, state, self._since.date())
-        records = self._messages.in_folder(name)
+        placed = self._messages.placed_in(name, state, ours)
+        pending = self._messages.pending_in(name)
         displaced: dict[int, Place] = {}
-        if self._is_another(session, name, state, [record for record in records if record.place.uid in present]):
-            records = [replace(record, place=replace(record.place, uid=None)) for record in records]
-            displaced = {record.id: record.place for record in records}
-        here = {record.place.uid: record for record in records if record.place.holds_in(state)}
+        if self._is_another(session, name, state, present):
+            displaced = {one.id: replace(one.place, uid=None) for one in self._messages.in_folder(name)}
+            placed = set()
+            pending = [replace(record, place=displaced[record.id]) for record in pending]
         if len(present) >= state.messages:
             self._short.pop(name, None)
         elif state != self._last.get(name):
@@ -137,26 +139,18 @@ class Poll:
             folder=name,
             state=state,
             present=present,
-            new=tuple(sorted(uid for uid in ours if uid not in here or here[uid].state is State.GONE)),
-            missing=tuple(
-                record
-                for record in records
-                if record.state is State.PENDING and not (record.place.holds_in(state) and record.place.uid in present)
-            ),
-            found=tuple(
-                record
-                for uid, record in here.items()
-                if record.state is State.PENDING and record.missed and uid in present
-            ),
+            new=tuple(sorted(ours - placed)),
+            missing=tuple(record for record in pending if record.place.uid_in(state) not in present),
+            found=tuple(record for record in pending if record.missed and record.place.uid_in(state) in present),
             displaced=displaced,
         )
 
-    def _is_another(self, session: Session, name: str, state: FolderState, here: Sequence[Record]) -> bool:
+    def _is_another(self, session: Session, name: str, state: FolderState, present: frozenset[int]) -> bool:
         """Whether this is another folder with the same UIDVALIDITY, so that no known place in it is valid.
 
         UIDNEXT never decreases in the same folder (RFC 3501, 2.3.1.1). So if it has decreased, or if the headers
         differ, this is another folder that happens to have the same UIDVALIDITY. Its messages, like those of a folder
-        with a new UIDVALIDITY, are matched again by fingerprint. here: messages that seem to be where their rows say.
+        with a new UIDVALIDITY, are matched again by fingerprint. present: all UIDs in it.
         """
         before = self._places.last_looks().get(name)
         if before is None:
@@ -164,12 +158,12 @@ class Poll:
         if before.uidvalidity != state.uidvalidity:
             log.warning("mailbox.uidvalidity_changed", folder=name)
             return False
-        if state.uidnext < before.uidnext or not self._shows(session, name, state, here):
+        if state.uidnext < before.uidnext or not self._shows(session, name, state, present):
             log.warning("mailbox.folder_replaced", folder=name)
             return True
         return False
 
-    def _shows(self, session: Session, name: str, state: FolderState, here: Sequence[Record]) -> bool:
+    def _shows(self, session: Session, name: str, state: FolderState, present: frozenset[int]) -> bool:
         """Whether the headers at both ends match our fingerprints. If all at one end differ, the folder was replaced.
 
         In a folder with other mail all headers differ; in an old copy that was put back, those with the highest UIDs
@@ -178,25 +172,33 @@ class Poll:
         """
         if name in self._checked:
             return True
-        known = {
-            record.place.uid: record.fingerprint
-            for record in here
-            if record.place.uid is not None
-            and record.place.holds_in(state)
-            and record.state is not State.GONE
-            and record.fingerprint != self._fingerprints.of_nothing
-            and not record.is_placeholder
-        }
-        if not (uids := sorted(known)):
+        uids = sorted(present)
+        ends = (self._known(name, state, uids), self._known(name, state, uids[::-1]))
+        known = {**ends[0], **ends[1]}
+        if not known:
             return True
-        ends = (uids[:COMPARED], uids[-COMPARED:])
         self._checking = name
         shown = {
             head.uid: self._fingerprints.of(headers)
-            for head in shown_heads(session, {*ends[0], *ends[1]})
+            for head in shown_heads(session, known)
             if not is_retrieval_stand_in(headers := Headers.from_bytes(head.header))
         }
         self._checking = None
         self._checked.add(name)
         others = {uid for uid, fingerprint in shown.items() if fingerprint != known[uid]}
         return not any(others.issuperset(end) for end in ends)
+
+    def _known(self, name: str, state: FolderState, uids: Sequence[int]) -> dict[int, str]:
+        """The fingerprints of the first few of these messages that have shown a header of their own, by UID."""
+        known: dict[int, str] = {}
+        for start in range(0, len(uids), AT_ONCE):
+            some = uids[start : start + AT_ONCE]
+            rows = {record.place.uid: record for record in self._messages.lying_in(name, state, some)}
+            for uid in some:
+                record = rows.get(uid)
+                if record is None or record.fingerprint == self._fingerprints.of_nothing or record.is_placeholder:
+                    continue
+                known[uid] = record.fingerprint
+                if len(known) == COMPARED:
+                    return known
+        return known

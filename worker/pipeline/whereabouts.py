@@ -66,9 +66,7 @@ class Whereabouts:
         return {mark: [stranger.uid for stranger in strangers] for mark, strangers in found.items()}
 
     def _strangers(self, session: Session, folder: str, state: FolderState) -> dict[str, list["_Stranger"]]:
-        rows = self._messages.in_folder(folder)
-        placed = {record.place.uid for record in rows if record.place.holds_in(state)}
-        unknown = list_uids(session, folder, state) - placed
+        unknown = list_uids(session, folder, state) - self._messages.uids_in(folder, state)
         found: dict[str, list[_Stranger]] = {}
         for uids in uid_sets.chunks(unknown, HEADS_AT_ONCE):
             for head in shown_heads(session, uids):

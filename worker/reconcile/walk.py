@@ -79,9 +79,8 @@ class Walk:
                     raise
                 continue
             present = list_uids(session, name, state)
-            placed = {record.place.uid_in(state) for record in self._messages.in_folder(name)}
             ours = self._ours(session, name, state, present)
-            unknown = ours - placed
+            unknown = ours - self._messages.uids_in(name, state)
             looked = looks.get(name)
             strangers = self._strangers(session, unknown)
             folders[name] = WalkedFolder(
