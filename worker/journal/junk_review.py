@@ -48,10 +48,11 @@ def likely_mistakes(database: Database) -> int:
 
 def likely_mistake_keys(database: Database, count: int) -> list[str]:
     """The keys of unreviewed messages in junk from known senders, newest first; at most `count`."""
-    query = select(message.c.key).where(message.c.id.in_(_mistakes(select(message.c.id))))
+    newest_first = message.c.received_at.desc(), message.c.id.desc()
+    newest = _mistakes(select(message.c.id)).order_by(*newest_first).limit(count)
+    query = select(message.c.key).where(message.c.id.in_(newest)).order_by(*newest_first)
     with database.read() as connection:
-        found = connection.execute(query.order_by(message.c.received_at.desc(), message.c.id.desc()).limit(count))
-        return list(found.scalars())
+        return list(connection.execute(query).scalars())
 
 
 def released_since(database: Database, then: float) -> int:

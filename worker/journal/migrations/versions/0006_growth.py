@@ -16,7 +16,7 @@ def upgrade() -> None:
         (
             "message_unreviewed",
             "message",
-            ["state", "sender_listed", "sender"],
+            ["state", "sender_listed", "sender", "received_at", "id"],
             "state = 'junk' AND reviewed_at IS NULL",
         ),
         ("intent_open", "intent", ["id"], "done_at IS NULL"),
