@@ -1,10 +1,11 @@
 """Messages: one row for each message that the server has ever shown, with its state and its verdict."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from sqlalchemy import ColumnElement, and_, bindparam, case, delete, func, or_, select, true, update
 
+from worker.journal.brief_rows import BriefRow, brief_rows
 from worker.journal.failed_handlers import failed_at
 from worker.journal.folder_rows import FolderRows
 from worker.journal.key_search import keys_like
@@ -106,8 +107,12 @@ class Messages(FolderRows):
         return found
 
     def everything(self) -> list[Record]:
-        """Every row."""
+        """Every row. A walk over a large journal takes `in_brief`."""
         return self._records(message.c.id.is_not(None))
+
+    def in_brief(self) -> Iterator[BriefRow]:
+        """Every row in the order of their ids, all as they are at one moment. Memory holds few of them at a time."""
+        return brief_rows(self._database)
 
     def counts(self) -> Counts:
         """How many messages are in each state, those without a row included."""
@@ -216,9 +221,11 @@ class Messages(FolderRows):
             [placed(row, place) | {"now_is": state.value} for row, state, place in found],
         )
 
-    def settled_before(self, then: float) -> list[Record]:
-        """Messages that were settled before `then` (epoch s)."""
-        return self._records(and_(message.c.state.in_(_DONE), _ended_before(then)))
+    def any_settled_before(self, then: float) -> bool:
+        """Whether any message was settled before `then` (epoch s)."""
+        query = select(message.c.id).where(message.c.state.in_(_DONE), _ended_before(then)).limit(1)
+        with self._database.read() as connection:
+            return connection.execute(query).first() is not None
 
     def handled_before(self, then: float) -> list[Record]:
         """Handled messages that were settled before `then` (epoch s) and still lie in the folder that we moved them to.
