@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from bench import drains, finding, memory, neighbour, over_link, page, parse, peers, quiet, wake
+from bench import drains, finding, growth, memory, neighbour, over_link, page, parse, peers, quiet, wake
 from bench.options import Options
 from bench.options import parse as parse_options
 from bench.report import Report
@@ -21,6 +21,7 @@ PARTS: dict[str, Callable[[Site, Report, Options], None]] = {
     "neighbour": neighbour.measure,
     "quiet": quiet.measure,
     "wake": wake.measure,
+    "growth": growth.measure,
     "find": finding.measure,
     "parsing": parse.measure,
 }

@@ -34,6 +34,8 @@ class Options:
     rounds: int = 5
     messages: int = mail.COUNT
     link: tuple[Distance, ...] = (Distance(0.03, 200e6, 1_000), Distance(0.1, 200e6, 5_000))
+    sizes: tuple[int, ...] = (1_000, 10_000, 100_000)
+    rows: tuple[int, ...] = (1_000, 1_000_000)
     only: tuple[str, ...] = ()
     json: Path | None = None
     page: Path | None = None
@@ -61,9 +63,16 @@ def parse(arguments: Sequence[str], parts: Collection[str], description: str | N
         metavar="MS:MBIT:MESSAGES",
         help="a link and a mailbox behind it; may be given again (default: 30:200:1000 and 100:200:5000)",
     )
+    parser.add_argument("--sizes", type=_numbers, default=given.sizes, help="of growth: messages in the mailboxes")
+    parser.add_argument("--rows", type=_numbers, default=given.rows, help="of growth: settled rows in the journals")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every single figure there, too")
     parser.add_argument(
         "--page", type=Path, metavar="FILE", help="write the table into this page, such as docs/performance.md"
     )
     found = vars(parser.parse_args(arguments))
     return Options(**found | {"only": tuple(found["only"]), "link": tuple(found["link"] or given.link)})
+
+
+def _numbers(given: str) -> tuple[int, ...]:
+    """Read `1000,100000`."""
+    return tuple(int(number) for number in given.split(","))

@@ -40,12 +40,12 @@ def quiet_polls(through_proxy: Workplace, direct: Workplace, proxy: Proxy) -> Qu
     direct: has the state of a worker that has handled everything. It is moved: of two copies, one would not log in.
     """
     (direct.root / "state").rename(through_proxy.root / "state")
-    with _polling(through_proxy) as cycle, proxy.measure() as used:
+    with polling(through_proxy) as cycle, proxy.measure() as used:
         for _ in range(POLLS):
             cycle()
     (through_proxy.root / "state").rename(direct.root / "state")
     times = []
-    with _polling(direct) as cycle:
+    with polling(direct) as cycle:
         for _ in range(POLLS):
             started = time.perf_counter()
             cycle()
@@ -60,7 +60,7 @@ def quiet_polls(through_proxy: Workplace, direct: Workplace, proxy: Proxy) -> Qu
 
 
 @contextmanager
-def _polling(place: Workplace) -> Iterator[Cycle]:
+def polling(place: Workplace) -> Iterator[Cycle]:
     """Yield the cycle of a worker that has already polled everything."""
     with closing(Parts(load(place.config, {}))) as parts:  # as `run` does, but without its schedule
         parts.journal.open(parts.settings.account.address)

@@ -96,6 +96,10 @@ class Site:
         self._stores[name] = sorted((path, path.stat().st_size) for path in cur.iterdir())
         return len(self._stores[name]), sum(size for _, size in self._stores[name])
 
+    def has(self, name: str) -> bool:
+        """Whether messages are kept under this name."""
+        return name in self._stores
+
     def mailbox(self, name: str | None = None, *, warm: bool = True) -> Mailbox:
         """Return a new mailbox with the messages of a store, or an empty one if there is no name.
 
@@ -128,10 +132,13 @@ class Site:
         every: str = "60s",
         idle: bool = False,
         under: Path | None = None,
+        journal: str | None = None,
+        keep: str = "400d",
     ) -> Workplace:
         """Return a folder for a run of the worker on this mailbox. `handler` is `archive` or `stamp`.
 
-        under: where the folder is; None: in the site's own.
+        under: where the folder is; None: in the site's own. journal: the URL of a database; None: SQLite. keep: for how
+        long the journal keeps its rows.
         """
         place = Workplace((under or self.root) / f"work-{next(self._serial)}")
         place.root.mkdir()
@@ -150,7 +157,7 @@ class Site:
                 "password_file": str(password),
                 "ca_file": str(user.ca_file),
             },
-            "state": {"dir": str(place.root / "state"), "ephemeral": True},
+            "state": {"dir": str(place.root / "state"), "ephemeral": True, "keep": keep} | _in_database(place, journal),
             "poll": {"every": every, "idle": idle},
             "settle": {"handled": handled},
             "health": {"listen": ""},
@@ -165,3 +172,12 @@ class Site:
 
     def _new_user(self, name: str) -> Mailbox:
         return self.server.add_user(f"{name}{next(self._serial)}@nhs.net", PASSWORD)
+
+
+def _in_database(place: Workplace, journal: str | None) -> dict[str, object]:
+    if journal is None:
+        return {}
+    file = place.root / "journal-url"
+    file.touch(mode=0o600)
+    file.write_text(journal)
+    return {"journal_file": str(file)}
