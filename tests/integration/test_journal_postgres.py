@@ -48,6 +48,7 @@ from tests.unit.journal.test_messages_content import (  # noqa: F401
     test_what_was_moved_while_it_was_in_hand_and_waits_is_compared_first,
     test_what_was_moved_while_it_was_in_hand_is_lost_once_it_is_done,
 )
+from tests.unit.journal.test_migrate import breaks_off_and_is_repeated
 from tests.unit.journal.test_places import (  # noqa: F401
     test_gone_is_what_walks_in_a_row_missed_and_only_what_is_pending,
     test_gone_mail_that_is_seen_again_is_pending_and_nothing_of_its_end_is_left,
@@ -136,3 +137,11 @@ def test_a_poll_and_status_read_no_settled_rows_but_those_that_they_ask_for(data
     assert len(asked) > 20, "it looks at what is asked"
     once = {"SELECT CAST(floor": "counts earlier outcomes once, in the journal of an earlier program"}
     assert growing(database, asked, once) == []
+
+
+def test_an_upgrade_that_breaks_off_leaves_the_journal_as_it_was(
+    postgres_server: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = Database(postgres_server.fresh_url())
+    breaks_off_and_is_repeated(database, monkeypatch)
+    database.close()
