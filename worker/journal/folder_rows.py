@@ -2,12 +2,13 @@
 
 from collections.abc import Collection, Iterable, Sequence
 
-from sqlalchemy import ColumnElement, and_, func, select
+from sqlalchemy import ColumnElement, and_, func, or_, select
 
 from worker.journal.records import Numbered, Record
 from worker.journal.rows import Rows, chunks
 from worker.journal.schema import message
 from worker.message.outcome import State
+from worker.message.reasons import Reason
 
 FEW = 2_000
 """So many UIDs are looked up one by one. For more it costs less to read all that lie between the first and the last."""
@@ -23,6 +24,19 @@ class FolderRows(Rows):
     def pending_in(self, name: str) -> list[Record]:
         """The pending messages whose last known place is this folder."""
         return self._records(and_(message.c.state == State.PENDING.value, message.c.folder == name))
+
+    def settled_somewhere_in(self, name: str, state: Numbered) -> list[Record]:
+        """Settled messages of this folder whose UID isn't known now, without those that are gone or that we deleted."""
+        unknown = or_(message.c.uid.is_(None), message.c.uidvalidity != state.uidvalidity)
+        return self._records(
+            and_(
+                message.c.folder == name,
+                unknown,
+                message.c.settled_at.is_not(None),
+                message.c.state.in_((State.HANDLED.value, State.JUNK.value, State.FAILED.value)),
+                message.c.reason.is_distinct_from(Reason.DELETED.stored()),
+            )
+        )
 
     def lying_in(self, name: str, state: Numbered, uids: Sequence[int]) -> list[Record]:
         """The messages that rows place at these UIDs, without those that are gone."""

@@ -18,7 +18,6 @@ from worker.mailbox.errors import CommandRefused
 from worker.mailbox.folder_refusals import Refusal
 from worker.mailbox.session import HEADS_AT_ONCE, FolderState, Moved, Session
 from worker.message.key import Fingerprints
-from worker.message.outcome import State
 from worker.pipeline.already_moved import AlreadyMoved
 from worker.pipeline.moves_in_flight import MovesInFlight
 from worker.pipeline.whereabouts import Look, Whereabouts, list_uids
@@ -218,7 +217,7 @@ class Settle:
         ids = {record.id for record in records}
         placed = {
             record.place.uid: record
-            for record in self._placed(session, folder, state)
+            for record in self._placed(session, folder, state, records)
             if record.id in ids and record.place.uid is not None
         }
         present = placed.keys() & list_uids(session, folder, state)
@@ -230,12 +229,12 @@ class Settle:
                     there[head.uid] = record.id
         return there
 
-    def _placed(self, session: Session, folder: str, state: FolderState) -> list[Record]:
-        """The messages that were settled to this folder, with their UIDs; those without a valid UID are looked for."""
-        settled = [record for record in self._messages.in_folder(folder) if record.settled and _is_done(record)]
-        valid = [record for record in settled if record.place.holds_in(state)]
-        ids = {record.id for record in valid}
-        lost = [record for record in settled if record.id not in ids and not record.is_deleted]
+    def _placed(self, session: Session, folder: str, state: FolderState, records: Sequence[Record]) -> list[Record]:
+        """These messages with their UIDs. All that are somewhere in this folder are looked for, so that none of them
+        is taken for another.
+        """
+        valid = [record for record in records if record.place.holds_in(state)]
+        lost = self._messages.settled_somewhere_in(folder, state)
         if not lost:
             return valid
         found = self._whereabouts.find_again(session, folder, state, lost)
@@ -339,10 +338,6 @@ def _grouped(settlements: Sequence[Settlement]) -> list[tuple[str, str, list[Set
         if item.place.uid is not None:
             groups.setdefault((item.place.folder, item.target), []).append(item)
     return [(folder, target, group) for (folder, target), group in groups.items()]
-
-
-def _is_done(record: Record) -> bool:
-    return record.state in (State.HANDLED, State.JUNK, State.FAILED)
 
 
 def _uid(item: Settlement) -> int:
