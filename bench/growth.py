@@ -15,8 +15,10 @@ from typing import Any
 from sqlalchemy import text
 
 from bench import mail
+from bench.options import Options
 from bench.process import Measured, run, worker_command
 from bench.quiet import POLLS, polling
+from bench.report import Report, Row, console
 from bench.site import Site, Workplace
 from tests.rig.dovecot import Mailbox
 from tests.rig.grown_journal import fill
@@ -204,18 +206,13 @@ def _journal(place: Workplace) -> Iterator[Database]:
         yield parts.journal.database
 
 
-@dataclass(frozen=True)
-class Line:
-    """A line of the report; see `bench.__main__.Row`."""
-
-    name: str
-    figure: str
-    target: str = ""
-    met: bool | None = None
+def measure(site: Site, report: Report, options: Options) -> None:
+    """Measure k: what becomes of all this as mailbox and journal grow."""
+    with console.status("growth"):
+        report.rows += _measured(site, options.sizes, options.rows, report.raw)
 
 
-def report(site: Site, sizes: Sequence[int], rows: Sequence[int], raw: dict[str, Any]) -> Iterator[Line]:
-    """Measure, and say what was found. raw: gets every single figure."""
+def _measured(site: Site, sizes: Sequence[int], rows: Sequence[int], raw: dict[str, Any]) -> Iterator[Row]:
     for handled in ("Processed", "keep"):
         found = [drained(site, count, handled=handled) for count in sizes]
         raw[f"growth, handled = {handled}"] = [asdict(one) for one in found]
@@ -229,11 +226,11 @@ def report(site: Site, sizes: Sequence[int], rows: Sequence[int], raw: dict[str,
                 yield from _of_a_journal(journal, grown[0], name)
 
 
-def _of_a_drain(one: Drained, least: Drained, handled: str) -> Iterator[Line]:
-    name = f"i  {one.messages:,} messages" + (", handled mail stays" if handled == "keep" else "")
+def _of_a_drain(one: Drained, least: Drained, handled: str) -> Iterator[Row]:
+    name = f"k  {one.messages:,} messages" + (", handled mail stays" if handled == "keep" else "")
     share = one.last / one.first
     used = one.measured
-    yield Line(
+    yield Row(
         name,
         f"{one.messages / used.wall:.0f} messages/s; first tenth {one.first:.0f}/s, last {one.last:.0f}/s = "
         f"{share:.2f}; "
@@ -246,21 +243,19 @@ def _of_a_drain(one: Drained, least: Drained, handled: str) -> Iterator[Line]:
         least.idle.round_trips,
         least.idle.up + least.idle.down,
     )
-    yield Line("   a poll with nothing new", _shown(one.idle), "round trips and bytes of the smallest", same)
-    yield Line("   a poll with one new message", _shown(one.new))
-    yield Line("   commands", _shown_commands(one.commands))
+    yield Row("   a poll with nothing new", _shown(one.idle), "round trips and bytes of the smallest", same)
+    yield Row("   a poll with one new message", _shown(one.new))
+    yield Row("   commands", _shown_commands(one.commands))
 
 
-def _of_a_journal(one: Grown, least: Grown, name: str) -> Iterator[Line]:
-    label = f"i  {one.rows:,} settled rows, {name}"
-    yield Line(
-        label, f"{one.per_message:.0f} bytes each; start {one.start.wall:.2f} s, {one.start.memory / 1e6:.0f} MB"
-    )
-    yield Line("   a poll with nothing new", _shown(one.idle))
+def _of_a_journal(one: Grown, least: Grown, name: str) -> Iterator[Row]:
+    label = f"k  {one.rows:,} settled rows, {name}"
+    yield Row(label, f"{one.per_message:.0f} bytes each; start {one.start.wall:.2f} s, {one.start.memory / 1e6:.0f} MB")
+    yield Row("   a poll with nothing new", _shown(one.idle))
     ratio = one.new.milliseconds / least.new.milliseconds
     figure = f"{_shown(one.new)} = {ratio:.2f} × that of {least.rows:,} rows"
-    yield Line("   a poll with one new message", figure, "≤ 1.5 ×", ratio <= 1.5)
-    yield Line("   commands", _shown_commands(one.commands))
+    yield Row("   a poll with one new message", figure, "≤ 1.5 ×", ratio <= 1.5)
+    yield Row("   commands", _shown_commands(one.commands))
 
 
 def _shown(poll: Poll) -> str:

@@ -10,8 +10,8 @@ from pathlib import Path
 from statistics import median
 
 from bench import mail
-from bench.options import Options
 from bench.notifying import NotifyingServer
+from bench.options import Options
 from bench.process import ROOT, environment, worker_command
 from bench.report import Report, console
 from bench.site import Site, Workplace
