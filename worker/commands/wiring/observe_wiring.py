@@ -1,22 +1,25 @@
 """Puts together what the process shows of itself: audit trail, metrics and health; page, alerts and digest."""
 
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
-from worker.handling.circuit import Circuit
-from worker.handling.late_handler import LateHandler
 from worker.journal.audit_anchors import JournalAnchors
 from worker.journal.store import Journal
-from worker.login.sending import SendingSignIn
 from worker.logs.who import replica as process_name
 from worker.observe.audit.chain_name import installation
 from worker.observe.audit.trail import AuditTrail
 from worker.observe.audit_mirror import mirror_of
-from worker.observe.background import Background
 from worker.observe.health import Health
 from worker.observe.listener import Listener
-from worker.observe.live_status import LiveStatus, Login, Rhythm
 from worker.observe.metrics import Metrics
 from worker.settings import Settings
+
+if TYPE_CHECKING:
+    from worker.handling.circuit import Circuit
+    from worker.handling.late_handler import LateHandler
+    from worker.login.sending import SendingSignIn
+    from worker.observe.background import Background
+    from worker.observe.live_status import Login, Rhythm
 
 
 def listener_of(
@@ -59,13 +62,16 @@ def background_of(
     listener: Listener,
     clock: Callable[[], float],
     *,
-    login: Login,
-    circuits: Mapping[str, Circuit],
-    late: Mapping[str, LateHandler],
-    rhythm: Rhythm,
-    sign_in: SendingSignIn | None = None,
-) -> Background:
+    login: "Login",
+    circuits: "Mapping[str, Circuit]",
+    late: "Mapping[str, LateHandler]",
+    rhythm: "Rhythm",
+    sign_in: "SendingSignIn | None" = None,
+) -> "Background":
     """Page, alerts and digest; `open` starts them. circuits, late: by handler. sign_in: alerts go out by it, too."""
+    from worker.observe.background import Background  # here, because only `run` has any
+    from worker.observe.live_status import LiveStatus
+
     status = LiveStatus(
         settings, journal, listener, login=login, circuits=circuits, late=late, clock=clock, rhythm=rhythm
     )
