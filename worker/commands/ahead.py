@@ -13,6 +13,7 @@ ONCE: Final = ("worker.commands.failures",)
 """For `once`: the errors that a person can act on."""
 RUN: Final = (
     *ONCE,
+    "statistics",
     "worker.message.attachment",
     "worker.message.description",
     "worker.message.mime.content",

@@ -9,9 +9,9 @@ from worker.logs.who import replica as process_name
 from worker.observe.audit.chain_name import installation
 from worker.observe.audit.trail import AuditTrail
 from worker.observe.audit_mirror import mirror_of
+from worker.observe.counts import Counts
 from worker.observe.health import Health
 from worker.observe.listener import Listener
-from worker.observe.metrics import Metrics
 from worker.settings import Settings
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def listener_of(
             account=settings.account.address,
             mirror=mirror_of(settings.audit, stdout=command is not None),
         ),
-        metrics=Metrics(clock),
+        metrics=_counts(clock, command),
         health=Health(
             pool=settings.work.threads,
             stuck_after=settings.health.stuck_after.total_seconds(),
@@ -54,6 +54,14 @@ def listener_of(
         replica=replica or process_name(),
         command=command,
     )
+
+
+def _counts(clock: Callable[[], float], command: str | None) -> Counts:
+    if command != "run":
+        return Counts(clock)
+    from worker.observe.metrics import Metrics  # here, because nobody can ask another command
+
+    return Metrics(clock)
 
 
 def background_of(
