@@ -27,6 +27,8 @@ _PARENT = """
 import json, os, signal, sys
 import worker.cli.main
 exec(sys.argv[1])
+from tests.rig.loaded import load_everything
+load_everything()
 worker.cli.main.run(["status", "--config", sys.argv[2]])  # imports what is only imported on the way
 print("ready", flush=True)
 for line in sys.stdin:

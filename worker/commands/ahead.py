@@ -20,6 +20,7 @@ RUN: Final = (
     "worker.message.mime.filetype",
     "worker.message.mime.names",
     "worker.message.mime.whole",
+    "worker.observe.view",
     "worker.reconcile.compact",
     "worker.reconcile.walk",
 )
