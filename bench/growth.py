@@ -10,7 +10,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import asdict, dataclass
 from statistics import median
-from typing import Any
 
 from sqlalchemy import text
 
@@ -18,7 +17,7 @@ from bench import mail
 from bench.options import Options
 from bench.process import Measured, run, worker_command
 from bench.quiet import POLLS, polling
-from bench.report import Report, Row, console
+from bench.report import Report, console
 from bench.site import Site, Workplace
 from tests.rig.dovecot import Mailbox
 from tests.rig.grown_journal import fill
@@ -209,53 +208,55 @@ def _journal(place: Workplace) -> Iterator[Database]:
 def measure(site: Site, report: Report, options: Options) -> None:
     """Measure k: what becomes of all this as mailbox and journal grow."""
     with console.status("growth"):
-        report.rows += _measured(site, options.sizes, options.rows, report.raw)
+        _measure(site, options.sizes, options.rows, report)
 
 
-def _measured(site: Site, sizes: Sequence[int], rows: Sequence[int], raw: dict[str, Any]) -> Iterator[Row]:
+def _measure(site: Site, sizes: Sequence[int], rows: Sequence[int], report: Report) -> None:
     for handled in ("Processed", "keep"):
         found = [drained(site, count, handled=handled) for count in sizes]
-        raw[f"growth, handled = {handled}"] = [asdict(one) for one in found]
+        report.raw[f"growth, handled = {handled}"] = [asdict(one) for one in found]
         for one in found:
-            yield from _of_a_drain(one, found[0], handled)
+            _say_drain(report, one, found[0], handled)
     with Postgres() as server:
         for name, where in (("SQLite", None), ("PostgreSQL", server)):
             grown = list(side_by_side(site, rows, where))
-            raw[f"growth, {name}"] = [asdict(one) for one in grown]
+            report.raw[f"growth, {name}"] = [asdict(one) for one in grown]
             for journal in grown:
-                yield from _of_a_journal(journal, grown[0], name)
+                _say_journal(report, journal, grown[0], name)
 
 
-def _of_a_drain(one: Drained, least: Drained, handled: str) -> Iterator[Row]:
+def _say_drain(report: Report, one: Drained, least: Drained, handled: str) -> None:
     name = f"k  {one.messages:,} messages" + (", handled mail stays" if handled == "keep" else "")
     share = one.last / one.first
     used = one.measured
-    yield Row(
+    report.say(
         name,
         f"{one.messages / used.wall:.0f} messages/s; first tenth {one.first:.0f}/s, last {one.last:.0f}/s = "
         f"{share:.2f}; "
         f"{used.cpu / one.messages * 1e3:.2f} ms of CPU each; {used.memory / 1e6:.0f} MB; "
         f"{one.per_message:.0f} bytes of journal each",
         "last ≥ 0.9 × first",
-        share >= 0.9,
+        met=share >= 0.9,
     )
     same = (one.idle.round_trips, one.idle.up + one.idle.down) == (
         least.idle.round_trips,
         least.idle.up + least.idle.down,
     )
-    yield Row("   a poll with nothing new", _shown(one.idle), "round trips and bytes of the smallest", same)
-    yield Row("   a poll with one new message", _shown(one.new))
-    yield Row("   commands", _shown_commands(one.commands))
+    report.say("   a poll with nothing new", _shown(one.idle), "round trips and bytes of the smallest", met=same)
+    report.say("   a poll with one new message", _shown(one.new))
+    report.say("   commands", _shown_commands(one.commands))
 
 
-def _of_a_journal(one: Grown, least: Grown, name: str) -> Iterator[Row]:
+def _say_journal(report: Report, one: Grown, least: Grown, name: str) -> None:
     label = f"k  {one.rows:,} settled rows, {name}"
-    yield Row(label, f"{one.per_message:.0f} bytes each; start {one.start.wall:.2f} s, {one.start.memory / 1e6:.0f} MB")
-    yield Row("   a poll with nothing new", _shown(one.idle))
+    report.say(
+        label, f"{one.per_message:.0f} bytes each; start {one.start.wall:.2f} s, {one.start.memory / 1e6:.0f} MB"
+    )
+    report.say("   a poll with nothing new", _shown(one.idle))
     ratio = one.new.milliseconds / least.new.milliseconds
     figure = f"{_shown(one.new)} = {ratio:.2f} × that of {least.rows:,} rows"
-    yield Row("   a poll with one new message", figure, "≤ 1.5 ×", ratio <= 1.5)
-    yield Row("   commands", _shown_commands(one.commands))
+    report.say("   a poll with one new message", figure, "≤ 1.5 ×", met=ratio <= 1.5)
+    report.say("   commands", _shown_commands(one.commands))
 
 
 def _shown(poll: Poll) -> str:
