@@ -30,7 +30,9 @@ def test_what_was_asked_for_is_read_in_the_order_of_the_commands(scripted: Scrip
     """The server has all four commands before it answers the first."""
     session = at_work(
         scripted,
-        *[expect(r"\w+ UID FETCH 4,5 .*"), expect(r"\w+ UID FETCH 7 .*HEADER.*"), expect(r"\w+ UID FETCH 6 .*")],
+        expect(r"\w+ UID FETCH 4,5 .*"),
+        expect(r"\w+ UID FETCH 7 .*HEADER.*"),
+        expect(r"\w+ UID FETCH 6 .*"),
         expect(r'\w+ UID MOVE 1:2 "?Processed"?'),
         *[send(body(4, "four")), send(body(5, "five")), send("{tag-3} OK done")],
         *[send(head(7)), send("{tag-2} OK done"), send(body(6, "six")), send("{tag-1} OK done")],
@@ -53,7 +55,9 @@ def test_what_was_asked_for_is_read_in_the_order_of_the_commands(scripted: Scrip
 def test_each_message_is_given_as_it_comes(scripted: Scripted) -> None:
     session = at_work(
         scripted,
-        *[expect(r"\w+ UID FETCH 4,5 .*"), send(body(5, "five")), expect(r"\w+ UID FETCH 6 .*")],
+        expect(r"\w+ UID FETCH 4,5 .*"),
+        send(body(5, "five")),
+        expect(r"\w+ UID FETCH 6 .*"),
         *[send(body(4, "four")), send("{tag-1} OK done"), send(body(6, "six")), send(DONE)],
     )
     ask(session, 4, 5)
@@ -102,7 +106,9 @@ def test_it_is_asked_for_once(scripted: Scripted) -> None:
 def test_a_refusal_is_that_commands_alone(scripted: Scripted) -> None:
     session = at_work(
         scripted,
-        *[expect(r"\w+ UID FETCH 4 .*"), expect(r"\w+ UID MOVE 1 .*"), expect(r"\w+ UID FETCH 5 .*")],
+        expect(r"\w+ UID FETCH 4 .*"),
+        expect(r"\w+ UID MOVE 1 .*"),
+        expect(r"\w+ UID FETCH 5 .*"),
         *[send("{tag-2} NO not this one"), send("{tag-1} NO [OVERQUOTA] full"), send(body(5, "five")), send(DONE)],
     )
     ask(session, 4)
@@ -121,7 +127,9 @@ def test_a_refusal_is_that_commands_alone(scripted: Scripted) -> None:
 def test_after_an_expunge_the_rest_is_asked_for_again(scripted: Scripted) -> None:
     session = at_work(
         scripted,
-        *[expect(r"\w+ UID FETCH 4,5,6 .*"), send(body(4, "four")), send("{tag} NO [EXPUNGEISSUED] some are gone")],
+        expect(r"\w+ UID FETCH 4,5,6 .*"),
+        send(body(4, "four")),
+        send("{tag} NO [EXPUNGEISSUED] some are gone"),
         *answer(r"\w+ NOOP", "* 2 EXPUNGE", DONE),
         *answer(r"\w+ UID FETCH 5,6 .*", body(6, "six"), DONE),
     )
