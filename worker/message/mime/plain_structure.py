@@ -56,22 +56,31 @@ class _Reader:
     leaf: PlainLeaf | None = None
     """The leaf whose end wasn't found yet."""
 
-    def top(self, body: int) -> None:
-        """Read the message's own headers, which end at `body`."""
+    def top(self) -> int:
+        """Read the message's own headers. Returns where its body begins."""
+        block = _BLOCK.match(self.raw, 0, _MOST_HEADERS)
+        if block is None or block.end() > self.budget.limits.header_bytes:
+            raise _Open
         node = Node(self.budget)
-        for name, value in _content_headers(self.raw, body):
+        for name, value in _content_headers(self.raw, block.end()):
             node.set_raw(name, value)
-        self._begin(node, body)
+        self._begin(node, block.end())
+        return block.end()
 
-    def dash_line(self, start: int, body: int) -> None:
-        """Read a line that starts with `--`, and may be a boundary. body: where the body after it begins."""
+    def dash_line(self, start: int) -> int:
+        """Read a line that starts with `--`, and may be a boundary. Returns where a body begins after it."""
         for depth in range(len(self.containers) - 1, -1, -1):
             container = self.containers[depth]
             if self.raw.startswith(container.line, start):
                 rest = _REST_OF_LINE.match(self.raw, start + len(container.line))
                 if rest is not None:
-                    self._boundary(depth, start, rest.end(), body, is_last=rest[1] is not None)
-                    return
+                    self._end_leaf(start)
+                    self._end_containers(depth + 1)
+                    if rest[1] is None:
+                        return self._part(container, rest.end())
+                    self._end_containers(depth)
+                    break
+        return body_start(self.raw, start)
 
     def end(self) -> list[PlainLeaf]:
         """Return the leaves, now that the message has ended."""
@@ -80,19 +89,17 @@ class _Reader:
         self._end_containers(0)
         return self.leaves
 
-    def _boundary(self, depth: int, start: int, after: int, body: int, *, is_last: bool) -> None:
-        self._end_leaf(start)
-        self._end_containers(depth + 1)
-        if is_last:
-            self._end_containers(depth)
-            return
-        if _BLOCK.fullmatch(self.raw, after, body) is None:
+    def _part(self, container: _Container, start: int) -> int:
+        """Read a part's headers, which start here. Returns where its body begins."""
+        block = _BLOCK.match(self.raw, start)
+        if block is None:
             raise _Open
         node = Node(self.budget)
-        self.containers[depth].node.attach(node)
-        for match in _HEADER.finditer(self.raw, after, body):
+        container.node.attach(node)
+        for match in _HEADER.finditer(self.raw, start, block.end()):
             node.set_raw(_text(match[1]), _text(match[2]))
-        self._begin(node, body)
+        self._begin(node, block.end())
+        return block.end()
 
     def _begin(self, node: Node, body: int) -> None:
         """A part begins, whose body begins at `body`."""
@@ -127,30 +134,25 @@ class _Reader:
 
 def plain_leaves(raw: bytes, limits: Limits) -> list[PlainLeaf] | None:
     """Return the leaves of a message in order. None: its structure isn't plain, or it is over a limit."""
-    body = body_start(raw, 0)
-    if body > min(limits.header_bytes, _MOST_HEADERS) or _BLOCK.fullmatch(raw, 0, body) is None:
-        return None
     reader = _Reader(raw, Budget(limits))
     try:
-        reader.top(body)
-        return reader.end() if _read_on(reader, body, limits) else None
+        return reader.end() if _read_through(reader, limits) else None
     except (_Open, MessageOverLimit):  # of several limits, the parser finds the one to name
         return None
 
 
-def _read_on(reader: _Reader, body: int, limits: Limits) -> bool:
+def _read_through(reader: _Reader, limits: Limits) -> bool:
     """Have every line that starts with `--` read. False: there are too many lines that must be looked at."""
     raw, finder = reader.raw, DashLines(reader.raw)
-    lines = _lines(raw, 0, body)
+    start, body, lines = 0, reader.top(), 0
     for _ in range(_MOST_LINES):
+        lines += _lines(raw, start, body)
         if lines > limits.lines:
             return False
         start = finder.after(body)
         if start >= len(raw):
             return True
-        body = body_start(raw, start)
-        lines += _lines(raw, start, body)
-        reader.dash_line(start, body)
+        body = reader.dash_line(start)
     return False
 
 

@@ -12,10 +12,11 @@ _PADDING = re.compile(rb"=[^A-Za-z0-9+/]*+")
 _MORE_BASE64 = re.compile(rb"=*((?:[A-Za-z0-9+/]{4})*+(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?)")
 _UUENCODE = frozenset({"x-uuencode", "uuencode", "uue", "x-uue"})
 _ENCODED = frozenset({"quoted-printable", *_UUENCODE})
-_CHUNK = 78 * 13_443
-"""Bytes decoded at a time, about 1 MB, so that memory never holds two encoded copies of a large part.
+_CHUNK = 78 * 12_000
+"""Bytes decoded at a time, so that memory never holds two encoded copies of a large part.
 
-A multiple of the usual line's length, so that every chunk begins with a line.
+A multiple of the usual line's length, so that every chunk begins with a line. Below the size of blocks that the C
+library gets from the system anew each time.
 """
 
 Span = bytes | memoryview
