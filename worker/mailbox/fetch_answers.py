@@ -78,15 +78,16 @@ def _parsed(answer: Sequence[object]) -> Iterator[Items]:
 
 def _in_plain_form(answer: Sequence[object]) -> Items | None:
     """The items of an answer in its plain form, with one literal at most. None: it has another form."""
-    *before, text = answer
     literal: bytes | None = None
-    if before:
-        ((head, literal), *more) = before
-        if more or not head.endswith(b"}"):
+    match answer:
+        case [bytes() as text]:
+            pass
+        case [(bytes() as head, bytes() as literal), bytes() as tail] if head.endswith(b"}"):
+            text = head + tail
+        case _:
             return None
-        text = head + text
     answered = _ANSWER.fullmatch(text)
-    if answered is None or text.count(b"{") != len(before):
+    if answered is None or text.count(b"{") != len(answer) - 1:
         return None
     items: Items = {}
     for name, number, date, has_flags, flags, body, length in _ITEMS.findall(answered[1]):

@@ -1,7 +1,7 @@
 """Admission: a new UID is a known message that moved, or a new message, which gets a row and a key."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from worker.journal.messages import Messages
@@ -94,14 +94,16 @@ class Admitted:
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """What admission keeps of a header. head: without the header itself."""
+    """What admission keeps of a header. head: without the header itself. header_mark: None: `top` is there to make it
+    from, because hardly any message needs it.
+    """
 
     head: Head
     top: Top | None
     fingerprint: str
     verdict: Verdict
     sender: Sender
-    header_mark: str
+    header_mark: str | None
     place: Place
     is_placeholder: bool
 
@@ -235,7 +237,7 @@ class Admission:
         told = _ToldApart()
         for mark, items in groups.items():
             here = [record for record in placed if record.fingerprint == mark]
-            found = matched(items, lost.get(mark, []), here, _header_mark)
+            found = matched(items, lost.get(mark, []), here, self._header_mark)
             told.new += found.new
             told.doubtful += found.doubtful
             told.known += found.known
@@ -249,16 +251,22 @@ class Admission:
     def _see(self, look: Look, head: Head, *, room: int) -> _Seen:
         headers = Headers.from_bytes(head.header)
         top = Top(head.header, headers)
+        is_kept = bool(head.header) and top.memory <= room
         return _Seen(
-            replace(head, header=b""),
-            top if head.header and top.memory <= room else None,
+            Head(head.uid, head.size, head.received_at, head.keywords, b""),
+            top if is_kept else None,
             self._fingerprints.of(headers),
             self._classify(headers, look.folder == self._layout.junk, head.keywords),
             self._sender_of(headers),
-            self._marks.of_headers(headers),
+            None if is_kept else self._marks.of_headers(headers),
             Place(look.folder, look.state.uidvalidity, head.uid),
             is_retrieval_stand_in(headers),
         )
+
+    def _header_mark(self, item: _Seen) -> str:
+        if item.top is None:
+            return item.header_mark or ""
+        return self._marks.of_headers(item.top.headers)
 
     def _new(self, item: _Seen, *, doubtful: bool) -> NewMessage:
         return NewMessage(
@@ -285,7 +293,3 @@ def _is_doubted(record: Record, item: _Seen, lost: Sequence[Record]) -> bool:
             record.received_at != item.received_at or any(one.received_at == item.received_at for one in lost)
         )
     return bool(lost) and record.state is State.PENDING and record.content is None and record.tries == 0
-
-
-def _header_mark(item: _Seen) -> str:
-    return item.header_mark

@@ -110,7 +110,9 @@ class Headers(Sequence[tuple[str, str]]):
     def positions(self) -> Mapping[str, Sequence[int]]:
         """The positions of each header, in order, by its name in lower case."""
         if self._positions is None:
-            self._positions = positions_of(self._items)
+            self._positions = {}
+            for position, (name, _) in enumerate(self._items):
+                self._positions.setdefault(name.lower(), []).append(position)
         return self._positions
 
     def raw(self, name: str) -> list[str]:
@@ -118,7 +120,23 @@ class Headers(Sequence[tuple[str, str]]):
 
         Bytes outside ASCII are kept as surrogates (PEP 383): encode it with `errors="surrogateescape"`.
         """
-        return [ContentStr(self._items[position][1]) for position in self.positions.get(name.lower(), ())]
+        return [ContentStr(value) for value in self.as_sent(name.lower())]
+
+    def as_sent(self, name: str) -> list[str]:
+        """As `raw`, as ordinary strings, for code that passes them on to nobody. name: in lower case."""
+        return [self._items[position][1] for position in self.positions.get(name, ())]
+
+    def placed(self, name: str) -> list[tuple[int, str]]:
+        """Return position and value of each header with this name, as ordinary strings. name: in lower case.
+
+        Values are as `[]` gives them. A name that has another character than ASCII is another name: the Kelvin sign
+        becomes k in lower case.
+        """
+        return [
+            (position, well_formed(self._items[position][1]))
+            for position in self.positions.get(name, ())
+            if self._items[position][0].isascii()
+        ]
 
     def get(self, name: str) -> str | None:
         """Return the first value of the header `name`, decoded; None if there is none."""
@@ -128,14 +146,6 @@ class Headers(Sequence[tuple[str, str]]):
     def get_all(self, name: str) -> list[str]:
         """Return every value of the header `name`, decoded, in order."""
         return [ContentStr(readable(value)) for value in self.raw(name)]
-
-
-def positions_of(items: Sequence[tuple[str, str]]) -> dict[str, list[int]]:
-    """The positions of the items with each name, in order, by the name in lower case."""
-    positions: dict[str, list[int]] = {}
-    for position, (name, _) in enumerate(items):
-        positions.setdefault(name.lower(), []).append(position)
-    return positions
 
 
 def _fields(block: str) -> tuple[list[tuple[str, str]], bool]:
