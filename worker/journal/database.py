@@ -5,12 +5,15 @@ SQLAlchemy Core and doesn't know which. Every commit survives a crash of the pro
 when its commit and every earlier one are on the disk: from then on they survive a crash of the machine, too.
 """
 
+import json
 import sqlite3
 from collections.abc import Collection, Iterator
 from contextlib import closing, contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import orjson
 from sqlalchemy import Connection, Engine, create_engine, event, inspect
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DatabaseError, SQLAlchemyError
@@ -178,7 +181,12 @@ def _pragma(connection: Connection, text: str) -> None:
 
 def _sqlite_engine(url: URL, *, reading: bool) -> Engine:
     mode = () if reading else ("journal_mode = WAL",)
-    engine = create_engine(url, connect_args={"isolation_level": None, "timeout": BUSY_TIMEOUT_MS / 1000})
+    engine = create_engine(
+        url,
+        connect_args={"isolation_level": None, "timeout": BUSY_TIMEOUT_MS / 1000},
+        json_serializer=_json,
+        json_deserializer=orjson.loads,
+    )
 
     @event.listens_for(engine, "connect")
     def prepare(connection: sqlite3.Connection, _record: Any) -> None:
@@ -198,6 +206,16 @@ def _sqlite_engine(url: URL, *, reading: bool) -> Engine:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if connection.info.get("write") else "BEGIN")
 
     return engine
+
+
+def _json(value: Any) -> str:
+    return _cached_json(value) if isinstance(value, tuple) else json.dumps(value)
+
+
+@lru_cache(maxsize=1024)
+def _cached_json(value: tuple[Any, ...]) -> str:
+    """Much of the mail has the same evidence."""
+    return json.dumps(value)
 
 
 def _read_only(engine: Engine) -> Engine:

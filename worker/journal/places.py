@@ -14,6 +14,17 @@ from worker.message.content_mark import OF_HEADERS
 from worker.message.outcome import State
 
 _HEADER_READS = "header_reads"
+_SETTLED = (
+    update(message)
+    .where(message.c.id == bindparam("row"))
+    .values(
+        **PLACE,
+        settled_at=bindparam("now"),
+        missed=0,
+        # One that was lost stays lost; one whose place we only forget by moving it isn't.
+        doubtful=and_(message.c.doubtful, or_(bindparam("uid_known", type_=Boolean), message.c.uid.is_(None))),
+    )
+)
 
 
 class Places(Rows):
@@ -84,15 +95,7 @@ class Places(Rows):
     def settled(self, places: Sequence[tuple[int, Place]], now: float) -> None:
         """Record that the mailbox shows the outcome of these messages, and where they now lie."""
         self._update_many(
-            update(message)
-            .where(message.c.id == bindparam("row"))
-            .values(
-                **PLACE,
-                settled_at=bindparam("now"),
-                missed=0,
-                # One that was lost stays lost; one whose place we only forget by moving it isn't.
-                doubtful=and_(message.c.doubtful, or_(bindparam("uid_known", type_=Boolean), message.c.uid.is_(None))),
-            ),
+            _SETTLED,
             [placed(id_, place) | {"uid_known": place.uid is not None, "now": now} for id_, place in places],
         )
 

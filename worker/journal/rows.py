@@ -30,9 +30,10 @@ class Rows:
         """Call `fence` in every transaction that writes. It raises if another worker has taken over."""
         self._fence = fence
 
-    def _records(self, where: Any) -> list[Record]:
+    def _records(self, where: Any, **values: Any) -> list[Record]:
+        """The records of these rows. values: of the parameters in `where`."""
         with self._database.read() as connection:
-            return [_record_of(row) for row in connection.execute(select(message).where(where).order_by(message.c.id))]
+            return [_record_of(row) for row in connection.execute(_SELECT.where(where), values)]
 
     @contextmanager
     def _write(self, *, durable: bool = False) -> Iterator[Connection]:
@@ -65,15 +66,23 @@ def chunks(items: list[Any], size: int = 400) -> Iterable[list[Any]]:
     return (items[start : start + size] for start in range(0, len(items), size))
 
 
+def listed(column: Any) -> Any:
+    """A condition: the column has one of the values in the parameter `chunk`.
+
+    Built once for a statement, whereas `in_` with a list looks at each value whenever it is called.
+    """
+    return column.in_(bindparam("chunk", expanding=True))
+
+
 def look_no_longer_holds(connection: Connection, ids: Sequence[int]) -> None:
     """Forget what the last poll saw in the folders of these messages, because it took one message for another."""
     there = select(message.c.folder).where(message.c.id.in_(ids))
     connection.execute(update(folder).where(folder.c.name.in_(there)).values(seen=""))
 
 
-def evidence_json(verdict: Verdict) -> list[list[Any]]:
+def evidence_json(verdict: Verdict) -> tuple[tuple[Any, ...], ...]:
     """The evidence as it is stored; `evidence_of` reads it back."""
-    return [[e.source, e.header, e.value, e.reason, e.counts] for e in verdict.evidence]
+    return tuple([(e.source, e.header, e.value, e.reason, e.counts) for e in verdict.evidence])
 
 
 def evidence_of(stored: Any) -> tuple[Evidence, ...]:
@@ -87,31 +96,20 @@ def _evidence(source: str, header: str | None, value: str, reason: str, counts: 
     return Evidence(source, header, value, reason, counts)
 
 
-def _record_of(row: Any) -> Record:
-    return Record(
-        id=row.id,
-        key=row.key,
-        fingerprint=row.fingerprint,
-        state=State(row.state),
-        verdict=Verdict(MailPath(row.path), evidence_of(row.evidence)),
-        place=Place(sys.intern(row.folder), row.uidvalidity, row.uid),
-        size=row.size,
-        received_at=row.received_at,
-        first_seen_at=row.first_seen_at,
-        tries=row.tries,
-        deaths=row.deaths,
-        in_hand=row.in_hand,
-        next_at=row.next_at,
-        settle_to=row.settle_to,
-        settled=row.settled_at is not None,
-        missed=row.missed,
-        released=row.released_at is not None,
-        reason=row.reason,
-        waiting_since=row.waiting_since,
-        sender=row.sender,
-        sender_confirmed=row.sender_confirmed,
-        content=row.content,
-        doubtful=row.doubtful,
-        redelivery=row.redelivery,
-        only_handler=row.only_handler,
-    )
+_UNLIKE = ("id", "key", "fingerprint", "state", "path", "evidence", "folder", "uidvalidity", "uid")
+_SINCE = ("settled_at", "missed", "released_at")
+_BEFORE = ("size", "received_at", "first_seen_at", "tries", "deaths", "in_hand", "next_at", "settle_to")
+_AFTER = ("reason", "waiting_since", "sender", "sender_confirmed", "content", "doubtful", "redelivery", "only_handler")
+"""The columns of a `Record` by what `_record_of` does with them. `_BEFORE` and `_AFTER` are its fields, in its order,
+before and after those of `_SINCE`."""
+_SAME = len(_BEFORE)
+_SELECT = select(*(message.c[name] for name in (*_UNLIKE, *_SINCE, *_BEFORE, *_AFTER))).order_by(message.c.id)
+
+
+def _record_of(row: Sequence[Any]) -> Record:
+    """The record of a row that `_SELECT` found. By place, because columns are read by name for many rows."""
+    id_, key, fingerprint, state, path, evidence, folder, uidvalidity, uid, settled_at, missed, released_at, *same = row
+    verdict = Verdict(MailPath(path), evidence_of(evidence))
+    since = (settled_at is not None, missed, released_at is not None)
+    fields = (verdict, Place(sys.intern(folder), uidvalidity, uid), *same[:_SAME], *since, *same[_SAME:])
+    return Record(id_, key, fingerprint, State(state), *fields)

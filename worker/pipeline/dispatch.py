@@ -126,8 +126,8 @@ class Dispatch:
         last batch is only asked for, and read once they are admitted.
         """
         self._more_later = False
-        due = self._tries.due(self._clock(), longest=self._bounds.longest_wait)
-        due, more_later = self._turns.of([record for record in due if record.id not in self._pool], self._pool)
+        due = self._tries.due(self._clock(), longest=self._bounds.longest_wait, besides=self._pool.rows())
+        due, more_later = self._turns.of(due, self._pool)
         tops |= {row: top for row, top in self._asked.items() if top is not None}
         # Fewest deaths first: otherwise each kill from outside would be counted against the same message.
         suspects = sorted((record for record in due if record.id in self._suspects), key=lambda one: one.deaths)
