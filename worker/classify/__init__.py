@@ -79,10 +79,12 @@ def _from_headers(headers: Headers, policy: JunkPolicy) -> list[Evidence]:
         rule = _RULES[name]
         for position, value in headers.placed(name):
             doubt = boundary.doubt(rule.belief, position)
-            for reading in rule.read(value, policy):
-                # Mention a header that isn't believed only if it would have counted.
-                if reading.suspicious or doubt is None:
-                    found.append((position, _weighed(rule.source, rule.header, reading, doubt, policy)))
+            # Mention a header that isn't believed only if it would have counted.
+            found += [
+                (position, _weighed(rule.source, rule.header, reading, doubt, policy))
+                for reading in rule.read(value, policy)
+                if reading.suspicious or doubt is None
+            ]
     found.sort(key=itemgetter(0))  # in the order of the headers, and of what each says
     return [piece for _, piece in found]
 

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, or_, select
 
 from worker.journal.records import NewMessage, Record
 from worker.journal.rows import chunks, evidence_json, listed
@@ -13,6 +13,10 @@ from worker.message.key import look_alike
 from worker.message.outcome import State
 
 _KEYS = select(message.c.fingerprint, message.c.key).where(listed(message.c.fingerprint))
+_ALIKE_OR_NAMED = select(message.c.fingerprint, message.c.key).where(
+    or_(listed(message.c.fingerprint), message.c.key.in_(bindparam("keys", expanding=True)))
+)
+"""Also those whose key is one of these fingerprints, which is the key of the first message with it."""
 _IDS = select(message.c.key, message.c.id).where(listed(message.c.key))
 _NOTHING_YET: dict[str, Any] = dict.fromkeys(("tries", "deaths", "missed", "redelivery"), 0)
 """Named in each row, because SQLAlchemy takes longer to add a column's default to it."""
@@ -23,17 +27,27 @@ def taken_numbers(connection: Connection, fingerprints: list[str]) -> dict[str, 
     taken: dict[str, int] = {}
     for chunk in chunks(list(dict.fromkeys(fingerprints))):
         for fingerprint, key in connection.execute(_KEYS, {"chunk": chunk}):
-            taken[fingerprint] = max(taken.get(fingerprint, 0), int(key[len(fingerprint) + 1 :] or 1))
+            taken[fingerprint] = max(taken.get(fingerprint, 0), _number(fingerprint, key))
     return taken
+
+
+def _number(fingerprint: str, key: str) -> int:
+    return int(key[len(fingerprint) + 1 :] or 1)
 
 
 def new_rows(connection: Connection, items: Sequence[NewMessage], now: float) -> list[dict[str, Any]]:
     """New rows with unused keys. A key may also be in use by a message whose fingerprint has changed (`known_by`)."""
-    taken = Counter(taken_numbers(connection, [item.fingerprint for item in items]))
+    marks = list(dict.fromkeys(item.fingerprint for item in items))
+    taken, in_use = Counter[str](), set[str]()
+    for chunk in chunks(marks):
+        for mark, key in connection.execute(_ALIKE_OR_NAMED, {"chunk": chunk, "keys": chunk}):
+            in_use.add(key)
+            taken[mark] = max(taken[mark], _number(mark, key))
     while True:
         numbers = dict(taken)
         rows = [_new_row(item, numbers, now) for item in items]
-        given = row_ids(connection, [row["key"] for row in rows])
+        keys = {row["key"] for row in rows}
+        given = keys & in_use | row_ids(connection, sorted(keys.difference(marks))).keys()
         if not given:
             return rows
         taken.update(row["fingerprint"] for row in rows if row["key"] in given)

@@ -4,7 +4,7 @@ The outcomes are counted as they are recorded, in the same transaction, in one s
 same however many messages the journal holds, and they outlive the rows that compaction removes.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -92,13 +92,13 @@ class _Tally:
 
 def count_outcomes(connection: Connection, insert: Any, states: Iterable[State], now: float) -> None:
     """Count these outcomes, which are about to be recorded in this transaction. insert: the database's own."""
-    counted = [state for state in states if state in COUNTED]
+    counted = Counter(state for state in states if state in COUNTED)
     if not counted:
         return
     stored = _stored(connection)
     tally = _counted_by_rows(connection, now) if stored is None else _Tally(stored)
-    for state in counted:
-        tally.add(now, state)
+    for state, messages in counted.items():
+        tally.add(now, state, messages)
     connection.execute(setting(insert, _FACT, tally.stored()))
 
 

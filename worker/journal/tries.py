@@ -99,6 +99,8 @@ class Tries(Rows):
     def done_handlers(self, ids: Sequence[int]) -> dict[int, dict[str, tuple[bool, int]]]:
         """For each message, the handlers called on its present path: whether each is done, and how often it failed."""
         found: dict[int, dict[str, tuple[bool, int]]] = {}
+        if not ids:
+            return found
         with self._database.read() as connection:
             for chunk in chunks(list(ids)):
                 for row, handler, done_at, tries in connection.execute(_CALLED, {"chunk": chunk}):
