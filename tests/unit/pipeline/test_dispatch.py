@@ -34,8 +34,8 @@ class Stages:
     def postpone(self, until: dict[int, float]) -> None:
         self.until |= until
 
-    def due(self, _now: float, *, longest: float) -> list[SimpleNamespace]:
-        return self._records
+    def due(self, _now: float, *, longest: float, besides: Sequence[int]) -> list[SimpleNamespace]:
+        return [record for record in self._records if record.id not in besides]
 
     def of(self, records: Any, _hands: Any) -> tuple[Any, bool]:
         return records, False

@@ -76,9 +76,9 @@ class Stages:
 
     # -- tries
 
-    def due(self, now: float, *, longest: float) -> list[Any]:
+    def due(self, now: float, *, longest: float, besides: Sequence[int]) -> list[Any]:
         self.asked_due.append((now, longest))
-        return self.records
+        return [record for record in self.records if record.id not in besides]
 
     def suspects(self) -> list[Any]:
         return self.suspicious
