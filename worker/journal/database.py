@@ -13,7 +13,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import orjson
 from sqlalchemy import Connection, Engine, create_engine, event, inspect
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DatabaseError, SQLAlchemyError
@@ -185,7 +184,6 @@ def _sqlite_engine(url: URL, *, reading: bool) -> Engine:
         url,
         connect_args={"isolation_level": None, "timeout": BUSY_TIMEOUT_MS / 1000},
         json_serializer=_json,
-        json_deserializer=orjson.loads,
     )
 
     @event.listens_for(engine, "connect")

@@ -5,7 +5,7 @@ from dataclasses import asdict
 
 from sqlalchemy import Boolean, ColumnElement, and_, bindparam, case, delete, or_, select, true, update
 
-from worker.journal.facts import setting
+from worker.journal.facts import set_fact
 from worker.journal.header_reads import HeaderReads, read_header_reads
 from worker.journal.records import Looked, Place, Record
 from worker.journal.rows import PLACE, Rows, chunks, look_no_longer_holds, placed
@@ -154,7 +154,7 @@ class Places(Rows):
     def read_headers(self, reads: HeaderReads) -> None:
         """Store which headers are being read. Call this before they are asked for."""
         with self._write() as connection:
-            connection.execute(setting(self._insert, _HEADER_READS, reads.stored()))
+            set_fact(connection, self._insert, _HEADER_READS, reads.stored())
 
     def headerless(self, name: str) -> dict[tuple[int, int], float]:
         """Since when (epoch s) the server lists messages in this folder without a header; by UIDVALIDITY and UID."""

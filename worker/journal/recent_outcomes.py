@@ -13,7 +13,7 @@ import orjson
 from sqlalchemy import Connection, Integer, and_, cast, func, or_, select
 
 from worker.journal.database import Database
-from worker.journal.facts import setting
+from worker.journal.facts import set_fact
 from worker.journal.rows import REBUILT, evidence_of
 from worker.journal.schema import fact, message
 from worker.message.outcome import State
@@ -99,7 +99,7 @@ def count_outcomes(connection: Connection, insert: Any, states: Iterable[State],
     tally = _counted_by_rows(connection, now) if stored is None else _Tally(stored)
     for state, messages in counted.items():
         tally.add(now, state, messages)
-    connection.execute(setting(insert, _FACT, tally.stored()))
+    set_fact(connection, insert, _FACT, tally.stored())
 
 
 def recent_outcomes(database: Database, now: float) -> Recent:

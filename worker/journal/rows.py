@@ -6,7 +6,8 @@ from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any, Final
 
-from sqlalchemy import Connection, bindparam, select, update
+import orjson
+from sqlalchemy import Connection, String, bindparam, cast, select, update
 
 from worker.journal.database import Database
 from worker.journal.records import Place, Record
@@ -91,6 +92,12 @@ def evidence_of(stored: Any) -> tuple[Evidence, ...]:
 
 
 @lru_cache(maxsize=1024)
+def _evidence_in(stored: str | None) -> tuple[Evidence, ...]:
+    """The evidence in this JSON. Much of the mail has the same: it is read once."""
+    return evidence_of(None if stored is None else orjson.loads(stored))
+
+
+@lru_cache(maxsize=1024)
 def _evidence(source: str, header: str | None, value: str, reason: str, counts: bool) -> Evidence:
     """Many messages have the same evidence: a walk over all of them holds it once."""
     return Evidence(source, header, value, reason, counts)
@@ -103,13 +110,18 @@ _AFTER = ("reason", "waiting_since", "sender", "sender_confirmed", "content", "d
 """The columns of a `Record` by what `_record_of` does with them. `_BEFORE` and `_AFTER` are its fields, in its order,
 before and after those of `_SINCE`."""
 _SAME = len(_BEFORE)
-_SELECT = select(*(message.c[name] for name in (*_UNLIKE, *_SINCE, *_BEFORE, *_AFTER))).order_by(message.c.id)
+_SELECT = select(
+    *(
+        cast(message.c.evidence, String) if name == "evidence" else message.c[name]
+        for name in (*_UNLIKE, *_SINCE, *_BEFORE, *_AFTER)
+    )
+).order_by(message.c.id)
 
 
 def _record_of(row: Sequence[Any]) -> Record:
     """The record of a row that `_SELECT` found. By place, because columns are read by name for many rows."""
     id_, key, fingerprint, state, path, evidence, folder, uidvalidity, uid, settled_at, missed, released_at, *same = row
-    verdict = Verdict(MailPath(path), evidence_of(evidence))
+    verdict = Verdict(MailPath(path), _evidence_in(evidence))
     since = (settled_at is not None, missed, released_at is not None)
     fields = (verdict, Place(sys.intern(folder), uidvalidity, uid), *same[:_SAME], *since, *same[_SAME:])
     return Record(id_, key, fingerprint, State(state), *fields)

@@ -234,9 +234,15 @@ class Admission:
         for item in seen:
             if item.place not in known:  # we found out since the look
                 groups.setdefault(item.fingerprint, []).append(item)
+        here_by_mark: dict[str, list[Record]] = {}
+        for record in placed:
+            here_by_mark.setdefault(record.fingerprint, []).append(record)
         told = _ToldApart()
         for mark, items in groups.items():
-            here = [record for record in placed if record.fingerprint == mark]
+            here = here_by_mark.get(mark, [])
+            if mark not in lost and not here:  # nobody has seen anything like these
+                told.new += items
+                continue
             found = matched(items, lost.get(mark, []), here, self._header_mark)
             told.new += found.new
             told.doubtful += found.doubtful

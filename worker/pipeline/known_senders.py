@@ -13,7 +13,7 @@ from pathlib import Path
 from worker import private_files
 from worker.classify.policy import JunkPolicy
 from worker.classify.sender_check import is_confirmed
-from worker.message.mime.addresses import addresses
+from worker.message.mime.addresses import first_address
 from worker.message.mime.headers import Headers
 
 KEY_FILE = "senders.key"
@@ -60,8 +60,7 @@ class Senders:
 
 
 def _address(values: Sequence[str]) -> str:
-    found = addresses(values[:1])
-    return _in_one_case(found[0]) if found else ""
+    return _in_one_case(first_address(values[0])) if values else ""
 
 
 def _in_one_case(address: str) -> str:

@@ -50,8 +50,9 @@ _RETRIEVAL_BODY = re.compile(r"the server could(?:n.{0,8}?t| not) retrieve the f
 
 def is_retrieval_stand_in(headers: Headers) -> bool:
     """Whether these are the headers of Exchange's placeholder for a message that it can't convert for IMAP."""
-    subject, sender = headers.get("Subject"), headers.get("From")
-    return bool(subject and sender and _RETRIEVAL_SUBJECT.match(subject) and _RETRIEVAL_SENDER.match(sender))
+    if not _RETRIEVAL_SUBJECT.match(headers.get("Subject") or ""):
+        return False
+    return bool(_RETRIEVAL_SENDER.match(headers.get("From") or ""))
 
 
 def says_retrieval_failed(text: str) -> bool:
