@@ -7,9 +7,11 @@ from hypothesis import strategies as st
 
 from tests.unit.classify.blocks import EXCHANGE, FOREIGN, OTHERS, PROVIDERS, Header, any_received, plain_headers
 from worker.classify import JunkPolicy, classify
-from worker.classify.boundary import OUTSIDE_HOSTS, Boundary, find_boundary, hop, is_provider
+from worker.classify.boundary import Boundary, find_boundary, hop, is_provider
+from worker.classify.policy import OUTSIDE_HOSTS
 from worker.classify.sender_check import is_confirmed
 from worker.message.mime.headers import Headers
+from worker.message.verdict import Evidence
 
 POLICIES = [JunkPolicy(), JunkPolicy(provider_hosts=("mail.nhs.net",)), JunkPolicy(believe_without_provider=False)]
 WORD = re.compile(r"\\.|[()]|[^\s()\\]+", re.DOTALL)
@@ -106,7 +108,7 @@ def test_the_evidence_of_each_header_is_the_same_among_others(
     """All other headers but the Received lines may be left out, one after the other: each adds its own evidence."""
     whole = classify(headers, in_junk_folder=in_junk_folder, policy=policy)
     assert classify(Headers(headers), in_junk_folder=in_junk_folder, policy=policy) == whole
-    alone = []
+    alone: list[Evidence] = []
     for position, (name, _) in enumerate(headers):
         kept = [
             header if place == position or header[0].lower() == "received" else ("X-Other", "")

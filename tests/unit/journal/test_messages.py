@@ -3,6 +3,7 @@
 import json
 from dataclasses import fields, replace
 from pathlib import Path as FilePath
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -74,15 +75,15 @@ def test_the_records_of_added_messages_are_those_of_their_rows(batches: list[lis
 
 def test_every_field_of_a_record_is_read_from_its_own_column(database: Database, messages: Messages) -> None:
     (added,) = messages.add([new(verdict=JUNK)], 1.0)
-    values = {column.name: number for number, column in enumerate(message.columns, 10)}
+    values: dict[str, Any] = {column.name: number for number, column in enumerate(message.columns, 10)}
     values |= {"state": "failed", "path": "junk", "folder": "A", "doubtful": True, "sender_confirmed": False}
     values |= {"key": "k", "fingerprint": "f", "in_hand": "run", "settle_to": "B", "reason": "r", "sender": "s"}
     values |= {"content": "c", "only_handler": "h", "sender_listed": False, "id": added.id}
     values["evidence"] = evidence_json(JUNK)
     with database.write() as connection:
         connection.execute(update(message).values(**values))
-    flags = {"settled": True, "released": True, "state": State.FAILED}
-    wrapped = {"verdict": JUNK, "place": Place("A", values["uidvalidity"], values["uid"])}
+    flags: dict[str, Any] = {"settled": True, "released": True, "state": State.FAILED}
+    wrapped: dict[str, Any] = {"verdict": JUNK, "place": Place("A", values["uidvalidity"], values["uid"])}
     names = {field.name for field in fields(Record)} - flags.keys() - wrapped.keys()
     assert only(messages) == Record(**flags, **wrapped, **{name: values[name] for name in names})
 
