@@ -12,14 +12,15 @@ from worker.journal.key_search import keys_like
 from worker.journal.new_rows import new_record, new_rows, row_ids, taken_numbers
 from worker.journal.records import Counts, NewMessage, Place, Queued, Record
 from worker.journal.reopened import redeliver, reopen
-from worker.journal.rows import PLACE, REBUILT, chunks, evidence_json, listed, placed
+from worker.journal.rows import PLACE, REBUILT, chunks, evidence_json, listed, placed, records_where
 from worker.journal.schema import known_sender, message, tally
 from worker.message.outcome import State
 from worker.message.reasons import Reason
 from worker.message.verdict import MailPath, Verdict
 
-_ALIKE = listed(message.c.fingerprint)
-_NAMED = listed(message.c.key)
+_ALIKE = records_where(listed(message.c.fingerprint))
+_NAMED = records_where(listed(message.c.key))
+_ADD = message.insert()
 
 
 class Messages(FolderRows):
@@ -29,7 +30,7 @@ class Messages(FolderRows):
         """The messages with these fingerprints, oldest first."""
         found: dict[str, list[Record]] = {}
         for chunk in chunks(list(dict.fromkeys(fingerprints))):
-            for record in self._records(_ALIKE, chunk=chunk):
+            for record in self._records_by(_ALIKE, chunk=chunk):
                 found.setdefault(record.fingerprint, []).append(record)
         return found
 
@@ -51,7 +52,7 @@ class Messages(FolderRows):
     def with_keys(self, keys: Sequence[str]) -> list[Record]:
         """The messages with these keys. Unknown keys are ignored."""
         unique = list(dict.fromkeys(keys))
-        return [record for chunk in chunks(unique) for record in self._records(_NAMED, chunk=chunk)]
+        return [record for chunk in chunks(unique) for record in self._records_by(_NAMED, chunk=chunk)]
 
     def keys_like(self, beginning: str, ending: str = "", *, most: int) -> tuple[list[str], int]:
         """The first `most` keys with this beginning and this ending, in order, and how many there are."""
@@ -139,7 +140,7 @@ class Messages(FolderRows):
             return []
         with self._write() as connection:
             rows = new_rows(connection, new, now)
-            connection.execute(message.insert(), rows)
+            connection.execute(_ADD, rows)
             ids = row_ids(connection, [row["key"] for row in rows])
         return [new_record(ids[row["key"]], row["key"], item, now) for row, item in zip(rows, new, strict=True)]
 

@@ -14,6 +14,9 @@ from worker.message.content_mark import OF_HEADERS
 from worker.message.outcome import State
 
 _HEADER_READS = "header_reads"
+_HEADERLESS = select(headerless.c.uidvalidity, headerless.c.uid, headerless.c.since).where(
+    headerless.c.folder == bindparam("in_folder")
+)
 _SETTLED = (
     update(message)
     .where(message.c.id == bindparam("row"))
@@ -159,8 +162,8 @@ class Places(Rows):
     def headerless(self, name: str) -> dict[tuple[int, int], float]:
         """Since when (epoch s) the server lists messages in this folder without a header; by UIDVALIDITY and UID."""
         with self._database.read() as connection:
-            rows = connection.execute(select(headerless).where(headerless.c.folder == name))
-            return {(row.uidvalidity, row.uid): row.since for row in rows}
+            rows = connection.execute(_HEADERLESS, {"in_folder": name})
+            return {(uidvalidity, uid): since for uidvalidity, uid, since in rows}
 
     def await_headers(
         self, name: str, begun: Mapping[tuple[int, int], float], ended: Iterable[tuple[int, int]]

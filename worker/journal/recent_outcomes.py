@@ -24,6 +24,7 @@ DAYS: Final = 30
 """So many days are shown, this one included."""
 COUNTED: Final = (State.HANDLED, State.JUNK, State.FAILED)
 _FACT: Final = "recent.outcomes"
+_TALLY = select(fact.c.value).where(fact.c.name == _FACT)
 _HOURS_KEPT: Final = 48
 
 
@@ -135,7 +136,7 @@ def _sources(row: Any) -> tuple[str, ...]:
 
 
 def _stored(connection: Connection) -> str | None:
-    stored: str | None = connection.execute(select(fact.c.value).where(fact.c.name == _FACT)).scalar()
+    stored: str | None = connection.execute(_TALLY).scalar()
     return stored
 
 

@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 import orjson
-from sqlalchemy import Connection, String, bindparam, cast, select, update
+from sqlalchemy import Connection, Select, String, bindparam, cast, select, update
 
 from worker.journal.database import Database
 from worker.journal.records import Place, Record
@@ -31,10 +31,13 @@ class Rows:
         """Call `fence` in every transaction that writes. It raises if another worker has taken over."""
         self._fence = fence
 
-    def _records(self, where: Any, **values: Any) -> list[Record]:
-        """The records of these rows. values: of the parameters in `where`."""
+    def _records(self, where: Any) -> list[Record]:
+        return self._records_by(records_where(where))
+
+    def _records_by(self, query: Select[Any], **values: Any) -> list[Record]:
+        """The records that a query by `records_where` finds. values: of its parameters."""
         with self._database.read() as connection:
-            return [_record_of(row) for row in connection.execute(_SELECT.where(where), values)]
+            return [_record_of(row) for row in connection.execute(query, values)]
 
     @contextmanager
     def _write(self, *, durable: bool = False) -> Iterator[Connection]:
@@ -116,6 +119,11 @@ _SELECT = select(
         for name in (*_UNLIKE, *_SINCE, *_BEFORE, *_AFTER)
     )
 ).order_by(message.c.id)
+
+
+def records_where(condition: Any) -> Select[Any]:
+    """The query for the records of these rows. One that is built once is also compiled once."""
+    return _SELECT.where(condition)
 
 
 def _record_of(row: Sequence[Any]) -> Record:

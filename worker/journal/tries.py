@@ -23,17 +23,17 @@ from worker.journal.database import Database
 from worker.journal.histories import HandlerFailure
 from worker.journal.recent_outcomes import count_outcomes
 from worker.journal.records import InHand, Record, Result
-from worker.journal.rows import Rows, chunks, listed, look_no_longer_holds
+from worker.journal.rows import Rows, chunks, listed, look_no_longer_holds, records_where
 from worker.journal.schema import delivery, known_sender, message
 from worker.message.outcome import State
 from worker.message.reasons import Reason
 from worker.message.verdict import MailPath
 
-_DUE = and_(
-    message.c.state == State.PENDING,
-    or_(message.c.next_at.is_(None), message.c.next_at <= bindparam("now"), message.c.next_at > bindparam("latest")),
-    message.c.id.not_in(bindparam("besides", expanding=True)),
+_HAS_COME = or_(
+    message.c.next_at.is_(None), message.c.next_at <= bindparam("now"), message.c.next_at > bindparam("latest")
 )
+_OTHERS = message.c.id.not_in(bindparam("besides", expanding=True))
+_DUE = records_where(and_(message.c.state == State.PENDING, _HAS_COME, _OTHERS))
 _CALLED = (
     select(delivery.c.message_id, delivery.c.handler, delivery.c.done_at, delivery.c.tries)
     .join(message, and_(message.c.id == delivery.c.message_id, message.c.path == delivery.c.path))
@@ -75,7 +75,7 @@ class Tries(Rows):
         longest: the longest wait there is, in seconds. A message that would wait longer was postponed while the clock
         was ahead, so it is due. besides: rows to leave out.
         """
-        return self._records(_DUE, now=now, latest=now + longest, besides=list(besides))
+        return self._records_by(_DUE, now=now, latest=now + longest, besides=list(besides))
 
     def next_due_at(self, *, besides: Collection[int] = ()) -> float | None:
         """When the next pending message is due (epoch s); None if none is. besides: rows to leave out."""
