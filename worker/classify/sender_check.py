@@ -46,9 +46,10 @@ def is_confirmed(headers: Sequence[tuple[str, str]], address: str, policy: JunkP
 
     headers: (name, value) pairs as sent, folded, in order.
     """
-    results = _results(_believed(headers_of(headers), policy))
-    if not results:
+    statement = _believed(headers_of(headers), policy)
+    if not statement:
         return None
+    results = _results(statement)
     domain = address.rpartition("@")[2].lower().rstrip(".")
     checked = {result.domains["header.from"] for result in results if "header.from" in result.domains}
     is_about_it = checked <= {domain}

@@ -210,7 +210,7 @@ def _json(value: Any) -> str:
     return _cached_json(value) if isinstance(value, tuple) else json.dumps(value)
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=256)
 def _cached_json(value: tuple[Any, ...]) -> str:
     """Much of the mail has the same evidence."""
     return json.dumps(value)

@@ -94,7 +94,7 @@ def evidence_of(stored: Any) -> tuple[Evidence, ...]:
     return tuple(_evidence(*fields) for fields in stored or ())
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=256)
 def _evidence_in(stored: str | None) -> tuple[Evidence, ...]:
     """The evidence in this JSON. Much of the mail has the same: it is read once."""
     return evidence_of(None if stored is None else orjson.loads(stored))
