@@ -62,6 +62,11 @@ def literal(text: str) -> str:
         (["{tag} OK [COPYUID 20 1: 7] done"], Moved(None, {})),
         (["{tag} OK [COPYUID 20 1:4294967295 1:4294967295] done"], Moved(None, {})),
         (["{tag} OK [COPYUID x y z] done"], Moved(None, {})),
+        (["{tag} OK [COPYUID 20 1:2 0:1] done"], Moved(None, {})),
+        (["{tag} OK [COPYUID 20 1:2 0,0] done"], Moved(None, {})),
+        (["{tag} OK [COPYUID 20 1:2 4294967295:4294967296] done"], Moved(None, {})),
+        (["{tag} OK [COPYUID 0 1:2 7:8] done"], Moved(None, {})),
+        (["{tag} OK [COPYUID 99999999999999999999 1:2 7:8] done"], Moved(None, {})),
     ],
 )
 def test_copyuid_in_every_form(scripted: Scripted, lines: list[str], moved: Moved) -> None:

@@ -131,5 +131,6 @@ def _record_of(row: Sequence[Any]) -> Record:
     id_, key, fingerprint, state, path, evidence, folder, uidvalidity, uid, settled_at, missed, released_at, *same = row
     verdict = Verdict(MailPath(path), _evidence_in(evidence))
     since = (settled_at is not None, missed, released_at is not None)
-    fields = (verdict, Place(sys.intern(folder), uidvalidity, uid), *same[:_SAME], *since, *same[_SAME:])
+    place = Place(sys.intern(folder), uidvalidity, uid or None)  # 0: see the schema
+    fields = (verdict, place, *same[:_SAME], *since, *same[_SAME:])
     return Record(id_, key, fingerprint, State(state), *fields)

@@ -68,6 +68,7 @@ message = Table(
     Column("evidence", JSON),
     Column("folder", String, nullable=False, comment="where the message lies, as far as we know"),
     Column("uidvalidity", BigInteger, nullable=False),
+    # earlier versions also stored the 0 that Exchange may give as the UID of a moved message: it is read as null
     Column("uid", BigInteger, comment="null: somewhere in the folder"),
     Column("size", BigInteger, nullable=False, comment="bytes, the server's estimate"),
     Column("received_at", Double, nullable=False, comment="the server's INTERNALDATE"),

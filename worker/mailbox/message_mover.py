@@ -105,7 +105,7 @@ def _moved(copyuid: list[object], wanted: Collection[int]) -> Moved:
         with suppress(ValueError):
             old, new = (uid_sets.expand(match[group].decode()) for group in (2, 3))
             ours = {one: other for one, other in zip(old, new, strict=False) if one in wanted}
-            if ours and len(old) == len(new):
+            if ours and len(old) == len(new) and uid_sets.is_number(int(match[1])):
                 uidvalidity = int(match[1])
                 pairs |= ours
     return Moved(uidvalidity, pairs)

@@ -5,6 +5,8 @@ from collections.abc import Iterable, Iterator
 
 MAX_COMMAND_UIDS = 500
 """UIDs that one command may name. Exchange answers `BAD Too long argument` to very long sets."""
+LARGEST_UID = 2**32 - 1
+"""RFC 3501, `nz-number`. Servers refuse a command that names another number, 0 as well."""
 
 
 def compress(uids: Iterable[int]) -> str:
@@ -28,6 +30,11 @@ def checksum(uids: Iterable[int]) -> str:
     return hashlib.sha256(compress(uids).encode()).hexdigest()[:32]
 
 
+def is_number(value: int) -> bool:
+    """Whether this can be a UID, or a UIDVALIDITY."""
+    return 1 <= value <= LARGEST_UID
+
+
 def expand(text: str, *, limit: int = 1_000_000) -> list[int]:
     """Read `1:3,7` as `[1, 2, 3, 7]`. Keeps the order, because COPYUID pairs its two sets by position (RFC 4315).
 
@@ -38,6 +45,8 @@ def expand(text: str, *, limit: int = 1_000_000) -> list[int]:
     for part in text.split(","):
         low, colon, high = part.partition(":")
         first, last = int(low), int(high) if colon else int(low)
+        if not (is_number(first) and is_number(last)):
+            raise ValueError("not a UID")
         if abs(last - first) + len(uids) >= limit:
             raise ValueError("UID set too large")
         step = 1 if last >= first else -1

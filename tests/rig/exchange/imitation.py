@@ -209,6 +209,8 @@ class Conversation:
         if verb in (b"LOGIN", b"AUTHENTICATE"):
             return self._login_answered(tagged, line, verb)
         if tagged[2] != b"OK":
+            if tagged[2] == b"BAD":
+                self._exchange.misuse.append(command.decode("utf-8", "replace"))
             return Instead(([line],))
         if verb in (b"SELECT", b"EXAMINE"):
             return Instead(([line],))  # [READ-WRITE]

@@ -80,6 +80,16 @@ def test_done_mail_that_lies_elsewhere_stays_done(
     assert newest(database, State.HANDLED, 1) == [Newest(row.key, 2.0, "as ever")]
 
 
+def test_a_number_that_no_message_can_have_is_read_as_an_unknown_one(
+    messages: Messages, tries: Tries, places: Places
+) -> None:
+    """Earlier versions stored it when the server gave it as a moved message's."""
+    (moved,) = messages.add([new(uid=1)], 1.0)
+    tries.record([Result(moved.id, State.HANDLED, settle_to="Processed")], 2.0)
+    places.settled([(moved.id, Place("Processed", 15, 0))], 3.0)
+    assert only(messages).place == Place("Processed", 15, None)
+
+
 def test_headers_that_are_waited_for_are_told_apart_by_folder_and_number(places: Places) -> None:
     places.await_headers("INBOX", {(14, 1): 5.0, (14, 2): 6.0, (15, 1): 7.0}, [])
     places.await_headers("Junk Email", {(14, 1): 8.0}, [])

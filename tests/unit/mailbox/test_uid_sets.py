@@ -29,7 +29,9 @@ def test_sets_as_the_protocol_writes_them() -> None:
     assert uid_sets.expand("3:1,7") == [3, 2, 1, 7]
 
 
-@pytest.mark.parametrize("text", ["", "a", "1,", "1:", ":1", "1:2:3", "1:4294967295", "*"])
+@pytest.mark.parametrize(
+    "text", ["", "a", "1,", "1:", ":1", "1:2:3", "1:4294967295", "*", "0", "0:1", "1:0", "4294967296"]
+)
 def test_what_is_no_set(text: str) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 -- the words are Python's own
         uid_sets.expand(text)
