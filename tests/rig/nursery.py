@@ -118,6 +118,12 @@ class Child:
             self.code = int(self.nursery.order(reap=self.number))
         return self.code
 
+    def end(self) -> int:
+        """Let the process end in order, and reap it. Returns its exit code."""
+        os.kill(self.number, signal.SIGTERM)
+        assert self.wait(60), "it doesn't end"
+        return self.kill()
+
     def _ended(self) -> bool:
         # the state is the field after the name in brackets; Z means ended and not yet reaped
         return (
