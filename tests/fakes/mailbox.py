@@ -504,7 +504,8 @@ class FakeSession:
     def _lose(self, *, earlier: bool = False) -> None:
         self.close()
         error = ConnectionLost("the connection to the mail server was lost")
-        error.earlier = earlier
+        if earlier:
+            error.came_earlier()
         raise error
 
     def _command(self, name: str, *, waits: bool = True) -> "_Command":

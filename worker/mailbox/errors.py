@@ -18,6 +18,10 @@ class MailboxError(Exception):
         self.fault = fault
         self.earlier = False
 
+    def came_earlier(self) -> None:
+        """It came at an earlier command than the one whose answer was to be read."""
+        self.earlier = True
+
 
 class LoginFailed(MailboxError):
     """The login, or the first command after it, failed. The guard decides what comes next."""

@@ -128,6 +128,10 @@ class Wire(IMAP4_TLS):  # type: ignore[misc]  # IMAPClient ships no types
         responses: list[Any] = self.untagged_responses.pop(name, [])
         return responses
 
+    def allow_literals(self, cap: int) -> None:
+        """Let the literals of the next answers add up to so many bytes."""
+        self.literal_cap = cap
+
     def is_answered(self, tag: bytes) -> bool:
         """Whether the command with this tag was answered."""
         return self.tagged_commands.get(tag) is not None
@@ -200,8 +204,9 @@ class Client(IMAPClient):  # type: ignore[misc]  # IMAPClient ships no types
 
     def check_answer(self, sent: Sent) -> None:
         """Read until this command is answered, and raise what IMAPClient raises if the answer isn't OK."""
-        self.wire.in_flight.complete(sent)
-        status, data = self.wire._command_complete(sent.name, sent.tag)  # noqa: SLF001 -- as IMAPClient's fetch does
+        wire = self.wire
+        wire.in_flight.complete(sent)
+        status, data = wire._command_complete(sent.name, sent.tag)  # noqa: SLF001 -- as IMAPClient's fetch does
         self._checkok(sent.name.lower(), status, data)
 
     def fetch_by_uid(self, which: str, items: Sequence[str]) -> dict[int, Items]:

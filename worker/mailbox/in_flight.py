@@ -25,6 +25,9 @@ class Responses(Protocol):
     def untagged(self, name: str) -> list[object]:
         """Return and forget the untagged responses, or response codes, of this name."""
 
+    def allow_literals(self, cap: int) -> None:
+        """Let the literals of the next answers add up to so many bytes."""
+
     def is_answered(self, tag: bytes) -> bool:
         """Whether the command with this tag was answered."""
 
@@ -124,4 +127,4 @@ class InFlight:
         self._bound_literals()
 
     def _bound_literals(self) -> None:
-        self._wire.literal_cap = self._usual_cap + sum(sent.cap for sent in self._sent)
+        self._wire.allow_literals(self._usual_cap + sum(sent.cap for sent in self._sent))

@@ -193,7 +193,8 @@ class MessageReader:
                     break
                 yield found
         except MailboxError as error:
-            error.earlier = not in_flight.is_next(sent)
+            if not in_flight.is_next(sent):
+                error.came_earlier()
             raise
         finally:
             if in_flight.is_waiting(sent):
