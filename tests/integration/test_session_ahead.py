@@ -81,6 +81,20 @@ def test_any_other_command_waits_until_everything_was_answered(scripted: Scripte
     session.close()
 
 
+def test_a_search_waits_as_well(scripted: Scripted) -> None:
+    """IMAPClient sends it past imaplib."""
+    session = at_work(
+        scripted,
+        *answer(r"\w+ UID FETCH 4 .*", body(4, "four"), DONE),
+        *answer(r"\w+ UID SEARCH UID 9", "* SEARCH", DONE),
+        *answer(r"\w+ UID FETCH 9 .*", DONE),
+    )
+    ask(session, 4)
+    assert session.present([9]) == set()
+    assert read(session, 4) == {4: b"four"}
+    session.close()
+
+
 def test_what_was_asked_for_in_another_folder_is_dropped(scripted: Scripted) -> None:
     session = at_work(
         scripted,

@@ -182,6 +182,11 @@ class Client(IMAPClient):  # type: ignore[misc]  # IMAPClient ships no types
     def _create_IMAP4(self) -> Wire:  # noqa: N802 -- IMAPClient's name
         return Wire(self.host, self.port, self.ssl_context, self._timeout.connect, self._literal_cap, self._dialer)
 
+    def _raw_command(self, command: bytes, args: object, uid: bool = True) -> Any:
+        """As IMAPClient sends SEARCH and others past imaplib: also only once everything in flight was answered."""
+        self.wire.in_flight.finish()
+        return super()._raw_command(command, args, uid)
+
     @property
     def wire(self) -> Wire:
         """imaplib's half of this client."""
