@@ -4,6 +4,7 @@
 `worker.mailbox.session.Session` that the worker's stages use. Nothing here knows the worker.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -12,7 +13,7 @@ from typing import Any
 
 from worker.mailbox.errors import CommandRefused, ConnectionLost, FolderRefused
 from worker.mailbox.folders import FolderInfo
-from worker.mailbox.session import Arrived, Body, FolderState, Head, Moved, Storage, Terms
+from worker.mailbox.session import ArrivalDays, Arrived, Body, FolderState, Head, Moved, Storage, Terms
 from worker.message.mime.headers import Headers
 
 INBOX, JUNK, PROCESSED, FAILED, ELSEWHERE = "INBOX", "Junk Email", "Processed", "Failed", "Archive 2024"
@@ -249,8 +250,47 @@ class FakeSession:
             self.server.create(folder)
         return folder
 
+    def create_all(self, folders: Sequence[str]) -> Iterator[str]:
+        return map(self.create, folders)
+
+    def select_and_search(self, folder: str) -> tuple[FolderState, set[int]]:
+        state = self.select(folder)
+        found = self.search(uidnext=state.uidnext) if self._pipelines or state.messages else set[int]()
+        return state, found if state.messages else set()
+
+    def days(self, folders: Sequence[str]) -> dict[str, ArrivalDays]:
+        found: dict[str, ArrivalDays] = {}
+        for folder in folders:
+            self._opens("examine", folder)
+            try:
+                with self._command("days"):
+                    listed = [mail for mail in self._mails.values() if not mail.unlisted]
+                    by_day: Counter[date | None] | None = Counter(map(_day, listed))
+            except CommandRefused:
+                by_day = None
+            found[folder] = ArrivalDays(len(self._mails), by_day)
+        self.selected = self.selected_state = None
+        return found
+
+    def glance(self, folders: Sequence[str], *, noop: bool) -> tuple[bool, dict[str, FolderState]]:
+        """All of it is sent before the first answer is read, so each command is carried out, refused or not."""
+        news = noop and self.noop()
+        states: dict[str, FolderState] = {}
+        refusals: list[CommandRefused] = []
+        for folder in folders:
+            try:
+                states[folder] = self.status(folder)
+            except CommandRefused as refusal:
+                refusals.append(refusal)
+        if refusals:
+            raise refusals[0]
+        return news, states
+
     def select(self, folder: str) -> FolderState:
-        with self._command("select"):
+        return self._opens("select", folder)
+
+    def _opens(self, command: str, folder: str) -> FolderState:
+        with self._command(command):
             self.in_flight = [asked for asked in self.in_flight if asked.name == "move"]
             self.selected = self.selected_state = self._examined = None
             if folder not in self.server.folders:
@@ -550,7 +590,11 @@ class _Command:
 
 
 def _since(mail: Mail, since: date | None) -> bool:
-    return since is None or datetime.fromtimestamp(mail.received_at, UTC).date() >= since
+    return since is None or _day(mail) >= since
+
+
+def _day(mail: Mail) -> date:
+    return datetime.fromtimestamp(mail.received_at, UTC).date()
 
 
 def _size(mail: Mail) -> int:

@@ -376,7 +376,7 @@ def test_without_move_and_uidplus_it_refuses_at_the_start(
     assert worker.handed() == []
     assert len(dovecot.stored("INBOX")) == 2
     verbs = {command.split()[0] for command in proxy.commands}
-    assert verbs <= {"CAPABILITY", "LOGIN", "LIST", "LOGOUT"}
+    assert verbs <= {"CAPABILITY", "LOGIN", "LIST", "NAMESPACE", "LOGOUT"}
     assert dovecot.history == ["ok"]
 
 

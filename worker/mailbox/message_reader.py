@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime
 from worker.mailbox import uid_sets
 from worker.mailbox.errors import JustExpunged, MailboxError
 from worker.mailbox.fetch_answers import Items
-from worker.mailbox.imap_client import text_of
+from worker.mailbox.folder_answers import text_of
 from worker.mailbox.imap_connection import ImapConnection
 from worker.mailbox.in_flight import Sent
 from worker.message.mime.headers import MAX_HEADER_BYTES
@@ -25,6 +25,8 @@ LATEST = datetime(9999, 12, 30, tzinfo=UTC).timestamp()
 """Cap for the time when a message was received, so that every time zone can show it."""
 SEARCH_WINDOW = 100_000
 """UIDs that one SEARCH covers at most. The answer is a single line, and `LINE_CAP` bounds lines."""
+FIRST_WINDOW = f"1:{SEARCH_WINDOW}"
+"""What is asked for before we know how far the UIDs of a folder go. In most folders that is all of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +85,15 @@ class MessageReader:
             self._connection.client.wire.in_flight.forget(sent)
         self._asked.clear()
 
-    def search(self, *, uidnext: int, since: date | None = None) -> set[int]:
-        """All UIDs, by SEARCH; with `since`, those of mail received on that day or later, in the server's time zone."""
-        client, found = self._connection.client, set[int]()
+    def search(self, *, uidnext: int, since: date | None = None, first_found: set[int] | None = None) -> set[int]:
+        """All UIDs, by SEARCH; with `since`, those of mail received on that day or later, in the server's time zone.
+
+        first_found: those in `FIRST_WINDOW`, if they are known already.
+        """
+        client, found = self._connection.client, set[int](first_found or ())
+        known = 0 if first_found is None else SEARCH_WINDOW
         with self._connection.translated():
-            for first in range(1, max(uidnext, 2), SEARCH_WINDOW):
+            for first in range(1 + known, max(uidnext, 2), SEARCH_WINDOW):
                 last = first + SEARCH_WINDOW - 1
                 window = f"{first}:{last if last < uidnext - 1 else '*'}"
                 criteria: list[object] = ["UID", window]

@@ -7,6 +7,7 @@ raises leaves this room as one of `worker.mailbox.errors`.
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 
+from worker.mailbox.arrival_days import ArrivalDays
 from worker.mailbox.folder_commands import FolderCommands, FolderState, NamesSettings, NoSettings
 from worker.mailbox.folders import FolderInfo
 from worker.mailbox.idling import Idling
@@ -14,7 +15,7 @@ from worker.mailbox.imap_connection import Endpoint, ImapConnection
 from worker.mailbox.in_flight import Sent
 from worker.mailbox.login_offer import LoginOffer
 from worker.mailbox.message_mover import MessageMover, Moved
-from worker.mailbox.message_reader import HEADS_AT_ONCE, Body, Head, MessageReader
+from worker.mailbox.message_reader import FIRST_WINDOW, HEADS_AT_ONCE, Body, Head, MessageReader
 from worker.mailbox.message_searcher import Arrived, MessageSearcher, Terms
 from worker.mailbox.quota import SizeCommands, Storage
 from worker.mailbox.sasl import Sasl
@@ -22,6 +23,7 @@ from worker.mailbox.sasl import Sasl
 # the session, and what its methods take and return
 __all__ = [
     "HEADS_AT_ONCE",
+    "ArrivalDays",
     "Arrived",
     "Body",
     "Endpoint",
@@ -126,7 +128,7 @@ class Session:
 
     def folders(self) -> list[FolderInfo]:
         """List all folders of the mailbox."""
-        return self._folders.folders()
+        return self._folders.folders(ahead=self._pipelines)
 
     def junk_by_use(self) -> list[str]:
         """The folders that the server marks as junk only when it is asked for such marks (RFC 6154)."""
@@ -140,10 +142,38 @@ class Session:
         """Create a folder. It is no error if it exists by now. Returns its name as the server spells it."""
         return self._folders.create(folder)
 
+    def create_all(self, folders: Sequence[str]) -> Iterator[str]:
+        """Create folders, in one round trip. Yields their names in turn, and raises where one can't be had."""
+        return self._folders.create_all(folders) if self._pipelines else map(self._folders.create, folders)
+
     def select(self, folder: str) -> FolderState:
         """Select a folder for the commands that follow. What was asked for ahead is dropped."""
         self._reader.forget()
         return self._folders.select(folder)
+
+    def select_and_search(self, folder: str) -> tuple[FolderState, set[int]]:
+        """Select a folder and list its UIDs, as `select` and `search` do, in one round trip."""
+        self._reader.forget()
+        if self._pipelines:
+            state, found = self._folders.select_and_search(folder, FIRST_WINDOW)
+        else:
+            state, found = self._folders.select(folder), None
+        return state, self._reader.search(uidnext=state.uidnext, first_found=found) if state.messages else set()
+
+    def days(self, folders: Sequence[str]) -> dict[str, ArrivalDays]:
+        """How many messages of each folder arrived on which day, in one round trip. Reads no header.
+
+        Afterwards no folder counts as selected.
+        """
+        self._reader.forget()
+        return self._folders.days(folders, together=self._pipelines)
+
+    def glance(self, folders: Sequence[str], *, noop: bool) -> tuple[bool, dict[str, FolderState]]:
+        """What `noop` returns, if it is wanted, and the states of folders that aren't selected. One round trip."""
+        if self._pipelines:
+            return self._folders.glance(folders, noop=noop)
+        news = noop and self._folders.noop()
+        return news, {folder: self._folders.status(folder) for folder in folders}
 
     def status(self, folder: str) -> FolderState:
         """Ask for the state of a folder that isn't selected. One round trip."""

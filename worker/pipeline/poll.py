@@ -1,7 +1,7 @@
 """Looks at the mailbox: which messages are new, and which are missing. Reads no bodies, and writes nothing down.
 
-While nothing changes, a look costs one round trip per watched folder: NOOP for the selected folder, STATUS for the
-others. Only a folder that changed is listed, and always in full: a UID may appear late, below a high-water mark. One
+While nothing changes, a look costs one round trip: NOOP for the selected folder, STATUS for the others, all sent
+together. Only a folder that changed is listed, and always in full: a UID may appear late, below a high-water mark. One
 that listed fewer messages than it counts is listed again later, because the others may appear without a change.
 """
 
@@ -20,7 +20,7 @@ from worker.mailbox.session import FolderState, Session
 from worker.message.key import Fingerprints
 from worker.message.mime.headers import Headers
 from worker.message.mime.signs import is_retrieval_stand_in
-from worker.pipeline.whereabouts import Look, list_uids
+from worker.pipeline.whereabouts import Look, list_uids, select_and_list
 
 log = get_logger()
 
@@ -87,24 +87,27 @@ class Poll:
 
         news: whether the connection has reported something in the selected folder; None: nobody has asked yet.
         """
-        changed = [name for name in self._layout.watched if self._has_changed(session, name, news=news)]
-        return [self._list(session, name) for name in changed]
+        changed = self._changed(session, news=news)
+        # in this order, so that the folder in which most mail arrives is still selected when its headers are asked for
+        looks = {name: self._list(session, name) for name in reversed(changed)}
+        return [looks[name] for name in changed]
 
     def looked(self) -> dict[str, Looked]:
         """What each watched folder looked like at its last look, without those that are to be listed again."""
         return {name: Looked(state.uidvalidity, state.uidnext, self._seen[name]) for name, state in self._last.items()}
 
-    def _has_changed(self, session: Session, name: str, *, news: bool | None) -> bool:
-        last = self._last.get(name)
-        if last is None:
-            return True
-        if name == session.selected:
+    def _changed(self, session: Session, *, news: bool | None) -> list[str]:
+        known = [name for name in self._layout.watched if name in self._last]
+        others = [name for name in known if name != session.selected]
+        asks = news is None and session.selected in known
+        told, states = session.glance(others, noop=asks) if asks or others else (False, {})
+        if session.selected in known and session.selected_state is not None:
             # Only the answer to SELECT shows what arrived while another folder was selected.
-            told = session.noop() if news is None else news
-            changed = told or session.selected_state != last
-        else:
-            changed = session.status(name) != last
-        return self._is_to_be_listed_again(name) or changed
+            states[session.selected] = session.selected_state
+        changed = {name for name, state in states.items() if state != self._last[name]}
+        changed |= {session.selected} if (news or told) and session.selected in known else set()
+        again = {name for name in known if self._is_to_be_listed_again(name)}
+        return [name for name in self._layout.watched if name not in known or name in changed | again]
 
     def _is_to_be_listed_again(self, name: str) -> bool:
         """Whether to ask again for messages that the server counts and didn't list.
@@ -118,8 +121,8 @@ class Poll:
         return looks % RARELY == 0 or (looks < RARELY and looks & (looks - 1) == 0)
 
     def _list(self, session: Session, name: str) -> Look:
-        state = session.select(name)
-        present = frozenset(list_uids(session, name, state))
+        state, listed = select_and_list(session, name)
+        present = frozenset(listed)
         ours = present
         if self._since is not None:
             ours &= list_uids(session, name, state, self._since.date())
