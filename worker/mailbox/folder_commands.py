@@ -53,7 +53,6 @@ class FolderCommands:
         self._connection = connection
         self._named_by = named_by
         self._selected: str | None = None
-        self._namespaces: Sent | None = None
         self._asks_status = False
         """Whether SELECT doesn't say enough here, so that STATUS is asked as well."""
         self.selected_state: FolderState | None = None
@@ -64,19 +63,16 @@ class FolderCommands:
         """The selected folder; None if no folder is selected or the connection has ended."""
         return self._selected if self._connection.is_open else None
 
-    def folders(self, *, ahead: bool = False) -> list[FolderInfo]:
+    def folders(self) -> list[FolderInfo]:
         """List all folders of the mailbox.
 
-        ahead: ask for the namespaces in the same round trip, for `namespaces` to read, if the server is known to have
-        them.
+        Nothing is sent together with LIST: it is the first command after a login, and a connection that ends before its
+        answer counts as a failed one.
         """
         with self._connection.translated():
             client = self._connection.client
             client.wire.in_flight.finish()
-            listing = client.send_list()
-            if ahead and self._namespaces is None and client.knows_capabilities and self._connection.has("NAMESPACE"):
-                self._namespaces = client.wire.in_flight.send_plain("NAMESPACE")
-            listed = client.listed(listing)
+            listed = client.listed(client.send_list())
             return [
                 FolderInfo(str(name), _flags(flags), None if delimiter is None else text_of(delimiter))
                 for flags, delimiter, name in listed
@@ -97,10 +93,9 @@ class FolderCommands:
         """Prefix and delimiter of each personal namespace (RFC 2342). Empty if the server doesn't say."""
         if not self._connection.has("NAMESPACE"):
             return []
-        sent, self._namespaces = self._namespaces, None
         try:
             with self._connection.translated():
-                return self._connection.client.personal_namespaces(sent)
+                return self._connection.client.personal_namespaces()
         except CommandRefused:
             return []
 

@@ -327,15 +327,11 @@ class Client(IMAPClient):  # type: ignore[misc]  # IMAPClient ships no types
         self.check_answer(sent)
         return list(self._proc_folder_list(sent.said))
 
-    def personal_namespaces(self, asked: Sent | None) -> list[tuple[str, str]]:
-        """NAMESPACE (RFC 2342), which may have been sent: prefix and delimiter of each personal one."""
-        self.check_answer(sent := asked or self.wire.in_flight.send_plain("NAMESPACE"))
+    def personal_namespaces(self) -> list[tuple[str, str]]:
+        """NAMESPACE (RFC 2342): prefix and delimiter of each personal one."""
+        self.wire.in_flight.finish()
+        self.check_answer(sent := self.wire.in_flight.send_plain("NAMESPACE"))
         return namespaces_in(sent.said)
-
-    @property
-    def knows_capabilities(self) -> bool:
-        """Whether the server's capabilities can be told without asking for them."""
-        return bool(self._cached_capabilities) or "CAPABILITY" in self.wire.untagged_responses
 
     def forget_capabilities(self) -> None:
         """Drop the cached capabilities, since a login may change them."""

@@ -128,7 +128,7 @@ class Session:
 
     def folders(self) -> list[FolderInfo]:
         """List all folders of the mailbox."""
-        return self._folders.folders(ahead=self._pipelines)
+        return self._folders.folders()
 
     def junk_by_use(self) -> list[str]:
         """The folders that the server marks as junk only when it is asked for such marks (RFC 6154)."""
