@@ -52,6 +52,7 @@ def test_each_costs_one_round_trip_unless_every_answer_is_waited_for(
 ) -> None:
     if not together:
         session.wait_for_each_answer()
+    assert session.has("MOVE")  # asks for the capabilities, once
     costs = {
         "create": trips(proxy, lambda: list(session.create_all(["Processed", "Failed"]))),
         "days": trips(proxy, lambda: session.days(["INBOX", JUNK])),
