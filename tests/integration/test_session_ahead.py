@@ -52,6 +52,21 @@ def test_what_was_asked_for_is_read_in_the_order_of_the_commands(scripted: Scrip
     session.close()
 
 
+def test_where_messages_went_may_be_said_before_an_earlier_move_is_answered(scripted: Scripted) -> None:
+    """Dovecot does so."""
+    session = at_work(
+        scripted,
+        expect(r"\w+ UID MOVE 1 .*"),
+        expect(r"\w+ UID MOVE 2:3 .*"),
+        *[send("* OK [COPYUID 20 1 8] moved"), send("* OK [COPYUID 21 2:3 5:6] moved"), send("* 1 EXPUNGE")],
+        *[send("{tag-1} OK done"), send("* 1 EXPUNGE"), send("{tag} OK done")],
+    )
+    first, second = session.begin_move([1], "Processed"), session.begin_move([2, 3], "Failed")
+    assert session.end_move(first) == Moved(20, {1: 8})
+    assert session.end_move(second) == Moved(21, {2: 5, 3: 6})
+    session.close()
+
+
 def test_each_message_is_given_as_it_comes(scripted: Scripted) -> None:
     session = at_work(
         scripted,

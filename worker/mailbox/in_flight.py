@@ -53,10 +53,10 @@ class Sent:
     """A command in flight.
 
     cap: bytes that the literals in its answer may add up to. found: what the server has said of these messages, by UID,
-    and nobody has taken yet. copied: what it said of their new UIDs. said: the untagged answers to a command that isn't
-    on messages. opened: all that it said of the folder that the command opens. days: how many messages arrived on each
-    day, for a command that only asks for that; None for any other. wanted: false if nobody asks any more what the
-    command brings.
+    and nobody has taken yet. copied: what it said of new UIDs, of these messages among others. said: the untagged
+    answers to a command that isn't on messages. opened: all that it said of the folder that the command opens. days:
+    how many messages arrived on each day, for a command that only asks for that; None for any other. wanted: false if
+    nobody asks any more what the command brings.
     """
 
     name: str
@@ -158,6 +158,10 @@ class InFlight:
         self._wire.read_response()
         if lines := self._wire.untagged("FETCH"):
             self._fetched(lines)
+        if moves := [sent for sent in self._sent if sent.name == "MOVE"]:
+            lines = self._wire.untagged("COPYUID")
+            for sent in moves:  # Dovecot says where the messages of the next MOVE went before it answers this one
+                sent.copied += lines
         for sent in [sent for sent in self._sent if self._wire.is_answered(sent.tag)]:
             self._answered(sent)
 
@@ -174,7 +178,6 @@ class InFlight:
     def _answered(self, sent: Sent) -> None:
         self._sent.remove(sent)
         if sent.name == "MOVE":
-            sent.copied = self._wire.untagged("COPYUID")
             self._wire.untagged("EXPUNGE")  # reports of our own moves aren't news
             self._wire.untagged("VANISHED")
         elif sent.name in _WITH_ANSWERS:
