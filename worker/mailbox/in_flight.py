@@ -161,7 +161,7 @@ class InFlight:
         if moves := [sent for sent in self._sent if sent.name == "MOVE"]:
             lines = self._wire.untagged("COPYUID")
             for sent in moves:  # Dovecot says where the messages of the next MOVE went before it answers this one
-                sent.copied += lines
+                sent.copied.extend(lines)
         for sent in [sent for sent in self._sent if self._wire.is_answered(sent.tag)]:
             self._answered(sent)
 
