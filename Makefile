@@ -19,7 +19,7 @@ help:
 	@echo 'make test-slow   the slow ones: state machines at length, the container, the page in a browser, each fault'
 	@echo 'make test-all    these, those, and the long ones: the fault matrix, crash loops, thousands of messages with poison, hostile ones'
 	@echo 'make soak        property tests with 20,000 examples, broken mail without end, mutation tests of guard and accounting: hours'
-	@echo 'make bench       what it costs, next to the floor'
+	@echo 'make bench       what it costs, next to the floor; over a link; and peers, where they are installed'
 	@echo 'make lint types  style, contracts between rooms, Dockerfile; strict types'
 	@echo 'make docs        the generated pages anew, and the documentation as a site in .tools/site'
 	@echo 'make pictures    the pictures of the page and of the demo anew, and what README shows of the demo'

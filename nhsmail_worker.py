@@ -7,6 +7,7 @@ another one be that comes first on Python's path: then this module can still say
 """
 
 import ctypes
+import gc
 import os
 import resource
 import signal
@@ -36,8 +37,12 @@ def main() -> None:
     if other is not None:
         sys.stderr.write(f"{_said(other)}\n")
         sys.exit(_CONFIGURATION)
+    # What is imported here lives as long as the process, so the garbage collector never needs to scan it.
+    gc.disable()
     from worker.cli.main import main as run
 
+    gc.freeze()
+    gc.enable()
     if is_heard:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     run()

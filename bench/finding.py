@@ -4,10 +4,12 @@ import random
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from bench import mail
+from bench.options import Options
 from bench.process import Measured, run, worker_command
+from bench.report import Report, console
 from bench.site import Site
 from tests.rig.dovecot import Mailbox, Seed
 from worker.commands.wiring.from_settings import senders_of
@@ -19,6 +21,7 @@ from worker.message.outcome import State
 from worker.message.verdict import MailPath, Verdict
 from worker.settings import load
 
+MESSAGES = 50_000
 PROCESSED, AT_ONCE = "Processed", 5_000
 RARE, RARELY = "rare.sender@gp.example.org", 10_000
 """A sender, and how seldom it writes: once in so many messages."""
@@ -107,3 +110,17 @@ def _enter(parts: Parts, user: Mailbox, count: int) -> None:
             rows = messages.add(new, received)
             tries.record([Result(row.id, State.HANDLED, done=("archive",)) for row in rows], received)
             new.clear()
+
+
+def measure(site: Site, report: Report, _options: Options) -> None:
+    """Measure h: what became of a message, asked of a large mailbox."""
+    with console.status(f"find, {MESSAGES:,} messages"):
+        answers = list(ask(site, MESSAGES))
+    for answer in answers:
+        report.say(
+            f"h  find {answer.what}, {MESSAGES:,} messages",
+            f"{answer.measured.wall:.2f} s; {answer.searches} SEARCH a folder; {answer.found} found",
+            "< 2 s, at most one SEARCH a folder",
+            met=answer.measured.wall < 2 and answer.searches <= 1,
+        )
+    report.raw[f"find, {MESSAGES}"] = [asdict(answer) for answer in answers]

@@ -1,4 +1,4 @@
-"""The floor: one connection and one `UID FETCH 1:*`, with all bytes read into a reused buffer and discarded.
+"""The floor, or raw fetch: one connection, one `UID FETCH 1:*`; all bytes are read into a reused buffer and discarded.
 
 Run as `python -m bench.floor HOST PORT CA_FILE ADDRESS PASSWORD`. Prints seconds and bytes.
 """

@@ -1,12 +1,18 @@
 """What parsing a message costs: our parser with its skeleton, compared with parsers that split every line."""
 
 import email
+import random
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from statistics import median
 
 import mailparser  # type: ignore[import-untyped]  # it ships no types
 
+from bench import mail
+from bench.options import Options
+from bench.report import MB, Report, Spread, console
+from bench.site import Site
 from worker.message.message import Message
 from worker.message.verdict import MailPath, Verdict
 
@@ -55,3 +61,21 @@ def compare(raw: bytes, rounds: int) -> dict[str, list[float]]:
             parser(raw)
             seconds[name].append(time.process_time() - started)
     return seconds
+
+
+def measure(_site: Site, report: Report, options: Options) -> None:
+    """Measure g: parsing."""
+    for size, bound in ((600_000, 5), (5_000_000, 5), (25_540_000, 5)):
+        raw = mail.attachment(random.Random(size), 0, size)
+        with console.status(f"taking a message of {len(raw) / MB:.1f} MB apart"):
+            found = compare(raw, options.rounds)
+        own = found["ours"]
+        for name in ("standard library", "mail-parser"):
+            ratio = Spread.ratio(found[name], own)
+            report.say(
+                f"g  attachments of {len(raw) / MB:.1f} MB, next to {name}",
+                f"{median(own) * 1e3:.1f} ms to {median(found[name]) * 1e3:.1f} ms: {ratio} × as fast",
+                f"≥ {bound} ×",
+                met=ratio.middle >= bound,
+            )
+        report.raw[f"parsing, {size}"] = found

@@ -1,18 +1,22 @@
 """Runs programs as a user does, and measures them from the start of the process to its end."""
 
 import atexit
+import json
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
+from bench.site import target
+from tests.rig.dovecot import Mailbox
+
 ROOT = Path(__file__).parent.parent
+_LAUNCH = Path(__file__).with_name("launch.py")
 
 
 @dataclass(frozen=True)
@@ -47,20 +51,27 @@ def worker_command(config: Path, *arguments: str) -> list[str]:
     return [os.environ.get("BENCH_PYTHON", sys.executable), "-m", "worker", *arguments, "--config", str(config)]
 
 
+def raw_fetch(user: Mailbox, port: int | None = None) -> Measured:
+    """Run `bench.floor` on a mailbox. wall: from connecting on, without the start of Python."""
+    measured = run([sys.executable, "-m", "bench.floor", *target(user, port)])
+    return replace(measured, wall=float(measured.output.split()[0]))
+
+
 def run(command: Sequence[str], *, accept: Sequence[int] = (0,)) -> Measured:
     """Run a program to its end. Its output goes to files, as a log does.
 
     Raises RuntimeError with the end of its output if its exit code isn't accepted.
     """
-    with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
-        started = time.perf_counter()
-        child = subprocess.Popen(command, stdout=output, stderr=errors, env=environment(), cwd=ROOT)
-        _, status, used = os.wait4(child.pid, 0)
-        wall = time.perf_counter() - started
-        child.returncode = os.waitstatus_to_exitcode(status)
+    with (
+        tempfile.TemporaryFile() as output,
+        tempfile.TemporaryFile() as errors,
+        tempfile.NamedTemporaryFile() as figures,
+    ):
+        launched = [sys.executable, "-I", "-S", str(_LAUNCH), figures.name, *command]
+        ended = subprocess.run(launched, check=False, stdout=output, stderr=errors, env=environment(), cwd=ROOT)
         output.seek(0)
         errors.seek(0)
-        if child.returncode not in accept:
+        if ended.returncode not in accept:
             said = (output.read() + errors.read()).decode(errors="replace")[-2_000:]
-            raise RuntimeError(f"{' '.join(command[1:4])} … ended with {child.returncode}:\n{said}")
-        return Measured(wall, used.ru_utime + used.ru_stime, used.ru_maxrss * 1024, output.read().decode())
+            raise RuntimeError(f"{' '.join(command[1:4])} … ended with {ended.returncode}:\n{said}")
+        return Measured(**json.load(figures), output=output.read().decode())

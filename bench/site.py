@@ -17,6 +17,22 @@ from tests.rig.tls import Authority
 PASSWORD = "Bright-Harbour-92"  # noqa: S105 -- a mailbox that is removed with the bench
 
 
+def free(root: Path, *, keep: str = "") -> None:
+    """Free the space of all files, except those of one name. The site removes them at its end.
+
+    They are truncated rather than removed: for minutes after many removals, creating files is slow on ext4.
+    """
+    for folder, _, names in os.walk(root):
+        for name in names:
+            if name != keep:
+                os.truncate(Path(folder) / name, 0)
+
+
+def target(user: Mailbox, port: int | None = None) -> list[str]:
+    """The arguments with which the bench's own programs log in. port: of a link or a proxy in front of the server."""
+    return [user.host, str(port or user.port), str(user.ca_file), user.address, PASSWORD]
+
+
 @dataclass(frozen=True)
 class Workplace:
     """A folder with the worker's configuration, its state and its handler's output."""
@@ -42,22 +58,23 @@ class Workplace:
         """Return how many messages are complete in the archive."""
         return len(list(self.archive.glob("*/message.json")))
 
-    def empty(self) -> None:
-        """Free the space of the archived messages. The site removes the folder at its end.
+    def expect(self, count: int) -> None:
+        """Check that so many messages were archived, then free their space. Raises RuntimeError."""
+        if self.archived() != count:
+            raise RuntimeError(f"{self.archived()} of {count} messages were archived")
+        self.empty()
 
-        Files are truncated rather than removed: for minutes after many removals, creating files is slow on ext4.
-        """
-        for folder, _, names in os.walk(self.archive):
-            for name in names:
-                if name != "message.json":
-                    os.truncate(Path(folder) / name, 0)
+    def empty(self) -> None:
+        """Free the space of the archived messages."""
+        free(self.archive, keep="message.json")
 
 
 class Site:
     """The server and its folders. A context manager that removes everything at its end."""
 
-    def __init__(self) -> None:
-        self.root = Path(tempfile.mkdtemp(prefix="bench-", dir=os.environ.get("BENCH_DIR")))
+    def __init__(self, under: Path | None = None) -> None:
+        """under: where its folder is; None: in `BENCH_DIR`, or where temporary files are."""
+        self.root = Path(tempfile.mkdtemp(prefix="bench-", dir=under or os.environ.get("BENCH_DIR")))
         self.authority = Authority(self.root / "ca")
         self.server = Dovecot(authority=self.authority)
         self._serial = count(1)
@@ -78,6 +95,10 @@ class Site:
         cur = self.server.root / "mail" / user.address / "Maildir" / "cur"
         self._stores[name] = sorted((path, path.stat().st_size) for path in cur.iterdir())
         return len(self._stores[name]), sum(size for _, size in self._stores[name])
+
+    def has(self, name: str) -> bool:
+        """Whether messages are kept under this name."""
+        return name in self._stores
 
     def mailbox(self, name: str | None = None, *, warm: bool = True) -> Mailbox:
         """Return a new mailbox with the messages of a store, or an empty one if there is no name.
@@ -110,9 +131,16 @@ class Site:
         handled: str = "Processed",
         every: str = "60s",
         idle: bool = False,
+        under: Path | None = None,
+        journal: str | None = None,
+        keep: str = "400d",
     ) -> Workplace:
-        """Return a folder for a run of the worker on this mailbox. `handler` is `archive` or `stamp`."""
-        place = Workplace(self.root / f"work-{next(self._serial)}")
+        """Return a folder for a run of the worker on this mailbox. `handler` is `archive` or `stamp`.
+
+        under: where the folder is; None: in the site's own. journal: the URL of a database; None: SQLite. keep: for how
+        long the journal keeps its rows.
+        """
+        place = Workplace((under or self.root) / f"work-{next(self._serial)}")
         place.root.mkdir()
         password = place.root / "password"
         password.touch(mode=0o600)
@@ -129,7 +157,7 @@ class Site:
                 "password_file": str(password),
                 "ca_file": str(user.ca_file),
             },
-            "state": {"dir": str(place.root / "state"), "ephemeral": True},
+            "state": {"dir": str(place.root / "state"), "ephemeral": True, "keep": keep} | _in_database(place, journal),
             "poll": {"every": every, "idle": idle},
             "settle": {"handled": handled},
             "health": {"listen": ""},
@@ -144,3 +172,12 @@ class Site:
 
     def _new_user(self, name: str) -> Mailbox:
         return self.server.add_user(f"{name}{next(self._serial)}@nhs.net", PASSWORD)
+
+
+def _in_database(place: Workplace, journal: str | None) -> dict[str, object]:
+    if journal is None:
+        return {}
+    file = place.root / "journal-url"
+    file.touch(mode=0o600)
+    file.write_text(journal)
+    return {"journal_file": str(file)}

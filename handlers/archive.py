@@ -4,17 +4,18 @@
     KEY/attachments/…     its attachments, under their safe names
     KEY/message.json      the metadata, which also marks the folder as complete
 
-A message is staged under `.partial/KEY`. `flush` then puts a whole batch in place: it syncs all data to disk, renames
-each message's folder, and syncs the renames. So a folder at KEY is complete even after a power cut, and no message has
-to wait for the disk on its own. The same message always gets the same folder, and an existing folder isn't changed: if
-it holds other content, the message becomes a dead letter. What a person has handled again lies in `KEY.1`, `KEY.2`, …
-beside it, each complete.
+A message is staged under `.partial/KEY`. The syncs of its files and folders to the disk begin at once, and run while
+others are staged. `flush` then puts a whole batch in place: it waits for the syncs, renames each message's folder, and
+syncs the renames. So a folder at KEY is complete even after a power cut, and no message has to wait for the disk on its
+own. If a sync fails, the message is written anew, because the system has dropped what it couldn't write.
+
+The same message always gets the same folder, and an existing folder isn't changed: if it holds other content, the
+message becomes a dead letter. What a person has handled again lies in `KEY.1`, `KEY.2`, … beside it, each complete.
 
 On an object store (S3, Azure Blob Storage, Google Cloud Storage) the same objects are written in the same order. Each
 is durable by itself, so `message.json` marks the message as complete there too.
 """
 
-import ctypes
 import errno
 import json
 import os
@@ -22,14 +23,18 @@ import re
 import shutil
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from concurrent.futures import Future
 from datetime import datetime, timedelta
+from itertools import chain
 from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from handlers.archive_removal import FolderCopies, StoreCopies
+from handlers.archive_sync import FOLDER, FileSyncs, make_folder
+from handlers.archive_sync import sync_folder as _sync_folder
 from worker import KeyTaken, Look, Message, OldCopies, RemovedCopies, as_json, describe
 from worker.connections import Proxy
 from worker.objects import SCHEMES, Objects, ObjectsRefused, checked
@@ -125,8 +130,10 @@ class Archive:
         """
         self._with_attachments = settings.attachments
         self._lock = threading.Lock()
-        self._staged: dict[str, None] = {}  # in the order of arrival
+        self._staged: dict[str, list[Future[None]]] = {}
+        """The syncs of each staged message, in the order of arrival."""
         self._unsynced = False
+        self._syncs = FileSyncs()
         self._objects = _objects(settings, proxy)
         self._copies: FolderCopies | StoreCopies
         if self._objects is not None:
@@ -134,7 +141,7 @@ class Archive:
             return
         self._root = Path(unquote(urlsplit(settings.url).path))
         self._partial = self._root / ".partial"
-        self._root.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
+        make_folder(self._root, _FOLDER_MODE)
         self._partial.mkdir(mode=_FOLDER_MODE, exist_ok=True)
         self._copies = FolderCopies(self._root)
         _clear(self._partial)
@@ -161,9 +168,9 @@ class Archive:
             _refuse_other(self._root / key, message)
             self._unsynced = True  # a process may have put it there and died before syncing it
             return
-        self._stage(key, message)
+        syncs = self._stage(key, message)
         with self._lock:
-            self._staged[key] = None
+            self._staged[key] = syncs
 
     def flush(self) -> None:
         """Put everything that is staged in place. When this returns, all of it is on disk.
@@ -177,7 +184,7 @@ class Archive:
             return
         try:
             if staged:
-                _sync_file_system(self._root)
+                _sync_file_system(chain.from_iterable(staged.values()))
             for key in staged:
                 self._place(key)
             _sync_folder(self._partial)
@@ -188,7 +195,10 @@ class Archive:
 
     def close(self) -> None:
         """Flush what is still staged."""
-        self.flush()
+        try:
+            self.flush()
+        finally:
+            self._syncs.close()
 
     def old_copies(self, look: Look) -> OldCopies:
         """What is old enough to be removed. Raises OSError, Retry, ObjectsRefused."""
@@ -201,19 +211,24 @@ class Archive:
     def _is_whole(self, key: str) -> bool:
         return (self._root / key / "message.json").exists()
 
-    def _stage(self, key: str, message: Message) -> None:
+    def _stage(self, key: str, message: Message) -> list[Future[None]]:
+        """Write the message, and begin to sync it. Returns the syncs."""
         # First everything that can fail because of the message, so that such a failure leaves nothing behind.
         description = self._description(message)
         attachments = message.attachments if self._with_attachments else ()
         folder = self._partial / key
         _make_empty(folder)
         try:
-            _write(folder / "message.eml", message.raw)
+            written = [_write(folder / "message.eml", message.raw, self._syncs)]
             if attachments:
                 (folder / "attachments").mkdir(_FOLDER_MODE)
-            for attachment in attachments:
-                _write(folder / "attachments" / attachment.safe_filename, attachment.read())
-            _write(folder / "message.json", description)
+            written += [
+                _write(folder / "attachments" / attachment.safe_filename, attachment.read(), self._syncs)
+                for attachment in attachments
+            ]
+            written.append(_write(folder / "message.json", description, self._syncs))
+            folders = [folder / "attachments", folder] if attachments else [folder]
+            return written + [self._syncs.start(os.open(one, FOLDER)) for one in folders]
         except OSError:
             shutil.rmtree(folder, ignore_errors=True)  # the disk may be full: free the space
             raise
@@ -307,36 +322,20 @@ def _make_empty(folder: Path) -> None:
         folder.mkdir(_FOLDER_MODE)
 
 
-def _write(path: Path, data: bytes) -> None:
+def _write(path: Path, data: bytes, syncs: FileSyncs) -> Future[None]:
+    """Write a file and begin to sync it. Returns the sync."""
     file = os.open(path, _WRITE, _FILE_MODE)
     try:
         view = memoryview(data)
         while view:
             view = view[os.write(file, view) :]
-    finally:
+    except BaseException:
         os.close(file)
+        raise
+    return syncs.start(file)
 
 
-def _sync_folder(path: Path) -> None:
-    folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
-
-
-def _sync_file_system(path: Path) -> None:
-    """Sync everything written to the file system of `path`: a single wait for a whole batch.
-
-    Eight times as fast as syncing each file of 2,000 messages (0.12 s against 0.96 s for 211 MB).
-    """
-    syncfs = getattr(ctypes.CDLL(None, use_errno=True), "syncfs", None)
-    if syncfs is None:  # not Linux
-        os.sync()
-        return
-    folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        if syncfs(folder) != 0:
-            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
-    finally:
-        os.close(folder)
+def _sync_file_system(syncs: Iterable[Future[None]]) -> None:
+    """Wait until the file system has brought all of this to the disk. Raises the OSError of the first that failed."""
+    for sync in syncs:
+        sync.result()

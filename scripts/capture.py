@@ -389,12 +389,16 @@ def metrics(text: str) -> Iterator[str]:
 
 
 def logged(demo: Demo) -> Iterator[str]:
-    """Each event of the demo's log and the run's, with all the fields that it had."""
+    """Each event of the demo's log and the run's, with all the fields that it had.
+
+    Libraries' warnings are left out: on a busy machine waitress counts requests that wait, and on others it has none.
+    """
     found: dict[str, set[str]] = {}
     lines = [line for log in (demo.home / "worker.log", demo.log) for line in log.read_text().splitlines()]
     for line in (line for line in lines if line.startswith("{")):  # the others are summaries for people
         event = json.loads(line)
-        found.setdefault(f"{event['event']} {event['level']}", set()).update(names(event))
+        if event["event"] != "library.warning":
+            found.setdefault(f"{event['event']} {event['level']}", set()).update(names(event))
     yield from (f"{name}: {', '.join(sorted(fields))}" for name, fields in sorted(found.items()))
 
 

@@ -113,6 +113,7 @@ def dovecot_server(request: pytest.FixtureRequest, authority: Authority) -> Iter
     manners = None if scenario is None else Exchange(Rules.of(scenario))
     with Dovecot(authority=authority, manners=manners) as server:
         yield server
+    assert manners is None or manners.misuse == [], "Exchange would refuse what the worker sent"
 
 
 @pytest.fixture

@@ -1,7 +1,9 @@
 """The whole command on a server that behaves as Exchange is known to, scenario by scenario."""
 
+import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ from tests.rig.exchange.hard_time import ROUTES, SETTINGS, HardTime, digest, in_
 from tests.rig.exchange.imitation import Exchange
 from tests.rig.exchange.rules import Rules
 from tests.rig.forks import Forks
-from tests.rig.letters import letters, spam
+from tests.rig.letters import letter, letters, spam
 from tests.rig.mixed_mail import mixed
 from tests.rig.tls import Authority
 from tests.rig.token_endpoint import TokenEndpoint, tokens
@@ -130,6 +132,21 @@ def test_a_usual_day(make_exchange: MakeExchange, make_worker: MakeWorker) -> No
     assert worker.reconcile()["handled"] == 20
     assert exchange.hits["copyuid"]
     assert exchange.misuse == []
+
+
+def test_a_place_that_no_message_can_have_keeps_no_later_mail_back(dovecot: Mailbox, make_worker: MakeWorker) -> None:
+    """Earlier versions recorded the 0 that Exchange can give as the UID of a moved message."""
+    dovecot.append_many("INBOX", [letter(1)])
+    worker = make_worker()
+    assert worker.once() == 0
+    with closing(sqlite3.connect(worker.state / "journal.sqlite")) as journal, journal:
+        journal.execute("UPDATE message SET uid = 0")
+    dovecot.append_many("INBOX", [letter(1)])
+
+    said = worker.command("once")
+
+    assert (said.code, "1 handled" in said.err) == (0, True), said
+    assert worker.reconcile()["handled"] == 2
 
 
 def test_a_junk_folder_in_another_language_must_be_named(make_exchange: MakeExchange, make_worker: MakeWorker) -> None:

@@ -15,7 +15,6 @@ from tests.rig.worker import Answer, Worker, eventually
 MakeWorker = Callable[..., Worker]
 BOTH: list[dict[str, Any]] = [{"name": "all", "handlers": ["archive", "ledger"]}]
 DONE, FINDING, USAGE = 0, 1, 64
-TROUBLE = (69, 70, 75)
 
 
 def key_of(worker: Worker, state: str = "handled") -> str:
@@ -24,13 +23,7 @@ def key_of(worker: Worker, state: str = "handled") -> str:
 
 
 def handle(worker: Worker, *arguments: str) -> Answer:
-    """The second run's server refuses a command now and then. Then nothing was done, and a person types it again."""
-    answer = worker.command("handle", *arguments, "--reason", "the archive was lost")
-    for _ in range(3):
-        if answer.code not in TROUBLE or worker.rows("SELECT count(*) FROM intent") != [(0,)]:
-            break
-        answer = worker.command("handle", *arguments, "--reason", "the archive was lost")
-    return answer
+    return worker.command("handle", *arguments, "--reason", "the archive was lost")
 
 
 def archived(worker: Worker) -> dict[str, bytes]:

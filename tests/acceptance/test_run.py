@@ -19,6 +19,8 @@ from tests.rig.worker import COMMAND, Worker, eventually
 MakeWorker = Callable[..., Worker]
 SIGNALS = [signal.SIGTERM, signal.SIGINT]
 STOPPING = '"worker.stopping"'
+AT_ONCE = 15
+"""Seconds, on a busy machine: less than the waits that would otherwise come (grace period, next poll, next login)."""
 
 
 @pytest.fixture(scope="module")
@@ -42,11 +44,9 @@ def test_idle_it_stops_at_once(proxy: Proxy, make_worker: MakeWorker, number: si
     process = make_worker(proxy).process("run")
     eventually(lambda: idling(proxy))
 
-    began = time.monotonic()
     process.send_signal(number)
 
-    assert process.wait(20) == 0
-    assert time.monotonic() - began < 2
+    assert process.wait(AT_ONCE) == 0
     assert proxy.commands[-1] == "LOGOUT" or proxy.open_connections == 0
 
 
@@ -92,7 +92,7 @@ def test_what_takes_longer_than_the_grace_period_stays_in_the_mailbox(
     os.kill(pid, signal.SIGTERM)
 
     assert forks.wait(pid) == (0 if command == "run" else 75)
-    assert 0.5 <= time.monotonic() - began < 4
+    assert 0.5 <= time.monotonic() - began < AT_ONCE
     assert len(dovecot.stored("INBOX")) == 3
     worker.hold.unlink()
     assert worker.once() == 0
@@ -111,7 +111,7 @@ def test_while_the_login_waits_it_stops_at_once(dovecot: Mailbox, make_worker: M
     os.kill(pid, signal.SIGTERM)
 
     assert forks.wait(pid) == 0
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < AT_ONCE
 
 
 def test_started_again_and_again_it_spends_no_second_attempt(
@@ -159,11 +159,9 @@ def test_as_process_one_it_stops_at_once_when_idle(proxy: Proxy, make_worker: Ma
     eventually(lambda: idling(proxy))
     assert Path(f"/proc/{inner}/status").read_text().split("NSpid:")[1].split("\n")[0].split()[-1] == "1"
 
-    began = time.monotonic()
     os.kill(inner, signal.SIGTERM)
 
-    assert process.wait(20) == 0, worker.process_log
-    assert time.monotonic() - began < 2
+    assert process.wait(AT_ONCE) == 0, worker.process_log
 
 
 @pytest.mark.slow

@@ -22,6 +22,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
 MakeContainer = Callable[..., tuple[Container, Window]]
 
+AT_ONCE = 15
+"""Seconds, on a busy machine. The grace period is longer."""
 CONFIGURATION = """
 [account]
 address = "{address}"
@@ -119,7 +121,7 @@ def test_it_drains_is_killed_and_goes_on(dovecot: Mailbox, make_container: MakeC
     eventually(lambda: archived(tmp_path) == 50 and window.metric('nhsmail_messages{state="pending"}') == 0)
     eventually(lambda: window.code("/readyz") == 200)  # after the poll in which they were handled
     code, seconds = second.stop()
-    assert (code, seconds < 2) == (0, True), seconds
+    assert (code, seconds < AT_ONCE) == (0, True), seconds
     assert len(dovecot.stored("Processed")) == 50
     assert dovecot.stored("INBOX") == []
 
@@ -140,7 +142,7 @@ def test_a_stop_waits_for_the_message_in_hand_and_begins_no_other(
     assert archived(tmp_path) == 0, one.log.read_text()
     code, seconds = one.stop()
     assert code == 0
-    assert 1 < seconds < 10, "neither at once nor at the end of the grace period"
+    assert 1 < seconds < AT_ONCE, "neither at once nor at the end of the grace period"
     assert archived(tmp_path) == 1
     assert (len(dovecot.stored("Processed")), len(dovecot.stored("INBOX"))) == (1, 2)
 
@@ -161,13 +163,12 @@ def test_what_programs_of_handlers_leave_behind_is_taken_away(
     assert one.stop()[0] == 0
 
 
-def test_an_idle_one_stops_within_two_seconds(make_container: MakeContainer) -> None:
+def test_an_idle_one_stops_at_once(make_container: MakeContainer) -> None:
     one, window = make_container()
     one.start("run")
     eventually(lambda: window.code("/readyz") == 200)
     code, seconds = one.stop()
-    assert code == 0
-    assert seconds < 2
+    assert (code, seconds < AT_ONCE) == (0, True), seconds
 
 
 @pytest.mark.parametrize(("user", "group"), [(10001, 10001), (123456, 0)], ids=["its own", "any"])

@@ -1,6 +1,7 @@
 """A mailbox of folders alone, in memory, on a server whose namespace and spelling are a test's choice."""
 
 import unicodedata
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from worker.mailbox.errors import CommandRefused, FolderRefused
@@ -65,6 +66,9 @@ class FolderServer:
             raise CommandRefused("the mail server said: … permission denied", refusal=Refusal.LASTING)
         self.names[folder] = frozenset()
         return folder
+
+    def create_all(self, folders: Sequence[str]) -> Iterator[str]:
+        return map(self.create, folders)
 
     def _key(self, name: str) -> str:
         if name[:5].upper() == "INBOX" and name[5:6] == self.delimiter:

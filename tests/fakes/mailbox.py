@@ -4,6 +4,7 @@
 `worker.mailbox.session.Session` that the worker's stages use. Nothing here knows the worker.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -12,7 +13,7 @@ from typing import Any
 
 from worker.mailbox.errors import CommandRefused, ConnectionLost, FolderRefused
 from worker.mailbox.folders import FolderInfo
-from worker.mailbox.session import Arrived, Body, FolderState, Head, Moved, Storage, Terms
+from worker.mailbox.session import ArrivalDays, Arrived, Body, FolderState, Head, Moved, Storage, Terms
 from worker.message.mime.headers import Headers
 
 INBOX, JUNK, PROCESSED, FAILED, ELSEWHERE = "INBOX", "Junk Email", "Processed", "Failed", "Archive 2024"
@@ -78,6 +79,17 @@ class Folder:
 Hook = Callable[[str], None]
 
 
+@dataclass(eq=False)
+class Asked:
+    """A command in flight that the server has carried out, or ended the connection at. answer: what it brings."""
+
+    name: str
+    uids: tuple[int, ...]
+    answer: Any = None
+    refusal: CommandRefused | None = None
+    breaks: bool = False
+
+
 class Server:
     """The mailbox, and what everybody but the worker does to it."""
 
@@ -90,6 +102,8 @@ class Server:
         self._origins = count(1)
         self.folders = {name: self._new_folder() for name in (INBOX, JUNK, PROCESSED, FAILED, ELSEWHERE, *folders)}
         self.sessions = 0
+        self.pipelines = True
+        """Whether sessions ask ahead."""
         self.storage: Storage | None = None
         """What it says of its quota, if it has QUOTA."""
         self.sizes_asked = 0
@@ -182,6 +196,8 @@ class FakeSession:
     def __init__(self, server: Server) -> None:
         self.server = server
         self._told = 0
+        self._pipelines = server.pipelines
+        self.in_flight: list[Asked] = []
         self.is_open = True
         self.idling = False
         self.selected: str | None = None
@@ -193,6 +209,13 @@ class FakeSession:
     def close(self) -> None:
         self.is_open = False
         self.selected = None
+
+    def wait_for_each_answer(self) -> None:
+        self._pipelines = False
+
+    @property
+    def ended_ahead(self) -> bool:
+        return not self.is_open and any(asked.name != "move" for asked in self.in_flight)
 
     def has(self, capability: str) -> bool:
         return capability in self.server.capabilities
@@ -227,8 +250,48 @@ class FakeSession:
             self.server.create(folder)
         return folder
 
+    def create_all(self, folders: Sequence[str]) -> Iterator[str]:
+        return map(self.create, folders)
+
+    def select_and_search(self, folder: str) -> tuple[FolderState, set[int]]:
+        state = self.select(folder)
+        found = self.search(uidnext=state.uidnext) if self._pipelines or state.messages else set[int]()
+        return state, found if state.messages else set()
+
+    def days(self, folders: Sequence[str]) -> dict[str, ArrivalDays]:
+        found: dict[str, ArrivalDays] = {}
+        for folder in folders:
+            self._opens("examine", folder)
+            try:
+                with self._command("days"):
+                    listed = [mail for mail in self._mails.values() if not mail.unlisted]
+                    by_day: Counter[date | None] | None = Counter(map(_day, listed))
+            except CommandRefused:
+                by_day = None
+            found[folder] = ArrivalDays(len(self._mails), by_day)
+        self.selected = self.selected_state = None
+        return found
+
+    def glance(self, folders: Sequence[str], *, noop: bool) -> tuple[bool, dict[str, FolderState]]:
+        """All of it is sent before the first answer is read, so each command is carried out, refused or not."""
+        news = noop and self.noop()
+        states: dict[str, FolderState] = {}
+        refusals: list[CommandRefused] = []
+        for folder in folders:
+            try:
+                states[folder] = self.status(folder)
+            except CommandRefused as refusal:
+                refusals.append(refusal)
+        if refusals:
+            raise refusals[0]
+        return news, states
+
     def select(self, folder: str) -> FolderState:
-        with self._command("select"):
+        return self._opens("select", folder)
+
+    def _opens(self, command: str, folder: str) -> FolderState:
+        with self._command(command):
+            self.in_flight = [asked for asked in self.in_flight if asked.name == "move"]
             self.selected = self.selected_state = self._examined = None
             if folder not in self.server.folders:
                 raise FolderRefused(folder)
@@ -299,18 +362,14 @@ class FakeSession:
         with self._command("present"):
             return {uid for uid in wanted if uid in self._mails}
 
+    def ask_heads(self, wanted: Sequence[int]) -> None:
+        self._ask("heads", sorted(wanted))
+
+    def ask_bodies(self, wanted: Sequence[int], *, cap: int, expected: int) -> None:
+        self._ask("bodies", wanted)
+
     def heads(self, wanted: Iterable[int]) -> Iterator[Head]:
-        wanted = list(wanted)
-        if not wanted:
-            return
-        with self._command("heads"):
-            self.server.most_heads = max(self.server.most_heads, len(wanted))
-            found = {uid: self._mails[uid] for uid in sorted(wanted) if uid in self._mails}
-            if any(mail.veiled for mail in found.values()):
-                raise CommandRefused("the mail server said: no")
-            if any(mail.breaks_at_head for mail in found.values()):
-                self._lose()
-        for uid, mail in found.items():
+        for uid, mail in self._fetched("heads", sorted(wanted)).items():
             if mail.ends_at_head is not None:
                 raise mail.ends_at_head("at a header")
             if not mail.headless:
@@ -318,15 +377,7 @@ class FakeSession:
                 yield Head(uid, _size(mail), mail.received_at, mail.keywords, header)
 
     def bodies(self, wanted: Sequence[int], *, cap: int, expected: int) -> Iterator[Body]:
-        if not wanted:
-            return
-        with self._command("bodies"):
-            found = {uid: self._mails[uid] for uid in sorted(wanted) if uid in self._mails}
-            if any(mail.refused for mail in found.values()):
-                raise CommandRefused("the mail server said: no")
-            if any(mail.breaks for mail in found.values()):
-                self._lose()
-        for uid, mail in found.items():
+        for uid, mail in self._fetched("bodies", wanted).items():
             if not mail.headless and not mail.bodiless:
                 raw = mail.raw if mail.other_in_full is None else mail.other_in_full
                 yield Body(uid, raw[:cap], complete=len(raw) <= cap)
@@ -335,6 +386,30 @@ class FakeSession:
         assert "MOVE" in self.server.capabilities, "MOVE without the capability"
         with self._command("move"):
             return self._transfer(wanted, target, keep=False)
+
+    def begin_move(self, wanted: Sequence[int], target: str) -> Any:
+        assert "MOVE" in self.server.capabilities, "MOVE without the capability"
+        if not self._pipelines:
+            self.read_up_to(None)
+        asked = Asked("move", tuple(wanted))
+        try:
+            with self._command("move", waits=False):
+                self._carry_out(asked, lambda: self._transfer(wanted, target, keep=False))
+        except CommandRefused as refusal:
+            asked.refusal = refusal
+        self.in_flight.append(asked)
+        return asked
+
+    def has_moved(self, sent: Any) -> bool:
+        return not self._pipelines or sent not in self.in_flight
+
+    def end_move(self, sent: Any) -> Moved:
+        with self._command("end_move", waits=False):
+            self.read_up_to(sent)
+        if sent.refusal is not None:
+            raise sent.refusal
+        answer: Moved = sent.answer
+        return answer
 
     def copy(self, wanted: Sequence[int], target: str) -> Moved:
         with self._command("copy"):
@@ -370,6 +445,72 @@ class FakeSession:
             self._told = self._folder.changes
         return Moved(there.uidvalidity, pairs) if self.server.copyuid else Moved(None, {})
 
+    # -- commands in flight
+
+    def _ask(self, name: str, wanted: Sequence[int]) -> None:
+        if not self._pipelines or not wanted or self._asked(name, wanted) is not None:
+            return
+        with self._command(f"ask_{name}", waits=False):
+            asked = Asked(name, tuple(wanted))
+            self._carry_out(asked, lambda: self._shown(name, wanted))
+            self.in_flight.append(asked)
+
+    def _asked(self, name: str, wanted: Sequence[int]) -> Asked | None:
+        return next((one for one in self.in_flight if (one.name, one.uids) == (name, tuple(wanted))), None)
+
+    def _carry_out(self, asked: Asked, command: Callable[[], Any]) -> None:
+        """What the server does with a command, unless it has ended the connection before."""
+        asked.breaks = any(other.breaks for other in self.in_flight)
+        try:
+            if (asked.name, self.selected) in self.server.refusing:
+                asked.refusal = CommandRefused("the mail server said: no")
+            elif not asked.breaks:
+                asked.answer = command()
+        except CommandRefused as refusal:
+            asked.refusal = refusal
+        except _Breaks:
+            asked.breaks = True
+
+    def _fetched(self, name: str, wanted: Sequence[int]) -> dict[int, Mail]:
+        if not wanted:
+            return {}
+        asked = self._asked(name, wanted)
+        with self._command(name, waits=False):
+            if asked is None:
+                asked = Asked(name, tuple(wanted))
+                self.in_flight.append(asked)
+                self._carry_out(asked, lambda: self._shown(name, wanted))
+            self.read_up_to(asked)
+            if asked.refusal is not None:
+                raise asked.refusal
+        answer: dict[int, Mail] = asked.answer
+        return answer
+
+    def _shown(self, name: str, wanted: Sequence[int]) -> dict[int, Mail]:
+        found = {uid: self._mails[uid] for uid in sorted(wanted) if uid in self._mails}
+        if name == "heads":
+            self.server.most_heads = max(self.server.most_heads, len(wanted))
+        if any(mail.veiled if name == "heads" else mail.refused for mail in found.values()):
+            raise CommandRefused("the mail server said: no")
+        if any(mail.breaks_at_head if name == "heads" else mail.breaks for mail in found.values()):
+            raise _Breaks
+        return found
+
+    def read_up_to(self, asked: Asked | None) -> None:
+        """Read the answers of everything in flight, up to this one's, which is then no longer in flight.
+
+        What was asked for earlier stays there until somebody wants it.
+        """
+        if asked is not None and asked not in self.in_flight:
+            return
+        position = len(self.in_flight) if asked is None else self.in_flight.index(asked)
+        before, after = self.in_flight[:position], self.in_flight[position + 1 :]
+        self.in_flight = [one for one in before if one.name != "move"] + after
+        if any(one.breaks for one in before):
+            self._lose(earlier=asked is not None)
+        if asked is not None and asked.breaks:
+            self._lose()
+
     # -- inside
 
     @property
@@ -400,27 +541,38 @@ class FakeSession:
             self._lose()
         return told != self._told
 
-    def _lose(self) -> None:
+    def _lose(self, *, earlier: bool = False) -> None:
         self.close()
-        raise ConnectionLost("the connection to the mail server was lost")
+        error = ConnectionLost("the connection to the mail server was lost")
+        if earlier:
+            error.came_earlier()
+        raise error
 
-    def _command(self, name: str) -> "_Command":
-        return _Command(self, self.server, name)
+    def _command(self, name: str, *, waits: bool = True) -> "_Command":
+        """waits: whether it is sent only once everything in flight was answered."""
+        return _Command(self, self.server, name, waits=waits)
+
+
+class _Breaks(Exception):
+    """The server ends the connection."""
 
 
 class _Command:
     """One round trip: the hooks may lose the connection before or after the command takes effect."""
 
-    def __init__(self, session: FakeSession, server: Server, name: str) -> None:
+    def __init__(self, session: FakeSession, server: Server, name: str, *, waits: bool) -> None:
         self._session = session
         self._server = server
         self._name = name
+        self._waits = waits
 
     def __enter__(self) -> None:
         if not self._session.is_open:
             raise ConnectionLost("not connected")
         if self._session.idling and self._name != "idle":
             raise AssertionError(f"{self._name} during IDLE")
+        if self._waits:
+            self._session.read_up_to(None)
         if (self._name, self._session.selected) in self._server.refusing:
             raise CommandRefused("the mail server said: no")
         self._hook(self._server.before)
@@ -438,7 +590,11 @@ class _Command:
 
 
 def _since(mail: Mail, since: date | None) -> bool:
-    return since is None or datetime.fromtimestamp(mail.received_at, UTC).date() >= since
+    return since is None or _day(mail) >= since
+
+
+def _day(mail: Mail) -> date:
+    return datetime.fromtimestamp(mail.received_at, UTC).date()
 
 
 def _size(mail: Mail) -> int:

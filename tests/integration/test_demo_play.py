@@ -240,8 +240,9 @@ def test_signals_are_the_worker_s_to_answer(
             sys.executable,
             "-c",
             (
-                "import sys; from pathlib import Path; from rich.console import Console; import worker.demo\n"
+                "import signal, sys; from pathlib import Path; from rich.console import Console; import worker.demo\n"
                 "from worker.demo import play\n"
+                "signal.signal(signal.SIGHUP, signal.SIG_DFL)\n"  # it is ignored where the tests run under nohup
                 f"play._program = lambda: [sys.executable, {str(script)!r}]\n"
                 f"sys.exit(worker.demo.run(Path({str(demo.root)!r}), ['run'], Console()))"
             ),

@@ -188,11 +188,12 @@ def test_on_exchange_what_search_misses_is_found_or_said_not_to_have_been_looked
     assert exchange.misuse == []
 
 
+@pytest.mark.parametrize("where", [": :", "{old} 0:1"])
 def test_what_exchange_moved_without_saying_where_is_in_its_folder(
-    make_dovecot: Callable[..., Dovecot], make_worker: MakeWorker
+    make_dovecot: Callable[..., Dovecot], make_worker: MakeWorker, where: str
 ) -> None:
-    rules = Rules.of("usual").model_copy(update={"copyuid": ["[COPYUID {validity} : :]"]})
-    mailbox = make_dovecot(users={EXCHANGE: PASSWORD}, manners=Exchange(rules)).mailbox(EXCHANGE)
+    exchange = Exchange(Rules.of("usual").model_copy(update={"copyuid": [f"[COPYUID {{validity}} {where}]"]}))
+    mailbox = make_dovecot(users={EXCHANGE: PASSWORD}, manners=exchange).mailbox(EXCHANGE)
     mailbox.append_many("INBOX", [mail(1), mail(2, "other")])
     worker = make_worker(mailbox=mailbox)
     assert worker.once() == 0
@@ -201,6 +202,11 @@ def test_what_exchange_moved_without_saying_where_is_in_its_folder(
     (by_key,) = asked(worker, "--key", by_text["key"][:10])["found"]
     assert by_key == by_text
     assert (by_text["presence"], by_text["folder"]) == ("in-place", "Processed")
+    handled = worker.command("handle", by_text["key"], "--reason", "it was lost")
+    assert handled.code == 0, handled
+    assert worker.once() == 0
+    assert worker.reconcile()["handled"] == 2
+    assert exchange.misuse == []
 
 
 def test_where_search_is_refused_headers_tell(dovecot: Mailbox, proxy: Proxy, make_worker: MakeWorker) -> None:

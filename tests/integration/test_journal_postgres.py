@@ -5,6 +5,10 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import text
 
+from tests.fakes.mailbox import JUNK, mail
+from tests.fakes.plans import growing, statements
+from tests.fakes.world import World
+from tests.rig.grown_journal import fill
 from tests.rig.postgres import Postgres
 
 # The very same tests, on the database of this module's fixtures.
@@ -44,6 +48,7 @@ from tests.unit.journal.test_messages_content import (  # noqa: F401
     test_what_was_moved_while_it_was_in_hand_and_waits_is_compared_first,
     test_what_was_moved_while_it_was_in_hand_is_lost_once_it_is_done,
 )
+from tests.unit.journal.test_migrate import breaks_off_and_is_repeated
 from tests.unit.journal.test_places import (  # noqa: F401
     test_gone_is_what_walks_in_a_row_missed_and_only_what_is_pending,
     test_gone_mail_that_is_seen_again_is_pending_and_nothing_of_its_end_is_left,
@@ -61,11 +66,17 @@ from tests.unit.journal.test_tries import (  # noqa: F401
 )
 from tests.unit.observe.test_digest_job import test_a_sender_is_known_once_mail_of_his_was_handled_as_clean  # noqa: F401
 from worker.journal.database import Database
+from worker.journal.junk_review import likely_mistake_keys, likely_mistakes, released_since
 from worker.journal.messages import Messages
 from worker.journal.migrate import migrate
 from worker.journal.places import Places
+from worker.journal.recent_outcomes import newest
 from worker.journal.schema import metadata
 from worker.journal.tries import Tries
+from worker.journal.waiting_again import waiting_again
+from worker.message.outcome import State
+
+SETTLED = 20_000
 
 
 @pytest.fixture(scope="module")
@@ -100,3 +111,37 @@ def tries(database: Database) -> Tries:
 @pytest.fixture
 def places(database: Database) -> Places:
     return Places(database)
+
+
+def test_a_poll_and_status_read_no_settled_rows_but_those_that_they_ask_for(database: Database) -> None:
+    """With so many rows, and their statistics, the server chooses as it does for a large journal."""
+    world = World(database=database)
+    fill(database, SETTLED, world.clock())
+    with statements() as asked:
+        for name in ("ok", "reject", "twice"):
+            world.server.deliver(mail(name))
+        world.server.deliver(mail(junk=True))
+        world.server.deliver(mail(), JUNK)
+        for _ in range(3):
+            world.tick(400)
+        world = World(world.server, database=database)
+        world.tick()
+        for state in (State.JUNK, State.FAILED):
+            newest(database, state, 5)
+        likely_mistakes(database)
+        likely_mistake_keys(database, 5)
+        waiting_again(database, 5)
+        world.journal.any_settled_before(0.0)
+        world.journal.handled_before(0.0)
+        released_since(database, world.clock())
+    assert len(asked) > 20, "it looks at what is asked"
+    once = {"SELECT CAST(floor": "counts earlier outcomes once, in the journal of an earlier program"}
+    assert growing(database, asked, once) == []
+
+
+def test_an_upgrade_that_breaks_off_leaves_the_journal_as_it_was(
+    postgres_server: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = Database(postgres_server.fresh_url())
+    breaks_off_and_is_repeated(database, monkeypatch)
+    database.close()

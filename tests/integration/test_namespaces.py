@@ -144,7 +144,7 @@ def test_a_poll_costs_no_more_where_select_says_all(dovecot: Mailbox, proxy: Pro
         command.split()[0] for command in proxy.commands[before:] if not command.startswith(("LOGIN", "CAPABILITY"))
     ]
     # STATUS asks whether new mail lies in the folder of handled mail that another worker may have put there
-    assert asked == ["LIST", "STATUS", "SELECT", "SELECT", "SELECT", "LOGOUT"], asked
+    assert asked == ["LIST", "STATUS", "SELECT", "UID", "SELECT", "UID", "LOGOUT"], asked
 
 
 # -- refusals, up to the exit code

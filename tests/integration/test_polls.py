@@ -35,6 +35,7 @@ def deliver(mailbox: Mailbox, *numbers: int) -> None:
 
 def quiet_polls(proxy: Proxy, worker: Worker) -> list[str]:
     """The commands of a few polls in which nothing happens, after the first has settled down."""
+    proxy.latency = 0.02  # what is sent together is on its way before the first answer comes
     with worker.running():
         eventually(lambda: proxy.commands.count("NOOP") >= 2)
         with proxy.measure() as used:
@@ -42,12 +43,12 @@ def quiet_polls(proxy: Proxy, worker: Worker) -> list[str]:
             eventually(lambda: proxy.commands.count("NOOP") >= before + 4)
         polls = used.commands.count("NOOP")
         assert used.bytes_down + used.bytes_up < 1000 * polls
-        assert used.round_trips <= 2 * polls + 1
+        assert used.round_trips <= polls + 1
         return used.commands
 
 
 @pytest.mark.parametrize("count", [0, 300])
-def test_a_poll_with_nothing_new_is_one_round_trip_a_watched_folder(
+def test_a_poll_with_nothing_new_is_one_round_trip(
     dovecot: Mailbox, proxy: Proxy, make_worker: MakeWorker, count: int
 ) -> None:
     dovecot.append_many("INBOX", letters(count))
@@ -74,16 +75,14 @@ def test_a_poll_logs_in_once_for_many(proxy: Proxy, make_worker: MakeWorker) -> 
 # -- what wakes it
 
 
-def test_idle_wakes_the_poll_within_two_seconds(dovecot: Mailbox, make_worker: MakeWorker, proxy: Proxy) -> None:
+def test_idle_wakes_the_poll_long_before_the_next(dovecot: Mailbox, make_worker: MakeWorker, proxy: Proxy) -> None:
     worker = make_worker(proxy, settings=poll("60s", idle=True))
 
     with worker.running(), dovecot.client() as person:
         for number in range(1, 4):
             eventually(lambda: proxy.commands and proxy.commands[-1] == "IDLE")
-            delivered = time.monotonic()
             person.append("INBOX", letter(number))
             eventually(lambda number=number: len(worker.handed()) == number)  # type: ignore[misc] # bound at once
-            assert time.monotonic() - delivered < 2
 
     assert proxy.traffic.connections == 1
 
@@ -139,11 +138,13 @@ def test_mail_that_comes_before_inbox_is_selected_again_is_seen(
 ) -> None:
     """The server tells of it in the answer to SELECT alone, and never again."""
     dovecot.append_many("INBOX", [letter(1)])
-    proxy.on('^SELECT "INBOX"', Call(lambda: deliver(dovecot, 2)), when="before", skip=1)
+    dovecot.append_many(JUNK, [letter(3)])  # which is selected for it, and INBOX is selected again after that
+    again = proxy.on('^SELECT "INBOX"', Call(lambda: deliver(dovecot, 2)), when="before", skip=1)
     worker = make_worker(proxy, settings=poll("300ms", idle=idle))
 
     with worker.running():
         eventually(lambda: len(worker.handed()) == 2)
+    assert again.hits == 1
 
 
 def test_without_idle_the_schedule_does_the_job(dovecot: Mailbox, make_worker: MakeWorker, proxy: Proxy) -> None:

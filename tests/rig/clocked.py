@@ -16,9 +16,9 @@ from worker.cli import main as cli
 
 
 def _watch(file: Path, shift: Callable[[float], None]) -> None:
-    while not file.exists():
+    while not (file.exists() and (seconds := file.read_text())):  # it is there before anything is in it
         time.sleep(0.05)
-    shift(float(file.read_text()))
+    shift(float(seconds))
 
 
 def main() -> int:

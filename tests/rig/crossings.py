@@ -24,6 +24,7 @@ from handlers.archive import Archive
 from worker.handling.handler import Handler
 from worker.journal.database import Database
 from worker.mailbox.imap_client import Client, Wire
+from worker.mailbox.in_flight import InFlight
 
 Point = tuple[str, str, int]
 
@@ -66,6 +67,8 @@ def install() -> None:
     """Patch the points into the product's code, for as long as this process lives."""
     _around_writes()
     _around_commands()
+    _around(InFlight, "_answered", lambda _, sent: f"in flight {sent.name}")
+    _around(InFlight, "answers", lambda _, sent: f"in flight {sent.name} begun")
     _around(Handler, "__call__", lambda handler, *_: f"handler {handler.name}")
     for name in ("flush", "_stage", "_place"):
         _around(Archive, name, lambda *_, step=name: f"archive {step.strip('_')}")
@@ -108,22 +111,22 @@ def _around_writes() -> None:
 def _around_commands() -> None:
     send, complete = imaplib.IMAP4.send, imaplib.IMAP4._command_complete  # type: ignore[attr-defined]
     consume = Client._consume_until_tagged_response
-    under_way = threading.local()
+    places: dict[bytes, str] = {}
 
     def traced_send(self: Wire, data: Any) -> None:
         verb = _VERB.match(bytes(data))
         if verb is None:
             send(self, data)  # a continuation of the command before
             return
-        under_way.place = f"imap {verb[1].decode()}"
-        current.cross(under_way.place, "before")
+        tag = bytes(data).partition(b" ")[0]
+        place = places[tag] = f"imap {verb[1].decode()}"
+        current.cross(place, "before")
         send(self, data)
-        current.cross(under_way.place, "sent")
+        current.cross(place, "sent")
 
     def traced_complete(self: Wire, name: str, tag: Any) -> Any:
-        place = under_way.place
         answer = complete(self, name, tag)
-        current.cross(place, "after")
+        current.cross(places.pop(tag), "after")
         return answer
 
     def traced_consume(self: Client, tag: Any, command: str) -> Any:

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from tests.rig import crossings
+from tests.rig.loaded import load_everything
 
 REPOSITORY = Path(__file__).parents[2]
 _FILES = ("out", "err", "passed")
@@ -30,14 +31,6 @@ _LOADED_LATE = (
     "psycopg",
     "sqlalchemy.dialects.postgresql",
     "tests.rig.handlers",
-    "worker.cli.main",
-    "worker.commands.audit",
-    "worker.commands.check",
-    "worker.commands.handle",
-    "worker.commands.journal",
-    "worker.commands.login",
-    "worker.commands.review",
-    "worker.commands.work",
 )
 
 
@@ -92,6 +85,7 @@ def main(folder: Path) -> None:
     """Fork once for each line of standard input."""
     for name in _LOADED_LATE:
         importlib.import_module(name)
+    load_everything()
     crossings.install()
     _hash_quickly()
     for line in sys.stdin:

@@ -7,7 +7,6 @@ with Forks(folder) as forks:
 """
 
 import contextlib
-import importlib
 import json
 import os
 import signal
@@ -20,8 +19,9 @@ from typing import Self
 
 import time_machine
 
+from tests.rig.loaded import load_everything
+
 REPOSITORY = Path(__file__).parents[2]
-COMMANDS = ("audit", "check", "journal", "login", "review", "work")
 
 
 class Forks:
@@ -85,8 +85,7 @@ def _serve() -> None:
     """The parent process: it has one thread, has imported everything, and has opened nothing."""
     from worker.cli import main as cli
 
-    for name in COMMANDS:
-        importlib.import_module(f"worker.commands.{name}")  # so that no fork has to: `cli` imports them late
+    load_everything()
     for line in sys.stdin:
         word, *arguments = json.loads(line)
         if word == "wait":

@@ -27,6 +27,8 @@ _PARENT = """
 import json, os, signal, sys
 import worker.cli.main
 exec(sys.argv[1])
+from tests.rig.loaded import load_everything
+load_everything()
 worker.cli.main.run(["status", "--config", sys.argv[2]])  # imports what is only imported on the way
 print("ready", flush=True)
 for line in sys.stdin:
@@ -115,6 +117,12 @@ class Child:
             self.strike()
             self.code = int(self.nursery.order(reap=self.number))
         return self.code
+
+    def end(self) -> int:
+        """Let the process end in order, and reap it. Returns its exit code."""
+        os.kill(self.number, signal.SIGTERM)
+        assert self.wait(60), "it doesn't end"
+        return self.kill()
 
     def _ended(self) -> bool:
         # the state is the field after the name in brackets; Z means ended and not yet reaped

@@ -40,7 +40,7 @@ class Expect:
 
 @dataclass(frozen=True)
 class Send:
-    """Send a line, in which `{tag}` stands for the last command's tag, or bytes exactly as given.
+    """Send a line, in which `{tag}` stands for the last command's tag and `{tag-1}` for the one before, or exact bytes.
 
     upto: how many of its bytes are sent; None: all.
     """
@@ -234,8 +234,9 @@ class _Session:
         self._plain: socket.socket = plain
         self._steps = list(steps)
         self._buffer = b""
-        self._tag = "*"
+        self._tags = ["*"]
         self._pushed_back: str | None = None
+        self._logged_out = False
 
     def run(self) -> None:
         done = 0
@@ -254,7 +255,7 @@ class _Session:
         except _FaultError as fault:
             self._fault(f"step {done + 1}: {fault}")
         except (_GoneError, OSError) as error:
-            if done < len(self._steps):
+            if done < len(self._steps) and not self._may_leave(self._steps[done:]):
                 left = "; ".join(map(str, self._steps[done:]))
                 self._fault(f"over ({str(error) or 'the client went'}) with steps left: {left}")
         except Exception as error:  # noqa: BLE001 - errors of a test's own code are reported with the rest
@@ -262,6 +263,10 @@ class _Session:
         finally:
             if self._socket.fileno() != -1:
                 self._close(reset=False)
+
+    def _may_leave(self, left: Sequence[Step]) -> bool:
+        """A client that has sent LOGOUT needn't wait for the answer."""
+        return self._logged_out and all(isinstance(step, Send | Close) for step in left)
 
     def _refused_rightly(self) -> bool:
         return any(isinstance(step, NoHandshake) for step in self._steps)
@@ -290,7 +295,9 @@ class _Session:
 
     def _send(self, line: str | bytes, upto: int | None = None) -> None:
         if isinstance(line, str):
-            line = line.replace("{tag}", self._tag).encode() + b"\r\n"
+            for back, tag in enumerate(reversed(self._tags[-9:])):
+                line = line.replace(f"{{tag-{back}}}" if back else "{tag}", tag)
+            line = line.encode() + b"\r\n"
         self._socket.settimeout(self._server.patience)
         self._socket.sendall(line[:upto])
 
@@ -365,7 +372,8 @@ class _Session:
         text = whole.decode("utf-8", "replace").rstrip("\r\n")
         self._server.commands.append(text)
         if start := _COMMAND.match(text):
-            self._tag = start[1]
+            self._tags.append(start[1])
+            self._logged_out = text.upper().endswith(" LOGOUT")
         return text
 
     def _read_line(self) -> bytes:

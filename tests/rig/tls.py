@@ -22,7 +22,8 @@ class Authority:
 
     def issue(self, *names: str, not_after: datetime | None = None) -> tuple[Path, Path]:
         """Write a certificate for `names`, or for loopback if there are none. Returns its chain and its key."""
-        issued = self._ca.issue_cert(*(names or (HOST, ADDRESS)), not_after=not_after)
+        common_name = None if names else HOST  # fetchmail refuses a certificate without one
+        issued = self._ca.issue_cert(*(names or (HOST, ADDRESS)), common_name=common_name, not_after=not_after)
         stem = f"server-{len(list(self._folder.glob('server-*.key')))}"
         chain, key = self._folder / f"{stem}.pem", self._folder / f"{stem}.key"
         chain.write_bytes(b"".join(blob.bytes() for blob in issued.cert_chain_pems))

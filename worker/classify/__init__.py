@@ -5,13 +5,15 @@ reads what they say.
 """
 
 from collections.abc import Sequence
+from operator import itemgetter
 from typing import NamedTuple
 
 from worker.classify import authentication, exchange, keywords, placement, rspamd, spamassassin, trend
 from worker.classify.boundary import Belief, find_boundary
 from worker.classify.kinds import Kind, kinds
 from worker.classify.policy import SOURCES, JunkPolicy
-from worker.classify.reading import Reader, Reading
+from worker.classify.reading import Reader, Reading, headers_of
+from worker.message.mime.headers import Headers
 from worker.message.verdict import Evidence, MailPath, Verdict
 
 __all__ = ["JunkPolicy", "classify"]
@@ -56,7 +58,7 @@ def classify(
     keywords: the message's IMAP keywords, if the server has any.
     """
     evidence = _from_outside_the_message(in_junk_folder, keywords, policy)
-    evidence += _from_headers(headers, policy)
+    evidence += _from_headers(headers_of(headers), policy)
     kept = _kept(evidence)
     return Verdict(MailPath.JUNK if any(piece.counts for piece in kept) else MailPath.CLEAN, kept)
 
@@ -67,20 +69,24 @@ def _from_outside_the_message(in_junk_folder: bool, words: frozenset[str], polic
     return found + [_weighed("keyword", None, r, None, policy) for r in keywords.read(words)]
 
 
-def _from_headers(headers: Sequence[tuple[str, str]], policy: JunkPolicy) -> list[Evidence]:
+def _from_headers(headers: Headers, policy: JunkPolicy) -> list[Evidence]:
+    names = headers.positions.keys() & _RULES.keys()
+    if not names:
+        return []
     boundary = find_boundary(headers, policy)
-    found = []
-    for position, (name, value) in enumerate(headers):
-        rule = _RULES.get(name.lower())
-        if rule is None or not name.isascii():  # the Kelvin sign becomes k in lower case
-            continue
-        doubt = boundary.doubt(rule.belief, position)
-        readings = rule.read(value, policy)
-        # Mention a header that isn't believed only if it would have counted.
-        found += [
-            _weighed(rule.source, rule.header, r, doubt, policy) for r in readings if r.suspicious or doubt is None
-        ]
-    return found
+    found: list[tuple[int, Evidence]] = []
+    for name in names:
+        rule = _RULES[name]
+        for position, value in headers.placed(name):
+            doubt = boundary.doubt(rule.belief, position)
+            # Mention a header that isn't believed only if it would have counted.
+            found += [
+                (position, _weighed(rule.source, rule.header, reading, doubt, policy))
+                for reading in rule.read(value, policy)
+                if reading.suspicious or doubt is None
+            ]
+    found.sort(key=itemgetter(0))  # in the order of the headers, and of what each says
+    return [piece for _, piece in found]
 
 
 def _weighed(source: str, header: str | None, reading: Reading, doubt: str | None, policy: JunkPolicy) -> Evidence:

@@ -16,7 +16,7 @@ from enum import Enum
 from functools import lru_cache
 
 from worker.classify.policy import OUTSIDE_HOSTS, JunkPolicy
-from worker.classify.reading import plain
+from worker.classify.reading import headers_of, plain
 
 
 class Belief(Enum):
@@ -58,10 +58,17 @@ class Boundary:
 
 def find_boundary(headers: Sequence[tuple[str, str]], policy: JunkPolicy) -> Boundary:
     """Search the Received lines from the top for the hop where the message entered."""
+    return _boundary(tuple(headers_of(headers).placed("received")), policy)
+
+
+@lru_cache(maxsize=4)
+def _boundary(received: tuple[tuple[int, str], ...], policy: JunkPolicy) -> Boundary:
+    """As `find_boundary`, by position and value of each Received line.
+
+    A message needs it twice in a row, for its verdict and for its sender.
+    """
     recognised = False
-    for position, (name, value) in enumerate(headers):
-        if name.lower() != "received":
-            continue
+    for position, value in received:
         sender, receiver = hop(value)
         if not is_provider(receiver, policy.provider_hosts):
             # Not written by the provider although its line was due: nothing from here on is the provider's.
@@ -73,6 +80,11 @@ def find_boundary(headers: Sequence[tuple[str, str]], policy: JunkPolicy) -> Bou
 
 
 _WORD = re.compile(r"\\.|[()]|[^\s()\\]+", re.DOTALL)
+_USUAL = re.compile(
+    r"from\s++([^\s()\\]++)\s++(?:\([^()\\]*+\)\s*+)?+by\s++([^\s()\\;]++)(?=[;\s]|$)"
+    r"[^()\\]*+(?:\([^()\\]*+\)[^()\\]*+)*+"
+)
+"""A line as servers write it. Its comments are closed, and aren't within one another."""
 _NAME = re.compile(r"[a-z0-9_][a-z0-9_.-]{0,254}")
 _RECEIVED_LIMIT = 2_048  # a real line has about 400 characters, with the host names at the beginning
 
@@ -84,6 +96,8 @@ def hop(value: str) -> tuple[str | None, str | None]:
     unclosed bracket. Nothing in it may hide the real `by` or introduce another.
     """
     text = plain(value[:_RECEIVED_LIMIT]).lower()
+    if usual := _USUAL.fullmatch(text):
+        return _host(usual[1]), _host(usual[2])
     words, closed = _outside_comments(text)
     if not closed:
         words = text.split()

@@ -1,9 +1,10 @@
 """What all readers of verdict headers share: the reading that they return, and safe text to read from."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from worker.classify.policy import JunkPolicy
+from worker.message.mime.headers import Headers
 
 LIMIT = 16_384
 """The most characters read of one header. Exchange's longest reports have about 4,000; anything longer is bogus."""
@@ -37,7 +38,13 @@ def plain(value: str) -> str:
 
     Otherwise `ſ`, `Ｓ` or an Arabic five could pass for S or 5 in a later comparison.
     """
-    return value[:LIMIT].encode("ascii", "replace").decode("ascii")
+    text = value[:LIMIT]
+    return text if text.isascii() else text.encode("ascii", "replace").decode("ascii")
+
+
+def headers_of(pairs: Sequence[tuple[str, str]]) -> Headers:
+    """Return the headers with these names and values, which are found by name."""
+    return pairs if isinstance(pairs, Headers) else Headers(pairs)
 
 
 def fields(value: str) -> Iterator[tuple[str, str]]:

@@ -14,7 +14,8 @@ from ipaddress import IPv6Network, ip_address
 
 from worker.classify.boundary import find_boundary
 from worker.classify.policy import JunkPolicy
-from worker.classify.reading import plain
+from worker.classify.reading import headers_of, plain
+from worker.message.mime.headers import Headers
 
 _COMMENT = re.compile(r"\([^()]*\)")
 _DEEPEST = 4  # comments may be nested; Exchange's aren't
@@ -45,7 +46,10 @@ def is_confirmed(headers: Sequence[tuple[str, str]], address: str, policy: JunkP
 
     headers: (name, value) pairs as sent, folded, in order.
     """
-    results = _results(_believed(headers, policy))
+    statement = _believed(headers_of(headers), policy)
+    if not statement:
+        return None
+    results = _results(statement)
     domain = address.rpartition("@")[2].lower().rstrip(".")
     checked = {result.domains["header.from"] for result in results if "header.from" in result.domains}
     is_about_it = checked <= {domain}
@@ -57,16 +61,13 @@ def is_confirmed(headers: Sequence[tuple[str, str]], address: str, policy: JunkP
     return None if not others else is_about_it and any(_is_of(result, domain) for result in others)
 
 
-def _believed(headers: Sequence[tuple[str, str]], policy: JunkPolicy) -> str:
+def _believed(headers: Headers, policy: JunkPolicy) -> str:
     """The provider's statement; empty if there is none."""
-    boundary = find_boundary(headers, policy)
-    if not boundary.recognised or boundary.ends_at is None:
-        return ""
-    for name, value in headers[: boundary.ends_at]:
-        if name.isascii() and name.lower() == "authentication-results":
-            return value
-        if name.lower() == "received" and not _is_inside(value):
-            return ""
+    for position, statement in headers.placed("authentication-results")[:1]:
+        boundary = find_boundary(headers, policy)
+        if boundary.recognised and boundary.ends_at is not None and position < boundary.ends_at:
+            hops = [hop for place, hop in headers.placed("received") if place < position]
+            return statement if all(_is_inside(hop) for hop in hops) else ""
     return ""
 
 
@@ -86,7 +87,7 @@ def _is_inside(received: str) -> bool:
 
 def _results(value: str) -> list[_Result]:
     text = plain(value).lower()
-    for _ in range(_DEEPEST):
+    for _ in range(_DEEPEST if "(" in text else 0):
         text = _COMMENT.sub(" ", text)
     found = []
     for part in text.split(";", _MOST_RESULTS)[:_MOST_RESULTS]:

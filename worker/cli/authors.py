@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from worker.cli.groups import CommandGroup
+from worker.cli.groups import CommandGroup, LazyCommands
 from worker.cli.options import (
     DEFAULT_CONFIG,
     ConfigOption,
@@ -55,7 +55,10 @@ def route_explain(config: Path | None, eml: Path, folder: str | None, *, as_json
     return ExitCode.FINDING if found.fate is Fate.DEAD_LETTER else ExitCode.DONE
 
 
-@click.group(cls=CommandGroup)
+@click.group(
+    cls=CommandGroup,
+    commands=LazyCommands({"list": "handler_catalogue:handler_list", "show": "handler_catalogue:handler_show"}),
+)
 def handler() -> None:
     """Write and try handlers."""
 

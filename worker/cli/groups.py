@@ -1,5 +1,7 @@
 """Groups of commands, whose help shows what each command does in full."""
 
+from collections.abc import Iterator, Mapping, MutableMapping
+from importlib import import_module
 from typing import Any
 
 import click
@@ -32,6 +34,42 @@ class CommandGroup(click.Group):
         if rows:
             with formatter.section("Commands"):
                 formatter.write_dl(rows)
+
+
+class LazyCommands(MutableMapping[str, click.Command]):
+    """A group's commands, each imported when it is asked for: one command needn't wait for the others.
+
+    places: by its name, `file:name` of the command, of this room's files.
+    """
+
+    def __init__(self, places: Mapping[str, str]) -> None:
+        self._places = dict(places)
+        self._added: dict[str, click.Command] = {}
+
+    def __getitem__(self, name: str) -> click.Command:
+        if name in self._added:
+            return self._added[name]
+        file, _, inside = self._places[name].partition(":")
+        command: click.Command = getattr(import_module(f"worker.cli.{file}"), inside)
+        return command
+
+    def __setitem__(self, name: str, command: click.Command) -> None:
+        self._added[name] = command
+
+    def __delitem__(self, name: str) -> None:
+        if name not in self:
+            raise KeyError(name)
+        self._added.pop(name, None)
+        self._places.pop(name, None)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._added or name in self._places
+
+    def __iter__(self) -> Iterator[str]:
+        return iter({**self._places, **self._added})
+
+    def __len__(self) -> int:
+        return len({**self._places, **self._added})
 
 
 _WHOLE = 10_000  # characters

@@ -66,7 +66,7 @@ def journal_rebuild(config: Path | None, assume_handled_before: datetime | None)
     before = None if assume_handled_before is None else assume_handled_before.replace(tzinfo=UTC)
     with open_context(config) as context:
         from worker.commands import journal as commands
-        from worker.commands.work import is_paused
+        from worker.commands.status_and_pause import is_paused
 
         rebuilt, damaged = commands.rebuild(context, before)
         paused = is_paused(context)

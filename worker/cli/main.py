@@ -4,27 +4,12 @@ import os
 import sys
 from collections.abc import Sequence
 from io import TextIOWrapper
+from typing import Final
 
 import click
 
 from worker import __version__
-from worker.cli import (
-    alert_ways,
-    audit,
-    authors,
-    completion,
-    configuration,
-    demo,
-    find,
-    handle,
-    handler_catalogue,
-    init,
-    journal,
-    login,
-    review,
-    work,
-)
-from worker.cli.groups import CommandGroup
+from worker.cli.groups import CommandGroup, LazyCommands
 from worker.cli.stdout import StandardOutput, code_without_output, watched_stdout
 from worker.cli.wrapped import echo
 from worker.commands.exits import ExitCode, Failure
@@ -96,18 +81,33 @@ _STOPPED = "Stopped before the end. No mail is lost. To finish, type the command
 """For Ctrl-C and Ctrl-D."""
 
 
-@click.group(cls=CommandGroup)
+_COMMANDS: Final = {
+    "alerts": "alert_ways:alerts",
+    "audit": "audit:audit",
+    "check": "work:check",
+    "completion": "completion:completion",
+    "config": "configuration:config_group",
+    "demo": "demo:demo",
+    "failed": "review:failed",
+    "find": "find:find",
+    "handle": "handle:handle",
+    "handler": "authors:handler",
+    "init": "init:init",
+    "journal": "journal:journal",
+    "junk": "review:junk",
+    "login": "login:login",
+    "once": "work:once",
+    "pause": "work:pause",
+    "reconcile": "journal:reconcile",
+    "resume": "work:resume",
+    "route": "authors:route",
+    "run": "work:run_command",
+    "status": "work:status",
+}
+"""Where each command is: the file in this room, and the name in it."""
+
+
+@click.group(cls=CommandGroup, commands=LazyCommands(_COMMANDS))
 @click.version_option(__version__, prog_name="nhsmail-worker")
 def commands() -> None:
     """Watches one NHSmail mailbox: clean mail goes to handlers, junk is kept apart, and the account is never locked."""
-
-
-for _command in (
-    *(init.init, work.run_command, work.once, work.check, work.status, work.pause, work.resume),
-    *(review.junk, review.failed, find.find, handle.handle),
-    *(journal.reconcile, journal.journal, configuration.config_group),
-    *(login.login, alert_ways.alerts, audit.audit, authors.route, authors.handler, demo.demo, completion.completion),
-):
-    commands.add_command(_command)
-for _command in (handler_catalogue.handler_list, handler_catalogue.handler_show):
-    authors.handler.add_command(_command)

@@ -2,6 +2,8 @@
 
 import gc
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -79,6 +81,17 @@ def words_if_given(context: click.Context, parameter: click.Parameter, value: st
     return None if value is None else words(context, parameter, value)
 
 
+@contextmanager
+def starting_up() -> Iterator[None]:
+    """Import and build what lives as long as the process, which the garbage collector then never needs to scan."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
 def open_context(
     config: Path | None,
     *,
@@ -89,15 +102,10 @@ def open_context(
 ) -> "Context":
     """Load the settings and build a context. Imported here, so that `--help` and usage errors don't wait for it."""
     path = config_path(config)
-    # Objects created during start-up live as long as the process, so the garbage collector never needs to scan them.
-    gc.disable()
-    try:
+    with starting_up():
         from worker.commands.context import Context
 
         return Context.from_files(path, os.environ, logs=logs, quiet=quiet, reading=reading, state=state)
-    finally:
-        gc.freeze()
-        gc.enable()
 
 
 def config_path(config: Path | None) -> Path | None:

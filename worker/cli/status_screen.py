@@ -5,8 +5,6 @@ import sys
 import textwrap
 from collections.abc import Iterator, Sequence
 
-from rich.console import Console
-
 from worker.cli.wrapped import say
 from worker.logs.typed import as_typed
 from worker.observe.humanise import thousands
@@ -35,7 +33,13 @@ def print_status(view: StatusView, waiting: Sequence[str] = ()) -> None:
 
     waiting: a line for each reason for which messages wait for another try.
     """
-    say("\n".join(status_lines(view, Console().width if sys.stdout.isatty() else None, waiting)))
+    say("\n".join(status_lines(view, _width_of_terminal() if sys.stdout.isatty() else None, waiting)))
+
+
+def _width_of_terminal() -> int:
+    from rich.console import Console  # here, because only a terminal needs it
+
+    return Console().width
 
 
 def status_lines(view: StatusView, width: int | None, waiting: Sequence[str] = ()) -> list[str]:

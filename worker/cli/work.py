@@ -16,7 +16,7 @@ from worker.cli.list_options import (
     TakenByOption,
     forms,
 )
-from worker.cli.options import ConfigOption, JsonOption, open_context, print_json
+from worker.cli.options import ConfigOption, JsonOption, open_context, print_json, starting_up
 from worker.cli.terminal import agreed, interruptible, somebody_sits_there
 from worker.cli.wrapped import say
 from worker.commands.exits import ExitCode
@@ -35,7 +35,8 @@ def run_command(config: Path | None) -> int:
 
     end = catch_ending()
     with open_context(config, logs=True) as context:
-        from worker.commands import work as commands
+        with starting_up():
+            from worker.commands import work as commands
 
         return int(commands.run(context, end))
 
@@ -61,7 +62,8 @@ def once(config: Path | None, *, dry_run: bool, yes: bool, as_json: bool, as_csv
     if (chosen or as_json or as_csv) and not dry_run:
         raise click.UsageError("Options that choose messages, --json and --csv need --dry-run. Nothing was done.")
     with open_context(config, logs=True, quiet=sys.stderr.isatty()) as context:
-        from worker.commands import work as commands
+        with starting_up():
+            from worker.commands import work as commands
 
         if dry_run:
             return _foresee(context, chosen, as_json=as_json, as_csv=as_csv)
@@ -79,9 +81,10 @@ def check(config: Path | None, *, connect: bool) -> int:
     """Check the configuration, and report every fault in it."""
 
     with open_context(config) as context:
-        from worker.cli.wrapped import echo
-        from worker.commands import check as commands
-        from worker.commands.alert_findings import submission_findings
+        with starting_up():
+            from worker.cli.wrapped import echo
+            from worker.commands import check as commands
+            from worker.commands.alert_findings import submission_findings
 
         checked = commands.check(context)
         for line in checked.lines:
@@ -105,20 +108,24 @@ def check(config: Path | None, *, connect: bool) -> int:
 @JsonOption
 def status(config: Path | None, *, as_json: bool) -> int:
     """The state of the worker, from the journal alone."""
-    from worker.cli.status_screen import print_status
-    from worker.cli.waiting_lines import waiting_json, waiting_lines
-    from worker.observe.phrases import headline_json
-    from worker.observe.view import status_json
 
     with open_context(config, reading=True) as context:
-        from worker.commands import work as commands
+        with starting_up():
+            from worker.commands import status_and_pause as commands
 
         found, waiting = commands.status(context), commands.waiting(context)
         handlers = {name for route in context.settings.routes for name in route.handlers}
+    from worker.cli.waiting_lines import waiting_json, waiting_lines
+
     if as_json:
+        from worker.observe.phrases import headline_json
+        from worker.observe.view import status_json
+
         again = waiting_json(waiting, found.now)
         print_json({**status_json(found), "headline": headline_json(found), "waiting_again": again})
     else:
+        from worker.cli.status_screen import print_status
+
         print_status(found, list(waiting_lines(waiting, handlers, found.now)))
     return ExitCode.DONE
 
@@ -132,7 +139,7 @@ def pause(config: Path | None, *, reason: str) -> int:
     """Stop handling and moving mail until `resume`. The connection stays open."""
 
     with open_context(config) as context:
-        from worker.commands import work as commands
+        from worker.commands import status_and_pause as commands
 
         commands.pause(context, reason)
     say("Paused. Mail stays untouched in the mailbox until you run `nhsmail-worker resume`.")
@@ -145,7 +152,7 @@ def resume(config: Path | None) -> int:
     """End a pause."""
 
     with open_context(config) as context:
-        from worker.commands import work as commands
+        from worker.commands import status_and_pause as commands
 
         commands.resume(context)
     say("Resumed. Work continues with the next poll.")

@@ -4,22 +4,25 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import TYPE_CHECKING, Self
 
-from worker.commands.failures import failure_of, faulty, not_logged_in
 from worker.commands.memory import give_back_large_blocks
 from worker.commands.wiring.clear_text import check_journal_url
 from worker.commands.wiring.shared import Parts
-from worker.handling.loading import check_handlers
 from worker.logs.log import configure as configure_logging
-from worker.loop.connection import log_in
 from worker.mailbox.errors import LoginFailed
-from worker.mailbox.folder_finder import Found
-from worker.mailbox.session import Session
 from worker.settings import Check, Settings, SettingsError, check_files, check_proxy, check_state_dir, load
 
-CHECKS: Final[Sequence[Check]] = (check_journal_url, check_files, check_handlers, check_proxy, check_state_dir)
-"""What is checked of the settings besides the settings themselves."""
+if TYPE_CHECKING:
+    from worker.mailbox.folder_finder import Found
+    from worker.mailbox.session import Session
+
+
+def all_checks() -> Sequence[Check]:
+    """What is checked of the settings besides the settings themselves."""
+    from worker.handling.loading import check_handlers  # here, because a command that only reads loads no handler
+
+    return (check_journal_url, check_files, check_handlers, check_proxy, check_state_dir)
 
 
 class Context:
@@ -51,8 +54,10 @@ class Context:
             Failure: the configuration has faults; the text lists them all.
         """
         try:
-            settings = load(path, environ, [check_journal_url] if reading else CHECKS)
+            settings = load(path, environ, [check_journal_url] if reading else all_checks())
         except SettingsError as error:
+            from worker.commands.failures import faulty  # here, because most commands don't fail
+
             raise faulty(error) from error
         if state is not None:
             elsewhere = settings.state.model_copy(update={"dir": state.absolute()})
@@ -79,8 +84,10 @@ class Context:
             yield
 
     @contextmanager
-    def visit(self) -> Iterator[tuple[Session, Found]]:
+    def visit(self) -> Iterator["tuple[Session, Found]"]:
         """Log in beside a running worker: takes no lease, and never spends the last attempt."""
+        from worker.loop.connection import log_in  # here, because most commands don't log in
+
         with self.opened():
             session = self.parts.new_session()
             try:
@@ -95,9 +102,13 @@ class Context:
         try:
             yield
         except LoginFailed as error:
+            from worker.commands.failures import not_logged_in  # as below
+
             guard = self.parts.guard()
             raise not_logged_in(guard.status().standing.state, guard.advice()) from error
         except Exception as error:
+            from worker.commands.failures import failure_of  # `run` and `once` have it already, see `ahead`
+
             failure = failure_of(error, host=self.settings.account.host)
             if failure is None:
                 raise

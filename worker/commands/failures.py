@@ -192,7 +192,12 @@ def _mailbox(error: MailboxError, host: str) -> tuple[ExitCode, str]:
             )
         case FolderRefused():
             return ExitCode.CONFIGURATION, f"{error} All unsettled mail is where it was."
-        case ProtocolFault() | CommandRefused():
+        case CommandRefused():
+            return ExitCode.NOT_NOW, (
+                f"{host} is there, but refuses a command of the worker: {error}. All unsettled mail is where it was. "
+                "Try again later. If this lasts for an hour, show this text to the Local Administrator, and report it."
+            )
+        case ProtocolFault():
             return ExitCode.FAULT, (
                 f"{host} and the worker don't understand each other: {error}. All unsettled mail is where it was. "
                 "Please report it with this text."

@@ -14,6 +14,7 @@ from worker.logs.counted import agreeing, counted
 from worker.logs.typed import as_typed
 from worker.logs.who import actor
 from worker.mailbox.errors import CommandRefused
+from worker.mailbox.folders import missing
 from worker.mailbox.session import Session
 from worker.message.key import MessageKey
 from worker.message.message import Message
@@ -132,6 +133,8 @@ def _must_be_there(
         try:
             state = session.select(folder)
         except CommandRefused:
+            if not missing(session.folders(), [folder]):
+                raise  # it exists, so nobody knows yet whether the messages are in it
             absent += [record.key for record in here]
             continue
         placed = {uid: record for record in here if (uid := record.place.uid_in(state)) is not None}

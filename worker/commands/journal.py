@@ -11,7 +11,7 @@ from worker.journal.database import JournalDamaged
 from worker.journal.facts import ENDED_BY_REBUILD, REBUILD
 from worker.journal.online_copy import COPIED
 from worker.logs.who import actor
-from worker.pipeline.record import KEEP
+from worker.mailbox.folders import KEEP
 from worker.reconcile.balance import Balance, Reconcile
 from worker.reconcile.rebuild import Rebuild, Rebuilt
 

@@ -6,8 +6,8 @@ from urllib.parse import urlsplit
 from worker.commands.context import Context
 from worker.commands.exits import ExitCode, Failure
 from worker.commands.failures import sign_in_code
+from worker.commands.status_and_pause import status
 from worker.commands.wiring.login_wiring import asks_to_send, help_of, oauth_source
-from worker.commands.work import status
 from worker.login.credential import CredentialUnavailable
 from worker.login.loopback import LoopbackListener
 from worker.login.pasted import PastedRedirect

@@ -5,7 +5,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from worker.handling.isolate.child import MARGIN
 from worker.settings import Settings
 
 MAIN_PROCESS = 512_000_000
@@ -46,6 +45,8 @@ class Demand:
 
 def demand_of(settings: Settings) -> Demand:
     """The memory that a worker with these settings may need."""
+    from worker.handling.isolate.child import MARGIN  # here, because only `check` asks
+
     threads = settings.work.threads
     return Demand(
         {

@@ -1,50 +1,37 @@
-"""The everyday commands: run, once, pause, resume, preview and status."""
+"""The commands that work on the mail: run and once, and the preview of what they would do."""
 
 import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from worker import __version__
+from worker.commands.ahead import ONCE, RUN, load_ahead
 from worker.commands.context import Context
 from worker.commands.exits import ExitCode, Failure
 from worker.commands.wiring.engine import Engine
 from worker.commands.wiring.from_settings import classify_of, limits_of, router_of
 from worker.commands.wiring.observe_wiring import background_of
-from worker.commands.wiring.sending_wiring import sending_sign_in_of
-from worker.journal.facts import ENDED_BY_REBUILD
 from worker.journal.lease import HEARTBEAT
-from worker.journal.waiting_again import WaitingAgain, waiting_again
 from worker.logs.log import get_logger
-from worker.logs.who import actor, replica
+from worker.logs.who import replica
 from worker.loop.drain import Drained
 from worker.loop.first_mail import Person
 from worker.loop.hold import Hold
 from worker.loop.idle import Watcher
 from worker.loop.signals import ENDING_SIGNALS, Ending
 from worker.message.outcome import State
-from worker.observe.background import Background
 from worker.observe.listener import Listener
-from worker.observe.live_status import Rhythm
 from worker.observe.progress import Drain
-from worker.observe.status import about, view
-from worker.observe.view import StatusView
-from worker.pipeline.preview import Foreseen, Preview
+
+if TYPE_CHECKING:
+    from worker.observe.background import Background
+    from worker.observe.live_status import Rhythm
+    from worker.pipeline.preview import Foreseen
 
 log = get_logger()
-
-_REASONS = 5
-"""For how many reasons `status` says which messages wait for another try."""
-_REBUILD_FIRST = (
-    "The work stays paused: `{by}` paused it, because this journal doesn't know about mail that was handled after "
-    "the copy. Without the pause the worker would handle that mail again. Run `nhsmail-worker journal rebuild`: it "
-    "enters what was handled, and ends the pause."
-)
-_PAUSED_UNTIL_REBUILT = (
-    "The work is already paused: `{by}` paused it until `nhsmail-worker journal rebuild` has run. Nothing was "
-    "changed. To keep it paused after that, run this command after the rebuild, before a worker starts."
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +65,7 @@ _ENDS = (State.HANDLED, State.JUNK, State.FAILED, State.GONE)
 
 def run(context: Context, end: Ending) -> ExitCode:
     """Poll until `end` returns."""
+    load_ahead(RUN)
     with context.opened():
         listener = context.parts.observing("run")
     from worker.loop.schedule import Schedule  # the other commands need no scheduler, and needn't wait for it
@@ -105,7 +93,9 @@ def run(context: Context, end: Ending) -> ExitCode:
     return ExitCode.DONE
 
 
-def _background(context: Context, listener: Listener, engine: Engine, rhythm: Rhythm) -> Background:
+def _background(context: Context, listener: Listener, engine: Engine, rhythm: "Rhythm") -> "Background":
+    from worker.commands.wiring.sending_wiring import sending_sign_in_of  # here, because `once` has no background
+
     parts = context.parts
     return background_of(
         context.settings,
@@ -126,6 +116,7 @@ def once(context: Context, drain: Drain, person: Person | None = None) -> Summar
     Raises:
         Failure: the mailbox couldn't be drained; the text says what was done before that.
     """
+    load_ahead(ONCE)
     drained = Drained()
     try:
         return _once(context, drain, drained, person)
@@ -190,43 +181,10 @@ def _grace(context: Context) -> float:
     return context.settings.work.grace.total_seconds()
 
 
-def pause(context: Context, reason: str = "") -> None:
-    """Pause the worker: nothing is handed over or settled until `resume`. reason: why, in the person's words.
-
-    Raises:
-        Failure: the work is paused until `journal rebuild`.
-    """
-    with context.opened():
-        _see_that_a_person_may(context, _PAUSED_UNTIL_REBUILT)
-        context.parts.journal.facts.pause(actor(), context.parts.clock(), reason)
-        context.parts.announcer().paused(actor(), reason)
-
-
-def resume(context: Context) -> None:
-    """End a pause of a person's.
-
-    Raises:
-        Failure: only `journal rebuild` ends this pause. Otherwise mail that was handled before would be handled again.
-    """
-    with context.opened():
-        _see_that_a_person_may(context, _REBUILD_FIRST)
-        context.parts.journal.facts.resume()
-        context.parts.announcer().resumed(actor())
-
-
-def _see_that_a_person_may(context: Context, otherwise: str) -> None:
-    note = context.parts.journal.facts.pause_note()
-    if note is not None and note.actor in ENDED_BY_REBUILD:
-        raise Failure(ExitCode.NOT_NOW, otherwise.format(by=note.actor))
-
-
-def is_paused(context: Context) -> bool:
-    """Whether the worker is paused."""
-    return context.parts.journal.facts.paused() is not None
-
-
-def preview(context: Context) -> list[Foreseen]:
+def preview(context: Context) -> "list[Foreseen]":
     """What would become of each message if the mailbox were drained now. Changes nothing."""
+    from worker.pipeline.preview import Preview  # here, because neither `run` nor `once` needs it
+
     settings, parts = context.settings, context.parts
     with context.visit() as (session, _):
         journal = parts.journal_parts()
@@ -242,18 +200,3 @@ def preview(context: Context) -> list[Foreseen]:
             limits=limits_of(settings),
         )
         return list(found.foresee(session))
-
-
-def status(context: Context) -> StatusView:
-    """The state, from the journal alone."""
-    parts = context.parts
-    with context.explained():
-        parts.open_journal_to_read()
-        login = parts.reading_guard().status()
-        return view(parts.journal, about(context.settings), login, parts.clock())
-
-
-def waiting(context: Context) -> list[WaitingAgain]:
-    """The messages that wait for another try, by their reasons, from the journal that `status` opened."""
-    with context.explained():
-        return waiting_again(context.parts.journal.database, _REASONS)

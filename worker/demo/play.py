@@ -210,8 +210,8 @@ def _worker(
     stop_with_it: raise KeyboardInterrupt after it has ended, if a signal stopped it.
     """
     environment = {**_environment(demo), **(more or {})}
-    process = subprocess.Popen([*_program(), *arguments], env=environment, stderr=stderr)  # noqa: S603 -- itself
-    with _signals_noted() as received:
+    with _signals_noted() as received:  # from before it starts, so that it gets every signal
+        process = subprocess.Popen([*_program(), *arguments], env=environment, stderr=stderr)  # noqa: S603 -- itself
         passed_on = waited = 0
         while (code := _ended(process)) is None:
             meanwhile()

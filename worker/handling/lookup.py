@@ -1,9 +1,11 @@
 """Looks up what a handler's name stands for: an entry point of an installed package, or `module:name`."""
 
 import difflib
+import sys
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
-from importlib.metadata import entry_points
+from functools import cache
+from importlib.metadata import EntryPoints, entry_points
 from typing import Any
 
 from worker.handling.building import NotInside, imported
@@ -26,7 +28,7 @@ def resolved(target: str) -> str:
     Raises:
         NotFound: there is no such entry point, or several.
     """
-    values = {entry.value for entry in entry_points(group=ENTRY_POINTS) if entry.name == target}
+    values = {entry.value for entry in _installed(tuple(sys.path)) if entry.name == target}
     if len(values) > 1:
         raise NotFound(
             f'several installed packages have a handler "{target}": {", ".join(sorted(values))}. '
@@ -35,6 +37,12 @@ def resolved(target: str) -> str:
     if not values and ":" not in target:
         raise NotFound(_no_such_handler(target))
     return values.pop() if values else target
+
+
+@cache
+def _installed(_path: tuple[str, ...]) -> EntryPoints:
+    """The entry points of the packages on this path. Read once: it takes a file of each package that is installed."""
+    return entry_points(group=ENTRY_POINTS)
 
 
 def missing_handlers(names: Iterable[str], tables: Mapping[str, HandlerSettings]) -> list[str]:
@@ -49,7 +57,7 @@ def missing_handlers(names: Iterable[str], tables: Mapping[str, HandlerSettings]
 
 
 def _no_such_handler(target: str) -> str:
-    known = sorted(entry_points(group=ENTRY_POINTS).names)
+    known = sorted(_installed(tuple(sys.path)).names)
     if near := _nearest(target, known):
         return f'there is no handler "{target}"{near}. Name an installed one, or use = "package.module:name".'
     return (

@@ -4,10 +4,11 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, and_, delete, select
+from sqlalchemy import Connection, and_, bindparam, delete, select
 
 from worker.journal.database import Database
 from worker.journal.schema import fact
@@ -192,13 +193,18 @@ class Facts:
             self._put(connection, name, value)
 
     def _put(self, connection: Connection, name: str, value: str) -> None:
-        connection.execute(setting(self._insert, name, value))
+        set_fact(connection, self._insert, name, value)
 
 
-def setting(insert: Any, name: str, value: str) -> Any:
-    """The statement that stores a fact, replacing what was there. insert: the database's own."""
-    statement = insert(fact).values(name=name, value=value)
-    return statement.on_conflict_do_update(index_elements=["name"], set_={"value": value})
+def set_fact(connection: Connection, insert: Any, name: str, value: str) -> None:
+    """Store a fact, replacing what was there. insert: the database's own."""
+    connection.execute(_setting(insert), {"name": name, "value": value})
+
+
+@lru_cache(maxsize=2)
+def _setting(insert: Any) -> Any:
+    statement = insert(fact).values(name=bindparam("name"), value=bindparam("value"))
+    return statement.on_conflict_do_update(index_elements=["name"], set_={"value": statement.excluded.value})
 
 
 def _values(connection: Connection, names: tuple[str, ...]) -> dict[str, str]:

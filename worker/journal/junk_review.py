@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, func, or_, select, update
+from sqlalchemy import Select, bindparam, func, or_, select, update
 
 from worker.journal.database import Database
 from worker.journal.rows import evidence_of
@@ -41,17 +41,18 @@ def in_junk(database: Database) -> list[Waiting]:
 
 def likely_mistakes(database: Database) -> int:
     """How many unreviewed messages in junk are from known senders. May raise `JournalUnavailable`."""
-    query = _junk(select(func.count())).where(_is_known(), message.c.reviewed_at.is_(None))
+    query = _mistakes(select(func.count()))
     with database.read() as connection:
         return int(connection.execute(query).scalar_one())
 
 
 def likely_mistake_keys(database: Database, count: int) -> list[str]:
     """The keys of unreviewed messages in junk from known senders, newest first; at most `count`."""
-    query = _junk(select(message.c.key)).where(_is_known(), message.c.reviewed_at.is_(None))
+    newest_first = message.c.received_at.desc(), message.c.id.desc()
+    newest = _mistakes(select(message.c.id)).order_by(*newest_first).limit(count)
+    query = select(message.c.key).where(message.c.id.in_(newest)).order_by(*newest_first)
     with database.read() as connection:
-        found = connection.execute(query.order_by(message.c.received_at.desc(), message.c.id.desc()).limit(count))
-        return list(found.scalars())
+        return list(connection.execute(query).scalars())
 
 
 def released_since(database: Database, then: float) -> int:
@@ -69,6 +70,13 @@ def reviewed(database: Database, key: str, now: float) -> None:
 def _junk(query: Select[Any]) -> Select[Any]:
     joined = message.outerjoin(known_sender, known_sender.c.sender == message.c.sender)
     return query.select_from(joined).where(message.c.state == State.JUNK.value)
+
+
+def _mistakes(query: Select[Any]) -> Select[Any]:
+    """The state is a part of the statement, because SQLite uses the index `message_unreviewed` only then."""
+    junk = message.c.state == bindparam(None, State.JUNK.value, literal_execute=True)
+    known = select(known_sender.c.sender)
+    return query.where(junk, message.c.reviewed_at.is_(None), or_(message.c.sender_listed, message.c.sender.in_(known)))
 
 
 def _is_known() -> Any:

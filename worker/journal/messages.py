@@ -1,45 +1,37 @@
 """Messages: one row for each message that the server has ever shown, with its state and its verdict."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from sqlalchemy import and_, bindparam, case, delete, func, or_, select, true, update
+from sqlalchemy import ColumnElement, and_, bindparam, case, delete, func, or_, select, true, update
 
+from worker.journal.brief_rows import BriefRow, brief_rows
 from worker.journal.failed_handlers import failed_at
+from worker.journal.folder_rows import FolderRows
 from worker.journal.key_search import keys_like
-from worker.journal.new_rows import new_rows, taken_numbers
+from worker.journal.new_rows import new_record, new_rows, row_ids, taken_numbers
 from worker.journal.records import Counts, NewMessage, Place, Queued, Record
 from worker.journal.reopened import redeliver, reopen
-from worker.journal.rows import PLACE, REBUILT, Rows, chunks, evidence_json, placed
+from worker.journal.rows import PLACE, REBUILT, chunks, evidence_json, listed, placed, records_where
 from worker.journal.schema import known_sender, message, tally
 from worker.message.outcome import State
 from worker.message.reasons import Reason
 from worker.message.verdict import MailPath, Verdict
 
+_ALIKE = records_where(listed(message.c.fingerprint))
+_NAMED = records_where(listed(message.c.key))
+_ADD = message.insert()
 
-class Messages(Rows):
+
+class Messages(FolderRows):
     """Reads and writes the rows of messages. Every method may raise `JournalUnavailable`."""
-
-    def in_folder(self, name: str) -> list[Record]:
-        """Every message whose last known place is this folder."""
-        return self._records(message.c.folder == name)
 
     def with_fingerprints(self, fingerprints: Iterable[str]) -> dict[str, list[Record]]:
         """The messages with these fingerprints, oldest first."""
         found: dict[str, list[Record]] = {}
         for chunk in chunks(list(dict.fromkeys(fingerprints))):
-            for record in self._records(message.c.fingerprint.in_(chunk)):
+            for record in self._records_by(_ALIKE, chunk=chunk):
                 found.setdefault(record.fingerprint, []).append(record)
-        return found
-
-    def placed_in(self, folder: str, uidvalidity: int, uids: Iterable[int]) -> set[int]:
-        """Which of these UIDs of a folder rows name as the places of their messages. Those of gone messages don't."""
-        found: set[int] = set()
-        with self._database.read() as connection:
-            for chunk in chunks(sorted(uids)):
-                there = and_(message.c.folder == folder, message.c.uidvalidity == uidvalidity, message.c.uid.in_(chunk))
-                query = select(message.c.uid).where(and_(there, message.c.state != State.GONE))
-                found.update(connection.execute(query).scalars())
         return found
 
     def comparable(self, fingerprints: Iterable[str]) -> dict[str, list[Record]]:
@@ -60,7 +52,7 @@ class Messages(Rows):
     def with_keys(self, keys: Sequence[str]) -> list[Record]:
         """The messages with these keys. Unknown keys are ignored."""
         unique = list(dict.fromkeys(keys))
-        return [record for chunk in chunks(unique) for record in self._records(message.c.key.in_(chunk))]
+        return [record for chunk in chunks(unique) for record in self._records_by(_NAMED, chunk=chunk)]
 
     def keys_like(self, beginning: str, ending: str = "", *, most: int) -> tuple[list[str], int]:
         """The first `most` keys with this beginning and this ending, in order, and how many there are."""
@@ -119,20 +111,21 @@ class Messages(Rows):
         return found
 
     def everything(self) -> list[Record]:
-        """Every row."""
+        """Every row. A walk over a large journal takes `in_brief`."""
         return self._records(message.c.id.is_not(None))
+
+    def in_brief(self) -> Iterator[BriefRow]:
+        """Every row in the order of their ids, all as they are at one moment. Memory holds few of them at a time."""
+        return brief_rows(self._database)
 
     def counts(self) -> Counts:
         """How many messages are in each state, those without a row included."""
         with self._database.read() as connection:
             states = connection.execute(select(message.c.state, func.count()).group_by(message.c.state))
             by_state = {State(state): count for state, count in states}
-            released, oldest = connection.execute(
-                select(
-                    func.count(message.c.released_at),
-                    func.min(case((message.c.state == State.PENDING, message.c.first_seen_at))),
-                )
-            ).one()
+            released = connection.execute(select(func.count()).where(message.c.released_at.is_not(None))).scalar_one()
+            pending = message.c.state == State.PENDING
+            oldest = connection.execute(select(func.min(message.c.first_seen_at)).where(pending)).scalar_one()
         compacted = self.compacted()
         return Counts({state: by_state.get(state, 0) + compacted.get(state, 0) for state in State}, released, oldest)
 
@@ -147,10 +140,9 @@ class Messages(Rows):
             return []
         with self._write() as connection:
             rows = new_rows(connection, new, now)
-            connection.execute(message.insert(), rows)
-        keys = [row["key"] for row in rows]
-        by_key = {record.key: record for chunk in chunks(keys) for record in self._records(message.c.key.in_(chunk))}
-        return [by_key[key] for key in keys]
+            connection.execute(_ADD, rows)
+            ids = row_ids(connection, [row["key"] for row in rows])
+        return [new_record(ids[row["key"]], row["key"], item, now) for row, item in zip(rows, new, strict=True)]
 
     def recognised(self, row: int, place: Place, *, instead_of: int | None) -> None:
         """Record that a message lies in this place, as its content shows.
@@ -232,9 +224,11 @@ class Messages(Rows):
             [placed(row, place) | {"now_is": state.value} for row, state, place in found],
         )
 
-    def settled_before(self, then: float) -> list[Record]:
-        """Messages that were settled before `then` (epoch s)."""
-        return self._records(message.c.settled_at < then)
+    def any_settled_before(self, then: float) -> bool:
+        """Whether any message was settled before `then` (epoch s)."""
+        query = select(message.c.id).where(message.c.state.in_(_DONE), _ended_before(then)).limit(1)
+        with self._database.read() as connection:
+            return connection.execute(query).first() is not None
 
     def handled_before(self, then: float) -> list[Record]:
         """Handled messages that were settled before `then` (epoch s) and still lie in the folder that we moved them to.
@@ -245,7 +239,7 @@ class Messages(Rows):
         return self._records(
             and_(
                 message.c.state == State.HANDLED,
-                message.c.settled_at < then,
+                _ended_before(then),
                 message.c.received_at < then,
                 message.c.settle_to == message.c.folder,
                 message.c.reason.is_distinct_from(Reason.DELETED.stored()),
@@ -344,3 +338,11 @@ class Messages(Rows):
         """
         with self._write(durable=True) as connection:
             return redeliver(connection, record, only=only, request=request, now=now)
+
+
+_DONE = tuple(state.value for state in State if state is not State.PENDING)
+
+
+def _ended_before(then: float) -> ColumnElement[bool]:
+    """Whether a message was settled before. It had its outcome before that, by which an index finds it."""
+    return and_(message.c.outcome_at < then, message.c.settled_at < then)

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, inspect, select, text
 
 from worker.journal.database import Database, JournalDamaged
 
-HEAD = "0005"
+HEAD = "0006"
 """The version of the schema that this program reads and writes."""
 _ADVISORY = 0x6E68736E  # 'nhsn': replicas that start together upgrade in turn
 

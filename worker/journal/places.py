@@ -5,7 +5,7 @@ from dataclasses import asdict
 
 from sqlalchemy import Boolean, ColumnElement, and_, bindparam, case, delete, or_, select, true, update
 
-from worker.journal.facts import setting
+from worker.journal.facts import set_fact
 from worker.journal.header_reads import HeaderReads, read_header_reads
 from worker.journal.records import Looked, Place, Record
 from worker.journal.rows import PLACE, Rows, chunks, look_no_longer_holds, placed
@@ -14,6 +14,20 @@ from worker.message.content_mark import OF_HEADERS
 from worker.message.outcome import State
 
 _HEADER_READS = "header_reads"
+_HEADERLESS = select(headerless.c.uidvalidity, headerless.c.uid, headerless.c.since).where(
+    headerless.c.folder == bindparam("in_folder")
+)
+_SETTLED = (
+    update(message)
+    .where(message.c.id == bindparam("row"))
+    .values(
+        **PLACE,
+        settled_at=bindparam("now"),
+        missed=0,
+        # One that was lost stays lost; one whose place we only forget by moving it isn't.
+        doubtful=and_(message.c.doubtful, or_(bindparam("uid_known", type_=Boolean), message.c.uid.is_(None))),
+    )
+)
 
 
 class Places(Rows):
@@ -84,15 +98,7 @@ class Places(Rows):
     def settled(self, places: Sequence[tuple[int, Place]], now: float) -> None:
         """Record that the mailbox shows the outcome of these messages, and where they now lie."""
         self._update_many(
-            update(message)
-            .where(message.c.id == bindparam("row"))
-            .values(
-                **PLACE,
-                settled_at=bindparam("now"),
-                missed=0,
-                # One that was lost stays lost; one whose place we only forget by moving it isn't.
-                doubtful=and_(message.c.doubtful, or_(bindparam("uid_known", type_=Boolean), message.c.uid.is_(None))),
-            ),
+            _SETTLED,
             [placed(id_, place) | {"uid_known": place.uid is not None, "now": now} for id_, place in places],
         )
 
@@ -151,13 +157,13 @@ class Places(Rows):
     def read_headers(self, reads: HeaderReads) -> None:
         """Store which headers are being read. Call this before they are asked for."""
         with self._write() as connection:
-            connection.execute(setting(self._insert, _HEADER_READS, reads.stored()))
+            set_fact(connection, self._insert, _HEADER_READS, reads.stored())
 
     def headerless(self, name: str) -> dict[tuple[int, int], float]:
         """Since when (epoch s) the server lists messages in this folder without a header; by UIDVALIDITY and UID."""
         with self._database.read() as connection:
-            rows = connection.execute(select(headerless).where(headerless.c.folder == name))
-            return {(row.uidvalidity, row.uid): row.since for row in rows}
+            rows = connection.execute(_HEADERLESS, {"in_folder": name})
+            return {(uidvalidity, uid): since for uidvalidity, uid, since in rows}
 
     def await_headers(
         self, name: str, begun: Mapping[tuple[int, int], float], ended: Iterable[tuple[int, int]]

@@ -4,7 +4,7 @@ The outcomes are counted as they are recorded, in the same transaction, in one s
 same however many messages the journal holds, and they outlive the rows that compaction removes.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -13,7 +13,7 @@ import orjson
 from sqlalchemy import Connection, Integer, and_, cast, func, or_, select
 
 from worker.journal.database import Database
-from worker.journal.facts import setting
+from worker.journal.facts import set_fact
 from worker.journal.rows import REBUILT, evidence_of
 from worker.journal.schema import fact, message
 from worker.message.outcome import State
@@ -23,9 +23,8 @@ DAY: Final = 24 * HOUR
 DAYS: Final = 30
 """So many days are shown, this one included."""
 COUNTED: Final = (State.HANDLED, State.JUNK, State.FAILED)
-LOOKED_AT: Final = 1000
-"""Among so many rows, the latest to be entered, are the newest few looked for."""
 _FACT: Final = "recent.outcomes"
+_TALLY = select(fact.c.value).where(fact.c.name == _FACT)
 _HOURS_KEPT: Final = 48
 
 
@@ -94,14 +93,14 @@ class _Tally:
 
 def count_outcomes(connection: Connection, insert: Any, states: Iterable[State], now: float) -> None:
     """Count these outcomes, which are about to be recorded in this transaction. insert: the database's own."""
-    counted = [state for state in states if state in COUNTED]
+    counted = Counter(state for state in states if state in COUNTED)
     if not counted:
         return
     stored = _stored(connection)
     tally = _counted_by_rows(connection, now) if stored is None else _Tally(stored)
-    for state in counted:
-        tally.add(now, state)
-    connection.execute(setting(insert, _FACT, tally.stored()))
+    for state, messages in counted.items():
+        tally.add(now, state, messages)
+    set_fact(connection, insert, _FACT, tally.stored())
 
 
 def recent_outcomes(database: Database, now: float) -> Recent:
@@ -113,20 +112,10 @@ def recent_outcomes(database: Database, now: float) -> Recent:
 
 
 def newest(database: Database, state: State, count: int) -> Sequence[Newest]:
-    """The messages that reached this state last, newest first; at most `count`.
-
-    They are looked for among the latest rows of this state, which the index gives in order: otherwise all of them would
-    be sorted each time.
-    """
-    latest = (
-        select(message.c.id)
-        .where(message.c.state == state.value)
-        .order_by(message.c.next_at.desc(), message.c.id.desc())
-        .limit(LOOKED_AT)
-    )
+    """The messages that reached this state last, newest first; at most `count`."""
     query = (
         select(message.c.key, message.c.outcome_at, message.c.reason, message.c.evidence)
-        .where(message.c.id.in_(latest), message.c.outcome_at.is_not(None))
+        .where(message.c.state == state.value, message.c.outcome_at.is_not(None))
         .order_by(message.c.outcome_at.desc())
         .limit(count)
     )
@@ -147,7 +136,7 @@ def _sources(row: Any) -> tuple[str, ...]:
 
 
 def _stored(connection: Connection) -> str | None:
-    stored: str | None = connection.execute(select(fact.c.value).where(fact.c.name == _FACT)).scalar()
+    stored: str | None = connection.execute(_TALLY).scalar()
     return stored
 
 

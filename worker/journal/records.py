@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from worker.message.content_mark import is_comparable
 from worker.message.outcome import State
@@ -50,8 +50,42 @@ class InHand(StrEnum):
         return str(self) if self is InHand.SUSPECT else f"{self}{run}"
 
 
+class Recognisable:
+    """What a row says of whether its message can be recognised. The fields are those of `Record`."""
+
+    __slots__ = ()
+
+    if TYPE_CHECKING:
+
+        @property
+        def state(self) -> State: ...
+        @property
+        def place(self) -> Place: ...
+        @property
+        def content(self) -> str | None: ...
+        @property
+        def doubtful(self) -> bool: ...
+        @property
+        def reason(self) -> str | None: ...
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether it isn't where it was, so that only a message with the same content is taken for it."""
+        return self.doubtful and self.place.uid is None and self.content is not None
+
+    @property
+    def may_be_another(self) -> bool:
+        """Whether this row may turn out to be another row's message, which isn't where it was."""
+        return self.doubtful and self.state is State.PENDING and not is_comparable(self.content)
+
+    @property
+    def is_deleted(self) -> bool:
+        """Whether we deleted it from the mailbox, as the settings say."""
+        return read_reason(self.reason)[0] is Reason.DELETED
+
+
 @dataclass(frozen=True, slots=True)
-class Record:
+class Record(Recognisable):
     """A message as the journal knows it.
 
     content: a mark of the content that was handed over; None if that is unknown. doubtful: its headers alone say that
@@ -84,21 +118,6 @@ class Record:
     doubtful: bool = False
     redelivery: int = 0
     only_handler: str | None = None
-
-    @property
-    def is_lost(self) -> bool:
-        """Whether it isn't where it was, so that only a message with the same content is taken for it."""
-        return self.doubtful and self.place.uid is None and self.content is not None
-
-    @property
-    def may_be_another(self) -> bool:
-        """Whether this row may turn out to be another row's message, which isn't where it was."""
-        return self.doubtful and self.state is State.PENDING and not is_comparable(self.content)
-
-    @property
-    def is_deleted(self) -> bool:
-        """Whether we deleted it from the mailbox, as the settings say."""
-        return read_reason(self.reason)[0] is Reason.DELETED
 
     @property
     def is_placeholder(self) -> bool:

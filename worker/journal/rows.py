@@ -6,7 +6,8 @@ from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any, Final
 
-from sqlalchemy import Connection, bindparam, select, update
+import orjson
+from sqlalchemy import Connection, Select, String, bindparam, cast, select, update
 
 from worker.journal.database import Database
 from worker.journal.records import Place, Record
@@ -31,8 +32,12 @@ class Rows:
         self._fence = fence
 
     def _records(self, where: Any) -> list[Record]:
+        return self._records_by(records_where(where))
+
+    def _records_by(self, query: Select[Any], **values: Any) -> list[Record]:
+        """The records that a query by `records_where` finds. values: of its parameters."""
         with self._database.read() as connection:
-            return [_record_of(row) for row in connection.execute(select(message).where(where).order_by(message.c.id))]
+            return [_record_of(row) for row in connection.execute(query, values)]
 
     @contextmanager
     def _write(self, *, durable: bool = False) -> Iterator[Connection]:
@@ -65,20 +70,34 @@ def chunks(items: list[Any], size: int = 400) -> Iterable[list[Any]]:
     return (items[start : start + size] for start in range(0, len(items), size))
 
 
+def listed(column: Any) -> Any:
+    """A condition: the column has one of the values in the parameter `chunk`.
+
+    Built once for a statement, whereas `in_` with a list looks at each value whenever it is called.
+    """
+    return column.in_(bindparam("chunk", expanding=True))
+
+
 def look_no_longer_holds(connection: Connection, ids: Sequence[int]) -> None:
     """Forget what the last poll saw in the folders of these messages, because it took one message for another."""
     there = select(message.c.folder).where(message.c.id.in_(ids))
     connection.execute(update(folder).where(folder.c.name.in_(there)).values(seen=""))
 
 
-def evidence_json(verdict: Verdict) -> list[list[Any]]:
+def evidence_json(verdict: Verdict) -> tuple[tuple[Any, ...], ...]:
     """The evidence as it is stored; `evidence_of` reads it back."""
-    return [[e.source, e.header, e.value, e.reason, e.counts] for e in verdict.evidence]
+    return tuple([(e.source, e.header, e.value, e.reason, e.counts) for e in verdict.evidence])
 
 
 def evidence_of(stored: Any) -> tuple[Evidence, ...]:
     """The evidence that `evidence_json` stored."""
     return tuple(_evidence(*fields) for fields in stored or ())
+
+
+@lru_cache(maxsize=256)
+def _evidence_in(stored: str | None) -> tuple[Evidence, ...]:
+    """The evidence in this JSON. Much of the mail has the same: it is read once."""
+    return evidence_of(None if stored is None else orjson.loads(stored))
 
 
 @lru_cache(maxsize=1024)
@@ -87,31 +106,31 @@ def _evidence(source: str, header: str | None, value: str, reason: str, counts: 
     return Evidence(source, header, value, reason, counts)
 
 
-def _record_of(row: Any) -> Record:
-    return Record(
-        id=row.id,
-        key=row.key,
-        fingerprint=row.fingerprint,
-        state=State(row.state),
-        verdict=Verdict(MailPath(row.path), evidence_of(row.evidence)),
-        place=Place(sys.intern(row.folder), row.uidvalidity, row.uid or None),  # 0: see the schema
-        size=row.size,
-        received_at=row.received_at,
-        first_seen_at=row.first_seen_at,
-        tries=row.tries,
-        deaths=row.deaths,
-        in_hand=row.in_hand,
-        next_at=row.next_at,
-        settle_to=row.settle_to,
-        settled=row.settled_at is not None,
-        missed=row.missed,
-        released=row.released_at is not None,
-        reason=row.reason,
-        waiting_since=row.waiting_since,
-        sender=row.sender,
-        sender_confirmed=row.sender_confirmed,
-        content=row.content,
-        doubtful=row.doubtful,
-        redelivery=row.redelivery,
-        only_handler=row.only_handler,
+_UNLIKE = ("id", "key", "fingerprint", "state", "path", "evidence", "folder", "uidvalidity", "uid")
+_SINCE = ("settled_at", "missed", "released_at")
+_BEFORE = ("size", "received_at", "first_seen_at", "tries", "deaths", "in_hand", "next_at", "settle_to")
+_AFTER = ("reason", "waiting_since", "sender", "sender_confirmed", "content", "doubtful", "redelivery", "only_handler")
+"""The columns of a `Record` by what `_record_of` does with them. `_BEFORE` and `_AFTER` are its fields, in its order,
+before and after those of `_SINCE`."""
+_SAME = len(_BEFORE)
+_SELECT = select(
+    *(
+        cast(message.c.evidence, String) if name == "evidence" else message.c[name]
+        for name in (*_UNLIKE, *_SINCE, *_BEFORE, *_AFTER)
     )
+).order_by(message.c.id)
+
+
+def records_where(condition: Any) -> Select[Any]:
+    """The query for the records of these rows. One that is built once is also compiled once."""
+    return _SELECT.where(condition)
+
+
+def _record_of(row: Sequence[Any]) -> Record:
+    """The record of a row that `_SELECT` found. By place, because columns are read by name for many rows."""
+    id_, key, fingerprint, state, path, evidence, folder, uidvalidity, uid, settled_at, missed, released_at, *same = row
+    verdict = Verdict(MailPath(path), _evidence_in(evidence))
+    since = (settled_at is not None, missed, released_at is not None)
+    place = Place(sys.intern(folder), uidvalidity, uid or None)  # 0: see the schema
+    fields = (verdict, place, *same[:_SAME], *since, *same[_SAME:])
+    return Record(id_, key, fingerprint, State(state), *fields)

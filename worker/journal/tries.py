@@ -3,29 +3,79 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Boolean, Connection, String, and_, bindparam, case, exists, func, literal, or_, select, update
+from sqlalchemy import (
+    Boolean,
+    Connection,
+    Double,
+    String,
+    and_,
+    bindparam,
+    case,
+    exists,
+    func,
+    literal,
+    or_,
+    select,
+    update,
+)
 
+from worker.journal.database import Database
 from worker.journal.histories import HandlerFailure
 from worker.journal.recent_outcomes import count_outcomes
 from worker.journal.records import InHand, Record, Result
-from worker.journal.rows import Rows, chunks, look_no_longer_holds
+from worker.journal.rows import Rows, chunks, listed, look_no_longer_holds, records_where
 from worker.journal.schema import delivery, known_sender, message
 from worker.message.outcome import State
 from worker.message.reasons import Reason
 from worker.message.verdict import MailPath
 
+_HAS_COME = or_(
+    message.c.next_at.is_(None), message.c.next_at <= bindparam("now"), message.c.next_at > bindparam("latest")
+)
+_OTHERS = message.c.id.not_in(bindparam("besides", expanding=True))
+_DUE = records_where(and_(message.c.state == State.PENDING, _HAS_COME, _OTHERS))
+_CALLED = (
+    select(delivery.c.message_id, delivery.c.handler, delivery.c.done_at, delivery.c.tries)
+    .join(message, and_(message.c.id == delivery.c.message_id, message.c.path == delivery.c.path))
+    .where(listed(message.c.id))
+)
+_BEGIN = update(message).where(listed(message.c.id)).values(tries=message.c.tries + 1, in_hand=bindparam("run"))
+
 
 class Tries(Rows):
     """Reads and writes the tries of messages. Every method may raise `JournalUnavailable`."""
 
-    def due(self, now: float, *, longest: float) -> list[Record]:
+    def __init__(self, database: Database) -> None:
+        super().__init__(database)
+        done = select(
+            message.c.id,
+            bindparam("path", type_=String),
+            bindparam("handler", type_=String),
+            literal(0),
+            bindparam("now", type_=Double),
+        ).where(listed(message.c.id))
+        self._done = (
+            self._insert(delivery)
+            .from_select(["message_id", "path", "handler", "tries", "done_at"], done)
+            .on_conflict_do_update(
+                index_elements=["message_id", "path", "handler"],
+                set_={"done_at": bindparam("now", type_=Double), "reason": None},
+            )
+        )
+        senders = select(message.c.sender, bindparam("now", type_=Double)).where(
+            listed(message.c.id), message.c.path == MailPath.CLEAN.value, message.c.sender.is_not(None)
+        )
+        self._known = (
+            self._insert(known_sender).from_select(["sender", "since"], senders.distinct()).on_conflict_do_nothing()
+        )
+
+    def due(self, now: float, *, longest: float, besides: Collection[int] = ()) -> list[Record]:
         """Pending messages whose next try is due.
 
         longest: the longest wait there is, in seconds. A message that would wait longer was postponed while the clock
-        was ahead, so it is due.
+        was ahead, so it is due. besides: rows to leave out.
         """
-        has_come = or_(message.c.next_at.is_(None), message.c.next_at <= now, message.c.next_at > now + longest)
-        return self._records(and_(message.c.state == State.PENDING, has_come))
+        return self._records_by(_DUE, now=now, latest=now + longest, besides=list(besides))
 
     def next_due_at(self, *, besides: Collection[int] = ()) -> float | None:
         """When the next pending message is due (epoch s); None if none is. besides: rows to leave out."""
@@ -44,17 +94,17 @@ class Tries(Rows):
 
     def suspects(self) -> list[Record]:
         """Messages that a process began to handle and neither finished nor gave back."""
-        return self._records(message.c.in_hand.is_not(None))
+        return self._records(and_(message.c.state == State.PENDING, message.c.in_hand.is_not(None)))
 
     def done_handlers(self, ids: Sequence[int]) -> dict[int, dict[str, tuple[bool, int]]]:
         """For each message, the handlers called on its present path: whether each is done, and how often it failed."""
         found: dict[int, dict[str, tuple[bool, int]]] = {}
-        on_its_path = and_(message.c.id == delivery.c.message_id, message.c.path == delivery.c.path)
+        if not ids:
+            return found
         with self._database.read() as connection:
             for chunk in chunks(list(ids)):
-                query = select(delivery).join(message, on_its_path).where(message.c.id.in_(chunk))
-                for row in connection.execute(query):
-                    found.setdefault(row.message_id, {})[row.handler] = (row.done_at is not None, row.tries)
+                for row, handler, done_at, tries in connection.execute(_CALLED, {"chunk": chunk}):
+                    found.setdefault(row, {})[handler] = (done_at is not None, tries)
         return found
 
     def next_trial(
@@ -116,12 +166,9 @@ class Tries(Rows):
         run: names the process that handles them. alone: whether it handles nothing else meanwhile.
         """
         in_hand = (InHand.ALONE if alone else InHand.TOGETHER).stored(run)
-        self._update_many(
-            update(message)
-            .where(message.c.id == bindparam("row"))
-            .values(tries=message.c.tries + 1, in_hand=bindparam("run")),
-            [{"row": id_, "run": in_hand} for id_ in ids],
-        )
+        with self._write() as connection:
+            for chunk in chunks(list(ids)):
+                connection.execute(_BEGIN, {"chunk": chunk, "run": in_hand})
 
     def put_back(self, ids: Sequence[int]) -> None:
         """Uncount the try of messages that were in hand but never reached a handler."""
@@ -179,15 +226,7 @@ class Tries(Rows):
             connection.execute(_RECORD, [_result_row(result, now) for result in results])
             for chunk in chunks([result.id for result in results if result.is_lost]):
                 look_no_longer_holds(connection, chunk)
-            done = [_delivery_of(result, handler) | {"done_at": now} for result in results for handler in result.done]
-            if done:
-                statement = self._insert(delivery)
-                connection.execute(
-                    statement.on_conflict_do_update(
-                        index_elements=["message_id", "path", "handler"], set_={"done_at": now, "reason": None}
-                    ),
-                    done,
-                )
+            self._handlers_done(connection, results, now)
             failed = [
                 _delivery_of(result, result.failed_handler)
                 | {"tries": int(not result.untried), "reason": _failure_of(result, now).stored()}
@@ -210,13 +249,19 @@ class Tries(Rows):
             if handled:
                 self._know_senders(connection, handled, now)
 
+    def _handlers_done(self, connection: Connection, results: Sequence[Result], now: float) -> None:
+        """Record which handlers are done. Many messages of a batch have the same one: those in one statement."""
+        by_handler: dict[tuple[MailPath, str], list[int]] = {}
+        for result in results:
+            for handler in result.done:
+                by_handler.setdefault((result.path, handler), []).append(result.id)
+        for (path, handler), ids in by_handler.items():
+            for chunk in chunks(ids):
+                connection.execute(self._done, {"chunk": chunk, "path": path.value, "handler": handler, "now": now})
+
     def _know_senders(self, connection: Connection, ids: Sequence[int], now: float) -> None:
         for chunk in chunks(list(ids)):
-            senders = select(message.c.sender, literal(now)).where(
-                message.c.id.in_(chunk), message.c.path == MailPath.CLEAN.value, message.c.sender.is_not(None)
-            )
-            statement = self._insert(known_sender).from_select(["sender", "since"], senders.distinct())
-            connection.execute(statement.on_conflict_do_nothing())
+            connection.execute(self._known, {"chunk": chunk, "now": now})
 
 
 def _follows_another() -> Any:

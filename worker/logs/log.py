@@ -18,12 +18,11 @@ from types import TracebackType
 from typing import IO, Any, Literal, cast
 
 import orjson
-import structlog
-from structlog.typing import EventDict, FilteringBoundLogger, Processor, WrappedLogger
 
 from worker.logs.events import CATALOGUE, Level
 from worker.logs.exceptions import described
 from worker.logs.fields import CONTEXT, FIELDS
+from worker.logs.plain_structlog import EventDict, FilteringBoundLogger, Processor, WrappedLogger, structlog
 from worker.logs.redaction import REFUSED, cleaned, passed, rfc3339
 from worker.logs.typed import as_typed
 

@@ -24,7 +24,11 @@ class ChecksServer(Protocol):
 
 
 class Connector:
-    """Holds the only connection, and makes a new one when it is asked for a session and has none."""
+    """Holds the only connection, and makes a new one when it is asked for a session and has none.
+
+    If a connection ended after something had been asked for ahead, the next one asks for nothing ahead: only then does
+    it show which message the server can't send.
+    """
 
     def __init__(
         self,
@@ -39,6 +43,7 @@ class Connector:
         self._finder = finder
         self._settle = settle
         self._session: Session | None = None
+        self._is_careful = False
         self.logins = 0
         """How many logins have succeeded."""
 
@@ -57,6 +62,8 @@ class Connector:
         if self._session is not None and self._session.is_open:
             return self._session, False
         session = self._new_session()
+        if self._is_careful:
+            session.wait_for_each_answer()
         try:
             folders = log_in(session, self._guard)
             self.logins += 1
@@ -79,6 +86,7 @@ class Connector:
         """Log out and close the connection, if there is one."""
         session, self._session = self._session, None
         if session is not None:
+            self._is_careful = session.ended_ahead
             with suppress(MailboxError):
                 session.close()
 

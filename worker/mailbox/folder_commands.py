@@ -1,16 +1,18 @@
 """The IMAP commands on folders: LIST, NAMESPACE, CREATE, SELECT, STATUS and NOOP."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Protocol
 
+from worker.mailbox.arrival_days import ArrivalDays
 from worker.mailbox.errors import CommandRefused, FolderBusy, FolderRefused, ProtocolFault
+from worker.mailbox.folder_answers import text_of
 from worker.mailbox.folder_names import same
 from worker.mailbox.folder_refusals import Refusal
 from worker.mailbox.folders import FolderInfo
-from worker.mailbox.imap_client import text_of
-from worker.mailbox.imap_connection import ImapConnection
+from worker.mailbox.imap_connection import ImapConnection, refusable
+from worker.mailbox.in_flight import Sent
 
 STATUS_ITEMS = ("MESSAGES", "UIDNEXT", "UIDVALIDITY")
 BRACKETS = 3
@@ -62,9 +64,15 @@ class FolderCommands:
         return self._selected if self._connection.is_open else None
 
     def folders(self) -> list[FolderInfo]:
-        """List all folders of the mailbox."""
+        """List all folders of the mailbox.
+
+        Nothing is sent together with LIST: it is the first command after a login, and a connection that ends before its
+        answer counts as a failed one.
+        """
         with self._connection.translated():
-            listed = self._connection.client.list_folders()
+            client = self._connection.client
+            client.wire.in_flight.finish()
+            listed = client.listed(client.send_list())
             return [
                 FolderInfo(str(name), _flags(flags), None if delimiter is None else text_of(delimiter))
                 for flags, delimiter, name in listed
@@ -100,9 +108,33 @@ class FolderCommands:
             FolderBusy: not now.
             CommandRefused: not under this name.
         """
+        return next(self.create_all([folder]))
+
+    def create_all(self, folders: Sequence[str]) -> Iterator[str]:
+        """Create these folders, in one round trip. Yields their names in turn, and raises what `create` does."""
+        with self._connection.translated():
+            client = self._connection.client
+            client.wire.in_flight.finish()
+            sent = [client.send_create(folder) for folder in folders]
+        try:
+            for folder, one in zip(folders, sent, strict=True):
+                yield self._created(folder, one)
+        finally:
+            self._forget(sent)
+
+    def _forget(self, sent: Sequence[Sent]) -> None:
+        """Read the answers to these commands, as far as nobody has read them, and drop them."""
+        if self._connection.is_open:
+            with self._connection.translated():
+                in_flight = self._connection.client.wire.in_flight
+                for one in sent:
+                    in_flight.forget(one)
+                in_flight.finish()
+
+    def _created(self, folder: str, sent: Sent) -> str:
         try:
             with self._connection.translated():
-                self._connection.client.create_folder(folder)
+                self._connection.client.check_answer(sent)
         except CommandRefused as refused:
             if refused.refusal is Refusal.PASSING:
                 raise FolderBusy(folder, str(refused)) from refused
@@ -124,11 +156,9 @@ class FolderCommands:
         server shows of the folder from then on is no older.
         """
         if not self._asks_status:
-            answer = self._open(folder)
-            if answer.keys() >= {b"UIDNEXT", b"UIDVALIDITY"}:
-                self.selected_state = _folder_state(answer)
-                return self.selected_state
-            self._asks_status = True
+            state = self._told(self._open(folder))
+            if state is not None:
+                return state
         before = self.status(folder)
         for _ in range(BRACKETS):
             answer, after = self._open(folder), self.status(folder)
@@ -138,6 +168,82 @@ class FolderCommands:
             before = after
         self.selected_state = before
         return before
+
+    def select_and_search(self, folder: str, window: str) -> tuple[FolderState, set[int] | None]:
+        """Select a folder, and ask in the same round trip which UIDs it has. None: ask anew.
+
+        window: the UIDs to ask for.
+        """
+        if self._asks_status:
+            return self.select(folder), None
+        with self._connection.translated():
+            client = self._connection.client
+            client.wire.in_flight.finish()
+            opening, listing = client.send_open(folder), client.wire.in_flight.send_search("UID", window)
+        try:
+            state = self._opened(folder, opening)
+            if state is None:
+                return self.select(folder), None
+            if state.messages:
+                with self._connection.translated():
+                    return state, client.search_said(listing)
+            with suppress(CommandRefused), refusable(self._connection):
+                client.search_said(listing)  # some servers refuse it where there is nothing
+            return state, set()
+        finally:
+            self._forget([listing])
+
+    def glance(self, folders: Sequence[str], *, noop: bool) -> tuple[bool, dict[str, FolderState]]:
+        """NOOP, if that is wanted, and the states of folders that aren't selected, in one round trip.
+
+        Returns what `noop` returns, and the states.
+        """
+        with self._connection.translated():
+            client = self._connection.client
+            client.wire.in_flight.finish()
+            asked = [client.wire.in_flight.send_plain("NOOP")] if noop else []
+            sent = {folder: client.send_status(folder, STATUS_ITEMS) for folder in folders}
+        try:
+            news = self._heard(asked[0]) if asked else False
+            return news, {folder: self._state_said(folder, one) for folder, one in sent.items()}
+        finally:
+            self._forget([*asked, *sent.values()])
+
+    def days(self, folders: Sequence[str], *, together: bool) -> dict[str, ArrivalDays]:
+        """The days on which the messages of these folders arrived. Afterwards no folder counts as selected.
+
+        together: ask for all of it in one round trip.
+        """
+        found: dict[str, ArrivalDays] = {}
+        for part in [folders] if together else [[folder] for folder in folders]:
+            with self._connection.translated():
+                self._selected = self.selected_state = None
+                self._connection.client.wire.in_flight.finish()
+                sent = {folder: self._send_days(folder, together=together) for folder in part}
+            try:
+                found |= {folder: self._days_of(folder, *both) for folder, both in sent.items()}
+            finally:
+                self._forget([one for both in sent.values() for one in both])
+        return found
+
+    def _send_days(self, folder: str, *, together: bool) -> tuple[Sent, Sent]:
+        client = self._connection.client
+        opening = client.send_open(folder, read_only=True)
+        if not together:
+            client.wire.in_flight.complete(opening)
+        return opening, client.wire.in_flight.send_days()
+
+    def _days_of(self, folder: str, opening: Sent, listing: Sent) -> ArrivalDays:
+        client = self._connection.client
+        with self._about(folder), self._connection.translated():
+            messages = _number(client.opened(opening).get(b"EXISTS"), "number of messages")
+        if not messages:
+            return ArrivalDays(0, {})  # some servers refuse to fetch where there is nothing
+        try:
+            with refusable(self._connection):
+                return ArrivalDays(messages, client.days_said(listing))
+        except CommandRefused:
+            return ArrivalDays(messages, None)
 
     def examine(self, folder: str) -> FolderState:
         """Open a folder to read it, without any effect on it. It doesn't count as selected, so nothing moves out of it.
@@ -154,11 +260,26 @@ class FolderCommands:
     def _open(self, folder: str) -> dict[bytes, object]:
         with self._about(folder), self._connection.translated():
             self._selected = self.selected_state = None
-            answer = self._connection.client.open_folder(folder)
-            self._connection.take_news()
-            self._selected = folder
-            self.read_only = b"READ-ONLY" in answer
-            return answer
+            return self._selects(folder, self._connection.client.open_folder(folder))
+
+    def _opened(self, folder: str, opening: Sent) -> FolderState | None:
+        with self._about(folder), self._connection.translated():
+            self._selected = self.selected_state = None
+            return self._told(self._selects(folder, self._connection.client.opened(opening)))
+
+    def _selects(self, folder: str, answer: dict[bytes, object]) -> dict[bytes, object]:
+        self._connection.take_news()
+        self._selected = folder
+        self.read_only = b"READ-ONLY" in answer
+        return answer
+
+    def _told(self, answer: Mapping[bytes, object]) -> FolderState | None:
+        """The state of the folder by the answer to SELECT; None: it doesn't say enough, so STATUS is asked as well."""
+        if answer.keys() >= {b"UIDNEXT", b"UIDVALIDITY"}:
+            self.selected_state = _folder_state(answer)
+            return self.selected_state
+        self._asks_status = True
+        return None
 
     def status(self, folder: str) -> FolderState:
         """Ask for the state of a folder without selecting it."""
@@ -167,9 +288,16 @@ class FolderCommands:
 
     def noop(self) -> bool:
         """Give the server a chance to report changes of the selected folder. Returns whether it reported any."""
+        return self.glance((), noop=True)[0]
+
+    def _heard(self, sent: Sent) -> bool:
         with self._connection.translated():
-            self._connection.client.noop()
+            self._connection.client.check_answer(sent)
             return self._connection.take_news()
+
+    def _state_said(self, folder: str, sent: Sent) -> FolderState:
+        with self._about(folder), self._connection.translated():
+            return _folder_state(self._connection.client.status_said(sent))
 
     @contextmanager
     def _about(self, folder: str) -> Iterator[None]:

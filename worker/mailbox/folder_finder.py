@@ -77,9 +77,11 @@ class FolderFinder:
             CannotCreate: the server refuses one of these names.
             FolderBusy: it can't be created now.
         """
+        absent = list(absent)
+        names = session.create_all([one.name for one in absent])
         for one in absent:
             try:
-                name = session.create(one.name)
+                name = next(names)
             except CommandRefused as refused:
                 raise _cannot_create(one, str(refused)) from refused
             except ProtocolFault as fault:

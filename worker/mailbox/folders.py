@@ -6,6 +6,8 @@ from enum import StrEnum
 
 AUTO = "auto"
 """The junk folder's name in the settings if it is to be looked for."""
+KEEP = "keep"
+"""In the place of a folder's name in the settings if mail stays where it is."""
 JUNK_NAMES = ("Junk Email", "Junk E-mail", "Junk E-Mail", "Junk", "Spam", "Bulk Mail")
 """Usual names of the junk folder, for servers that don't mark it with an attribute. Exchange's own come first."""
 

@@ -13,16 +13,19 @@ import imaplib
 import io
 import socket
 import ssl
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from datetime import date
 from typing import Any
 
-from imapclient import IMAPClient, SocketTimeout, imap_utf7
-from imapclient.response_parser import parse_response
+from imapclient import IMAPClient, SocketTimeout
 from imapclient.tls import IMAP4_TLS, wrap_socket
 
 from worker.connections import Dialer
-from worker.mailbox.fetch_answers import Items, answers, by_uid
+from worker.mailbox import uid_sets
+from worker.mailbox.arrival_days import by_day
+from worker.mailbox.fetch_answers import Items, by_uid
+from worker.mailbox.folder_answers import listed_in, namespaces_in, status_in
+from worker.mailbox.in_flight import InFlight, Sent
 
 LINE_CAP = 8_000_000
 """Bytes that one line of an answer may have. The answer to SEARCH in a folder of a million messages is one line."""
@@ -41,12 +44,14 @@ class Wire(IMAP4_TLS):  # type: ignore[misc]  # IMAPClient ships no types
     """imaplib's half of the client: reads lines and literals, and bounds both."""
 
     literal_cap: int
-    """Bytes that literals may still add up to. `Client.literals_up_to` sets it for one command."""
+    """Bytes that literals may still add up to. `InFlight` sets it anew with each command that fetches more."""
+    untagged_responses: dict[str, list[Any]]
 
     def __init__(
         self, host: str, port: int, context: ssl.SSLContext, timeout: float, literal_cap: int, dialer: Dialer
     ) -> None:
         self.literal_cap = literal_cap
+        self.in_flight = InFlight(self)
         self._dialer = dialer
         super().__init__(host, port, context, timeout)
 
@@ -106,6 +111,53 @@ class Wire(IMAP4_TLS):  # type: ignore[misc]  # IMAPClient ships no types
         finally:
             self.sock.settimeout(timeout)
 
+    def log_out(self) -> None:
+        """Send LOGOUT, and don't wait for the answer: whatever it is, the connection is closed next.
+
+        What has come meanwhile is read: closing with something unread is a reset, at which the server may drop LOGOUT.
+        """
+        self.send_at_once("LOGOUT")
+        while self.buffered():
+            self._reader.read1(BUFFER)
+
+    def _command(self, name: str, *arguments: str | bytes) -> bytes:
+        """Send a command, as imaplib does, once everything in flight was answered."""
+        self.in_flight.finish()
+        return self.send_at_once(name, *arguments)
+
+    def send_at_once(self, *command: str | bytes) -> bytes:
+        """Send a command without waiting for anything, and return its tag."""
+        tag: bytes = super()._command(*command)
+        return tag
+
+    def read_response(self) -> None:
+        """Read one response of the server and keep it, as imaplib does while it waits for a tagged one."""
+        self._check_bye()
+        self._get_response()
+
+    def untagged(self, name: str) -> list[Any]:
+        """Return and forget the untagged responses, or response codes, of this name."""
+        responses: list[Any] = self.untagged_responses.pop(name, [])
+        return responses
+
+    def allow_literals(self, cap: int) -> None:
+        """Let the literals of the next answers add up to so many bytes."""
+        self.literal_cap = cap
+
+    def all_untagged(self) -> dict[str, list[Any]]:
+        """Return and forget all untagged responses and response codes, but not that the server ends the connection."""
+        responses = self.untagged_responses
+        self.untagged_responses = {name: lines for name, lines in responses.items() if name == "BYE"}
+        return responses
+
+    def is_answered(self, tag: bytes) -> bool:
+        """Whether the command with this tag was answered."""
+        return self.tagged_commands.get(tag) is not None
+
+    def forget_answer(self, tag: bytes) -> None:
+        """Drop the tagged answer of a command that nobody asks for any more."""
+        self.tagged_commands.pop(tag, None)
+
     def begin_idle(self) -> bytes:
         """Begin IDLE and return its tag. IMAPClient's own `idle` fails if a report comes before the `+`.
 
@@ -148,6 +200,11 @@ class Client(IMAPClient):  # type: ignore[misc]  # IMAPClient ships no types
     def _create_IMAP4(self) -> Wire:  # noqa: N802 -- IMAPClient's name
         return Wire(self.host, self.port, self.ssl_context, self._timeout.connect, self._literal_cap, self._dialer)
 
+    def _raw_command(self, command: bytes, args: object, uid: bool = True) -> Any:
+        """As IMAPClient sends SEARCH and others past imaplib: also only once everything in flight was answered."""
+        self.wire.in_flight.finish()
+        return super()._raw_command(command, args, uid)
+
     @property
     def wire(self) -> Wire:
         """imaplib's half of this client."""
@@ -158,6 +215,22 @@ class Client(IMAPClient):  # type: ignore[misc]  # IMAPClient ships no types
     def is_logged_in(self) -> bool:
         """Whether the server says so: in its greeting (PREAUTH), or after a login."""
         return str(self.wire.state) != "NONAUTH"
+
+    def send_fetch(self, uids: Sequence[int], items: Sequence[str], *, cap: int) -> Sent:
+        """Send UID FETCH. cap: the bytes that the literals in its answer may add up to."""
+        named = ",".join(map(str, uids))
+        return self.wire.in_flight.send("FETCH", named, f"({' '.join(items)})", uids=uids, cap=cap)
+
+    def send_move(self, uids: Sequence[int], target: str) -> Sent:
+        """Send UID MOVE (RFC 6851)."""
+        return self.wire.in_flight.send("MOVE", uid_sets.compress(uids), self._normalise_folder(target), uids=uids)
+
+    def check_answer(self, sent: Sent) -> None:
+        """Read until this command is answered, and raise what IMAPClient raises if the answer isn't OK."""
+        wire = self.wire
+        wire.in_flight.complete(sent)
+        status, data = wire._command_complete(sent.name, sent.tag)  # noqa: SLF001 -- as IMAPClient's fetch does
+        self._checkok(sent.name.lower(), status, data)
 
     def fetch_by_uid(self, which: str, items: Sequence[str]) -> dict[int, Items]:
         """Fetch these items of the messages with these UIDs, a set in the notation of the protocol."""
@@ -172,13 +245,8 @@ class Client(IMAPClient):  # type: ignore[misc]  # IMAPClient ships no types
 
         IMAPClient's own leaves a text such as `{5}` or `NOT` unquoted, which is then more than a text.
         """
-        wire = self.wire
-        self.untagged("SEARCH")  # what an earlier command brought
-        tag = wire._command("UID", "SEARCH", *criteria)  # noqa: SLF001 -- as IMAPClient's fetch does
-        status, data = wire._command_complete("SEARCH", tag)  # noqa: SLF001 -- likewise
-        self._checkok("search", status, data)
-        _, data = wire._untagged_response(status, data, "SEARCH")  # noqa: SLF001 -- likewise
-        return {int(uid) for line in data if line is not None for uid in line.split()}
+        self.wire.in_flight.finish()
+        return self.search_said(self.wire.in_flight.send_search(*criteria))
 
     def _fetched(self, command: Sequence[str], items: Sequence[str]) -> dict[int, Items]:
         wire = self.wire
@@ -203,39 +271,67 @@ class Client(IMAPClient):  # type: ignore[misc]  # IMAPClient ships no types
 
     def open_folder(self, folder: str, *, read_only: bool = False) -> dict[bytes, object]:
         """SELECT, or EXAMINE. The answer of a folder that may only be read has an item READ-ONLY."""
-        answer: dict[bytes, object]
-        try:
-            answer = self.select_folder(folder, readonly=read_only)
-        except imaplib.IMAP4.readonly:
-            answer = self._process_select_response(self.wire.untagged_responses)
-        self.untagged("READ-ONLY")  # or imaplib refuses every command that follows
+        self.wire.in_flight.finish()
+        return self.opened(self.send_open(folder, read_only=read_only))
+
+    def send_open(self, folder: str, *, read_only: bool = False) -> Sent:
+        """Send SELECT, or EXAMINE, for `opened` to read the answer. The commands after it mean this folder."""
+        sent = self.wire.in_flight.send_plain("EXAMINE" if read_only else "SELECT", self._normalise_folder(folder))
+        self.wire.state = "SELECTED"  # or imaplib refuses commands on messages until SELECT is answered
+        self.wire.is_readonly = read_only
+        return sent
+
+    def opened(self, sent: Sent) -> dict[bytes, object]:
+        """Read the answer to SELECT or EXAMINE, as `open_folder` returns it."""
+        self.wire.state = "AUTH"
+        self.check_answer(sent)
+        self.wire.state = "SELECTED"
+        answer: dict[bytes, object] = self._process_select_response(sent.opened)
         return answer
+
+    def send_create(self, folder: str) -> Sent:
+        """Send CREATE, for `check_answer` to read the answer."""
+        return self.wire.in_flight.send_plain("CREATE", self._normalise_folder(folder))
+
+    def send_status(self, folder: str, items: Sequence[str]) -> Sent:
+        """Send STATUS, for `status_said` to read the answer."""
+        return self.wire.in_flight.send_plain("STATUS", self._normalise_folder(folder), f"({' '.join(items)})")
+
+    def status_said(self, sent: Sent) -> dict[bytes, object]:
+        """Read the answer to STATUS."""
+        self.check_answer(sent)
+        return status_in(sent.said)
+
+    def search_said(self, sent: Sent) -> set[int]:
+        """Read the answer to UID SEARCH."""
+        self.check_answer(sent)
+        return {int(uid) for line in sent.said if isinstance(line, bytes) for uid in line.split()}
+
+    def days_said(self, sent: Sent) -> Mapping[date | None, int]:
+        """Read how many messages arrived on each day."""
+        self.check_answer(sent)
+        return by_day(sent.days or {})
 
     def folders_by_use(self) -> list[tuple[tuple[object, ...], str]]:
         """LIST with the attributes of RFC 6154, for servers with SPECIAL-USE and LIST-EXTENDED: flags and names."""
-        wire = self.wire
-        tag = wire._command("LIST", '""', '"*"', "RETURN", "(SPECIAL-USE)")  # noqa: SLF001 -- as for FETCH
-        status, data = wire._command_complete("LIST", tag)  # noqa: SLF001 -- likewise
-        self._checkok("list", status, data)
-        _, data = wire._untagged_response(status, data, "LIST")  # noqa: SLF001 -- likewise
-        listed = [parse_response(answer)[:3] for answer in answers(data)]
-        return [(flags, str(imap_utf7.decode(name))) for flags, _, name in listed if isinstance(name, bytes)]
+        self.wire.in_flight.finish()
+        self.check_answer(sent := self.wire.in_flight.send_plain("LIST", '""', '"*"', "RETURN", "(SPECIAL-USE)"))
+        return listed_in(sent.said)
+
+    def send_list(self) -> Sent:
+        """Send LIST, for `listed` to read the answer."""
+        return self.wire.in_flight.send_plain("LIST", '""', '"*"')
+
+    def listed(self, sent: Sent) -> list[tuple[object, object, object]]:
+        """Read the answer to LIST: flags, delimiter and name of each folder."""
+        self.check_answer(sent)
+        return list(self._proc_folder_list(sent.said))
 
     def personal_namespaces(self) -> list[tuple[str, str]]:
-        """NAMESPACE (RFC 2342): prefix and delimiter of each personal one. IMAPClient's own allows no extensions."""
-        (personal, *_) = parse_response(self._command_and_check("namespace")) or (None,)
-        return [
-            (imap_utf7.decode(prefix or b""), text_of(delimiter or b"")) for prefix, delimiter, *_ in personal or ()
-        ]
-
-    @contextmanager
-    def literals_up_to(self, cap: int) -> Iterator[None]:
-        """Let the literals of one command add up to `cap` bytes; afterwards the usual limit applies again."""
-        self.wire.literal_cap = cap
-        try:
-            yield
-        finally:
-            self.wire.literal_cap = self._literal_cap
+        """NAMESPACE (RFC 2342): prefix and delimiter of each personal one."""
+        self.wire.in_flight.finish()
+        self.check_answer(sent := self.wire.in_flight.send_plain("NAMESPACE"))
+        return namespaces_in(sent.said)
 
     def forget_capabilities(self) -> None:
         """Drop the cached capabilities, since a login may change them."""
@@ -243,13 +339,7 @@ class Client(IMAPClient):  # type: ignore[misc]  # IMAPClient ships no types
 
     def untagged(self, name: str) -> list[Any]:
         """Return and forget the untagged responses, or response codes, of this name."""
-        responses: list[Any] = self.wire.untagged_responses.pop(name, [])
-        return responses
-
-
-def text_of(value: object) -> str:
-    """A name or flag as text; IMAPClient returns some as bytes."""
-    return value.decode("ascii", "replace") if isinstance(value, bytes) else str(value)
+        return self.wire.untagged(name)
 
 
 ImapError = imaplib.IMAP4.error

@@ -16,7 +16,8 @@ from worker.mailbox.errors import (
     Preauthenticated,
     ProtocolFault,
 )
-from worker.mailbox.imap_client import Client, ImapError, text_of
+from worker.mailbox.folder_answers import text_of
+from worker.mailbox.imap_client import Client, ImapError
 from worker.mailbox.imap_exceptions import login_failure, session_error
 from worker.mailbox.login_failures import Kind
 from worker.mailbox.login_offer import LoginOffer
@@ -89,8 +90,10 @@ class ImapConnection:
             return
         with suppress(ImapError, OSError):
             client.wire.sock.settimeout(2.0)
-            if log_out:
-                client.logout()
+            in_flight = client.wire.in_flight
+            if log_out and in_flight.is_brief:
+                in_flight.finish()
+                client.wire.log_out()
         with suppress(ImapError, OSError):
             client.shutdown()
 
@@ -144,10 +147,14 @@ class ImapConnection:
                 with self.translated():
                     return command()
             except JustExpunged:
-                with self.translated():
-                    self.client.noop()  # makes the server report them; `take_news` still returns the report
+                self.hear_what_was_expunged()
         with self.translated():
             return command()
+
+    def hear_what_was_expunged(self) -> None:
+        """Make the server report which messages are gone, so that a command may name the others."""
+        with self.translated():
+            self.client.noop()  # `take_news` still returns the report
 
     def _capabilities(self) -> set[str]:
         with self.translated():
@@ -195,3 +202,16 @@ class ImapConnection:
         if client is not None:
             with suppress(ImapError, OSError):
                 client.shutdown()
+
+
+@contextmanager
+def refusable(connection: ImapConnection) -> Iterator[None]:
+    """As `translated`; but a server that doesn't understand the command refuses it, and the connection stays."""
+    with connection.translated():
+        try:
+            yield
+        except ImapError as error:
+            refused = session_error(error, {})
+            if isinstance(refused, ProtocolFault) and refused.by_server:
+                raise CommandRefused(str(refused)) from error
+            raise

@@ -7,7 +7,7 @@ import ssl
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from imapclient.exceptions import CapabilityError, IllegalStateError, ProtocolError
+from imapclient.exceptions import CapabilityError, IllegalStateError, InvalidCriteriaError, ProtocolError
 
 from worker.connections import ProxyTrouble
 from worker.logs.system_words import fault_words, system_fault
@@ -110,6 +110,8 @@ def _read(error: BaseException, untagged: Untagged) -> tuple[Status | None, str]
     if not isinstance(cause, imaplib.IMAP4.error):
         return None, ""
     text = _plain(cause)
+    if isinstance(cause, InvalidCriteriaError):  # a BAD to SEARCH, which is taken as NO: it may be about these terms
+        return "NO", _unquoted(text.partition("\n\n")[0])  # without what IMAPClient adds
     if greeting := _GREETING.match(text):
         return ("BAD" if greeting[1] == "BAD" else "NO" if greeting[1] == "NO" else "BYE"), greeting[2]
     if bad := _BAD.match(text):

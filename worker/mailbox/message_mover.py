@@ -1,12 +1,13 @@
 """Moving, copying and removing messages of the selected folder."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
 from worker.mailbox import uid_sets
 from worker.mailbox.imap_connection import ImapConnection
+from worker.mailbox.in_flight import Sent
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,19 +29,40 @@ class MessageMover:
 
     def move(self, wanted: Sequence[int], target: str) -> Moved:
         """Move messages to another folder with MOVE (RFC 6851)."""
-        client = self._connection.client
-        client.untagged("COPYUID")
-        self._connection.on_those_left(lambda: client.move(uid_sets.compress(wanted), target))
-        client.untagged("EXPUNGE")  # reports of our own moves aren't news
-        client.untagged("VANISHED")
-        return _moved(client.untagged("COPYUID"))
+        return self._connection.on_those_left(lambda: self._moved(self._send_move(wanted, target)))
+
+    def begin_move(self, wanted: Sequence[int], target: str) -> Sent:
+        """Send MOVE; see `Session.begin_move`."""
+        with self._connection.translated():
+            return self._send_move(wanted, target)
+
+    def wait_for(self, sent: Sent) -> None:
+        """Read until this MOVE is answered."""
+        with self._connection.translated():
+            self._connection.client.wire.in_flight.complete(sent)
+
+    def is_answered(self, sent: Sent) -> bool:
+        """Whether this MOVE is answered, as far as we have read."""
+        return not self._connection.client.wire.in_flight.is_waiting(sent)
+
+    def end_move(self, sent: Sent) -> Moved:
+        """Read the answer to a MOVE; see `Session.end_move`."""
+        with self._connection.translated():
+            return self._moved(sent)
+
+    def _send_move(self, wanted: Sequence[int], target: str) -> Sent:
+        return self._connection.client.send_move(wanted, target)
+
+    def _moved(self, sent: Sent) -> Moved:
+        self._connection.client.check_answer(sent)
+        return _moved(sent.copied, sent.uids)
 
     def copy(self, wanted: Sequence[int], target: str) -> Moved:
         """Copy messages to another folder."""
         client = self._connection.client
         client.untagged("COPYUID")
         self._connection.on_those_left(lambda: client.copy(uid_sets.compress(wanted), target))
-        return _moved(client.untagged("COPYUID"))
+        return _moved(client.untagged("COPYUID"), wanted)
 
     def delete(self, wanted: Sequence[int]) -> None:
         """Set `\\Deleted` and expunge exactly these messages with UID EXPUNGE (UIDPLUS, RFC 4315).
@@ -72,7 +94,7 @@ class MessageMover:
 _COPYUID = re.compile(rb"(\d+) ([\d:,]+) ([\d:,]+)")
 
 
-def _moved(copyuid: list[object]) -> Moved:
+def _moved(copyuid: list[object], wanted: Collection[int]) -> Moved:
     """Read COPYUID (RFC 4315). Exchange can send it malformed; the new UIDs are then unknown until we look for them."""
     uidvalidity: int | None = None
     pairs: dict[int, int] = {}
@@ -82,7 +104,8 @@ def _moved(copyuid: list[object]) -> Moved:
             return Moved(None, {})
         with suppress(ValueError):
             old, new = (uid_sets.expand(match[group].decode()) for group in (2, 3))
-            if len(old) == len(new) and uid_sets.is_number(int(match[1])):
+            ours = {one: other for one, other in zip(old, new, strict=False) if one in wanted}
+            if ours and len(old) == len(new) and uid_sets.is_number(int(match[1])):
                 uidvalidity = int(match[1])
-                pairs.update(zip(old, new, strict=True))
+                pairs |= ours
     return Moved(uidvalidity, pairs)

@@ -1,13 +1,15 @@
 """Reads the messages of the selected folder: their UIDs, headers and bytes. It never marks a message as read."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 
 from worker.mailbox import uid_sets
+from worker.mailbox.errors import JustExpunged, MailboxError
 from worker.mailbox.fetch_answers import Items
-from worker.mailbox.imap_client import text_of
-from worker.mailbox.imap_connection import SMALL_ANSWER, ImapConnection
+from worker.mailbox.folder_answers import text_of
+from worker.mailbox.imap_connection import ImapConnection
+from worker.mailbox.in_flight import Sent
 from worker.message.mime.headers import MAX_HEADER_BYTES
 
 HEADER_CAP = MAX_HEADER_BYTES + 1
@@ -23,6 +25,8 @@ LATEST = datetime(9999, 12, 30, tzinfo=UTC).timestamp()
 """Cap for the time when a message was received, so that every time zone can show it."""
 SEARCH_WINDOW = 100_000
 """UIDs that one SEARCH covers at most. The answer is a single line, and `LINE_CAP` bounds lines."""
+FIRST_WINDOW = f"1:{SEARCH_WINDOW}"
+"""What is asked for before we know how far the UIDs of a folder go. In most folders that is all of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,20 @@ class Head:
 
 
 @dataclass(frozen=True, slots=True)
+class _Request:
+    """A UID FETCH. cap: the bytes that the literals in its answer may add up to."""
+
+    uids: tuple[int, ...]
+    items: tuple[str, ...]
+    cap: int
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        """What tells it from others."""
+        return self.uids, self.items
+
+
+@dataclass(frozen=True, slots=True)
 class Body:
     """A message's bytes. `complete` is false if the message is longer than the given cap."""
 
@@ -49,16 +67,33 @@ class Body:
 
 
 class MessageReader:
-    """Runs SEARCH and FETCH on one connection."""
+    """Runs SEARCH and FETCH on one connection, and remembers what was asked for ahead."""
 
     def __init__(self, connection: ImapConnection) -> None:
         self._connection = connection
+        self._asked: dict[tuple[object, ...], Sent] = {}
+        """What was asked for ahead and not read yet, by UIDs and items."""
 
-    def search(self, *, uidnext: int, since: date | None = None) -> set[int]:
-        """All UIDs, by SEARCH; with `since`, those of mail received on that day or later, in the server's time zone."""
-        client, found = self._connection.client, set[int]()
+    @property
+    def has_asked(self) -> bool:
+        """Whether something was asked for ahead that nobody has begun to read."""
+        return bool(self._asked)
+
+    def forget(self) -> None:
+        """Drop what was asked for ahead, because another folder is to be selected or other messages are wanted."""
+        for sent in self._asked.values():
+            self._connection.client.wire.in_flight.forget(sent)
+        self._asked.clear()
+
+    def search(self, *, uidnext: int, since: date | None = None, first_found: set[int] | None = None) -> set[int]:
+        """All UIDs, by SEARCH; with `since`, those of mail received on that day or later, in the server's time zone.
+
+        first_found: those in `FIRST_WINDOW`, if they are known already.
+        """
+        client, found = self._connection.client, set[int](first_found or ())
+        known = 0 if first_found is None else SEARCH_WINDOW
         with self._connection.translated():
-            for first in range(1, max(uidnext, 2), SEARCH_WINDOW):
+            for first in range(1 + known, max(uidnext, 2), SEARCH_WINDOW):
                 last = first + SEARCH_WINDOW - 1
                 window = f"{first}:{last if last < uidnext - 1 else '*'}"
                 criteria: list[object] = ["UID", window]
@@ -81,47 +116,107 @@ class MessageReader:
             with self._connection.translated():
                 shown = set(client.search(["UID", uid_sets.compress(chunk)])) & set(chunk)
             if missed := set(chunk) - shown:
-                answer = self._fetch(sorted(missed), ("INTERNALDATE",), cap=SMALL_ANSWER)
+                answer = self._fetch(_Request(tuple(sorted(missed)), ("INTERNALDATE",), 0))
                 shown |= {uid for uid in missed if b"INTERNALDATE" in answer.get(uid, {})}
             found |= shown
         return found
 
+    def ask_heads(self, wanted: Sequence[int]) -> None:
+        """Ask for these headers ahead; see `Session.ask_heads`."""
+        if len(wanted) <= HEADS_AT_ONCE:
+            self._ask(_heads_of(sorted(wanted)))
+
+    def ask_bodies(self, wanted: Sequence[int], *, cap: int, expected: int) -> None:
+        """Ask for these messages ahead; see `Session.ask_bodies`."""
+        self._ask(_bodies_of(wanted, cap, expected))
+
     def heads(self, wanted: Iterable[int]) -> Iterator[Head]:
         """Fetch size, date, flags and header, in the order of the UIDs; see `Session.heads`."""
         for chunk in uid_sets.chunks(wanted, HEADS_AT_ONCE):
-            answer = self._answered(chunk, SHORT_HEADER + 1)
+            answer = self._fetch(_heads_of(chunk))
             for uid in chunk:
                 head = _head(uid, answer.pop(uid, {}))
                 if head is not None and len(head.header) > SHORT_HEADER:
-                    head = _head(uid, self._answered([uid], HEADER_CAP).get(uid, {}))
+                    head = _head(uid, self._fetch(_heads_of([uid], HEADER_CAP)).get(uid, {}))
                 if head is not None:
                     yield head
 
-    def _answered(self, uids: Sequence[int], most: int) -> dict[int, Items]:
-        """What the server says of these messages, with the first bytes of each header, `most` at most."""
-        items = ("RFC822.SIZE", "INTERNALDATE", "FLAGS", f"BODY.PEEK[HEADER]<0.{most}>")
-        return self._fetch(uids, items, cap=SMALL_ANSWER + len(uids) * most)
-
     def bodies(self, wanted: Sequence[int], *, cap: int, expected: int) -> Iterator[Body]:
-        """Fetch messages in one command; see `Session.bodies`."""
-        if not wanted:
-            return
-        answer = self._fetch(
-            wanted, (f"BODY.PEEK[]<0.{cap + 1}>",), cap=min(len(wanted) * (cap + 1), 4 * expected + cap) + SMALL_ANSWER
-        )
-        for uid in sorted(answer):
-            raw = answer.pop(uid).get(b"BODY[]<0>")
-            if uid in wanted and isinstance(raw, bytes) and raw:
+        """Fetch messages in one command, each as it comes; see `Session.bodies`."""
+        left = set(wanted)
+        for uid, items in self._as_they_come(_bodies_of(wanted, cap, expected)) if left else ():
+            raw = items.get(b"BODY[]<0>")
+            if uid in left and isinstance(raw, bytes) and raw:
+                left.remove(uid)
                 yield Body(uid, raw[:cap] if len(raw) > cap else raw, complete=len(raw) <= cap)
 
-    def _fetch(self, wanted: Sequence[int], items: Sequence[str], *, cap: int) -> dict[int, Items]:
+    def _ask(self, request: _Request) -> None:
+        if request.uids and request.key not in self._asked:
+            with self._connection.translated():
+                self._asked[request.key] = self._send(request)
+
+    def _send(self, request: _Request) -> Sent:
+        return self._connection.client.send_fetch(request.uids, request.items, cap=request.cap)
+
+    def _fetch(self, request: _Request) -> dict[int, Items]:
+        """The whole answer, by UID."""
+        return self._connection.on_those_left(lambda: self._collected(request))
+
+    def _collected(self, request: _Request) -> dict[int, Items]:
+        answer: dict[int, Items] = {}
+        for uid, items in self._answers(request):
+            answer.setdefault(uid, {}).update(items)
+        return answer
+
+    def _as_they_come(self, request: _Request) -> Iterator[tuple[int, Items]]:
+        came: set[int] = set()
+        try:
+            for uid, items in self._answers(request):
+                came.add(uid)
+                yield uid, items
+        except JustExpunged:
+            self._connection.hear_what_was_expunged()
+            rest = replace(request, uids=tuple(uid for uid in request.uids if uid not in came))
+            yield from sorted(self._fetch(rest).items()) if rest.uids else ()
+
+    def _answers(self, request: _Request) -> Iterator[tuple[int, Items]]:
+        """What the server says of each message. If that was asked for ahead, this only reads it.
+
+        Raises:
+            MailboxError: its `earlier` says whether the connection ended before the server came to this command.
+        """
         client = self._connection.client
+        sent = self._asked.pop(request.key, None)
+        with self._connection.translated():
+            sent = sent or self._send(request)
+        in_flight = client.wire.in_flight
+        answers = in_flight.answers(sent)
+        try:
+            while True:
+                with self._connection.translated():
+                    found = next(answers, None)
+                if found is None:
+                    break
+                yield found
+        except MailboxError as error:
+            if not in_flight.is_next(sent):
+                error.came_earlier()
+            raise
+        finally:
+            if in_flight.is_waiting(sent):
+                in_flight.forget(sent)
+        with self._connection.translated():
+            client.check_answer(sent)
 
-        def fetch() -> dict[int, Items]:
-            with client.literals_up_to(cap):
-                return client.fetch_by_uid(",".join(map(str, wanted)), items)
 
-        return self._connection.on_those_left(fetch)
+def _heads_of(uids: Sequence[int], most: int = SHORT_HEADER + 1) -> _Request:
+    """The first bytes of each header, `most` at most, and what else the server says of these messages."""
+    items = ("RFC822.SIZE", "INTERNALDATE", "FLAGS", f"BODY.PEEK[HEADER]<0.{most}>")
+    return _Request(tuple(uids), items, len(uids) * most)
+
+
+def _bodies_of(uids: Sequence[int], cap: int, expected: int) -> _Request:
+    return _Request(tuple(uids), (f"BODY.PEEK[]<0.{cap + 1}>",), min(len(uids) * (cap + 1), 4 * expected + cap))
 
 
 def _head(uid: int, items: Items) -> Head | None:

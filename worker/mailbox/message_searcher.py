@@ -5,14 +5,10 @@ ASCII is sent, without a charset, and whoever asks also reads the headers of the
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 
-from worker.mailbox.errors import CommandRefused, ProtocolFault
-from worker.mailbox.imap_client import ImapError
-from worker.mailbox.imap_connection import ImapConnection
-from worker.mailbox.imap_exceptions import session_error
+from worker.mailbox.imap_connection import ImapConnection, refusable
 from worker.mailbox.message_reader import arrival
 
 AT_ONCE = 2_000
@@ -81,7 +77,7 @@ class MessageSearcher:
     def search(self, terms: Terms) -> set[int]:
         """The UIDs that one SEARCH names; see `Session.search_for`."""
         client = self._connection.client
-        with self._refusable():
+        with refusable(self._connection):
             return client.search_by(terms.criteria())
 
     def newest(self, count: int, messages: int) -> Iterator[Arrived]:
@@ -91,23 +87,11 @@ class MessageSearcher:
             first = max(last - AT_ONCE, lowest) + 1
             numbers = f"{first}:{'*' if last == messages else last}"
             client = self._connection.client
-            with self._refusable():
+            with refusable(self._connection):
                 answer = client.fetch_by_number(numbers, ("UID", "INTERNALDATE"))
             for uid in sorted(answer, reverse=True):
                 yield Arrived(uid, arrival(answer[uid].get(b"INTERNALDATE")))
             last = first - 1
-
-    @contextmanager
-    def _refusable(self) -> Iterator[None]:
-        """A server that doesn't understand the command refuses it, and the connection stays: the rest can be read."""
-        with self._connection.translated():
-            try:
-                yield
-            except ImapError as error:
-                refused = session_error(error, {})
-                if isinstance(refused, ProtocolFault) and refused.by_server:
-                    raise CommandRefused(str(refused)) from error
-                raise
 
 
 def _quoted(text: str) -> str:

@@ -7,13 +7,15 @@ raises leaves this room as one of `worker.mailbox.errors`.
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 
+from worker.mailbox.arrival_days import ArrivalDays
 from worker.mailbox.folder_commands import FolderCommands, FolderState, NamesSettings, NoSettings
 from worker.mailbox.folders import FolderInfo
 from worker.mailbox.idling import Idling
 from worker.mailbox.imap_connection import Endpoint, ImapConnection
+from worker.mailbox.in_flight import Sent
 from worker.mailbox.login_offer import LoginOffer
 from worker.mailbox.message_mover import MessageMover, Moved
-from worker.mailbox.message_reader import HEADS_AT_ONCE, Body, Head, MessageReader
+from worker.mailbox.message_reader import FIRST_WINDOW, HEADS_AT_ONCE, Body, Head, MessageReader
 from worker.mailbox.message_searcher import Arrived, MessageSearcher, Terms
 from worker.mailbox.quota import SizeCommands, Storage
 from worker.mailbox.sasl import Sasl
@@ -21,6 +23,7 @@ from worker.mailbox.sasl import Sasl
 # the session, and what its methods take and return
 __all__ = [
     "HEADS_AT_ONCE",
+    "ArrivalDays",
     "Arrived",
     "Body",
     "Endpoint",
@@ -28,6 +31,7 @@ __all__ = [
     "Head",
     "LoginOffer",
     "Moved",
+    "Sent",
     "Session",
     "Storage",
     "Terms",
@@ -51,6 +55,7 @@ class Session:
         self._mover = MessageMover(self._connection)
         self._idling = Idling(self._connection)
         self._sizes = SizeCommands(self._connection)
+        self._pipelines = True
 
     def connect(self) -> None:
         """Open the connection and verify the server's certificate. Sends no credential.
@@ -79,6 +84,15 @@ class Session:
             LoginFailed: says why.
         """
         self._connection.login_token(mechanism)
+
+    def wait_for_each_answer(self) -> None:
+        """From now on, send each command only after the last one was answered."""
+        self._pipelines = False
+
+    @property
+    def ended_ahead(self) -> bool:
+        """Whether the connection ended, and something had been asked for ahead that nobody had begun to read."""
+        return not self.is_open and self._reader.has_asked
 
     def close(self) -> None:
         """Log out if that is still possible, and close. Never raises."""
@@ -128,9 +142,38 @@ class Session:
         """Create a folder. It is no error if it exists by now. Returns its name as the server spells it."""
         return self._folders.create(folder)
 
+    def create_all(self, folders: Sequence[str]) -> Iterator[str]:
+        """Create folders, in one round trip. Yields their names in turn, and raises where one can't be had."""
+        return self._folders.create_all(folders) if self._pipelines else map(self._folders.create, folders)
+
     def select(self, folder: str) -> FolderState:
-        """Select a folder for the commands that follow."""
+        """Select a folder for the commands that follow. What was asked for ahead is dropped."""
+        self._reader.forget()
         return self._folders.select(folder)
+
+    def select_and_search(self, folder: str) -> tuple[FolderState, set[int]]:
+        """Select a folder and list its UIDs, as `select` and `search` do, in one round trip."""
+        self._reader.forget()
+        if self._pipelines:
+            state, found = self._folders.select_and_search(folder, FIRST_WINDOW)
+        else:
+            state, found = self._folders.select(folder), None
+        return state, self._reader.search(uidnext=state.uidnext, first_found=found) if state.messages else set()
+
+    def days(self, folders: Sequence[str]) -> dict[str, ArrivalDays]:
+        """How many messages of each folder arrived on which day, in one round trip. Reads no header.
+
+        Afterwards no folder counts as selected.
+        """
+        self._reader.forget()
+        return self._folders.days(folders, together=self._pipelines)
+
+    def glance(self, folders: Sequence[str], *, noop: bool) -> tuple[bool, dict[str, FolderState]]:
+        """What `noop` returns, if it is wanted, and the states of folders that aren't selected. One round trip."""
+        if self._pipelines:
+            return self._folders.glance(folders, noop=noop)
+        news = noop and self._folders.noop()
+        return news, {folder: self._folders.status(folder) for folder in folders}
 
     def status(self, folder: str) -> FolderState:
         """Ask for the state of a folder that isn't selected. One round trip."""
@@ -138,6 +181,7 @@ class Session:
 
     def examine(self, folder: str) -> FolderState:
         """Open a folder to read it: for `search` and `message_sizes`. Afterwards no folder counts as selected."""
+        self._reader.forget()
         return self._folders.examine(folder)
 
     def noop(self) -> bool:
@@ -179,8 +223,23 @@ class Session:
         """
         return self._reader.heads(wanted)
 
+    def ask_heads(self, wanted: Sequence[int]) -> None:
+        """Ask for these headers now, and read them when `heads` asks for the same: meanwhile they are on their way.
+
+        wanted: at most `HEADS_AT_ONCE`. Does nothing on a connection that waits for each answer.
+        """
+        if self._pipelines:
+            self._reader.ask_heads(wanted)
+
+    def ask_bodies(self, wanted: Sequence[int], *, cap: int, expected: int) -> None:
+        """Ask for these messages now, and read them when `bodies` asks for the same, as `ask_heads` does."""
+        if self._pipelines:
+            self._reader.ask_bodies(wanted, cap=cap, expected=expected)
+
     def bodies(self, wanted: Sequence[int], *, cap: int, expected: int) -> Iterator[Body]:
-        """Fetch messages in one command, without marking them as read. Those that the server doesn't show are left out.
+        """Fetch messages in one command, each as it comes, without marking them as read.
+
+        Those that the server doesn't show are left out. They come in any order.
 
         cap: the most bytes to fetch of each message. expected: the size of all these messages by the server's estimate;
         if the answer is far larger, the connection ends before the process runs out of memory.
@@ -190,6 +249,25 @@ class Session:
     def move(self, wanted: Sequence[int], target: str) -> Moved:
         """Move messages to another folder with MOVE (RFC 6851). UIDs that no longer exist are ignored."""
         return self._mover.move(wanted, target)
+
+    def begin_move(self, wanted: Sequence[int], target: str) -> Sent:
+        """Send MOVE, for `end_move` to read the answer. Waits for it only on a connection that waits for each."""
+        sent = self._mover.begin_move(wanted, target)
+        if not self._pipelines:
+            self._mover.wait_for(sent)
+        return sent
+
+    def has_moved(self, sent: Sent) -> bool:
+        """Whether `end_move` has nothing to wait for."""
+        return self._mover.is_answered(sent)
+
+    def end_move(self, sent: Sent) -> Moved:
+        """Read the answer to this MOVE. What `move` says holds here as well.
+
+        Raises:
+            CommandRefused: nothing, or not everything, was moved.
+        """
+        return self._mover.end_move(sent)
 
     def copy(self, wanted: Sequence[int], target: str) -> Moved:
         """Copy messages to another folder."""

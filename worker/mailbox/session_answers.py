@@ -72,7 +72,9 @@ def _session_class(status: Status | None, text: str) -> SessionClass:
         return SessionClass.CLOSED
     if is_not_connected(text):
         return SessionClass.NOT_CONNECTED
-    # BAD is a protocol error by definition (RFC 3501, 7.1.3)
-    if status == "BAD" or is_our_fault(text):
+    if is_our_fault(text):
         return SessionClass.PROTOCOL
+    if status == "BAD":
+        # a protocol error by definition, or else "an internal server failure" (RFC 3501, 7.1.3), if the server says so
+        return SessionClass.UNAVAILABLE if refusal_of(text) is Refusal.PASSING else SessionClass.PROTOCOL
     return SessionClass.REFUSED

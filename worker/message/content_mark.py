@@ -2,10 +2,13 @@
 
 import hashlib
 import hmac
+from typing import TYPE_CHECKING
 
-from worker.message.message import Message
 from worker.message.mime.headers import Headers
 from worker.message.mime.limits import MessageError
+
+if TYPE_CHECKING:  # the journal knows marks, and needn't wait for what reads messages
+    from worker.message.message import Message
 
 OF_HEADERS = "head:"
 """How the mark of a message begins of which only the headers were handed over."""
@@ -18,7 +21,7 @@ class ContentMarks:
     def __init__(self, key: bytes) -> None:
         self._key = key
 
-    def of(self, message: Message) -> str:
+    def of(self, message: "Message") -> str:
         """Return the mark of a message's content: of its decoded parts, which no other encoding changes.
 
         A message that can't be parsed is marked by its bytes. If the server sends it with other bytes, it is another.

@@ -26,13 +26,16 @@ def describe(message: Message, *, attachments: bool = True) -> dict[str, Any]:
         headers = message.headers
         kind, notices = kind_by_headers(headers), notices_by_headers(headers)
         description = _fields(message, kind, notices, protection_by_headers(headers)) | {"attachments": None}
-    only_message_errors(as_json)(description)  # here, so that whatever a handler makes of it, the message is to blame
+    _checked_json(description)  # here, so that whatever a handler makes of it, the message is to blame
     return description
 
 
 def as_json(description: dict[str, Any], *, indent: bool = False) -> bytes:
     """Return a description as JSON in UTF-8. The same message always gives the same bytes."""
     return orjson.dumps(description, option=orjson.OPT_INDENT_2 if indent else 0)
+
+
+_checked_json = only_message_errors(as_json)
 
 
 def _fields(message: Message, kind: str, notices: tuple[str, ...], protection: str | None) -> dict[str, Any]:

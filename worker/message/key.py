@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+from collections.abc import Sequence
 from typing import NewType
 
 from worker.message.mime.headers import Headers
@@ -9,8 +10,10 @@ from worker.message.mime.headers import Headers
 MessageKey = NewType("MessageKey", str)
 """26 lower-case base32 characters; look-alikes end in `-2`, `-3`, …. Handlers use it as the idempotency key."""
 
-_FIELDS = ("Received", "Message-ID", "Date", "From", "Subject")
+_FIELDS = ("received", "message-id", "date", "from", "subject")
 _LENGTH = 26  # 130 bits, so that two messages of one mailbox never collide by chance
+_HASHED = 20
+"""Bytes of the digest that are encoded: base32 takes five at a time, and 26 characters need 17."""
 
 
 def fingerprint(account: str, headers: Headers) -> str:
@@ -20,9 +23,9 @@ def fingerprint(account: str, headers: Headers) -> str:
     only headers that moves and mail clients leave unchanged, so it survives moves, UIDVALIDITY changes and rebuilds.
     Each value is hashed with its length, so that two different sets of values never hash the same input.
     """
-    fields = [[account.lower()], *(headers.raw(name) for name in _FIELDS)]
-    digest = hashlib.sha256(b"".join(_counted(values) for values in fields)).digest()
-    return base64.b32encode(digest)[:_LENGTH].decode("ascii").lower()
+    hashed = [_counted([account.lower()]), *(_counted(headers.as_sent(name)) for name in _FIELDS)]
+    digest = hashlib.sha256(b"".join(hashed)).digest()
+    return base64.b32encode(digest[:_HASHED])[:_LENGTH].decode("ascii").lower()
 
 
 class Fingerprints:
@@ -48,7 +51,7 @@ def look_alike(key: str, number: int) -> MessageKey:
     return MessageKey(key if number == 1 else f"{key}-{number}")
 
 
-def _counted(values: list[str]) -> bytes:
+def _counted(values: Sequence[str]) -> bytes:
     """Encode the values, preceded by their number and each by its length."""
     encoded = [value.encode("utf-8", "surrogateescape") for value in values]
-    return b"%d;" % len(encoded) + b"".join(b"%d:%b" % (len(value), value) for value in encoded)
+    return b"%d;" % len(encoded) + b"".join([b"%d:%b" % (len(value), value) for value in encoded])

@@ -298,17 +298,21 @@ class Message(Unchanging):
         if signs.is_retrieval_stand_in(self.headers):
             failed = self._by_content(True, lambda _: self._content.is_retrieval_failure())
             return "retrieval-failed" if failed else None
-        if signs.may_be_scan_stand_in(self._raw):
-            scanning = self._by_content(False, lambda _: self._content.is_scan_stand_in())
-            return "atp-scan" if scanning else None
-        return None
+        # The names first: to search all bytes takes longer than to find the parts, which the mark needs in any case.
+        scanning = self._by_content(False, lambda _: self._content.is_scan_stand_in())
+        return "atp-scan" if scanning and signs.may_be_scan_stand_in(self._raw) else None
 
     def _by_content(self, by_headers: T, look: Callable[[T], T]) -> T:
         """Return what the content says, or what the headers say if the content can't be parsed."""
         try:
-            return only_message_errors(look)(by_headers)
+            return _looked(look, by_headers)
         except MessageError:
             return by_headers
+
+
+@only_message_errors
+def _looked(look: Callable[[T], T], by_headers: T) -> T:
+    return look(by_headers)
 
 
 def _again(

@@ -59,6 +59,10 @@ For a handler that has the setting `remove_after`, and the methods `old_copies` 
 """
 
 
+_FOR_THE_WORKER = frozenset({"as_sent", "placed", "positions"})
+"""What the worker's own rooms read headers by. It may change in any version, so handlers don't hear of it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Member:
     """An attribute or a method. name: with the parameters of a method. raises: the errors' names; empty if none."""
@@ -97,9 +101,13 @@ def members(kind: type) -> list[Member]:
     for node in tree.body:
         if isinstance(node, ast.FunctionDef) and node.name == "__init__":
             found += _attributes(node.body)
-        elif isinstance(node, ast.FunctionDef) and not node.name.startswith("_") and (text := ast.get_docstring(node)):
+        elif isinstance(node, ast.FunctionDef) and _is_public(node.name) and (text := ast.get_docstring(node)):
             found.append(_member(_called(node), _type(node.returns), text))
     return found
+
+
+def _is_public(name: str) -> bool:
+    return not name.startswith("_") and name not in _FOR_THE_WORKER
 
 
 def _attributes(body: list[ast.stmt]) -> Iterator[Member]:

@@ -7,7 +7,7 @@ from typing import Any
 from worker.journal.intents import Kind
 from worker.logs.log import get_logger
 from worker.observe.audit.trail import AuditTrail, AuditUnavailable
-from worker.observe.metrics import Metrics
+from worker.observe.counts import Counts
 
 log = get_logger()
 
@@ -28,7 +28,7 @@ class Announcer:
     done is refused instead: only `shown`, `searched`, `asked` and `copied` raise.
     """
 
-    def __init__(self, audit: AuditTrail, metrics: Metrics, *, advises: bool = True) -> None:
+    def __init__(self, audit: AuditTrail, metrics: Counts, *, advises: bool = True) -> None:
         """advises: whether the log says what a person does about the login, because nobody else does."""
         self._advises = advises
         self._audit = audit

@@ -15,8 +15,8 @@ from prometheus_client import CONTENT_TYPE_LATEST
 
 from worker.logs.log import get_logger
 from worker.observe.access import Token, is_local_name, is_right
+from worker.observe.counts import Counts
 from worker.observe.health import Answer, Health
-from worker.observe.metrics import Metrics
 from worker.observe.page import REFRESH, render, style_hash
 from worker.observe.view import StatusSource
 
@@ -51,7 +51,7 @@ class Application:
         *,
         status: StatusSource,
         health: Health,
-        metrics: Metrics,
+        metrics: Counts,
         token: Token | None = None,
     ) -> None:
         self._status = status

@@ -1,11 +1,14 @@
 """What can expire, by the settings, and how it is shown."""
 
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from worker.login.expiry import Expiry, Found, Plan, Way, expiries
 from worker.login.password_policy import Age
-from worker.observe.view import ExpiryView
 from worker.settings import Settings
+
+if TYPE_CHECKING:
+    from worker.observe.view import ExpiryView
 
 
 def expiry_plan(settings: Settings) -> Plan:
@@ -24,7 +27,7 @@ def expiry_plan(settings: Settings) -> Plan:
     )
 
 
-def expiry_views(plan: Plan, age: Age | None, found: Found, now: float) -> tuple[ExpiryView, ...]:
+def expiry_views(plan: Plan, age: Age | None, found: Found, now: float) -> "tuple[ExpiryView, ...]":
     """Everything that can expire, as the page, the metrics, the alerts and `status --json` show it.
 
     age: of the password that the worker itself reads. found: in its files. now: epoch s.
@@ -32,7 +35,9 @@ def expiry_views(plan: Plan, age: Age | None, found: Found, now: float) -> tuple
     return tuple(map(_shown, expiries(plan, age, found, now)))
 
 
-def _shown(one: Expiry) -> ExpiryView:
+def _shown(one: Expiry) -> "ExpiryView":
+    from worker.observe.view import ExpiryView  # here, because `once` plans, and shows nothing
+
     return ExpiryView(
         thing=one.thing,
         expires_at=_time(one.expires_at),

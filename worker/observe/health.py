@@ -9,9 +9,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from time import monotonic
+from typing import TYPE_CHECKING
 
 from worker.handling.output import handler_in
-from worker.observe.view import LoginState, StatusView
+
+if TYPE_CHECKING:
+    from worker.observe.view import StatusView
 
 STUCK_AFTER = 3600.0
 STALLED_AFTER = 3600.0
@@ -129,7 +132,7 @@ class Health:
             reasons.append("scheduler-stalled")
         return Answer(not reasons, tuple(reasons))
 
-    def ready(self, view: StatusView) -> Answer:
+    def ready(self, view: "StatusView") -> Answer:
         """Whether this replica is at work on the mailbox. A pause counts as work."""
         reasons = readiness(view)
         if self._stopping:
@@ -139,8 +142,10 @@ class Health:
         return Answer(not reasons, reasons)
 
 
-def readiness(view: StatusView) -> tuple[str, ...]:
+def readiness(view: "StatusView") -> tuple[str, ...]:
     """What keeps the worker from being ready; empty: it is ready."""
+    from worker.observe.view import LoginState  # here, because who has a view has loaded it, and `once` has none
+
     checks = {
         "journal-unavailable": not view.journal_ok,
         f"login-{view.login.state.value}": view.login.state is not LoginState.READY,

@@ -16,8 +16,8 @@ from worker.message.message import Message
 from worker.message.outcome import Outcome, State
 from worker.message.verdict import MailPath
 from worker.observe.audit.trail import AuditTrail, AuditUnavailable
+from worker.observe.counts import Counts
 from worker.observe.health import Health
-from worker.observe.metrics import Metrics
 from worker.pipeline.observer import Observer
 from worker.settings import Settings, values_by_setting
 
@@ -35,7 +35,7 @@ class Listener(Observer):
         facts: Facts,
         *,
         audit: AuditTrail,
-        metrics: Metrics,
+        metrics: Counts,
         health: Health,
         clock: Callable[[], float],
         replica: str,

@@ -14,22 +14,21 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Proc
 
 from worker.journal.size_note import Fullness
 from worker.login.expiry import Thing
+from worker.observe.counts import Counts
 from worker.observe.view import LoginState, StatusView
-from worker.observe.work_figures import WorkFigures
 
 HANDLER_BUCKETS: Final = (0.005, 0.02, 0.1, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 900)
 POLL_BUCKETS: Final = (0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 300, 1800)
 STATES: Final = ("pending", "handled", "junk", "failed", "gone")
 
 
-class Metrics:
+class Metrics(Counts):
     """All metrics, in a registry of their own. Safe between threads."""
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         """clock: epoch s."""
+        super().__init__(clock)
         self.registry = CollectorRegistry()
-        self.figures = WorkFigures(clock)
-        """The same calls for the page, which shows a median and the slowest one."""
         ProcessCollector(registry=self.registry)
         self._count_things()
         self._login_gauges()
@@ -153,47 +152,37 @@ class Metrics:
         return Gauge(f"nhsmail_{name}", text, labels or [], registry=self.registry)
 
     def attempted(self, outcome: str) -> None:
-        """A credential was sent, with this result: `accepted`, or a failure's class."""
         self._attempts.labels(outcome).inc()
 
     def polled(self, outcome: str, seconds: float) -> None:
-        """A poll ended: `good`, or the class of the trouble."""
         self._polls.labels(outcome).inc()
         self._poll_seconds.observe(seconds)
 
     def tried(self, path: str, outcome: str) -> None:
-        """A try at a message on this path had this outcome."""
         self._outcomes.labels(path, outcome).inc()
 
     def known_by_headers(self, count: int) -> None:
-        """So many done messages were known again by headers and size alone."""
         self._known_by_headers.inc(count)
 
     def judged_junk(self, source: str) -> None:
-        """A message was judged junk for this source's evidence."""
         self._junk.labels(source).inc()
 
     def handled(self, handler: str, outcome: str, seconds: float) -> None:
-        """A handler finished with a message: `done`, `retry`, `reject` or `error`, after so many seconds."""
         self._handler_results.labels(handler, outcome).inc()
         self._handler_seconds.labels(handler).observe(seconds)
         self.figures.called(handler, outcome, seconds)
 
     def overdue(self, handler: str) -> None:
-        """A handler exceeds its time limit on a message. Its final result is counted as well."""
         self._handler_results.labels(handler, "overdue").inc()
 
     def copies_removed(self, handler: str, removed: int, kept: int) -> None:
-        """A handler removed so many old copies, and couldn't remove so many others."""
         self._copies_removed.labels(handler).inc(removed)
         self._copies_kept.labels(handler).inc(kept)
 
     def oldest_copy(self, handler: str, at: float | None) -> None:
-        """All of a handler's copies were looked at; the oldest that stays is of this time (epoch s)."""
         self._oldest_copy.labels(handler).set(math.nan if at is None else at)
 
     def show(self, view: StatusView) -> None:
-        """Set every gauge from this state."""
         self._show_login(view)
         self._show_mail(view)
         self._stuck.set(view.stuck)
@@ -254,7 +243,6 @@ class Metrics:
         self._mailbox_estimate.set(note is not None and note.estimate)
 
     def text(self) -> bytes:
-        """All metrics, as `/metrics` serves them."""
         return generate_latest(self.registry)
 
 

@@ -2,20 +2,20 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TextIO
-
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from typing import TYPE_CHECKING, TextIO
 
 from worker.journal.records import Record, Result
 from worker.message.outcome import State
 from worker.pipeline.observer import Observer
 
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
 
 class Drain(Observer):
     """Counts messages seen and done. Without a bar it only counts."""
 
-    def __init__(self, bar: Progress | None = None) -> None:
+    def __init__(self, bar: "Progress | None" = None) -> None:
         self.seen = 0
         self.done = 0
         self._bar = bar
@@ -62,6 +62,10 @@ def progress(stream: TextIO) -> Iterator[Drain]:
     if not stream.isatty():
         yield Drain()
         return
+    # here, because only a terminal needs it
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(file=stream), transient=True) as bar:
         yield Drain(bar)

@@ -12,9 +12,9 @@ from waitress import wasyncore
 from worker.logs.log import get_logger
 from worker.observe.access import Token, check_access
 from worker.observe.application import Application
+from worker.observe.counts import Counts
 from worker.observe.health import Health
 from worker.observe.last_known import LastKnown
-from worker.observe.metrics import Metrics
 from worker.observe.view import StatusSource
 
 log = get_logger()
@@ -44,7 +44,7 @@ class Server:
         status: StatusSource,
         account: str,
         health: Health,
-        metrics: Metrics,
+        metrics: Counts,
         token: Token | None = None,
         clock: Callable[[], float] = time.time,
         patience: float = PATIENCE,

@@ -6,7 +6,6 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from statistics import median
 from typing import Final
 
 from worker.message.outcome import State
@@ -83,6 +82,8 @@ class WorkFigures:
 def _view(name: str, calls: _Calls | None) -> HandlerView:
     if calls is None:
         return HandlerView(handler=name)
+    from statistics import median  # here, because only the page asks; `run` loads it ahead
+
     return HandlerView(
         handler=name,
         calls=calls.count,

@@ -1,7 +1,7 @@
 """Admission: a new UID is a known message that moved, or a new message, which gets a row and a key."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from worker.journal.messages import Messages
@@ -69,7 +69,8 @@ class Admitted:
     without those of messages that may be known ones. by_headers: how many done messages were known by headers and size
     alone. lost: messages that aren't where they were, and that only their content can show. look_again: folders that
     are to be listed again, because there are more messages than rows. unread: UIDs whose header the server hasn't shown
-    yet. headless: messages whose header was given up, each with the reason; we know only where they lie.
+    yet. headless: messages whose header was given up, each with the reason; we know only where they lie. more: whether
+    more of this folder are admitted next.
     """
 
     folder: str
@@ -83,6 +84,7 @@ class Admitted:
     look_again: frozenset[str]
     unread: tuple[int, ...]
     headless: tuple[tuple[Record, str], ...] = ()
+    more: bool = False
 
     @property
     def report(self) -> Report:
@@ -92,14 +94,16 @@ class Admitted:
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """What admission keeps of a header. head: without the header itself."""
+    """What admission keeps of a header. head: without the header itself. header_mark: None: `top` is there to make it
+    from, because hardly any message needs it.
+    """
 
     head: Head
     top: Top | None
     fingerprint: str
     verdict: Verdict
     sender: Sender
-    header_mark: str
+    header_mark: str | None
     place: Place
     is_placeholder: bool
 
@@ -169,6 +173,11 @@ class Admission:
         """The new UIDs of a look, in the batches in which they are to be admitted."""
         return self._suspects.batches(look)
 
+    def ask(self, session: Session, look: Look, batch: Batch) -> None:
+        """Ask for the headers of a batch ahead. A suspect is asked for when its turn has come."""
+        if not batch.suspect:
+            self._late_headers.ask(session, look, batch.uids)
+
     def admit(self, session: Session, look: Look, batch: Batch, looks: Iterable[Look]) -> Admitted:
         """Give each of these UIDs of the looked-at folder its row. The folder is selected again when this returns."""
         uids = batch.uids
@@ -225,10 +234,16 @@ class Admission:
         for item in seen:
             if item.place not in known:  # we found out since the look
                 groups.setdefault(item.fingerprint, []).append(item)
+        here_by_mark: dict[str, list[Record]] = {}
+        for record in placed:
+            here_by_mark.setdefault(record.fingerprint, []).append(record)
         told = _ToldApart()
         for mark, items in groups.items():
-            here = [record for record in placed if record.fingerprint == mark]
-            found = matched(items, lost.get(mark, []), here, _header_mark)
+            here = here_by_mark.get(mark, [])
+            if mark not in lost and not here:  # nobody has seen anything like these
+                told.new += items
+                continue
+            found = matched(items, lost.get(mark, []), here, self._header_mark)
             told.new += found.new
             told.doubtful += found.doubtful
             told.known += found.known
@@ -242,16 +257,22 @@ class Admission:
     def _see(self, look: Look, head: Head, *, room: int) -> _Seen:
         headers = Headers.from_bytes(head.header)
         top = Top(head.header, headers)
+        is_kept = bool(head.header) and top.memory <= room
         return _Seen(
-            replace(head, header=b""),
-            top if head.header and top.memory <= room else None,
+            Head(head.uid, head.size, head.received_at, head.keywords, b""),
+            top if is_kept else None,
             self._fingerprints.of(headers),
             self._classify(headers, look.folder == self._layout.junk, head.keywords),
             self._sender_of(headers),
-            self._marks.of_headers(headers),
+            None if is_kept else self._marks.of_headers(headers),
             Place(look.folder, look.state.uidvalidity, head.uid),
             is_retrieval_stand_in(headers),
         )
+
+    def _header_mark(self, item: _Seen) -> str:
+        if item.top is None:
+            return item.header_mark or ""
+        return self._marks.of_headers(item.top.headers)
 
     def _new(self, item: _Seen, *, doubtful: bool) -> NewMessage:
         return NewMessage(
@@ -278,7 +299,3 @@ def _is_doubted(record: Record, item: _Seen, lost: Sequence[Record]) -> bool:
             record.received_at != item.received_at or any(one.received_at == item.received_at for one in lost)
         )
     return bool(lost) and record.state is State.PENDING and record.content is None and record.tries == 0
-
-
-def _header_mark(item: _Seen) -> str:
-    return item.header_mark

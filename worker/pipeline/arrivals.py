@@ -5,7 +5,6 @@ from worker.journal.places import Places
 from worker.journal.records import Looked
 from worker.mailbox.folders import Layout
 from worker.mailbox.session import FolderState, Session
-from worker.message.outcome import State
 
 
 class Arrivals:
@@ -29,14 +28,8 @@ class Arrivals:
         same = last is not None and last.uidvalidity == state.uidvalidity
         first = last.uidnext if last is not None and same else 1
         arrived = min(max(0, state.uidnext - first), state.messages)
-        return max(0, arrived - self._known(name, state, first)) if arrived else 0
-
-    def _known(self, name: str, state: FolderState, first: int) -> int:
-        """How many messages from this UID on have rows already: a poll that was broken off took them in."""
-        return sum(
-            record.state is not State.GONE and (record.place.uid_in(state) or 0) >= first
-            for record in self._messages.in_folder(name)
-        )
+        # Some may have rows already: a poll that was broken off took them in.
+        return max(0, arrived - self._messages.placed_from(name, state, first)) if arrived else 0
 
 
 def _state(session: Session, name: str) -> FolderState:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby
+from itertools import groupby, zip_longest
 
 from worker.handling.pool import Pool
 from worker.journal.records import Record
@@ -75,6 +75,8 @@ class Dispatch:
         self._clock = clock
         self._suspects: list[int] = []
         self._stuck: set[int] = set()
+        self._asked: dict[int, Top | None] = {}
+        """The messages of the batch that is only asked for, with their header blocks if these are known, by row id."""
         self._more_later = False
 
     @property
@@ -90,6 +92,7 @@ class Dispatch:
     def begin(self) -> None:
         """Begin under the lease: messages that were in hand when a process died are retried one at a time."""
         self._turns.begin()
+        self._asked.clear()
         suspects = self._tries.suspects()
         alone = [record for record in suspects if record.was_alone]
         for record in alone:
@@ -114,14 +117,18 @@ class Dispatch:
         yield from self.work(session, {})
         yield from self._finish()
 
-    def work(self, session: Session, tops: dict[int, Top]) -> Iterator[Step]:
+    def work(self, session: Session, tops: dict[int, Top], *, more: bool = False) -> Iterator[Step]:
         """Hand over every message that is due and whose turn it is: suspects first, one at a time.
 
-        tops: header blocks that are already known, by row id.
+        Each batch is asked for before the one before it is read, so that the server sends it meanwhile.
+
+        tops: header blocks that are already known, by row id. more: whether more messages are admitted next. Then the
+        last batch is only asked for, and read once they are admitted.
         """
         self._more_later = False
-        due = self._tries.due(self._clock(), longest=self._bounds.longest_wait)
-        due, more = self._turns.of([record for record in due if record.id not in self._pool], self._pool)
+        due = self._tries.due(self._clock(), longest=self._bounds.longest_wait, besides=self._pool.rows())
+        due, more_later = self._turns.of(due, self._pool)
+        tops |= {row: top for row, top in self._asked.items() if top is not None}
         # Fewest deaths first: otherwise each kill from outside would be counted against the same message.
         suspects = sorted((record for record in due if record.id in self._suspects), key=lambda one: one.deaths)
         yield from self._one_at_a_time(session, suspects, tops)
@@ -129,14 +136,29 @@ class Dispatch:
         others = sorted((record for record in due if record.id not in ids), key=_folder_of)
         if others:  # with these in hand, a hanging message isn't alone any more
             self._tries.not_alone([row for row in self._pool.rows() if row in self._stuck])
+        batches = list(self._in_batches(others))
+        self._asked.clear()
         patient = True
-        for _, group in groupby(others, key=_folder_of):
-            for batch in _batches(group, self._bounds):
-                if not (yield from self._made_room(batch, patient=patient)):
-                    patient = False  # it waits for the next poll; what comes after it may need less room
-                    continue
-                yield self._hand_over(session, batch, tops)
-        self._more_later = more and patient
+        for batch, following in zip_longest(batches, batches[1:]):
+            if not (yield from self._made_room(batch, patient=patient)):
+                patient = False  # it waits for the next poll; what comes after it may need less room
+                continue
+            self._fetch.ask(session, batch)
+            if following is None and more and not self._turns.holds_back:
+                self._asked = {record.id: tops.get(record.id) for record in batch}
+                break
+            if following is not None and self._has_room(*batch, *following):
+                self._fetch.ask(session, following)
+            yield self._hand_over(session, batch, tops)
+        self._more_later = more_later and patient
+
+    def _in_batches(self, records: Sequence[Record]) -> Iterator[list[Record]]:
+        """Split these, which are in the order of their folders, into batches: first the one that was asked for."""
+        asked = [record for record in records if record.id in self._asked]
+        others = [record for record in records if record.id not in self._asked]
+        for part in (asked, others):
+            for _, group in groupby(part, key=_folder_of):
+                yield from _batches(group, self._bounds)
 
     def _one_at_a_time(self, session: Session, suspects: Sequence[Record], tops: dict[int, Top]) -> Iterator[Step]:
         """Hand these over alone, so that if the process dies, we know which message caused it.
@@ -191,11 +213,14 @@ class Dispatch:
 
         Mail of senders on whose mail the handlers hang makes room for the others', before it is begun.
         """
-        size = sum(record.size for record in batch)
-        while self._pool.size and self._pool.size + size > 2 * self._bounds.batch_bytes:
+        while self._pool.size and not self._has_room(*batch):
             if not patient or not ((yield from self._something_returned()) or self._put_off_slow(batch)):
                 return False
         return True
+
+    def _has_room(self, *records: Record) -> bool:
+        """Whether these may be in hand, or on their way, besides what is in hand."""
+        return self._pool.size + sum(record.size for record in records) <= 2 * self._bounds.batch_bytes
 
     def _put_off_slow(self, batch: Sequence[Record]) -> bool:
         if all(self._pool.is_slow(record) for record in batch):

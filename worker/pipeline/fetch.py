@@ -17,7 +17,7 @@ from worker.journal.tries import Tries
 from worker.logs.log import get_logger
 from worker.mailbox.errors import CommandRefused, ConnectionLost, MailboxError, ProtocolFault
 from worker.mailbox.folders import Layout
-from worker.mailbox.session import Body, Session
+from worker.mailbox.session import Session
 from worker.message.content_mark import is_comparable
 from worker.message.key import Fingerprints, MessageKey
 from worker.message.message import Message
@@ -60,7 +60,7 @@ class BrokenOff(Exception):
         super().__init__(str(error))
         self.records = tuple(records)
         self.error = error
-        self.at_fetch = isinstance(error, ConnectionLost | ProtocolFault | CommandRefused)
+        self.at_fetch = isinstance(error, ConnectionLost | ProtocolFault | CommandRefused) and not error.earlier
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +112,18 @@ class Fetch:
         self._junk_by_headers = junk_by_headers
         self._handlers = handlers
         self._run = run
+
+    def ask(self, session: Session, batch: Sequence[Record]) -> None:
+        """Ask for the content of these messages of one folder ahead, if it is selected.
+
+        It is on its way then. No try is counted, and nothing of it is read before their turn.
+        """
+        state = session.selected_state
+        if state is None or session.selected != batch[0].place.folder:
+            return
+        here = [record for record in batch if record.place.holds_in(state) and self._hopeless(record) is None]
+        whole = self._wanted_whole({record.place.uid: record for record in here if record.place.uid is not None})
+        session.ask_bodies(list(whole), cap=self._limits.message, expected=sum(whole.values()))
 
     def __call__(
         self, session: Session, batch: Sequence[Record], tops: dict[int, Top], *, alone: bool = False
@@ -248,17 +260,19 @@ class Fetch:
         self, session: Session, by_uid: dict[int, Record], tops: dict[int, Top]
     ) -> Iterator[tuple[int, bytes, bool]]:
         """(UID, bytes, whether complete) of each message that the server shows; for some, the header alone."""
-        slim = [uid for uid, record in by_uid.items() if self._wants_headers_alone(record)]
-        full = [uid for uid in by_uid if uid not in slim]
-        expected = sum(by_uid[uid].size for uid in full)
+        whole = self._wanted_whole(by_uid)
+        slim = [uid for uid in by_uid if uid not in whole]
         known = {uid: tops[by_uid[uid].id].raw for uid in slim if by_uid[uid].id in tops}
         for uid, raw in known.items():
             yield uid, raw, True
         for head in session.heads([uid for uid in slim if uid not in known]):
             yield head.uid, head.header, True
-        bodies: Iterator[Body] = session.bodies(full, cap=self._limits.message, expected=expected)
-        for body in bodies:
+        for body in session.bodies(list(whole), cap=self._limits.message, expected=sum(whole.values())):
             yield body.uid, body.raw, body.complete
+
+    def _wanted_whole(self, by_uid: Mapping[int, Record]) -> dict[int, int]:
+        """The UIDs of those whose bodies are needed, with their sizes (bytes)."""
+        return {uid: record.size for uid, record in by_uid.items() if not self._wants_headers_alone(record)}
 
     def _wants_headers_alone(self, record: Record) -> bool:
         """Whether the body isn't needed. What a placeholder hid may turn out to be no junk, so it is fetched whole."""

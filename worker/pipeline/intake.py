@@ -1,7 +1,8 @@
 """Intake: new messages get rows, missing ones are counted as missed. It touches no other stage."""
 
 from collections.abc import Callable, Iterator, Sequence
-from itertools import groupby
+from dataclasses import replace
+from itertools import groupby, zip_longest
 
 from worker.handling.pool import Pool
 from worker.journal.places import Places
@@ -55,14 +56,17 @@ class Intake:
         self._seen.clear()
         self._missed.clear()
         for look in looks:
-            for batch in self._admission.batches(look):
+            batches = self._admission.batches(look)
+            for batch, following in zip_longest(batches, batches[1:]):
                 self._permission.go_on()
                 if session.selected != look.folder:
                     session.select(look.folder)
                 admitted = self._admission.admit(session, look, batch, looks)
+                if following is not None:
+                    self._admission.ask(session, look, following)
                 self._seen |= admitted.rows
                 self._tell(admitted)
-                yield admitted
+                yield replace(admitted, more=following is not None)
 
     def miss(self, session: Session, looks: Sequence[Look]) -> Report:
         """Count the missing messages, after every new one was matched: a missing message may have moved."""

@@ -4,7 +4,6 @@ The key is in a file of its own in the state folder, readable by its owner alone
 the file, or each knows only the senders whose mail it took in itself.
 """
 
-import hashlib
 import hmac
 import secrets
 from collections.abc import Callable, Sequence
@@ -14,7 +13,7 @@ from pathlib import Path
 from worker import private_files
 from worker.classify.policy import JunkPolicy
 from worker.classify.sender_check import is_confirmed
-from worker.message.mime.addresses import addresses
+from worker.message.mime.addresses import first_address
 from worker.message.mime.headers import Headers
 
 KEY_FILE = "senders.key"
@@ -48,7 +47,7 @@ class Senders:
 
     def __call__(self, headers: Headers) -> Sender:
         """The sender of a message: the first address of From, else of Sender. Never raises."""
-        address = _address(headers.raw("From")) or _address(headers.raw("Sender"))
+        address = _address(headers.as_sent("from")) or _address(headers.as_sent("sender"))
         if not address:
             return Sender()
         confirmed = is_confirmed(headers, address, self._policy)
@@ -57,12 +56,11 @@ class Senders:
     def mark(self, address: str) -> str:
         """The keyed hash by which an address is stored."""
         as_stored = _in_one_case(address).encode("utf-8", "surrogateescape")
-        return hmac.new(self._key, as_stored, hashlib.sha256).hexdigest()[:_MARK_CHARACTERS]
+        return hmac.digest(self._key, as_stored, "sha256").hex()[:_MARK_CHARACTERS]
 
 
 def _address(values: Sequence[str]) -> str:
-    found = addresses(values[:1])
-    return _in_one_case(found[0]) if found else ""
+    return _in_one_case(first_address(values[0])) if values else ""
 
 
 def _in_one_case(address: str) -> str:

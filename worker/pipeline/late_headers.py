@@ -36,6 +36,12 @@ class LateHeaders:
         """When to ask for each of these again (epoch s), because even a request for it alone ended the connection.
         None: that time is set when the header would be asked for next."""
 
+    def ask(self, session: Session, look: Look, uids: Sequence[int]) -> None:
+        """Ask for these headers ahead, unless some headers are to be asked for one at a time."""
+        places = [Place(look.folder, look.state.uidvalidity, uid) for uid in uids]
+        if not self._alone and not self._put_off and not any(map(self._suspects.hopeless, places)):
+            session.ask_heads(uids)
+
     def shown(self, session: Session, look: Look, uids: Sequence[int]) -> Iterator[Head]:
         """The headers that the server shows, each as it is asked for. Those at which the process died too often are
         left out.
@@ -58,7 +64,7 @@ class LateHeaders:
                 yield from shown_heads(session, [places[place] for place in group])
             except MailboxError as error:
                 self._suspects.end()
-                if isinstance(error, ConnectionLost | ProtocolFault):
+                if isinstance(error, ConnectionLost | ProtocolFault) and not error.earlier:
                     self._put_off |= {place: None for place in group if place in self._alone}
                     self._alone.update(group)
                 raise

@@ -1,17 +1,15 @@
 """Counts the mail that a first drain would take up, and finds its oldest date. Reads no headers, writes nothing down.
 
-It takes one SELECT and some fifteen SEARCH commands for each folder, so it is for the first day alone.
+The server names the day of every message, so it is for the first day alone.
 """
 
-from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 
 from worker.logs.counted import counted
-from worker.mailbox.errors import CommandRefused, ProtocolFault
 from worker.mailbox.folder_names import printable
-from worker.mailbox.session import FolderState, Session
+from worker.mailbox.session import ArrivalDays, Session
 from worker.pipeline.whereabouts import list_uids
 
 EARLIEST = date(1970, 1, 1)
@@ -71,32 +69,21 @@ def _so_many(count: int, oldest: date | None) -> str:
 def backlog(session: Session, folders: Sequence[str], today: date, since: date | None = None) -> Backlog:
     """Count what lies in these folders.
 
-    today: no message is searched for that arrived later. since: leave older mail out. May raise `MailboxError`. Leaves
-    the last folder selected.
+    today: mail of a later day counts as today's. since: leave older mail out. May raise `MailboxError`, and leave no
+    folder selected.
     """
-    found = []
-    for folder in folders:
-        state = session.select(folder)
-        if count := len(list_uids(session, folder, state, since)):
-            found.append(OldMail(folder, count, _oldest(session, state, since or EARLIEST, today)))
-    return Backlog(tuple(found))
+    arrived = session.days(folders)
+    found = [_old_mail(session, folder, arrived[folder], today, since) for folder in folders]
+    return Backlog(tuple(one for one in found if one.count))
 
 
-def _oldest(session: Session, state: FolderState, first: date, last: date) -> date | None:
-    """The last day of those since which as many messages have arrived as since the first."""
-
-    def arrived_since(day: int) -> int:
-        return len(session.search(uidnext=state.uidnext, since=date.fromordinal(day)))
-
+def _old_mail(session: Session, folder: str, arrived: ArrivalDays, today: date, since: date | None) -> OldMail:
+    shown = arrived.by_day or {}
+    if sum(shown.values()) < arrived.messages:  # SEARCH may know of those that aren't shown
+        count = len(list_uids(session, folder, session.select(folder), since))
+    else:
+        count = sum(many for day, many in shown.items() if since is None or day is None or day >= since)
+    first = since or EARLIEST
     # The server's clock may be ahead of ours, so that mail lies there of a day that is still to come for us.
-    days = range(first.toordinal(), max(first, last).toordinal() + 1)
-    try:
-        everything = arrived_since(days.start)
-        found = bisect_left(days, 1, key=lambda day: int(arrived_since(day) < everything))
-    except CommandRefused:
-        return None
-    except ProtocolFault as fault:
-        if not fault.by_server:
-            raise
-        return None  # BAD: the server knows no such date
-    return date.fromordinal(days[max(0, found - 1)]) if everything else None
+    days = [min(day, max(first, today)) for day in shown if day is not None and day >= first]
+    return OldMail(folder, count, min(days, default=None))

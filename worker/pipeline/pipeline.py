@@ -58,7 +58,7 @@ class Pipeline:
             self._report += admitted.report
             self._report += self._outbox.follow(admitted)
             if not (self._dispatch.keeps_order or admitted.suspect):  # wait for earlier mail, and for other suspects
-                self._work(session, self._dispatch.work(session, admitted.tops))
+                self._work(session, self._dispatch.work(session, admitted.tops, more=admitted.more))
         self._report += self._intake.miss(session, looks)
         while self._work(session, self._dispatch.work_through(session)):
             pass

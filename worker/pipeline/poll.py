@@ -1,7 +1,7 @@
 """Looks at the mailbox: which messages are new, and which are missing. Reads no bodies, and writes nothing down.
 
-While nothing changes, a look costs one round trip per watched folder: NOOP for the selected folder, STATUS for the
-others. Only a folder that changed is listed, and always in full: a UID may appear late, below a high-water mark. One
+While nothing changes, a look costs one round trip: NOOP for the selected folder, STATUS for the others, all sent
+together. Only a folder that changed is listed, and always in full: a UID may appear late, below a high-water mark. One
 that listed fewer messages than it counts is listed again later, because the others may appear without a change.
 """
 
@@ -11,7 +11,7 @@ from datetime import datetime
 
 from worker.journal.messages import Messages
 from worker.journal.places import Places
-from worker.journal.records import Looked, Place, Record
+from worker.journal.records import Looked, Place
 from worker.logs.log import get_logger
 from worker.mailbox import uid_sets
 from worker.mailbox.bisection import shown_heads
@@ -20,13 +20,14 @@ from worker.mailbox.session import FolderState, Session
 from worker.message.key import Fingerprints
 from worker.message.mime.headers import Headers
 from worker.message.mime.signs import is_retrieval_stand_in
-from worker.message.outcome import State
-from worker.pipeline.whereabouts import Look, list_uids
+from worker.pipeline.whereabouts import Look, list_uids, select_and_list
 
 log = get_logger()
 
 COMPARED = 3
 """How many messages at each end of a folder to compare, to tell whether it is the same folder as before."""
+AT_ONCE = 100
+"""How many rows to read at once to find those messages."""
 RARELY = 64
 """A folder that shows fewer messages than it counts is listed again after 1, 2, 4, … looks, and then each so many."""
 
@@ -87,8 +88,10 @@ class Poll:
 
         news: whether the connection has reported something in the selected folder; None: nobody has asked yet.
         """
-        changed = [name for name in self._layout.watched if self._has_changed(session, name, news=news)]
-        return [self._list(session, name) for name in changed]
+        changed = self._changed(session, news=news)
+        # in this order, so that the folder in which most mail arrives is still selected when its headers are asked for
+        looks = {name: self._list(session, name) for name in reversed(changed)}
+        return [looks[name] for name in changed]
 
     def arrived_since(self, session: Session) -> int:
         """How many messages came to the selected folder between its last listing and its last SELECT.
@@ -102,17 +105,18 @@ class Poll:
         """What each watched folder looked like at its last look, without those that are to be listed again."""
         return {name: Looked(state.uidvalidity, state.uidnext, self._seen[name]) for name, state in self._last.items()}
 
-    def _has_changed(self, session: Session, name: str, *, news: bool | None) -> bool:
-        last = self._last.get(name)
-        if last is None:
-            return True
-        if name == session.selected:
+    def _changed(self, session: Session, *, news: bool | None) -> list[str]:
+        known = [name for name in self._layout.watched if name in self._last]
+        others = [name for name in known if name != session.selected]
+        asks = news is None and session.selected in known
+        told, states = session.glance(others, noop=asks) if asks or others else (False, {})
+        if session.selected in known and session.selected_state is not None:
             # Only the answer to SELECT shows what arrived while another folder was selected.
-            told = session.noop() if news is None else news
-            changed = told or session.selected_state != last
-        else:
-            changed = session.status(name) != last
-        return self._is_to_be_listed_again(name) or changed
+            states[session.selected] = session.selected_state
+        changed = {name for name, state in states.items() if state != self._last[name]}
+        changed |= {session.selected} if (news or told) and session.selected in known else set()
+        again = {name for name in known if self._is_to_be_listed_again(name)}
+        return [name for name in self._layout.watched if name not in known or name in changed | again]
 
     def _is_to_be_listed_again(self, name: str) -> bool:
         """Whether to ask again for messages that the server counts and didn't list.
@@ -126,17 +130,18 @@ class Poll:
         return looks % RARELY == 0 or (looks < RARELY and looks & (looks - 1) == 0)
 
     def _list(self, session: Session, name: str) -> Look:
-        state = session.select(name)
-        present = frozenset(list_uids(session, name, state))
+        state, listed = select_and_list(session, name)
+        present = frozenset(listed)
         ours = present
         if self._since is not None:
             ours &= list_uids(session, name, state, self._since.date())
-        records = self._messages.in_folder(name)
+        placed = self._messages.placed_in(name, state, ours)
+        pending = self._messages.pending_in(name)
         displaced: dict[int, Place] = {}
-        if self._is_another(session, name, state, [record for record in records if record.place.uid in present]):
-            records = [replace(record, place=replace(record.place, uid=None)) for record in records]
-            displaced = {record.id: record.place for record in records}
-        here = {record.place.uid: record for record in records if record.place.holds_in(state)}
+        if self._is_another(session, name, state, present):
+            displaced = {one.id: replace(one.place, uid=None) for one in self._messages.in_folder(name)}
+            placed = set()
+            pending = [replace(record, place=displaced[record.id]) for record in pending]
         if len(present) >= state.messages:
             self._short.pop(name, None)
         elif state != self._last.get(name):
@@ -147,26 +152,18 @@ class Poll:
             folder=name,
             state=state,
             present=present,
-            new=tuple(sorted(uid for uid in ours if uid not in here or here[uid].state is State.GONE)),
-            missing=tuple(
-                record
-                for record in records
-                if record.state is State.PENDING and not (record.place.holds_in(state) and record.place.uid in present)
-            ),
-            found=tuple(
-                record
-                for uid, record in here.items()
-                if record.state is State.PENDING and record.missed and uid in present
-            ),
+            new=tuple(sorted(ours - placed)),
+            missing=tuple(record for record in pending if record.place.uid_in(state) not in present),
+            found=tuple(record for record in pending if record.missed and record.place.uid_in(state) in present),
             displaced=displaced,
         )
 
-    def _is_another(self, session: Session, name: str, state: FolderState, here: Sequence[Record]) -> bool:
+    def _is_another(self, session: Session, name: str, state: FolderState, present: frozenset[int]) -> bool:
         """Whether this is another folder with the same UIDVALIDITY, so that no known place in it is valid.
 
         UIDNEXT never decreases in the same folder (RFC 3501, 2.3.1.1). So if it has decreased, or if the headers
         differ, this is another folder that happens to have the same UIDVALIDITY. Its messages, like those of a folder
-        with a new UIDVALIDITY, are matched again by fingerprint. here: messages that seem to be where their rows say.
+        with a new UIDVALIDITY, are matched again by fingerprint. present: all UIDs in it.
         """
         before = self._places.last_looks().get(name)
         if before is None:
@@ -174,12 +171,12 @@ class Poll:
         if before.uidvalidity != state.uidvalidity:
             log.warning("mailbox.uidvalidity_changed", folder=name)
             return False
-        if state.uidnext < before.uidnext or not self._shows(session, name, state, here):
+        if state.uidnext < before.uidnext or not self._shows(session, name, state, present):
             log.warning("mailbox.folder_replaced", folder=name)
             return True
         return False
 
-    def _shows(self, session: Session, name: str, state: FolderState, here: Sequence[Record]) -> bool:
+    def _shows(self, session: Session, name: str, state: FolderState, present: frozenset[int]) -> bool:
         """Whether the headers at both ends match our fingerprints. If all at one end differ, the folder was replaced.
 
         In a folder with other mail all headers differ; in an old copy that was put back, those with the highest UIDs
@@ -188,25 +185,33 @@ class Poll:
         """
         if name in self._checked:
             return True
-        known = {
-            record.place.uid: record.fingerprint
-            for record in here
-            if record.place.uid is not None
-            and record.place.holds_in(state)
-            and record.state is not State.GONE
-            and record.fingerprint != self._fingerprints.of_nothing
-            and not record.is_placeholder
-        }
-        if not (uids := sorted(known)):
+        uids = sorted(present)
+        ends = (self._known(name, state, uids), self._known(name, state, uids[::-1]))
+        known = {**ends[0], **ends[1]}
+        if not known:
             return True
-        ends = (uids[:COMPARED], uids[-COMPARED:])
         self._checking = name
         shown = {
             head.uid: self._fingerprints.of(headers)
-            for head in shown_heads(session, {*ends[0], *ends[1]})
+            for head in shown_heads(session, known)
             if not is_retrieval_stand_in(headers := Headers.from_bytes(head.header))
         }
         self._checking = None
         self._checked.add(name)
         others = {uid for uid, fingerprint in shown.items() if fingerprint != known[uid]}
         return not any(others.issuperset(end) for end in ends)
+
+    def _known(self, name: str, state: FolderState, uids: Sequence[int]) -> dict[int, str]:
+        """The fingerprints of the first few of these messages that have shown a header of their own, by UID."""
+        known: dict[int, str] = {}
+        for start in range(0, len(uids), AT_ONCE):
+            some = uids[start : start + AT_ONCE]
+            rows = {record.place.uid: record for record in self._messages.lying_in(name, state, some)}
+            for uid in some:
+                record = rows.get(uid)
+                if record is None or record.fingerprint == self._fingerprints.of_nothing or record.is_placeholder:
+                    continue
+                known[uid] = record.fingerprint
+                if len(known) == COMPARED:
+                    return known
+        return known

@@ -8,12 +8,11 @@ from typing import Protocol
 from worker.handling.in_hand import Finished
 from worker.journal.records import Record, Result
 from worker.logs.system_words import fault_words
-from worker.mailbox.folders import Layout
+from worker.mailbox.folders import KEEP, Layout
 from worker.message.outcome import Outcome, State
 
 NOT_READY_LIMIT = timedelta(hours=1)
 """How long to wait while the server shows no content or only a placeholder; then the message is a dead letter."""
-KEEP = "keep"
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,8 +18,8 @@ from worker.mailbox.errors import CommandRefused
 from worker.mailbox.folder_refusals import Refusal
 from worker.mailbox.session import HEADS_AT_ONCE, FolderState, Moved, Session
 from worker.message.key import Fingerprints
-from worker.message.outcome import State
 from worker.pipeline.already_moved import AlreadyMoved
+from worker.pipeline.moves_in_flight import MovesInFlight
 from worker.pipeline.whereabouts import Look, Whereabouts, list_uids
 
 log = get_logger()
@@ -67,6 +67,9 @@ class Settle:
         self._fingerprints = fingerprints
         self._already_moved = AlreadyMoved(messages, whereabouts, fingerprints)
         self._clock = clock
+        self._moves: MovesInFlight[Settlement] = MovesInFlight()
+        self._is_unsure = False
+        """Whether messages were moved, and the journal may not know it."""
         self._doubtful: set[int] = set()
         self._refused: dict[int, float] = {}
         """When the server may be asked again (epoch s) to move a message that it refused to move, by row id."""
@@ -85,12 +88,15 @@ class Settle:
             )
 
     def ask_again(self) -> bool:
-        """Whether the server may now be asked again to move messages that it refused to move."""
+        """Whether to look for what is unsettled: the server may be asked again to move what it refused to move, or
+        messages were moved and the journal may not know it.
+        """
+        unsure, self._is_unsure = self._is_unsure, False
         now = self._clock()
         due = [row for row, until in self._refused.items() if not now < until <= now + REFUSED_WAIT]
         for row in due:
             del self._refused[row]
-        return bool(due)
+        return bool(due) or unsure
 
     def resume(self, session: Session, looks: Sequence[Look]) -> list[Settlement]:
         """Return the messages that are recorded, not settled and still there: they are to be moved now.
@@ -152,7 +158,7 @@ class Settle:
         return places
 
     def settle(self, session: Session, settlements: Sequence[Settlement]) -> set[str]:
-        """Move each message to its target, folder by folder.
+        """Move each message to its target, folder by folder. `record_moves` records those whose MOVE is in flight.
 
         Messages that somebody took away meanwhile count as settled, because where they lie now isn't our decision.
         Those that the server has lately refused to move are skipped. Returns the folders that were replaced: the next
@@ -163,10 +169,28 @@ class Settle:
             state = session.selected_state if session.selected == folder else session.select(folder)
             valid = [item for item in group if state is not None and item.place.holds_in(state)]
             for start in range(0, len(valid), uid_sets.MAX_COMMAND_UIDS):
-                self._move_what_goes(session, valid[start : start + uid_sets.MAX_COMMAND_UIDS], folder, target)
+                part = valid[start : start + uid_sets.MAX_COMMAND_UIDS]
+                if session.has("MOVE"):
+                    self._moves.begin(session, [_uid(item) for item in part], part, folder, target)
+                else:
+                    self._move_what_goes(session, part, folder, target)
             if len(valid) < len(group):
                 replaced.add(folder)
         return replaced
+
+    def record_moves(self, *, wait: bool) -> None:
+        """Record the moves that the server has answered. wait: wait for those that it hasn't."""
+        self._is_unsure = True  # until all of them are recorded
+        for moving, moved in self._moves.answered(wait=wait):
+            if moved is None:
+                self._move_what_goes(moving.session, moving.group, moving.folder, moving.target)
+            else:
+                self._settled(moving.group, moving.target, moved)
+        self._is_unsure = False
+
+    def forget_moves(self) -> None:
+        """The connection is gone, or the lease: what is in flight is found out anew."""
+        self._moves.forget()
 
     def delete(self, session: Session, records: Sequence[Record]) -> list[int]:
         """Delete handled mail for good, message by message (UIDPLUS). Returns the rows of the deleted messages.
@@ -193,7 +217,7 @@ class Settle:
         ids = {record.id for record in records}
         placed = {
             record.place.uid: record
-            for record in self._placed(session, folder, state)
+            for record in self._placed(session, folder, state, records)
             if record.id in ids and record.place.uid is not None
         }
         present = placed.keys() & list_uids(session, folder, state)
@@ -205,12 +229,12 @@ class Settle:
                     there[head.uid] = record.id
         return there
 
-    def _placed(self, session: Session, folder: str, state: FolderState) -> list[Record]:
-        """The messages that were settled to this folder, with their UIDs; those without a valid UID are looked for."""
-        settled = [record for record in self._messages.in_folder(folder) if record.settled and _is_done(record)]
-        valid = [record for record in settled if record.place.holds_in(state)]
-        ids = {record.id for record in valid}
-        lost = [record for record in settled if record.id not in ids and not record.is_deleted]
+    def _placed(self, session: Session, folder: str, state: FolderState, records: Sequence[Record]) -> list[Record]:
+        """These messages with their UIDs. All that are somewhere in this folder are looked for, so that none of them
+        is taken for another.
+        """
+        valid = [record for record in records if record.place.holds_in(state)]
+        lost = self._messages.settled_somewhere_in(folder, state)
         if not lost:
             return valid
         found = self._whereabouts.find_again(session, folder, state, lost)
@@ -282,9 +306,16 @@ class Settle:
                 session, [item for item in group if item.id in self._doubtful], folder, target
             )
             moved = self._copy_and_delete(session, group, target, copies)
+        self._settled(group, target, moved, copies)
+
+    def _settled(
+        self, group: Sequence[Settlement], target: str, moved: Moved, copies: Mapping[int, Place] | None = None
+    ) -> None:
+        """These lie in the target now. copies: where some of them lay there already, by row id."""
+        known = copies or {}
         self._places.settled(
             [
-                (item.id, copies.get(item.id) or Place(target, moved.uidvalidity or 0, moved.uids.get(_uid(item))))
+                (item.id, known.get(item.id) or Place(target, moved.uidvalidity or 0, moved.uids.get(_uid(item))))
                 for item in group
             ],
             self._clock(),
@@ -307,10 +338,6 @@ def _grouped(settlements: Sequence[Settlement]) -> list[tuple[str, str, list[Set
         if item.place.uid is not None:
             groups.setdefault((item.place.folder, item.target), []).append(item)
     return [(folder, target, group) for (folder, target), group in groups.items()]
-
-
-def _is_done(record: Record) -> bool:
-    return record.state in (State.HANDLED, State.JUNK, State.FAILED)
 
 
 def _uid(item: Settlement) -> int:

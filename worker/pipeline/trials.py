@@ -39,6 +39,11 @@ class Trials:
         self._anything_released = False
 
     @property
+    def are_on(self) -> bool:
+        """Whether a handler's circuit holds messages back."""
+        return any(circuit.wait is not None for circuit in self._circuits.values())
+
+    @property
     def more(self) -> bool:
         """Whether there may be more to hand over at once: a message to try, or those that were released."""
         return self._anything_released or any(circuit.wait == 0 for circuit in self._circuits.values())

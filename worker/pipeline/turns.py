@@ -39,6 +39,11 @@ class Turns:
         return self._order.is_kept
 
     @property
+    def holds_back(self) -> bool:
+        """Whether a message may have to wait for another one: for its sender's, or for a trial."""
+        return self._order.is_kept or self._trials.are_on
+
+    @property
     def more(self) -> bool:
         """Whether messages that waited for a paused handler may be handed over at once."""
         return self._trials.more

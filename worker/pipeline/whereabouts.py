@@ -66,9 +66,7 @@ class Whereabouts:
         return {mark: [stranger.uid for stranger in strangers] for mark, strangers in found.items()}
 
     def _strangers(self, session: Session, folder: str, state: FolderState) -> dict[str, list["_Stranger"]]:
-        rows = self._messages.in_folder(folder)
-        placed = {record.place.uid for record in rows if record.place.holds_in(state)}
-        unknown = list_uids(session, folder, state) - placed
+        unknown = list_uids(session, folder, state) - self._messages.uids_in(folder, state)
         found: dict[str, list[_Stranger]] = {}
         for uids in uid_sets.chunks(unknown, HEADS_AT_ONCE):
             for head in shown_heads(session, uids):
@@ -166,9 +164,21 @@ def list_uids(session: Session, folder: str, state: FolderState, since: date | N
     SEARCH can miss messages that the server counts (seen with Exchange Online). If it finds fewer than SELECT
     announced, we fetch the UIDs of all messages as well.
     """
+    found = session.search(uidnext=state.uidnext) if state.messages else set[int]()
+    return _with_missed(session, folder, state, found, since)
+
+
+def select_and_list(session: Session, folder: str) -> tuple[FolderState, set[int]]:
+    """Select a folder, and list its UIDs as `list_uids` does, in one round trip if SEARCH misses none."""
+    state, found = session.select_and_search(folder)
+    return state, _with_missed(session, folder, state, found)
+
+
+def _with_missed(
+    session: Session, folder: str, state: FolderState, found: set[int], since: date | None = None
+) -> set[int]:
     if state.messages == 0:
         return set()
-    found = session.search(uidnext=state.uidnext)
     if len(found) >= state.messages:
         return found if since is None else session.search(uidnext=state.uidnext, since=since)
     listed = session.fetch_uids(since=since)

@@ -5,14 +5,14 @@ it should, is unaccounted for.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from worker.journal.brief_rows import BriefRow
 from worker.journal.messages import Messages
-from worker.journal.records import Record
 from worker.mailbox.session import Session
 from worker.message.outcome import State
-from worker.reconcile.walk import Strangers, Walk, WalkedFolder, found_in, strangers_of
+from worker.reconcile.walk import Strangers, Walk, WalkedFolder, found_in, is_placed, strangers_of
 
 WALKS = 3
 """The most walks. A running worker moves mail during a walk, so an apparent fault is checked again before it counts."""
@@ -83,23 +83,20 @@ class Reconcile:
         A message recorded as gone but present in its folder is a finding if that folder isn't watched; otherwise the
         next poll takes it up. If it is in another folder, somebody has filed it there.
         """
-        rows = self._messages.everything()
-        strangers = strangers_of(folders, rows)
+        rows = _Rows(folders)
+        strangers = strangers_of(folders, rows.noted(self._messages.in_brief()))
         places = {
             row.id: found_in(folders, strangers, row)
             # Rows whose messages should be there claim theirs first, and lost ones after all others that should.
-            for row in sorted(rows, key=lambda row: (row.state is State.GONE, row.is_lost))
-            if not row.is_deleted
+            for row in sorted(rows.unsure, key=lambda row: (row.state is State.GONE, row.is_lost))
         }
-        lost, counted_twice = _without_doubtful(rows, [row for row in rows if places.get(row.id, "") is None])
-        counts = Counter(row.state for row in rows) + Counter(self._messages.compacted())
+        lost, counted_twice = _without_doubtful(rows.doubtful, [row for row in rows.unsure if places[row.id] is None])
+        counts = rows.counts + Counter(self._messages.compacted())
         vanished = [row.key for row in lost if row.state is State.PENDING]
         forgotten = [
             row.key
-            for row in rows
-            if row.state is State.GONE
-            and places.get(row.id) == row.place.folder
-            and not folders[row.place.folder].watched
+            for row in rows.unsure
+            if row.state is State.GONE and places[row.id] == row.place.folder and not folders[row.place.folder].watched
         ]
         waiting, passed_over = _unknown(folders, strangers)
         return Balance(
@@ -113,13 +110,33 @@ class Reconcile:
         )
 
 
-def _without_doubtful(rows: Sequence[Record], lost: Sequence[Record]) -> tuple[list[Record], int]:
+class _Rows:
+    """What a walk keeps of the rows: their counts, and those whose messages aren't simply where their rows say."""
+
+    def __init__(self, folders: dict[str, WalkedFolder]) -> None:
+        self._folders = folders
+        self.counts = Counter[State]()
+        self.doubtful = Counter[str]()
+        """How many doubtful rows there are of each fingerprint."""
+        self.unsure: list[BriefRow] = []
+
+    def noted(self, rows: Iterable[BriefRow]) -> Iterator[BriefRow]:
+        """Note each row, and pass it on."""
+        for row in rows:
+            self.counts[row.state] += 1
+            if row.may_be_another:
+                self.doubtful[row.fingerprint] += 1
+            if row.state is State.GONE or not is_placed(self._folders, row):
+                self.unsure += [] if row.is_deleted else [row]
+            yield row
+
+
+def _without_doubtful(doubtful: Counter[str], lost: Sequence[BriefRow]) -> tuple[list[BriefRow], int]:
     """Return the lost rows without those whose messages may lie where a doubtful row is, and the number of these.
 
     Until its content is compared, a doubtful row isn't counted beside the row whose message it may be.
     """
-    doubtful = Counter(row.fingerprint for row in rows if row.may_be_another)
-    left: list[Record] = []
+    left: list[BriefRow] = []
     for row in lost:
         if row.content is not None and doubtful[row.fingerprint]:
             doubtful[row.fingerprint] -= 1

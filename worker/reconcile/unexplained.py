@@ -89,7 +89,7 @@ class Unexplained:
     def _look_into(self, session: Session, note: UnexplainedNote, state: FolderState) -> UnexplainedNote:
         present = list_uids(session, note.folder, state)
         wanted = {uid for uid in present if uid >= note.looked} | present.intersection(note.uids)
-        strangers = wanted - self._messages.placed_in(note.folder, state.uidvalidity, wanted)
+        strangers = wanted - self._messages.placed_in(note.folder, state, wanted)
         marks = self._marks(session, strangers)
         rows = self._messages.with_fingerprints(marks)
         left, count = strangers.difference(*marks.values()), 0

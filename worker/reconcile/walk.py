@@ -4,9 +4,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from worker.journal.brief_rows import BriefRow
 from worker.journal.messages import Messages
 from worker.journal.places import Places
-from worker.journal.records import Record
+from worker.journal.records import Place, Record
 from worker.mailbox import uid_sets
 from worker.mailbox.bisection import shown_heads
 from worker.mailbox.errors import CommandRefused
@@ -79,9 +80,8 @@ class Walk:
                     raise
                 continue
             present = list_uids(session, name, state)
-            placed = {record.place.uid_in(state) for record in self._messages.in_folder(name)}
             ours = self._ours(session, name, state, present)
-            unknown = ours - placed
+            unknown = ours - self._messages.uids_in(name, state)
             looked = looks.get(name)
             strangers = self._strangers(session, unknown)
             folders[name] = WalkedFolder(
@@ -114,22 +114,27 @@ class Walk:
         return Stranger(head.uid, self._fingerprints.of_block(head.header), head.size, head.received_at)
 
 
+Row = BriefRow | Record
 Strangers = dict[str, list[tuple[str, Stranger]]]
 """Messages that no row places, with their folders, by fingerprint."""
 
 
-def strangers_of(folders: dict[str, WalkedFolder], rows: Sequence[Record]) -> Strangers:
+def strangers_of(folders: dict[str, WalkedFolder], rows: Iterable[Row]) -> Strangers:
     """Return the messages that no row places, without those that were entered since the walk."""
-    placed = {(row.place.folder, row.place.uidvalidity, row.place.uid) for row in rows}
+    unknown = {
+        Place(name, folder.state.uidvalidity, stranger.uid): stranger
+        for name, folder in folders.items()
+        for stranger in folder.strangers
+    }
+    for row in rows:
+        unknown.pop(row.place, None)
     found: Strangers = {}
-    for name, folder in folders.items():
-        for stranger in folder.strangers:
-            if (name, folder.state.uidvalidity, stranger.uid) not in placed:
-                found.setdefault(stranger.fingerprint, []).append((name, stranger))
+    for place, stranger in unknown.items():
+        found.setdefault(stranger.fingerprint, []).append((place.folder, stranger))
     return found
 
 
-def found_in(folders: dict[str, WalkedFolder], strangers: Strangers, row: Record) -> str | None:
+def found_in(folders: dict[str, WalkedFolder], strangers: Strangers, row: Row) -> str | None:
     """Return the folder that holds a row's message, or None.
 
     It is the folder that the row names, or that of a stranger with the same fingerprint, which is removed from
@@ -141,13 +146,13 @@ def found_in(folders: dict[str, WalkedFolder], strangers: Strangers, row: Record
     return None if claimed is None else claimed[0]
 
 
-def is_placed(folders: dict[str, WalkedFolder], row: Record) -> bool:
+def is_placed(folders: dict[str, WalkedFolder], row: Row) -> bool:
     """Whether a row's message is where the row says."""
     folder = folders.get(row.place.folder)
     return folder is not None and row.place.uid_in(folder.state) in folder.present
 
 
-def claim_stranger(strangers: Strangers, row: Record) -> tuple[str, Stranger] | None:
+def claim_stranger(strangers: Strangers, row: Row) -> tuple[str, Stranger] | None:
     """Return a stranger with a row's fingerprint, and its folder, or None. It is removed from `strangers`."""
     places = strangers.get(row.fingerprint)
     if not places:

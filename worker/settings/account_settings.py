@@ -107,4 +107,4 @@ class AccountSettings(Table):
     read_timeout: PositiveDuration = Field(
         default=timedelta(seconds=60), description="How long the server may stay silent."
     )
-    oauth: OAuthSettings = Field(default_factory=OAuthSettings)
+    oauth: OAuthSettings = Field(default_factory=OAuthSettings.model_construct)

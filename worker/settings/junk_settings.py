@@ -52,7 +52,7 @@ class JunkSettings(Table):
         default="auto", description=('The junk folder. `"auto"` finds it by its attribute, then by its name.')
     )
     handlers: HandlerNames = Field(default=("quarantine",), description="The handlers for junk, in order.")
-    kinds: JunkKindsSettings = Field(default_factory=JunkKindsSettings)
+    kinds: JunkKindsSettings = Field(default_factory=JunkKindsSettings.model_construct)
     moved_out: Literal["judge", "release"] = Field(
         default="judge",
         description=(

@@ -104,8 +104,8 @@ class AlertsSettings(Table):
     slack_webhook_file: Path | None = Field(default=None, description="A file that holds this URL.")
     json_webhook: SecretStr | None = Field(default=None, description="A URL that receives each alert as plain JSON.")
     json_webhook_file: Path | None = Field(default=None, description="A file that holds this URL.")
-    relay: RelaySettings = Field(default_factory=RelaySettings)
-    submission: SubmissionSettings = Field(default_factory=SubmissionSettings)
+    relay: RelaySettings = Field(default_factory=RelaySettings.model_construct)
+    submission: SubmissionSettings = Field(default_factory=SubmissionSettings.model_construct)
     every: PositiveDuration = Field(default=timedelta(seconds=30), description="The time between two checks.")
     oldest_message: PositiveDuration = Field(
         default=timedelta(hours=1), description="A message that waits for longer than this raises an alert."

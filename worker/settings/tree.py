@@ -107,6 +107,13 @@ class PollSettings(Table):
             "using it for an hour, then for longer."
         ),
     )
+    pipelining: bool = Field(
+        default=True,
+        description=(
+            "Send the next command while the server still answers the last one. Turn this off for a server or a proxy "
+            "that takes only one command at a time."
+        ),
+    )
     batch_bytes: Size = Field(
         default=16_000_000, description="The most that one fetch brings, unless a single message is larger."
     )
@@ -285,23 +292,27 @@ class WorkSettings(Table):
 
 
 class Settings(Table):
-    """The whole configuration, named as in the file, except `[[route]]` (`routes`) and `[handler.…]` (`handlers`)."""
+    """The whole configuration, named as in the file, except `[[route]]` (`routes`) and `[handler.…]` (`handlers`).
+
+    A table that isn't in the file has its defaults as they are here. `model_construct` sets them without building the
+    table's checks once more.
+    """
 
     account: AccountSettings
-    state: StateSettings = Field(default_factory=StateSettings)
-    proxy: ProxySettings = Field(default_factory=ProxySettings)
-    poll: PollSettings = Field(default_factory=PollSettings)
-    lockout: LockoutSettings = Field(default_factory=LockoutSettings)
-    password: PasswordSettings = Field(default_factory=PasswordSettings)
-    junk: JunkSettings = Field(default_factory=JunkSettings)
-    settle: SettleSettings = Field(default_factory=SettleSettings)
-    mailbox: MailboxSettings = Field(default_factory=MailboxSettings)
-    limits: LimitsSettings = Field(default_factory=LimitsSettings)
-    work: WorkSettings = Field(default_factory=WorkSettings)
-    health: HealthSettings = Field(default_factory=HealthSettings)
-    alerts: AlertsSettings = Field(default_factory=AlertsSettings)
-    audit: AuditSettings = Field(default_factory=AuditSettings)
-    help: HelpSettings = Field(default_factory=HelpSettings)
-    log: LogSettings = Field(default_factory=LogSettings)
+    state: StateSettings = Field(default_factory=StateSettings.model_construct)
+    proxy: ProxySettings = Field(default_factory=ProxySettings.model_construct)
+    poll: PollSettings = Field(default_factory=PollSettings.model_construct)
+    lockout: LockoutSettings = Field(default_factory=LockoutSettings.model_construct)
+    password: PasswordSettings = Field(default_factory=PasswordSettings.model_construct)
+    junk: JunkSettings = Field(default_factory=JunkSettings.model_construct)
+    settle: SettleSettings = Field(default_factory=SettleSettings.model_construct)
+    mailbox: MailboxSettings = Field(default_factory=MailboxSettings.model_construct)
+    limits: LimitsSettings = Field(default_factory=LimitsSettings.model_construct)
+    work: WorkSettings = Field(default_factory=WorkSettings.model_construct)
+    health: HealthSettings = Field(default_factory=HealthSettings.model_construct)
+    alerts: AlertsSettings = Field(default_factory=AlertsSettings.model_construct)
+    audit: AuditSettings = Field(default_factory=AuditSettings.model_construct)
+    help: HelpSettings = Field(default_factory=HelpSettings.model_construct)
+    log: LogSettings = Field(default_factory=LogSettings.model_construct)
     routes: tuple[RouteSettings, ...] = Field(default=(), alias="route")
     handlers: dict[Name, HandlerSettings] = Field(default_factory=dict, alias="handler")

@@ -223,5 +223,11 @@ TRY_WAITS = tuple(timedelta(seconds=seconds) for seconds in (10, 60, 300, 1800, 
 class Table(BaseModel):
     """A table of the configuration. Unknown keys are faults, values are immutable, and no fault quotes a value."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, str_max_length=10_000)
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        hide_input_in_errors=True,
+        str_max_length=10_000,
+        defer_build=True,  # the root builds the checks of the whole tree; each table would build its part once more
+    )
     about: ClassVar[str] = ""

@@ -57,7 +57,7 @@ def test_an_application_that_signs_in_by_itself(dovecot: Mailbox, oidc: OidcProv
         secret.touch(mode=0o600)
         secret.write_text(SECRET)
         terminal.answer("secret: ", str(secret))
-        terminal.answer("(Enter: not known): ", "2027-11-26")
+        terminal.answer("(Enter: not known): ", f"{datetime.now(UTC) + timedelta(days=300):%Y-%m-%d}")
         terminal.answer("[outlook.office365.com]: ", account["host"])
         terminal.answer("[993]: ", str(account["port"]))
         terminal.answer("(Enter: a public one): ", account["ca_file"])

@@ -92,8 +92,9 @@ def test_three_processes_at_once_never_use_one_refresh_token_twice(
             thread.start()
         for thread in loops:
             thread.join()
-        assert run.code is None
-        run.kill()
+        assert (
+            run.end() == 0
+        )  # not killed: a refresh token that is being exchanged at that moment would be lost with it
 
     assert problems == []
     # a session may have been cut under a command as well: that is the server's absence, never a login's failure

@@ -157,7 +157,7 @@ def test_the_time_limit_kills_the_whole_group(tmp_path: Path, stubborn: bool) ->
     started = time.monotonic()
     with pytest.raises(Retry):
         handler(report())
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 30  # half of what it would take
     for name in ("child", "parent"):
         pid = int((tmp_path / name).read_text())
         assert eventually(lambda pid=pid: gone(pid))  # type: ignore[misc]  # the loop's own value

@@ -150,7 +150,7 @@ def test_silence_has_a_time_limit() -> None:
             started = time.monotonic()
             with pytest.raises(Retry):
                 publish(report())
-            assert time.monotonic() - started < 5
+            assert time.monotonic() - started < 30  # without a limit it would wait for ever
 
 
 @pytest.mark.timeout(300)

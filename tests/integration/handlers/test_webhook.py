@@ -217,7 +217,7 @@ def test_every_broken_answer_is_tried_again(authority: Authority, make: Make, an
         handler = make(server, timeout=timedelta(seconds=1))
         started = time.monotonic()
         fails(handler, Retry)
-        assert time.monotonic() - started < 4
+        assert time.monotonic() - started < 15  # half of what the server takes
         handler(report())
 
 

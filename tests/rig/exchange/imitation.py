@@ -209,6 +209,9 @@ class Conversation:
         if verb in (b"LOGIN", b"AUTHENTICATE"):
             return self._login_answered(tagged, line, verb)
         if tagged[2] != b"OK":
+            # a SEARCH may be sent together with the SELECT before it, which was refused
+            if tagged[2] == b"BAD" and not (verb == b"SEARCH" and b"No mailbox selected" in line):
+                self._exchange.misuse.append(command.decode("utf-8", "replace"))
             return Instead(([line],))
         if verb in (b"SELECT", b"EXAMINE"):
             return Instead(([line],))  # [READ-WRITE]

@@ -188,6 +188,8 @@ def test_beside_a_worker_that_writes(context: Context, tmp_path: Path) -> None:
 def test_a_journal_of_an_earlier_version_is_copied_as_it_is(context: Context, tmp_path: Path) -> None:
     with closing(sqlite3.connect(tmp_path / "state" / FILE)) as raw:
         raw.executescript(
+            "DROP INDEX message_outcome; DROP INDEX message_unsettled; DROP INDEX message_released; "
+            "DROP INDEX message_unreviewed; DROP INDEX intent_open; "
             "DROP TABLE headerless; ALTER TABLE folder DROP COLUMN seen; "
             "ALTER TABLE message DROP COLUMN content; ALTER TABLE message DROP COLUMN doubtful; "
             "ALTER TABLE message DROP COLUMN sender_confirmed; "

@@ -20,6 +20,7 @@ from worker.mailbox.errors import (
     FolderBusy,
     FolderRefused,
     HandshakeFailed,
+    JustExpunged,
     NotConnected,
     Preauthenticated,
     ProtocolFault,
@@ -70,7 +71,8 @@ CODES = [
     (TokenExpired("x"), ExitCode.UNREACHABLE),
     (NotConnected("x"), ExitCode.UNREACHABLE),
     (ProtocolFault("x"), ExitCode.FAULT),
-    (CommandRefused("x"), ExitCode.FAULT),
+    (CommandRefused("x"), ExitCode.NOT_NOW),
+    (JustExpunged("x"), ExitCode.NOT_NOW),
 ]
 
 

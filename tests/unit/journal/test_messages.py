@@ -1,9 +1,13 @@
 """Messages, row by row."""
 
-from dataclasses import replace
+import json
+from dataclasses import fields, replace
 from pathlib import Path as FilePath
+from typing import Any
 
-from sqlalchemy import select
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import select, text, update
 
 from tests.fakes.journal import with_tables
 from tests.unit.journal.world import CLEAN, JUNK, new, only
@@ -11,11 +15,12 @@ from worker.journal.database import Database
 from worker.journal.messages import Messages
 from worker.journal.places import Places
 from worker.journal.recent_outcomes import newest
-from worker.journal.records import Place, Queued, Record, Result
-from worker.journal.schema import delivery
+from worker.journal.records import NewMessage, Place, Queued, Record, Result
+from worker.journal.rows import evidence_json
+from worker.journal.schema import delivery, message
 from worker.journal.tries import Tries
 from worker.message.outcome import State
-from worker.message.verdict import MailPath
+from worker.message.verdict import Evidence, MailPath, Verdict
 
 
 def test_what_is_entered_is_read_again(messages: Messages) -> None:
@@ -25,6 +30,62 @@ def test_what_is_entered_is_read_again(messages: Messages) -> None:
     assert messages.in_folder("INBOX") == [added]
     assert messages.in_folder("Processed") == []
     assert messages.add([], 10.0) == []
+
+
+EVIDENCE = st.builds(
+    Evidence,
+    st.sampled_from(["exchange", "placement"]),
+    st.none() | st.text(max_size=3),
+    st.text(max_size=3),
+    st.text(max_size=3),
+    st.booleans(),
+)
+NEW = st.builds(
+    NewMessage,
+    fingerprint=st.sampled_from(["a" * 26, "b" * 26, "c" * 26]),
+    place=st.builds(Place, st.sampled_from(["INBOX", "Caf\u00e9"]), st.integers(1, 2**40), st.integers(1, 2**40)),
+    size=st.integers(0, 2**53),
+    received_at=st.floats(0, 1e10),
+    verdict=st.builds(Verdict, st.sampled_from(MailPath), st.lists(EVIDENCE, max_size=3).map(tuple)),
+    sender=st.none() | st.just("ab" * 16),
+    sender_listed=st.booleans(),
+    sender_confirmed=st.none() | st.booleans(),
+    doubtful=st.booleans(),
+    reason=st.none() | st.just("placeholder:retrieval-failed"),
+)
+
+
+@given(st.lists(st.lists(NEW, max_size=4), max_size=3))
+def test_the_records_of_added_messages_are_those_of_their_rows(batches: list[list[NewMessage]]) -> None:
+    """They are made from what was added, because reading the rows again takes longer."""
+    database = with_tables(Database("sqlite://"))
+    messages = Messages(database)
+    added = [record for batch in batches for record in messages.add(batch, 7.5)]
+    assert messages.everything() == sorted(added, key=lambda record: record.id)
+    assert [type(record.received_at) for record in added] == [float] * len(added)
+    with database.read() as connection:
+        stored = connection.execute(text("SELECT evidence, sender_listed FROM message ORDER BY id")).all()
+    pairs = zip(added, [item for batch in batches for item in batch], strict=True)
+    by_id = [item for _, item in sorted(pairs, key=lambda pair: pair[0].id)]
+    pieces = [[[e.source, e.header, e.value, e.reason, e.counts] for e in item.verdict.evidence] for item in by_id]
+    listed = [item.sender_listed for item in by_id]
+    assert [tuple(row) for row in stored] == list(zip(map(json.dumps, pieces), listed, strict=True))
+    database.close()
+
+
+def test_every_field_of_a_record_is_read_from_its_own_column(database: Database, messages: Messages) -> None:
+    (added,) = messages.add([new(verdict=JUNK)], 1.0)
+    values: dict[str, Any] = {column.name: number for number, column in enumerate(message.columns, 10)}
+    values |= {"state": "failed", "path": "junk", "folder": "A", "doubtful": True, "sender_confirmed": False}
+    values |= {"key": "k", "fingerprint": "f", "in_hand": "run", "settle_to": "B", "reason": "r", "sender": "s"}
+    values |= {"content": "c", "only_handler": "h", "sender_listed": False, "id": added.id}
+    values["evidence"] = evidence_json(JUNK)
+    with database.write() as connection:
+        connection.execute(update(message).values(**values))
+    flags: dict[str, Any] = {"settled": True, "released": True, "state": State.FAILED}
+    wrapped: dict[str, Any] = {"verdict": JUNK, "place": Place("A", values["uidvalidity"], values["uid"])}
+    names = {field.name for field in fields(Record)} - flags.keys() - wrapped.keys()
+    assert only(messages) == Record(**flags, **wrapped, **{name: values[name] for name in names})
 
 
 def test_look_alikes_are_numbered_in_and_over_batches(messages: Messages) -> None:
@@ -154,7 +215,7 @@ def test_what_was_settled_before_a_time(messages: Messages, tries: Tries) -> Non
     tries.record([Result(first.id, State.HANDLED)], 5.0)
     tries.record([Result(second.id, State.HANDLED)], 6.0)
     tries.record([Result(third.id, State.HANDLED, settle_to="Processed")], 5.0)
-    assert [record.id for record in messages.settled_before(6.0)] == [first.id]
+    assert [messages.any_settled_before(then) for then in (5.0, 6.0)] == [False, True]
 
 
 def test_what_may_be_deleted_was_handled_before_a_time_and_lies_where_we_put_it(

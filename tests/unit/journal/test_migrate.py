@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from sqlalchemy import inspect
 
 import worker.journal.migrate as migrate_module
-from worker.journal.database import Database
+from worker.journal.database import Database, JournalUnavailable
 from worker.journal.facts import Facts
 from worker.journal.migrate import HEAD, is_current, migrate
 from worker.journal.schema import metadata
@@ -47,3 +48,33 @@ def test_a_journal_of_an_older_program_is_upgraded_with_what_is_in_it(
     assert Facts(database).recall("note") == "of before"
     with database.read() as connection:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+
+
+def test_an_upgrade_that_breaks_off_leaves_the_journal_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = Database(f"sqlite:///{tmp_path / FILE}")
+    breaks_off_and_is_repeated(database, monkeypatch)
+    database.close()
+
+
+def breaks_off_and_is_repeated(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Upgrade a journal of schema 0005, in which the last step fails at first."""
+    monkeypatch.setattr(migrate_module, "HEAD", "0005")
+    migrate(database)
+    monkeypatch.undo()
+    with database.write() as connection:
+        connection.exec_driver_sql("CREATE INDEX intent_open ON intent (at)")
+
+    with pytest.raises(JournalUnavailable):
+        migrate(database)
+
+    with database.read() as connection:
+        assert connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar() == "0005"
+        names = {str(index["name"]) for index in inspect(connection).get_indexes("message")}
+    assert names.isdisjoint({"message_outcome", "message_unsettled", "message_released", "message_unreviewed"})
+
+    with database.write() as connection:
+        connection.exec_driver_sql("DROP INDEX intent_open")
+    migrate(database)
+    assert is_current(database)

@@ -223,3 +223,49 @@ def test_a_journal_is_looked_at_as_it_is_or_not_at_all(folder: Path) -> None:
     assert journal(folder).as_it_is(ADDRESS) is None
     assert (folder / FILE).read_bytes() == before
     assert Journal(folder, "postgresql+psycopg://db.example/journal", lambda: 1.0).as_it_is(ADDRESS) is None
+
+
+def damage(folder: Path, table: str) -> None:
+    """Overwrite the first page of this table."""
+    with closing(sqlite3.connect(folder / FILE)) as connection:
+        (page,) = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = ?", (table,)).fetchone()
+        (size,) = connection.execute("PRAGMA page_size").fetchone()
+    with (folder / FILE).open("r+b") as file:
+        file.seek((page - 1) * size)
+        file.write(b"\xff" * size)
+
+
+@pytest.mark.parametrize("table", ["attempt", "fact", "message", "delivery"])
+def test_damage_to_any_table_of_a_journal_of_usual_size_is_found(folder: Path, table: str) -> None:
+    written(folder, 7)
+    damage(folder, table)
+    with pytest.raises(JournalDamaged):
+        read(folder)
+
+
+@pytest.mark.parametrize("table", ["attempt", "fact"])
+def test_in_a_large_journal_damage_to_a_small_table_is_found(
+    folder: Path, table: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worker.journal.read_only.LARGE", 0)
+    written(folder, 7)
+    assert read(folder) == LastPoll(1.0, ok=True, new=7)
+    damage(folder, table)
+    with pytest.raises(JournalDamaged):
+        read(folder)
+
+
+def test_in_a_large_journal_damage_to_rows_is_found_by_who_reads_them(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Checking all of them would take seconds. A start does."""
+    monkeypatch.setattr("worker.journal.read_only.LARGE", 0)
+    written(folder, 7)
+    damage(folder, "message")
+    assert read(folder) == LastPoll(1.0, ok=True, new=7)
+    found = journal(folder).to_read(ADDRESS)
+    with pytest.raises(JournalDamaged):
+        found.messages.everything()
+    found.close()
+    with pytest.raises(JournalDamaged):
+        journal(folder).open(ADDRESS)

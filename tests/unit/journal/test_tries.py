@@ -37,6 +37,14 @@ def test_who_waits_is_put_off_and_nobody_else(messages: Messages, tries: Tries) 
     assert [record.next_at for record in messages.everything()] == [20.0, 9.0, 5.0, None, 30.0]
 
 
+def test_what_is_due_leaves_out_the_rows_that_it_is_told_to(messages: Messages, tries: Tries) -> None:
+    rows = [row.id for row in messages.add([new(f"{number:026}", number) for number in range(1, 5)], 1.0)]
+    tries.postpone({rows[1]: 10.0, rows[2]: 1000.0})
+    assert [row.id for row in tries.due(5.0, longest=100.0)] == [rows[0], rows[2], rows[3]]
+    assert [row.id for row in tries.due(10.0, longest=2000.0, besides=rows[:1])] == [rows[1], rows[3]]
+    assert tries.due(5.0, longest=100.0, besides=rows) == []
+
+
 def test_a_try_is_counted_before_and_taken_back_when_it_did_not_happen(messages: Messages, tries: Tries) -> None:
     (row,) = messages.add([new()], 1.0)
     tries.begin_tries([row.id], "run-1", alone=False)

@@ -135,7 +135,7 @@ def test_a_connection_that_is_lost_before_the_answer_leaves_the_question_open() 
     server, person = mailbox(MANY + 1), Somebody()
 
     def lose(name: str) -> None:
-        if name == "search":
+        if name == "days":
             raise ConnectionLost("reset")
 
     first = chore(Journal(), person)

@@ -7,11 +7,14 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from imapclient.exceptions import InvalidCriteriaError
 
 from worker.mailbox.errors import (
+    CommandRefused,
     ConnectionLost,
     HandshakeFailed,
     MailboxError,
+    NotConnected,
     ProtocolFault,
     ServerUnavailable,
     TlsRefused,
@@ -85,6 +88,24 @@ def test_in_a_login_it_is_no_answer(error: OSError, kind: Any) -> None:
 )
 def test_a_server_that_cant_do_what_we_need(text: str, error: type[MailboxError]) -> None:
     assert type(session_error(ImapError(text), {})) is error
+
+
+@pytest.mark.parametrize(
+    ("said", "error", "text"),
+    [
+        ("[SERVERBUG] Internal error occurred.", CommandRefused, "[SERVERBUG] internal error …"),
+        ("Error in IMAP command UID SEARCH", CommandRefused, "error in imap command …"),
+        ("User is authenticated but not connected.", NotConnected, "user is authenticated but not connected"),
+    ],
+)
+def test_a_search_that_is_answered_bad_is_a_refusal_in_the_server_s_own_words(
+    said: str, error: type[MailboxError], text: str
+) -> None:
+    """IMAPClient adds the criteria, which a person may have typed, and where to read about them."""
+    found = session_error(
+        InvalidCriteriaError(f"{said.encode()!r}\n\nThis error may have been caused by: ['TEXT']"), {}
+    )
+    assert (type(found), str(found)) == (error, f"the mail server said: {text}")
 
 
 def test_a_name_that_cannot_be_resolved_and_a_port_without_tls_are_said_in_words() -> None:

@@ -1,5 +1,7 @@
 """The key of a message: stable, short, and another for every other message."""
 
+import base64
+import hashlib
 import re
 
 import pytest
@@ -56,3 +58,16 @@ def test_keys_of_undecodable_headers_are_what_they_always_were() -> None:
     block = b"Received: \xff\r\nMessage-ID: <\xed\xa0\x80@x>\r\nFrom: caf\xe9 <a@b>\r\n"
     block += b"Subject: \xc3\xa9\0=?utf-7?q?+2AA-?=\r\n"
     assert fingerprint("lab@nhs.net", Headers.from_bytes(block)) == "ewh6wncvcwnl3e2uxzojihoi36"
+
+
+@given(st.text(max_size=5), ITEMS)
+def test_it_is_the_hash_that_it_says_to_be(account: str, items: list[tuple[str, str]]) -> None:
+    headers = Headers(items)
+    fields = [[account.lower()]]
+    fields += [headers.raw(name) for name in ("Received", "Message-ID", "Date", "From", "Subject")]
+    hashed = b""
+    for values in fields:
+        encoded = [value.encode("utf-8", "surrogateescape") for value in values]
+        hashed += b"%d;" % len(encoded) + b"".join(b"%d:%b" % (len(value), value) for value in encoded)
+    base32 = base64.b32encode(hashlib.sha256(hashed).digest())
+    assert fingerprint(account, headers) == base32[:26].decode().lower()

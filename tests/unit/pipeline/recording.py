@@ -13,8 +13,8 @@ from worker.mailbox.folders import Layout
 from worker.message.outcome import Outcome, State
 from worker.message.verdict import MailPath, Verdict
 from worker.pipeline.observer import Observer
-from worker.pipeline.outbox import Recorder
 from worker.pipeline.record import Results, Targets
+from worker.pipeline.recorder import Recorder
 
 HANDLED = Outcome(State.HANDLED, done=("archive",))
 

@@ -245,6 +245,23 @@ def test_a_pending_message_in_a_new_place_keeps_its_row(gate: Gate) -> None:
     assert admitted.lost == ()
 
 
+@pytest.mark.parametrize("room", [0, 1_000_000])
+@pytest.mark.parametrize(("added", "known"), [(b"", True), (b"X-Other: x\r\n", False)])
+def test_junk_without_a_body_is_known_by_all_its_headers_whether_they_are_kept_or_not(
+    gate: Gate, monkeypatch: pytest.MonkeyPatch, room: int, added: bytes, known: bool
+) -> None:
+    monkeypatch.setattr("worker.pipeline.admit.TOPS_BYTES", room)
+    one = gate.server.deliver(mail())
+    gate.admit()
+    (row,) = gate.rows()
+    gate.done(row, State.JUNK, content=gate.marks.of_headers(Headers.from_bytes(one.raw)))
+    gate.server.move(one, "Results")
+    one.raw = added + one.raw
+    admitted = gate.admit("Results", others=[gate.look()])
+    assert (row.id in admitted.again.places, len(admitted.new)) == (known, int(not known))
+    assert len(admitted.tops) == (1 if room else 0)
+
+
 def test_a_copy_of_a_message_that_is_still_there_is_another_message(gate: Gate) -> None:
     one = gate.server.deliver(mail())
     gate.admit()

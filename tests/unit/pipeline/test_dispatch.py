@@ -34,8 +34,8 @@ class Stages:
     def postpone(self, until: dict[int, float]) -> None:
         self.until |= until
 
-    def due(self, _now: float, *, longest: float) -> list[SimpleNamespace]:
-        return self._records
+    def due(self, _now: float, *, longest: float, besides: Sequence[int]) -> list[SimpleNamespace]:
+        return [record for record in self._records if record.id not in besides]
 
     def of(self, records: Any, _hands: Any) -> tuple[Any, bool]:
         return records, False
@@ -44,6 +44,9 @@ class Stages:
         assert not rows
 
     def go_on(self) -> None:
+        pass
+
+    def ask(self, _session: Any, _batch: Any) -> None:
         pass
 
     def __call__(self, _session: Any, batch: Any, _tops: Any, *, alone: bool) -> Missing:

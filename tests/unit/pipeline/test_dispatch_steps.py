@@ -50,6 +50,8 @@ class Stages:
         self.suspicious: list[Any] = []
         self.died: list[int] = []
         self.noted: list[tuple[str, Any]] = []
+        self.wire: list[tuple[str, list[int]]] = []
+        """The batches that were asked for, some of them twice, and that were read."""
         self.handed: list[Handed] = []
         self.tops: list[Any] = []
         self.in_hand: dict[int, int] = {}
@@ -62,6 +64,7 @@ class Stages:
         self.more_turns = False
         self.more = False
         self.keep_order = False
+        self.holds_back = False
         self.stopped = False
         self.size = 0
         bounds = Bounds(batch_bytes=10, batch_count=3, patience=PATIENCE)
@@ -73,9 +76,9 @@ class Stages:
 
     # -- tries
 
-    def due(self, now: float, *, longest: float) -> list[Any]:
+    def due(self, now: float, *, longest: float, besides: Sequence[int]) -> list[Any]:
         self.asked_due.append((now, longest))
-        return self.records
+        return [record for record in self.records if record.id not in besides]
 
     def suspects(self) -> list[Any]:
         return self.suspicious
@@ -142,11 +145,16 @@ class Stages:
     def go_on(self) -> None:
         self.noted.append(("go on", None))
 
+    def ask(self, session: Any, batch: Any) -> None:
+        assert session is self.session
+        self.wire.append(("ask", [record.id for record in batch]))
+
     def __call__(self, session: Any, batch: Any, tops: Any, *, alone: bool) -> Missing:
         assert session is self.session
         self.tops.append(tops)
         rows = [record.id for record in batch]
         self.handed.append(Handed(rows, alone, self.rows()))
+        self.wire.append(("read", rows))
         if self.errors:
             raise self.errors.pop(0)
         self.in_hand |= {record.id: record.size for record in batch}
@@ -228,6 +236,83 @@ def test_order_is_kept_if_a_route_wants_it(keeps: bool) -> None:
     stages = Stages()
     stages.keep_order = keeps
     assert stages.dispatch.keeps_order is keeps
+
+
+# -- what is asked for ahead
+
+
+def small(*rows: int) -> list[Any]:
+    return [due(row) for row in rows]
+
+
+def asked_first(stages: Stages) -> list[tuple[str, list[int]]]:
+    """What was asked for and read, without what was asked for again."""
+    first: list[tuple[str, list[int]]] = []
+    for one in stages.wire:
+        if one not in first:
+            first.append(one)
+    return first
+
+
+def test_each_batch_is_asked_for_before_the_one_before_it_is_read() -> None:
+    stages = Stages(*small(1, 2, 3, 4, 5, 6, 7))
+    stages.work()
+    assert asked_first(stages) == [
+        ("ask", [1, 2, 3]),
+        ("ask", [4, 5, 6]),
+        ("read", [1, 2, 3]),
+        ("ask", [7]),
+        ("read", [4, 5, 6]),
+        ("read", [7]),
+    ]
+
+
+@pytest.mark.parametrize(("in_hand", "ahead"), [(0, True), (1, False)])
+def test_in_hand_and_ahead_take_no_more_than_twice_the_bytes_of_a_batch(in_hand: int, ahead: bool) -> None:
+    stages = Stages(due(1, size=10), due(2, size=10))
+    stages.size = in_hand
+    stages.work()
+    assert (stages.wire[1] == ("ask", [2])) is ahead
+
+
+def test_if_more_is_admitted_next_the_last_batch_is_only_asked_for() -> None:
+    stages = Stages(*small(1, 2, 3, 4))
+    tops: Any = {4: "top of 4"}
+    for _ in stages.dispatch.work(stages.session, tops, more=True):
+        pass
+    assert asked_first(stages) == [("ask", [1, 2, 3]), ("ask", [4]), ("read", [1, 2, 3])]
+    stages.wire.clear()
+    stages.records = small(4, 5, 6, 7, 8)
+    given: Any = {}
+    for _ in stages.dispatch.work(stages.session, given):
+        pass
+    assert asked_first(stages)[:4] == [("ask", [4]), ("ask", [5, 6, 7]), ("read", [4]), ("ask", [8])]
+    assert stages.tops[-1] == {4: "top of 4"}
+
+
+def test_what_may_have_to_wait_for_another_message_is_not_left_for_later() -> None:
+    stages = Stages(due(1))
+    stages.holds_back = True
+    for _ in stages.dispatch.work(stages.session, {}, more=True):
+        pass
+    assert stages.wire[-1] == ("read", [1])
+
+
+def test_suspects_are_not_asked_for_ahead() -> None:
+    suspects = small(1, 2)
+    stages = Stages(*suspects, due(3)).began_with(*suspects)
+    stages.work()
+    assert stages.wire == [("read", [1]), ("read", [2]), ("ask", [3]), ("read", [3])]
+
+
+def test_what_an_earlier_hold_of_the_lease_asked_for_is_forgotten() -> None:
+    stages = Stages(due(4))
+    for _ in stages.dispatch.work(stages.session, {}, more=True):
+        pass
+    stages.dispatch.begin()
+    stages.records = small(1, 4)
+    stages.work()
+    assert stages.wire[-1] == ("read", [1, 4])
 
 
 # -- suspects

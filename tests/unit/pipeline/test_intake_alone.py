@@ -1,6 +1,7 @@
 """Intake by itself: what is admitted from which folder, what counts as missed, and what is told of it."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -38,6 +39,7 @@ class Stages(Observer):
         self.batched: dict[str, list[Sequence[int]]] = {}
         self.results: list[Admitted] = []
         self.admissions: list[tuple[str, Any]] = []
+        self.asked: list[Any] = []
         self.selected: str | None = "INBOX"
         self.selects: list[str] = []
         self.permissions = 0
@@ -80,6 +82,10 @@ class Stages(Observer):
         assert seen in looks
         self.admissions.append((seen.folder, batch))
         return self.results.pop(0)
+
+    def ask(self, session: Any, seen: Look, batch: Any) -> None:
+        assert session.selected == seen.folder
+        self.asked.append(batch)
 
     def look_again(self, folder: str | None) -> None:
         self.listed_again.append(folder)
@@ -132,7 +138,7 @@ def test_each_batch_is_admitted_from_its_folder(stages: Stages) -> None:
     """The folder is selected again only if another one is, which whoever has the batch may have done."""
     stages.batched = {"INBOX": [(1, 2), (3,)], "Junk Email": [(4,)]}
     results = stages.results = [admitted(), admitted(), admitted("Junk Email")]
-    expected = results.copy()
+    expected = [replace(results[0], more=True), *results[1:]]
     got = []
     for one in stages.intake.admit(stages.session, [look(), look("Junk Email"), look("Empty")]):
         got.append(one)
@@ -140,6 +146,7 @@ def test_each_batch_is_admitted_from_its_folder(stages: Stages) -> None:
             stages.selected = "Failed"
     assert got == expected
     assert stages.admissions == [("INBOX", (1, 2)), ("INBOX", (3,)), ("Junk Email", (4,))]
+    assert stages.asked == [(3,)]  # the headers of the next batch, before this one's messages are
     assert stages.selects == ["INBOX", "Junk Email"]
     assert stages.permissions == 3
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fakes.mailbox import ELSEWHERE, INBOX, JUNK, Server, mail
-from worker.mailbox.errors import CommandRefused, ProtocolFault
+from worker.mailbox.session import ArrivalDays
 from worker.pipeline.old_mail import EARLIEST, Backlog, OldMail, backlog
 
 TODAY = date(2026, 11, 27)
@@ -59,43 +59,40 @@ def test_a_search_that_leaves_messages_out_counts_them_all_the_same() -> None:
     assert look(server, INBOX) == Backlog((OldMail(INBOX, 5, TODAY - timedelta(days=4)),))
 
 
-def without_dates(server: Server, refusal: Exception) -> Any:
-    """A session of a server that answers like this to a search by date."""
+def test_what_fetch_shows_in_no_way_is_counted_by_search() -> None:
+    server = Server()
+    server.deliver(mail("done"), received_at=arrived(TODAY))
+    server.deliver(mail("done"), received_at=arrived(TODAY - timedelta(days=1)), unlisted=True)
+    assert look(server, INBOX) == Backlog((OldMail(INBOX, 1, TODAY),))
+
+
+@pytest.mark.parametrize("since", [None, TODAY - timedelta(days=2)])
+def test_a_server_that_refuses_to_tell_the_days_is_counted_all_the_same(since: date | None) -> None:
+    server = Server()
+    for age in range(3):
+        server.deliver(mail("done"), received_at=arrived(TODAY - timedelta(days=2 * age)))
+    server.deliver(mail("done"), JUNK, received_at=arrived(TODAY))
+    server.refusing.add(("days", INBOX))
+    found = look(server, INBOX, JUNK, since=since)
+    assert found.folders == (OldMail(INBOX, 3 if since is None else 2, None), OldMail(JUNK, 1, TODAY))
+
+
+def test_mail_whose_day_cannot_be_read_is_counted() -> None:
+    server = Server()
     session: Any = server.session()
-    plain = session.search
-
-    def search(*, uidnext: int, since: date | None = None) -> Any:
-        if since is not None:
-            raise refusal
-        return plain(uidnext=uidnext)
-
-    session.search = search
-    return session
+    session.days = lambda _folders: {INBOX: ArrivalDays(3, {None: 2, TODAY: 1})}
+    for since in (None, TODAY):
+        assert backlog(session, [INBOX], TODAY, since) == Backlog((OldMail(INBOX, 3, TODAY),))
 
 
-@pytest.mark.parametrize("refusal", [CommandRefused("no dates here"), ProtocolFault("BAD", by_server=True)], ids=repr)
-def test_a_server_that_refuses_to_search_by_date_is_counted_all_the_same(refusal: Exception) -> None:
-    server = Server()
-    server.deliver(mail("done"))
-    assert backlog(without_dates(server, refusal), [INBOX], TODAY) == Backlog((OldMail(INBOX, 1, None),))
-
-
-def test_an_answer_that_cannot_be_read_is_no_refusal() -> None:
-    server = Server()
-    server.deliver(mail("done"))
-    with pytest.raises(ProtocolFault):
-        backlog(without_dates(server, ProtocolFault("half a line")), [INBOX], TODAY)
-
-
-def test_no_header_and_no_body_is_read_and_a_folder_costs_few_commands() -> None:
+def test_no_header_and_no_body_is_read_and_a_folder_costs_two_commands() -> None:
     server = Server()
     for age in range(300):
         server.deliver(mail("done"), received_at=arrived(TODAY - timedelta(days=9 * age)))
     asked: list[str] = []
     server.before = asked.append
-    look(server, INBOX)
-    assert set(asked) <= {"select", "search"}
-    assert len(asked) <= 20
+    look(server, INBOX, JUNK)
+    assert asked == ["examine", "days"] * 2
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,8 @@ from worker.journal.records import Place
 from worker.logs.log import configure as configure_logging
 from worker.message.outcome import Outcome, State
 from worker.message.verdict import MailPath
-from worker.pipeline.outbox import Recorded
 from worker.pipeline.record import Targets
+from worker.pipeline.recorder import Recorded
 from worker.pipeline.settle import Settlement
 
 MARK, OF_HEADERS = "parts:0123", "head:0123"

@@ -75,6 +75,8 @@ class Bench(Room, Observer):
         self.listed_again: list[str] = []
         self.told_new: list[int] = []
         self.moved: list[list[Settlement]] = []
+        self.moves_recorded: list[bool] = []
+        self.moves_forgotten = 0
         self.moved_from: set[str] = set()
         self.unsettled: list[Settlement] = []
         self.refused_before = False
@@ -107,6 +109,12 @@ class Bench(Room, Observer):
         assert not self.session.idling
         self.moved.append(list(settlements))
         return self.moved_from
+
+    def record_moves(self, *, wait: bool) -> None:
+        self.moves_recorded.append(wait)
+
+    def forget_moves(self) -> None:
+        self.moves_forgotten += 1
 
     def ask_again(self) -> bool:
         return self.refused_before

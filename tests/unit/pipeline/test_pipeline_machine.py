@@ -78,6 +78,7 @@ class Mailbox(RuleBasedStateMachine):
         ordered=st.booleans(),
         move_releases=st.booleans(),
         hang=st.booleans(),
+        pipelines=st.booleans(),
     )
     def begin(
         self,
@@ -90,9 +91,10 @@ class Mailbox(RuleBasedStateMachine):
         ordered: bool,
         move_releases: bool,
         hang: bool,
+        pipelines: bool,
     ) -> None:
         server = Server(capabilities=["UIDPLUS", "IDLE", *(["MOVE"] if move else [])])
-        server.copyuid = copyuid
+        server.copyuid, server.pipelines = copyuid, pipelines
         server.moving = self._moves
         self.world = World(
             server,

@@ -95,9 +95,9 @@ class Stages:
     def begin(self) -> None:
         self.note("begin")
 
-    def work(self, session: Any, tops: Any) -> Iterator[Step]:
+    def work(self, session: Any, tops: Any, *, more: bool) -> Iterator[Step]:
         assert session is self.session
-        self.note("work", tops)
+        self.note("work", tops, *(["more"] if more else []))
         yield from self.steps
 
     def work_through(self, session: Any) -> Iterator[Step]:
@@ -144,8 +144,8 @@ class Stages:
         self.note("abandon")
 
 
-def batch(name: str, *, suspect: bool = False, **report: Any) -> Any:
-    return SimpleNamespace(name=name, suspect=suspect, tops={name: "top"}, report=Report(**report))
+def batch(name: str, *, suspect: bool = False, more: bool = False, **report: Any) -> Any:
+    return SimpleNamespace(name=name, suspect=suspect, tops={name: "top"}, more=more, report=Report(**report))
 
 
 @pytest.fixture

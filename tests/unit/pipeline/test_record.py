@@ -5,9 +5,10 @@ from datetime import timedelta
 from tests.unit.pipeline.recording import HANDLED, Room
 from worker.handling.in_hand import Finished
 from worker.journal.records import NewMessage, Place, Result
+from worker.mailbox.folders import KEEP
 from worker.message.outcome import Outcome, State
 from worker.message.verdict import MailPath, Verdict
-from worker.pipeline.record import KEEP, Results, Targets
+from worker.pipeline.record import Results, Targets
 
 
 def test_each_outcome_has_its_folder() -> None:

@@ -235,6 +235,7 @@ def test_a_number_of_before_the_folder_was_renumbered_moves_nothing(box: Box, se
     rows = box.unsettled(one) + box.unsettled(other, place=not_known(box, INBOX)[0])
     box.session.select(selected)
     assert box.settle.settle(box.session, settlements(rows)) == {INBOX}
+    box.settle.record_moves(wait=True)
     assert (box.place(one).folder, box.place(other).folder) == (PROCESSED, INBOX)
     assert [record.settled for record in box.rows(*(row.id for row in rows))] == [True, False]
 
@@ -247,6 +248,7 @@ def test_what_the_server_refuses_to_move_stays_is_told_of_and_keeps_no_other_wai
     mails = [box.server.deliver(mail(), nailed=number in (1, 2)) for number in range(4)]
     box.unsettled(*mails)
     box.settle.settle(box.session, box.settle.resume(box.session, []))  # as after a crash: the target is looked into
+    box.settle.record_moves(wait=True)
     assert [box.place(one).folder for one in mails] == [PROCESSED, INBOX, INBOX, PROCESSED]
     assert logged("mailbox.move_refused") == [{"count": 2, "folder": INBOX, "target": PROCESSED, "log_level": "error"}]
 

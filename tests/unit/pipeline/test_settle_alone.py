@@ -43,6 +43,7 @@ class Moves(Bench):
         """How many moves the server was asked for."""
         self.commands.clear()
         self.settle.settle(self.any_session, [one for record in records if (one := Settlement.of(record))])
+        self.settle.record_moves(wait=True)
         return self.commands.count("move")
 
 

@@ -31,7 +31,7 @@ ASSIGNED = {
     ("worker/mailbox/imap_client.py", "self.wire"): "a Wire, of the same file: the client's other half",
     ("worker/message/mime/htmltext.py", "element"): "lxml changes a tree by assignment",
     ("worker/message/mime/mailboxes.py", "word"): "a _Word, of the same file",
-    ("worker/message/mime/parts.py", "payload"): "a Node, as self is",
+    ("worker/message/mime/node.py", "payload"): "a Node, as self is",
     ("worker/message/mime/tnef.py", "body"): "a TnefFile, of the same file",
     ("worker/message/mime/whole.py", "mailparser.utils"): "a slow function of the library is replaced",
 }

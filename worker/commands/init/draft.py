@@ -7,7 +7,7 @@ from typing import Final
 
 import tomli_w
 
-from worker.commands.context import CHECKS, Context
+from worker.commands.context import Context, all_checks
 from worker.commands.init.questions import ARCHIVE, STATE, Answers, Question
 from worker.handling.loading import check_handlers
 from worker.settings import Check, SettingsError, check_state_dir, load
@@ -66,13 +66,13 @@ class Draft:
 
     def faults(self, answers: Answers) -> list[str]:
         """Everything that `check` would call a fault, without building the handlers."""
-        return self._faults(answers, CHECKS)
+        return self._faults(answers, all_checks())
 
     def faults_about(self, question: Question, answers: Answers) -> list[str]:
         """Those of them that are about this question's setting."""
         # what takes time, and whom it is about
         elsewhere: dict[Check, Question] = {check_state_dir: STATE, check_handlers: ARCHIVE}
-        checks = [check for check in CHECKS if elsewhere.get(check, question) is question]
+        checks = [check for check in all_checks() if elsewhere.get(check, question) is question]
         return faults_about(question, self._faults(answers, checks))
 
     def context(self, answers: Answers) -> Context:

@@ -23,11 +23,12 @@ from worker.pipeline.intake import Intake
 from worker.pipeline.late_content import LateContent
 from worker.pipeline.late_headers import LateHeaders
 from worker.pipeline.observer import Observer
-from worker.pipeline.outbox import Flushable, Outbox, Recorder
+from worker.pipeline.outbox import Outbox
 from worker.pipeline.pipeline import Pipeline
 from worker.pipeline.poll import Poll
 from worker.pipeline.recognition import Recognition
 from worker.pipeline.record import Backoff, Results, Targets
+from worker.pipeline.recorder import Flushable, Recorder
 from worker.pipeline.redelivery import Redelivery
 from worker.pipeline.requests import Requests
 from worker.pipeline.settle import Settle

@@ -1,14 +1,17 @@
 """What leaves this machine in clear text because `allow_clear` says so, and what may not."""
 
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
-from worker.commands.wiring.shared import Parts
-from worker.handling.handler_set import Handlers
 from worker.journal.database import url_fault
 from worker.settings import Settings, clear_tables, read_secret
 
+if TYPE_CHECKING:  # a command that only reads the journal checks its URL, and waits for neither
+    from worker.commands.wiring.shared import Parts
+    from worker.handling.handler_set import Handlers
 
-def clear_text(parts: Parts, handlers: Handlers) -> list[str]:
+
+def clear_text(parts: "Parts", handlers: "Handlers") -> list[str]:
     """Return the tables of the configuration whose servers are on another machine and spoken to in clear text."""
     journal = ["state"] if parts.journal.database.is_clear else []
     return [*journal, *clear_tables(parts.settings), *(f"handler.{name}" for name in handlers.clear)]

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from worker.journal.attempts import AttemptLedger
 from worker.journal.store import Journal
@@ -11,16 +12,18 @@ from worker.login.credential import Auth, CredentialSource, PasswordSource
 from worker.login.guard import Guard
 from worker.login.history import Rules
 from worker.login.mutex import AttemptMutex
-from worker.login.oauth import SENDING_SCOPES, Flow, OAuthSource
 from worker.login.password_policy import Refusal, policy_named
-from worker.login.registration import OAuthConfig
 from worker.login.telling import Notify
 from worker.login.witness import Witness
 from worker.logs.who import actor as person
-from worker.observe.announcer import Announcer
-from worker.observe.listener import Listener
 from worker.settings import Settings, proxy_of
 from worker.settings.exchange_hosts import is_exchange_online
+
+if TYPE_CHECKING:
+    from worker.login.oauth import Flow, OAuthSource
+    from worker.login.registration import OAuthConfig
+    from worker.observe.announcer import Announcer
+    from worker.observe.listener import Listener
 
 
 def guard_of(
@@ -59,8 +62,10 @@ def refusal_of(settings: Settings, journal: Journal | None, clock: Callable[[], 
     return None if password is None else rules.policy.refusal(password, rules.account)
 
 
-def announcer_of(listener: Listener) -> Announcer:
+def announcer_of(listener: "Listener") -> "Announcer":
     """Writes what the guard reports to the log, the audit trail and the metrics."""
+    from worker.observe.announcer import Announcer  # here, because who has a listener has loaded it
+
     return Announcer(listener.audit, listener.metrics, advises=listener.lasts)
 
 
@@ -69,8 +74,10 @@ def help_of(settings: Settings) -> Help:
     return Help(settings.help.local_administrator, settings.help.helpdesk)
 
 
-def oauth_source(settings: Settings, flow: Flow) -> OAuthSource:
+def oauth_source(settings: Settings, flow: "Flow") -> "OAuthSource":
     """A source of OAuth tokens for one of the flows."""
+    from worker.login.oauth import SENDING_SCOPES, OAuthSource  # here, because a login with a password needs none of it
+
     account = settings.account
     return OAuthSource(
         flow,
@@ -88,8 +95,10 @@ def asks_to_send(settings: Settings, auth: Auth) -> bool:
     return bool(settings.alerts.submission.to) and auth in ("oauth2-browser", "oauth2-device")
 
 
-def oauth_config(settings: Settings) -> OAuthConfig:
+def oauth_config(settings: Settings) -> "OAuthConfig":
     """The application's registration, as the settings have it."""
+    from worker.login.registration import OAuthConfig  # as in `oauth_source`
+
     account, oauth = settings.account, settings.account.oauth
     return OAuthConfig(
         tenant=oauth.tenant,

@@ -20,6 +20,7 @@ import threading
 from pathlib import Path
 from typing import Any, NoReturn
 
+import worker
 from nhsmail_worker import close_to_others
 from worker.handling.building import built, imported
 from worker.handling.failure import CallFailure
@@ -53,6 +54,7 @@ class _Counting(io.BufferedIOBase):
 
 def main(descriptor: int, user: OtherUser | None) -> NoReturn:
     """Serve the worker's requests until there are no more. descriptor: of the socket. user: whom to change to."""
+    load_public_names()
     refused = _entered(user)
     peer = socket.socket(fileno=descriptor)
     printed = _Counting()
@@ -63,6 +65,12 @@ def main(descriptor: int, user: OtherUser | None) -> NoReturn:
         _serve(peer, printed, refused)
     finally:
         os._exit(os.EX_OK)  # also after an error, and without the handler's threads and exit hooks
+
+
+def load_public_names() -> None:
+    """Import what a handler imports of the worker, before the change of the user: the other one may not read it."""
+    for name in worker.__all__:
+        getattr(worker, name)
 
 
 def _end_with(peer: socket.socket) -> None:

@@ -4,8 +4,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-import re2  # type: ignore[import-untyped]  # it has no stubs
-
 from worker.classify.kinds import Kind
 from worker.message.mime.compose import composed
 from worker.message.verdict import Evidence, MailPath
@@ -201,6 +199,8 @@ def any_pattern(patterns: Sequence[Pattern]) -> Callable[[str], bool]:
 
 def tester_of(pattern: Pattern) -> Callable[[str], Any]:
     """A test for one pattern: a glob must match the whole text, in any case; a regular expression is searched for."""
+    import re2  # type: ignore[import-untyped]  # it has no stubs; loaded only if a route has a pattern
+
     options = re2.Options()
     options.log_errors = False
     if pattern.regex is not None:
@@ -212,6 +212,8 @@ def tester_of(pattern: Pattern) -> Callable[[str], Any]:
 
 def _glob(glob: str) -> str:
     """The glob as a regular expression. Only `*` and `?` are special: brackets are common in subjects."""
+    import re2  # as in `tester_of`
+
     special = {"*": ".*", "?": "."}
     return "(?is)" + "".join(special.get(char) or re2.escape(char) for char in as_plain(glob))
 

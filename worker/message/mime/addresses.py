@@ -34,6 +34,13 @@ def addresses(values: Sequence[str]) -> tuple[Address, ...]:
     return tuple(Address(readable(address), readable(name)) for name, address in pairs)
 
 
+def first_address(value: str) -> str:
+    """Return the first of the `addresses` in one header value as sent, without its name; empty if there is none."""
+    found = [address for _, address in mailboxes(value)]
+    with_at = [address for address in found if "@" in address]
+    return readable((with_at or found or [""])[0])
+
+
 def date_of(values: Sequence[str]) -> datetime | None:
     """Return the first Date header with a time zone; `-0000`, 'zone unknown' in RFC 5322, counts as UTC."""
     if not values:

@@ -132,7 +132,7 @@ def _opened(leaf: Part, room: tnef.Room) -> list[File]:
         except tnef.TnefError:
             pass
     room.take_file()
-    return [File(leaf.read, leaf.content_type, leaf.filename, inline, leaf.content_id)]
+    return [File(leaf.keep, leaf.content_type, leaf.filename, inline, leaf.content_id)]
 
 
 def _unpacked(data: bytes | memoryview, container: str, room: tnef.Room, depth: int) -> Iterator[File]:

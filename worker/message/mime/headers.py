@@ -6,7 +6,7 @@ line doesn't hide the headers below it.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import overload
 
@@ -19,8 +19,6 @@ MAX_HEADER_FIELDS = 20_000
 """The most fields of a header block that are read. Each takes far more memory than its bytes: 990 kB of short fields
 would take 18 MB. Of what Exchange Online takes, only a block of fields of 13 bytes each could have more."""
 
-_END = re.compile(rb"(?:\A|\n)(?=\r?\n|\r\Z)")
-"""A header block ends before an empty line, as IMAP servers see it. `\\r\\Z`: half of one, where reading stopped."""
 _END_OF_CR = re.compile(rb"(?:\A|\r)(?=\r)")
 _HEADER = re.compile(
     r"([!-9;-~]++)[ \t]*+:[ \t]*+([^\r\n]*+(?:(?:\r\n|\r|\n)[ \t][^\r\n]*+)*+)(?:\r\n|\r|\n|\Z)"
@@ -36,9 +34,22 @@ def block_end(raw: bytes) -> int:
     everything that the mail service adds below it.
     """
     window = min(len(raw), MAX_HEADER_BYTES + 1)
-    empty = _END if raw.find(b"\n", 0, window) >= 0 else _END_OF_CR
-    match = empty.search(raw, 0, window)
+    if raw.find(b"\n", 0, window) >= 0:
+        return min(_empty_line(raw, window), MAX_HEADER_BYTES)
+    match = _END_OF_CR.search(raw, 0, window)
     return min(match.end() if match else window, MAX_HEADER_BYTES)
+
+
+def _empty_line(raw: bytes, window: int) -> int:
+    """Where the first empty line in this window begins, as IMAP servers see it; the window's end if there is none."""
+    if raw.startswith((b"\n", b"\r\n")):
+        return 0
+    end = raw.find(b"\n\r\n", 0, window)
+    if end < 0:
+        end = window - 2 if raw.endswith(b"\n\r", 0, window) else window  # half of one, where reading stopped
+    bare = raw.find(b"\n\n", 0, min(end + 1, window))
+    end = bare if bare >= 0 else end
+    return end + 1 if end < window else window
 
 
 class Headers(Sequence[tuple[str, str]]):
@@ -49,11 +60,11 @@ class Headers(Sequence[tuple[str, str]]):
     invent both.
     """
 
-    __slots__ = ("_by_name", "_items", "over_limit")
+    __slots__ = ("_items", "_positions", "over_limit")
 
     def __init__(self, items: Sequence[tuple[str, str]], *, over_limit: str | None = None) -> None:
         self._items = tuple(items)
-        self._by_name: dict[str, list[str]] | None = None
+        self._positions: dict[str, list[int]] | None = None
         self.over_limit: str | None = over_limit
         """The limit that was exceeded, `header_bytes` or `header_fields`, so that headers may be missing; or None."""
 
@@ -95,16 +106,37 @@ class Headers(Sequence[tuple[str, str]]):
     def __repr__(self) -> str:
         return f"<Headers: {len(self._items)}>"  # never the content: a repr ends in logs
 
+    @property
+    def positions(self) -> Mapping[str, Sequence[int]]:
+        """The positions of each header, in order, by its name in lower case."""
+        if self._positions is None:
+            self._positions = {}
+            for position, (name, _) in enumerate(self._items):
+                self._positions.setdefault(name.lower(), []).append(position)
+        return self._positions
+
     def raw(self, name: str) -> list[str]:
         """Return every value of the header `name` byte for byte, in order. The name's case doesn't matter.
 
         Bytes outside ASCII are kept as surrogates (PEP 383): encode it with `errors="surrogateescape"`.
         """
-        if self._by_name is None:
-            self._by_name = {}
-            for key, value in self._items:
-                self._by_name.setdefault(key.lower(), []).append(value)
-        return [ContentStr(value) for value in self._by_name.get(name.lower(), ())]
+        return [ContentStr(value) for value in self.as_sent(name.lower())]
+
+    def as_sent(self, name: str) -> list[str]:
+        """As `raw`, as ordinary strings, for code that passes them on to nobody. name: in lower case."""
+        return [self._items[position][1] for position in self.positions.get(name, ())]
+
+    def placed(self, name: str) -> list[tuple[int, str]]:
+        """Return position and value of each header with this name, as ordinary strings. name: in lower case.
+
+        Values are as `[]` gives them. A name that has another character than ASCII is another name: the Kelvin sign
+        becomes k in lower case.
+        """
+        return [
+            (position, well_formed(self._items[position][1]))
+            for position in self.positions.get(name, ())
+            if self._items[position][0].isascii()
+        ]
 
     def get(self, name: str) -> str | None:
         """Return the first value of the header `name`, decoded; None if there is none."""

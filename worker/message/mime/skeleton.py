@@ -89,10 +89,10 @@ def cut(raw: bytes, limits: Limits) -> Skeleton:
         MessageOverLimit: too many lines may be headers or boundaries, or the message's own headers are too long.
     """
     skeleton = Skeleton(raw)
-    finder = _DashLines(raw)
+    finder = DashLines(raw)
     position, lines = 0, 0
     while position < len(raw):
-        body = _body_start(raw, position)
+        body = body_start(raw, position)
         hidden, mended = _mended(raw, body) if position == 0 else (0, b"")
         body = hidden or body
         lines += 1 + raw.count(b"\n", position, body) + raw.count(b"\r", position, body)
@@ -136,7 +136,7 @@ def _mended(raw: bytes, body: int) -> tuple[int, bytes]:
     return blank.end(), b"".join([*headers, blank[0]])
 
 
-def _body_start(raw: bytes, position: int) -> int:
+def body_start(raw: bytes, position: int) -> int:
     """Return where the body begins, after a possible boundary at `position` and the possible headers after it."""
     if raw.startswith(b"--", position):
         end = _LINE_END.search(raw, position)
@@ -149,7 +149,7 @@ def _body_start(raw: bytes, position: int) -> int:
     return blank.end() if blank else position
 
 
-class _DashLines:
+class DashLines:
     """Finds lines that start with `--` after any kind of line ending. Examines each byte a few times at most."""
 
     def __init__(self, raw: bytes) -> None:

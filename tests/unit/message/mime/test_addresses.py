@@ -3,10 +3,31 @@
 import time
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from worker.message.mime.addresses import addresses
+from worker.message.mime.addresses import addresses, first_address
+from worker.message.mime.mailboxes import mailboxes
 
 LONG = 300_000
+PARTS = [
+    '"',
+    '"Lab"',
+    "  ",
+    "a",
+    "b.c",
+    "<",
+    ">",
+    "@",
+    "x@y.uk",
+    "<a@b>",
+    "\\",
+    "=?utf-8?q?L=2C?=",
+    "\t",
+    "\r\n ",
+    "\udce9",
+]
+PIECES = st.lists(st.sampled_from([*PARTS, *" (),[]:;é"]), max_size=8).map("".join)
 
 
 @pytest.mark.parametrize(
@@ -80,3 +101,15 @@ def test_it_takes_time_in_proportion_to_the_header(piece: str) -> None:
     started = time.process_time()
     addresses(["x" + piece * (LONG // len(piece))])
     assert time.process_time() - started < 5
+
+
+@given(PIECES | st.builds("{}<a@{}>".format, PIECES, st.sampled_from(["lab.uk", "[1]", "b"])))
+def test_the_usual_form_is_read_as_any_other(value: str) -> None:
+    """A space before it changes nothing but that the value is then read piece by piece."""
+    assert mailboxes(value) == mailboxes(f" {value}")
+
+
+@given(PIECES | st.builds("{}<a@lab.uk>".format, PIECES))
+def test_the_first_address_is_the_first_of_all(value: str) -> None:
+    found = addresses([value])
+    assert first_address(value) == (str(found[0]) if found else "")

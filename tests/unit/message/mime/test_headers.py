@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from worker.message.key import fingerprint
-from worker.message.mime.headers import MAX_HEADER_BYTES, MAX_HEADER_FIELDS, Headers
+from worker.message.mime.headers import MAX_HEADER_BYTES, MAX_HEADER_FIELDS, Headers, block_end
 
 BLOCKS = st.lists(
     st.tuples(
@@ -45,6 +45,29 @@ def test_items_begin_with_those_of_the_standard_library(raw: bytes) -> None:
     lines = raw.splitlines()
     if b"\r" not in raw.replace(b"\r\n", b"\n") and all(WELL_FORMED.match(line) for line in lines):
         assert items == parsed
+
+
+EMPTY_LINE = re.compile(rb"(?:\A|\n)(?=\r?\n|\r\Z)")
+EMPTY_LINE_OF_CR = re.compile(rb"(?:\A|\r)(?=\r)")
+
+
+@given(st.lists(st.sampled_from([b"\r", b"\n", b"a", b"\r\n"]), max_size=12).map(b"".join), st.integers(0, 12))
+def test_a_block_ends_before_the_first_empty_line_within_the_limit(raw: bytes, limit: int) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("worker.message.mime.headers.MAX_HEADER_BYTES", limit)
+        end = block_end(raw)
+    window = raw[: limit + 1]
+    match = (EMPTY_LINE if b"\n" in window else EMPTY_LINE_OF_CR).search(window)
+    assert end == min(match.end() if match else len(window), limit)
+
+
+@given(BLOCKS.map(lambda lines: b"".join(line + end for line, end in lines)))
+def test_positions_are_those_of_each_name_in_order(raw: bytes) -> None:
+    headers = Headers.from_bytes(raw)
+    names = [name.lower() for name, _ in headers]
+    assert headers.positions == {
+        name: [position for position, other in enumerate(names) if other == name] for name in names
+    }
 
 
 @pytest.mark.parametrize(

@@ -116,6 +116,20 @@ def test_no_dress_of_its_rarest_word_hides_a_notice(name: str) -> None:
     assert notices_in([f"{name} detected and removed a file named (r.pdf)"], ()) == ("attachment-removed",)
 
 
+@given(
+    st.lists(
+        st.sampled_from([
+            "NHSmail", "Detected and REMOVED", "a file named", "unsafe", "Attachments Blocked", "ATP Scan in progress",
+            " ", "\n", "\t", "\x1c", "\x1f", "\x0b", "\x0c", "\x00", "<b>", "<", ">", "&nbsp;", "&#32;", "&amp;", "x",
+        ]),
+        max_size=12,
+    ).map("".join)
+)  # fmt: skip
+def test_a_text_of_ascii_says_what_it_says_beside_any_other_letter(text: str) -> None:
+    """One is read as bytes, the other isn't."""
+    assert notices_in([text], ()) == notices_in([text + " \u00e9"], ())
+
+
 def test_notices_by_names_and_subject() -> None:
     removed = 'Content-Type: text/plain; name="{}"\n\nx'
     assert multipart(TEXT, removed.format("Malware Alert Text.txt")).notices == ("malware-alert",)

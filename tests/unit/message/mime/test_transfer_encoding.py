@@ -1,14 +1,18 @@
 """Base64 as broken programs send it: nothing of it is lost."""
 
 import base64
+import hashlib
+import itertools
+import random
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from worker.message.mime.limits import Limits
 from worker.message.mime.parts import parse
+from worker.message.mime.transfer_encoding import decoded, digest_of_decoded
 
 HEAD = b"Content-Type: application/pdf\r\nContent-Transfer-Encoding: base64\r\n\r\n"
 
@@ -57,3 +61,40 @@ def test_it_takes_time_in_proportion_to_the_size(piece: bytes) -> None:
     started = time.process_time()
     read(piece * (4_000_000 // len(piece)))
     assert time.process_time() - started < 5
+
+
+WIDTHS = st.sampled_from([4, 60, 64, 72, 75, 76, 76, 76, 78, 998])
+BREAKS = st.sampled_from([b"\r\n", b"\r\n", b"\n", b"\r", b"\r\r\n", b"\n\n"])
+
+
+@given(
+    data=st.binary(min_size=1, max_size=2_000),
+    width=WIDTHS,
+    end=BREAKS,
+    last=st.sampled_from([b"", b"\r\n", b"\n", b"\r\n\r\n"]),
+    put=st.none() | st.tuples(st.integers(0, 3_000), st.sampled_from([b"\r", b"\n", b"\r\n", b"=", b"!", b" ", b"A"])),
+    cuts=st.lists(st.integers(0, 3_000), max_size=3),
+)
+@example(b"x" * 200, 76, b"\r\n", b"\r\n", (10, b"\n"), [])
+def test_lines_of_any_length_with_anything_in_them(
+    data: bytes, width: int, end: bytes, last: bytes, put: tuple[int, bytes] | None, cuts: list[int]
+) -> None:
+    """As if each line ending was looked for, and the rest was one line. cuts: where the bytes are cut in pieces."""
+    letters = base64.b64encode(data)
+    body = end.join(letters[at : at + width] for at in range(0, len(letters), width)) + last
+    if put is not None:
+        body = body[: put[0]] + put[1] + body[put[0] :]
+    places = [0, *sorted(cuts), len(body)]
+    spans = [body[start:stop] for start, stop in itertools.pairwise(places)]
+    in_one = decoded([body.translate(None, b"\r\n")], "base64")
+    assert decoded(spans, "base64") == in_one
+    assert digest_of_decoded(spans, "base64", hashlib.sha256) == hashlib.sha256(decoded(spans, "base64")).digest()
+
+
+def test_a_part_of_many_pieces_with_lines_of_any_length() -> None:
+    data = random.Random(1).randbytes(2_000_000)
+    for width, end in ((76, b"\r\n"), (76, b"\n"), (72, b"\r\n"), (76, b"\r")):
+        letters = base64.b64encode(data)
+        body = end.join(letters[at : at + width] for at in range(0, len(letters), width))
+        assert decoded([memoryview(body)], "base64") == data
+        assert digest_of_decoded([memoryview(body)], "base64", hashlib.sha256) == hashlib.sha256(data).digest()

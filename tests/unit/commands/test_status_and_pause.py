@@ -7,7 +7,7 @@ import pytest
 from tests.unit.commands.configured import configured
 from worker.commands.context import Context
 from worker.commands.exits import ExitCode, Failure
-from worker.commands.work import is_paused, pause, resume
+from worker.commands.status_and_pause import is_paused, pause, resume
 from worker.journal.facts import BACKUP, REBUILD
 
 

@@ -10,7 +10,7 @@ from worker.journal.records import Place
 from worker.logs.log import configure as configure_logging
 from worker.message.outcome import Outcome, State
 from worker.message.verdict import MailPath
-from worker.pipeline.outbox import Recorded
+from worker.pipeline.recorder import Recorded
 from worker.pipeline.settle import Settlement
 
 

@@ -1,0 +1,229 @@
+"""Commands in flight: what is asked for ahead, and whose answer is whose."""
+
+import pytest
+
+from tests.integration.test_session import DATE, SELECT, Scripted, at_work, literal
+from tests.rig.scripted import Step, answer, close, expect, send
+from worker.mailbox.errors import CommandRefused, ConnectionLost, MailboxError
+from worker.mailbox.session import Moved, Session
+
+DONE = "{tag} OK done"
+
+
+def body(uid: int, text: str) -> str:
+    return f"* {uid} FETCH (UID {uid} BODY[]<0> {literal(text)})"
+
+
+def head(uid: int) -> str:
+    return f"* {uid} FETCH (UID {uid} RFC822.SIZE 90 {DATE} FLAGS () BODY[HEADER]<0> {literal(f'Subject: {uid}')})"
+
+
+def ask(session: Session, *uids: int) -> None:
+    session.ask_bodies(uids, cap=100, expected=10)
+
+
+def read(session: Session, *uids: int) -> dict[int, bytes]:
+    return {one.uid: one.raw for one in session.bodies(uids, cap=100, expected=10)}
+
+
+def test_what_was_asked_for_is_read_in_the_order_of_the_commands(scripted: Scripted) -> None:
+    """The server has all four commands before it answers the first."""
+    session = at_work(
+        scripted,
+        expect(r"\w+ UID FETCH 4,5 .*"),
+        expect(r"\w+ UID FETCH 7 .*HEADER.*"),
+        expect(r"\w+ UID FETCH 6 .*"),
+        expect(r'\w+ UID MOVE 1:2 "?Processed"?'),
+        *[send(body(4, "four")), send(body(5, "five")), send("{tag-3} OK done")],
+        *[send(head(7)), send("{tag-2} OK done"), send(body(6, "six")), send("{tag-1} OK done")],
+        *[send("* OK [COPYUID 20 1:2 8:9] moved"), send("* 1 EXPUNGE"), send("* 1 EXPUNGE"), send(DONE)],
+        *answer(r"\w+ NOOP", DONE),
+    )
+    ask(session, 4, 5)
+    session.ask_heads([7])
+    ask(session, 6)
+    sent = session.begin_move([1, 2], "Processed")
+    assert not session.has_moved(sent)
+    assert read(session, 4, 5) == {4: b"four", 5: b"five"}
+    assert read(session, 6) == {6: b"six"}
+    assert [one.header for one in session.heads([7])] == [b"Subject: 7"]
+    assert session.end_move(sent) == Moved(20, {1: 8, 2: 9})
+    assert not session.noop()  # our own moves are no news
+    session.close()
+
+
+def test_where_messages_went_may_be_said_before_an_earlier_move_is_answered(scripted: Scripted) -> None:
+    """Dovecot does so."""
+    session = at_work(
+        scripted,
+        expect(r"\w+ UID MOVE 1 .*"),
+        expect(r"\w+ UID MOVE 2:3 .*"),
+        *[send("* OK [COPYUID 20 1 8] moved"), send("* OK [COPYUID 21 2:3 5:6] moved"), send("* 1 EXPUNGE")],
+        *[send("{tag-1} OK done"), send("* 1 EXPUNGE"), send("{tag} OK done")],
+    )
+    first, second = session.begin_move([1], "Processed"), session.begin_move([2, 3], "Failed")
+    assert session.end_move(first) == Moved(20, {1: 8})
+    assert session.end_move(second) == Moved(21, {2: 5, 3: 6})
+    session.close()
+
+
+def test_each_message_is_given_as_it_comes(scripted: Scripted) -> None:
+    session = at_work(
+        scripted,
+        expect(r"\w+ UID FETCH 4,5 .*"),
+        send(body(5, "five")),
+        expect(r"\w+ UID FETCH 6 .*"),
+        *[send(body(4, "four")), send("{tag-1} OK done"), send(body(6, "six")), send(DONE)],
+    )
+    ask(session, 4, 5)
+    bodies = iter(session.bodies([4, 5], cap=100, expected=10))
+    assert next(bodies).uid == 5
+    ask(session, 6)  # the server waits for this command before it sends the rest
+    assert [one.uid for one in bodies] == [4]
+    assert read(session, 6) == {6: b"six"}
+    session.close()
+
+
+def test_any_other_command_waits_until_everything_was_answered(scripted: Scripted) -> None:
+    session = at_work(
+        scripted,
+        *answer(r"\w+ UID FETCH 4 .*", body(4, "four"), DONE),
+        *answer(r"\w+ NOOP", "* 4 EXISTS", DONE),
+    )
+    ask(session, 4)
+    assert session.noop()
+    assert read(session, 4) == {4: b"four"}
+    session.close()
+
+
+def test_a_search_waits_as_well(scripted: Scripted) -> None:
+    """IMAPClient sends it past imaplib."""
+    session = at_work(
+        scripted,
+        *answer(r"\w+ UID FETCH 4 .*", body(4, "four"), DONE),
+        *answer(r"\w+ UID SEARCH UID 9", "* SEARCH", DONE),
+        *answer(r"\w+ UID FETCH 9 .*", DONE),
+    )
+    ask(session, 4)
+    assert session.present([9]) == set()
+    assert read(session, 4) == {4: b"four"}
+    session.close()
+
+
+def test_what_was_asked_for_in_another_folder_is_dropped(scripted: Scripted) -> None:
+    session = at_work(
+        scripted,
+        *answer(r"\w+ UID FETCH 4 .*", body(4, "of the other folder"), DONE),
+        *SELECT,
+        *answer(r"\w+ UID FETCH 4 .*", body(4, "four"), DONE),
+    )
+    ask(session, 4)
+    session.select("Junk Email")
+    assert read(session, 4) == {4: b"four"}
+    session.close()
+
+
+def test_it_is_asked_for_once(scripted: Scripted) -> None:
+    session = at_work(scripted, *answer(r"\w+ UID FETCH 4 .*", body(4, "four"), DONE))
+    ask(session, 4)
+    ask(session, 4)
+    ask(session)
+    assert read(session, 4) == {4: b"four"}
+    session.close()
+
+
+def test_a_refusal_is_that_commands_alone(scripted: Scripted) -> None:
+    session = at_work(
+        scripted,
+        expect(r"\w+ UID FETCH 4 .*"),
+        expect(r"\w+ UID MOVE 1 .*"),
+        expect(r"\w+ UID FETCH 5 .*"),
+        *[send("{tag-2} NO not this one"), send("{tag-1} NO [OVERQUOTA] full"), send(body(5, "five")), send(DONE)],
+    )
+    ask(session, 4)
+    sent = session.begin_move([1], "Processed")
+    ask(session, 5)
+    with pytest.raises(CommandRefused):
+        read(session, 4)
+    assert read(session, 5) == {5: b"five"}
+    assert session.has_moved(sent)
+    with pytest.raises(CommandRefused):
+        session.end_move(sent)
+    assert session.is_open
+    session.close()
+
+
+def test_after_an_expunge_the_rest_is_asked_for_again(scripted: Scripted) -> None:
+    session = at_work(
+        scripted,
+        expect(r"\w+ UID FETCH 4,5,6 .*"),
+        send(body(4, "four")),
+        send("{tag} NO [EXPUNGEISSUED] some are gone"),
+        *answer(r"\w+ NOOP", "* 2 EXPUNGE", DONE),
+        *answer(r"\w+ UID FETCH 5,6 .*", body(6, "six"), DONE),
+    )
+    ask(session, 4, 5, 6)
+    assert read(session, 4, 5, 6) == {4: b"four", 6: b"six"}
+    session.close()
+
+
+@pytest.mark.parametrize(
+    ("steps", "earlier"),
+    [
+        ([close()], True),
+        ([send("{tag-1} OK done"), close()], False),
+        ([send("{tag-1} OK done"), send(b"* 1 FETCH (UID 5 BODY[]<0> {100}\r\nonly this"), close()], False),
+        ([send("* BYE that is all"), close()], True),
+    ],
+)
+def test_whose_command_the_connection_ended_at(scripted: Scripted, steps: list[Step], earlier: bool) -> None:
+    session = at_work(scripted, expect(r"\w+ UID FETCH 4 .*HEADER.*"), expect(r"\w+ UID FETCH 5 .*"), *steps)
+    session.ask_heads([4])
+    ask(session, 5)
+    with pytest.raises(ConnectionLost) as lost:
+        read(session, 5)
+    assert lost.value.earlier is earlier
+    assert session.ended_ahead  # nobody has begun to read the header
+    session.close()
+
+
+def test_a_connection_on_which_everything_was_begun_did_not_end_ahead(scripted: Scripted) -> None:
+    session = at_work(scripted, expect(r"\w+ UID FETCH 5 .*"), close())
+    ask(session, 5)
+    with pytest.raises(ConnectionLost):
+        read(session, 5)
+    assert not session.ended_ahead
+    session.close()
+
+
+def test_a_message_longer_than_all_that_was_asked_for_ends_the_connection(scripted: Scripted) -> None:
+    session = at_work(scripted, expect(r"\w+ UID FETCH 5 .*"), send(b"* 1 FETCH (UID 5 BODY[]<0> {99999999}\r\n"))
+    ask(session, 5)
+    with pytest.raises(MailboxError):
+        read(session, 5)
+    assert not session.is_open
+    session.close()
+
+
+def test_without_pipelining_each_command_waits_for_the_last_answer(scripted: Scripted) -> None:
+    session = at_work(
+        scripted,
+        *answer(r"\w+ UID MOVE 1 .*", "* OK [COPYUID 20 1 8] moved", "* 1 EXPUNGE", DONE),
+        *answer(r"\w+ UID FETCH 4 .*", body(4, "four"), DONE),
+    )
+    session.wait_for_each_answer()
+    ask(session, 4)
+    session.ask_heads([4])
+    sent = session.begin_move([1], "Processed")
+    assert session.has_moved(sent)
+    assert session.end_move(sent) == Moved(20, {1: 8})
+    assert read(session, 4) == {4: b"four"}
+    session.close()
+
+
+def test_a_session_with_something_in_flight_is_closed_at_once(scripted: Scripted) -> None:
+    """LOGOUT would wait for all that was asked for."""
+    session = at_work(scripted, expect(r"\w+ UID FETCH 4 .*"))
+    ask(session, 4)
+    session.close()
+    assert not session.is_open

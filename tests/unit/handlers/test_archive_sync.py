@@ -1,0 +1,174 @@
+"""`archive` and the disk: what is synced, in which order, and what happens if the disk refuses."""
+
+import errno
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from handlers import archive_sync
+from handlers.archive_sync import AT_ONCE, OPEN, FileSyncs, make_folder
+from tests.unit.handlers.test_archive import RAW, archive, files, message
+
+Sync = Callable[[int], None]
+
+
+class Disk:
+    """Notes what is synced by its inode, and refuses what it is told to refuse."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.synced: list[int] = []
+        self.refuses: str | None = None
+        """The file that can't be synced, by its name."""
+        for name in ("fsync", "fdatasync"):
+            monkeypatch.setattr(os, name, self._noting(getattr(os, name)))
+
+    def _noting(self, real: Sync) -> Sync:
+        def sync(file: int) -> None:
+            if Path(f"/proc/self/fd/{file}").readlink().name == self.refuses:
+                raise OSError(errno.EIO, "Input/output error")
+            real(file)
+            self.synced.append(os.fstat(file).st_ino)
+
+        return sync
+
+
+def open_files() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def test_every_file_and_folder_is_synced_before_the_first_rename_and_the_renames_afterwards(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk = Disk(monkeypatch)
+    handler = archive(tmp_path)
+    before: list[int] = []
+    renamed = Path.rename
+
+    def rename(staged: Path, place: Path) -> None:
+        before[:] = before or disk.synced
+        renamed(staged, place)
+
+    monkeypatch.setattr(Path, "rename", rename)
+    for key in ("k1", "k2"):
+        handler(message(key))
+    handler.flush()
+    written = [path for key in ("k1", "k2") for path in (tmp_path / key, *(tmp_path / key).rglob("*"))]
+    assert len(written) == 2 * 6  # two folders and four files each
+    assert {path.stat().st_ino for path in written} <= set(before)
+    after = disk.synced[len(before) :]
+    assert after == [(tmp_path / ".partial").stat().st_ino, tmp_path.stat().st_ino]
+
+
+@pytest.mark.parametrize("name", ["message.eml", "r.pdf", "message.json", "attachments", "k1"])
+def test_what_could_not_be_synced_is_not_in_place_and_is_written_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """The system reports a failed write once, and has dropped the data: to sync the same file again proves nothing."""
+    disk = Disk(monkeypatch)
+    handler = archive(tmp_path)
+    disk.refuses = name
+    handler(message())
+    refused = os.open(tmp_path / ".partial" / "k1" / "message.eml", os.O_RDONLY)  # so that its number isn't given anew
+    with pytest.raises(OSError, match="Input/output"):
+        handler.flush()
+    assert files(tmp_path).keys() == {f".partial/{path}" for path in files(tmp_path / ".partial")}
+    disk.refuses = None
+    handler.flush()  # nobody has handed the message over again
+    assert not (tmp_path / "k1").exists()
+    handler(message())
+    handler.flush()
+    assert files(tmp_path / "k1")["message.eml"] == RAW
+    assert (tmp_path / "k1" / "message.eml").stat().st_ino != os.fstat(refused).st_ino
+    assert set(disk.synced) >= {path.stat().st_ino for path in (tmp_path / "k1", *(tmp_path / "k1").rglob("*"))}
+    os.close(refused)
+
+
+def test_the_flush_waits_for_a_slow_disk_and_the_handler_does_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    goes_on = threading.Event()
+    synced = os.fdatasync
+
+    def slow(file: int) -> None:
+        assert goes_on.wait(60)
+        synced(file)
+
+    monkeypatch.setattr(os, "fdatasync", slow)
+    handler = archive(tmp_path)
+    for key in ("k1", "k2", "k3"):
+        handler(message(key))
+    flush = threading.Thread(target=handler.flush)
+    flush.start()
+    flush.join(0.1)
+    assert not list(tmp_path.glob("k*"))
+    goes_on.set()
+    flush.join(60)
+    assert len(list(tmp_path.glob("*/message.json"))) == 3
+
+
+def test_few_files_are_open_at_a_time_and_none_at_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    syncs, before = FileSyncs(), open_files()
+    goes_on, begun, done = threading.Event(), threading.Semaphore(0), threading.Event()
+
+    def slow(_: int) -> None:
+        assert goes_on.wait(60)
+
+    monkeypatch.setattr(os, "fdatasync", slow)
+
+    def start() -> None:
+        for _ in range(2 * OPEN):
+            syncs.start(os.open(tmp_path, os.O_RDONLY))
+            begun.release()
+        done.set()
+
+    starting = threading.Thread(target=start)
+    starting.start()
+    for _ in range(OPEN):
+        assert begun.acquire(timeout=60)
+    assert not done.wait(0.05)
+    assert open_files() <= before + OPEN + 1  # the next one is open, and waits for room
+    goes_on.set()
+    assert done.wait(60)
+    syncs.close()
+    assert open_files() == before
+
+
+def test_without_threads_a_file_is_closed_and_a_later_try_succeeds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    syncs, before, real, left = FileSyncs(), open_files(), threading.Thread.start, [AT_ONCE - 1]
+
+    def few(thread: threading.Thread) -> None:
+        if not left[0]:
+            raise RuntimeError("can't start new thread")
+        left[0] -= 1
+        real(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", few)
+    with pytest.raises(RuntimeError, match="thread"):
+        syncs.start(os.open(tmp_path, os.O_RDONLY))
+    assert open_files() == before
+    left[0] = AT_ONCE
+    syncs.start(os.open(tmp_path, os.O_RDONLY)).result(60)
+    syncs.close()
+    assert open_files() == before
+
+
+def test_close_ends_the_threads(tmp_path: Path) -> None:
+    handler = archive(tmp_path)
+    handler(message())
+    handler.close()
+    assert (tmp_path / "k1" / "message.json").exists()
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("archive-sync")]
+
+
+def test_the_names_of_new_folders_are_synced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[Path] = []
+    monkeypatch.setattr(archive_sync, "sync_folder", synced.append)
+    make_folder(tmp_path / "new" / "archive", 0o750)
+    assert synced == [tmp_path, tmp_path / "new"]
+    make_folder(tmp_path / "new" / "archive", 0o750)
+    assert len(synced) == 2

@@ -1,0 +1,194 @@
+"""Commands in flight: they were sent, and their answers are read later, in the order of the commands.
+
+The server works on the next command while we still deal with the answer to the last one (RFC 3501, 5.5). That is safe
+for commands on UIDs of the selected folder, and for those that are sent together here: none of them changes what
+another one means, save that SELECT says which folder the commands after it mean. Any other command is sent only after
+everything in flight was answered.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
+from itertools import takewhile
+from typing import Protocol
+
+from worker.mailbox.arrival_days import days_in
+from worker.mailbox.fetch_answers import Items, by_uid
+
+OPENING = frozenset({"SELECT", "EXAMINE"})
+"""Commands that open a folder. What the server says of messages after their answers is about that folder."""
+_WITH_ANSWERS = frozenset({"LIST", "NAMESPACE", "SEARCH", "STATUS"})
+"""Commands whose untagged answers have the command's own name."""
+
+
+class Responses(Protocol):
+    """The half of imaplib that sends commands and reads responses."""
+
+    literal_cap: int
+
+    def send_at_once(self, *command: str | bytes) -> bytes:
+        """Send a command without waiting for anything, and return its tag."""
+
+    def read_response(self) -> None:
+        """Read one response of the server and keep it."""
+
+    def untagged(self, name: str) -> list[object]:
+        """Return and forget the untagged responses, or response codes, of this name."""
+
+    def allow_literals(self, cap: int) -> None:
+        """Let the literals of the next answers add up to so many bytes."""
+
+    def all_untagged(self) -> dict[str, list[object]]:
+        """Return and forget all untagged responses and response codes, but not that the server ends the connection."""
+
+    def is_answered(self, tag: bytes) -> bool:
+        """Whether the command with this tag was answered."""
+
+    def forget_answer(self, tag: bytes) -> None:
+        """Drop the tagged answer of a command that nobody asks for any more."""
+
+
+@dataclass(slots=True, eq=False)
+class Sent:
+    """A command in flight.
+
+    cap: bytes that the literals in its answer may add up to. found: what the server has said of these messages, by UID,
+    and nobody has taken yet. copied: what it said of new UIDs, of these messages among others. said: the untagged
+    answers to a command that isn't on messages. opened: all that it said of the folder that the command opens. days:
+    how many messages arrived on each day, for a command that only asks for that; None for any other. wanted: false if
+    nobody asks any more what the command brings.
+    """
+
+    name: str
+    tag: bytes
+    uids: frozenset[int]
+    cap: int
+    wanted: bool = True
+    found: dict[int, Items] = field(default_factory=dict)
+    copied: list[object] = field(default_factory=list)
+    said: list[object] = field(default_factory=list)
+    opened: dict[str, list[object]] = field(default_factory=dict)
+    days: Counter[bytes] | None = None
+
+
+class InFlight:
+    """The commands in flight on one connection, oldest first."""
+
+    def __init__(self, wire: Responses) -> None:
+        self._wire = wire
+        self._usual_cap = wire.literal_cap
+        self._sent: list[Sent] = []
+
+    def __len__(self) -> int:
+        return len(self._sent)
+
+    @property
+    def is_brief(self) -> bool:
+        """Whether all answers are short, so that reading them takes no time."""
+        return not any(sent.name in ("FETCH", "MOVE") for sent in self._sent)
+
+    def is_waiting(self, sent: Sent) -> bool:
+        """Whether this command hasn't been answered yet."""
+        return sent in self._sent
+
+    def is_next(self, sent: Sent) -> bool:
+        """Whether the server has answered every command before this one, or this one."""
+        return not self._sent or self._sent[0] is sent or sent not in self._sent
+
+    def send(self, name: str, *arguments: str | bytes, uids: Collection[int], cap: int = 0) -> Sent:
+        """Send UID FETCH or UID MOVE, and don't wait for its answer. uids: the messages that the command names."""
+        return self._add(Sent(name, self._wire.send_at_once("UID", name, *arguments), frozenset(uids), cap))
+
+    def send_search(self, *criteria: str | bytes) -> Sent:
+        """Send UID SEARCH, and don't wait for its answer."""
+        return self.send("SEARCH", *criteria, uids=())
+
+    def send_days(self) -> Sent:
+        """Ask for the day on which each message of the folder arrived, and don't wait for the answer."""
+        sent = self.send("FETCH", "1:*", "(INTERNALDATE)", uids=())
+        sent.days = Counter()
+        return sent
+
+    def send_plain(self, name: str, *arguments: str | bytes) -> Sent:
+        """Send a command that isn't on messages, and don't wait for its answer."""
+        return self._add(Sent(name, self._wire.send_at_once(name, *arguments), frozenset(), 0))
+
+    def _add(self, sent: Sent) -> Sent:
+        self._sent.append(sent)
+        if self._sent[0] is sent:
+            self._forget_what_earlier_commands_left(sent)
+        self._bound_literals()
+        return sent
+
+    def _forget_what_earlier_commands_left(self, first: Sent) -> None:
+        if first.name in OPENING:
+            self._wire.all_untagged()
+        elif first.name in _WITH_ANSWERS:
+            self._wire.untagged(first.name)
+        elif first.name == "MOVE":
+            self._wire.untagged("COPYUID")
+
+    def answers(self, sent: Sent) -> Iterator[tuple[int, Items]]:
+        """What the server says of each message, as it comes. An answer in two parts comes twice."""
+        while True:
+            while sent.found:
+                yield (uid := min(sent.found)), sent.found.pop(uid)
+            if not self.is_waiting(sent):
+                return
+            self._read()
+
+    def complete(self, sent: Sent) -> None:
+        """Read until this command is answered."""
+        while self.is_waiting(sent):
+            self._read()
+
+    def finish(self) -> None:
+        """Read until every command in flight is answered."""
+        while self._sent:
+            self._read()
+
+    def forget(self, sent: Sent) -> None:
+        """Nobody asks any more what this command brings."""
+        sent.wanted = False
+        sent.found.clear()
+        if not self.is_waiting(sent):
+            self._wire.forget_answer(sent.tag)
+
+    def _read(self) -> None:
+        self._wire.read_response()
+        if lines := self._wire.untagged("FETCH"):
+            self._fetched(lines)
+        if moves := [sent for sent in self._sent if sent.name == "MOVE"]:
+            lines = self._wire.untagged("COPYUID")
+            for sent in moves:  # Dovecot says where the messages of the next MOVE went before it answers this one
+                sent.copied.extend(lines)
+        for sent in [sent for sent in self._sent if self._wire.is_answered(sent.tag)]:
+            self._answered(sent)
+
+    def _fetched(self, lines: list[object]) -> None:
+        first = self._sent[0]
+        if first.days is not None:
+            first.days.update(days_in(lines))
+            return
+        for uid, items in by_uid(lines).items():
+            for sent in takewhile(lambda sent: sent.name not in OPENING, self._sent):
+                if sent.name == "FETCH" and sent.wanted and uid in sent.uids:
+                    sent.found.setdefault(uid, {}).update(items)
+
+    def _answered(self, sent: Sent) -> None:
+        self._sent.remove(sent)
+        if sent.name == "MOVE":
+            self._wire.untagged("EXPUNGE")  # reports of our own moves aren't news
+            self._wire.untagged("VANISHED")
+        elif sent.name in _WITH_ANSWERS:
+            sent.said = self._wire.untagged(sent.name)
+        elif sent.name in OPENING:
+            sent.opened = self._wire.all_untagged()
+        if not sent.wanted:
+            self._wire.forget_answer(sent.tag)
+        if self._sent and self._sent[0].name in OPENING:
+            self._wire.all_untagged()  # the rest is about the folder that was open until now
+        self._bound_literals()
+
+    def _bound_literals(self) -> None:
+        self._wire.allow_literals(self._usual_cap + sum(sent.cap for sent in self._sent))
