@@ -1,6 +1,7 @@
 """What IMAPClient makes of each answer of a real socket, and what the session makes of that."""
 
 import base64
+import select
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any
@@ -289,3 +290,17 @@ def test_the_first_command(scripted: Scripted, steps: Sequence[Step], error: typ
     details: dict[type[MailboxError], Any] = {Throttled: timedelta(seconds=1.5), ProtocolFault: True}
     found = {Throttled: getattr(caught.value, "after", None), ProtocolFault: getattr(caught.value, "by_server", None)}
     assert found.get(error) == details.get(error)
+
+
+def test_why_the_server_ended_the_connection_is_heard_even_if_the_next_command_cannot_be_sent(
+    scripted: Scripted,
+) -> None:
+    server = scripted([*OPEN, send("* BYE Session invalidated - AccessTokenExpired"), close(reset=True)])
+    session = session_to(server)
+    session.connect()
+    session.login(ACCOUNT, PASSWORD)
+    reset = select.poll()
+    reset.register(session.fileno(), 0)  # wakes for a connection that is gone, and for nothing else
+    assert reset.poll(5000)
+    with pytest.raises(TokenExpired):
+        session.noop()

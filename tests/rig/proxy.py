@@ -387,6 +387,8 @@ class _Link:
         self._between = asyncio.Lock()  # held while a response is under way
         self._server_spoke = True
         self._under_way: dict[bytes, str] = {}  # tag: command
+        self._opened = asyncio.Event()  # clear: a SELECT or EXAMINE is under way
+        self._opened.set()
 
     async def run(self) -> None:
         pumps = [asyncio.ensure_future(self._up()), asyncio.ensure_future(self._down())]
@@ -453,6 +455,7 @@ class _Link:
                 continue
             await self._act(action, tag)
         if self.manner is not None:
+            await self._opened.wait()  # what the manner says to a command depends on the folder that is open by then
             said = self.manner.command(tag, line)
             if isinstance(said, Instead):
                 self.proxy.traffic.bytes_up += len(line)
@@ -464,6 +467,8 @@ class _Link:
 
     async def _send_on(self, tag: bytes, command: str, line: bytes) -> None:
         self._under_way[tag] = command
+        if _opens(command):
+            self._opened.clear()
         after = self._due("sent", command)
         if after:
             self._open.clear()
@@ -528,6 +533,8 @@ class _Link:
             for action in self._due("answered", command):
                 await self._act(action, tag)
             del self._under_way[tag]
+            if _opens(command):
+                self._opened.set()
         if self.manner is not None:
             await self._say(self.manner.response(await self._collected(line)))
             return
@@ -676,3 +683,7 @@ class _Link:
                 closing.cancel()
             if closing.cancelled() or not closing.done() or closing.exception() is not None:
                 writer.transport.abort()
+
+
+def _opens(command: str) -> bool:
+    return command.upper().startswith(("SELECT ", "EXAMINE "))

@@ -14,6 +14,7 @@ import io
 import socket
 import ssl
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import date
 from typing import Any
 
@@ -127,8 +128,18 @@ class Wire(IMAP4_TLS):  # type: ignore[misc]  # IMAPClient ships no types
 
     def send_at_once(self, *command: str | bytes) -> bytes:
         """Send a command without waiting for anything, and return its tag."""
-        tag: bytes = super()._command(*command)
+        try:
+            tag: bytes = super()._command(*command)
+        except self.abort:
+            self._hear_why_it_ended()
+            raise
         return tag
+
+    def _hear_why_it_ended(self) -> None:
+        """Keep what the server said before it closed the connection. A command that can't be sent may hide that."""
+        with suppress(ImapError, OSError):
+            while self.buffered():
+                self._get_response()
 
     def read_response(self) -> None:
         """Read one response of the server and keep it, as imaplib does while it waits for a tagged one."""

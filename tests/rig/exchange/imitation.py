@@ -24,7 +24,8 @@ SEED = 14
 _WORDS = re.compile(rb"(\S+) (UID )?([A-Za-z]+)", re.IGNORECASE)
 _TAGGED = re.compile(rb"(\S+) (OK|NO|BAD) ?(\[[^\]]*\] ?)?")
 _PARTIAL = re.compile(rb"BODY\.PEEK\[(HEADER)?\]<0\.(\d+)>", re.IGNORECASE)
-_LISTS = re.compile(rb"UID (?:SEARCH|FETCH) .*?\b(\d+):\*", re.IGNORECASE)
+_LISTS = re.compile(rb"UID (?:FETCH .*?\b(?=\d+:\*)|SEARCH .*?\b(?=\d+:(?:\*|\d{5})))(\d+):(\*|\d+)", re.IGNORECASE)
+"""A FETCH without an end, or a SEARCH in a window as wide as only a listing has it."""
 _STORED = re.compile(r"FLAGS(?:\.SILENT)? \(?([^)]*)", re.IGNORECASE)
 _LACKS = re.compile(r"\bRETURN \(|\bCHANGEDSINCE\b|\bMODSEQ\b|\bCONDSTORE\b|\bQRESYNC\b", re.IGNORECASE)
 _CHARSET = re.compile(r"\bSEARCH CHARSET (?!US-ASCII\b)", re.IGNORECASE)
@@ -182,7 +183,7 @@ class Conversation:
         self._exchange.hits["unlisted"] += 1
         last = max(folder.listed_below - 1, 1)
         span = b"%d:%d" % (min(int(lists[1]), last), last)
-        return line.replace(b"%s:*" % lists[1], span, 1)
+        return line.replace(b"%s:%s" % lists.groups(), span, 1)
 
     def _folder(self) -> _Folder:
         return self._exchange.folders.setdefault(self._selected, _Folder())
