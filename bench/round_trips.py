@@ -62,6 +62,9 @@ class _Conversation:
         self._counted = counted
         self._under_way: set[bytes] = set()
 
+    def must_know_what_is_open(self) -> bool:
+        return False
+
     def command(self, tag: bytes, line: bytes) -> bytes:
         command = line[len(tag) + 1 :].decode(errors="replace").rstrip()
         self._counted.sent(command, awaited=bool(self._under_way))

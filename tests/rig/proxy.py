@@ -156,6 +156,9 @@ class Instead:
 class Manner(Protocol):
     """Makes one connection look as if another kind of server answered."""
 
+    def must_know_what_is_open(self) -> bool:
+        """Whether a command that follows SELECT or EXAMINE is to be seen only after that was answered."""
+
     def command(self, tag: bytes, line: bytes) -> bytes | Instead:
         """The first line of a command, as it is to be passed on; or the answer to it, and the server never gets it."""
 
@@ -455,7 +458,8 @@ class _Link:
                 continue
             await self._act(action, tag)
         if self.manner is not None:
-            await self._opened.wait()  # what the manner says to a command depends on the folder that is open by then
+            if self.manner.must_know_what_is_open():
+                await self._opened.wait()
             said = self.manner.command(tag, line)
             if isinstance(said, Instead):
                 self.proxy.traffic.bytes_up += len(line)

@@ -106,6 +106,9 @@ class Conversation:
 
     # -- from the client
 
+    def must_know_what_is_open(self) -> bool:
+        return bool(self._rules.unlisted)
+
     def command(self, tag: bytes, line: bytes) -> bytes | Instead:
         words = _WORDS.match(line)
         assert words is not None, "the proxy asks of commands alone"
