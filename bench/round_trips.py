@@ -17,6 +17,8 @@ _CREDENTIALS = re.compile(r"^(LOGIN|AUTHENTICATE \S+)\b.*", re.IGNORECASE)
 _LONG_SET = re.compile(r"(?<= )(\d+)[\d,:]*[,:](\d+|\*)(?= |$)")
 """UIDs: in a list, the first and the last are enough."""
 _ESTABLISHED = "01"
+_LAST = "LOGOUT"
+"""The worker sends it and closes: nobody waits for the answer."""
 
 
 class RoundTrips:
@@ -51,7 +53,7 @@ class RoundTrips:
 
     def sent(self, command: str, *, awaited: bool) -> None:
         """List a command. awaited: an answer was still on its way when the client sent it."""
-        waits = not awaited and not unread(self.port)
+        waits = not awaited and command.upper() != _LAST and not unread(self.port)
         (self.alone if waits else self.overlapped).append(_shown(command))
 
 

@@ -12,7 +12,7 @@ from worker.logs.log import get_logger
 from worker.mailbox.session import Session
 from worker.pipeline.admit import Admission, Admitted
 from worker.pipeline.fetch import Missing
-from worker.pipeline.header_suspects import HEADER_POISON
+from worker.pipeline.header_suspects import HEADER_POISON, Batch
 from worker.pipeline.observer import Observer
 from worker.pipeline.poll import Poll
 from worker.pipeline.report import Report
@@ -61,12 +61,20 @@ class Intake:
                 self._permission.go_on()
                 if session.selected != look.folder:
                     session.select(look.folder)
+                if batch is batches[0]:
+                    self._ask_for_the_first_two(session, look, batches)
                 admitted = self._admission.admit(session, look, batch, looks)
                 if following is not None:
                     self._admission.ask(session, look, following)
                 self._seen |= admitted.rows
                 self._tell(admitted)
                 yield replace(admitted, more=following is not None)
+
+    def _ask_for_the_first_two(self, session: Session, look: Look, batches: Sequence[Batch]) -> None:
+        """Ask for two batches together: nothing else is on its way yet that would hide the second one's round trip."""
+        if len(batches) > 1 and not batches[0].suspect:
+            for batch in batches[:2]:
+                self._admission.ask(session, look, batch)
 
     def miss(self, session: Session, looks: Sequence[Look]) -> Report:
         """Count the missing messages, after every new one was matched: a missing message may have moved."""

@@ -13,7 +13,7 @@ from worker.journal.records import Place
 from worker.message.outcome import State
 from worker.pipeline.admit import Admitted
 from worker.pipeline.fetch import Missing
-from worker.pipeline.header_suspects import HEADER_POISON
+from worker.pipeline.header_suspects import HEADER_POISON, Batch
 from worker.pipeline.intake import GONE_AFTER, Intake
 from worker.pipeline.observer import Observer
 from worker.pipeline.recognition import KnownAgain
@@ -39,7 +39,8 @@ class Stages(Observer):
         self.batched: dict[str, list[Sequence[int]]] = {}
         self.results: list[Admitted] = []
         self.admissions: list[tuple[str, Any]] = []
-        self.asked: list[Any] = []
+        self.suspects: set[Sequence[int]] = set()
+        self.steps: list[Any] = []
         self.selected: str | None = "INBOX"
         self.selects: list[str] = []
         self.permissions = 0
@@ -74,18 +75,19 @@ class Stages(Observer):
     def go_on(self) -> None:
         self.permissions += 1
 
-    def batches(self, seen: Look) -> list[Sequence[int]]:
-        return self.batched.get(seen.folder, [])
+    def batches(self, seen: Look) -> list[Batch]:
+        return [Batch(uids, suspect=uids in self.suspects) for uids in self.batched.get(seen.folder, [])]
 
     def admit(self, session: Any, seen: Look, batch: Any, looks: Any) -> Admitted:
         assert session.selected == seen.folder
         assert seen in looks
-        self.admissions.append((seen.folder, batch))
+        self.admissions.append((seen.folder, batch.uids))
+        self.steps.append(("admit", batch.uids))
         return self.results.pop(0)
 
     def ask(self, session: Any, seen: Look, batch: Any) -> None:
         assert session.selected == seen.folder
-        self.asked.append(batch)
+        self.steps.append(("ask", batch.uids))
 
     def look_again(self, folder: str | None) -> None:
         self.listed_again.append(folder)
@@ -146,9 +148,38 @@ def test_each_batch_is_admitted_from_its_folder(stages: Stages) -> None:
             stages.selected = "Failed"
     assert got == expected
     assert stages.admissions == [("INBOX", (1, 2)), ("INBOX", (3,)), ("Junk Email", (4,))]
-    assert stages.asked == [(3,)]  # the headers of the next batch, before this one's messages are
     assert stages.selects == ["INBOX", "Junk Email"]
     assert stages.permissions == 3
+
+
+def test_headers_are_asked_for_before_they_are_needed_and_the_first_two_batches_together(stages: Stages) -> None:
+    first, second, third = (1, 2), (3,), (4,)
+    stages.batched = {"INBOX": [first, second, third]}
+    stages.results = [admitted() for _ in range(3)]
+    for number, _ in enumerate(stages.intake.admit(stages.session, [look()])):
+        stages.steps.append(f"work {number}")
+    assert stages.steps == [
+        ("ask", first),
+        ("ask", second),
+        ("admit", first),
+        ("ask", second),  # nothing, unless another folder was selected meanwhile
+        "work 0",
+        ("admit", second),
+        ("ask", third),
+        "work 1",
+        ("admit", third),
+        "work 2",
+    ]
+
+
+@pytest.mark.parametrize(("batches", "suspects"), [([(1, 2)], set()), ([(1,), (2, 3)], {(1,)})])
+def test_nothing_is_asked_for_before_a_suspect_or_a_batch_that_is_alone(
+    stages: Stages, batches: list[Sequence[int]], suspects: set[Sequence[int]]
+) -> None:
+    stages.batched, stages.suspects = {"INBOX": batches}, suspects
+    stages.results = [admitted() for _ in batches]
+    next(stages.intake.admit(stages.session, [look()]))
+    assert stages.steps[0] == ("admit", batches[0])
 
 
 def test_new_mail_is_told_of_by_its_number(stages: Stages) -> None:
