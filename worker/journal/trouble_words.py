@@ -67,7 +67,21 @@ _KNOWN: Final[tuple[tuple[tuple[str, ...], JournalTrouble], ...]] = (
         JournalTrouble("disk-error", "The journal's disk reports errors.", f"Look at the disk of {_FOLDER}."),
     ),
     (
-        ("connection refused", "connection reset", "server closed the connection", "terminating connection"),
+        (
+            "connection refused",
+            "connection reset",
+            "closed the connection",
+            "closed unexpectedly",
+            "terminating connection",
+            "connection is lost",
+            "connection is closed",
+            "no connection to the server",
+            "broken pipe",
+            "eof detected",
+            "no route to host",
+            "network is unreachable",
+            "the database system is",  # starting up, shutting down, in recovery mode, not yet accepting connections
+        ),
         JournalTrouble(
             "server-away",
             "The database server can't be reached.",
