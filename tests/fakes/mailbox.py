@@ -114,7 +114,7 @@ class Server:
         """Called before each command takes effect; may raise, to lose the connection or end the process."""
         self.after: Hook = lambda _name: None
         """The same, after a command has taken effect and before its answer arrives."""
-        self.refusing: set[tuple[str, str]] = set()
+        self.refusing: set[tuple[str, str | None]] = set()
         """Commands that the server says NO to, each with the selected folder."""
         self.moving: Callable[[str, int, Sequence[int], str], None] = lambda *_: None
         """Called before the worker removes messages from a folder: folder, UIDVALIDITY, UIDs, target."""

@@ -154,7 +154,7 @@ def test_a_release_of_what_is_not_there_says_so(dovecot: Mailbox, make_worker: M
 
     answer = worker.command("junk", "release", key, "--reason", "it is a report")
 
-    assert (answer.code, f"No longer there: {key}." in answer.err) == (1, True)
+    assert (answer.code, f"Not found in its folder: {key}." in answer.err) == (1, True)
     assert worker.once() == worker.once() == 0
     assert paths(worker) == ["junk"]
     assert worker.status()["messages"]["gone"] == 1

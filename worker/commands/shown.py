@@ -14,7 +14,8 @@ from worker.journal.records import Record
 from worker.logs.counted import counted
 from worker.mailbox.bisection import shown_heads
 from worker.mailbox.errors import CommandRefused, ProtocolFault
-from worker.mailbox.session import Session
+from worker.mailbox.folder_names import same
+from worker.mailbox.session import FolderState, Session
 from worker.message.key import MessageKey
 from worker.message.message import Message
 from worker.message.mime.headers import Headers
@@ -156,10 +157,7 @@ class Review:
 
     def _raw(self, session: Session, record: Record) -> tuple[bytes, bool]:
         """The message's bytes, and whether they are complete."""
-        try:
-            state = session.select(record.place.folder)
-        except CommandRefused:
-            state = None
+        state = self._opened(session, record.place.folder)
         uid = None if state is None else record.place.uid_in(state)
         if uid is not None:
             try:
@@ -176,6 +174,15 @@ class Review:
             "server has renumbered the folder. In that case the worker's next poll finds it. `nhsmail-worker "
             "reconcile` says what else is missing."
         )
+
+    def _opened(self, session: Session, folder: str) -> FolderState | None:
+        """Select a folder; None if it is gone."""
+        try:
+            return session.select(folder)
+        except CommandRefused as refused:
+            if any(same(info.name, folder) for info in session.folders()):
+                raise Withheld(f"{refused} The message is untouched there. Try again later.") from refused
+            return None
 
 
 def has_part(text: str | None, part: str | None) -> bool:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from tests.fakes.mailbox import JUNK, Server
 from tests.unit.commands.world import EVIDENCE, HEAD, record, shown
-from worker.commands.shown import ATTACHMENTS, HEADERS, LINE, PREVIEW_LINES, NotThere, Review, Shown, plain
+from worker.commands.shown import ATTACHMENTS, HEADERS, LINE, PREVIEW_LINES, NotThere, Review, Shown, Withheld, plain
 from worker.journal.records import Record
 from worker.message.mime.limits import Limits
 
@@ -166,6 +166,19 @@ def test_a_message_that_is_no_longer_there_is_said_to_be_so() -> None:
     session: Any = server.session()
     with pytest.raises(NotThere, match="moved or deleted"):
         Review(Limits()).shown(session, record(1, server=server))
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_a_folder_that_is_refused_is_no_message_that_is_gone(is_there: bool) -> None:
+    server = Server()
+    server.deliver(b"Subject: x\r\n\r\n", JUNK)
+    server.refusing.add(("select", None))
+    session: Any = server.session()
+    wanted = record(1, server=server)
+    if not is_there:
+        del server.folders[JUNK]
+    with pytest.raises(Withheld if is_there else NotThere):
+        Review(Limits()).shown(session, wanted)
 
 
 # -- lists

@@ -166,7 +166,7 @@ def test_a_folder_that_cannot_be_opened_counts_as_it_was_last(server: Server) ->
     assert finished(server, memory) == 40_000
     server.deliver(mail(), ELSEWHERE, size=5_000)
     server.deliver(mail(), INBOX, size=1_000)
-    server.refusing = {("status", name) for name in server.folders} | {("status", None)}  # type: ignore[arg-type]  # none is selected
+    server.refusing = {("status", name) for name in server.folders} | {("status", None)}
     assert finished(server, memory) == 40_000
     server.refusing = set()
     assert finished(server, memory) == 46_000
