@@ -85,6 +85,11 @@ def test_every_row_of_the_documentation_is_of_a_part_that_there_is() -> None:
     assert {row.split("|")[1].strip() for row in rows} <= set(PARTS)
 
 
+def test_the_documentation_says_of_every_part_what_it_compares() -> None:
+    text = (DOCS / "performance.md").read_text()
+    assert [part for part in PARTS if f"\n| `{part}` | " not in text] == []
+
+
 def test_round_trips_of_one_kind_are_listed_together() -> None:
     commands = [
         "TCP connection",
