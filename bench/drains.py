@@ -7,7 +7,7 @@ from statistics import median
 
 from bench import mail
 from bench.options import Options
-from bench.process import Measured, raw_fetch, run, worker_command
+from bench.process import Measured, once, raw_fetch, run
 from bench.report import MB, Report, Spread, console
 from bench.site import Site, target
 
@@ -63,9 +63,7 @@ class Drains:
 
     def _once(self, store: str | None, *, attachments: bool) -> Measured:
         place = self._site.workplace(self._site.mailbox(store), attachments=attachments)
-        measured = run(worker_command(place.config, "once"))
-        place.expect(self._count if store else 0)
-        return measured
+        return once(place, self._count if store else 0)
 
 
 def measure(site: Site, report: Report, options: Options) -> None:
@@ -73,7 +71,7 @@ def measure(site: Site, report: Report, options: Options) -> None:
     number, size = site.store("mixed", mail.messages(options.messages))
     report.say("mail", f"{number:,} messages, {size / MB:.0f} MB; medians (least–greatest)")
     found = Drains(site, number)
-    run(worker_command(site.workplace(site.mailbox()).config, "once"))  # warm up: compile byte code, cache libraries
+    once(site.workplace(site.mailbox()))  # warm up
     with console.status("drains") as status:
         for name in found.rounds(options.rounds):
             status.update(f"drains: {name}")

@@ -15,8 +15,8 @@ from statistics import median
 
 from bench import mail
 from bench.options import Options
-from bench.process import ROOT, environment, run, worker_command
-from bench.report import MB, Report, console
+from bench.process import ROOT, environment, once, run, worker_command
+from bench.report import MB, Report, Spread, console
 from bench.site import Site
 
 BLOCK = 1_000_000
@@ -35,11 +35,6 @@ class Beside:
     quiet: float
     busy: float
     written: float
-
-    @property
-    def ratio(self) -> float:
-        """How many times as long the drain took beside the neighbour."""
-        return self.busy / self.quiet
 
 
 def has_room(folder: Path) -> bool:
@@ -98,30 +93,24 @@ def on_the_disk() -> Iterator[Path]:
         shutil.rmtree(place, ignore_errors=True)
 
 
-def middle(found: list[Beside]) -> tuple[float, float, float]:
-    """Return least, median and greatest ratio."""
-    ratios = [one.ratio for one in found]
-    return min(ratios), median(ratios), max(ratios)
-
-
 def measure(_site: Site, report: Report, options: Options) -> None:
-    """Measure j: a drain beside a neighbour that writes at full speed to the same file system."""
+    """Measure l: a drain beside a neighbour that writes at full speed to the same file system."""
     with Site(IN_MEMORY) as site, on_the_disk() as place:
         if not has_room(place):
-            report.say("j  beside a neighbour that writes at full speed", "not measured: too little space")
+            report.say("l  beside a neighbour that writes at full speed", "not measured: too little space")
             return
         site.store("mixed", mail.messages(options.messages))
-        run(worker_command(site.workplace(site.mailbox()).config, "once"))  # warm up
+        once(site.workplace(site.mailbox()))  # warm up
         for attachments in (False, True):
             with console.status(f"beside a neighbour, attachments={attachments}"):
                 found = list(rounds(site, place, options.rounds, attachments=attachments))
-            least, typically, most = middle(found)
+            ratio = Spread.ratio([one.busy for one in found], [one.quiet for one in found])
             report.say(
-                f"j  {options.messages:,} messages beside a neighbour{', with attachments' if attachments else ''}",
-                f"{typically:.2f} ({least:.2f}–{most:.2f}) × quiet ({median(one.quiet for one in found):.2f} s); "
+                f"l  {options.messages:,} messages beside a neighbour{', with attachments' if attachments else ''}",
+                f"{ratio} × quiet ({median(one.quiet for one in found):.2f} s); "
                 f"it wrote {median(one.written for one in found) / MB:.0f} MB/s",
                 "≤ 2 × quiet",
-                met=typically <= 2,
+                met=ratio.middle <= 2,
             )
             report.raw[f"neighbour, attachments={attachments}"] = [asdict(one) for one in found]
 

@@ -8,7 +8,7 @@ from statistics import median
 from bench import mail
 from bench.link import Line, Link
 from bench.options import Distance, Options
-from bench.process import Measured, raw_fetch, run, worker_command
+from bench.process import Measured, once, raw_fetch
 from bench.report import MB, Report, Spread, console
 from bench.round_trips import RoundTrips
 from bench.site import Site
@@ -40,7 +40,7 @@ class _Measurement:
         fetches: list[float] = []
         empty: list[Measured] = []
         drains: list[Measured] = []
-        self._once(None)  # warm up: compile byte code, cache libraries
+        self._once(None)  # warm up
         for number in range(1, rounds + 1):
             with console.status(f"{self._distance}, round {number} of {rounds}"):
                 fetches.append(self._raw_fetch())
@@ -66,10 +66,7 @@ class _Measurement:
     def _once(self, store: str | None) -> Measured:
         user = self._site.mailbox(store)
         with Link((user.host, user.port), self._line) as link:
-            place = self._site.workplace(user, port=link.port)
-            measured = run(worker_command(place.config, "once"))
-        place.expect(self._count if store else 0)
-        return measured
+            return once(self._site.workplace(user, port=link.port), self._count if store else 0)
 
     def _round_trips(self) -> tuple[list[str], list[str]]:
         user = self._site.mailbox(self._store)
@@ -77,9 +74,7 @@ class _Measurement:
             Link((user.host, user.port), self._line) as link,
             RoundTrips(self._site.authority, (link.host, link.port)) as counted,
         ):
-            place = self._site.workplace(user, port=counted.port)
-            run(worker_command(place.config, "once"))
-        place.expect(self._count)
+            once(self._site.workplace(user, port=counted.port), self._count)
         return counted.alone, counted.overlapped
 
     def _say(self, fetches: list[float], empty: list[Measured], drains: list[Measured]) -> None:

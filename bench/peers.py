@@ -8,7 +8,7 @@ from tempfile import mkdtemp
 from bench import mail
 from bench.options import Options
 from bench.peer_programs import Peer, peers
-from bench.process import Measured, raw_fetch, run, worker_command
+from bench.process import Measured, once, raw_fetch
 from bench.report import MB, Report, Spread, console
 from bench.site import Site, free
 
@@ -20,7 +20,7 @@ def measure(site: Site, report: Report, options: Options) -> None:
     """Measure j, in alternating rounds."""
     count, size = site.store(_STORE, mail.messages(options.messages))
     programs = peers()
-    run(worker_command(site.workplace(site.mailbox()).config, "once"))  # warm up: compile byte code, cache libraries
+    once(site.workplace(site.mailbox()))  # warm up
     fetches: list[float] = []
     runs: dict[str, list[Measured]] = {}
     with console.status("peers") as status:
@@ -28,7 +28,8 @@ def measure(site: Site, report: Report, options: Options) -> None:
             status.update(f"peers, round {number} of {options.rounds}")
             fetches.append(raw_fetch(site.mailbox(_STORE)).wall)
             for name, attachments in _OWN.items():
-                runs.setdefault(name, []).append(_once(site, count, attachments=attachments))
+                place = site.workplace(site.mailbox(_STORE), attachments=attachments)
+                runs.setdefault(name, []).append(once(place, count))
             for peer in programs:
                 if not peer.absent:
                     runs.setdefault(peer.name, []).append(_taken(site, count, peer))
@@ -50,13 +51,6 @@ def _say(report: Report, name: str, measured: list[Measured], fetches: list[floa
     wall, cpu = median(one.wall for one in measured), median(one.cpu for one in measured)
     memory = max(one.memory for one in measured) / MB
     report.say(f"   {name}", f"{wall:.2f} s = {ratio} × raw fetch; {cpu:.2f} s of CPU; {memory:.0f} MB")
-
-
-def _once(site: Site, count: int, *, attachments: bool) -> Measured:
-    place = site.workplace(site.mailbox(_STORE), attachments=attachments)
-    measured = run(worker_command(place.config, "once"))
-    place.expect(count)
-    return measured
 
 
 def _taken(site: Site, count: int, peer: Peer) -> Measured:

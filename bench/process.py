@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
-from bench.site import target
+from bench.site import Workplace, target
 from tests.rig.dovecot import Mailbox
 
 ROOT = Path(__file__).parent.parent
@@ -49,6 +49,16 @@ def _byte_code() -> Path:
 def worker_command(config: Path, *arguments: str) -> list[str]:
     """Return the command line of the worker. `BENCH_PYTHON` names the Python that has what people install."""
     return [os.environ.get("BENCH_PYTHON", sys.executable), "-m", "worker", *arguments, "--config", str(config)]
+
+
+def once(place: Workplace, count: int = 0) -> Measured:
+    """Run the worker's `once` there, and check that it archived so many messages. Raises RuntimeError.
+
+    The first run in an empty mailbox warms up: it compiles byte code and caches libraries.
+    """
+    measured = run(worker_command(place.config, "once"))
+    place.expect(count)
+    return measured
 
 
 def raw_fetch(user: Mailbox, port: int | None = None) -> Measured:

@@ -21,6 +21,8 @@ from worker.settings import load
 
 POLLS, SIZES = 20, (100, 20_000)
 """How often to poll, and how many messages the mailboxes have."""
+FAR = 0.02
+"""Seconds of delay while round trips are counted: so the first answer doesn't come before all is sent."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,7 @@ def quiet_polls(through_proxy: Workplace, direct: Workplace, proxy: Proxy) -> Qu
     direct: has the state of a worker that has handled everything. It is moved: of two copies, one would not log in.
     """
     (direct.root / "state").rename(through_proxy.root / "state")
+    proxy.latency = FAR
     with polling(through_proxy) as cycle, proxy.measure() as used:
         for _ in range(POLLS):
             cycle()
@@ -89,13 +92,12 @@ def measure(site: Site, report: Report, _options: Options) -> None:
             counted = site.workplace(user, handler="stamp", handled="keep", port=proxy.port)
             found[size] = quiet_polls(counted, direct, proxy)
         report.raw[f"quiet, {size}"] = asdict(found[size]) | {"filled": filled.wall}
-    watched = 2  # INBOX and the junk folder
     for size, poll in found.items():
         total = poll.up + poll.down
         report.say(
             f"d  a poll with nothing new, {size:,} messages",
             f"{poll.round_trips:g} round trips, {total:.0f} bytes, {poll.milliseconds:.1f} ms",
-            f"{watched} (one a folder), < 1,000 bytes, no SEARCH",
-            met=poll.round_trips <= watched and total < 1_000 and not any("SEARCH" in c for c in poll.commands),
+            "1, however many folders are watched; < 1,000 bytes, no SEARCH",
+            met=poll.round_trips <= 1 and total < 1_000 and not any("SEARCH" in c for c in poll.commands),
         )
         report.say("", ", ".join(poll.commands))

@@ -238,7 +238,7 @@ def test_logout_reaches_a_server_that_has_something_to_say_meanwhile(
 # -- the whole of a first run
 
 
-def test_a_first_run_waits_for_fifteen_round_trips_at_most(
+def test_a_first_run_waits_for_sixteen_round_trips_at_most(
     dovecot: Mailbox, proxy: Proxy, make_worker: MakeWorker
 ) -> None:
     dovecot.append_many("INBOX", letters(3))
