@@ -33,8 +33,7 @@ from urllib.parse import quote, unquote, urlsplit
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from handlers.archive_removal import FolderCopies, StoreCopies
-from handlers.archive_sync import FOLDER, FileSyncs, make_folder
-from handlers.archive_sync import sync_folder as _sync_folder
+from handlers.archive_sync import FOLDER, FileSyncs, make_folder, sync_folder
 from worker import KeyTaken, Look, Message, OldCopies, RemovedCopies, as_json, describe
 from worker.connections import Proxy
 from worker.objects import SCHEMES, Objects, ObjectsRefused, checked
@@ -184,11 +183,11 @@ class Archive:
             return
         try:
             if staged:
-                _sync_file_system(chain.from_iterable(staged.values()))
+                _wait_for(chain.from_iterable(staged.values()))
             for key in staged:
                 self._place(key)
-            _sync_folder(self._partial)
-            _sync_folder(self._root)
+            sync_folder(self._partial)
+            sync_folder(self._root)
         except OSError:
             self._unsynced = True
             raise
@@ -335,7 +334,7 @@ def _write(path: Path, data: bytes, syncs: FileSyncs) -> Future[None]:
     return syncs.start(file)
 
 
-def _sync_file_system(syncs: Iterable[Future[None]]) -> None:
-    """Wait until the file system has brought all of this to the disk. Raises the OSError of the first that failed."""
+def _wait_for(syncs: Iterable[Future[None]]) -> None:
+    """Wait until all of this is on the disk. Raises the OSError of the first sync that failed."""
     for sync in syncs:
         sync.result()

@@ -72,7 +72,7 @@ def install() -> None:
     _around(Handler, "__call__", lambda handler, *_: f"handler {handler.name}")
     for name in ("flush", "_stage", "_place"):
         _around(Archive, name, lambda *_, step=name: f"archive {step.strip('_')}")
-    for name in ("_write", "_sync_folder", "_sync_file_system"):
+    for name in ("_write", "sync_folder", "_wait_for"):
         _around(handlers.archive, name, lambda *_, step=name: f"archive disk {step.strip('_')}")
     for name in ("fsync", "replace", "rename", "link"):
         _around(os, name, lambda *_, step=name: f"disk {step} {_file_of(sys._getframe(2))}")

@@ -135,8 +135,8 @@ def test_nothing_is_in_its_place_before_the_flush(tmp_path: Path, monkeypatch: p
 
         return noting
 
-    # by its private name, because syncfs has no public one: the handler finds it in the C library
-    monkeypatch.setattr(handlers.archive, "_sync_file_system", noted("sync", handlers.archive._sync_file_system))
+    # by its private name, because the syncs themselves run in other threads, and in any order
+    monkeypatch.setattr(handlers.archive, "_wait_for", noted("sync", handlers.archive._wait_for))
     monkeypatch.setattr(Path, "rename", noted("rename", Path.rename))
     monkeypatch.setattr(os, "fsync", noted("fsync", os.fsync))
     assert not (tmp_path / "k1").exists()
@@ -167,7 +167,7 @@ def test_a_message_that_is_there_already_is_on_the_disk_after_the_flush(
     first(message())
     first.flush()
     synced: list[Path] = []
-    monkeypatch.setattr(handlers.archive, "_sync_folder", synced.append)
+    monkeypatch.setattr(handlers.archive, "sync_folder", synced.append)
     second = archive(tmp_path)
     second(message())
     second.flush()

@@ -358,7 +358,7 @@ def killed_at(step: int | None) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patches, suppress(Killed):
         for name in STEPS:
             patches.setattr(os, name, dying(name, getattr(os, name)))
-        patches.setattr(handlers.archive, "_sync_file_system", lambda _path: None)
+        patches.setattr(handlers.archive, "_wait_for", lambda _path: None)
         yield
 
 
