@@ -11,19 +11,18 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
-from worker.mailbox.fetch_answers import answers
+from worker.mailbox.fetch_answers import MONTHS, answers
 
 _DAY: Final = re.compile(rb'\bINTERNALDATE "([ 0-9][0-9]-[A-Za-z]{3}-[0-9]{4}) ', re.IGNORECASE)
 _DATED: Final = re.compile(rb"\bINTERNALDATE\b", re.IGNORECASE)
-_MONTHS: Final = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 
 
 @dataclass(frozen=True, slots=True)
 class ArrivalDays:
     """When the messages of a folder arrived.
 
-    messages: how many it has by the answer to EXAMINE. by_day: how many of them the server shows, by day; None: no day
-    that can be read. None in its place: the server refuses to show any.
+    messages: how many it has by the answer to EXAMINE. by_day: how many of those that the server shows arrived on each
+    day, and under None those whose day can't be read. No mapping at all: the server refuses to show any.
     """
 
     messages: int
@@ -56,6 +55,6 @@ def by_day(written: Mapping[bytes, int]) -> Mapping[date | None, int]:
 def _day(written: bytes) -> date | None:
     try:
         day, month, year = written.decode("ascii").split("-")
-        return date(int(year), _MONTHS.index(month) + 1, int(day))
+        return date(int(year), MONTHS.index(month.title()) + 1, int(day))
     except ValueError:
         return None

@@ -14,6 +14,8 @@ from imapclient.response_parser import parse_fetch_response
 
 Items = dict[bytes, object]
 """The items of one message, by name, such as `b"FLAGS"`."""
+MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+"""The months as IMAP writes them, whatever the locale is."""
 
 _NUMBER = rb"0|[1-9][0-9]{0,17}"
 _DATE = rb"[0-3 ][0-9]-[A-Z][a-z]{2}-[12][0-9]{3} [0-9]{2}:[0-9]{2}:[0-9]{2} [+-][0-9]{4}"
@@ -27,12 +29,7 @@ _ITEM = (
 _ITEMS = re.compile(_ITEM)
 _WITHOUT_GROUPS = re.sub(rb"(?<!\\)\((?!\?)", b"(?:", _ITEM)
 _ANSWER = re.compile(rb"[0-9]{1,18} \((%(item)b(?: %(item)b)*)\)" % {b"item": _WITHOUT_GROUPS})
-_MONTHS = {
-    name: number
-    for number, name in enumerate(
-        (b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec"), 1
-    )
-}
+_MONTH_NUMBERS = {name.encode(): number for number, name in enumerate(MONTHS, 1)}
 
 
 def by_uid(lines: Sequence[object]) -> dict[int, Items]:
@@ -40,7 +37,7 @@ def by_uid(lines: Sequence[object]) -> dict[int, Items]:
 
     An answer without a UID is left out: the server sends such a one unasked when somebody else changes a flag, and its
     number is a place in the folder that may be another message's UID. Several answers about one message are joined; of
-    an item that comes twice, the last one counts. So does the place not matter, which an EXPUNGE in between changes.
+    an item that comes twice, the last one counts. So the place, which an EXPUNGE in between changes, doesn't matter.
 
     lines: the answers as imaplib gives them.
 
@@ -108,7 +105,7 @@ def _in_plain_form(answer: Sequence[object]) -> Items | None:
 
 def _arrived(date: bytes) -> datetime | None:
     """A date in the one form that RFC 3501 allows. None: it isn't a date, or it has no zone (`-0000`)."""
-    month, zone = _MONTHS.get(date[3:6]), _zone(date[21:])
+    month, zone = _MONTH_NUMBERS.get(date[3:6]), _zone(date[21:])
     if month is None or zone is None:
         return None
     try:

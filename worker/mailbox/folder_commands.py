@@ -108,7 +108,8 @@ class FolderCommands:
             FolderBusy: not now.
             CommandRefused: not under this name.
         """
-        return next(self.create_all([folder]))
+        (name,) = self.create_all([folder])
+        return name
 
     def create_all(self, folders: Sequence[str]) -> Iterator[str]:
         """Create these folders, in one round trip. Yields their names in turn, and raises what `create` does."""

@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 
+from worker.mailbox.fetch_answers import MONTHS
 from worker.mailbox.imap_connection import ImapConnection, refusable
 from worker.mailbox.message_reader import arrival
 
 AT_ONCE = 2_000
 """Messages whose dates are asked for at once."""
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,5 +100,5 @@ def _quoted(text: str) -> str:
 
 
 def _day(day: date) -> str:
-    """A day as IMAP writes it, in English whatever the locale is."""
-    return f"{day.day:02}-{_MONTHS[day.month - 1]}-{day.year:04}"
+    """A day as IMAP writes it."""
+    return f"{day.day:02}-{MONTHS[day.month - 1]}-{day.year:04}"

@@ -1,6 +1,6 @@
 """Counts the mail that a first drain would take up, and finds its oldest date. Reads no headers, writes nothing down.
 
-The server names the day of every message, so it is for the first day alone.
+The server names the day of every message, which is too much for anything but the first drain.
 """
 
 from collections.abc import Sequence
