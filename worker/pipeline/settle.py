@@ -68,8 +68,6 @@ class Settle:
         self._already_moved = AlreadyMoved(messages, whereabouts, fingerprints)
         self._clock = clock
         self._moves: MovesInFlight[Settlement] = MovesInFlight()
-        self._is_unsure = False
-        """Whether messages were moved, and the journal may not know it."""
         self._doubtful: set[int] = set()
         self._refused: dict[int, float] = {}
         """When the server may be asked again (epoch s) to move a message that it refused to move, by row id."""
@@ -88,15 +86,12 @@ class Settle:
             )
 
     def ask_again(self) -> bool:
-        """Whether to look for what is unsettled: the server may be asked again to move what it refused to move, or
-        messages were moved and the journal may not know it.
-        """
-        unsure, self._is_unsure = self._is_unsure, False
+        """Whether the server may now be asked again to move messages that it refused to move."""
         now = self._clock()
         due = [row for row, until in self._refused.items() if not now < until <= now + REFUSED_WAIT]
         for row in due:
             del self._refused[row]
-        return bool(due) or unsure
+        return bool(due)
 
     def resume(self, session: Session, looks: Sequence[Look]) -> list[Settlement]:
         """Return the messages that are recorded, not settled and still there: they are to be moved now.
@@ -179,14 +174,15 @@ class Settle:
         return replaced
 
     def record_moves(self, *, wait: bool) -> None:
-        """Record the moves that the server has answered. wait: wait for those that it hasn't."""
-        self._is_unsure = True  # until all of them are recorded
+        """Record the moves that the server has answered. wait: wait for those that it hasn't.
+
+        If an error ends this, the poll ends as well, and the next one looks for all that is unsettled.
+        """
         for moving, moved in self._moves.answered(wait=wait):
             if moved is None:
                 self._move_what_goes(moving.session, moving.group, moving.folder, moving.target)
             else:
                 self._settled(moving.group, moving.target, moved)
-        self._is_unsure = False
 
     def forget_moves(self) -> None:
         """The connection is gone, or the lease: what is in flight is found out anew."""
