@@ -54,11 +54,8 @@ class Drains:
         return measured
 
     def _one_thread(self, parser: str) -> Measured:
-        return self._inner(parser, [sys.executable, "-m", "bench.one_thread", parser])
-
-    def _inner(self, name: str, command: list[str]) -> Measured:
-        measured = run([*command, *target(self._site.mailbox("mixed"))])
-        self.inner.setdefault(name, []).append(float(measured.output.split()[0]))
+        measured = run([sys.executable, "-m", "bench.one_thread", parser, *target(self._site.mailbox("mixed"))])
+        self.inner.setdefault(parser, []).append(float(measured.output.split()[0]))
         return measured
 
     def _once(self, store: str | None, *, attachments: bool) -> Measured:

@@ -19,12 +19,13 @@ _ALWAYS = {
     r"\w+ LIST .*": ['* LIST () "/" INBOX', '* LIST () "/" Processed', r'* LIST (\Junk) "/" Junk', _DONE],
     r"\w+ CREATE .*": [_DONE],
     r"\w+ STATUS .*": ['* STATUS "Junk" (MESSAGES 0 UIDNEXT 1 UIDVALIDITY 1)', _DONE],
-    r'\w+ SELECT "?Junk"?': [
+    r'\w+ (SELECT|EXAMINE) "?Junk"?': [
         "* 0 EXISTS",
         "* OK [UIDVALIDITY 1] .",
         "* OK [UIDNEXT 1] .",
         _OPENED,
     ],
+    r"\w+ UID FETCH 1:\* \(INTERNALDATE\)": [_DONE],  # before the first mail: there is none
     r"\w+ NOOP": [_DONE],
     r"DONE": [_DONE],
 }
@@ -69,7 +70,7 @@ class NotifyingServer:
         return self._notified.get(timeout=PATIENCE)
 
     def last_commands(self) -> list[str]:
-        """The commands from the last notice to the body, a round trip each."""
+        """The commands from the last notice to the body."""
         sent = [_name(line) for line in self._server.commands[self._before :]]
         return sent[: sent.index(_BODY) + 1]
 
@@ -109,7 +110,7 @@ def _inbox(*, uidnext: int, uid: int | None = None, raw: bytes = b"") -> dict[st
     state = [f"* {count} EXISTS", "* OK [UIDVALIDITY 1] .", f"* OK [UIDNEXT {uidnext}] .", _OPENED]
     found = [] if uid is None else [str(uid)]
     return {
-        r'\w+ SELECT "?(INBOX|Processed)"?': state,
+        r'\w+ (SELECT|EXAMINE) "?(INBOX|Processed)"?': state,
         r"\w+ UID SEARCH .*": [" ".join(["* SEARCH", *found]), _DONE],
         r"\w+ UID FETCH .*HEADER.*": [f"* 1 FETCH ({about} {top})", _DONE],
         r"\w+ UID FETCH .*BODY\.PEEK\[\].*": [f"* 1 FETCH (UID {uid} {whole})", _DONE],

@@ -104,5 +104,5 @@ def _measure_notified(site: Site, report: Report, letters: list[bytes]) -> None:
         "< 100 ms (median)",
         met=middle < 0.1,
     )
-    report.say("   its round trips from notice to body", ", ".join(server.last_commands()))
+    report.say("   its commands from notice to body", ", ".join(server.last_commands()))
     report.raw["wake, notified"] = [first, *seconds]
