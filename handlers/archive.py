@@ -255,9 +255,7 @@ class Archive:
         except OSError:
             if not staged.is_dir():
                 raise
-            if self._is_whole(
-                key
-            ):  # another worker has archived it meanwhile; if it isn't the same, the next try says so
+            if self._is_whole(key):  # by another worker meanwhile; if it isn't the same, the next try says so
                 _see_that_it_is_the_same(staged, place)
                 shutil.rmtree(staged)
             else:  # an incomplete folder: somebody has removed files from it

@@ -113,9 +113,8 @@ class Outbox:
     def relocated(self, places: Mapping[int, Place]) -> None:
         """Messages lie elsewhere than we thought. places: where they lie now, as far as we know, by row id."""
         if places:
-            self._settle.record_moves(
-                wait=True
-            )  # or what is recorded of a move would take the place of what was found since
+            # first, or what is recorded of a move later would replace what was found since
+            self._settle.record_moves(wait=True)
         self._recorder.relocated(places)
         self._to_settle = [item for item in self._to_settle if item.id not in places]
 
