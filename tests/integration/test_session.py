@@ -1,5 +1,6 @@
 """What the session makes of a server's oddities, each said by a script over a real socket."""
 
+import select
 from collections.abc import Callable
 from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
@@ -7,7 +8,15 @@ from pathlib import Path
 import pytest
 
 from tests.rig.scripted import ScriptedServer, Step, answer, close, expect, greeting, send
-from worker.mailbox.errors import CommandRefused, ConnectionLost, FolderRefused, MailboxError, ProtocolFault, Throttled
+from worker.mailbox.errors import (
+    CommandRefused,
+    ConnectionLost,
+    FolderRefused,
+    MailboxError,
+    ProtocolFault,
+    Throttled,
+    TokenExpired,
+)
 from worker.mailbox.imap_client import LINE_CAP
 from worker.mailbox.imap_connection import SMALL_ANSWER
 from worker.mailbox.message_reader import HEADER_CAP, LARGEST, SHORT_HEADER
@@ -421,3 +430,34 @@ def test_a_goodbye_during_idle(scripted: Scripted) -> None:
     with pytest.raises(ConnectionLost):
         [session.idle(), session.idle_done()]
     assert not session.is_open
+
+
+EXPIRED: list[Step] = [send("* BYE Session invalidated - AccessTokenExpired"), close(reset=True)]
+
+
+def wait_until_reset(session: Session) -> None:
+    reset = select.poll()
+    reset.register(session.fileno(), 0)  # wakes for a connection that is gone, and for nothing else
+    assert reset.poll(5000)
+
+
+def test_why_the_connection_ended_in_idle_is_heard_even_if_idle_cannot_be_ended(scripted: Scripted) -> None:
+    session = at_work(scripted, *answer(r"\w+ IDLE", "+ idling"), *EXPIRED)
+    session.idle()
+    wait_until_reset(session)
+    with pytest.raises(TokenExpired):
+        session.idle_done()
+
+
+def test_why_the_connection_ended_is_heard_even_if_a_search_cannot_be_sent(scripted: Scripted) -> None:
+    """IMAPClient sends it past imaplib."""
+    session = at_work(scripted, *EXPIRED)
+    wait_until_reset(session)
+    with pytest.raises(TokenExpired):
+        session.present([4])
+
+
+def test_why_the_connection_ended_is_heard_even_if_idle_never_began(scripted: Scripted) -> None:
+    session = at_work(scripted, expect(r"\w+ IDLE"), *EXPIRED)
+    with pytest.raises(TokenExpired):
+        session.idle()

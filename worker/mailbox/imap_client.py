@@ -128,15 +128,19 @@ class Wire(IMAP4_TLS):  # type: ignore[misc]  # IMAPClient ships no types
 
     def send_at_once(self, *command: str | bytes) -> bytes:
         """Send a command without waiting for anything, and return its tag."""
-        try:
-            tag: bytes = super()._command(*command)
-        except self.abort:
-            self._hear_why_it_ended()
-            raise
+        tag: bytes = super()._command(*command)
         return tag
 
+    def send(self, data: bytes) -> None:
+        """Send these bytes. imaplib and IMAPClient call this."""
+        try:
+            super().send(data)
+        except OSError:
+            self._hear_why_it_ended()
+            raise
+
     def _hear_why_it_ended(self) -> None:
-        """Keep what the server said before it closed the connection. A command that can't be sent may hide that."""
+        """Keep what the server said before it closed the connection. A failure to send may hide that."""
         with suppress(ImapError, OSError):
             while self.buffered():
                 self._get_response()

@@ -71,7 +71,7 @@ def session_error(error: BaseException, untagged: Untagged) -> MailboxError:
         return _handshake_error(error.cause)
     if isinstance(error, ProxyTrouble):
         return ProxyFailed(str(error), who=error.who)
-    if isinstance(error, OSError):
+    if isinstance(error, OSError) and not untagged.get("BYE"):
         fault = system_fault(error)
         name = type(error).__name__
         if isinstance(error, ssl.SSLError) and error.reason:
@@ -104,8 +104,10 @@ def _handshake_error(error: ssl.SSLError) -> MailboxError:
 def _read(error: BaseException, untagged: Untagged) -> tuple[Status | None, str]:
     """Status and text of the answer behind an exception. The status is None if there was no answer."""
     cause = error.__context__ if type(error).__name__ == "LoginError" and error.__context__ else error
+    bye = [_decoded(line) for line in untagged.get("BYE", ())]
+    if bye and isinstance(cause, OSError):
+        return "BYE", " ".join(bye)
     if isinstance(cause, imaplib.IMAP4.abort):
-        bye = [_decoded(line) for line in untagged.get("BYE", ())]
         return ("BYE" if bye else None), " ".join([*bye, _plain(cause)])
     if not isinstance(cause, imaplib.IMAP4.error):
         return None, ""

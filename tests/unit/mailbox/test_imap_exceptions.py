@@ -18,6 +18,7 @@ from worker.mailbox.errors import (
     ProtocolFault,
     ServerUnavailable,
     TlsRefused,
+    TokenExpired,
 )
 from worker.mailbox.imap_client import HandshakeError, ImapError
 from worker.mailbox.imap_exceptions import login_failure, session_error
@@ -49,6 +50,12 @@ unreachable = st.sampled_from([ConnectionRefusedError(), socket.gaierror(-2, "un
 @given(error=st.one_of(tls_errors, unverified, lost))
 def test_in_mid_run_whatever_tls_or_the_socket_says_is_a_lost_connection(error: OSError) -> None:
     assert type(session_error(error, {})) is ConnectionLost
+
+
+@given(error=st.one_of(tls_errors, lost))
+def test_what_the_server_said_before_the_connection_was_lost_counts(error: OSError) -> None:
+    said = {"BYE": [b"Session invalidated - AccessTokenExpired"]}
+    assert type(session_error(error, said)) is TokenExpired
 
 
 @given(error=unverified)
