@@ -19,26 +19,19 @@ from datetime import date
 from typing import Any
 
 from imapclient import IMAPClient, SocketTimeout
-from imapclient.tls import IMAP4_TLS, wrap_socket
+from imapclient.tls import IMAP4_TLS
 
 from worker.connections import Dialer
 from worker.mailbox import uid_sets
 from worker.mailbox.arrival_days import by_day
 from worker.mailbox.fetch_answers import Items, by_uid
 from worker.mailbox.folder_answers import listed_in, namespaces_in, status_in
+from worker.mailbox.handshake import secured
 from worker.mailbox.in_flight import InFlight, Sent
 
 LINE_CAP = 8_000_000
 """Bytes that one line of an answer may have. The answer to SEARCH in a folder of a million messages is one line."""
 BUFFER = 1 << 16
-
-
-class HandshakeError(OSError):
-    """What TLS raised during the handshake. Later, the same error would mean that the connection was lost."""
-
-    def __init__(self, cause: ssl.SSLError) -> None:
-        super().__init__(str(cause))
-        self.cause = cause
 
 
 class Wire(IMAP4_TLS):  # type: ignore[misc]  # IMAPClient ships no types
@@ -64,15 +57,7 @@ class Wire(IMAP4_TLS):  # type: ignore[misc]  # IMAPClient ships no types
 
     def _create_socket(self, timeout: float | None = None) -> socket.socket:
         sock = self._dialer.connect(self.host, self.port, timeout or self._timeout)
-        try:
-            secured: socket.socket = wrap_socket(sock, self.ssl_context, self.host)
-        except ssl.SSLError as error:
-            sock.close()
-            raise HandshakeError(error) from error
-        except BaseException:
-            sock.close()
-            raise
-        return secured
+        return secured(sock, self.ssl_context, self.host)
 
     def read(self, size: int) -> bytes:
         """Read one literal. imaplib calls this."""

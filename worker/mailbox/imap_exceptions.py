@@ -26,7 +26,7 @@ from worker.mailbox.errors import (
     TlsRefused,
     TokenExpired,
 )
-from worker.mailbox.imap_client import HandshakeError
+from worker.mailbox.handshake import HandshakeError
 from worker.mailbox.login_answers import classify_login_failure, classify_unsent
 from worker.mailbox.login_failures import FailureClass, Kind, LoginFailure, Phase, failure
 from worker.mailbox.response_text import THROTTLED_WAIT, Status, named_cause

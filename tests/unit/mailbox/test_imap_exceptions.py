@@ -20,7 +20,8 @@ from worker.mailbox.errors import (
     TlsRefused,
     TokenExpired,
 )
-from worker.mailbox.imap_client import HandshakeError, ImapError
+from worker.mailbox.handshake import HandshakeError
+from worker.mailbox.imap_client import ImapError
 from worker.mailbox.imap_exceptions import login_failure, session_error
 from worker.mailbox.login_failures import FailureClass
 
