@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.integration.test_session import DATE, SELECT, Scripted, at_work, literal
+from tests.integration.test_session import DATE, SELECT, Scripted, at_work, literal, wait_until_reset
 from tests.rig.scripted import Step, answer, close, expect, send
 from worker.mailbox.errors import CommandRefused, ConnectionLost, MailboxError
 from worker.mailbox.session import Moved, Session
@@ -167,6 +167,19 @@ def test_after_an_expunge_the_rest_is_asked_for_again(scripted: Scripted) -> Non
     session.close()
 
 
+def test_a_flag_that_is_told_of_a_message_is_not_its_content(scripted: Scripted) -> None:
+    session = at_work(
+        scripted,
+        expect(r"\w+ UID FETCH 4,5,6 .*"),
+        *[send("* 2 FETCH (UID 5 FLAGS (\\Seen))"), send(body(4, "four")), send("{tag} NO [EXPUNGEISSUED] gone")],
+        *answer(r"\w+ NOOP", "* 3 EXPUNGE", DONE),
+        *answer(r"\w+ UID FETCH 5,6 .*", body(5, "five"), DONE),
+    )
+    ask(session, 4, 5, 6)
+    assert read(session, 4, 5, 6) == {4: b"four", 5: b"five"}
+    session.close()
+
+
 @pytest.mark.parametrize(
     ("steps", "earlier"),
     [
@@ -184,6 +197,33 @@ def test_whose_command_the_connection_ended_at(scripted: Scripted, steps: list[S
         read(session, 5)
     assert lost.value.earlier is earlier
     assert session.ended_ahead  # nobody has begun to read the header
+    session.close()
+
+
+def test_a_move_that_is_answered_late_does_not_hide_at_which_message_the_connection_ended(scripted: Scripted) -> None:
+    """Dovecot answers MOVE only after the FETCH that was sent next."""
+    session = at_work(
+        scripted,
+        expect(r"\w+ UID MOVE 1 .*"),
+        expect(r"\w+ UID FETCH 5 .*"),
+        send(b"* 1 FETCH (UID 5 BODY[]<0> {100}\r\nonly this"),
+        close(),
+    )
+    session.begin_move([1], "Processed")
+    with pytest.raises(ConnectionLost) as lost:
+        read(session, 5)
+    assert not lost.value.earlier
+    session.close()
+
+
+def test_the_connection_did_not_end_at_a_message_that_was_never_asked_for(scripted: Scripted) -> None:
+    session = at_work(scripted, expect(r"\w+ UID FETCH 4 .*"), close(reset=True))
+    ask(session, 4)
+    wait_until_reset(session)
+    with pytest.raises(ConnectionLost) as lost:
+        read(session, 5)
+    assert lost.value.earlier
+    assert session.ended_ahead
     session.close()
 
 

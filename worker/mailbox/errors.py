@@ -10,7 +10,7 @@ class MailboxError(Exception):
     """Base of every error that `worker.mailbox` raises on purpose. The mail stays where it is.
 
     fault: what the operating system, the name service or TLS says, as a name such as ECONNREFUSED; None: nothing.
-    earlier: whether the connection ended at an earlier command, whose answer was still to come.
+    earlier: whether the connection ended before the server came to the command whose answer was to be read.
     """
 
     def __init__(self, message: str = "", *, fault: str | None = None) -> None:
@@ -19,7 +19,7 @@ class MailboxError(Exception):
         self.earlier = False
 
     def came_earlier(self) -> None:
-        """It came at an earlier command than the one whose answer was to be read."""
+        """It came before the server came to the command whose answer was to be read."""
         self.earlier = True
 
 

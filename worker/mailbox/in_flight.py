@@ -92,8 +92,11 @@ class InFlight:
         return sent in self._sent
 
     def is_next(self, sent: Sent) -> bool:
-        """Whether the server has answered every command before this one, or this one."""
-        return not self._sent or self._sent[0] is sent or sent not in self._sent
+        """Whether the server may have come to this command: it has answered those before it, or this one.
+
+        Moves don't count: Dovecot answers them only after the commands that were sent next.
+        """
+        return sent not in self._sent or next(one for one in self._sent if one.name != "MOVE" or one is sent) is sent
 
     def send(self, name: str, *arguments: str | bytes, uids: Collection[int], cap: int = 0) -> Sent:
         """Send UID FETCH or UID MOVE, and don't wait for its answer. uids: the messages that the command names."""

@@ -172,7 +172,8 @@ class MessageReader:
         came: set[int] = set()
         try:
             for uid, items in self._answers(request):
-                came.add(uid)
+                if items.keys() - {b"FLAGS"}:  # which the server tells unasked as well
+                    came.add(uid)
                 yield uid, items
         except JustExpunged:
             self._connection.hear_what_was_expunged()
@@ -185,10 +186,14 @@ class MessageReader:
         Raises:
             MailboxError: its `earlier` says whether the connection ended before the server came to this command.
         """
-        client = self._connection.client
         sent = self._asked.pop(request.key, None)
-        with self._connection.translated():
-            sent = sent or self._send(request)
+        try:
+            client = self._connection.client
+            with self._connection.translated():
+                sent = sent or self._send(request)
+        except MailboxError as error:
+            error.came_earlier()  # the server never got this command
+            raise
         in_flight = client.wire.in_flight
         answers = in_flight.answers(sent)
         try:
