@@ -9,7 +9,7 @@ import pytest
 from tests.rig.dovecot import JUNK, Mailbox
 from tests.rig.letters import letters
 from tests.rig.proxy import Answer, Proxy
-from tests.rig.scripted import ScriptedServer, Step, answer, expect, greeting, hang
+from tests.rig.scripted import ScriptedServer, Step, answer, expect, greeting, hang, send
 from tests.rig.worker import Worker, eventually
 from worker.mailbox.errors import CommandRefused, FolderRefused
 from worker.mailbox.session import ArrivalDays, Endpoint, Session
@@ -213,6 +213,30 @@ def test_a_select_that_says_too_little_is_asked_again_with_status(scripted: Scri
     session, _ = scripted_session(scripted, *select, *search, *status, *select, *status, *search, expect(r"\w+ LOGOUT"))
     state, uids = session.select_and_search("INBOX")
     assert ((state.messages, state.uidnext, state.uidvalidity), uids) == ((4, 10, 14), {1, 2, 3, 9})
+    session.close()
+
+
+def state_of(name: str, messages: int) -> str:
+    return f"* STATUS {name} (MESSAGES {messages} UIDNEXT 10 UIDVALIDITY 14)"
+
+
+FIRST, SECOND, THIRD = "{tag-2} OK done", "{tag-1} OK done", "{tag} OK done"
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [state_of("Failed", 2), state_of('"Junk Email"', 1), state_of("inbox", 3), FIRST, THIRD, SECOND],
+        [state_of('"inbox"', 3), THIRD, state_of('"Junk Email"', 1), FIRST, state_of("Failed", 2), SECOND],
+        [state_of("junk", 1), FIRST, state_of("failed", 2), SECOND, state_of("{5}\r\nINBOX", 3), THIRD],
+    ],
+)
+def test_each_state_is_its_folders_in_whatever_order_the_server_answers(scripted: Scripted, lines: list[str]) -> None:
+    """RFC 3501, 5.5: none of these commands changes what another one means."""
+    asked = [expect(r"\w+ STATUS .*"), expect(r"\w+ STATUS .*"), expect(r"\w+ STATUS .*")]
+    session, _ = scripted_session(scripted, *asked, *map(send, lines), expect(r"\w+ LOGOUT"))
+    _, states = session.glance(["Junk Email", "Failed", "INBOX"], noop=False)
+    assert {name: state.messages for name, state in states.items()} == {"Junk Email": 1, "Failed": 2, "INBOX": 3}
     session.close()
 
 

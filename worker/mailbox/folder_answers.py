@@ -31,6 +31,13 @@ def status_in(lines: Sequence[object]) -> dict[bytes, object]:
     return dict(as_pairs(parse_response(answer)[-1]))
 
 
+def folder_in(said: Sequence[object]) -> bytes:
+    """The folder that STATUS names, in the command or in an answer to it."""
+    name = parse_response(said)[0]
+    plain = name if isinstance(name, bytes) else str(name).encode()
+    return b"INBOX" if plain.upper() == b"INBOX" else plain
+
+
 def text_of(value: object) -> str:
     """A name or flag as text; IMAPClient returns some as bytes."""
     return value.decode("ascii", "replace") if isinstance(value, bytes) else str(value)

@@ -295,7 +295,7 @@ class Client(IMAPClient):  # type: ignore[misc]  # IMAPClient ships no types
 
     def send_status(self, folder: str, items: Sequence[str]) -> Sent:
         """Send STATUS, for `status_said` to read the answer."""
-        return self.wire.in_flight.send_plain("STATUS", self._normalise_folder(folder), f"({' '.join(items)})")
+        return self.wire.in_flight.send_status(self._normalise_folder(folder), f"({' '.join(items)})")
 
     def status_said(self, sent: Sent) -> dict[bytes, object]:
         """Read the answer to STATUS."""

@@ -13,7 +13,8 @@ from itertools import takewhile
 from typing import Protocol
 
 from worker.mailbox.arrival_days import days_in
-from worker.mailbox.fetch_answers import Items, by_uid
+from worker.mailbox.fetch_answers import Items, answers, by_uid
+from worker.mailbox.folder_answers import folder_in
 
 OPENING = frozenset({"SELECT", "EXAMINE"})
 """Commands that open a folder. What the server says of messages after their answers is about that folder."""
@@ -54,9 +55,9 @@ class Sent:
 
     cap: bytes that the literals in its answer may add up to. found: what the server has said of these messages, by UID,
     and nobody has taken yet. copied: what it said of new UIDs, of these messages among others. said: the untagged
-    answers to a command that isn't on messages. opened: all that it said of the folder that the command opens. days:
-    how many messages arrived on each day, for a command that only asks for that; None for any other. wanted: false if
-    nobody asks any more what the command brings.
+    answers to a command that isn't on messages. folder: the one that STATUS names. opened: all that it said of the
+    folder that the command opens. days: how many messages arrived on each day, for a command that only asks for that;
+    None for any other. wanted: false if nobody asks any more what the command brings.
     """
 
     name: str
@@ -67,6 +68,7 @@ class Sent:
     found: dict[int, Items] = field(default_factory=dict)
     copied: list[object] = field(default_factory=list)
     said: list[object] = field(default_factory=list)
+    folder: bytes | None = None
     opened: dict[str, list[object]] = field(default_factory=dict)
     days: Counter[bytes] | None = None
 
@@ -116,6 +118,11 @@ class InFlight:
         """Send a command that isn't on messages, and don't wait for its answer."""
         return self._add(Sent(name, self._wire.send_at_once(name, *arguments), frozenset(), 0))
 
+    def send_status(self, folder: bytes, items: str) -> Sent:
+        """Send STATUS, and don't wait for its answer."""
+        tag = self._wire.send_at_once("STATUS", folder, items)
+        return self._add(Sent("STATUS", tag, frozenset(), 0, folder=folder_in([folder])))
+
     def _add(self, sent: Sent) -> Sent:
         self._sent.append(sent)
         if self._sent[0] is sent:
@@ -161,6 +168,8 @@ class InFlight:
         self._wire.read_response()
         if lines := self._wire.untagged("FETCH"):
             self._fetched(lines)
+        for answer in answers(self._wire.untagged("STATUS")):
+            self._told_of_folder(answer)
         if moves := [sent for sent in self._sent if sent.name == "MOVE"]:
             lines = self._wire.untagged("COPYUID")
             for sent in moves:  # Dovecot says where the messages of the next MOVE went before it answers this one
@@ -178,13 +187,22 @@ class InFlight:
                 if sent.name == "FETCH" and sent.wanted and uid in sent.uids:
                     sent.found.setdefault(uid, {}).update(items)
 
+    def _told_of_folder(self, answer: list[object]) -> None:
+        """This answer to STATUS belongs to the command that names its folder, as the server may answer them in any
+        order (RFC 3501, 5.5). One that spells the folder otherwise belongs to the first that has none yet.
+        """
+        asked = [sent for sent in self._sent if sent.folder is not None]
+        named = [sent for sent in asked if sent.folder == folder_in(answer)]
+        for sent in [sent for sent in named or asked if not sent.said][:1]:
+            sent.said.extend(answer)
+
     def _answered(self, sent: Sent) -> None:
         self._sent.remove(sent)
         if sent.name == "MOVE":
             self._wire.untagged("EXPUNGE")  # reports of our own moves aren't news
             self._wire.untagged("VANISHED")
         elif sent.name in _WITH_ANSWERS:
-            sent.said = self._wire.untagged(sent.name)
+            sent.said.extend(self._wire.untagged(sent.name))
         elif sent.name in OPENING:
             sent.opened = self._wire.all_untagged()
         if not sent.wanted:
