@@ -216,6 +216,16 @@ def test_a_select_that_says_too_little_is_asked_again_with_status(scripted: Scri
     session.close()
 
 
+def test_mail_that_comes_while_the_folder_is_opened_counts(scripted: Scripted) -> None:
+    """Nothing tells of it again. A report about the folder that was open until then may come first as well."""
+    select = answer(r"\w+ SELECT .*", "* 0 EXISTS", *OPENED, "* 5 EXISTS", "{tag} OK [READ-WRITE] done")
+    search = answer(r"\w+ UID SEARCH .*", "* SEARCH 1 2 3 9 10", "{tag} OK done")
+    session, _ = scripted_session(scripted, *select, *search, expect(r"\w+ LOGOUT"))
+    state, uids = session.select_and_search("INBOX")
+    assert (state.messages, uids) == (5, {1, 2, 3, 9, 10})
+    session.close()
+
+
 def state_of(name: str, messages: int) -> str:
     return f"* STATUS {name} (MESSAGES {messages} UIDNEXT 10 UIDVALIDITY 14)"
 

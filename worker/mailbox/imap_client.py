@@ -286,7 +286,8 @@ class Client(IMAPClient):  # type: ignore[misc]  # IMAPClient ships no types
         self.wire.state = "AUTH"
         self.check_answer(sent)
         self.wire.state = "SELECTED"
-        answer: dict[bytes, object] = self._process_select_response(sent.opened)
+        latest = {name: lines[-1:] for name, lines in sent.opened.items()}
+        answer: dict[bytes, object] = self._process_select_response(latest)
         return answer
 
     def send_create(self, folder: str) -> Sent:
