@@ -4,7 +4,15 @@ import pytest
 
 from tests.integration.test_session import DATE, SELECT, Scripted, at_work, literal, wait_until_reset
 from tests.rig.scripted import Step, answer, close, expect, send
-from worker.mailbox.errors import CommandRefused, ConnectionLost, MailboxError
+from worker.mailbox.errors import (
+    CommandRefused,
+    ConnectionLost,
+    MailboxError,
+    ProtocolFault,
+    ServerUnavailable,
+    Throttled,
+    TokenExpired,
+)
 from worker.mailbox.session import Moved, Session
 
 DONE = "{tag} OK done"
@@ -224,6 +232,27 @@ def test_the_connection_did_not_end_at_a_message_that_was_never_asked_for(script
         read(session, 5)
     assert lost.value.earlier
     assert session.ended_ahead
+    session.close()
+
+
+@pytest.mark.parametrize(
+    ("said", "error", "ahead"),
+    [
+        ("* BYE Session invalidated - AccessTokenExpired", TokenExpired, False),
+        ("{tag-1} BAD Request is throttled. Suggested Backoff Time: 1500 milliseconds", Throttled, False),
+        ("{tag-1} NO Server Unavailable. 15", ServerUnavailable, False),
+        ("{tag-1} BAD Command Error. 10", ProtocolFault, True),
+    ],
+)
+def test_a_connection_that_no_message_can_have_ended_did_not_end_ahead(
+    scripted: Scripted, said: str, error: type[MailboxError], ahead: bool
+) -> None:
+    session = at_work(scripted, expect(r"\w+ UID FETCH 4 .*"), expect(r"\w+ UID FETCH 5 .*"), send(said), close())
+    ask(session, 4)
+    ask(session, 5)
+    with pytest.raises(error):
+        read(session, 4)
+    assert session.ended_ahead is ahead
     session.close()
 
 

@@ -26,8 +26,8 @@ class ChecksServer(Protocol):
 class Connector:
     """Holds the only connection, and makes a new one when it is asked for a session and has none.
 
-    If a connection ended with something asked for ahead that nobody had begun to read, the next one waits for each
-    answer: only then does it show which message the server can't send.
+    If a connection may have ended at something that had been asked for ahead, the next one waits for each answer: only
+    then does it show which message the server can't send.
     """
 
     def __init__(

@@ -48,6 +48,8 @@ class ImapConnection:
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
         self._client: Client | None = None
+        self.ended_at_a_command = False
+        """Whether an error ended it that the messages which a command names may have caused."""
 
     def connect(self) -> None:
         """Open the connection and verify the server's certificate."""
@@ -194,7 +196,8 @@ class ImapConnection:
         return {} if self._client is None else dict(self._client.wire.untagged_responses)
 
     def _end_unless_usable(self, error: MailboxError) -> None:
-        if not isinstance(error, CommandRefused):
+        if self.is_open and not isinstance(error, CommandRefused):
+            self.ended_at_a_command = isinstance(error, ConnectionLost | ProtocolFault)
             self._drop()
 
     def _drop(self) -> None:

@@ -91,8 +91,8 @@ class Session:
 
     @property
     def ended_ahead(self) -> bool:
-        """Whether the connection ended, and something had been asked for ahead that nobody had begun to read."""
-        return not self.is_open and self._reader.has_asked
+        """Whether the connection ended, maybe at something that was asked for ahead and nobody had begun to read."""
+        return not self.is_open and self._connection.ended_at_a_command and self._reader.has_asked
 
     def close(self) -> None:
         """Log out if that is still possible, and close. Never raises."""
