@@ -235,6 +235,17 @@ def test_the_connection_did_not_end_at_a_message_that_was_never_asked_for(script
     session.close()
 
 
+def test_what_is_told_of_messages_unasked_need_not_be_understood(scripted: Scripted) -> None:
+    session = at_work(
+        scripted,
+        *answer(r"\w+ NOOP", "* 3 FETCH (FLAGS (\\Seen)", "* 4 EXISTS", DONE),
+        *answer(r"\w+ UID MOVE 1 .*", "* 3 FETCH (FLAGS (\\Seen)", "* 1 EXPUNGE", DONE),
+    )
+    assert session.noop()
+    assert session.move([1], "Processed") == Moved(None, {})
+    session.close()
+
+
 @pytest.mark.parametrize(
     ("said", "error", "ahead"),
     [

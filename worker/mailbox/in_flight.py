@@ -166,7 +166,8 @@ class InFlight:
 
     def _read(self) -> None:
         self._wire.read_response()
-        if lines := self._wire.untagged("FETCH"):
+        lines = self._wire.untagged("FETCH")
+        if lines and any(sent.name == "FETCH" for sent in self._sent):
             self._fetched(lines)
         for answer in answers(self._wire.untagged("STATUS")):
             self._told_of_folder(answer)
