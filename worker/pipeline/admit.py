@@ -46,6 +46,13 @@ class SenderOf(Protocol):
         """The sender of the message with these headers. Never raises."""
 
 
+class RecordsMoves(Protocol):
+    """Knows the moves in flight."""
+
+    def record_moves(self, *, wait: bool) -> None:
+        """Record those that the server has answered. May leave another folder selected."""
+
+
 @dataclass(frozen=True, slots=True)
 class Top:
     """A message's header block, as fetched and as parsed, so that it isn't asked for or parsed twice."""
@@ -149,6 +156,7 @@ class Admission:
         suspects: HeaderSuspects,
         late_headers: LateHeaders,
         recognition: Recognition,
+        moves: RecordsMoves,
         fingerprints: Fingerprints,
         marks: ContentMarks,
         layout: Layout,
@@ -161,6 +169,7 @@ class Admission:
         self._whereabouts = whereabouts
         self._suspects = suspects
         self._late_headers = late_headers
+        self._moves = moves
         self._fingerprints = fingerprints
         self._layout = layout
         self._classify = classify
@@ -223,7 +232,7 @@ class Admission:
         That is noted before the doubtful messages get their rows: if the process dies in between, the next look finds
         them again, and in doubt again.
         """
-        alike = self._whereabouts.alike(item.fingerprint for item in seen)
+        alike = self._alike(session, look, [item.fingerprint for item in seen])
         by_folder = {other.folder: other for other in (*looks, look)}
         lost = self._whereabouts.lost(session, look, alike, by_folder)
         ids = {record.id for records in lost.values() for record in records}
@@ -253,6 +262,16 @@ class Admission:
         self._places.lost([record.id for record in told.lost])
         self._places.doubted(told.untried)
         return told
+
+    def _alike(self, session: Session, look: Look, fingerprints: Sequence[str]) -> list[Record]:
+        """The messages with these fingerprints, where they lie now: one that we are just moving isn't lost."""
+        alike = self._whereabouts.alike(fingerprints)
+        if not any(record.settle_to is not None and not record.settled for record in alike):
+            return alike
+        self._moves.record_moves(wait=True)
+        if session.selected != look.folder:
+            session.select(look.folder)
+        return self._whereabouts.alike(fingerprints)
 
     def _see(self, look: Look, head: Head, *, room: int) -> _Seen:
         headers = Headers.from_bytes(head.header)

@@ -1,6 +1,6 @@
 """Admission by itself: what the row of each new UID holds, and what is handed on of a batch."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, cast
 
@@ -34,6 +34,18 @@ MARK = "parts:0123"
 SENDER = Sender("ab" * 16, listed=True, confirmed=False)
 
 
+class Moves:
+    """Moves in flight: when they are recorded, this is what happens."""
+
+    def __init__(self) -> None:
+        self.recorded: Callable[[], object] = lambda: None
+        self.waits: list[bool] = []
+
+    def record_moves(self, *, wait: bool) -> None:
+        self.waits.append(wait)
+        self.recorded()
+
+
 class Gate:
     """Admission with a journal and a mailbox."""
 
@@ -47,6 +59,7 @@ class Gate:
         self.now = 100.0
         self.classified: list[tuple[str | None, bool, frozenset[str]]] = []
         self.layout = Layout((INBOX, "Results"), JUNK)
+        self.moves = Moves()
         nobody: Any = set()
         suspects = HeaderSuspects(self.places, in_hand=nobody, deaths=3)
         whereabouts = Whereabouts(self.messages, self.places, self.fingerprints)
@@ -66,6 +79,7 @@ class Gate:
                 observer=Observer(),
                 clock=self.clock,
             ),
+            moves=self.moves,
             fingerprints=self.fingerprints,
             marks=self.marks,
             layout=self.layout,
@@ -136,6 +150,34 @@ def test_a_new_message_gets_a_row_with_all_that_its_header_says(gate: Gate) -> N
     nothing: dict[str, Any] = {"by_headers": 0, "lost": (), "look_again": frozenset(), "unread": (), "headless": ()}
     assert {name: getattr(admitted, name) for name in nothing} == nothing
     assert (admitted.folder, admitted.suspect, admitted.again) == (INBOX, False, KnownAgain())
+
+
+def test_moves_in_flight_are_recorded_before_a_look_alike_of_what_they_move_is_judged(gate: Gate) -> None:
+    """Otherwise the message that we move would count as lost, and its look-alike as that message."""
+    one = gate.server.deliver(mail(serial=1))
+    (row,) = gate.admit().new
+    gate.tries.record([Result(row.id, State.HANDLED, settle_to="Processed", content=MARK)], 2.0)
+    gate.server.move(one, "Processed")
+    gate.moves.recorded = lambda: gate.places.settled([(row.id, Place("Processed", 0, None))], 3.0)
+    gate.server.deliver(mail(serial=1))
+    admitted = gate.admit()
+    assert gate.moves.waits == [True]
+    assert admitted.lost == ()
+    assert [(record.key, record.doubtful) for record in admitted.new] == [(f"{row.key}-2", False)]
+    gate.server.deliver(mail(serial=1))
+    gate.admit(uids=[3])
+    assert gate.moves.waits == [True], "nothing is being moved any more"
+
+
+def test_the_folder_is_selected_again_if_recording_moves_selects_another(gate: Gate) -> None:
+    one = gate.server.deliver(mail(serial=1))
+    (row,) = gate.admit().new
+    gate.tries.record([Result(row.id, State.HANDLED, settle_to="Processed")], 2.0)
+    gate.server.delete(one)
+    gate.moves.recorded = lambda: gate.session.select("Results")
+    gate.server.deliver(mail(serial=1))
+    gate.admit()
+    assert gate.session.selected == INBOX
 
 
 def test_a_sender_that_the_settings_name_is_marked_so(gate: Gate) -> None:

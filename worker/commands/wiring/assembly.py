@@ -140,7 +140,7 @@ def assemble(
         poll=poll,
         intake=Intake(
             poll=poll,
-            admission=_admission(journal, rules, layout, suspects, recognition, clock),
+            admission=_admission(journal, rules, layout, suspects, recognition, settle, clock),
             whereabouts=journal.whereabouts,
             places=journal.places,
             pool=pool,
@@ -186,6 +186,7 @@ def _admission(
     layout: Layout,
     suspects: HeaderSuspects,
     recognition: Recognition,
+    settle: Settle,
     clock: Callable[[], float],
 ) -> Admission:
     return Admission(
@@ -195,6 +196,7 @@ def _admission(
         suspects=suspects,
         late_headers=LateHeaders(journal.places, suspects, clock),
         recognition=recognition,
+        moves=settle,
         fingerprints=journal.fingerprints,
         marks=journal.marks,
         layout=layout,
