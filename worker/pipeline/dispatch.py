@@ -102,6 +102,10 @@ class Dispatch:
             keys = first_keys([record.key for record in suspects])
             log.warning("message.suspects", count=len(suspects), alone=len(alone), keys=keys)
 
+    def forget_asked(self) -> None:
+        """The folders are to be looked at anew: what was asked for may be gone, and other messages in its places."""
+        self._asked.clear()
+
     def stop(self) -> None:
         """Take back messages that no thread has started; their tries don't count."""
         self._tries.put_back(self._pool.drop_waiting())

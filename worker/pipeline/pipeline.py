@@ -33,6 +33,7 @@ class Pipeline:
     def look_anew(self, *, connected: bool) -> None:
         """Make the next poll list every folder and, on a new connection, look for what is unsettled."""
         self._poll.forget()
+        self._dispatch.forget_asked()
         if connected:
             self._outbox.connected()
 
@@ -41,7 +42,6 @@ class Pipeline:
 
         The order matters. Outcomes and requests come first, since they change what there is to look at. What was
         recorded is settled before we look at new mail: otherwise a copy in a watched target folder would pass for new.
-        A missing message counts as missing only after every new one has been matched, because it may have moved.
 
         news: whether IDLE has reported a change in the selected folder; None: nobody asked.
         """
@@ -59,7 +59,7 @@ class Pipeline:
             self._report += self._outbox.follow(admitted)
             if not (self._dispatch.keeps_order or admitted.suspect):  # wait for earlier mail, and for other suspects
                 self._work(session, self._dispatch.work(session, admitted.tops, more=admitted.more))
-        self._report += self._intake.miss(session, looks)
+        self._report += self._intake.miss(session, looks)  # every new one was matched: a missing one may have moved
         while self._work(session, self._dispatch.work_through(session)):
             pass
         self._report += self._intake.end(session, looks)

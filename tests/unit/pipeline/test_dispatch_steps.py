@@ -305,14 +305,19 @@ def test_suspects_are_not_asked_for_ahead() -> None:
     assert stages.wire == [("read", [1]), ("read", [2]), ("ask", [3]), ("read", [3])]
 
 
-def test_what_an_earlier_hold_of_the_lease_asked_for_is_forgotten() -> None:
+@pytest.mark.parametrize("forget", [Dispatch.begin, Dispatch.forget_asked])
+def test_what_an_earlier_hold_of_the_lease_or_an_earlier_poll_asked_for_is_forgotten(
+    forget: Callable[[Dispatch], None],
+) -> None:
     stages = Stages(due(4))
-    for _ in stages.dispatch.work(stages.session, {}, more=True):
+    known: Any = {4: "top of 4"}
+    for _ in stages.dispatch.work(stages.session, known, more=True):
         pass
-    stages.dispatch.begin()
+    forget(stages.dispatch)
     stages.records = small(1, 4)
     stages.work()
     assert stages.wire[-1] == ("read", [1, 4])
+    assert stages.tops[-1] == {}
 
 
 # -- suspects

@@ -55,6 +55,9 @@ class Stages:
     def forget(self) -> None:
         self.note("forget")
 
+    def forget_asked(self) -> None:
+        self.note("forget_asked")
+
     def look(self, session: Any, *, news: bool | None) -> list[str]:
         assert session is self.session
         self.note("look", news)
@@ -300,7 +303,7 @@ def test_a_new_connection_forgets_what_was_seen_and_looks_for_what_is_unsettled(
     stages: Stages, connected: bool
 ) -> None:
     stages.pipeline.look_anew(connected=connected)
-    assert stages.asked == [("forget",), *([("connected",)] if connected else [])]
+    assert stages.asked == [("forget",), ("forget_asked",), *([("connected",)] if connected else [])]
 
 
 def test_the_begin_and_the_loss_of_the_lease_are_passed_on(stages: Stages) -> None:
