@@ -419,10 +419,12 @@ class FakeSession:
         assert "UIDPLUS" in self.server.capabilities, "UID EXPUNGE without the capability"
         with self._command("delete"):
             self._announce(wanted, "")
+            unseen = self._told != self._folder.changes
             for uid in wanted:
                 if uid in self._mails:
                     self._folder.take(uid)
-            self._told = self._folder.changes
+            if not unseen:
+                self._told = self._folder.changes
 
     def _transfer(self, wanted: Sequence[int], target: str, *, keep: bool) -> Moved:
         assert self.selected is not None, "a folder that is only examined can't lose messages"

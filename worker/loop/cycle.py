@@ -148,7 +148,7 @@ class Cycle:
             return CHATTY if before and not _has_done_something(report) else 0.0
         if news is not None:
             self._watcher.watch(session.fileno())
-        if self._go_ahead.is_paused():
+        if report is None or self._go_ahead.is_paused():  # IDLE says nothing of what came during a pause
             return STANDBY
         due = self._tries.next_due_at(besides=self._hold.in_hand())  # these wake us when they return
         return None if due is None else max(0.0, due - self._clock())
