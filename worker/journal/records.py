@@ -125,6 +125,11 @@ class Record(Recognisable):
         return read_reason(self.reason)[0] is Reason.PLACEHOLDER
 
     @property
+    def is_moving(self) -> bool:
+        """Whether it is to be moved for its outcome, and the journal doesn't know yet that it was."""
+        return self.settle_to is not None and not self.settled
+
+    @property
     def paused_handler(self) -> str:
         """The paused handler that it waits for; empty for none."""
         reason, detail = read_reason(self.reason)

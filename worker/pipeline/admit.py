@@ -266,7 +266,7 @@ class Admission:
     def _alike(self, session: Session, look: Look, fingerprints: Sequence[str]) -> list[Record]:
         """The messages with these fingerprints, where they lie now: one that we are just moving isn't lost."""
         alike = self._whereabouts.alike(fingerprints)
-        if not any(record.settle_to is not None and not record.settled for record in alike):
+        if not any(record.is_moving for record in alike):
             return alike
         self._moves.record_moves(wait=True)
         if session.selected != look.folder:

@@ -52,6 +52,8 @@ class Requests:
         self._redelivery = redelivery
         self._clock = clock
         self._open: list[Intent] = []
+        self._moving: list[Intent] = []
+        """Requests about messages that are done and whose move isn't recorded: they may be in either folder."""
         self._again: list[Intent] = []
 
     def carry_out(self, session: Session) -> Opened:
@@ -71,7 +73,10 @@ class Requests:
         self._open = [intent for intent in intents if intent.kind is not Kind.HANDLE]
         keys = [intent.key for intent in self._open]
         known = {record.key: record for record in self._messages.with_keys(keys)} if keys else {}
+        self._moving = [intent for intent in self._open if (record := known.get(intent.key)) and record.is_moving]
         for intent in self._open:
+            if intent in self._moving:
+                continue  # once we know where the message is
             if (record := known.get(intent.key)) and self._reopen(intent, record):
                 yield record.id
 
@@ -86,12 +91,27 @@ class Requests:
     def _bring_back(self, session: Session) -> Opened:
         if not self._open:
             return Opened({})
+        self._reopen_what_was_moving(session)
         keys = [intent.key for intent in self._open]
         absent = self._settle.bring_back(session, self._pending(keys), self._layout.watched[0])
         self._intents.done([intent.id for intent in self._open], self._clock())
         self._open = []
         places = {record.id: record.place for record in self._pending(keys)}
         return Opened(places, tuple(record.key for record in absent))
+
+    def _reopen_what_was_moving(self, session: Session) -> None:
+        """Look where these messages are, and then reopen them: once they are open, nothing says where they were to go.
+
+        Nobody has them in hand.
+        """
+        moving, self._moving = self._moving, []
+        if not moving:
+            return
+        self._settle.resume(session, [])
+        known = {record.key: record for record in self._messages.with_keys([intent.key for intent in moving])}
+        for intent in moving:
+            if record := known.get(intent.key):
+                self._reopen(intent, record)
 
     def _pending(self, keys: Sequence[str]) -> list[Record]:
         return [record for record in self._messages.with_keys(keys) if record.state is State.PENDING]
