@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from itertools import count
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from hypothesis import note
@@ -59,8 +60,12 @@ class Mailbox(RuleBasedStateMachine):
         self.kills = 0
         self.checked_calls = 0
         self.settled_done: dict[str, State] = {}
+        self.at_once: list[Any] = []
+        """What bounds how much is done at once, while this mailbox lasts."""
         self.asked_for: set[str] = set()
         """Keys of what a person asked to be released."""
+        self.retried: set[str] = set()
+        """Keys of dead letters that a person asked to be tried again."""
         self.asked_again: Counter[str] = Counter()
         """How often a person asked for a message to be handled again, by key."""
         self.was_handled: set[str] = set()
@@ -79,6 +84,8 @@ class Mailbox(RuleBasedStateMachine):
         move_releases=st.booleans(),
         hang=st.booleans(),
         pipelines=st.booleans(),
+        heads=st.sampled_from([1, 2, 100]),
+        moves=st.sampled_from([1, 2, 200]),
     )
     def begin(
         self,
@@ -92,7 +99,13 @@ class Mailbox(RuleBasedStateMachine):
         move_releases: bool,
         hang: bool,
         pipelines: bool,
+        heads: int,
+        moves: int,
     ) -> None:
+        """heads, moves: so many are read, or moved, at once. If it is few, others are in flight meanwhile."""
+        for name, few in (("header_suspects.HEADS_AT_ONCE", heads), ("outbox.SETTLE_AT_ONCE", moves)):
+            self.at_once.append(patch(f"worker.pipeline.{name}", few))
+            self.at_once[-1].start()
         server = Server(capabilities=["UIDPLUS", "IDLE", *(["MOVE"] if move else [])])
         server.copyuid, server.pipelines = copyuid, pipelines
         server.moving = self._moves
@@ -207,6 +220,14 @@ class Mailbox(RuleBasedStateMachine):
             if seconds:
                 self.world.tick(seconds)
 
+    @rule(data=st.data())
+    def person_retries(self, data: Any) -> None:
+        dead = [row for row in self.world.rows() if row.state is State.FAILED and row.deaths == 0]
+        if dead:
+            key = data.draw(st.sampled_from(dead)).key
+            self.world.retry(key)
+            self.retried.add(key)
+
     @rule(data=st.data(), only=st.sampled_from([None, None, "archive", "notify"]), times=st.sampled_from([1, 1, 2]))
     def person_has_it_handled_again(self, data: Any, only: str | None, times: int) -> None:
         if done := [row for row in self.world.rows() if row.state in (State.HANDLED, State.JUNK)]:
@@ -313,6 +334,9 @@ class Mailbox(RuleBasedStateMachine):
             if row.state is State.PENDING and row.key in self.asked_for:
                 assert (row.released, target) == (True, INBOX), row
                 continue
+            if row.state is State.PENDING and row.key in self.retried:
+                assert target == INBOX, row
+                continue
             assert row.state in (State.HANDLED, State.JUNK, State.FAILED), row
             assert row.settle_to == target or not target, row
 
@@ -346,7 +370,7 @@ class Mailbox(RuleBasedStateMachine):
             return
         now = {row.key: row.state for row in self.world.rows()}
         for key, state in self.settled_done.items():
-            if (state is State.FAILED and key in self.asked_for) or (
+            if (state is State.FAILED and key in self.asked_for | self.retried) or (
                 state is State.HANDLED and key in self.asked_again
             ):
                 continue
@@ -401,6 +425,14 @@ class Mailbox(RuleBasedStateMachine):
             )
 
     def teardown(self) -> None:
+        try:
+            self.ends_well()
+        finally:
+            for bound in self.at_once:
+                bound.stop()
+
+    def ends_well(self) -> None:
+        """In the end each message has its end, and the books balance."""
         if not hasattr(self, "world"):
             return
         world = self.world
