@@ -47,7 +47,7 @@ def test_idle_it_stops_at_once(proxy: Proxy, make_worker: MakeWorker, number: si
     process.send_signal(number)
 
     assert process.wait(AT_ONCE) == 0
-    assert proxy.commands[-1] == "LOGOUT" or proxy.open_connections == 0
+    eventually(lambda: proxy.commands[-1] == "LOGOUT" or proxy.open_connections == 0)  # nobody waits for its arrival
 
 
 @pytest.mark.parametrize("number", [SIGNALS[0], pytest.param(SIGNALS[1], marks=pytest.mark.slow)])
@@ -64,7 +64,7 @@ def test_busy_it_finishes_what_is_in_hand_and_leaves_the_rest(
     said = forks.log.count(STOPPING)
     os.kill(pid, number)
     eventually(lambda: forks.log.count(STOPPING) > said if command == "run" else not is_pending(pid, number))
-    time.sleep(0.3)  # `once` says nothing of it, and handles it in its own time
+    time.sleep(0.3 if command == "run" else 1)  # `once` says nothing of it, and handles it in its own time
     worker.hold.unlink()
 
     assert forks.wait(pid) == (0 if command == "run" else 75)
@@ -175,7 +175,7 @@ def test_as_process_one_it_finishes_what_is_in_hand(dovecot: Mailbox, make_worke
 
     os.kill(inner, signal.SIGTERM if command == "run" else signal.SIGINT)
     eventually(lambda: STOPPING in worker.process_log if command == "run" else not is_pending(inner, signal.SIGINT))
-    time.sleep(0.3)
+    time.sleep(0.3 if command == "run" else 1)
     worker.hold.unlink()
 
     assert process.wait(20) == (0 if command == "run" else 75), worker.process_log

@@ -15,7 +15,7 @@ from tests.rig.dovecot import JUNK, Mailbox
 from tests.rig.letters import letter, letters, spam
 from tests.rig.proxy import Action, Answer, Cut, Inject, Proxy
 from tests.rig.worker import Answer as Said
-from tests.rig.worker import Worker
+from tests.rig.worker import Worker, eventually
 
 MakeWorker = Callable[..., Worker]
 DONE, FINDING, UNREACHABLE, NOT_NOW, CONFIGURATION = 0, 1, 69, 75, 78
@@ -75,6 +75,7 @@ class Desk:
         mailbox.append_many("INBOX", [*letters(size), *(_refused(number) for number in range(2000, 2000 + size))])
         mailbox.append_many(JUNK, [spam(number) for number in range(4000, 4000 + size)])
         assert self.worker.once() == FINDING
+        self._await_the_end()
 
     def commands(self, words: Sequence[str]) -> list[str]:
         """The IMAP commands that this takes if all goes well."""
@@ -101,7 +102,13 @@ class Desk:
         return (balance["pending"], balance["unaccounted"], balance["missing"]) == (waits, 0, 0)
 
     def _typed(self, words: Sequence[str]) -> Said:
-        return self.worker.command(*(self._key(word.lower()) if word in STATES else word for word in words))
+        said = self.worker.command(*(self._key(word.lower()) if word in STATES else word for word in words))
+        self._await_the_end()
+        return said
+
+    def _await_the_end(self) -> None:
+        """The worker doesn't wait until its LOGOUT has arrived, which would be taken for one of the next commands."""
+        eventually(lambda: self._proxy.open_connections == 0, what="the end of the connections")
 
     def _new_mail(self, words: Sequence[str]) -> None:
         """Give `once` something to do."""
