@@ -26,6 +26,8 @@ MakeWorker = Callable[..., Worker]
 
 JUNK_LEDGER = {"handlers": ["ledger"]}
 SOON = ["0.2s"]
+AT_ONCE = 15
+"""Seconds, on a busy machine: less than the waits that would otherwise come (grace period, next poll, next login)."""
 
 
 @contextlib.contextmanager
@@ -65,6 +67,7 @@ def test_a_worker_at_work(dovecot: Mailbox, make_worker: MakeWorker) -> None:
     worker = make_worker(settings={"junk": JUNK_LEDGER})
     with running(worker) as (window, process):
         eventually(lambda: window.code("/readyz") == 200)
+        eventually(lambda: window.metric('nhsmail_polls_total{outcome="good"}') >= 1)  # in which all were handled
         eventually(lambda: window.metric('nhsmail_messages{state="handled"}') == 5)
         assert window.metric('nhsmail_messages{state="junk"}') == 1
         assert window.metric('nhsmail_message_outcomes_total{outcome="handled",path="clean"}') == 5
@@ -72,7 +75,6 @@ def test_a_worker_at_work(dovecot: Mailbox, make_worker: MakeWorker) -> None:
         assert window.metric('nhsmail_handler_seconds_count{handler="ledger"}') == 6
         assert window.metric('nhsmail_handler_results_total{handler="ledger",outcome="done"}') == 6
         assert window.metric('nhsmail_login_attempts_total{outcome="accepted"}') == 1
-        assert window.metric('nhsmail_polls_total{outcome="good"}') >= 1
         assert window.metric("nhsmail_login_attempts_left") == 8
         assert window.metric("nhsmail_lease_held") == 1
         assert window.metric("nhsmail_journal_up") == 1
@@ -80,7 +82,7 @@ def test_a_worker_at_work(dovecot: Mailbox, make_worker: MakeWorker) -> None:
         page = window.ask("/").text
         assert "Working, " in page
         assert dovecot.address in page
-        assert stopped(process) < 2
+        assert stopped(process) < AT_ONCE
 
     found = kinds(worker)
     assert found[:2] == ["worker.started", "configuration.loaded"]
@@ -103,11 +105,11 @@ def test_a_worker_that_cools(dovecot: Mailbox, make_worker: MakeWorker) -> None:
         assert window.code("/livez") == 200
         assert window.metric("nhsmail_login_attempts_left") == 7
         assert 3000 < window.metric("nhsmail_login_next_attempt_seconds") < 4000
-        assert window.metric('nhsmail_login_attempts_total{outcome="rejected"}') == 1
+        eventually(lambda: window.metric('nhsmail_login_attempts_total{outcome="rejected"}') == 1)
         page = window.ask("/").text
         assert "Waiting after 1 failed login." in page
         assert "11 of the account's 12 attempts are left, 7 of them for the worker." in page.replace("&#39;", "'")
-        assert stopped(process) < 2
+        assert stopped(process) < AT_ONCE
     assert dovecot.attempts == 1
 
 
@@ -175,7 +177,7 @@ def test_a_port_in_use_does_not_stop_the_mail(dovecot: Mailbox, make_worker: Mak
         try:
             eventually(lambda: len(worker.handed()) == 2)
         finally:
-            assert stopped(process) < 5
+            assert stopped(process) < AT_ONCE
     assert "http.not_listening" in worker.process_log
 
 
