@@ -1,5 +1,6 @@
 """What the worker minds about handlers, on a real mailbox: isolation, time, order, a target that is down, output."""
 
+import contextlib
 import json
 import signal
 import socket
@@ -124,7 +125,8 @@ def test_an_isolated_handler_ends_with_a_worker_that_is_killed(dovecot: Mailbox,
 def children(pid: int) -> list[int]:
     found: list[int] = []
     for thread in Path(f"/proc/{pid}/task").iterdir():
-        found += map(int, (thread / "children").read_text().split())
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # the thread has ended meanwhile
+            found += map(int, (thread / "children").read_text().split())
     return found
 
 

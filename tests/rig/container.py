@@ -146,7 +146,7 @@ class Container:
         """The state of each child of process 1, as in `/proc`: S sleeping, R running, Z zombie."""
         found = []
         for child in Path(f"/proc/{self.process}/task/{self.process}/children").read_text().split():
-            with contextlib.suppress(FileNotFoundError):
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it has ended meanwhile
                 found.append(Path(f"/proc/{child}/stat").read_text().rpartition(") ")[2][0])
         return found
 

@@ -37,10 +37,10 @@ class Postgres(Daemon):
         return f"postgresql://{USER}:{PASSWORD}@{ADDRESS}:{self.port}/{database}?connect_timeout=5"
 
     def kill_sessions(self) -> int:
-        """End all other sessions, as an administrator can. Returns how many there were."""
+        """End all other sessions, as an administrator can, and wait until they have. Returns how many there were."""
         with psycopg.connect(self.dsn("postgres"), autocommit=True) as connection:
             ended = connection.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity"
                 " WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
             ).fetchall()
         return len(ended)
