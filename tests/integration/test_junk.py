@@ -564,13 +564,13 @@ def test_a_worker_sends_the_digest_once(
         with worker.running():
             eventually(lambda: any(item["rule"] == "junk-digest" for item in got))
             eventually(lambda: worker.events("junk.digest"))
+            eventually(lambda: any(item["rule"] == "junk-of-known-sender" and item["number"] == 1 for item in got))
 
     (digest,) = [item for item in got if item["rule"] == "junk-digest"]
     by_number = {call.number: call.key for call in worker.handed()}
     assert (digest["number"], digest["by_source"], digest["known"]) == (2, {"placement": 2}, [by_number[2]])
     assert "example.org" not in json.dumps(got)
     assert len(worker.events("junk.digest")) == 1
-    eventually(lambda: any(item["rule"] == "junk-of-known-sender" and item["number"] == 1 for item in got))
 
     assert worker.command("junk", "show", by_number[2]).code == 0
     with worker.running():

@@ -24,18 +24,17 @@ ROUTES: list[dict[str, Any]] = [
     {"name": "all", "handlers": ["failing"]},
 ]
 COUNT = 19
-NOW = datetime.now(UTC)
 
 
 @pytest.fixture
 def worker(dovecot: Mailbox, make_worker: MakeWorker) -> Worker:
     """Of 19 dead letters, each 10 of which two are of a shop, received hour by hour."""
-    seeds = []
+    seeds, now = [], datetime.now(UTC)
     for number in range(COUNT):
         raw = letter(number)
         if number % 10 == 3:
             raw = raw.replace(b"results@lab", b"offers@shop")
-        seeds.append(Seed(raw, received_at=NOW - timedelta(hours=COUNT - number)))
+        seeds.append(Seed(raw, received_at=now - timedelta(hours=COUNT - number)))
     dovecot.append_many("INBOX", seeds)
     worker = make_worker(routes=[dict(route) for route in ROUTES], settings=FAILING)
     assert worker.once() == 1
