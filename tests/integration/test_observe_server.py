@@ -167,8 +167,8 @@ def test_it_stops_at_once_and_gives_its_port_back() -> None:
     running.start()
     with socket.create_connection(("127.0.0.1", running.port)):
         began = time.monotonic()
-        running.stop()
-        assert time.monotonic() - began < 2
+        running.stop(timeout=30)
+        assert time.monotonic() - began < 8  # the client would be borne with for ten seconds
     again = _server(running.port)
     again.start()
     assert _get(again.port, "/livez")[0] == 200

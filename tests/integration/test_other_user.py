@@ -205,7 +205,7 @@ from doing import Doer
 from worker.handling.isolate.other_user import user_named
 from worker.handling.isolate.parent import ChildSpec, IsolatedHandler
 own = Doer.Settings(folder=folder / "told")
-spec = ChildSpec("mine", "doing:Doer", own, 100_000_000, 1.0, 30.0, user_named("games"))
+spec = ChildSpec("mine", "doing:Doer", own, 100_000_000, 3.0, 30.0, user_named("games"))
 isolated = IsolatedHandler(spec)
 timed(lambda: isolated(message("stop")))
 timed(lambda: isolated(message("fine")))

@@ -149,8 +149,10 @@ def test_a_handler_that_hangs_holds_up_nobody_else(dovecot: Mailbox, make_worker
         eventually(lambda: worker.begun() == 1)
         dovecot.append_many(JUNK, letters(3, start=2))
         eventually(lambda: counts(worker)["junk"] == 3)
-        assert worker.events("handler.stuck") == [], "longer than [poll] every is not yet stuck"
         eventually(lambda: worker.events("handler.stuck"))
+        (attempt,), (stuck,) = worker.events("login.attempt"), worker.events("handler.stuck")
+        waited = datetime.fromisoformat(stuck["at"]) - datetime.fromisoformat(attempt["at"])
+        assert waited > timedelta(seconds=4), "longer than [poll] every is not yet stuck"
         assert counts(worker)["pending"] == 1
         assert dovecot.stored("INBOX") == letters(1)
 

@@ -155,8 +155,10 @@ def test_it_refreshes_by_itself_until_that_is_stopped_and_again(browser: Browser
     try:
         assert "nothing needs a person" in page.locator(".sentence").inner_text()
         shown.state = views.HALTED
-        page.wait_for_function("document.querySelector('.sentence').innerText.includes('Halted')", timeout=9000)
+        # usually it would take 30 s
+        page.wait_for_function("document.querySelector('.sentence').innerText.includes('Halted')", timeout=20_000)
         page.get_by_text("Stop refreshing").click()
+        page.get_by_text("Refresh every 30 s").wait_for()  # which the page offers once it has stopped
         shown.state = views.WORKING
         page.wait_for_timeout(6000)
         assert "Halted" in page.locator(".sentence").inner_text()

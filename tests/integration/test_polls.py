@@ -35,7 +35,7 @@ def deliver(mailbox: Mailbox, *numbers: int) -> None:
 
 def quiet_polls(proxy: Proxy, worker: Worker) -> list[str]:
     """The commands of a few polls in which nothing happens, after the first has settled down."""
-    proxy.latency = 0.02  # what is sent together is on its way before the first answer comes
+    proxy.latency = 0.1  # what is sent together is on its way before the first answer comes
     with worker.running():
         eventually(lambda: proxy.commands.count("NOOP") >= 2)
         with proxy.measure() as used:
@@ -181,7 +181,9 @@ def test_idle_that_dies_without_a_word_is_made_up_for_by_the_schedule(
 ) -> None:
     """The line is dead: the next poll finds out after the read time-out, and connects anew."""
     silence = Hold(threading.Event())
-    worker = make_worker(proxy, settings={**poll("1s", idle=True), "account": {"read_timeout": "500ms"}})
+    settings = {**poll("1s", idle=True), "account": {"read_timeout": "500ms"}}
+    # on a busy machine an answer to a login may take longer than that as well
+    worker = make_worker(proxy, settings={**settings, "lockout": {"waits": ["50ms"]}})
 
     with worker.running():
         eventually(lambda: proxy.commands and proxy.commands[-1] == "IDLE")
@@ -294,10 +296,12 @@ def test_paused_with_tries_due_does_not_hurry(dovecot: Mailbox, make_worker: Mak
         eventually(lambda: worker.events("message.retry"))
         assert worker.command("pause").code == 0
         time.sleep(0.5)
+        began = time.monotonic()
         with proxy.measure() as used:
             time.sleep(1)
+        seconds = time.monotonic() - began
 
-    assert used.commands.count("DONE") <= 6
+    assert used.commands.count("DONE") <= seconds / 0.2 + 1
 
 
 def test_paused_once_hands_over_nothing(dovecot: Mailbox, make_worker: MakeWorker) -> None:

@@ -152,29 +152,29 @@ def test_what_was_not_sent_to_its_end_is_not_clean(
     place = tmp_path / "clamd"
 
     def serve() -> None:
-        with server:
-            connection, _ = server.accept()
-            with connection:
-                connection.recv(1000)
-                connection.sendall(answer)
-                connection.shutdown(socket.SHUT_RD)
-                while connection.recv(100_000):
-                    pass  # what had come: a sender that waits for room isn't woken otherwise
-                with suppress(OSError):
-                    asked, _ = server.accept()
-                    with asked:
-                        asked.recv(1000)
-                        asked.sendall(b"PONG\0" if is_there else b"")
+        connection, _ = server.accept()
+        with connection:
+            connection.recv(1000)
+            connection.sendall(answer)
+            connection.shutdown(socket.SHUT_RD)
+            while connection.recv(100_000):
+                pass  # what had come: a sender that waits for room isn't woken otherwise
+            with suppress(OSError):
+                asked, _ = server.accept()
+                with asked:
+                    asked.recv(1000)
+                    asked.sendall(b"PONG\0" if is_there else b"")
 
     server = socket.socket(socket.AF_UNIX)
     server.bind(str(place))
     server.listen()
-    server.settimeout(2)
     thread = threading.Thread(target=serve)
     thread.start()
-    with pytest.raises(error):
-        handler(f"unix://{place}")(too_large())
-    thread.join()
+    with closing(server):
+        with pytest.raises(error):
+            handler(f"unix://{place}")(too_large())
+        server.shutdown(socket.SHUT_RDWR)  # nobody asks any more
+        thread.join()
 
 
 def test_an_answer_in_pieces_is_an_answer() -> None:

@@ -36,7 +36,7 @@ def gone(pid: int) -> bool:
         return True
 
 
-def eventually(happened: Callable[[], bool], seconds: float = 5) -> bool:
+def eventually(happened: Callable[[], bool], seconds: float = 30) -> bool:
     deadline = time.monotonic() + seconds
     while not happened() and time.monotonic() < deadline:
         time.sleep(0.01)
@@ -151,7 +151,7 @@ def test_the_time_limit_kills_the_whole_group(tmp_path: Path, stubborn: bool) ->
         script,
         str(tmp_path / "child"),
         str(tmp_path / "parent"),
-        timeout=timedelta(seconds=0.5),
+        timeout=timedelta(seconds=2),
         grace=timedelta(seconds=0.3),
     )
     started = time.monotonic()
@@ -166,7 +166,7 @@ def test_the_time_limit_kills_the_whole_group(tmp_path: Path, stubborn: bool) ->
 def test_a_program_may_end_in_order_when_told_to(tmp_path: Path) -> None:
     script = "trap 'echo in order > \"$1\"; exit 0' TERM; while :; do sleep 0.02; done"
     with pytest.raises(Retry):
-        shell(script, str(tmp_path / "end"), timeout=timedelta(seconds=0.4))(report())
+        shell(script, str(tmp_path / "end"), timeout=timedelta(seconds=2))(report())
     assert (tmp_path / "end").read_text() == "in order\n"
 
 
@@ -189,7 +189,7 @@ def test_close_ends_what_runs(tmp_path: Path) -> None:
     thread.start()
     assert eventually(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text() != "")
     handler.close()
-    thread.join(5)
+    thread.join(30)
     assert errors
 
 
