@@ -63,7 +63,7 @@ def test_what_kills_or_hangs_an_isolated_handler_is_one_messages_failure(
         ("gzip", {}),
         ("gzip", {"isolate": True}),
         pytest.param("kill", {"isolate": True}, marks=pytest.mark.slow),
-        pytest.param("hang", {"isolate": True, "time_limit": "200ms"}, marks=pytest.mark.slow),
+        pytest.param("hang", {"isolate": True, "time_limit": "500ms"}, marks=pytest.mark.slow),
     ],
 )
 def test_thirty_bad_messages_keep_no_good_one_from_their_handler(
@@ -142,7 +142,7 @@ def test_a_call_over_its_time_is_told_and_others_go_on(dovecot: Mailbox, make_wo
     worker = make_worker(
         routes=[route("poison", "ledger")],
         settings={
-            "handler.poison": {"use": POISON, "time_limit": "200ms"},
+            "handler.poison": {"use": POISON, "time_limit": "1s"},
             "work": {"threads": 1, "grace": "100ms"},
             "poll": {"every": "500ms", "idle": False},
         },
@@ -160,7 +160,7 @@ def test_a_handler_whose_target_is_down_is_paused_and_no_tries_are_spent(
     dovecot: Mailbox, make_worker: MakeWorker
 ) -> None:
     dovecot.append_many("INBOX", letters(12))
-    rules = {"use": FAILING, "times": 1, "how": "retry", "pause_after": 3, "pauses": ["300ms"], "concurrency": 1}
+    rules = {"use": FAILING, "times": 1, "how": "retry", "pause_after": 3, "pauses": ["2s"], "concurrency": 1}
     worker = make_worker(
         routes=[route("failing", "ledger", tries=3)], settings={"handler.failing": rules, "work": {"threads": 2}}
     )
@@ -170,6 +170,7 @@ def test_a_handler_whose_target_is_down_is_paused_and_no_tries_are_spent(
     assert sorted(tries) == [0] * 9 + [1] * 3
     reasons = {reason for (reason,) in worker.rows("SELECT reason FROM message")}
     assert {"paused:failing"} <= reasons <= {"failing:Retry", "paused:failing"}  # those that failed may be due again
+    worker.configure(**{"handler.failing": {"pauses": ["300ms"]}})
     with worker.running():
         eventually(lambda: messages(worker) == {"pending": 0, "handled": 12, "failed": 0})
     assert worker.reconcile()["unaccounted"] == 0

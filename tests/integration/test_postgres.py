@@ -354,7 +354,7 @@ def test_a_holder_that_stops_in_the_midst_of_a_write_keeps_nobody_waiting(
             time.sleep(0.3)
             began = time.monotonic()
             assert second.acquire()
-            assert 3 < time.monotonic() - began < 10
+            assert 3 < time.monotonic() - began < 30  # the writer itself would never end
 
     with pytest.raises(JournalUnavailable):
         write()

@@ -16,7 +16,7 @@ from worker.mailbox.session import ArrivalDays, Endpoint, Session
 
 MakeWorker = Callable[..., Worker]
 Scripted = Callable[..., ScriptedServer]
-FAR = 0.02
+FAR = 0.06
 """Seconds: what is sent together is on its way before the first answer comes."""
 MOST_ALONE = 16
 BEFORE_COMMANDS = 3

@@ -39,7 +39,8 @@ from worker.loop.signals import Ending
 REPOSITORY = Path(__file__).parents[2]
 COMMAND = Path(sys.executable).parent / "nhsmail-worker"
 LEDGER = "tests.rig.handlers:Ledger"
-WAIT = 30.0
+WAIT = 45.0
+"""Seconds, on a busy machine: less than the minute after which the usual next poll would find what was slept over."""
 
 Settings = Mapping[str, Mapping[str, Any]]
 
