@@ -111,7 +111,7 @@ class Roads:
         """The block's connections to this port all go through the proxy, one at least."""
         before = self.seen(kind, port)
         yield
-        eventually(lambda: self.seen(kind, port) > before, 5, f"a way through the {kind} proxy")
+        eventually(lambda: self.seen(kind, port) > before, what=f"a way through the {kind} proxy")
 
 
 @pytest.fixture
@@ -175,7 +175,7 @@ def test_idle_wakes_through_tls_in_tls(dovecot: Mailbox, make_worker: MakeWorker
     with worker.running():
         eventually(lambda: worker.status()["last_poll"]["ok"])
         dovecot.append_many("INBOX", letters(1))
-        eventually(lambda: len(worker.handed()) == 1, 15)
+        eventually(lambda: len(worker.handed()) == 1)
 
 
 def test_a_token_is_fetched(
@@ -205,7 +205,9 @@ def test_the_webhook_handler(authority: Authority, roads: Roads, way: str) -> No
         assert len(server.requests) == 3
         assert server.connections == 1  # it is kept
     names = ("proxy-tls", "asyncio", "webhook")
-    eventually(lambda: not [one for one in threading.enumerate() if one.name.startswith(names)], 5, "the threads' end")
+    eventually(
+        lambda: not [one for one in threading.enumerate() if one.name.startswith(names)], what="the threads' end"
+    )
 
 
 def test_an_alert_by_webhook(authority: Authority, roads: Roads, way: str, monkeypatch: pytest.MonkeyPatch) -> None:
