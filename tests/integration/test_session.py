@@ -377,7 +377,7 @@ def test_a_line_without_an_end_is_cut_off(scripted: Scripted) -> None:
 
 
 def test_a_server_that_says_nothing_is_given_up(scripted: Scripted) -> None:
-    session = at_work(scripted, expect(r"\w+ NOOP"), read=0.2)
+    session = at_work(scripted, expect(r"\w+ NOOP"), read=1.0)  # the login has no longer, either
     with pytest.raises(ConnectionLost):
         session.noop()
     assert not session.is_open
