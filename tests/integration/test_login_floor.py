@@ -69,7 +69,7 @@ def test_cooling_once_makes_no_connection(dovecot: Mailbox, proxy: Proxy, make_w
 
 def test_run_stays_alive_waits_and_goes_on_with_the_right_password(dovecot: Mailbox, make_worker: MakeWorker) -> None:
     dovecot.append_many("INBOX", letters(2))
-    worker = make_worker(settings=quick(waits=["300ms", "600ms"]))
+    worker = make_worker(settings=quick(waits=["300ms", "600ms", "10m"]))
     password(worker, WRONG)
 
     with worker.running() as running:
