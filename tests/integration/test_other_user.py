@@ -120,7 +120,7 @@ def test_root_in_a_container_runs_it_as_a_user_that_only_has_a_number(dovecot: M
 @pytest.mark.slow
 def test_what_hangs_as_another_user_is_ended_by_a_worker_that_isnt_root(dovecot: Mailbox, folder: Path) -> None:
     dovecot.append_many("INBOX", [worded("stop")])  # it can't even end itself
-    worker = configured(folder, dovecot, time_limit="500ms")
+    worker = configured(folder, dovecot, time_limit="3s")
 
     assert ended(worker, "once", *RIGHTS) == 1
 

@@ -238,7 +238,7 @@ def test_a_wrong_password_says_nothing(postgres_url: str, make: Make) -> None:
 
 
 def test_a_locked_table_makes_nobody_lose(postgres_url: str, make: Make) -> None:
-    handler = make(postgres_url, connections=1, timeout=timedelta(seconds=0.2))
+    handler = make(postgres_url, connections=1, timeout=timedelta(seconds=1))
     handler(report(1))
     engine = create_engine(postgres_url)
     with engine.begin() as holder:

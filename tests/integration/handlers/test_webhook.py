@@ -214,7 +214,7 @@ def test_retry_after_a_date(authority: Authority, make: Make) -> None:
 )
 def test_every_broken_answer_is_tried_again(authority: Authority, make: Make, answer: Answer) -> None:
     with HttpsServer(authority, [answer]) as server:
-        handler = make(server, timeout=timedelta(seconds=1))
+        handler = make(server, timeout=timedelta(seconds=3))
         started = time.monotonic()
         fails(handler, Retry)
         assert time.monotonic() - started < 15  # half of what the server takes

@@ -33,7 +33,7 @@ def stops(message):
 def spec(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ChildSpec]:
     (tmp_path / "stopping_handler.py").write_text(HANDLER)
     monkeypatch.syspath_prepend(tmp_path)
-    yield ChildSpec("mine", "stopping_handler:stops", None, memory=100_000_000, limit=0.5, start=30.0)
+    yield ChildSpec("mine", "stopping_handler:stops", None, memory=100_000_000, limit=1.5, start=30.0)
     sys.modules.pop("stopping_handler", None)
 
 
