@@ -114,7 +114,7 @@ def slow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.
 def test_a_handler_that_blocks_at_start_is_a_fault_with_its_name(
     tmp_path: Path, calls: list[Any], slow: threading.Event, name: str, said: str
 ) -> None:
-    (fault,) = faults(tmp_path, f'["{name}"]', '[work]\nstart = "100ms"\n')
+    (fault,) = faults(tmp_path, f'["{name}"]', '[work]\nstart = "1s"\n')
     assert name in fault
     assert said in fault
     assert "[work] start" in fault
