@@ -109,7 +109,7 @@ def _around_writes() -> None:
 
 
 def _around_commands() -> None:
-    send, complete = imaplib.IMAP4.send, imaplib.IMAP4._command_complete  # type: ignore[attr-defined]
+    send, complete = Wire.send, imaplib.IMAP4._command_complete  # type: ignore[attr-defined]
     consume = Client._consume_until_tagged_response
     places: dict[bytes, str] = {}
 
@@ -135,7 +135,7 @@ def _around_commands() -> None:
         return answer
 
     Client._consume_until_tagged_response = traced_consume
-    Wire.send = traced_send
+    Wire.send = traced_send  # type: ignore[method-assign] # a function for a method
     Wire._command_complete = traced_complete
 
 
