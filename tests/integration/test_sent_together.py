@@ -11,7 +11,7 @@ from tests.rig.letters import letters
 from tests.rig.proxy import Answer, Proxy
 from tests.rig.scripted import ScriptedServer, Step, answer, expect, greeting, hang, send
 from tests.rig.worker import Worker, eventually
-from worker.mailbox.errors import CommandRefused, FolderRefused
+from worker.mailbox.errors import CommandRefused, FolderBusy, FolderRefused
 from worker.mailbox.session import ArrivalDays, Endpoint, Session
 
 MakeWorker = Callable[..., Worker]
@@ -247,6 +247,19 @@ def test_each_state_is_its_folders_in_whatever_order_the_server_answers(scripted
     session, _ = scripted_session(scripted, *asked, *map(send, lines), expect(r"\w+ LOGOUT"))
     _, states = session.glance(["Junk Email", "Failed", "INBOX"], noop=False)
     assert {name: state.messages for name, state in states.items()} == {"Junk Email": 1, "Failed": 2, "INBOX": 3}
+    session.close()
+
+
+def test_a_state_that_came_with_a_refusal_is_not_taken_for_a_later_one(scripted: Scripted) -> None:
+    steps: list[Step] = [
+        *answer(r"\w+ STATUS .*", state_of("Failed", 1), "{tag} NO [INUSE] not now"),
+        *[expect(r"\w+ NOOP"), expect(r"\w+ STATUS .*")],
+        *[send(SECOND), send(state_of("Failed", 2)), send(THIRD)],
+    ]
+    session, _ = scripted_session(scripted, *steps, expect(r"\w+ LOGOUT"))
+    with pytest.raises(FolderBusy):
+        session.status("Failed")
+    assert session.glance(["Failed"], noop=True)[1]["Failed"].messages == 2
     session.close()
 
 

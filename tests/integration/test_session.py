@@ -190,6 +190,19 @@ def test_search(scripted: Scripted, lines: list[str], found: set[int]) -> None:
     session.close()
 
 
+def test_what_came_with_a_refused_search_is_not_taken_for_the_next_ones(scripted: Scripted) -> None:
+    session = at_work(
+        scripted,
+        *answer(r"\w+ UID SEARCH UID 3:4", "* SEARCH 3", "{tag} NO not now"),
+        *answer(r"\w+ UID SEARCH UID 3:4", "* SEARCH 4", "{tag} OK done"),
+        *answer(r"\w+ UID FETCH 3 .*", "{tag} OK done"),
+    )
+    with pytest.raises(CommandRefused):
+        session.present([3, 4])
+    assert session.present([3, 4]) == {4}
+    session.close()
+
+
 def test_search_by_date_and_in_windows(scripted: Scripted) -> None:
     session = at_work(
         scripted,

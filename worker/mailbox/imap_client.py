@@ -203,6 +203,7 @@ class Client(IMAPClient):  # type: ignore[misc]  # IMAPClient ships no types
     def _raw_command(self, command: bytes, args: object, uid: bool = True) -> Any:
         """As IMAPClient sends SEARCH and others past imaplib: also only once everything in flight was answered."""
         self.wire.in_flight.finish()
+        self.untagged(command.decode())  # what came with an answer that was refused
         return super()._raw_command(command, args, uid)
 
     @property

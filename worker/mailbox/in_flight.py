@@ -120,6 +120,7 @@ class InFlight:
 
     def send_status(self, folder: bytes, items: str) -> Sent:
         """Send STATUS, and don't wait for its answer."""
+        self._wire.untagged("STATUS")  # what an earlier command left: all else was taken when it was read
         tag = self._wire.send_at_once("STATUS", folder, items)
         return self._add(Sent("STATUS", tag, frozenset(), 0, folder=folder_in([folder])))
 
