@@ -203,6 +203,19 @@ def test_what_came_with_a_refused_search_is_not_taken_for_the_next_ones(scripted
     session.close()
 
 
+def test_what_came_with_a_refused_fetch_shows_no_message(scripted: Scripted) -> None:
+    session = at_work(
+        scripted,
+        *answer(r"\w+ UID FETCH 1:\* .*", f"* 1 FETCH (UID 3 {DATE})", "{tag} NO not now"),
+        *answer(r"\w+ UID SEARCH UID 3", "* SEARCH", "{tag} OK done"),
+        *answer(r"\w+ UID FETCH 3 .*", "{tag} OK done"),
+    )
+    with pytest.raises(CommandRefused):
+        session.fetch_uids()
+    assert session.present([3]) == set()
+    session.close()
+
+
 def test_search_by_date_and_in_windows(scripted: Scripted) -> None:
     session = at_work(
         scripted,

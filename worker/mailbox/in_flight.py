@@ -134,7 +134,7 @@ class InFlight:
     def _forget_what_earlier_commands_left(self, first: Sent) -> None:
         if first.name in OPENING:
             self._wire.all_untagged()
-        elif first.name in _WITH_ANSWERS:
+        elif first.name in _WITH_ANSWERS or first.name == "FETCH":
             self._wire.untagged(first.name)
         elif first.name == "MOVE":
             self._wire.untagged("COPYUID")
