@@ -131,6 +131,27 @@ def test_what_was_asked_for_in_another_folder_is_dropped(scripted: Scripted) -> 
     session.close()
 
 
+def test_what_was_asked_for_with_others_is_not_kept_if_it_is_wanted_alone(scripted: Scripted) -> None:
+    """Nobody reads the first answer any more, so it takes no memory, and isn't waiting to be read."""
+    session = at_work(
+        scripted,
+        expect(r"\w+ UID FETCH 4,5 .*"),
+        expect(r"\w+ UID FETCH 6 .*"),
+        expect(r"\w+ UID FETCH 5 .*"),
+        *[send(body(4, "four")), send(body(5, "five")), send("{tag-2} OK done")],
+        *[send(body(6, "six")), send("{tag-1} OK done"), send(body(5, "five")), send(DONE)],
+        close(),
+    )
+    ask(session, 4, 5)
+    ask(session, 6)
+    assert read(session, 5) == {5: b"five"}
+    assert read(session, 6) == {6: b"six"}
+    with pytest.raises(ConnectionLost):
+        session.noop()
+    assert not session.ended_ahead
+    session.close()
+
+
 def test_it_is_asked_for_once(scripted: Scripted) -> None:
     session = at_work(scripted, *answer(r"\w+ UID FETCH 4 .*", body(4, "four"), DONE))
     ask(session, 4)

@@ -28,6 +28,9 @@ SEARCH_WINDOW = 100_000
 FIRST_WINDOW = f"1:{SEARCH_WINDOW}"
 """What is asked for before we know how far the UIDs of a folder go. In most folders that is all of them."""
 
+_Key = tuple[tuple[int, ...], tuple[str, ...]]
+"""UIDs and items of a request, which tell it from others."""
+
 
 @dataclass(frozen=True, slots=True)
 class Head:
@@ -52,7 +55,7 @@ class _Request:
     cap: int
 
     @property
-    def key(self) -> tuple[object, ...]:
+    def key(self) -> _Key:
         """What tells it from others."""
         return self.uids, self.items
 
@@ -71,7 +74,7 @@ class MessageReader:
 
     def __init__(self, connection: ImapConnection) -> None:
         self._connection = connection
-        self._asked: dict[tuple[object, ...], Sent] = {}
+        self._asked: dict[_Key, Sent] = {}
         """What was asked for ahead and not read yet, by UIDs and items."""
 
     @property
@@ -81,9 +84,12 @@ class MessageReader:
 
     def forget(self) -> None:
         """Drop what was asked for ahead, because another folder is to be selected or other messages are wanted."""
-        for sent in self._asked.values():
-            self._connection.client.wire.in_flight.forget(sent)
-        self._asked.clear()
+        for key in list(self._asked):
+            self._forget(key)
+
+    def _forget(self, key: _Key) -> None:
+        self._connection.client.wire.in_flight.forget(self._asked[key])
+        del self._asked[key]
 
     def search(self, *, uidnext: int, since: date | None = None, first_found: set[int] | None = None) -> set[int]:
         """All UIDs, by SEARCH; with `since`, those of mail received on that day or later, in the server's time zone.
@@ -156,6 +162,9 @@ class MessageReader:
                 self._asked[request.key] = self._send(request)
 
     def _send(self, request: _Request) -> Sent:
+        for uids, items in list(self._asked):  # what was asked for in another grouping is read by nobody any more
+            if items == request.items and not set(request.uids).isdisjoint(uids):
+                self._forget((uids, items))
         return self._connection.client.send_fetch(request.uids, request.items, cap=request.cap)
 
     def _fetch(self, request: _Request) -> dict[int, Items]:
