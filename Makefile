@@ -6,6 +6,8 @@ UV = $$(scripts/bootstrap uv)
 # Unit tests go by simulated time, so a busy machine changes nothing. The others start servers of their own, by the file.
 EACH_CORE = -n auto -p no:benchmark
 EACH_FILE = -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder -p no:benchmark
+# The slow ones wait half of their time, so two cores have room for three.
+EACH_SLOW_FILE = -n 3 --dist loadfile --no-loadscope-reorder -p no:benchmark
 COMPILE = $(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
 # Compiled modules are kept, whatever the shell says: each run, and each process that a test starts, would compile anew.
@@ -48,7 +50,7 @@ test-slow: install
 	@scripts/bootstrap system test containers
 	@scripts/bootstrap servers
 	@$(PY) -m pytest -q $(EACH_CORE) -m slow tests/unit
-	@$(PY) -m pytest -q $(EACH_FILE) -m slow --ignore tests/unit
+	@$(PY) -m pytest -q $(EACH_SLOW_FILE) -m slow --ignore tests/unit
 
 test-all: install
 	@scripts/bootstrap system test containers
