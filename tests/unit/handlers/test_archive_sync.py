@@ -158,11 +158,16 @@ def test_without_threads_a_file_is_closed_and_a_later_try_succeeds(
 
 
 def test_close_ends_the_threads(tmp_path: Path) -> None:
+    others = set(threading.enumerate())
     handler = archive(tmp_path)
     handler(message())
+    own = [
+        thread for thread in threading.enumerate() if thread not in others and thread.name.startswith("archive-sync")
+    ]
     handler.close()
     assert (tmp_path / "k1" / "message.json").exists()
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("archive-sync")]
+    assert own
+    assert not any(thread.is_alive() for thread in own)
 
 
 def test_the_names_of_new_folders_are_synced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
