@@ -141,7 +141,7 @@ def test_a_copy_goes_to_memory_where_no_disk_takes_it(folder: Path, monkeypatch:
     before = set(Path("/dev/shm").iterdir())  # noqa: S108 -- memory is the point
     with read_only(folder):
         assert read(folder) == LastPoll(1.0, ok=True, new=3)
-    assert set(Path("/dev/shm").iterdir()) == before  # noqa: S108
+    assert set(Path("/dev/shm").iterdir()) <= before  # noqa: S108
 
 
 def test_on_a_full_disk(folder: Path) -> None:
