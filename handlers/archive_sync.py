@@ -6,10 +6,11 @@ a neighbour that wrote at full speed (medians of alternating runs on a busy mach
 """
 
 import os
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from itertools import takewhile
 from pathlib import Path
-from threading import Barrier, BoundedSemaphore, Lock
+from queue import SimpleQueue
+from threading import BoundedSemaphore, Lock, Thread
 
 AT_ONCE = 16
 """How many files are synced at a time. The disk takes those that wait for it at the same time in one go."""
@@ -18,67 +19,83 @@ OPEN = 64
 FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 """How to open a folder, to sync it."""
 
+_Line = SimpleQueue[tuple[int, Future[None]] | None]
+"""Open files that wait for their sync. None ends the thread that takes it."""
+
 
 class FileSyncs:
     """Syncs open files and folders, and closes them. Thread-safe.
 
     A file stays open until it is synced: the system may forget a failed write of a file that nobody has open.
+
+    A disk may never answer. So the threads are daemons: those of a `ThreadPoolExecutor` would keep the process from
+    ending.
     """
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._threads: ThreadPoolExecutor | None = None
+        self._line: _Line = SimpleQueue()
+        self._threads: list[Thread] = []
+        self._open = 0
         self._room = BoundedSemaphore(OPEN)
 
     def start(self, file: int) -> Future[None]:
         """Begin to sync this open file or folder. Waits for room if too many are open.
 
-        If the disk refuses it, the result of what this returns raises the OSError.
-
-        Raises:
-            RuntimeError: the system lets us have no more threads. The file is closed.
+        If the disk refuses it, the result of what this returns raises the OSError. If the system lets us have no
+        thread at all, the file is synced when this returns.
         """
+        sync = Future[None]()
         self._room.acquire()
-        try:
-            threads = self._started()
-        except BaseException:
-            self._end(file)
-            raise
-        return threads.submit(self._run, file)
+        with self._lock:
+            self._open += 1
+            if len(self._threads) < min(self._open, AT_ONCE):
+                self._start_thread()
+            if self._threads:
+                self._line.put((file, sync))
+                return sync
+        self._sync(file, sync)
+        return sync
 
     def close(self) -> None:
         """Wait for what has begun, and end the threads."""
         with self._lock:
-            threads, self._threads = self._threads, None
-        if threads is not None:
-            threads.shutdown()
+            threads, self._threads = self._threads, []
+            line, self._line = self._line, SimpleQueue()
+            for _ in threads:
+                line.put(None)
+        for thread in threads:
+            thread.join()
 
-    def _started(self) -> ThreadPoolExecutor:
-        """The threads, all running: a `submit` that can't start one raises, and would keep the file as its task."""
-        with self._lock:
-            if self._threads is None:
-                threads, all_here = ThreadPoolExecutor(AT_ONCE, "archive-sync"), Barrier(AT_ONCE + 1)
-                try:
-                    for _ in range(AT_ONCE):
-                        threads.submit(all_here.wait)
-                    all_here.wait()
-                except BaseException:
-                    all_here.abort()
-                    threads.shutdown(wait=False)
-                    raise
-                self._threads = threads
-            return self._threads
-
-    def _run(self, file: int) -> None:
+    def _start_thread(self) -> None:
+        thread = Thread(target=self._work, args=(self._line,), name="archive-sync", daemon=True)
         try:
-            os.fdatasync(file)  # of a folder, too: the names in it are its data
-        finally:
-            self._end(file)
+            thread.start()
+        except (RuntimeError, MemoryError):  # the system lets us have no more threads
+            return
+        self._threads.append(thread)
+
+    def _work(self, line: _Line) -> None:
+        while (one := line.get()) is not None:
+            self._sync(*one)
+
+    def _sync(self, file: int, sync: Future[None]) -> None:
+        try:
+            try:
+                os.fdatasync(file)  # of a folder, too: the names in it are its data
+            finally:
+                self._end(file)
+        except BaseException as error:  # noqa: BLE001 -- whatever it is, `flush` must hear of it
+            sync.set_exception(error)
+        else:
+            sync.set_result(None)
 
     def _end(self, file: int) -> None:
         try:
             os.close(file)
         finally:
+            with self._lock:
+                self._open -= 1
             self._room.release()
 
 

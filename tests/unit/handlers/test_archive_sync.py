@@ -2,6 +2,8 @@
 
 import errno
 import os
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -142,25 +144,84 @@ def test_few_files_are_open_at_a_time_and_none_at_the_end(tmp_path: Path, monkey
     assert open_files(tmp_path) == 0
 
 
-def test_without_threads_a_file_is_closed_and_a_later_try_succeeds(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("allowed", [0, 1])
+@pytest.mark.parametrize("kind", [RuntimeError, MemoryError])
+def test_if_the_system_lets_us_have_no_more_threads_all_files_are_synced_nevertheless(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, allowed: int, kind: type[Exception]
 ) -> None:
-    syncs, real, left = FileSyncs(), threading.Thread.start, [AT_ONCE - 1]
+    disk, real, left = Disk(monkeypatch), threading.Thread.start, [allowed]
 
     def few(thread: threading.Thread) -> None:
         if not left[0]:
-            raise RuntimeError("can't start new thread")
+            raise kind("can't start new thread")
         left[0] -= 1
         real(thread)
 
     monkeypatch.setattr(threading.Thread, "start", few)
-    with pytest.raises(RuntimeError, match="thread"):
-        syncs.start(os.open(tmp_path, os.O_RDONLY))
+    handler = archive(tmp_path)
+    handler(message())
+    handler.flush()
+    assert {path.stat().st_ino for path in (tmp_path / "k1").rglob("*")} <= set(disk.synced)
+    handler.close()
     assert open_files(tmp_path) == 0
-    left[0] = AT_ONCE
-    syncs.start(os.open(tmp_path, os.O_RDONLY)).result(60)
+
+
+def test_a_disk_that_refuses_is_told_of_without_any_thread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def none(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    Disk(monkeypatch).refuses = tmp_path.name
+    monkeypatch.setattr(threading.Thread, "start", none)
+    with pytest.raises(OSError, match="Input/output"):
+        FileSyncs().start(os.open(tmp_path, os.O_RDONLY)).result(0)
+    assert open_files(tmp_path) == 0
+
+
+def test_there_are_no_more_threads_than_files_to_sync(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each takes 8 MB of what a handler in a process of its own may use."""
+    goes_on, real, started = threading.Event(), threading.Thread.start, [0]
+
+    def counted(thread: threading.Thread) -> None:
+        started[0] += 1
+        real(thread)
+
+    def slow(_: int) -> None:
+        assert goes_on.wait(60)
+
+    monkeypatch.setattr(os, "fdatasync", slow)
+    monkeypatch.setattr(threading.Thread, "start", counted)
+    syncs = FileSyncs()
+    for count in (1, 2, 3):
+        syncs.start(os.open(tmp_path, os.O_RDONLY))
+        assert started[0] == count
+    for _ in range(AT_ONCE):
+        syncs.start(os.open(tmp_path, os.O_RDONLY))
+    assert started[0] == AT_ONCE
+    goes_on.set()
     syncs.close()
     assert open_files(tmp_path) == 0
+
+
+def test_what_begins_after_close_is_synced_too(tmp_path: Path) -> None:
+    syncs = FileSyncs()
+    for _ in range(2):
+        assert syncs.start(os.open(tmp_path, os.O_RDONLY)).result(60) is None
+        syncs.close()
+    assert open_files(tmp_path) == 0
+
+
+def test_a_disk_that_never_answers_does_not_keep_the_process_from_ending(tmp_path: Path) -> None:
+    code = """
+import os, sys, threading
+from handlers.archive_sync import FileSyncs
+
+begun = threading.Event()
+os.fdatasync = lambda _: (begun.set(), threading.Event().wait())
+FileSyncs().start(os.open(sys.argv[1], os.O_RDONLY))
+assert begun.wait(60)
+sys.exit(3)
+"""
+    assert subprocess.run([sys.executable, "-c", code, str(tmp_path)], timeout=60, check=False).returncode == 3
 
 
 def test_close_ends_the_threads(tmp_path: Path) -> None:
