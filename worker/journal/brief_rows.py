@@ -53,4 +53,5 @@ def brief_rows(database: Database) -> Iterator[BriefRow]:
     query = select(*_COLUMNS).order_by(message.c.id).execution_options(yield_per=AT_ONCE)
     with database.read() as connection:
         for id_, key, fingerprint, state, folder, uidvalidity, uid, *others in connection.execute(query):
-            yield BriefRow(id_, key, fingerprint, _STATES[state], Place(folder, uidvalidity, uid), *others)
+            place = Place(folder, uidvalidity, uid or None)  # 0: see the schema
+            yield BriefRow(id_, key, fingerprint, _STATES[state], place, *others)
