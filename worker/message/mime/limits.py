@@ -1,5 +1,6 @@
 """The limits within which a message is parsed, and the errors raised beyond them."""
 
+import errno
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
@@ -7,6 +8,8 @@ from typing import ParamSpec, TypeVar
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+_NO_DESCRIPTOR = (errno.EMFILE, errno.ENFILE)
 
 
 class MessageError(Exception):
@@ -38,19 +41,24 @@ class MessageOverLimit(MessageError):
 
 
 def only_message_errors(read: Callable[P, T]) -> Callable[P, T]:
-    """Make a function that reads a message raise nothing but a `MessageError`.
+    """Make a function that reads a message raise nothing but a `MessageError`, unless a library can't be loaded.
 
     Hostile mail can make a parser raise anything. Whatever else is raised becomes MessageUnparsable. The original error
     isn't kept, because its text may quote the message.
+
+    Some libraries are imported by the first message that needs them. An import that fails, as it does when the process
+    has no file descriptor left, isn't that message's fault: another try may read it.
     """
 
     @wraps(read)
     def reading(*args: P.args, **kwargs: P.kwargs) -> T:
         try:
             return read(*args, **kwargs)
-        except MessageError:
+        except (MessageError, ImportError):
             raise
-        except Exception as error:  # noqa: BLE001 -- whatever it is, we raise one documented error
+        except Exception as error:
+            if isinstance(error, OSError) and error.errno in _NO_DESCRIPTOR:
+                raise
             cause = type(error).__name__
         raise MessageUnparsable(cause)
 
