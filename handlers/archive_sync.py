@@ -36,8 +36,12 @@ class FileSyncs:
         self._lock = Lock()
         self._line: _Line = SimpleQueue()
         self._threads: list[Thread] = []
-        self._open = 0
-        self._room = BoundedSemaphore(OPEN)
+        self._files = _OpenFiles()
+
+    def __del__(self) -> None:
+        """Nobody closes it any more: end the threads."""
+        for _ in self._threads:
+            self._line.put(None)
 
     def start(self, file: int) -> Future[None]:
         """Begin to sync this open file or folder. Waits for room if too many are open.
@@ -46,15 +50,14 @@ class FileSyncs:
         thread at all, the file is synced when this returns.
         """
         sync = Future[None]()
-        self._room.acquire()
+        count = self._files.one_more()
         with self._lock:
-            self._open += 1
-            if len(self._threads) < min(self._open, AT_ONCE):
+            if len(self._threads) < min(count, AT_ONCE):
                 self._start_thread()
             if self._threads:
                 self._line.put((file, sync))
                 return sync
-        self._sync(file, sync)
+        self._files.sync(file, sync)
         return sync
 
     def close(self) -> None:
@@ -68,18 +71,31 @@ class FileSyncs:
             thread.join()
 
     def _start_thread(self) -> None:
-        thread = Thread(target=self._work, args=(self._line,), name="archive-sync", daemon=True)
+        thread = Thread(target=_work, args=(self._line, self._files), name="archive-sync", daemon=True)
         try:
             thread.start()
         except (RuntimeError, MemoryError):  # the system lets us have no more threads
             return
         self._threads.append(thread)
 
-    def _work(self, line: _Line) -> None:
-        while (one := line.get()) is not None:
-            self._sync(*one)
 
-    def _sync(self, file: int, sync: Future[None]) -> None:
+class _OpenFiles:
+    """The files whose sync isn't over yet. The threads know no more than this, so they keep no `FileSyncs` alive."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._count = 0
+        self._room = BoundedSemaphore(OPEN)
+
+    def one_more(self) -> int:
+        """Wait for room, and take it. Returns how many there are now."""
+        self._room.acquire()
+        with self._lock:
+            self._count += 1
+            return self._count
+
+    def sync(self, file: int, sync: Future[None]) -> None:
+        """Sync and close this file, which was counted, and give the result."""
         try:
             try:
                 os.fdatasync(file)  # of a folder, too: the names in it are its data
@@ -95,8 +111,13 @@ class FileSyncs:
             os.close(file)
         finally:
             with self._lock:
-                self._open -= 1
+                self._count -= 1
             self._room.release()
+
+
+def _work(line: _Line, files: _OpenFiles) -> None:
+    while (one := line.get()) is not None:
+        files.sync(*one)
 
 
 def sync_folder(path: Path) -> None:

@@ -1,6 +1,7 @@
 """`archive` and the disk: what is synced, in which order, and what happens if the disk refuses."""
 
 import errno
+import gc
 import os
 import subprocess
 import sys
@@ -208,6 +209,17 @@ def test_what_begins_after_close_is_synced_too(tmp_path: Path) -> None:
         assert syncs.start(os.open(tmp_path, os.O_RDONLY)).result(60) is None
         syncs.close()
     assert open_files(tmp_path) == 0
+
+
+def test_what_nobody_closes_leaves_no_threads(tmp_path: Path) -> None:
+    others = set(threading.enumerate())
+    syncs = FileSyncs()
+    syncs.start(os.open(tmp_path, os.O_RDONLY)).result(60)
+    (thread,) = (one for one in threading.enumerate() if one not in others and one.name == "archive-sync")
+    del syncs
+    gc.collect()
+    thread.join(60)
+    assert not thread.is_alive()
 
 
 def test_a_disk_that_never_answers_does_not_keep_the_process_from_ending(tmp_path: Path) -> None:
