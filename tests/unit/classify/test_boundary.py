@@ -1,6 +1,6 @@
 """Forged headers: what no sender can do, over generated header blocks."""
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.unit.classify.blocks import (
@@ -87,6 +87,28 @@ def test_no_greeting_hides_the_hop(greeting: str, receiver: str) -> None:
     """The greeting is the sender's: without white space, it can neither hide the receiver's name nor change it."""
     _, found = hop(f"from {greeting} (192.0.2.1) by {receiver} with ESMTP; Mon, 2 Nov 2026 09:00:00 +0000")
     assert found == receiver
+
+
+PIECES = st.sampled_from([
+    "from", "by", "by ", "with", "a.example", "b.nhs.net", "[192.0.2.1]", " ", " ", "\t", "\r\n ", "\x1c", ";", "; ",
+    "(c)", "()", "(by x.nhs.net)", " (a) ", "é", "\u017f",
+])  # fmt: skip
+
+
+STARTS = st.sampled_from(["from a.example ", "from a.example by", "from a.example (c) by ", "from ", "by ", ""])
+
+
+@given(STARTS, st.lists(PIECES, max_size=8))
+@example("from a.example by", ["b.nhs.net"])
+@example("from a.example by ", [";b.nhs.net"])
+@example("from a.example by ", ["b.nhs.net;", "by x.nhs.net"])
+@example("from a.example by ", ["(c)", "b.nhs.net"])
+@example("from a.example (c) ", ["(c) by b.nhs.net"])
+@example("from (c) ", ["a.example by b.nhs.net"])
+def test_a_comment_at_the_end_changes_nothing(start: str, pieces: list[str]) -> None:
+    """Without the comment within a comment, most of these lines are as servers write them, and read in one go."""
+    line = start + "".join(pieces)
+    assert hop(line) == hop(f"{line} (a (b))")
 
 
 @given(st.text())
