@@ -79,6 +79,7 @@ class Whereabouts:
     ) -> dict[int, Place]:
         """Where in the selected folder these messages lie now, by row id; those not found are left out."""
         found = self._strangers(session, folder, state)
+        _taken_exactly(found, self._moving_to(folder))  # so that none of these is taken for another
         lost = self._still_lost(found, folder, state, records)
         sought = [record for record in records if record.id not in lost]
         uids = _taken_exactly(found, sought)
@@ -88,6 +89,10 @@ class Whereabouts:
         places = {row: Place(folder, state.uidvalidity, uid) for row, uid in uids.items()}
         self._places.seen_at(list(places.items()), by_headers=True)
         return places
+
+    def _moving_to(self, folder: str) -> list[Record]:
+        """Messages of other folders that we may have moved to this one already, though the journal doesn't say so."""
+        return [record for record in self._places.unsettled() if record.settle_to == folder != record.place.folder]
 
     def _still_lost(
         self, found: Mapping[str, Sequence["_Stranger"]], folder: str, state: FolderState, records: Sequence[Record]

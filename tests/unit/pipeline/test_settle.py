@@ -348,6 +348,21 @@ def test_a_persons_copy_beside_the_mail_that_is_old_is_kept(box: Box) -> None:
     assert box.server.all_mail() == [copy]
 
 
+@pytest.mark.parametrize("which", [0, 1], ids=["renumbered", "no number"])
+def test_mail_that_we_have_just_moved_is_not_deleted_for_a_look_alike_that_somebody_took_away(
+    box: Box, which: int
+) -> None:
+    """The journal doesn't know yet that it was moved."""
+    (moved,) = (box.server.deliver(raw) for raw in alike(1))
+    box.unsettled(moved)
+    box.server.move(moved, PROCESSED)
+    (taken,) = (box.server.deliver(raw, PROCESSED, received_at=1.0) for raw in alike(1))
+    rows = box.settled(taken, place=not_known(box, PROCESSED)[which])
+    box.server.delete(taken)
+    assert box.settle.delete(box.session, rows) == []
+    assert box.server.all_mail() == [moved]
+
+
 @pytest.mark.parametrize("other", ["deleted", "gone", "unsettled"])
 def test_mail_is_not_taken_for_a_look_alike_that_is_not_settled_there(box: Box, other: str) -> None:
     nowhere = not_known(box, PROCESSED)[1]

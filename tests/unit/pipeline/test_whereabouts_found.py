@@ -91,6 +91,20 @@ def test_a_message_whose_size_is_another_now_takes_what_is_left(search: Search) 
     assert search.find_again(records) == {exact.id: search.at(1), estimated.id: search.at(2)}
 
 
+def test_a_message_that_we_have_just_moved_there_is_not_taken_for_its_look_alike(search: Search) -> None:
+    """The journal doesn't know yet that it was moved."""
+    raw = mail()
+    arrived, moving = search.add(raw)
+    search.tries.record([Result(moving.id, State.HANDLED, settle_to=REPORTS)], 1.0)
+    search.server.move(arrived, REPORTS)
+    _, before = search.add(raw, folder=REPORTS, size=7)
+    (unplaced,) = search.unplaced(before)
+    assert search.find_again([unplaced]) == {before.id: search.at(2)}
+    search.server.folders[REPORTS].take(2)
+    (unplaced,) = search.unplaced(before)
+    assert search.find_again([unplaced]) == {}
+
+
 def test_a_lost_message_is_found_only_where_there_is_one_for_every_row(search: Search) -> None:
     raw = mail()
     first, one = search.add(raw, folder=REPORTS, size=300, received_at=1.0)
