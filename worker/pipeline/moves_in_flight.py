@@ -32,7 +32,12 @@ class MovesInFlight(Generic[T]):
         self._moving.append(Moving(session, session.begin_move(uids, target), group, folder, target))
 
     def answered(self, *, wait: bool) -> Iterator[tuple[Moving[T], Moved | None]]:
-        """Each move that the server has answered, with the answer; None: it refused. wait: wait for the others."""
+        """Each move that the server has answered, with the answer; None: it refused. wait: wait for the others.
+
+        There are none on a connection that has ended: outcomes are also recorded without one.
+        """
+        if not all(moving.session.is_open for moving in self._moving):
+            self.forget()
         while self._moving and (wait or self._moving[0].session.has_moved(self._moving[0].sent)):
             moving = self._moving.pop(0)
             try:

@@ -89,9 +89,9 @@ class Outbox:
             self._permission.go_on()
             if session.idling:
                 session.idle_done()
-            for folder in self._settle.settle(session, self._to_settle):
+            going, self._to_settle = self._to_settle, []  # first: an error must not have any of them moved twice
+            for folder in self._settle.settle(session, going):
                 self._poll.look_again(folder)
-            self._to_settle.clear()
         if everything:
             self._settle.record_moves(wait=True)
 

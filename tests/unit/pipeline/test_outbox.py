@@ -10,6 +10,8 @@ from tests.fakes.mailbox import INBOX, JUNK, PROCESSED, Server, mail
 from tests.fakes.world import Fault, World
 from tests.unit.pipeline.junk_in_hand import comes_back, in_hand_as_junk
 from worker.journal.database import JournalUnavailable
+from worker.loop.drain import Drained
+from worker.mailbox.errors import CommandRefused, ConnectionLost
 from worker.message.message import Message
 from worker.message.outcome import State
 from worker.message.verdict import MailPath, Verdict
@@ -196,3 +198,62 @@ def test_an_end_without_grace_still_records_what_has_come_back() -> None:
     world.end_hang()
     world.lease_hold.end(0.0)
     assert world.states() == {State.HANDLED: 1}
+
+
+def test_what_an_error_broke_off_is_moved_once() -> None:
+    """The end of `once` settles what is left, on the same connection."""
+    world = World(Server(folders=["Results"]))
+    world.watched_folders = (INBOX, "Results")
+    world.start()
+    for folder in world.watched_folders:
+        world.server.deliver(mail(), folder)
+    commands: list[str] = []
+
+    def refuse(name: str) -> None:
+        commands.append(name)
+        if commands[-2:] == ["move", "select"]:
+            raise CommandRefused("no")
+
+    world.server.before = refuse
+    with pytest.raises(CommandRefused):
+        world.mailbox_drain.run(Drained())
+    assert commands.count("move") == 1
+    world.server.before = commands.append
+    world.lease_hold.end(0.0)
+    first = next(row for row in world.rows() if row.place.folder == PROCESSED)
+    assert first.place.uid in world.server.folders[PROCESSED].mails
+    world.start()
+    world.drain()
+    assert commands.count("move") == 2
+    assert_balanced(world, handled=2)
+
+
+def test_outcomes_are_recorded_after_the_connection_was_lost_with_a_move_in_flight(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Also that a message is one that somebody has moved back, as its content shows."""
+    monkeypatch.setattr("worker.pipeline.header_suspects.HEADS_AT_ONCE", 1)
+    monkeypatch.setattr("worker.pipeline.outbox.SETTLE_AT_ONCE", 1)
+    world = World()
+    back = world.server.deliver(mail())
+    world.drain()
+    world.server.deliver(mail())
+    world.server.move(back, INBOX)
+    world.server.deliver(mail())
+    fetched: list[bool] = []
+
+    def lose(name: str) -> None:
+        if name == "bodies":
+            fetched.append(any(row.is_moving for row in world.rows()))
+            world.hands.hold = len(fetched) == 2  # the one that was moved back, which is compared as this is lost
+            if len(fetched) == 3:
+                raise ConnectionLost
+
+    world.server.before = lose
+    world.tick()
+    assert fetched == [False, True, True]
+    assert world.cycle.trouble == "unreachable"
+    world.drain()
+    assert world.states() == {State.HANDLED: 3}
+    assert len(handed(world)) == 3
+    assert_balanced(world, handled=3)
