@@ -14,6 +14,7 @@ from worker.message.verdict import Evidence, MailPath, Verdict
 from worker.pipeline.opened import Opened
 from worker.pipeline.redelivery import Redelivery
 from worker.pipeline.settle import Settle
+from worker.pipeline.whereabouts import Look, select_and_list
 
 log = get_logger()
 
@@ -107,8 +108,13 @@ class Requests:
         moving, self._moving = self._moving, []
         if not moving:
             return
-        self._settle.resume(session, [])
-        known = {record.key: record for record in self._messages.with_keys([intent.key for intent in moving])}
+        self._settle.record_moves(wait=True)
+        keys = [intent.key for intent in moving]
+        records = [record for record in self._messages.with_keys(keys) if record.is_moving]
+        folders = {record.place.folder for record in records}
+        looks = [_look(session, folder) for folder in self._layout.watched if folder in folders]
+        self._settle.resume(session, looks, records)  # the others' turn is after the poll's own look
+        known = {record.key: record for record in self._messages.with_keys(keys)}
         for intent in moving:
             if record := known.get(intent.key):
                 self._reopen(intent, record)
@@ -129,3 +135,9 @@ class Requests:
                 return True
             case _:
                 return False  # already done, or it no longer applies
+
+
+def _look(session: Session, folder: str) -> Look:
+    """What is in this folder now."""
+    state, uids = select_and_list(session, folder)
+    return Look(folder, state, frozenset(uids), (), (), ())

@@ -93,20 +93,22 @@ class Settle:
             del self._refused[row]
         return bool(due)
 
-    def resume(self, session: Session, looks: Sequence[Look]) -> list[Settlement]:
+    def resume(
+        self, session: Session, looks: Sequence[Look], records: Sequence[Record] | None = None
+    ) -> list[Settlement]:
         """Return the messages that are recorded, not settled and still there: they are to be moved now.
 
         A message that isn't there was moved, by us or by others. A copy of ours may already lie in the target. In a
         watched folder that was renumbered, only the headers show what is still there, and they are read after this:
         so a message that lies in its target already is found there first, or another one would pass for it. A message
-        that isn't found by its header either counts as moved at the next `resume`.
+        that isn't found by its header either counts as moved at the next `resume`. records: it is about these alone.
         """
         by_folder = {look.folder: look for look in looks}
         settlements: list[Settlement] = []
         moved: list[tuple[int, Place]] = []
         renumbered: dict[int, tuple[Record, Place]] = {}
         elsewhere: dict[str, list[Record]] = {}
-        for record in self._places.unsettled():
+        for record in self._places.unsettled() if records is None else records:
             look = by_folder.get(record.place.folder)
             settlement = Settlement.of(record)
             if look is None:
@@ -161,8 +163,7 @@ class Settle:
         """
         replaced: set[str] = set()
         for folder, target, group in _grouped([item for item in settlements if item.id not in self._refused]):
-            state = session.selected_state if session.selected == folder else session.select(folder)
-            valid = [item for item in group if state is not None and item.place.holds_in(state)]
+            valid = _valid_in(session, folder, group)
             for start in range(0, len(valid), uid_sets.MAX_COMMAND_UIDS):
                 part = valid[start : start + uid_sets.MAX_COMMAND_UIDS]
                 if session.has("MOVE"):
@@ -278,10 +279,11 @@ class Settle:
         reasons: set[str] = set()
 
         def move(part: Sequence[Settlement]) -> None:
-            if session.selected != folder:  # an earlier part was refused with the target selected
-                session.select(folder)
+            # the target may be selected since, or any folder, if the refused move was in flight
+            valid = _valid_in(session, folder, part)
             try:
-                self._move(session, part, folder, target)
+                if valid:
+                    self._move(session, valid, folder, target)
             except CommandRefused as error:
                 reasons.update({"overquota"} if error.refusal is Refusal.FULL else ())
                 raise
@@ -334,6 +336,12 @@ def _grouped(settlements: Sequence[Settlement]) -> list[tuple[str, str, list[Set
         if item.place.uid is not None:
             groups.setdefault((item.place.folder, item.target), []).append(item)
     return [(folder, target, group) for (folder, target), group in groups.items()]
+
+
+def _valid_in(session: Session, folder: str, items: Sequence[Settlement]) -> list[Settlement]:
+    """Those of these messages of one folder whose UIDs are valid there. The folder is selected when this returns."""
+    state = session.selected_state if session.selected == folder else session.select(folder)
+    return [item for item in items if state is not None and item.place.holds_in(state)]
 
 
 def _uid(item: Settlement) -> int:

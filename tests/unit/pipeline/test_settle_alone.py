@@ -85,6 +85,24 @@ def test_after_a_refusal_with_another_folder_selected_the_rest_is_moved_out_of_i
     assert [moves.row(record).settled for record in records] == [True, True]
 
 
+def test_a_refused_move_of_a_folder_that_was_renumbered_since_moves_no_other_mail(moves: Moves) -> None:
+    """The answer is read when another folder has been selected meanwhile."""
+    (one, record), (other, _) = moves.done(), moves.add()
+
+    def refuse(name: str) -> None:
+        if name == "move":
+            moves.server.before = lambda _name: None
+            raise CommandRefused("no")
+
+    moves.server.before = refuse
+    moves.settle.settle(moves.any_session, [item for item in (Settlement.of(record),) if item is not None])
+    moves.session.select(JUNK)
+    moves.server.renumber(INBOX)
+    moves.settle.record_moves(wait=True)
+    assert [moves.server.folder_of(message) for message in (one, other)] == [INBOX, INBOX]
+    assert not moves.row(record).settled
+
+
 def test_of_a_renumbered_folder_what_was_moved_is_settled_and_what_stays_is_looked_for(moves: Moves) -> None:
     (one, moved), (_, stays) = moves.done(), moves.done()
     moves.server.move(one, PROCESSED)
