@@ -148,11 +148,12 @@ class Whereabouts:
         return found
 
     def _not_in(self, session: Session, folder: str, records: list[Record]) -> list[Record]:
-        """Those of the records that don't lie in this folder now."""
+        """Those of the records that don't lie in this folder now, as far as the server lets us look."""
         try:
             state = session.select(folder)
         except CommandRefused:
-            return records  # the folder is gone, and its messages are somewhere else
+            is_gone = folder not in {info.name for info in session.folders()}
+            return records if is_gone else []  # of a folder that is gone, the messages are somewhere else
         placed = {record.place.uid: record for record in records if record.place.uidvalidity == state.uidvalidity}
         unplaced = [record for record in records if placed.get(record.place.uid) is not record]
         unplaced += [placed.pop(None)] if None in placed else []

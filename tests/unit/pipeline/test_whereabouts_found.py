@@ -10,6 +10,7 @@ from tests.fakes.checks import Logged, fields
 from tests.fakes.mailbox import INBOX, mail
 from tests.unit.pipeline.fetching import REPORTS, Bench
 from worker.journal.records import Place, Record, Result
+from worker.mailbox.errors import CommandRefused
 from worker.mailbox.session import FolderState
 from worker.message.outcome import State
 from worker.pipeline.whereabouts import Look, Whereabouts, list_uids
@@ -189,6 +190,19 @@ def test_of_a_folder_that_is_gone_everything_is_lost(search: Search) -> None:
     del search.server.folders[REPORTS]
     look = search.look()
     assert search.where.lost(search.any_session, look, [one], {INBOX: look}) == {one.fingerprint: [one]}
+    assert search.session.selected == INBOX
+
+
+def test_of_a_folder_that_the_server_does_not_open_now_nothing_is_lost(search: Search) -> None:
+    _, one = search.add(folder=REPORTS)
+    look = search.look()
+
+    def refuse(_name: str) -> None:
+        search.server.before = lambda _name: None
+        raise CommandRefused("no")
+
+    search.server.before = refuse
+    assert search.where.lost(search.any_session, look, [one], {INBOX: look}) == {}
     assert search.session.selected == INBOX
 
 
