@@ -106,6 +106,17 @@ def test_a_message_that_we_have_just_moved_there_is_not_taken_for_its_look_alike
     assert search.find_again([unplaced]) == {}
 
 
+def test_a_message_is_not_taken_for_a_look_alike_whose_uid_is_not_known_either(search: Search) -> None:
+    raw = mail()
+    (_, stays), (taken, sought) = (search.add(raw, folder=REPORTS, size=size) for size in (300, 301))
+    for record in (stays, sought):
+        search.tries.record([Result(record.id, State.HANDLED, settle_to=REPORTS, in_place=True)], 1.0)
+    search.unplaced(stays, sought)
+    search.server.delete(taken)
+    assert search.find_again([search.row(sought)]) == {}
+    assert search.find_again([search.row(stays)]) == {stays.id: search.at(1)}
+
+
 def test_a_lost_message_is_found_only_where_there_is_one_for_every_row(search: Search) -> None:
     raw = mail()
     first, one = search.add(raw, folder=REPORTS, size=300, received_at=1.0)
