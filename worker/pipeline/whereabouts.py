@@ -157,8 +157,10 @@ class Whereabouts:
         try:
             state = session.select(folder)
         except CommandRefused:
-            is_gone = folder not in {info.name for info in session.folders()}
-            return records if is_gone else []  # of a folder that is gone, the messages are somewhere else
+            if folder not in {info.name for info in session.folders()}:
+                return records  # the folder is gone, and its messages are somewhere else
+            # It isn't opened just now. Any may have been moved, but only what is done or has a content can be compared.
+            return [record for record in records if record.state is not State.PENDING or is_comparable(record.content)]
         placed = {record.place.uid: record for record in records if record.place.uidvalidity == state.uidvalidity}
         unplaced = [record for record in records if placed.get(record.place.uid) is not record]
         unplaced += [placed.pop(None)] if None in placed else []

@@ -204,8 +204,10 @@ def test_of_a_folder_that_is_gone_everything_is_lost(search: Search) -> None:
     assert search.session.selected == INBOX
 
 
-def test_of_a_folder_that_the_server_does_not_open_now_nothing_is_lost(search: Search) -> None:
-    _, one = search.add(folder=REPORTS)
+def test_of_a_folder_that_is_not_opened_now_only_what_can_be_compared_may_be_lost(search: Search) -> None:
+    one, tried, done = (search.add(folder=REPORTS)[1] for _ in range(3))
+    search.tries.record([Result(tried.id, State.PENDING, content=MARK), Result(done.id, State.HANDLED)], 1.0)
+    records = [search.row(record) for record in (one, tried, done)]
     look = search.look()
 
     def refuse(_name: str) -> None:
@@ -213,7 +215,8 @@ def test_of_a_folder_that_the_server_does_not_open_now_nothing_is_lost(search: S
         raise CommandRefused("no")
 
     search.server.before = refuse
-    assert search.where.lost(search.any_session, look, [one], {INBOX: look}) == {}
+    lost = search.where.lost(search.any_session, look, records, {INBOX: look})
+    assert lost == {record.fingerprint: [record] for record in records[1:]}
     assert search.session.selected == INBOX
 
 
