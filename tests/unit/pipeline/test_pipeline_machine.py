@@ -510,6 +510,8 @@ class Mailbox(RuleBasedStateMachine):
             allowed |= {wanted}
         if raw in self.ever_blank or self.been_down:
             allowed |= {State.FAILED}
+        if any(row.key in self.asked_for and self.asked_again[row.key] for row in rows):
+            allowed |= {State.FAILED}  # released, and to be handled again by a handler that only junk has
         for row in rows:
             assert not row.released or row.state is not State.JUNK, "released, and in junk"
         assert set(states) <= allowed | {State.PENDING}, (states, allowed)
