@@ -5,9 +5,10 @@ PY := .venv/bin/python
 UV = $$(scripts/bootstrap uv)
 # Unit tests go by simulated time, so a busy machine changes nothing. The others start servers of their own, by the file.
 EACH_CORE = -n auto -p no:benchmark
-EACH_FILE = -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder -p no:benchmark
+BY_THE_FILE = --dist loadfile --no-loadscope-reorder -p no:benchmark
+EACH_FILE = -n auto --maxprocesses 4 $(BY_THE_FILE)
 # The slow ones wait half of their time, so two cores have room for three.
-EACH_SLOW_FILE = -n 3 --dist loadfile --no-loadscope-reorder -p no:benchmark
+EACH_SLOW_FILE = -n 3 $(BY_THE_FILE)
 COMPILE = $(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
 # Compiled modules are kept, whatever the shell says: each run, and each process that a test starts, would compile anew.

@@ -14,7 +14,7 @@ from worker.journal.records import Record
 from worker.logs.counted import counted
 from worker.mailbox.bisection import shown_heads
 from worker.mailbox.errors import CommandRefused, ProtocolFault
-from worker.mailbox.folder_names import same
+from worker.mailbox.folder_names import find
 from worker.mailbox.session import FolderState, Session
 from worker.message.key import MessageKey
 from worker.message.message import Message
@@ -180,7 +180,7 @@ class Review:
         try:
             return session.select(folder)
         except CommandRefused as refused:
-            if any(same(info.name, folder) for info in session.folders()):
+            if find(folder, session.folders()) is not None:
                 raise Withheld(f"{refused} The message is untouched there. Try again later.") from refused
             return None
 

@@ -52,6 +52,7 @@ class Poll:
         self._since = since
         self._last: dict[str, FolderState] = {}
         self._listed: dict[str, FolderState] = {}
+        """What each folder was like when it was listed last, even if it is to be listed again."""
         self._seen: dict[str, str] = {}
         self._short: dict[str, int] = {}
         """Folders that showed fewer messages than they counted: how many looks ago that began."""

@@ -74,11 +74,14 @@ class Requests:
         self._open = [intent for intent in intents if intent.kind is not Kind.HANDLE]
         keys = [intent.key for intent in self._open]
         known = {record.key: record for record in self._messages.with_keys(keys)} if keys else {}
-        self._moving = [intent for intent in self._open if (record := known.get(intent.key)) and record.is_moving]
+        self._moving = []
         for intent in self._open:
-            if intent in self._moving:
-                continue  # once we know where the message is
-            if (record := known.get(intent.key)) and self._reopen(intent, record):
+            record = known.get(intent.key)
+            if record is None:
+                continue
+            if record.is_moving:
+                self._moving.append(intent)  # it is reopened once we know where the message is
+            elif self._reopen(intent, record):
                 yield record.id
 
     def bring_back(self, session: Session) -> Opened:

@@ -17,6 +17,7 @@ from worker.logs.log import get_logger
 from worker.mailbox import uid_sets
 from worker.mailbox.bisection import shown_heads
 from worker.mailbox.errors import CommandRefused
+from worker.mailbox.folder_names import find
 from worker.mailbox.session import HEADS_AT_ONCE, FolderState, Session
 from worker.message.content_mark import is_comparable
 from worker.message.key import Fingerprints
@@ -157,7 +158,7 @@ class Whereabouts:
         try:
             state = session.select(folder)
         except CommandRefused:
-            if folder not in {info.name for info in session.folders()}:
+            if find(folder, session.folders()) is None:
                 return records  # the folder is gone, and its messages are somewhere else
             # It isn't opened just now. Any may have been moved, but only what is done or has a content can be compared.
             return [record for record in records if record.state is not State.PENDING or is_comparable(record.content)]
