@@ -17,10 +17,10 @@ from worker.mailbox.errors import (
     Throttled,
     TokenExpired,
 )
-from worker.mailbox.imap_client import LINE_CAP
 from worker.mailbox.imap_connection import SMALL_ANSWER
 from worker.mailbox.message_reader import HEADER_CAP, LARGEST, SHORT_HEADER
 from worker.mailbox.session import Endpoint, FolderState, Moved, Session
+from worker.mailbox.wire import LINE_CAP
 
 Scripted = Callable[..., ScriptedServer]
 CAPABILITIES = "IMAP4rev1 MOVE UIDPLUS IDLE"

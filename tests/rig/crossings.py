@@ -23,8 +23,9 @@ import handlers.archive
 from handlers.archive import Archive
 from worker.handling.handler import Handler
 from worker.journal.database import Database
-from worker.mailbox.imap_client import Client, Wire
+from worker.mailbox.imap_client import Client
 from worker.mailbox.in_flight import InFlight
+from worker.mailbox.wire import Wire
 
 Point = tuple[str, str, int]
 

@@ -132,12 +132,14 @@ class Pool:
 
     @property
     def size(self) -> int:
-        """Bytes of the messages in hand, without those that may hang for ever.
+        """Bytes of the messages in hand whose handlers aren't finished, without those that may hang for ever.
 
         A message in a slow call doesn't count if the process took less than `ROOM` by then. Once its call is overdue,
         it doesn't count unless as many as there are threads are left out.
         """
-        return sum(item.size for row, item in self._in_hand.items() if row not in self._uncounted)
+        return sum(
+            item.size for row, item in self._in_hand.items() if item.message is not None and row not in self._uncounted
+        )
 
     def take(
         self,

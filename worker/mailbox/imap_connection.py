@@ -17,11 +17,12 @@ from worker.mailbox.errors import (
     ProtocolFault,
 )
 from worker.mailbox.folder_answers import text_of
-from worker.mailbox.imap_client import Client, ImapError
+from worker.mailbox.imap_client import Client
 from worker.mailbox.imap_exceptions import login_failure, session_error
 from worker.mailbox.login_failures import Kind
 from worker.mailbox.login_offer import LoginOffer
 from worker.mailbox.sasl import Plain, Sasl
+from worker.mailbox.wire import ImapError
 
 SMALL_ANSWER = 16_000_000
 """Bytes that the literals in the answer to a command may add up to, unless it fetches headers or bodies."""

@@ -57,7 +57,8 @@ class Sent:
     and nobody has taken yet. copied: what it said of new UIDs, of these messages among others. said: the untagged
     answers to a command that isn't on messages. folder: the one that STATUS names. opened: all that it said of the
     folder that the command opens. days: how many messages arrived on each day, for a command that only asks for that;
-    None for any other. wanted: false if nobody asks any more what the command brings.
+    None for any other. wanted: false if nobody asks any more what the command brings. is_complete: whether everything
+    that it asks for has come, so that only its tagged answer is still to come.
     """
 
     name: str
@@ -65,6 +66,7 @@ class Sent:
     uids: frozenset[int]
     cap: int
     wanted: bool = True
+    is_complete: bool = False
     found: dict[int, Items] = field(default_factory=dict)
     copied: list[object] = field(default_factory=list)
     said: list[object] = field(default_factory=list)
@@ -87,7 +89,7 @@ class InFlight:
     @property
     def is_brief(self) -> bool:
         """Whether all answers are short, so that reading them takes no time."""
-        return not any(sent.name in ("FETCH", "MOVE") for sent in self._sent)
+        return not any(sent.name in ("FETCH", "MOVE") and not sent.is_complete for sent in self._sent)
 
     def is_waiting(self, sent: Sent) -> bool:
         """Whether this command hasn't been answered yet."""
@@ -96,9 +98,10 @@ class InFlight:
     def is_next(self, sent: Sent) -> bool:
         """Whether the server may have come to this command: it has answered those before it, or this one.
 
-        Moves don't count: Dovecot answers them only after the commands that were sent next.
+        Moves don't count: Dovecot answers them only after the commands that were sent next. Neither does what is
+        complete.
         """
-        return sent not in self._sent or next(one for one in self._sent if one.name != "MOVE" or one is sent) is sent
+        return sent not in self._sent or next(one for one in self._sent if one is sent or not _may_be_late(one)) is sent
 
     def send(self, name: str, *arguments: str | bytes, uids: Collection[int], cap: int = 0) -> Sent:
         """Send UID FETCH or UID MOVE, and don't wait for its answer. uids: the messages that the command names."""
@@ -165,6 +168,14 @@ class InFlight:
         if not self.is_waiting(sent):
             self._wire.forget_answer(sent.tag)
 
+    def leave(self, sent: Sent) -> None:
+        """Everything that this command asks for has come: don't wait for its tagged answer.
+
+        Dovecot answers a FETCH only after those that were sent next, if it had them by then.
+        """
+        sent.is_complete = True
+        self.forget(sent)
+
     def _read(self) -> None:
         self._wire.read_response()
         lines = self._wire.untagged("FETCH")
@@ -215,3 +226,8 @@ class InFlight:
 
     def _bound_literals(self) -> None:
         self._wire.allow_literals(self._usual_cap + sum(sent.cap for sent in self._sent))
+
+
+def _may_be_late(sent: Sent) -> bool:
+    """Whether the server may have done this, and answers it only after the commands that were sent next."""
+    return sent.name == "MOVE" or sent.is_complete

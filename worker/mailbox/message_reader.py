@@ -1,5 +1,6 @@
 """Reads the messages of the selected folder: their UIDs, headers and bytes. It never marks a message as read."""
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
@@ -28,6 +29,8 @@ SEARCH_WINDOW = 100_000
 FIRST_WINDOW = f"1:{SEARCH_WINDOW}"
 """What is asked for before we know how far the UIDs of a folder go. In most folders that is all of them."""
 
+_ASKED_FOR = re.compile(r"(?<=BODY)\.PEEK|(?<=<0)\.\d+(?=>)")
+"""What only the request has: that nothing is marked as read, and how many bytes are wanted."""
 _Key = tuple[tuple[int, ...], tuple[str, ...]]
 """UIDs and items of a request, which tell it from others."""
 
@@ -58,6 +61,11 @@ class _Request:
     def key(self) -> _Key:
         """What tells it from others."""
         return self.uids, self.items
+
+    @property
+    def names(self) -> frozenset[bytes]:
+        """What the answers call these items (RFC 3501, 7.4.2)."""
+        return frozenset(_ASKED_FOR.sub("", item).encode() for item in self.items)
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +213,7 @@ class MessageReader:
             raise
         in_flight = client.wire.in_flight
         answers = in_flight.answers(sent)
+        left = dict.fromkeys(request.uids, request.names)
         try:
             while True:
                 with self._connection.translated():
@@ -212,6 +221,9 @@ class MessageReader:
                 if found is None:
                     break
                 yield found
+                if _is_all(left, *found):
+                    in_flight.leave(sent)
+                    return
         except MailboxError as error:
             if not in_flight.is_next(sent):
                 error.came_earlier()
@@ -221,6 +233,15 @@ class MessageReader:
                 in_flight.forget(sent)
         with self._connection.translated():
             client.check_answer(sent)
+
+
+def _is_all(left: dict[int, frozenset[bytes]], uid: int, items: Items) -> bool:
+    """Whether nothing is left to come. Takes away from `left` what has come: the names of items, by UID."""
+    if uid in left:
+        left[uid] -= items.keys()
+        if not left[uid]:
+            del left[uid]
+    return not left
 
 
 def _heads_of(uids: Sequence[int], most: int = SHORT_HEADER + 1) -> _Request:

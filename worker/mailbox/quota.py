@@ -12,9 +12,9 @@ from typing import Final
 from worker.mailbox import uid_sets
 from worker.mailbox.errors import CommandRefused, ProtocolFault
 from worker.mailbox.fetch_answers import answers
-from worker.mailbox.imap_client import ImapError
 from worker.mailbox.imap_connection import ImapConnection
 from worker.mailbox.imap_exceptions import session_error
+from worker.mailbox.wire import ImapError
 
 UNIT: Final = 1024
 """Bytes in the unit that servers count storage in (RFC 9208, 5.1)."""

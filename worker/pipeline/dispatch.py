@@ -12,8 +12,10 @@ from worker.logs.log import get_logger
 from worker.mailbox.session import Session
 from worker.message.outcome import LONGEST_AFTER, Outcome, State
 from worker.pipeline.admit import Top
-from worker.pipeline.fetch import NOT_READY_WAIT, BrokenOff, Fetch, Missing
+from worker.pipeline.fetch import NOT_READY_WAIT, Fetch
+from worker.pipeline.fetched import BrokenOff, Missing
 from worker.pipeline.late_content import why_waiting
+from worker.pipeline.next_batch import NextBatch, Room
 from worker.pipeline.stop import Permission
 from worker.pipeline.turns import Turns
 
@@ -71,6 +73,7 @@ class Dispatch:
         self._fetch = fetch
         self._pool = pool
         self._bounds = bounds
+        self._room = Room(pool, bounds.batch_bytes)
         self._permission = permission
         self._clock = clock
         self._suspects: list[int] = []
@@ -124,7 +127,7 @@ class Dispatch:
     def work(self, session: Session, tops: dict[int, Top], *, more: bool = False) -> Iterator[Step]:
         """Hand over every message that is due and whose turn it is: suspects first, one at a time.
 
-        Each batch is asked for before the one before it is read, so that the server sends it meanwhile.
+        Each batch is asked for while the one before it is read, so that the server sends it meanwhile.
 
         tops: header blocks that are already known, by row id. more: whether more messages are admitted next. Then the
         last batch is only asked for, and read once they are admitted.
@@ -151,9 +154,9 @@ class Dispatch:
             if following is None and more and not self._turns.holds_back:
                 self._asked = {record.id: tops.get(record.id) for record in batch}
                 break
-            if following is not None and self._has_room(*batch, *following):
-                self._fetch.ask(session, following)
-            yield self._hand_over(session, batch, tops)
+            ahead = NextBatch(self._fetch, session, following or (), self._room)
+            ahead.ask_if_room(batch)
+            yield self._hand_over(session, batch, tops, ahead=ahead)
         self._more_later = more_later and patient
 
     def _in_batches(self, records: Sequence[Record]) -> Iterator[list[Record]]:
@@ -181,12 +184,18 @@ class Dispatch:
                 break  # this one hangs as well: the others wait for the next poll
 
     def _hand_over(
-        self, session: Session, batch: Sequence[Record], tops: dict[int, Top], *, alone: bool = False
+        self,
+        session: Session,
+        batch: Sequence[Record],
+        tops: dict[int, Top],
+        *,
+        alone: bool = False,
+        ahead: NextBatch | None = None,
     ) -> Step:
         self._permission.go_on()
         self._stuck.difference_update(record.id for record in batch)  # what hung before may well return this time
         try:
-            return Step(missing=self._fetch(session, batch, tops, alone=alone))
+            return Step(missing=self._fetch(session, batch, tops, alone=alone, ahead=ahead))
         except BrokenOff as broken:
             self._take_back(broken, alone=alone)
             error = broken.error
@@ -217,14 +226,10 @@ class Dispatch:
 
         Mail of senders on whose mail the handlers hang makes room for the others', before it is begun.
         """
-        while self._pool.size and not self._has_room(*batch):
+        while self._pool.size and not self._room.has(batch):
             if not patient or not ((yield from self._something_returned()) or self._put_off_slow(batch)):
                 return False
         return True
-
-    def _has_room(self, *records: Record) -> bool:
-        """Whether these may be in hand, or on their way, besides what is in hand."""
-        return self._pool.size + sum(record.size for record in records) <= 2 * self._bounds.batch_bytes
 
     def _put_off_slow(self, batch: Sequence[Record]) -> bool:
         if all(self._pool.is_slow(record) for record in batch):

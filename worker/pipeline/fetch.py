@@ -5,7 +5,7 @@ large, has killed the process too often, was taken away, isn't shown yet, or end
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from worker.handling.content_check import Doubt
@@ -15,7 +15,7 @@ from worker.journal.places import Places
 from worker.journal.records import Record
 from worker.journal.tries import Tries
 from worker.logs.log import get_logger
-from worker.mailbox.errors import CommandRefused, ConnectionLost, MailboxError, ProtocolFault
+from worker.mailbox.errors import CommandRefused, MailboxError
 from worker.mailbox.folders import Layout
 from worker.mailbox.session import Session
 from worker.message.content_mark import is_comparable
@@ -27,51 +27,15 @@ from worker.message.mime.signs import is_retrieval_stand_in
 from worker.message.outcome import Outcome, State
 from worker.message.verdict import MailPath
 from worker.pipeline.admit import Top
+from worker.pipeline.fetched import BrokenOff, Fetched, Missing
 from worker.pipeline.late_content import LateContent, why_waiting
+from worker.pipeline.next_batch import NextBatch
 from worker.pipeline.whereabouts import Whereabouts
 
 log = get_logger()
 
 NOT_READY_WAIT = timedelta(minutes=5)
 """How long to wait before asking again for a message that the server lists without showing its content."""
-
-
-@dataclass(frozen=True, slots=True)
-class Missing:
-    """Messages that couldn't be fetched from where they should lie.
-
-    records: those found nowhere. sought: how many had to be looked for elsewhere.
-    look_again: a watched folder to list again.
-    """
-
-    records: tuple[Record, ...] = ()
-    sought: int = 0
-    look_again: str | None = None
-
-
-class BrokenOff(Exception):
-    """An error of the mailbox ended the fetch.
-
-    records: messages whose try was counted and whose content wasn't handed over. error: what ended the fetch.
-    at_fetch: whether fetching one of these messages may have caused it.
-    """
-
-    def __init__(self, records: Sequence[Record], error: MailboxError) -> None:
-        super().__init__(str(error))
-        self.records = tuple(records)
-        self.error = error
-        self.at_fetch = isinstance(error, ConnectionLost | ProtocolFault | CommandRefused) and not error.earlier
-
-
-@dataclass(frozen=True, slots=True)
-class _Fetched:
-    """What lies at a message's place."""
-
-    record: Record
-    uid: int
-    raw: bytes
-    complete: bool
-    headers: Headers
 
 
 class Fetch:
@@ -126,12 +90,18 @@ class Fetch:
         session.ask_bodies(list(whole), cap=self._limits.message, expected=sum(whole.values()))
 
     def __call__(
-        self, session: Session, batch: Sequence[Record], tops: dict[int, Top], *, alone: bool = False
+        self,
+        session: Session,
+        batch: Sequence[Record],
+        tops: dict[int, Top],
+        *,
+        alone: bool = False,
+        ahead: NextBatch | None = None,
     ) -> Missing:
         """Count a try for each of these messages of one folder, then fetch them and hand them over.
 
         tops: header blocks that are already known; those used are removed. alone: whether the process handles nothing
-        else meanwhile.
+        else meanwhile. ahead: what is asked for meanwhile, as soon as there is room for it.
 
         Raises:
             BrokenOff: an error of the mailbox, after the tries were counted.
@@ -144,14 +114,14 @@ class Fetch:
             return missing
         self._tries.begin_tries([record.id for record in here], self._run, alone=alone)
         try:
-            taken, astray = self._touch(session, here, tops)
+            taken, astray = self._touch(session, here, tops, ahead)
         except MailboxError as error:
             raise BrokenOff([record for record in here if record.id not in self._pool], error) from error
         look_again = here[0].place.folder if astray else missing.look_again
         return replace(missing, records=(*missing.records, *taken), look_again=look_again)
 
     def _touch(
-        self, session: Session, batch: Sequence[Record], tops: dict[int, Top]
+        self, session: Session, batch: Sequence[Record], tops: dict[int, Top], ahead: NextBatch | None
     ) -> tuple[list[Record], list[Record]]:
         """Fetch these and hand them over.
 
@@ -161,12 +131,14 @@ class Fetch:
         names = {row: {name for name, (is_done, _) in handlers.items() if is_done} for row, handlers in done.items()}
         by_uid = {record.place.uid: record for record in batch if record.place.uid is not None}
         doubts = self._doubts(batch)
-        doubtful: list[_Fetched] = []
-        late: list[_Fetched] = []
+        doubtful: list[Fetched] = []
+        late: list[Fetched] = []
         for uid, raw, complete in self._contents(session, by_uid, tops):
+            if ahead is not None:
+                ahead.ask_if_room(by_uid.values())
             record = by_uid.pop(uid)
             top = tops.pop(record.id, None)
-            fetched = _Fetched(record, uid, raw, complete, _headers(raw, top))
+            fetched = Fetched(record, uid, raw, complete, _headers(raw, top))
             if top is None and self._looks_otherwise(record, fetched.headers):
                 doubtful.append(fetched)
             elif record.waiting_since is not None or record.is_placeholder:
@@ -201,7 +173,7 @@ class Fetch:
             for record in doubtful
         }
 
-    def _take(self, fetched: _Fetched, done: Mapping[int, set[str]], doubts: Mapping[int, Doubt]) -> None:
+    def _take(self, fetched: Fetched, done: Mapping[int, set[str]], doubts: Mapping[int, Doubt]) -> None:
         record = fetched.record
         if not fetched.complete:
             self._pool.finish(record, Outcome(State.FAILED, reason="oversize"))
@@ -239,7 +211,7 @@ class Fetch:
             return False
         return self._fingerprints.of(headers) != record.fingerprint
 
-    def _astray(self, session: Session, doubtful: Sequence[_Fetched]) -> set[int]:
+    def _astray(self, session: Session, doubtful: Sequence[Fetched]) -> set[int]:
         """The UIDs that no longer belong to the row's message, because another folder has the same UIDVALIDITY.
 
         We compare the header that the server shows by itself, because the key was made from that; a server may show a

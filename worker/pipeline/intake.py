@@ -11,7 +11,7 @@ from worker.logs.fields import first_keys
 from worker.logs.log import get_logger
 from worker.mailbox.session import Session
 from worker.pipeline.admit import Admission, Admitted
-from worker.pipeline.fetch import Missing
+from worker.pipeline.fetched import Missing
 from worker.pipeline.header_suspects import HEADER_POISON, Batch
 from worker.pipeline.observer import Observer
 from worker.pipeline.poll import Poll

@@ -21,9 +21,9 @@ from worker.mailbox.errors import (
     TokenExpired,
 )
 from worker.mailbox.handshake import HandshakeError
-from worker.mailbox.imap_client import ImapError
 from worker.mailbox.imap_exceptions import login_failure, session_error
 from worker.mailbox.login_failures import FailureClass
+from worker.mailbox.wire import ImapError
 
 REASONS = ("WRONG_VERSION_NUMBER", "UNSUPPORTED_PROTOCOL", "SSLV3_ALERT_HANDSHAKE_FAILURE", "NO_PROTOCOLS_AVAILABLE")
 ENDED = ("unknown error", None, "")

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from worker.mailbox import uid_sets
 from worker.mailbox.errors import CommandRefused
-from worker.mailbox.imap_client import Wire
 from worker.mailbox.session import Endpoint, Sent, Session
+from worker.mailbox.wire import Wire
 
 FOLDERS = ("INBOX", "Junk Email", "Processed")
 READ, MOVED = range(4, 9), range(1, 4)

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from worker.mailbox.errors import CommandRefused, ConnectionLost
-from worker.mailbox.imap_client import Client, ImapError
+from worker.mailbox.imap_client import Client
 from worker.mailbox.message_searcher import AT_ONCE, Arrived, MessageSearcher, Terms, can_be_searched
+from worker.mailbox.wire import ImapError
 
 AT = datetime(2026, 1, 5, 10, 5, tzinfo=UTC)
 

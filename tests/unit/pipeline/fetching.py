@@ -21,7 +21,8 @@ from worker.message.mime.limits import Limits
 from worker.message.outcome import Outcome
 from worker.message.verdict import MailPath, Verdict
 from worker.pipeline.admit import Top
-from worker.pipeline.fetch import Fetch, Missing
+from worker.pipeline.fetch import Fetch
+from worker.pipeline.fetched import Missing
 from worker.pipeline.known_senders import Sender
 from worker.pipeline.late_content import LateContent
 from worker.pipeline.whereabouts import Whereabouts

@@ -13,7 +13,7 @@ from worker.journal.records import Place
 from worker.message.content_mark import ContentMarks
 from worker.message.outcome import Outcome, State
 from worker.pipeline.dispatch import SLOW_WAIT, Bounds, Dispatch
-from worker.pipeline.fetch import Missing
+from worker.pipeline.fetched import Missing
 
 DAY = 86_400.0
 NOW = 50.0
@@ -49,7 +49,7 @@ class Stages:
     def ask(self, _session: Any, _batch: Any) -> None:
         pass
 
-    def __call__(self, _session: Any, batch: Any, _tops: Any, *, alone: bool) -> Missing:
+    def __call__(self, _session: Any, batch: Any, _tops: Any, *, alone: bool, ahead: Any) -> Missing:
         assert not alone
         self.batches.append([record.size for record in batch])
         return Missing()

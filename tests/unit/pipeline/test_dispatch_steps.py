@@ -12,7 +12,8 @@ from worker.journal.records import Place, Record
 from worker.mailbox.errors import ConnectionLost, ProtocolFault, Throttled
 from worker.message.outcome import LONGEST_AFTER, Outcome, State
 from worker.pipeline.dispatch import SLOW_WAIT, Bounds, Dispatch, Step
-from worker.pipeline.fetch import NOT_READY_WAIT, BrokenOff, Missing
+from worker.pipeline.fetch import NOT_READY_WAIT
+from worker.pipeline.fetched import BrokenOff, Missing
 
 NOW, PATIENCE = 50.0, 7.0
 
@@ -149,7 +150,7 @@ class Stages:
         assert session is self.session
         self.wire.append(("ask", [record.id for record in batch]))
 
-    def __call__(self, session: Any, batch: Any, tops: Any, *, alone: bool) -> Missing:
+    def __call__(self, session: Any, batch: Any, tops: Any, *, alone: bool, ahead: Any = None) -> Missing:
         assert session is self.session
         self.tops.append(tops)
         rows = [record.id for record in batch]

@@ -8,7 +8,7 @@ from tests.fakes.checks import assert_balanced
 from tests.fakes.mailbox import FAILED, INBOX, PROCESSED, Server, mail
 from tests.fakes.world import DEATHS, World
 from worker.message.outcome import State
-from worker.pipeline.fetch import BrokenOff
+from worker.pipeline.fetched import BrokenOff
 
 
 def test_an_oversize_message_is_a_dead_letter_and_never_handed_over(world: World) -> None:

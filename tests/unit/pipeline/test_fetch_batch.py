@@ -22,7 +22,8 @@ from worker.mailbox.errors import (
 from worker.message.mime.limits import MessageOverLimit
 from worker.message.outcome import Outcome, State
 from worker.message.verdict import MailPath, Verdict
-from worker.pipeline.fetch import NOT_READY_WAIT, BrokenOff, Missing
+from worker.pipeline.fetch import NOT_READY_WAIT
+from worker.pipeline.fetched import BrokenOff, Missing
 
 MARK, OTHER_MARK, OF_HEADERS = "parts:0123", "parts:4567", "head:0123"
 

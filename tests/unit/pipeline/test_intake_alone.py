@@ -12,7 +12,7 @@ from tests.unit.pipeline.admissions import admitted
 from worker.journal.records import Place
 from worker.message.outcome import State
 from worker.pipeline.admit import Admitted
-from worker.pipeline.fetch import Missing
+from worker.pipeline.fetched import Missing
 from worker.pipeline.header_suspects import HEADER_POISON, Batch
 from worker.pipeline.intake import GONE_AFTER, Intake
 from worker.pipeline.observer import Observer

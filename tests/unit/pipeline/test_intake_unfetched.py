@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from worker.journal.records import Place
-from worker.pipeline.fetch import Missing
+from worker.pipeline.fetched import Missing
 from worker.pipeline.intake import Intake
 from worker.pipeline.observer import Observer
 from worker.pipeline.report import Report

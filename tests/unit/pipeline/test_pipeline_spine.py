@@ -10,7 +10,7 @@ import pytest
 from worker.journal.records import Place
 from worker.message.outcome import State
 from worker.pipeline.dispatch import Step
-from worker.pipeline.fetch import Missing
+from worker.pipeline.fetched import Missing
 from worker.pipeline.opened import Opened
 from worker.pipeline.pipeline import Pipeline
 from worker.pipeline.report import Report

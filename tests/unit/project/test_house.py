@@ -28,7 +28,7 @@ ASSIGNED = {
     ("worker/logs/log.py", "threading"): "as above",
     ("worker/logs/log.py", "warnings"): "as above",
     ("worker/logs/log.py", "logging"): "the module has no other switch",
-    ("worker/mailbox/imap_client.py", "self.wire"): "a Wire, of the same file: the client's other half",
+    ("worker/mailbox/imap_client.py", "self.wire"): "a Wire: the client's other half",
     ("worker/message/mime/htmltext.py", "element"): "lxml changes a tree by assignment",
     ("worker/message/mime/mailboxes.py", "word"): "a _Word, of the same file",
     ("worker/message/mime/node.py", "payload"): "a Node, as self is",
