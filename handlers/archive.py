@@ -33,7 +33,7 @@ from urllib.parse import quote, unquote, urlsplit
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from handlers.archive_removal import FolderCopies, StoreCopies
-from handlers.archive_sync import FOLDER, FileSyncs, make_folder, sync_folder
+from handlers.archive_sync import FOLDER, FilesOfOne, FileSyncs, make_folder, sync_folder
 from worker import KeyTaken, Look, Message, OldCopies, RemovedCopies, as_json, describe
 from worker.connections import Proxy
 from worker.objects import SCHEMES, Objects, ObjectsRefused, checked
@@ -217,19 +217,21 @@ class Archive:
         attachments = message.attachments if self._with_attachments else ()
         folder = self._partial / key
         _make_empty(folder)
+        files = FilesOfOne(self._syncs)
         try:
-            written = [_write(folder / "message.eml", message.raw, self._syncs)]
+            files.add(_written(f"{folder}/message.eml", message.raw))
             if attachments:
                 (folder / "attachments").mkdir(_FOLDER_MODE)
-            written += [
-                _write(folder / "attachments" / attachment.safe_filename, attachment.read(), self._syncs)
-                for attachment in attachments
-            ]
-            written.append(_write(folder / "message.json", description, self._syncs))
-            folders = [folder / "attachments", folder] if attachments else [folder]
-            return written + [self._syncs.start(os.open(one, FOLDER)) for one in folders]
-        except OSError:
-            shutil.rmtree(folder, ignore_errors=True)  # the disk may be full: free the space
+                for attachment in attachments:
+                    files.add(_written(f"{folder}/attachments/{attachment.safe_filename}", attachment.read()))
+                files.add(os.open(folder / "attachments", FOLDER))
+            files.add(_written(f"{folder}/message.json", description))
+            files.add(os.open(folder, FOLDER))
+            return files.begun()
+        except BaseException as error:
+            files.drop()
+            if isinstance(error, OSError):
+                shutil.rmtree(folder, ignore_errors=True)  # the disk may be full: free the space
             raise
 
     def _description(self, message: Message) -> bytes:
@@ -319,8 +321,8 @@ def _make_empty(folder: Path) -> None:
         folder.mkdir(_FOLDER_MODE)
 
 
-def _write(path: Path, data: bytes, syncs: FileSyncs) -> Future[None]:
-    """Write a file and begin to sync it. Returns the sync."""
+def _written(path: str, data: bytes) -> int:
+    """Write a file. Returns it, still open."""
     file = os.open(path, _WRITE, _FILE_MODE)
     try:
         view = memoryview(data)
@@ -329,7 +331,7 @@ def _write(path: Path, data: bytes, syncs: FileSyncs) -> Future[None]:
     except BaseException:
         os.close(file)
         raise
-    return syncs.start(file)
+    return file
 
 
 def _wait_for(syncs: Iterable[Future[None]]) -> None:

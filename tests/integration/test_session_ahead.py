@@ -92,6 +92,48 @@ def test_each_message_is_given_as_it_comes(scripted: Scripted) -> None:
     session.close()
 
 
+def test_what_has_come_whole_is_not_waited_for_if_others_were_sent_since(scripted: Scripted) -> None:
+    """Dovecot answers a FETCH that it has done only after those that it was sent meanwhile."""
+    session = at_work(
+        scripted,
+        expect(r"\w+ UID FETCH 7,8 .*HEADER.*"),
+        expect(r"\w+ UID FETCH 4,5 .*"),
+        *[send(head(7)), send(head(8)), send(body(4, "four"))],
+        expect(r"\w+ UID FETCH 9 .*HEADER.*"),
+        send(body(5, "five")),
+        expect(r'\w+ UID MOVE 4:5 "?Processed"?'),
+        *[send(head(9)), send("{tag-3} OK done"), send("{tag-1} OK done"), send("{tag-2} OK done")],
+        *[send("* OK [COPYUID 20 4:5 8:9] moved"), send(DONE)],
+        *answer(r"\w+ LOGOUT", "* BYE", DONE),
+    )
+    session.ask_heads([7, 8])
+    ask(session, 4, 5)
+    assert [one.uid for one in session.heads([7, 8])] == [7, 8]
+    bodies = iter(session.bodies([4, 5], cap=100, expected=10))
+    assert next(bodies).raw == b"four"
+    session.ask_heads([9])
+    assert [one.raw for one in bodies] == [b"five"]
+    moved = session.begin_move([4, 5], "Processed")
+    assert [one.uid for one in session.heads([9])] == [9]
+    assert session.end_move(moved) == Moved(20, {4: 8, 5: 9})
+    session.close()
+
+
+def test_what_has_come_in_part_is_waited_for(scripted: Scripted) -> None:
+    session = at_work(
+        scripted,
+        expect(r"\w+ UID FETCH 7,8 .*HEADER.*"),
+        expect(r"\w+ UID FETCH 4 .*"),
+        *[send(head(8)), send(f"* 7 FETCH (UID 7 RFC822.SIZE 90 {DATE} BODY[HEADER]<0> {literal('Subject: 7')})")],
+        *[send(body(4, "four")), send("* 7 FETCH (UID 7 FLAGS ($Junk))"), send("{tag-1} OK done"), send(DONE)],
+    )
+    session.ask_heads([7, 8])
+    ask(session, 4)
+    assert [(one.uid, set(one.keywords)) for one in session.heads([7, 8])] == [(7, {"$Junk"}), (8, set())]
+    assert read(session, 4) == {4: b"four"}
+    session.close()
+
+
 def test_any_other_command_waits_until_everything_was_answered(scripted: Scripted) -> None:
     session = at_work(
         scripted,
@@ -245,6 +287,22 @@ def test_a_move_that_is_answered_late_does_not_hide_at_which_message_the_connect
     session.close()
 
 
+def test_nor_does_a_header_that_has_come_and_is_not_answered_yet(scripted: Scripted) -> None:
+    session = at_work(
+        scripted,
+        expect(r"\w+ UID FETCH 4 .*HEADER.*"),
+        expect(r"\w+ UID FETCH 5 .*"),
+        *[send(head(4)), send(b"* 1 FETCH (UID 5 BODY[]<0> {100}\r\nonly this"), close()],
+    )
+    session.ask_heads([4])
+    ask(session, 5)
+    assert [one.uid for one in session.heads([4])] == [4]
+    with pytest.raises(ConnectionLost) as lost:
+        read(session, 5)
+    assert not lost.value.earlier
+    session.close()
+
+
 def test_the_connection_did_not_end_at_a_message_that_was_never_asked_for(scripted: Scripted) -> None:
     session = at_work(scripted, expect(r"\w+ UID FETCH 4 .*"), close(reset=True))
     ask(session, 4)
@@ -320,6 +378,21 @@ def test_without_pipelining_each_command_waits_for_the_last_answer(scripted: Scr
     assert session.end_move(sent) == Moved(20, {1: 8})
     assert read(session, 4) == {4: b"four"}
     session.close()
+
+
+def test_a_session_logs_out_if_all_that_was_asked_for_has_come(scripted: Scripted) -> None:
+    session = at_work(
+        scripted,
+        expect(r"\w+ UID FETCH 4 .*HEADER.*"),
+        expect(r"\w+ UID FETCH 5 .*"),
+        *[send(head(4)), send(body(5, "five")), send(DONE), send("{tag-1} OK done")],
+        expect(r"\w+ LOGOUT"),
+    )
+    session.ask_heads([4])
+    ask(session, 5)
+    assert [one.uid for one in session.heads([4])] == [4]
+    assert read(session, 5) == {5: b"five"}
+    session.close()  # the header's answer hasn't been read yet
 
 
 def test_a_session_with_something_in_flight_is_closed_at_once(scripted: Scripted) -> None:

@@ -116,6 +116,10 @@ class OutputCapture:
 
         return marked
 
+    def _many_alive(self, name: str) -> int:
+        """How many of its threads run; 0 if it never had so many that this is worth a look at each."""
+        return self._alive(name) if len(self._threads.get(name, ())) >= THREADS_TO_LOG else 0
+
     def _alive(self, name: str) -> int:
         with self._lock:
             return sum(thread.is_alive() for thread in self._threads.get(name, ()))
@@ -124,7 +128,7 @@ class OutputCapture:
         printed = self._printed.get(name, 0)
         if self._has_doubled("printed", name, printed, least=1):
             log.warning("handler.printed", handler=name, bytes=printed)
-        threads = self._alive(name) if threads is None else threads
+        threads = self._many_alive(name) if threads is None else threads
         if self._has_doubled("threads", name, threads, least=THREADS_TO_LOG):
             log.warning("handler.threads", handler=name, count=threads)
 

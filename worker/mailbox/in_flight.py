@@ -168,13 +168,16 @@ class InFlight:
         if not self.is_waiting(sent):
             self._wire.forget_answer(sent.tag)
 
-    def leave(self, sent: Sent) -> None:
-        """Everything that this command asks for has come: don't wait for its tagged answer.
+    def leave_if_others_follow(self, sent: Sent) -> bool:
+        """Everything that this command asks for has come: don't wait for its tagged answer if others were sent since.
 
-        Dovecot answers a FETCH only after those that were sent next, if it had them by then.
+        Dovecot answers a FETCH only after those that were sent next, if it had them by then. Returns whether to go on
+        without it.
         """
-        sent.is_complete = True
-        self.forget(sent)
+        if self.is_waiting(sent) and self._sent[-1] is not sent:
+            sent.is_complete = True
+            self.forget(sent)
+        return sent.is_complete
 
     def _read(self) -> None:
         self._wire.read_response()

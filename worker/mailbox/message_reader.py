@@ -221,8 +221,7 @@ class MessageReader:
                 if found is None:
                     break
                 yield found
-                if _is_all(left, *found):
-                    in_flight.leave(sent)
+                if _is_all(left, *found) and in_flight.leave_if_others_follow(sent):
                     return
         except MailboxError as error:
             if not in_flight.is_next(sent):

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from handlers import archive_sync
-from handlers.archive_sync import AT_ONCE, OPEN, FileSyncs, make_folder
+from handlers.archive_sync import AT_ONCE, TOGETHER, WAITING, FilesOfOne, FileSyncs, make_folder
 from tests.unit.handlers.test_archive import RAW, archive, files, message
 
 Sync = Callable[[int], None]
@@ -128,17 +128,17 @@ def test_few_files_are_open_at_a_time_and_none_at_the_end(tmp_path: Path, monkey
     monkeypatch.setattr(os, "fdatasync", slow)
 
     def start() -> None:
-        for _ in range(2 * OPEN):
-            syncs.start(os.open(tmp_path, os.O_RDONLY))
+        for _ in range(2 * WAITING):
+            syncs.start(*(os.open(tmp_path, os.O_RDONLY) for _ in range(2)))
             begun.release()
         done.set()
 
     starting = threading.Thread(target=start)
     starting.start()
-    for _ in range(OPEN):
+    for _ in range(WAITING):
         assert begun.acquire(timeout=60)
     assert not done.wait(0.05)
-    assert open_files(tmp_path) <= OPEN + 1  # the next one is open, and waits for room
+    assert open_files(tmp_path) <= 2 * (WAITING + 1)  # the next ones are open, and wait for room
     goes_on.set()
     assert done.wait(60)
     syncs.close()
@@ -165,6 +165,33 @@ def test_if_the_system_lets_us_have_no_more_threads_all_files_are_synced_neverth
     assert {path.stat().st_ino for path in (tmp_path / "k1").rglob("*")} <= set(disk.synced)
     handler.close()
     assert open_files(tmp_path) == 0
+
+
+@pytest.mark.parametrize("count", [1, TOGETHER, 2 * TOGETHER + 1])
+def test_of_one_message_all_files_are_synced_whichever_the_disk_refuses(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int
+) -> None:
+    disk, syncs = Disk(monkeypatch), FileSyncs()
+    names = [f"{number}.pdf" for number in range(count)]
+    for disk.refuses in (None, *names):
+        disk.synced.clear()
+        files = FilesOfOne(syncs)
+        for name in names:
+            files.add(os.open(tmp_path / name, os.O_WRONLY | os.O_CREAT))
+        refused = [sync.exception(60) for sync in files.begun()]
+        assert sum(one is not None for one in refused) == (disk.refuses is not None)
+        assert len(disk.synced) == count - (disk.refuses is not None)
+        assert open_files(tmp_path) == 0
+    syncs.close()
+
+
+def test_what_is_dropped_is_closed(tmp_path: Path) -> None:
+    files = FilesOfOne(FileSyncs())
+    for _ in range(TOGETHER - 1):
+        files.add(os.open(tmp_path, os.O_RDONLY))
+    files.drop()
+    assert open_files(tmp_path) == 0
+    assert files.begun() == []
 
 
 def test_a_disk_that_refuses_is_told_of_without_any_thread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

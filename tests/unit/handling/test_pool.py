@@ -1,6 +1,7 @@
 """The pool: which messages are in hand, and which outcomes are collected."""
 
 import threading
+import time
 from collections.abc import Collection, Iterator
 
 import pytest
@@ -50,6 +51,18 @@ def test_what_is_taken_is_in_hand_until_it_is_given_back(pool: Pool, work: Work)
     assert all_finished(pool) == [1, 2, 3]
     assert pool.size == 0
     assert pool.finished(WAIT) == []  # nothing is in hand, so nothing is waited for
+
+
+def test_what_is_finished_takes_no_room_any_more(pool: Pool, work: Work) -> None:
+    """Its content is dropped at once, and its outcome may be collected much later."""
+    for row in (1, 2, 3):
+        pool.take(record(row), message(), set())
+    work.go.set()
+    until = time.monotonic() + WAIT
+    while pool.size and time.monotonic() < until:
+        time.sleep(0.001)
+    assert (pool.size, len(pool)) == (0, 3)
+    assert all_finished(pool) == [1, 2, 3]
 
 
 class Waiter:

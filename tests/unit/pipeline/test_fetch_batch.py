@@ -1,5 +1,6 @@
 """What one batch is: which tries are counted, what the pool is given of each message, and what is missing."""
 
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -10,7 +11,7 @@ from tests.fakes.checks import Logged, fields
 from tests.fakes.mailbox import ELSEWHERE, INBOX, JUNK, mail
 from tests.unit.pipeline.fetching import DEATHS, LIMIT, REPORTS, TEXT, Bench, Taken, block, late, top_of
 from worker.handling.content_check import Doubt
-from worker.journal.records import Place, Result
+from worker.journal.records import Place, Record, Result
 from worker.mailbox.errors import (
     CommandRefused,
     ConnectionLost,
@@ -56,6 +57,19 @@ def test_who_is_tried_alone_is_marked_so(bench: Bench) -> None:
     bench([one], alone=True)
     assert bench.row(one).in_hand == "alone run-1"
     assert bench.row(one).was_alone
+
+
+def test_before_each_message_is_taken_there_may_be_room_for_what_follows(bench: Bench) -> None:
+    records = [bench.add()[1] for _ in range(3)]
+    told: list[tuple[list[int], int]] = []
+
+    class Ahead:
+        def ask_if_room(self, unread: Collection[Record]) -> None:
+            told.append((sorted(record.id for record in unread), len(bench.hands.taken)))
+
+    bench(records, ahead=Ahead())
+    first, second, third = (record.id for record in records)
+    assert told == [([first, second, third], 0), ([second, third], 1), ([third], 2)]
 
 
 def test_a_message_is_parsed_within_the_limits_of_the_settings(bench: Bench) -> None:
