@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime
 from itertools import count
 from typing import Any
 
-from worker.mailbox.errors import CommandRefused, ConnectionLost, FolderRefused
+from worker.mailbox.errors import CommandRefused, ConnectionLost, FolderBusy, FolderRefused, MailboxError
 from worker.mailbox.folders import FolderInfo
 from worker.mailbox.session import ArrivalDays, Arrived, Body, FolderState, Head, Moved, Storage, Terms
 from worker.message.mime.headers import Headers
@@ -116,6 +116,8 @@ class Server:
         """The same, after a command has taken effect and before its answer arrives."""
         self.refusing: set[tuple[str, str | None]] = set()
         """Commands that the server says NO to, each with the selected folder."""
+        self.closed: dict[str, Callable[[str], MailboxError]] = {}
+        """Folders that the server lists and doesn't open now, each with what it says then."""
         self.moving: Callable[[str, int, Sequence[int], str], None] = lambda *_: None
         """Called before the worker removes messages from a folder: folder, UIDVALIDITY, UIDs, target."""
 
@@ -295,6 +297,8 @@ class FakeSession:
             self.selected = self.selected_state = self._examined = None
             if folder not in self.server.folders:
                 raise FolderRefused(folder)
+            if folder in self.server.closed:
+                raise self.server.closed[folder](folder)
             self.selected = folder
             self._told = self._folder.changes
             self._validity = self._folder.uidvalidity
@@ -601,6 +605,11 @@ def _day(mail: Mail) -> date:
 
 def _size(mail: Mail) -> int:
     return len(mail.raw) if mail.size is None else mail.size
+
+
+def busy(folder: str) -> MailboxError:
+    """What a server says that knows that it will open the folder later."""
+    return FolderBusy(folder, "the mail server said: [INUSE] try again later")
 
 
 _serial = count(1)

@@ -13,8 +13,7 @@ from worker.journal.records import Record
 from worker.logs.counted import agreeing, counted
 from worker.logs.typed import as_typed
 from worker.logs.who import actor
-from worker.mailbox.errors import CommandRefused
-from worker.mailbox.folders import missing
+from worker.mailbox.folder_opening import select_if_there
 from worker.mailbox.session import Session
 from worker.message.key import MessageKey
 from worker.message.message import Message
@@ -130,11 +129,8 @@ def _must_be_there(
     absent: list[str] = []
     for folder in dict.fromkeys(record.place.folder for record in records):
         here = [record for record in records if record.place.folder == folder]
-        try:
-            state = session.select(folder)
-        except CommandRefused:
-            if not missing(session.folders(), [folder]):
-                raise  # it exists, so nobody knows yet whether the messages are in it
+        state = select_if_there(session, folder)
+        if state is None:
             absent += [record.key for record in here]
             continue
         placed = {uid: record for record in here if (uid := record.place.uid_in(state)) is not None}

@@ -67,9 +67,9 @@ def ask(context: Context, kind: Kind, given: Sequence[str], reason: str) -> str:
     if absent := [key for key in keys if key in opened.absent]:
         raise Failure(
             ExitCode.FINDING,
-            f"Not found in its folder: {', '.join(absent)}. Somebody has moved or deleted it, the mailbox was moved, "
-            "or the server doesn't open the folder now. It is handled if the next `nhsmail-worker run` or "
-            "`nhsmail-worker once` finds it in a watched folder, and `gone` otherwise.",
+            f"Not found in its folder: {', '.join(absent)}. Somebody has moved or deleted it, or the mailbox was "
+            "moved. It is handled if the next `nhsmail-worker run` or `nhsmail-worker once` finds it in a watched "
+            "folder, and `gone` otherwise.",
         )
     they = agreeing(len(keys), "it", "them")
     return _told(

@@ -14,7 +14,7 @@ from worker.journal.records import Record
 from worker.logs.counted import counted
 from worker.mailbox.bisection import shown_heads
 from worker.mailbox.errors import CommandRefused, ProtocolFault
-from worker.mailbox.folder_names import find
+from worker.mailbox.folder_opening import select_if_there
 from worker.mailbox.session import FolderState, Session
 from worker.message.key import MessageKey
 from worker.message.message import Message
@@ -178,11 +178,9 @@ class Review:
     def _opened(self, session: Session, folder: str) -> FolderState | None:
         """Select a folder; None if it is gone."""
         try:
-            return session.select(folder)
+            return select_if_there(session, folder)
         except CommandRefused as refused:
-            if find(folder, session.folders()) is not None:
-                raise Withheld(f"{refused} The message is untouched there. Try again later.") from refused
-            return None
+            raise Withheld(f"{refused} The message is untouched there. Try again later.") from refused
 
 
 def has_part(text: str | None, part: str | None) -> bool:

@@ -138,9 +138,3 @@ class Layout:
     def found(self, name: str, actual: str) -> None:
         """The folder with this name in the settings is called that in the mailbox that we are now connected to."""
         self.names[name] = actual
-
-
-def missing(folders: Iterable[FolderInfo], wanted: Iterable[str]) -> list[str]:
-    """The wanted folders that don't exist, in order and without repetition. INBOX always exists."""
-    there = {folder.name for folder in folders}
-    return [name for name in dict.fromkeys(wanted) if name not in there and name.upper() != "INBOX"]

@@ -23,6 +23,8 @@ log = get_logger()
 
 SLOW_WAIT = 60.0
 """Seconds that a message waits if it makes room for other senders' mail. It spends no try."""
+UNOPENED_WAIT = 60.0
+"""Seconds until the server is asked again to open a folder for the messages in it. None of them spends a try."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +197,11 @@ class Dispatch:
         self._permission.go_on()
         self._stuck.difference_update(record.id for record in batch)  # what hung before may well return this time
         try:
-            return Step(missing=self._fetch(session, batch, tops, alone=alone, ahead=ahead))
+            missing = self._fetch(session, batch, tops, alone=alone, ahead=ahead)
+            if missing.unopened:
+                until = self._clock() + UNOPENED_WAIT
+                self._tries.postpone({record.id: until for record in missing.unopened})
+            return Step(missing=missing)
         except BrokenOff as broken:
             self._take_back(broken, alone=alone)
             error = broken.error

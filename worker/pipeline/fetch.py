@@ -15,7 +15,7 @@ from worker.journal.places import Places
 from worker.journal.records import Record
 from worker.journal.tries import Tries
 from worker.logs.log import get_logger
-from worker.mailbox.errors import CommandRefused, MailboxError
+from worker.mailbox.errors import CommandRefused, FolderBusy, MailboxError
 from worker.mailbox.folders import Layout
 from worker.mailbox.session import Session
 from worker.message.content_mark import is_comparable
@@ -182,7 +182,7 @@ class Fetch:
             fetched.raw,
             key=MessageKey(record.key),
             folder=record.place.folder,
-            received_at=_when(record.received_at),
+            received_at=datetime.fromtimestamp(record.received_at, UTC),
             verdict=record.verdict,
             headers=fetched.headers,
             limits=self._limits,
@@ -296,7 +296,7 @@ class Fetch:
         watched = folder in self._layout.watched
         try:
             state = session.selected_state if session.selected == folder else session.select(folder)
-        except CommandRefused:
+        except (CommandRefused, FolderBusy):
             if watched:
                 raise
             state = None
@@ -306,7 +306,10 @@ class Fetch:
         if watched:
             return here, Missing(look_again=folder)
         elsewhere = [record for record in batch if record not in here]
-        return here, Missing(tuple(self._whereabouts.seek(session, folder, elsewhere)), sought=len(elsewhere))
+        absent = self._whereabouts.seek(session, folder, elsewhere)
+        if absent is None:
+            return [], Missing(unopened=tuple(batch))
+        return here, Missing(tuple(absent), sought=len(elsewhere))
 
 
 def _headers(raw: bytes, top: Top | None) -> Headers:
@@ -314,7 +317,3 @@ def _headers(raw: bytes, top: Top | None) -> Headers:
     if top is not None and raw.startswith(top.raw.rstrip(b"\r\n")):
         return top.headers
     return Headers.from_bytes(raw)
-
-
-def _when(epoch: float) -> datetime:
-    return datetime.fromtimestamp(epoch, UTC)

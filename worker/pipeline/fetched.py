@@ -13,12 +13,13 @@ class Missing:
     """Messages that couldn't be fetched from where they should lie.
 
     records: those found nowhere. sought: how many had to be looked for elsewhere.
-    look_again: a watched folder to list again.
+    look_again: a watched folder to list again. unopened: those in another folder, which isn't opened now.
     """
 
     records: tuple[Record, ...] = ()
     sought: int = 0
     look_again: str | None = None
+    unopened: tuple[Record, ...] = ()
 
 
 class BrokenOff(Exception):

@@ -116,12 +116,19 @@ class Intake:
             self._poll.look_again(folder)
 
     def _sought(self, session: Session, missing: Sequence[Record]) -> list[Record]:
-        """Those that are nowhere in their folders, not even among mail older than `poll.since`."""
+        """Those that are nowhere in their folders, not even among mail older than `poll.since`.
+
+        If a folder isn't opened now, the next poll looks for its messages.
+        """
         records = [record for record in missing if record.id not in self._pool]
-        by_folder = groupby(sorted(records, key=_folder_of), key=_folder_of)
-        return [
-            record for folder, group in by_folder for record in self._whereabouts.seek(session, folder, list(group))
-        ]
+        nowhere: list[Record] = []
+        for folder, group in groupby(sorted(records, key=_folder_of), key=_folder_of):
+            absent = self._whereabouts.seek(session, folder, list(group))
+            if absent is None:
+                self._poll.look_again(folder)
+            else:
+                nowhere += absent
+        return nowhere
 
     def _miss(self, records: Sequence[Record]) -> Report:
         """Count these as missed by this poll: once each, however often the poll looks."""

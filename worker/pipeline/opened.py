@@ -11,7 +11,8 @@ from worker.pipeline.report import Report
 class Opened:
     """What was reopened. places: where the messages lie now, by row id. absent: the keys of those that aren't there.
 
-    waiting: the keys of those whose request waits until their present try, or their move, has ended.
+    waiting: the keys of those whose request waits until their present try, or their move, has ended, or until their
+    folder is opened.
     """
 
     places: Mapping[int, Place]

@@ -7,7 +7,7 @@ from worker.journal.messages import Messages
 from worker.journal.records import Place, Record
 from worker.logs.log import get_logger
 from worker.logs.redaction import as_word
-from worker.mailbox.errors import CommandRefused
+from worker.mailbox.folder_opening import Unopened, try_select
 from worker.mailbox.session import Session
 from worker.message.outcome import State
 from worker.pipeline.opened import Opened
@@ -39,8 +39,8 @@ class Redelivery:
         """Make these messages pending again, each with the next count. One request for each message at a time.
 
         A request waits while its message is pending, or isn't yet where its outcome sends it: both need their end
-        first. Those for messages that aren't there at two looks are done, and so are those for messages that can't be
-        handled again.
+        first. It also waits until the message's folder is opened. Those for messages that aren't there at two looks
+        are done, and so are those for messages that can't be handled again.
         """
         if not requests:
             return Opened({})
@@ -56,12 +56,14 @@ class Redelivery:
                 waiting[request.key] = None
             else:
                 first[request.key] = request
-        there = self._there(session, [known[key] for key in first])
+        there, unseen = self._there(session, [known[key] for key in first])
         opened: dict[int, Place] = {}
         absent: list[str] = []
         for key, request in first.items():
             place = there.get(known[key].id)
-            if place is None and request.id not in self._missed:
+            if known[key].id in unseen:
+                waiting[key] = None
+            elif place is None and request.id not in self._missed:
                 self._missed.add(request.id)  # somebody may have moved it back: this poll's look at the mailbox tells
                 waiting[key] = None
             elif place is None:
@@ -82,18 +84,22 @@ class Redelivery:
             log.info("message.handled_again", key=record.key, actor=as_word(request.actor), redelivery=count, **about)
         return opened
 
-    def _there(self, session: Session, records: Sequence[Record]) -> dict[int, Place]:
-        """Where those of these messages lie that are still in their folders, by row id."""
+    def _there(self, session: Session, records: Sequence[Record]) -> tuple[dict[int, Place], set[int]]:
+        """Where those of these messages lie that are still in their folders, by row id.
+
+        Also returns the rows of those of which nobody knows, because their folders aren't opened now.
+        """
         places: dict[int, Place] = {}
+        unseen: set[int] = set()
         for folder in dict.fromkeys(record.place.folder for record in records if not record.is_deleted):
             here = [record for record in records if record.place.folder == folder and not record.is_deleted]
-            try:
-                state = session.select(folder)
-            except CommandRefused:
-                continue  # the folder is gone with its messages
+            state = try_select(session, folder)
+            if isinstance(state, Unopened):
+                unseen.update(record.id for record in here if state is Unopened.NOT_NOW)
+                continue
             placed = {record.id: record.place for record in here if record.place.holds_in(state)}
             uids = session.present([place.uid for place in placed.values() if place.uid is not None])
             places |= {row: place for row, place in placed.items() if place.uid in uids}
             if lost := [record for record in here if record.id not in places]:
                 places |= self._whereabouts.find_again(session, folder, state, lost)
-        return places
+        return places, unseen

@@ -4,7 +4,7 @@ Every outcome that it is given has been recorded before. It moves a batch at a t
 went. A message that the server refuses to move stays unsettled, and stops no other.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from worker.journal.messages import Messages
@@ -15,6 +15,7 @@ from worker.logs.log import get_logger
 from worker.mailbox import uid_sets
 from worker.mailbox.bisection import bisect
 from worker.mailbox.errors import CommandRefused
+from worker.mailbox.folder_opening import Unopened, try_select
 from worker.mailbox.folder_refusals import Refusal
 from worker.mailbox.session import HEADS_AT_ONCE, FolderState, Moved, Session
 from worker.message.key import Fingerprints
@@ -25,7 +26,7 @@ from worker.pipeline.whereabouts import Look, Whereabouts, list_uids
 log = get_logger()
 
 REFUSED_WAIT = 900.0
-"""Seconds until the server is asked again to move a message that it refused to move."""
+"""Seconds until the server is asked again to move a message that it refused to move, or whose folder it refused."""
 
 
 class CannotMove(Exception):
@@ -70,7 +71,7 @@ class Settle:
         self._moves: MovesInFlight[Settlement] = MovesInFlight()
         self._doubtful: set[int] = set()
         self._refused: dict[int, float] = {}
-        """When the server may be asked again (epoch s) to move a message that it refused to move, by row id."""
+        """When the server may be asked again (epoch s) for a move that it refused, or whose folder it did. By row."""
 
     def check(self, session: Session) -> None:
         """Refuse a server on which moving can't be done safely.
@@ -120,8 +121,8 @@ class Settle:
             else:
                 moved.append((record.id, Place(record.settle_to or record.place.folder, 0, None)))
         for folder, records in elsewhere.items():
-            places = self._still_there(session, folder, records)
-            if places is None:
+            if (places := self._still_there(session, folder, records)) is None:
+                self._ask_later(records)
                 continue
             for record in records:
                 place = places.get(record.id)
@@ -139,10 +140,9 @@ class Settle:
 
     def _still_there(self, session: Session, folder: str, records: Sequence[Record]) -> dict[int, Place] | None:
         """Where those that are still in this folder lie, by row id; None: the folder can't be opened now."""
-        try:
-            state = session.select(folder)
-        except CommandRefused:
-            return None if folder in {info.name for info in session.folders()} else {}
+        state = try_select(session, folder)
+        if isinstance(state, Unopened):
+            return {} if state is Unopened.GONE else None
         uids = {
             record.id: record.place.uid
             for record in records
@@ -240,16 +240,15 @@ class Settle:
     def bring_back(self, session: Session, records: Sequence[Record], folder: str) -> list[Record]:
         """Move messages that are to be handled anew into a watched folder. Returns those no longer in their place.
 
-        Without MOVE they stay, and are handled from where they lie: if we copied a message and the process died before
-        it deleted the original, one message would become two.
+        Those in a folder that isn't opened now stay, and are handled from where they lie. Without MOVE all do: if we
+        copied a message and the process died before it deleted the original, one message would become two.
         """
         absent: list[Record] = []
         for source in dict.fromkeys(record.place.folder for record in records if record.place.folder != folder):
             away = [record for record in records if record.place.folder == source]
-            try:
-                state = session.select(source)
-            except CommandRefused:
-                absent += away  # the folder is gone with its messages, as the next looks will show
+            state = try_select(session, source)
+            if isinstance(state, Unopened):  # if it is gone, so are its messages, as the next looks will show
+                absent += away if state is Unopened.GONE else []
                 continue
             placed = [record for record in away if record.place.holds_in(state)]
             there = session.present([record.place.uid for record in placed if record.place.uid is not None])
@@ -275,7 +274,6 @@ class Settle:
 
     def _move_what_goes(self, session: Session, group: Sequence[Settlement], folder: str, target: str) -> None:
         """Move these, except those that the server refuses to move: they stay unsettled, and are tried later."""
-
         reasons: set[str] = set()
 
         def move(part: Sequence[Settlement]) -> None:
@@ -292,8 +290,10 @@ class Settle:
             session.status(target)  # raises if the target is gone: a new connection creates it again
             why = {"reason": "overquota"} if reasons else {}
             log.error("mailbox.move_refused", count=len(refused), folder=folder, target=target, **why)
-            until = self._clock() + REFUSED_WAIT
-            self._refused |= {item.id: until for item in refused}
+            self._ask_later(refused)
+
+    def _ask_later(self, items: Iterable[Settlement | Record]) -> None:
+        self._refused |= dict.fromkeys((item.id for item in items), self._clock() + REFUSED_WAIT)
 
     def _move(self, session: Session, group: Sequence[Settlement], folder: str, target: str) -> None:
         copies: dict[int, Place] = {}

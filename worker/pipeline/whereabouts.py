@@ -16,8 +16,7 @@ from worker.journal.records import Place, Record
 from worker.logs.log import get_logger
 from worker.mailbox import uid_sets
 from worker.mailbox.bisection import shown_heads
-from worker.mailbox.errors import CommandRefused
-from worker.mailbox.folder_names import find
+from worker.mailbox.folder_opening import Unopened, try_select
 from worker.mailbox.session import HEADS_AT_ONCE, FolderState, Session
 from worker.message.content_mark import is_comparable
 from worker.message.key import Fingerprints
@@ -111,15 +110,14 @@ class Whereabouts:
         missing = {record.fingerprint for record in _not_among(found, unplaced)}
         return {record.id for record in lost if record.fingerprint in missing or record.place.folder != folder}
 
-    def seek(self, session: Session, folder: str, records: Sequence[Record]) -> list[Record]:
+    def seek(self, session: Session, folder: str, records: Sequence[Record]) -> list[Record] | None:
         """Look in this folder for messages that aren't where their rows say.
 
-        Returns those that aren't there.
+        Returns those that aren't there; None: it isn't opened now. Then no folder is selected.
         """
-        try:
-            state = session.select(folder)
-        except CommandRefused:
-            return list(records)
+        state = try_select(session, folder)
+        if isinstance(state, Unopened):
+            return list(records) if state is Unopened.GONE else None
         found = self.find_again(session, folder, state, records)
         return [record for record in records if record.id not in found]
 
@@ -155,12 +153,11 @@ class Whereabouts:
 
     def _not_in(self, session: Session, folder: str, records: list[Record]) -> list[Record]:
         """Those of the records that don't lie in this folder now, as far as the server lets us look."""
-        try:
-            state = session.select(folder)
-        except CommandRefused:
-            if find(folder, session.folders()) is None:
-                return records  # the folder is gone, and its messages are somewhere else
-            # It isn't opened just now. Any may have been moved, but only what is done or has a content can be compared.
+        state = try_select(session, folder)
+        if state is Unopened.GONE:
+            return records  # they are somewhere else
+        if state is Unopened.NOT_NOW:
+            # Any may have been moved, but only what is done or has a content can be compared.
             return [record for record in records if record.state is not State.PENDING or is_comparable(record.content)]
         placed = {record.place.uid: record for record in records if record.place.uidvalidity == state.uidvalidity}
         unplaced = [record for record in records if placed.get(record.place.uid) is not record]

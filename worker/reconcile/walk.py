@@ -10,8 +10,7 @@ from worker.journal.places import Places
 from worker.journal.records import Place, Record
 from worker.mailbox import uid_sets
 from worker.mailbox.bisection import shown_heads
-from worker.mailbox.errors import CommandRefused
-from worker.mailbox.folders import missing
+from worker.mailbox.folder_opening import select_if_there
 from worker.mailbox.session import HEADS_AT_ONCE, FolderState, Head, Session
 from worker.message.key import Fingerprints
 from worker.pipeline.whereabouts import list_uids
@@ -68,16 +67,13 @@ class Walk:
         """Return the folders by name, without those that don't exist. May raise `MailboxError`, `JournalUnavailable`.
 
         Raises:
-            CommandRefused: a folder exists but can't be selected now, so its content is unknown.
+            CommandRefused, FolderBusy: a folder exists but isn't opened now, so its content is unknown.
         """
         looks = self._places.last_looks()
         folders: dict[str, WalkedFolder] = {}
         for name in self._folders:
-            try:
-                state = session.select(name)
-            except CommandRefused:
-                if not missing(session.folders(), [name]):
-                    raise
+            state = select_if_there(session, name)
+            if state is None:
                 continue
             present = list_uids(session, name, state)
             ours = self._ours(session, name, state, present)

@@ -1,11 +1,6 @@
 """What the settings' folders are called in the mailbox, and which setting names one of them."""
 
-from worker.mailbox.folders import FolderInfo, Layout, Wanted, WantedFolders, missing
-
-
-def test_missing_folders_are_named_once() -> None:
-    there = [FolderInfo("Processed", frozenset())]
-    assert missing(there, ["inbox", "Processed", "Failed", "Failed"]) == ["Failed"]
+from worker.mailbox.folders import Layout, Wanted, WantedFolders
 
 
 def test_each_folder_is_watched_once() -> None:

@@ -11,7 +11,7 @@ from tests.fakes.checks import Logged
 from worker.journal.records import Place, Record
 from worker.mailbox.errors import ConnectionLost, ProtocolFault, Throttled
 from worker.message.outcome import LONGEST_AFTER, Outcome, State
-from worker.pipeline.dispatch import SLOW_WAIT, Bounds, Dispatch, Step
+from worker.pipeline.dispatch import SLOW_WAIT, UNOPENED_WAIT, Bounds, Dispatch, Step
 from worker.pipeline.fetch import NOT_READY_WAIT
 from worker.pipeline.fetched import BrokenOff, Missing
 
@@ -218,6 +218,15 @@ def test_what_could_not_be_fetched_is_told_with_its_batch() -> None:
     missing = Missing(sought=2)
     stages.missing = {2: missing}
     assert stages.work() == [HANDED, Step(missing=missing)]
+
+
+def test_what_is_in_a_folder_that_is_not_opened_now_waits_a_while() -> None:
+    stages = Stages(due(1), due(2, folder="Failed"), due(3, folder="Failed"))
+    missing = Missing(unopened=tuple(stages.records[1:]))
+    stages.missing = {2: missing}
+    assert stages.work() == [Step(missing=missing), HANDED]
+    until = NOW + UNOPENED_WAIT
+    assert ("postpone", {2: until, 3: until}) in stages.noted
 
 
 @pytest.mark.parametrize(("turns", "trials", "more"), [(False, False, False), (True, False, True), (False, True, True)])

@@ -1,6 +1,6 @@
 """What one batch is: which tries are counted, what the pool is given of each message, and what is missing."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -8,13 +8,14 @@ from typing import Any
 import pytest
 
 from tests.fakes.checks import Logged, fields
-from tests.fakes.mailbox import ELSEWHERE, INBOX, JUNK, mail
+from tests.fakes.mailbox import ELSEWHERE, INBOX, JUNK, busy, mail
 from tests.unit.pipeline.fetching import DEATHS, LIMIT, REPORTS, TEXT, Bench, Taken, block, late, top_of
 from worker.handling.content_check import Doubt
 from worker.journal.records import Place, Record, Result
 from worker.mailbox.errors import (
     CommandRefused,
     ConnectionLost,
+    FolderRefused,
     MailboxError,
     NotConnected,
     ProtocolFault,
@@ -403,6 +404,21 @@ def test_a_folder_that_the_server_refuses_ends_the_fetch_if_it_is_watched(bench:
         assert bench([one, two], select=False) == Missing((one, two), sought=2)
     assert bench.hands.taken == []
     assert [bench.row(record).tries for record in (one, two)] == [0, 0]
+
+
+@pytest.mark.parametrize("says", [FolderRefused, busy])
+@pytest.mark.parametrize("select", [True, False])
+def test_of_a_folder_that_is_not_opened_now_nothing_is_missing_and_nothing_is_fetched(
+    bench: Bench, says: Callable[[str], MailboxError], select: bool
+) -> None:
+    """If it was opened before, one of its messages has to be looked for, and it is opened again for that."""
+    (_, one), (_, other) = bench.add(folder=REPORTS), bench.add(folder=REPORTS)
+    bench.session.select(REPORTS if select else INBOX)
+    bench.server.closed[REPORTS] = says
+    batch = (elsewhere(one), other)
+    assert bench(batch, select=False) == Missing(unopened=batch)
+    assert (bench.hands.taken, bench.hands.finished) == ([], [])
+    assert [bench.row(record).tries for record in batch] == [0, 0]
 
 
 # -- what breaks off

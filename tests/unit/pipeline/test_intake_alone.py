@@ -33,7 +33,7 @@ def look(folder: str = "INBOX", *, missing: Sequence[Any] = (), found: Sequence[
 
 
 class Stages(Observer):
-    """What intake works with. nowhere: the rows that aren't found in their folders."""
+    """What intake works with. nowhere: the rows that aren't found in their folders. closed: folders not opened now."""
 
     def __init__(self) -> None:
         self.batched: dict[str, list[Sequence[int]]] = {}
@@ -49,6 +49,7 @@ class Stages(Observer):
         self.rest = "INBOX"
         self.sought: list[tuple[str, list[int]]] = []
         self.nowhere: set[int] = set()
+        self.closed: set[str] = set()
         self.missed_now: list[tuple[list[int], int, float]] = []
         self.gone_now = 0
         self.found_now: list[list[int]] = []
@@ -109,9 +110,11 @@ class Stages(Observer):
         self.missed_now.append((rows, gone_after, now))
         return self.gone_now
 
-    def seek(self, session: Any, folder: str, records: list[Any]) -> list[Any]:
+    def seek(self, session: Any, folder: str, records: list[Any]) -> list[Any] | None:
         assert session is self.session
         self.sought.append((folder, [one.id for one in records]))
+        if folder in self.closed:
+            return None
         return [one for one in records if one.id in self.nowhere]
 
     def __contains__(self, row: int) -> bool:
@@ -289,6 +292,14 @@ def test_where_older_mail_is_left_out_it_is_looked_for_among_that_first(stages: 
     assert stages.intake.miss(stages.session, [look(missing=missing)]) == Report(missed=2)
     assert stages.sought == [("INBOX", [1, 4]), ("Results", [2, 3, 6])]
     assert [sorted(rows) for rows, _, _ in stages.missed_now] == [[2, 4]]
+
+
+def test_what_cannot_be_looked_for_now_is_looked_for_at_the_next_poll(stages: Stages) -> None:
+    stages.leaves_out, stages.nowhere, stages.closed = True, {1, 2}, {"Results"}
+    missing = [record(1), record(2, folder="Results")]
+    assert stages.intake.miss(stages.session, [look(missing=missing)]) == Report(missed=1)
+    assert [rows for rows, _, _ in stages.missed_now] == [[1]]
+    assert sorted(map(str, stages.listed_again)) == ["INBOX", "Results"]
 
 
 # -- the end of a poll

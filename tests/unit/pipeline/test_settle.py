@@ -8,7 +8,7 @@ import pytest
 from structlog.testing import capture_logs
 from structlog.types import EventDict
 
-from tests.fakes.mailbox import ELSEWHERE, FAILED, INBOX, JUNK, PROCESSED, Mail, Server, mail
+from tests.fakes.mailbox import ELSEWHERE, FAILED, INBOX, JUNK, PROCESSED, Mail, Server, busy, mail
 from tests.fakes.world import ACCOUNT, Clock
 from worker.commands.wiring.assembly import JournalParts
 from worker.journal.database import Database
@@ -20,7 +20,7 @@ from worker.journal.schema import metadata
 from worker.journal.tries import Tries
 from worker.logs.log import configure as configure_logging
 from worker.mailbox import uid_sets
-from worker.mailbox.errors import CommandRefused
+from worker.mailbox.errors import CommandRefused, FolderRefused, MailboxError
 from worker.mailbox.session import FolderState
 from worker.message.content_mark import ContentMarks
 from worker.message.key import fingerprint
@@ -421,6 +421,18 @@ def test_what_is_to_be_handled_anew_is_brought_back_from_every_folder_that_is_th
     assert box.places(*watched, failed[0], *gone, *renumbered, *other) == [
         row.place for row in (*watched, failed[0], *gone, *renumbered, *other)
     ]
+
+
+@pytest.mark.parametrize("says", [FolderRefused, busy])
+def test_what_is_in_a_folder_that_is_not_opened_now_stays_and_is_not_absent(
+    box: Box, says: Callable[[str], MailboxError]
+) -> None:
+    away, gone, failed = (box.pending(box.server.deliver(mail(), folder)) for folder in (JUNK, DONE, FAILED))
+    box.server.closed[JUNK] = says
+    del box.server.folders[DONE]
+    assert box.settle.bring_back(box.session, [*away, *gone, *failed], INBOX) == gone
+    assert box.removed == [(FAILED, [1])]
+    assert box.places(*away, *gone) == [row.place for row in (*away, *gone)]
 
 
 def test_a_number_of_before_a_folder_was_renumbered_is_nobody_elses(box: Box) -> None:

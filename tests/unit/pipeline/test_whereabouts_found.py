@@ -10,7 +10,7 @@ from tests.fakes.checks import Logged, fields
 from tests.fakes.mailbox import INBOX, mail
 from tests.unit.pipeline.fetching import REPORTS, Bench
 from worker.journal.records import Place, Record, Result
-from worker.mailbox.errors import CommandRefused
+from worker.mailbox.errors import CommandRefused, FolderRefused
 from worker.mailbox.session import FolderState
 from worker.message.outcome import State
 from worker.pipeline.whereabouts import Look, Whereabouts, list_uids
@@ -148,6 +148,8 @@ def test_what_is_sought_in_vain_is_returned(search: Search) -> None:
     search.server.delete(gone)
     assert search.where.seek(search.any_session, REPORTS, records) == [records[1]]
     assert search.where.seek(search.any_session, "No such folder", records) == records
+    search.server.closed[REPORTS] = FolderRefused
+    assert search.where.seek(search.any_session, REPORTS, records) is None
 
 
 def test_what_we_deleted_ourselves_is_like_nothing(search: Search) -> None:
