@@ -681,10 +681,11 @@ class World:
     @contextmanager
     def undisturbed(self) -> Iterator[None]:
         planned, self.faults.planned = self.faults.planned, None
+        closed, self.server.closed = self.server.closed, {}
         try:
             yield
         finally:
-            self.faults.planned = planned
+            self.faults.planned, self.server.closed = planned, closed
 
     # -- handlers
 

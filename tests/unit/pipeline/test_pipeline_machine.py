@@ -5,7 +5,7 @@ The rules are what may happen to a mailbox and to a process; the invariants are 
 
 import os
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from itertools import count
 from typing import Any
@@ -22,13 +22,13 @@ from hypothesis.stateful import (
     rule,
 )
 
-from tests.fakes.mailbox import ELSEWHERE, FAILED, INBOX, JUNK, PROCESSED, Mail, Server, mail
+from tests.fakes.mailbox import ELSEWHERE, FAILED, INBOX, JUNK, PROCESSED, Mail, Server, busy, mail
 from tests.fakes.world import ACCOUNT, Call, Fault, Killed, World, kind
 from tests.unit.pipeline.machines import run
 from worker.journal.database import JournalUnavailable
 from worker.journal.facts import Facts
 from worker.journal.records import Record
-from worker.mailbox.errors import ConnectionLost
+from worker.mailbox.errors import ConnectionLost, FolderRefused, MailboxError
 from worker.message.key import fingerprint
 from worker.message.mime.headers import Headers
 from worker.message.outcome import State
@@ -220,13 +220,18 @@ class Mailbox(RuleBasedStateMachine):
             if seconds:
                 self.world.tick(seconds)
 
-    @rule(data=st.data())
-    def person_retries(self, data: Any) -> None:
+    @rule(data=st.data(), closed=st.booleans())
+    def person_retries(self, data: Any, closed: bool) -> None:
+        """Most tellingly while the server doesn't open the folder."""
         dead = [row for row in self.world.rows() if row.state is State.FAILED and row.deaths == 0]
         if dead:
             key = data.draw(st.sampled_from(dead)).key
             self.world.retry(key)
             self.retried.add(key)
+            if closed:
+                self._opens(FAILED, FolderRefused)
+                self.world.tick()
+                self.world.tick()
 
     @rule(data=st.data(), only=st.sampled_from([None, None, "archive", "notify"]), times=st.sampled_from([1, 1, 2]))
     def person_has_it_handled_again(self, data: Any, only: str | None, times: int) -> None:
@@ -247,6 +252,19 @@ class Mailbox(RuleBasedStateMachine):
         for one in self.world.server.all_mail(folder):
             self.removed[one.raw] += 1
         self.world.server.replace(folder)
+
+    @rule(
+        folder=st.sampled_from([PROCESSED, PROCESSED, FAILED, FAILED, INBOX, JUNK]),
+        says=st.sampled_from([FolderRefused, busy, None, None]),
+    )
+    def opens_or_does_not(self, folder: str, says: Callable[[str], MailboxError] | None) -> None:
+        """The server lists the folder all the time."""
+        self._opens(folder, says)
+
+    def _opens(self, folder: str, says: Callable[[str], MailboxError] | None) -> None:
+        self.world.server.closed.pop(folder, None)
+        if says is not None:
+            self.world.server.closed[folder] = says
 
     # -- the process
 
@@ -443,6 +461,7 @@ class Mailbox(RuleBasedStateMachine):
         Facts(world.database).resume()
         world.hung.clear()
         world.down = False
+        world.server.closed.clear()
         world.hands.end_hang()
         for one in world.server.all_mail():
             _show(one)
