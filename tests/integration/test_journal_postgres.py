@@ -60,6 +60,7 @@ from tests.unit.journal.test_recent_outcomes import (  # noqa: F401
 )
 from tests.unit.journal.test_tries import (  # noqa: F401
     test_handlers_that_are_done_stay_done_and_failures_are_counted,
+    test_more_rows_are_left_out_than_a_statement_takes_parameters,
     test_the_time_of_the_next_try_decides_what_is_due,
     test_waiting_for_content_counts_from_its_beginning_and_ends_when_content_came,
     test_what_is_done_on_one_path_is_not_done_on_the_other,

@@ -34,10 +34,13 @@ class Rows:
     def _records(self, where: Any) -> list[Record]:
         return self._records_by(records_where(where))
 
-    def _records_by(self, query: Select[Any], **values: Any) -> list[Record]:
-        """The records that a query by `records_where` finds. values: of its parameters."""
+    def _records_by(self, query: Select[Any], *, besides: frozenset[int] = frozenset(), **values: Any) -> list[Record]:
+        """The records that a query by `records_where` finds. values: of its parameters.
+
+        besides: rows to leave out. They aren't in the statement, as there may be more than one takes.
+        """
         with self._database.read() as connection:
-            return [_record_of(row) for row in connection.execute(query, values)]
+            return [_record_of(row) for row in connection.execute(query, values) if row[0] not in besides]
 
     @contextmanager
     def _write(self, *, durable: bool = False) -> Iterator[Connection]:

@@ -32,8 +32,7 @@ from worker.message.verdict import MailPath
 _HAS_COME = or_(
     message.c.next_at.is_(None), message.c.next_at <= bindparam("now"), message.c.next_at > bindparam("latest")
 )
-_OTHERS = message.c.id.not_in(bindparam("besides", expanding=True))
-_DUE = records_where(and_(message.c.state == State.PENDING, _HAS_COME, _OTHERS))
+_DUE = records_where(and_(message.c.state == State.PENDING, _HAS_COME))
 _CALLED = (
     select(delivery.c.message_id, delivery.c.handler, delivery.c.done_at, delivery.c.tries)
     .join(message, and_(message.c.id == delivery.c.message_id, message.c.path == delivery.c.path))
@@ -75,16 +74,15 @@ class Tries(Rows):
         longest: the longest wait there is, in seconds. A message that would wait longer was postponed while the clock
         was ahead, so it is due. besides: rows to leave out.
         """
-        return self._records_by(_DUE, now=now, latest=now + longest, besides=list(besides))
+        return self._records_by(_DUE, besides=frozenset(besides), now=now, latest=now + longest)
 
     def next_due_at(self, *, besides: Collection[int] = ()) -> float | None:
         """When the next pending message is due (epoch s); None if none is. besides: rows to leave out."""
+        left_out, due_at = frozenset(besides), func.coalesce(message.c.next_at, 0.0)
+        first = select(message.c.id, due_at).where(message.c.state == State.PENDING).order_by(due_at)
         with self._database.read() as connection:
-            query = select(func.min(func.coalesce(message.c.next_at, 0.0))).where(
-                message.c.state == State.PENDING, message.c.id.not_in(list(besides))
-            )
-            value: float | None = connection.execute(query).scalar()
-            return value
+            found = connection.execute(first.limit(len(left_out) + 1))  # so that one of them is none of those
+            return next((float(at) for row, at in found if row not in left_out), None)
 
     def pending(self) -> int:
         """How many messages aren't done."""

@@ -45,6 +45,16 @@ def test_what_is_due_leaves_out_the_rows_that_it_is_told_to(messages: Messages, 
     assert tries.due(5.0, longest=100.0, besides=rows) == []
 
 
+def test_more_rows_are_left_out_than_a_statement_takes_parameters(messages: Messages, tries: Tries) -> None:
+    rows = [row.id for row in messages.add([new(f"{number:026}", number) for number in range(1, 5)], 1.0)]
+    tries.postpone({rows[2]: 20.0, rows[3]: 10.0})
+    many = [*rows[:2], *range(1_000, 300_000)]
+    assert [row.id for row in tries.due(15.0, longest=100.0, besides=many)] == [rows[3]]
+    assert tries.next_due_at(besides=many) == 10.0
+    assert tries.next_due_at(besides=[*many, rows[3]]) == 20.0
+    assert tries.next_due_at(besides=[*many, *rows]) is None
+
+
 def test_a_try_is_counted_before_and_taken_back_when_it_did_not_happen(messages: Messages, tries: Tries) -> None:
     (row,) = messages.add([new()], 1.0)
     tries.begin_tries([row.id], "run-1", alone=False)
