@@ -107,10 +107,14 @@ class Review:
 
         known: keys of messages from known senders. sender: only messages with this in the sender's name or address.
         subject: only messages with this in the subject.
+
+        Raises:
+            CommandRefused: a folder isn't opened now, so nobody knows which of its messages have that in them.
         """
+        sought = sender is not None or subject is not None
         for start in range(0, len(records), AT_ONCE):
             chunk = records[start : start + AT_ONCE]
-            said = self._said(session, chunk)
+            said = self._said(session, chunk, must_open=sought)
             for record in chunk:
                 one = _listed(record, *said.get(record.id, (None, None)), known=record.key in known)
                 if has_part(one.sender, sender) and has_part(one.subject, subject):
@@ -139,17 +143,27 @@ class Review:
             note = f"Not shown: {counted(len(headers) - HEADERS, 'more header')}. {note}".strip()
         return Shown(record.key, plain(record.place.folder), pairs, message.evidence, text, attachments, note)
 
-    def _said(self, session: Session, records: Sequence[Record]) -> dict[int, tuple[str, str]]:
-        """Sender and subject of each message, safe to print, by row id."""
+    def _said(self, session: Session, records: Sequence[Record], *, must_open: bool) -> dict[int, tuple[str, str]]:
+        """Sender and subject of each message, safe to print, by row id.
+
+        must_open: whether it raises if a folder isn't opened now.
+        """
         found: dict[int, tuple[str, str]] = {}
         for folder in dict.fromkeys(record.place.folder for record in records):
+            try:
+                state = select_if_there(session, folder)
+            except CommandRefused:
+                if must_open:
+                    raise
+                state = None
+            if state is None:
+                continue
+            here: dict[int, Record] = {
+                uid: record
+                for record in records
+                if record.place.folder == folder and (uid := record.place.uid_in(state)) is not None
+            }
             with suppress(CommandRefused):  # what the server doesn't show is listed without sender and subject
-                state = session.select(folder)
-                here: dict[int, Record] = {
-                    uid: record
-                    for record in records
-                    if record.place.folder == folder and (uid := record.place.uid_in(state)) is not None
-                }
                 for head in shown_heads(session, list(here)):
                     headers = Headers.from_bytes(head.header)
                     found[here[head.uid].id] = (plain(headers.get("From") or ""), plain(headers.get("Subject") or ""))

@@ -10,6 +10,7 @@ from worker.handling.routing.router import JUNK_ROUTE
 from worker.journal.records import Record
 from worker.mailbox.bisection import shown_heads
 from worker.mailbox.errors import CommandRefused, ProtocolFault
+from worker.mailbox.folder_opening import select_if_there
 from worker.mailbox.session import Head, Session
 from worker.message.message import Message
 from worker.message.mime.limits import MessageError
@@ -31,6 +32,9 @@ class TakenBy:
         """Those that the route takes, in the order given. What the mailbox doesn't show, no route takes.
 
         Headers are fetched for all of them. A whole message is fetched only if a rule depends on more than its headers.
+
+        Raises:
+            CommandRefused, FolderBusy: a folder isn't opened now, so nobody knows what of it the route takes.
         """
         junk = {record.id for record in records if record.verdict.path is MailPath.JUNK}
         if self._route == JUNK_ROUTE:
@@ -38,13 +42,15 @@ class TakenBy:
         taken: set[int] = set()
         clean = [record for record in records if record.id not in junk]
         for folder in dict.fromkeys(record.place.folder for record in clean):
+            state = select_if_there(session, folder)
+            if state is None:
+                continue
+            here: dict[int, Record] = {
+                uid: record
+                for record in clean
+                if record.place.folder == folder and (uid := record.place.uid_in(state)) is not None
+            }
             with suppress(CommandRefused):
-                state = session.select(folder)
-                here: dict[int, Record] = {
-                    uid: record
-                    for record in clean
-                    if record.place.folder == folder and (uid := record.place.uid_in(state)) is not None
-                }
                 heads = list(shown_heads(session, list(here)))
                 taken |= {here[head.uid].id for head in heads if self._takes(session, head, here[head.uid])}
         return [record for record in records if record.id in taken]

@@ -179,9 +179,11 @@ class Dispatch:
             yield from self._finish()
         for record in suspects:
             self._tries.not_alone(self._pool.rows())
-            yield self._hand_over(session, [record], tops, alone=True)
+            step = self._hand_over(session, [record], tops, alone=True)
+            yield step
             yield from self._finish(record.id)
-            self._suspects.remove(record.id)
+            if not step.missing.unopened:
+                self._suspects.remove(record.id)
             if record.id in self._pool:
                 break  # this one hangs as well: the others wait for the next poll
 

@@ -17,6 +17,7 @@ from tests.fakes.mailbox import JUNK, Server
 from tests.unit.commands.world import EVIDENCE, HEAD, record, shown
 from worker.commands.shown import ATTACHMENTS, HEADERS, LINE, PREVIEW_LINES, NotThere, Review, Shown, Withheld, plain
 from worker.journal.records import Record
+from worker.mailbox.errors import FolderRefused
 from worker.message.mime.limits import Limits
 
 MB = 1_000_000
@@ -215,6 +216,20 @@ def test_a_list_shows_the_others_where_the_server_refuses_one_header() -> None:
     for one in server.all_mail(JUNK):
         one.veiled = True
     assert len(list(Review(Limits()).listed(session, records))) == 5
+
+
+@pytest.mark.parametrize("sought", [{"sender": "a1"}, {"subject": "s1"}])
+def test_what_is_in_a_folder_that_is_not_opened_now_is_listed_but_not_taken_for_what_does_not_fit(
+    sought: dict[str, str],
+) -> None:
+    server, records = listed_world(3)
+    server.closed[JUNK] = FolderRefused
+    session: Any = server.session()
+    assert [one.sender for one in Review(Limits()).listed(session, records)] == [None] * 3
+    with pytest.raises(FolderRefused):
+        list(Review(Limits()).listed(session, records, **sought))
+    del server.folders[JUNK]
+    assert list(Review(Limits()).listed(session, records, **sought)) == []
 
 
 def test_a_list_names_what_is_gone_and_marks_known_senders() -> None:

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from tests.fakes.mailbox import INBOX, Server
+from tests.fakes.mailbox import FAILED, INBOX, Server
 from tests.unit.commands.world import record
 from worker.commands.taken_by import TakenBy
 from worker.journal.records import Place, Record
+from worker.mailbox.errors import FolderRefused
 from worker.message.verdict import MailPath, Verdict
 from worker.settings import Settings, load
 
@@ -95,6 +96,17 @@ def test_what_can_t_be_read_no_route_takes(settings: Settings) -> None:
     mailed.server.delete(mailed.server.all_mail(INBOX)[2])
     for route in ("documents", "everything-else"):
         assert TakenBy(settings, route).of(mailed.session, rows) == []
+
+
+def test_of_a_folder_that_is_not_opened_now_nobody_knows_what_a_route_takes(settings: Settings) -> None:
+    mailed = Mailed(letter("a@lab.example.org"))
+    rows = mailed.rows()
+    rows = [replace(row, place=replace(row.place, folder=FAILED)) for row in rows]
+    mailed.server.closed[FAILED] = FolderRefused
+    with pytest.raises(FolderRefused):
+        TakenBy(settings, "lab").of(mailed.session, rows)
+    del mailed.server.folders[FAILED]
+    assert TakenBy(settings, "lab").of(mailed.session, rows) == []
 
 
 def test_junk_has_a_route_of_its_own(settings: Settings) -> None:

@@ -229,6 +229,17 @@ def test_what_is_in_a_folder_that_is_not_opened_now_waits_a_while() -> None:
     assert ("postpone", {2: until, 3: until}) in stages.noted
 
 
+def test_a_suspect_whose_folder_is_not_opened_now_stays_one() -> None:
+    one, other = due(1), due(2)
+    stages = Stages(one, other).began_with(one)
+    stages.missing = {1: Missing(unopened=(one,))}
+    stages.work()
+    stages.missing, stages.handed = {}, []
+    stages.in_hand.clear()
+    stages.work()
+    assert [(handed.rows, handed.alone) for handed in stages.handed] == [([1], True), ([2], False)]
+
+
 @pytest.mark.parametrize(("turns", "trials", "more"), [(False, False, False), (True, False, True), (False, True, True)])
 def test_there_is_more_if_more_turns_follow_or_a_trial_does(turns: bool, trials: bool, more: bool) -> None:
     stages = Stages(due(1))
