@@ -234,7 +234,7 @@ class Settle:
         lost = self._messages.settled_somewhere_in(folder, state)
         if not lost:
             return valid
-        found = self._whereabouts.find_again(session, folder, state, lost)
+        found = self._whereabouts.find_again(session, folder, state, lost, settled=lost)
         return valid + [replace(record, place=found[record.id]) for record in lost if record.id in found]
 
     def bring_back(self, session: Session, records: Sequence[Record], folder: str) -> list[Record]:

@@ -75,11 +75,21 @@ class Whereabouts:
         return found
 
     def find_again(
-        self, session: Session, folder: str, state: FolderState, records: Sequence[Record]
+        self,
+        session: Session,
+        folder: str,
+        state: FolderState,
+        records: Sequence[Record],
+        *,
+        settled: Sequence[Record] | None = None,
     ) -> dict[int, Place]:
-        """Where in the selected folder these messages lie now, by row id; those not found are left out."""
+        """Where in the selected folder these messages lie now, by row id; those not found are left out.
+
+        settled: all settled messages without a place there, if they were read before.
+        """
         found = self._strangers(session, folder, state)
-        _taken_exactly(found, self._others_in(folder, state, records))  # so that none of these is taken for another
+        settled = self._messages.settled_somewhere_in(folder, state) if settled is None else settled
+        _taken_exactly(found, self._others_in(folder, records, settled))  # so that none of these is taken for another
         lost = self._still_lost(found, folder, state, records)
         sought = [record for record in records if record.id not in lost]
         uids = _taken_exactly(found, sought)
@@ -90,13 +100,12 @@ class Whereabouts:
         self._places.seen_at(list(places.items()), by_headers=True)
         return places
 
-    def _others_in(self, folder: str, state: FolderState, records: Sequence[Record]) -> list[Record]:
+    def _others_in(self, folder: str, records: Sequence[Record], settled: Sequence[Record]) -> list[Record]:
         """Other messages that may lie in this folder, without a place there: settled ones, and those that we may have
         moved there already, though the journal doesn't say so.
         """
         ids = {record.id for record in records}
         moving = [record for record in self._places.unsettled() if record.settle_to == folder != record.place.folder]
-        settled = self._messages.settled_somewhere_in(folder, state)
         return [record for record in (*settled, *moving) if record.id not in ids]
 
     def _still_lost(

@@ -333,6 +333,23 @@ def test_what_has_no_number_that_holds_is_looked_for_and_deleted(box: Box, which
     assert box.server.all_mail() == [stranger]
 
 
+def test_settled_messages_without_a_number_that_holds_are_read_once_for_each_folder(
+    box: Box, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There may be many of them."""
+    read: list[str] = []
+
+    def noted(name: str, state: FolderState) -> list[Record]:
+        read.append(name)
+        return Messages.settled_somewhere_in(box.messages, name, state)
+
+    monkeypatch.setattr(box.messages, "settled_somewhere_in", noted)
+    rows = [box.settled(box.server.deliver(mail(), name), place=not_known(box, name)[1]) for name in (PROCESSED, DONE)]
+    box.settle.delete(box.session, [row for several in rows for row in several])
+    assert read == [PROCESSED, DONE]
+    assert box.server.all_mail() == []
+
+
 def test_look_alikes_with_and_without_a_number_are_both_deleted(box: Box) -> None:
     first, second = (box.server.deliver(raw, PROCESSED) for raw in alike(2))
     rows = box.settled(first) + box.settled(second, place=not_known(box, PROCESSED)[1])
