@@ -71,13 +71,7 @@ def ask(context: Context, kind: Kind, given: Sequence[str], reason: str) -> str:
             "moved. It is handled if the next `nhsmail-worker run` or `nhsmail-worker once` finds it in a watched "
             "folder, and `gone` otherwise.",
         )
-    they = agreeing(len(keys), "it", "them")
-    return _told(
-        kind,
-        f"{counted(len(keys), 'message')} {agreeing(len(keys), 'is', 'are')} back in the mailbox. The next "
-        f"`nhsmail-worker run` or `nhsmail-worker once` handles {they}.",
-        keys,
-    )
+    return _told(kind, f"{what} by the next `nhsmail-worker run` or `nhsmail-worker once`.", keys)
 
 
 def _told(kind: Kind, what: str, keys: Sequence[str]) -> str:

@@ -50,7 +50,7 @@ def test_a_running_worker_does_it_at_its_next_poll(scene: Scene, tmp_path: Path)
 def test_without_a_worker_the_messages_are_moved_at_once(scene: Scene) -> None:
     keys = dead_letters(scene, "a", "b")
     assert ask(scene.context, Kind.RETRY, keys, "the disk has room") == (
-        "2 messages are back in the mailbox. The next `nhsmail-worker run` or `nhsmail-worker once` handles them. "
+        "2 messages are tried again by the next `nhsmail-worker run` or `nhsmail-worker once`. "
         "`nhsmail-worker failed list` shows what failed again."
     )
 
