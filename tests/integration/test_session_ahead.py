@@ -292,7 +292,9 @@ def test_nor_does_a_header_that_has_come_and_is_not_answered_yet(scripted: Scrip
         scripted,
         expect(r"\w+ UID FETCH 4 .*HEADER.*"),
         expect(r"\w+ UID FETCH 5 .*"),
-        *[send(head(4)), send(b"* 1 FETCH (UID 5 BODY[]<0> {100}\r\nonly this"), close()],
+        send(head(4)),
+        send(b"* 1 FETCH (UID 5 BODY[]<0> {100}\r\nonly this"),
+        close(),
     )
     session.ask_heads([4])
     ask(session, 5)
