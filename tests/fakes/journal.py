@@ -1,6 +1,7 @@
 """The tables of a journal, without its migrations."""
 
 from worker.journal.database import Database
+from worker.journal.migrate import upgrade
 from worker.journal.schema import metadata
 
 
@@ -8,6 +9,13 @@ def with_tables(database: Database) -> Database:
     """The database, with every table of the journal in it."""
     with database.write() as connection:
         metadata.create_all(connection)
+    return database
+
+
+def at_version(database: Database, version: str) -> Database:
+    """The database, with the tables of an earlier program: the migrations as far as this version."""
+    with database.write() as connection:
+        upgrade(connection, version)
     return database
 
 

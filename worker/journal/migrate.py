@@ -7,6 +7,7 @@ from pathlib import Path
 from sqlalchemy import Connection, inspect, select, text
 
 from worker.journal.database import Database, JournalDamaged
+from worker.journal.schema import metadata
 
 HEAD = "0006"
 """The version of the schema that this program reads and writes."""
@@ -36,7 +37,10 @@ def migrate(database: Database) -> None:
     with _one_at_a_time, database.write(durable=True) as connection:
         if not database.is_sqlite:  # SQLite has one writer at a time
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY})
-        _upgrade(connection)
+        if inspect(connection).get_table_names():
+            upgrade(connection)
+        else:
+            _create(connection)
 
 
 def refuse_newer(database: Database) -> None:
@@ -65,15 +69,28 @@ def is_current(database: Database) -> bool:
     return _version_of(database) == HEAD
 
 
-def _upgrade(connection: Connection) -> None:
-    # importing alembic takes a fifth of a second, and only a new or old journal needs it
+def _create(connection: Connection) -> None:
+    """Create the tables as the migrations would leave them."""
+    metadata.create_all(connection, checkfirst=False)
+    connection.execute(
+        text(
+            "CREATE TABLE alembic_version "
+            "(version_num VARCHAR(32) NOT NULL, CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num))"
+        )
+    )
+    connection.execute(text("INSERT INTO alembic_version (version_num) VALUES (:head)"), {"head": HEAD})
+
+
+def upgrade(connection: Connection, version: str = HEAD) -> None:
+    """Bring the tables to this version, one migration after the other, in the caller's transaction."""
+    # importing alembic takes a fifth of a second, and only an old journal needs it
     from alembic import command
     from alembic.config import Config
 
     config = Config()
     config.set_main_option("script_location", str(_folder()))
     config.attributes["connection"] = connection
-    command.upgrade(config, HEAD)
+    command.upgrade(config, version)
 
 
 def _version_of(database: Database) -> str | None:

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-import worker.journal.migrate as migrate_module
 from tests.fakes.checks import Logged, assert_balanced, fields
+from tests.fakes.journal import at_version
 from tests.fakes.mailbox import ELSEWHERE, INBOX, PROCESSED, Server, mail
 from tests.fakes.world import ACCOUNT, World
 from worker.journal.database import Database
@@ -29,12 +29,9 @@ def server() -> Server:
     return server
 
 
-def left_behind(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str) -> Database:
+def left_behind(server: Server, tmp_path: Path, folder: str) -> Database:
     """The journal of a version without contents, in which each message of the folder was handled and lies there."""
-    database = Database(f"sqlite:///{tmp_path / 'journal.sqlite'}")
-    monkeypatch.setattr(migrate_module, "HEAD", "0002")
-    migrate(database)
-    monkeypatch.undo()
+    database = at_version(Database(f"sqlite:///{tmp_path / 'journal.sqlite'}"), "0002")
     numbers: dict[str, int] = {}
     with database.write() as connection:
         for uid, one in server.folders[folder].mails.items():
@@ -66,10 +63,8 @@ def left_behind(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
 
 
 @pytest.mark.parametrize("renumbered", [0, 1, 2])
-def test_another_uidvalidity_hands_nothing_over_again(
-    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, renumbered: int
-) -> None:
-    world = World(server, handled="keep", database=left_behind(server, tmp_path, monkeypatch, INBOX))
+def test_another_uidvalidity_hands_nothing_over_again(server: Server, tmp_path: Path, renumbered: int) -> None:
+    world = World(server, handled="keep", database=left_behind(server, tmp_path, INBOX))
     for _ in range(renumbered):
         server.renumber(INBOX)
         for one in server.all_mail(INBOX):
@@ -82,13 +77,11 @@ def test_another_uidvalidity_hands_nothing_over_again(
     assert_balanced(world, handled=6, missing=0)
 
 
-def test_what_comes_back_is_settled_again_and_counted(
-    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, logged: Logged
-) -> None:
+def test_what_comes_back_is_settled_again_and_counted(server: Server, tmp_path: Path, logged: Logged) -> None:
     mails = server.all_mail(INBOX)
     for one in mails:
         server.move(one, PROCESSED)
-    world = World(server, database=left_behind(server, tmp_path, monkeypatch, PROCESSED))
+    world = World(server, database=left_behind(server, tmp_path, PROCESSED))
     for one in mails[:COPIES]:
         server.move(one, INBOX)
     world.drain()
