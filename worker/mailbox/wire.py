@@ -48,14 +48,6 @@ class Wire(IMAP4_TLS):  # type: ignore[misc]  # IMAPClient ships no types
         sock = self._dialer.connect(self.host, self.port, timeout or self._timeout)
         return secured(sock, self.ssl_context, self.host)
 
-    def _get_capabilities(self) -> None:
-        """Take the capabilities from the greeting (RFC 3501, 7.1), or ask for them. imaplib calls this."""
-        told = b" ".join(self.untagged("CAPABILITY")[-1:]).decode("ascii", "replace").upper().split()
-        if told:
-            self.capabilities = tuple(told)
-        else:
-            super()._get_capabilities()
-
     def read(self, size: int) -> bytes:
         """Read one literal. imaplib calls this."""
         self.literal_cap -= size
