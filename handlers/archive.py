@@ -219,13 +219,13 @@ class Archive:
         _make_empty(folder)
         files = FilesOfOne(self._syncs)
         try:
-            files.add(_written(f"{folder}/message.eml", message.raw))
+            files.add(_write(f"{folder}/message.eml", message.raw))
             if attachments:
                 (folder / "attachments").mkdir(_FOLDER_MODE)
                 for attachment in attachments:
-                    files.add(_written(f"{folder}/attachments/{attachment.safe_filename}", attachment.read()))
+                    files.add(_write(f"{folder}/attachments/{attachment.safe_filename}", attachment.read()))
                 files.add(os.open(folder / "attachments", FOLDER))
-            files.add(_written(f"{folder}/message.json", description))
+            files.add(_write(f"{folder}/message.json", description))
             files.add(os.open(folder, FOLDER))
             return files.begun()
         except BaseException as error:
@@ -321,8 +321,8 @@ def _make_empty(folder: Path) -> None:
         folder.mkdir(_FOLDER_MODE)
 
 
-def _written(path: str, data: bytes) -> int:
-    """Write a file. Returns it, still open."""
+def _write(path: str, data: bytes) -> int:
+    """Write a file, and leave it open. Returns it."""
     file = os.open(path, _WRITE, _FILE_MODE)
     try:
         view = memoryview(data)
