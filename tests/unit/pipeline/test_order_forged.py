@@ -84,6 +84,18 @@ def test_forged_mail_never_delays_confirmed_mail(arrivals: list[Arrival | str]) 
     none_is_delayed(arrivals)
 
 
+def test_a_message_that_ends_the_process_beside_one_that_hangs_delays_nothing_genuine() -> None:
+    """Beside a call that hangs it never dies alone, so it ends only once all its tries are spent."""
+    none_is_delayed(
+        [
+            Arrival(after=0.0, forged=True, kind="twice", hidden="", confirmed=False),
+            Arrival(after=61.0, forged=True, kind="slow", hidden="", confirmed=None),
+            Arrival(after=1.0, forged=True, kind="poison", hidden="", confirmed=False),
+            Arrival(after=200.0, forged=False, kind="ok", hidden="", confirmed=True),
+        ]
+    )
+
+
 @pytest.mark.long
 @pytest.mark.timeout(7200)
 @few(1000)

@@ -11,7 +11,9 @@ from worker.message.outcome import State
 
 EVERY = 60.0
 MOST_AT_ONCE = 10
-"""More runs than this without a pause between them mean that they never pause."""
+"""More runs than this without a pause between them mean that they never pause. A run that ends the process is none of
+them: the next one comes at once, and each spends a try of the message that it died of.
+"""
 
 
 @dataclass
@@ -82,8 +84,9 @@ class Timeline:
         until = self.now + seconds
         at_once = 0
         while True:
+            deaths = self.world.deaths
             step = self.run()
-            at_once = 0 if step > 0 else at_once + 1
+            at_once = 0 if step > 0 or self.world.deaths > deaths else at_once + 1
             assert at_once < MOST_AT_ONCE, "the polls spin"
             if self.now + step > until:
                 break
