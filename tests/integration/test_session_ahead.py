@@ -134,6 +134,23 @@ def test_what_has_come_in_part_is_waited_for(scripted: Scripted) -> None:
     session.close()
 
 
+@pytest.mark.parametrize("nothing", ["NIL", '""'])
+def test_a_message_that_is_refused_with_an_empty_content_is_refused_also_if_others_were_sent_since(
+    scripted: Scripted, nothing: str
+) -> None:
+    session = at_work(
+        scripted,
+        expect(r"\w+ UID FETCH 4 .*"),
+        expect(r"\w+ UID FETCH 5 .*"),
+        *[send(f"* 4 FETCH (UID 4 BODY[]<0> {nothing})"), send("{tag-1} NO it can't be read"), send(DONE)],
+    )
+    ask(session, 4)
+    ask(session, 5)
+    with pytest.raises(CommandRefused):
+        read(session, 4)
+    session.close()
+
+
 def test_any_other_command_waits_until_everything_was_answered(scripted: Scripted) -> None:
     session = at_work(
         scripted,

@@ -235,9 +235,12 @@ class MessageReader:
 
 
 def _is_all(left: dict[int, frozenset[bytes]], uid: int, items: Items) -> bool:
-    """Whether nothing is left to come. Takes away from `left` what has come: the names of items, by UID."""
+    """Whether nothing is left to come. Takes away from `left` what has come: the names of items, by UID.
+
+    What is empty hasn't come: the tagged answer may say why.
+    """
     if uid in left:
-        left[uid] -= items.keys()
+        left[uid] -= {name for name, value in items.items() if value not in (None, b"")}
         if not left[uid]:
             del left[uid]
     return not left
