@@ -135,7 +135,7 @@ class Fetch:
         late: list[Fetched] = []
         for uid, raw, complete in self._contents(session, by_uid, tops):
             if ahead is not None:
-                ahead.ask_if_room(by_uid.values())
+                ahead.ask_if_room([*by_uid.values(), *(held.record for held in (*doubtful, *late))])
             record = by_uid.pop(uid)
             top = tops.pop(record.id, None)
             fetched = Fetched(record, uid, raw, complete, _headers(raw, top))

@@ -38,7 +38,10 @@ class NextBatch:
         self._room = room
 
     def ask_if_room(self, unread: Iterable[Record]) -> None:
-        """Ask for it, unless that was done before. unread: what is still to come of the batch before it."""
+        """Ask for it, unless that was done before.
+
+        unread: what is still to come of the batch before it, or has come and isn't in hand yet.
+        """
         if self._records and self._room.has((*unread, *self._records)):
             records, self._records = self._records, ()
             self._asks.ask(self._session, records)

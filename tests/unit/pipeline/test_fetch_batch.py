@@ -73,6 +73,18 @@ def test_before_each_message_is_taken_there_may_be_room_for_what_follows(bench: 
     assert told == [([first, second, third], 0), ([second, third], 1), ([third], 2)]
 
 
+def test_what_has_come_and_is_not_taken_yet_takes_room(bench: Bench) -> None:
+    records = [replace(bench.add()[1], fingerprint="another's") for _ in range(2)]
+    told: list[int] = []
+
+    class Ahead:
+        def ask_if_room(self, unread: Collection[Record]) -> None:
+            told.append(len(list(unread)) + len(bench.hands.taken))
+
+    bench(records, ahead=Ahead())
+    assert told == [2, 2]
+
+
 def test_a_message_is_parsed_within_the_limits_of_the_settings(bench: Bench) -> None:
     _, one = bench.add(mail(body=b"x" * (TEXT + 1)))
     bench([one])
