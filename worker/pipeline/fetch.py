@@ -134,8 +134,6 @@ class Fetch:
         doubtful: list[Fetched] = []
         late: list[Fetched] = []
         for uid, raw, complete in self._contents(session, by_uid, tops):
-            if ahead is not None:
-                ahead.ask_if_room([*by_uid.values(), *(held.record for held in (*doubtful, *late))])
             record = by_uid.pop(uid)
             top = tops.pop(record.id, None)
             fetched = Fetched(record, uid, raw, complete, _headers(raw, top))
@@ -145,6 +143,8 @@ class Fetch:
                 late.append(fetched)
             else:
                 self._take(fetched, names, doubts)
+            if ahead is not None:  # once this one is taken: the connection may end here
+                ahead.ask_if_room([*by_uid.values(), *(held.record for held in (*doubtful, *late))])
         known = (
             self._late_content.known_anew(session, {fetched.uid: fetched.record for fetched in late}) if late else {}
         )

@@ -60,7 +60,7 @@ def test_who_is_tried_alone_is_marked_so(bench: Bench) -> None:
     assert bench.row(one).was_alone
 
 
-def test_before_each_message_is_taken_there_may_be_room_for_what_follows(bench: Bench) -> None:
+def test_once_each_message_is_taken_there_may_be_room_for_what_follows(bench: Bench) -> None:
     records = [bench.add()[1] for _ in range(3)]
     told: list[tuple[list[int], int]] = []
 
@@ -69,8 +69,8 @@ def test_before_each_message_is_taken_there_may_be_room_for_what_follows(bench: 
             told.append((sorted(record.id for record in unread), len(bench.hands.taken)))
 
     bench(records, ahead=Ahead())
-    first, second, third = (record.id for record in records)
-    assert told == [([first, second, third], 0), ([second, third], 1), ([third], 2)]
+    _, second, third = (record.id for record in records)
+    assert told == [([second, third], 1), ([third], 2), ([], 3)]
 
 
 def test_what_has_come_and_is_not_taken_yet_takes_room(bench: Bench) -> None:
@@ -83,6 +83,20 @@ def test_what_has_come_and_is_not_taken_yet_takes_room(bench: Bench) -> None:
 
     bench(records, ahead=Ahead())
     assert told == [2, 2]
+
+
+def test_what_has_come_is_no_suspect_if_the_connection_ends_as_the_next_batch_is_asked_for(bench: Bench) -> None:
+    _, one = bench.add()
+    _, other = bench.add()
+
+    class Ahead:
+        def ask_if_room(self, unread: Collection[Record]) -> None:
+            raise ConnectionLost("broken pipe")
+
+    with pytest.raises(BrokenOff) as broken:
+        bench([one, other], ahead=Ahead())
+    assert broken.value.records == (other,)
+    assert [item.record for item in bench.hands.taken] == [one]
 
 
 def test_a_message_is_parsed_within_the_limits_of_the_settings(bench: Bench) -> None:
