@@ -5,7 +5,6 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import text
 
-from tests.fakes.journal import at_version
 from tests.fakes.mailbox import JUNK, mail
 from tests.fakes.plans import growing, statements
 from tests.fakes.world import World
@@ -49,7 +48,7 @@ from tests.unit.journal.test_messages_content import (  # noqa: F401
     test_what_was_moved_while_it_was_in_hand_and_waits_is_compared_first,
     test_what_was_moved_while_it_was_in_hand_is_lost_once_it_is_done,
 )
-from tests.unit.journal.test_migrate import breaks_off_and_is_repeated, structure
+from tests.unit.journal.test_migrate import breaks_off_and_is_repeated
 from tests.unit.journal.test_places import (  # noqa: F401
     test_gone_is_what_walks_in_a_row_missed_and_only_what_is_pending,
     test_gone_mail_that_is_seen_again_is_pending_and_nothing_of_its_end_is_left,
@@ -70,7 +69,7 @@ from tests.unit.observe.test_digest_job import test_a_sender_is_known_once_mail_
 from worker.journal.database import Database
 from worker.journal.junk_review import likely_mistake_keys, likely_mistakes, released_since
 from worker.journal.messages import Messages
-from worker.journal.migrate import HEAD, migrate
+from worker.journal.migrate import migrate
 from worker.journal.places import Places
 from worker.journal.recent_outcomes import newest
 from worker.journal.schema import metadata
@@ -145,10 +144,3 @@ def test_an_upgrade_that_breaks_off_leaves_the_journal_as_it_was(postgres_server
     database = Database(postgres_server.fresh_url())
     breaks_off_and_is_repeated(database)
     database.close()
-
-
-def test_a_new_journal_is_as_the_migrations_would_make_it(database: Database, postgres_server: Postgres) -> None:
-    migrated = at_version(Database(postgres_server.fresh_url()), HEAD)
-    with database.read() as new, migrated.read() as old:
-        assert structure(new) == structure(old)
-    migrated.close()

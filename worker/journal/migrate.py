@@ -4,16 +4,24 @@ import threading
 from importlib import resources
 from pathlib import Path
 
-from sqlalchemy import Connection, inspect, select, text
+from sqlalchemy import Column, Connection, MetaData, PrimaryKeyConstraint, String, Table, inspect, select, text
+from sqlalchemy.schema import CreateIndex, CreateTable
 
 from worker.journal.database import Database, JournalDamaged
-from worker.journal.schema import metadata
+from worker.journal.schema import INDEXES, metadata
 
 HEAD = "0006"
 """The version of the schema that this program reads and writes."""
 _ADVISORY = 0x6E68736E  # 'nhsn': replicas that start together upgrade in turn
 
 
+_VERSION_TABLE = Table(
+    "alembic_version",
+    MetaData(),
+    Column("version_num", String(32)),
+    PrimaryKeyConstraint("version_num", name="alembic_version_pkc"),
+)
+"""As Alembic itself creates it."""
 _one_at_a_time = threading.Lock()
 """Alembic keeps the context of an upgrade in a module, so a process can run only one at a time."""
 
@@ -37,10 +45,10 @@ def migrate(database: Database) -> None:
     with _one_at_a_time, database.write(durable=True) as connection:
         if not database.is_sqlite:  # SQLite has one writer at a time
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY})
-        if inspect(connection).get_table_names():
-            upgrade(connection)
-        else:
+        if database.is_sqlite and not inspect(connection).get_table_names():
             _create(connection)
+        else:
+            upgrade(connection)
 
 
 def refuse_newer(database: Database) -> None:
@@ -70,15 +78,14 @@ def is_current(database: Database) -> bool:
 
 
 def _create(connection: Connection) -> None:
-    """Create the tables as the migrations would leave them."""
-    metadata.create_all(connection, checkfirst=False)
-    connection.execute(
-        text(
-            "CREATE TABLE alembic_version "
-            "(version_num VARCHAR(32) NOT NULL, CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num))"
-        )
-    )
-    connection.execute(text("INSERT INTO alembic_version (version_num) VALUES (:head)"), {"head": HEAD})
+    """Create the tables and indexes of a new SQLite journal as the migrations would, in a tenth of their time."""
+    for table in metadata.sorted_tables:
+        connection.execute(CreateTable(table))
+    indexes = {str(index.name): index for table in metadata.sorted_tables for index in table.indexes}
+    for name in INDEXES:
+        connection.execute(CreateIndex(indexes[name]))
+    connection.execute(CreateTable(_VERSION_TABLE))
+    connection.execute(_VERSION_TABLE.insert(), {"version_num": HEAD})
 
 
 def upgrade(connection: Connection, version: str = HEAD) -> None:

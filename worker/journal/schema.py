@@ -227,3 +227,16 @@ credential = Table(
     ),
     comment="Fingerprints of passwords: for their age, and for the four that may not come back.",
 )
+
+INDEXES = (
+    "message_fingerprint",
+    "message_place",
+    "message_state",
+    "message_outcome",
+    "message_unsettled",
+    "message_released",
+    "message_unreviewed",
+    "intent_open",
+)
+"""All indexes in the order in which programs introduced them. Of two that serve a query alike, SQLite's choice depends
+on which was created first."""

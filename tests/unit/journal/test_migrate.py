@@ -30,8 +30,10 @@ def test_the_migrations_come_to_the_schema_that_the_code_speaks(migrated: Databa
 
 
 def test_a_new_journal_is_as_the_migrations_would_make_it(on_file: Database, migrated: Database) -> None:
+    indexes = "SELECT name FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL ORDER BY rowid"
     with on_file.read() as new, migrated.read() as old:
         assert structure(new) == structure(old)
+        assert list(new.exec_driver_sql(indexes)) == list(old.exec_driver_sql(indexes))
 
 
 def structure(connection: Connection) -> dict[str, Any]:
