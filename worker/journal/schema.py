@@ -89,6 +89,7 @@ message = Table(
     Column("reviewed_at", Double, comment="a person has looked at it"),
     Column("sender", String, comment="a keyed hash of the sender's address; null: it has none"),
     Column("sender_listed", Boolean, nullable=False, default=False, comment="the settings name the sender as known"),
+    Column("sender_confirmed", Boolean, comment="the provider confirmed the sender; null: it says nothing of that"),
     Column("content", String, comment="a keyed hash of the content that was handed over; null: unknown"),
     Column(
         "doubtful",
@@ -98,7 +99,6 @@ message = Table(
         server_default=false(),
         comment="its headers alone say which message lies there; the content decides",
     ),
-    Column("sender_confirmed", Boolean, comment="the provider confirmed the sender; null: it says nothing of that"),
     Column(
         "redelivery",
         Integer,

@@ -37,11 +37,11 @@ def test_a_new_journal_is_as_the_migrations_would_make_it(on_file: Database, mig
 
 
 def structure(connection: Connection) -> dict[str, Any]:
-    """All that a database says of its tables, whatever the order of their columns, and without comments."""
+    """All that a database says of its tables, without comments."""
     found = inspect(connection)
     return {
         table: {
-            "columns": {column["name"]: _in_words(column) for column in found.get_columns(table)},
+            "columns": [_in_words(column) for column in found.get_columns(table)],
             "primary key": found.get_pk_constraint(table),
             "foreign keys": found.get_foreign_keys(table),
             "unique": sorted(found.get_unique_constraints(table), key=str),
