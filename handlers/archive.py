@@ -228,11 +228,11 @@ class Archive:
             files.add(_write(f"{folder}/message.json", description))
             files.add(os.open(folder, FOLDER))
             return files.begun()
-        except BaseException as error:
-            files.drop()
-            if isinstance(error, OSError):
-                shutil.rmtree(folder, ignore_errors=True)  # the disk may be full: free the space
+        except OSError:
+            shutil.rmtree(folder, ignore_errors=True)  # the disk may be full: free the space
             raise
+        finally:
+            files.drop()
 
     def _description(self, message: Message) -> bytes:
         return as_json(describe(message, attachments=self._with_attachments), indent=True)

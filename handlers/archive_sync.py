@@ -1,7 +1,7 @@
 """How `archive` brings its files to the disk: each by itself, in threads of its own, while others are being written.
 
 The files of one message are synced one after the other, and those of many messages at the same time. A thread for each
-file would bring one message to the disk sooner, but costs a fifth of the processor time of a drain.
+file would bring one message to the disk sooner, but hand over between threads three times for each message.
 
 `syncfs` is one wait for a whole batch, but for everything that others have written to the file system as well. On ext4,
 a drain of 300 messages waited in `flush` for 0.7 s with it and for 0.2 s with these threads; for 1.0 s and 0.5 s beside
@@ -21,7 +21,7 @@ AT_ONCE = 16
 TOGETHER = 6
 """How many open files of one message are synced one after the other: all of one that has one attachment."""
 WAITING = 24
-"""For how many such rows of files there is room."""
+"""How often so many files may be open, because they wait for their turn."""
 FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 """How to open a folder, to sync it."""
 
@@ -106,7 +106,7 @@ class FilesOfOne:
         return self._begun
 
     def drop(self) -> None:
-        """Close those whose sync hasn't begun: they aren't wanted any more."""
+        """Close those whose sync hasn't begun, if something went wrong: they aren't wanted any more."""
         while self._open:
             os.close(self._open.pop())
 

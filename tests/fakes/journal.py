@@ -1,4 +1,4 @@
-"""The tables of a journal, without its migrations."""
+"""The tables of a journal: at once, or by the migrations as far as an earlier program had them."""
 
 from worker.journal.database import Database
 from worker.journal.migrate import upgrade

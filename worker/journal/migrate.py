@@ -78,7 +78,7 @@ def is_current(database: Database) -> bool:
 
 
 def _create(connection: Connection) -> None:
-    """Create the tables and indexes of a new SQLite journal as the migrations would, in a tenth of their time."""
+    """Create the tables and indexes of a new SQLite journal as the migrations would, without the time they take."""
     for table in metadata.sorted_tables:
         connection.execute(CreateTable(table))
     indexes = {str(index.name): index for table in metadata.sorted_tables for index in table.indexes}
@@ -90,7 +90,7 @@ def _create(connection: Connection) -> None:
 
 def upgrade(connection: Connection, version: str = HEAD) -> None:
     """Bring the tables to this version, one migration after the other, in the caller's transaction."""
-    # importing alembic takes a fifth of a second, and only an old journal needs it
+    # importing alembic takes a fifth of a second, and only an old journal, or PostgreSQL, needs it
     from alembic import command
     from alembic.config import Config
 

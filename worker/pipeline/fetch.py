@@ -7,6 +7,7 @@ large, has killed the process too often, was taken away, isn't shown yet, or end
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 
 from worker.handling.content_check import Doubt
 from worker.handling.pool import Pool
@@ -144,7 +145,7 @@ class Fetch:
             else:
                 self._take(fetched, names, doubts)
             if ahead is not None:  # once this one is taken: the connection may end here
-                ahead.ask_if_room([*by_uid.values(), *(held.record for held in (*doubtful, *late))])
+                ahead.ask_if_room(chain(by_uid.values(), (held.record for held in chain(doubtful, late))))
         known = (
             self._late_content.known_anew(session, {fetched.uid: fetched.record for fetched in late}) if late else {}
         )
