@@ -28,7 +28,9 @@ _WITH_DETAIL = frozenset({Reason.PLACEHOLDER, Reason.PAUSED})
 
 def read_reason(stored: str | None) -> tuple[Reason | None, str]:
     """Return the reason and its detail; None for a reason that no decision depends on."""
-    word, colon, detail = (stored or "").partition(":")
+    if not stored:
+        return None, ""
+    word, colon, detail = stored.partition(":")
     for reason in Reason:
         if word == reason and bool(colon) == (reason in _WITH_DETAIL):
             return reason, detail

@@ -3,6 +3,7 @@
 The journal keeps the start of each wait: otherwise each restart would begin the wait anew.
 """
 
+from bisect import bisect_left
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 from worker.journal.places import Places
@@ -110,7 +111,16 @@ class LateHeaders:
         validity, now = look.state.uidvalidity, self._clock()
         known = {place: at for place, at in waits.items() if at <= now}  # a start in the future: the clock was set back
         since = {uid: known.get((validity, uid), now) for uid in unread}
-        still = {(validity, uid) for uid in set(look.new) - (set(uids) - set(unread))}
         begun = {(validity, uid): at for uid, at in since.items() if (validity, uid) not in known}
-        self._places.await_headers(look.folder, begun, waits.keys() - (still & known.keys()))
+        shown = set(uids) - set(unread)
+        still = {
+            place for place in known if place[0] == validity and place[1] not in shown and _is_in(look.new, place[1])
+        }
+        self._places.await_headers(look.folder, begun, waits.keys() - still)
         return since
+
+
+def _is_in(ascending: Sequence[int], uid: int) -> bool:
+    """Whether it is among these. There may be 100,000, and few are looked for, so no set is made of them."""
+    at = bisect_left(ascending, uid)
+    return at < len(ascending) and ascending[at] == uid
