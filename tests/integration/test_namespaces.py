@@ -104,6 +104,11 @@ def test_chosen_names_are_taken_as_written_and_found_below_the_prefix(
     assert (held(server, "INBOX.Results"), held(server, "INBOX.Done")) == (0, 1)
     assert worker.reconcile()["unaccounted"] == 0
 
+    with server.client() as person:
+        person.append("INBOX.Done", letter(2))  # which somebody else has handled
+    assert worker.once() == 0
+    assert worker.status()["unexplained"] == 1
+
     worker.configure(settle={"handled": "Work"})
     refused = worker.command("once")
     assert refused.code == 78

@@ -20,6 +20,7 @@ from worker.logs.log import get_logger
 from worker.mailbox import uid_sets
 from worker.mailbox.bisection import shown_heads
 from worker.mailbox.errors import CommandRefused
+from worker.mailbox.folders import Layout
 from worker.mailbox.session import HEADS_AT_ONCE, FolderState, Session
 from worker.message.key import Fingerprints
 from worker.message.outcome import State
@@ -38,11 +39,16 @@ class Unexplained:
     we have moved counts as that one.
     """
 
-    def __init__(self, messages: Messages, facts: Facts, *, folder: str | None, fingerprints: Fingerprints) -> None:
-        """folder: that of handled mail; None if handled mail stays where it is, so that nothing can be found."""
+    def __init__(
+        self, messages: Messages, facts: Facts, layout: Layout, *, handled: str | None, fingerprints: Fingerprints
+    ) -> None:
+        """handled: what the settings call the folder of handled mail; None if handled mail stays where it is, so that
+        nothing can be found.
+        """
         self._messages = messages
         self._facts = facts
-        self._folder = folder
+        self._layout = layout
+        self._handled = handled
         self._fingerprints = fingerprints
 
     def do(self, session: Session) -> None:
@@ -74,15 +80,16 @@ class Unexplained:
 
     def _look(self, session: Session, note: UnexplainedNote | None) -> UnexplainedNote | None:
         """Return what is to be remembered now; None if there is no such folder, or it can't be opened now."""
-        if self._folder is None:
+        if self._handled is None:
             return None
+        folder = self._layout.actual(self._handled)
         try:
-            state = session.status(self._folder)
-            if note is None or (note.folder, note.uidvalidity) != (self._folder, state.uidvalidity):
-                return UnexplainedNote(self._folder, state.uidvalidity, state.uidnext)
+            state = session.status(folder)
+            if note is None or (note.folder, note.uidvalidity) != (folder, state.uidvalidity):
+                return UnexplainedNote(folder, state.uidvalidity, state.uidnext)
             if state.uidnext <= note.looked and not note.uids:
                 return note
-            return self._look_into(session, note, session.select(self._folder))
+            return self._look_into(session, note, session.select(folder))
         except CommandRefused:
             return None
 

@@ -15,13 +15,18 @@ from worker.journal.facts import Facts
 from worker.journal.unexplained_note import read_note
 from worker.logs.log import configure as configure_logging
 from worker.mailbox.errors import ConnectionLost
+from worker.mailbox.folders import Layout
 from worker.message.outcome import State
 from worker.reconcile.unexplained import Unexplained
 
 
 def looker(world: World, folder: str | None = PROCESSED) -> Unexplained:
     return Unexplained(
-        world.journal, Facts(world.database), folder=folder, fingerprints=world.journal_parts().fingerprints
+        world.journal,
+        Facts(world.database),
+        Layout((INBOX,)),
+        handled=folder,
+        fingerprints=world.journal_parts().fingerprints,
     )
 
 

@@ -197,7 +197,8 @@ class Parts:
         return Unexplained(
             self.journal.messages,
             self.journal.facts,
-            folder=None if handled == KEEP else handled,
+            self.layout,
+            handled=None if handled == KEEP else handled,
             fingerprints=self.journal_parts().fingerprints,
         )
 
