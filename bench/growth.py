@@ -28,6 +28,8 @@ from worker.journal.database import Database
 from worker.loop.cycle import Cycle
 from worker.settings import load
 
+FEW = 10_000
+"""Messages. A tenth of fewer is handled in a batch or two, so its rate says nothing."""
 OLD = 0.1
 """The share of the settled rows that `journal compact` finds old enough."""
 
@@ -217,7 +219,7 @@ def _measure(site: Site, sizes: Sequence[int], rows: Sequence[int], report: Repo
 
 def _say_drain(report: Report, one: Drained, least: Drained, handled: str) -> None:
     name = f"k  {one.messages:,} messages" + (", handled mail stays" if handled == "keep" else "")
-    share = one.last / one.first
+    share, has_target = one.last / one.first, one.messages >= FEW
     used = one.measured
     report.say(
         name,
@@ -225,8 +227,8 @@ def _say_drain(report: Report, one: Drained, least: Drained, handled: str) -> No
         f"{share:.2f}; "
         f"{used.cpu / one.messages * 1e3:.2f} ms of CPU each; {used.memory / 1e6:.0f} MB; "
         f"{one.per_message:.0f} bytes of journal each",
-        "last ≥ 0.9 × first",
-        met=share >= 0.9,
+        "last ≥ 0.9 × first" if has_target else "",
+        met=share >= 0.9 if has_target else None,
     )
     same = (one.idle.round_trips, one.idle.up + one.idle.down) == (
         least.idle.round_trips,
