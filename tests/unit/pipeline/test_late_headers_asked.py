@@ -186,6 +186,33 @@ def test_a_header_that_was_shown_since_or_is_gone_is_waited_for_no_more(desk: De
     assert desk.places.headerless(FOLDER) == {(VALIDITY, 8): 1_000.0}
 
 
+def test_among_many_new_messages_only_those_that_are_late_are_looked_for(desk: Desk) -> None:
+    class Watched(tuple[int, ...]):
+        """Counts how many of the messages are looked at."""
+
+        __slots__ = ()
+        seen = 0
+
+        def __iter__(self) -> Iterator[int]:
+            pytest.fail("all are gone through")
+
+        def __contains__(self, _uid: object) -> bool:
+            pytest.fail("all are gone through")
+
+        def __getitem__(self, at: Any) -> Any:
+            Watched.seen += 1
+            return super().__getitem__(at)
+
+    many = Watched(range(1, 100_001))
+    seen = Look(FOLDER, FolderState(VALIDITY, 100_001, len(many)), frozenset(), many, (), ())
+    assert desk.given_up(seen, range(1, 101), [7]) == {}
+    assert desk.given_up(seen, range(101, 201), []) == {}
+    assert Watched.seen < 40
+    assert desk.places.headerless(FOLDER) == {(VALIDITY, 7): desk.now}
+    desk.now += HEADER_WAIT
+    assert desk.given_up(seen, range(1, 101), [7]) == {7: NO_HEADER}
+
+
 def test_another_folder_waits_by_itself(desk: Desk) -> None:
     desk.given_up(look(7), [7], [7])
     desk.now += HEADER_WAIT
