@@ -98,8 +98,8 @@ class InFlight:
     def is_next(self, sent: Sent) -> bool:
         """Whether the server may have come to this command: it has answered those before it, or this one.
 
-        Moves don't count: Dovecot answers them only after the commands that were sent next. Neither does what is
-        complete.
+        Moves don't count: Dovecot answers them only after the commands that were sent next. Neither does what nobody
+        asks for any more, of which we can't tell whether all has come.
         """
         return sent not in self._sent or next(one for one in self._sent if one is sent or not _may_be_late(one)) is sent
 
@@ -233,4 +233,4 @@ class InFlight:
 
 def _may_be_late(sent: Sent) -> bool:
     """Whether the server may have done this, and answers it only after the commands that were sent next."""
-    return sent.name == "MOVE" or sent.is_complete
+    return sent.name == "MOVE" or not sent.wanted

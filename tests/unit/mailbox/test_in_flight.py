@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from worker.mailbox import uid_sets
-from worker.mailbox.errors import CommandRefused
+from worker.mailbox.errors import CommandRefused, MailboxError
 from worker.mailbox.session import Endpoint, Sent, Session
 from worker.mailbox.wire import Wire
 
@@ -52,10 +52,14 @@ class Server:
     """Carries commands out in their order, and answers those that can't affect one another in any order.
 
     mixed: decides about the order, and about the form of each answer. None: one command after the other.
+    late: whether it works in order, but says that a command is done only when it has nothing else to say, as Dovecot
+    does. lines: after so many the connection ends; None: never.
     """
 
-    def __init__(self, mixed: random.Random | None) -> None:
+    def __init__(self, mixed: random.Random | None, *, late: bool = False) -> None:
         self.mixed = mixed
+        self.late = late
+        self.lines: int | None = None
         self.folders = {name: Folder(number) for number, name in enumerate(FOLDERS, 14)}
         self.selected: Folder | None = None
         self.has_news = False
@@ -70,6 +74,10 @@ class Server:
     # -- what the client reads and writes
 
     def readline(self, _most: int) -> bytes:
+        if self.lines is not None:
+            self.lines -= 1
+            if self.lines < 0:
+                return b""
         if not (line := self.out.readline()):
             self._answer()
             line = self.out.readline()
@@ -106,18 +114,23 @@ class Server:
         self.commands.append(Command(name, tag, [one.strip('"') for one in rest]))
 
     def _answer(self) -> None:
-        for place, command in enumerate(self.commands):
-            alone = command.opens or self.mixed is None
-            if place and (alone or self.commands[0].opens):
-                break
-            if command.said is None:
-                command.said = deque(self._carried_out(command))
-        begun = [command for command in self.commands if command.said is not None]
-        command = begun[0] if self.mixed is None else self.mixed.choice(begun)
+        command = self._answered_next()
         assert command.said is not None
         self.out = io.BytesIO(command.said.popleft())
         if not command.said:
             self.commands.remove(command)
+
+    def _answered_next(self) -> Command:
+        for place, command in enumerate(self.commands):
+            alone = command.opens or (self.mixed is None and not self.late)
+            if place and (alone or self.commands[0].opens):
+                break
+            if command.said is None:
+                command.said = deque(self._carried_out(command))
+            if self.late and len(command.said) > 1:
+                return command
+        begun = [command for command in self.commands if command.said is not None]
+        return begun[0] if self.mixed is None else self.mixed.choice(begun)
 
     # -- what the commands do
 
@@ -220,9 +233,12 @@ def session_with(server: Server) -> Session:
 
 Step = tuple[str, tuple[int, ...], str, int]
 uids = st.lists(st.sampled_from(READ), min_size=1, unique=True).map(lambda found: tuple(sorted(found)))
-steps = st.one_of(
+on_messages = st.one_of(
     st.tuples(st.sampled_from(["ask heads", "heads", "ask bodies", "bodies", "some"]), uids, st.just(""), st.just(0)),
     st.tuples(st.just("move"), st.just(()), st.sampled_from([*FOLDERS, "Nowhere"]), st.sampled_from(MOVED)),
+)
+steps = st.one_of(
+    on_messages,
     st.tuples(st.sampled_from(["open", "arrives", "days"]), st.just(()), st.sampled_from(FOLDERS), st.just(0)),
     st.tuples(st.sampled_from(["glance", "moved", "lost"]), st.just(()), st.just(""), st.just(0)),
 )
@@ -297,3 +313,66 @@ def test_in_whatever_order_the_server_answers_each_command_finds_what_it_finds_a
     one_by_one.wait_for_each_answer()
     expected = found_by(one_by_one, alone, program)
     assert found_by(session_with(together), together, program) == expected
+
+
+READS = {"heads": "BODY.PEEK[HEADER]", "bodies": "BODY.PEEK[]", "some": "BODY.PEEK[]"}
+"""The steps that read messages, and how their requests are told apart."""
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(on_messages, min_size=1, max_size=6), st.booleans(), st.integers(0, 30))
+def test_if_the_connection_ends_the_request_that_was_begun_is_blamed_and_none_that_had_to_wait(
+    program: list[Step], late: bool, lines: int
+) -> None:
+    server = Server(None, late=late)
+    session = session_with(server)
+    session.select_and_search("INBOX")
+    server.lines = lines
+    moving: list[Sent] = []
+    left: list[Step] = []
+    for step in program:
+        try:
+            outcome(session, server, step, moving)
+        except CommandRefused:
+            raise
+        except MailboxError as error:
+            if step[0] in READS:
+                assert_blame_is_just(server, step, left, blamed=not error.earlier, again=session.ended_ahead)
+            return
+        left += [step] if step[0] == "some" else []
+
+
+def assert_blame_is_just(server: Server, step: Step, left: list[Step], *, blamed: bool, again: bool) -> None:
+    """left: earlier steps that didn't read all of what they had asked for. again: the next connection waits for each
+    answer, and will show which request it was.
+    """
+    places = [place for place, command in enumerate(server.commands) if asks_for(command, step)]
+    if not places:
+        assert not blamed  # it was never sent
+        return
+    if server.commands[places[-1]].said is not None:
+        assert blamed or again
+    elif blamed:
+        for place, command in enumerate(server.commands[: places[-1]]):
+            later = server.commands[place + 1 :]
+            is_left = any(asks_for(command, one) for one in left) or any(replaces(one, command) for one in later)
+            assert command.name == "MOVE" or is_left or is_done_but_for_its_tag(command)
+
+
+def asks_for(command: Command, step: Step) -> bool:
+    what, wanted, *_ = step
+    return command.name == "FETCH" and READS[what] in command.arguments[-1] and uids_of(command) == set(wanted)
+
+
+def replaces(command: Command, earlier: Command) -> bool:
+    """Whether it asks for some of the same in another grouping, so that nobody reads the answer to the earlier one."""
+    both = command.name == earlier.name == "FETCH" and command.arguments[-1] == earlier.arguments[-1]
+    return both and not uids_of(command).isdisjoint(uids_of(earlier))
+
+
+def uids_of(command: Command) -> set[int]:
+    return set(uid_sets.expand(command.arguments[0]))
+
+
+def is_done_but_for_its_tag(command: Command) -> bool:
+    return command.said is not None and len(command.said) <= 1
