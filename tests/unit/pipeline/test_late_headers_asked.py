@@ -35,10 +35,14 @@ class Session:
     def __init__(self, places: Places) -> None:
         self._places = places
         self.asked: list[list[int]] = []
+        self.ahead: list[tuple[int, ...]] = []
         self.reading: list[tuple[Place, ...]] = []
         self.fails: dict[int, MailboxError] = {}
         self.hides: set[int] = set()
         self.away: set[int] = set()
+
+    def ask_heads(self, wanted: Sequence[int]) -> None:
+        self.ahead.append(tuple(wanted))
 
     def heads(self, wanted: Iterable[int]) -> Iterator[Head]:
         uids = list(wanted)
@@ -101,6 +105,28 @@ def test_headers_that_may_have_ended_the_connection_are_asked_for_alone_next(des
     assert desk.session.asked == [[3], [1], [2]]
     assert desk.ask(1, 2, 3) == [1, 2, 3]
     assert desk.session.asked == [[1, 2, 3]]
+
+
+def test_headers_are_asked_for_ahead_unless_one_of_them_or_another_is_to_be_asked_for_alone(desk: Desk) -> None:
+    desk.late.ask(desk.session, look(1, 2), (1, 2))
+    assert desk.session.ahead == [(1, 2)]
+    desk.session.fails = {2: ConnectionLost("lost")}
+    desk.fails(1, 2)
+    desk.late.ask(desk.session, look(7, 8), (7, 8))
+    desk.fails(2)
+    desk.session.fails = {}
+    desk.ask(1)
+    desk.late.ask(desk.session, look(7, 8), (7, 8))  # a request for the second alone ended the connection
+    assert desk.session.ahead == [(1, 2)]
+
+
+def test_a_header_at_which_the_process_died_too_often_is_not_asked_for_ahead(desk: Desk) -> None:
+    desk.places.read_headers(HeaderReads(deaths={place(4): DEATHS}))
+    desk.suspects.batches(look(4, 5))
+    desk.late.ask(desk.session, look(4, 5), (4, 5))
+    assert desk.session.ahead == []
+    desk.late.ask(desk.session, look(5), (5,))
+    assert desk.session.ahead == [(5,)]
 
 
 def test_an_error_that_no_header_caused_lets_them_be_asked_for_together_again(desk: Desk) -> None:
