@@ -179,7 +179,8 @@ class Admission:
         self._clock = clock
 
     def batches(self, look: Look) -> list[Batch]:
-        """The new UIDs of a look, in the batches in which they are to be admitted."""
+        """The new UIDs of a look, in the batches in which they are to be admitted. Begins with that look."""
+        self._late_headers.begin(look)
         return self._suspects.batches(look)
 
     def ask(self, session: Session, look: Look, batch: Batch) -> None:

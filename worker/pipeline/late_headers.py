@@ -36,9 +36,23 @@ class LateHeaders:
         self._put_off: dict[Place, float | None] = {}
         """When to ask for each of these again (epoch s), because even a request for it alone ended the connection.
         None: that time is set when the header would be asked for next."""
+        self._since: dict[tuple[int, int], float] = {}
+        """Since when (epoch s) each header is waited for in the folder of this look; by UIDVALIDITY and UID."""
+
+    def begin(self, look: Look) -> None:
+        """Begin with the new messages of this look: forget those of its folder that have a row by now or are gone."""
+        self._alone = {place for place in self._alone if _is_open(look, place)}
+        self._put_off = {place: until for place, until in self._put_off.items() if _is_open(look, place)}
+        waits, now = self._places.headerless(look.folder), self._clock()
+        self._since = {
+            (validity, uid): at
+            for (validity, uid), at in waits.items()
+            if at <= now and _is_new(look, validity, uid)  # a start in the future: the clock was set back
+        }
+        self._places.await_headers(look.folder, {}, waits.keys() - self._since.keys())
 
     def ask(self, session: Session, look: Look, uids: Sequence[int]) -> None:
-        """Ask for these headers ahead, unless some headers are to be asked for one at a time."""
+        """Ask for these headers ahead, unless some new message's header is to be asked for by itself, or later."""
         places = [Place(look.folder, look.state.uidvalidity, uid) for uid in uids]
         if not self._alone and not self._put_off and not any(map(self._suspects.hopeless, places)):
             session.ask_heads(uids)
@@ -103,24 +117,23 @@ class LateHeaders:
         return True
 
     def _waiting_since(self, look: Look, uids: Sequence[int], unread: Collection[int]) -> Mapping[int, float]:
-        """Since when (epoch s) each unread header has been waited for.
-
-        The journal forgets headers that have been shown since, and messages that are gone or have a row.
-        """
-        waits = self._places.headerless(look.folder)
+        """Since when (epoch s) each unread header has been waited for. The journal forgets those that were read."""
         validity, now = look.state.uidvalidity, self._clock()
-        known = {place: at for place, at in waits.items() if at <= now}  # a start in the future: the clock was set back
-        since = {uid: known.get((validity, uid), now) for uid in unread}
-        begun = {(validity, uid): at for uid, at in since.items() if (validity, uid) not in known}
-        shown = set(uids) - set(unread)
-        still = {
-            place for place in known if place[0] == validity and place[1] not in shown and _is_in(look.new, place[1])
-        }
-        self._places.await_headers(look.folder, begun, waits.keys() - still)
-        return since
+        begun = {(validity, uid): now for uid in unread if (validity, uid) not in self._since}
+        read = [(validity, uid) for uid in uids if uid not in unread and (validity, uid) in self._since]
+        self._places.await_headers(look.folder, begun, read)
+        self._since |= begun
+        for one in read:
+            del self._since[one]
+        return {uid: self._since[validity, uid] for uid in unread}
 
 
-def _is_in(ascending: Sequence[int], uid: int) -> bool:
-    """Whether it is among these. There may be 100,000, and few are looked for, so no set is made of them."""
-    at = bisect_left(ascending, uid)
-    return at < len(ascending) and ascending[at] == uid
+def _is_open(look: Look, place: Place) -> bool:
+    """Whether this look leaves it open: the place is in another folder, or still that of a new message."""
+    return place.folder != look.folder or _is_new(look, place.uidvalidity, place.uid)
+
+
+def _is_new(look: Look, validity: int, uid: int | None) -> bool:
+    """Whether it is one of the new messages. There may be 100,000, of which few are looked for: no set is made."""
+    at = bisect_left(look.new, uid or 0)
+    return validity == look.state.uidvalidity and look.new[at : at + 1] == (uid,)

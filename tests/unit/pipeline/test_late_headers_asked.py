@@ -69,9 +69,10 @@ class Desk:
         self.late = LateHeaders(self.places, self.suspects, lambda: self.now)
         self.session: Any = Session(self.places)
 
-    def ask(self, *uids: int) -> list[int]:
-        """Ask for these headers; returns those shown."""
+    def ask(self, *uids: int, kept: Sequence[int] = ()) -> list[int]:
+        """Ask for these headers; returns those shown. kept: other new messages."""
         self.session.asked.clear()
+        self.late.begin(look(*uids, *kept))
         return [head.uid for head in self.late.shown(self.session, look(*uids), uids)]
 
     def fails(self, *uids: int) -> None:
@@ -79,6 +80,7 @@ class Desk:
             self.ask(*uids)
 
     def given_up(self, seen: Look, uids: Sequence[int], unread: Sequence[int]) -> dict[int, str]:
+        self.late.begin(seen)
         return self.late.given_up(self.session, seen, uids, unread)
 
 
@@ -113,11 +115,26 @@ def test_headers_are_asked_for_ahead_unless_one_of_them_or_another_is_to_be_aske
     desk.session.fails = {2: ConnectionLost("lost")}
     desk.fails(1, 2)
     desk.late.ask(desk.session, look(7, 8), (7, 8))
+    desk.session.hides = {1}
     desk.fails(2)
     desk.session.fails = {}
-    desk.ask(1)
+    desk.ask(1, kept=(2,))
     desk.late.ask(desk.session, look(7, 8), (7, 8))  # a request for the second alone ended the connection
     assert desk.session.ahead == [(1, 2)]
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_headers_are_asked_for_ahead_again_once_the_guilty_one_is_gone_or_given_up(desk: Desk, alone: bool) -> None:
+    desk.session.fails = {2: ConnectionLost("lost")}
+    desk.fails(2, 3)
+    if alone:
+        desk.fails(2)
+    desk.late.begin(look(7, 8, folder="INBOX"))
+    desk.late.ask(desk.session, look(7, 8, folder="INBOX"), (7, 8))
+    assert desk.session.ahead == []
+    desk.late.begin(look(7, 8))
+    desk.late.ask(desk.session, look(7, 8), (7, 8))
+    assert desk.session.ahead == [(7, 8)]
 
 
 def test_a_header_at_which_the_process_died_too_often_is_not_asked_for_ahead(desk: Desk) -> None:
@@ -202,6 +219,7 @@ def test_a_header_is_waited_for_from_when_it_was_missed_first(
     next_one = Desk()
     next_one.places, next_one.now = desk.places, desk.now + waited
     late = LateHeaders(desk.places, next_one.suspects, lambda: next_one.now)
+    late.begin(look(7, 8))
     assert late.given_up(next_one.session, look(7, 8), [7, 8], [7, 8]) == given_up
     assert desk.places.headerless(FOLDER) == {(VALIDITY, 7): 1_000.0, (VALIDITY, 8): next_one.now}
 
