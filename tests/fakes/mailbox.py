@@ -198,7 +198,7 @@ class FakeSession:
     def __init__(self, server: Server) -> None:
         self.server = server
         self._told = 0
-        self._pipelines = server.pipelines
+        self.is_careful = False
         self.in_flight: list[Asked] = []
         self.is_open = True
         self.idling = False
@@ -212,8 +212,9 @@ class FakeSession:
         self.is_open = False
         self.selected = None
 
-    def wait_for_each_answer(self) -> None:
-        self._pipelines = False
+    @property
+    def _pipelines(self) -> bool:
+        return self.server.pipelines and not self.is_careful
 
     @property
     def ended_ahead(self) -> bool:

@@ -26,8 +26,8 @@ class ChecksServer(Protocol):
 class Connector:
     """Holds the only connection, and makes a new one when it is asked for a session and has none.
 
-    If a connection may have ended at something that had been asked for ahead, the next one waits for each answer: only
-    then does it show which message the server can't send.
+    If a connection may have ended at something that had been asked for ahead, the next one waits for each answer until
+    a poll has gone through: only then does it show which message the server can't send.
     """
 
     def __init__(
@@ -60,10 +60,10 @@ class Connector:
             JournalUnavailable: attempts can't be counted durably, so none is made.
         """
         if self._session is not None and self._session.is_open:
+            self._session.is_careful = False
             return self._session, False
         session = self._new_session()
-        if self._is_careful:
-            session.wait_for_each_answer()
+        session.is_careful = self._is_careful
         try:
             folders = log_in(session, self._guard)
             self.logins += 1

@@ -56,6 +56,8 @@ class Session:
         self._idling = Idling(self._connection)
         self._sizes = SizeCommands(self._connection)
         self._pipelines = True
+        self.is_careful = False
+        """Whether to wait for each answer for now, to see which command ends the connection."""
 
     def connect(self) -> None:
         """Open the connection and verify the server's certificate. Sends no credential.
@@ -86,8 +88,12 @@ class Session:
         self._connection.login_token(mechanism)
 
     def wait_for_each_answer(self) -> None:
-        """From now on, send each command only after the last one was answered."""
+        """Send each command only after the last one was answered, on this connection."""
         self._pipelines = False
+
+    @property
+    def _sends_ahead(self) -> bool:
+        return self._pipelines and not self.is_careful
 
     @property
     def ended_ahead(self) -> bool:
@@ -144,7 +150,7 @@ class Session:
 
     def create_all(self, folders: Sequence[str]) -> Iterator[str]:
         """Create folders, in one round trip. Yields their names in turn, and raises where one can't be had."""
-        return self._folders.create_all(folders) if self._pipelines else map(self._folders.create, folders)
+        return self._folders.create_all(folders) if self._sends_ahead else map(self._folders.create, folders)
 
     def select(self, folder: str) -> FolderState:
         """Select a folder for the commands that follow. What was asked for ahead is dropped."""
@@ -154,7 +160,7 @@ class Session:
     def select_and_search(self, folder: str) -> tuple[FolderState, set[int]]:
         """Select a folder and list its UIDs, as `select` and `search` do, in one round trip."""
         self._reader.forget()
-        if self._pipelines:
+        if self._sends_ahead:
             state, found = self._folders.select_and_search(folder, FIRST_WINDOW)
         else:
             state, found = self._folders.select(folder), None
@@ -166,11 +172,11 @@ class Session:
         Afterwards no folder counts as selected.
         """
         self._reader.forget()
-        return self._folders.days(folders, together=self._pipelines)
+        return self._folders.days(folders, together=self._sends_ahead)
 
     def glance(self, folders: Sequence[str], *, noop: bool) -> tuple[bool, dict[str, FolderState]]:
         """What `noop` returns, if it is wanted, and the states of folders that aren't selected. One round trip."""
-        if self._pipelines:
+        if self._sends_ahead:
             return self._folders.glance(folders, noop=noop)
         news = noop and self._folders.noop()
         return news, {folder: self._folders.status(folder) for folder in folders}
@@ -228,12 +234,12 @@ class Session:
 
         wanted: at most `HEADS_AT_ONCE`. Does nothing on a connection that waits for each answer.
         """
-        if self._pipelines:
+        if self._sends_ahead:
             self._reader.ask_heads(wanted)
 
     def ask_bodies(self, wanted: Sequence[int], *, cap: int, expected: int) -> None:
         """Ask for these messages now, and read them when `bodies` asks for the same, as `ask_heads` does."""
-        if self._pipelines:
+        if self._sends_ahead:
             self._reader.ask_bodies(wanted, cap=cap, expected=expected)
 
     def bodies(self, wanted: Sequence[int], *, cap: int, expected: int) -> Iterator[Body]:
@@ -253,7 +259,7 @@ class Session:
     def begin_move(self, wanted: Sequence[int], target: str) -> Sent:
         """Send MOVE, for `end_move` to read the answer. Waits for it only on a connection that waits for each."""
         sent = self._mover.begin_move(wanted, target)
-        if not self._pipelines:
+        if not self._sends_ahead:
             self._mover.wait_for(sent)
         return sent
 

@@ -253,7 +253,7 @@ class Settle:
             placed = [record for record in away if record.place.holds_in(state)]
             there = session.present([record.place.uid for record in placed if record.place.uid is not None])
             group = [record for record in placed if record.place.uid in there]
-            absent += [record for record in away if record not in group]
+            absent += [record for record in away if not record.place.holds_in(state) or record.place.uid not in there]
             for start in range(0, len(group) if session.has("MOVE") else 0, uid_sets.MAX_COMMAND_UIDS):
                 self._bring(session, group[start : start + uid_sets.MAX_COMMAND_UIDS], source, folder)
         return absent

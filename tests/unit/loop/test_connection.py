@@ -1,6 +1,50 @@
-"""How long to wait after lost connections."""
+"""When a connection waits for each answer, and how long to wait after lost ones."""
 
-from worker.loop.connection import LASTING, LEAST_OF_MANY, MANY_LOGINS, ReconnectWaits
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from worker.loop.connection import LASTING, LEAST_OF_MANY, MANY_LOGINS, Connector, ReconnectWaits
+
+
+class Session:
+    def __init__(self) -> None:
+        self.is_open = True
+        self.is_careful = False
+        self.ended_ahead = False
+
+    def close(self) -> None:
+        self.is_open = False
+
+
+@pytest.fixture
+def connector(monkeypatch: pytest.MonkeyPatch) -> Connector:
+    monkeypatch.setattr("worker.loop.connection.log_in", lambda _session, _guard: [])
+    unused: Any = None
+    finder: Any = SimpleNamespace(find=lambda _session, _listed: SimpleNamespace(absent=()), create=lambda *_: None)
+    settle: Any = SimpleNamespace(check=lambda _session: None)
+    return Connector(new_session=lambda: Session(), guard=unused, finder=finder, settle=settle)  # type: ignore[arg-type,return-value] # a fake
+
+
+def lost(connector: Connector, *, ahead: bool) -> None:
+    session: Any = connector.current()
+    session.is_open, session.ended_ahead = False, ahead
+    connector.close()
+
+
+def test_after_a_loss_at_something_asked_for_ahead_it_is_careful_until_a_poll_has_gone_through(
+    connector: Connector,
+) -> None:
+    assert not connector.session()[0].is_careful
+    for ahead in (True, False, True):
+        lost(connector, ahead=ahead)
+        session, is_new = connector.session()
+        assert (is_new, session.is_careful) == (True, ahead)
+    assert connector.session() == (session, False)
+    assert not session.is_careful
+    lost(connector, ahead=False)
+    assert not connector.session()[0].is_careful
 
 
 def test_the_waits_grow_and_the_last_repeats_until_a_connection_has_done_its_work() -> None:
