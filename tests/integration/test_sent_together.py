@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from datetime import date
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -90,6 +91,20 @@ def test_the_listing_of_a_mailbox_reads_on_beyond_the_first_window(
     monkeypatch.setattr("worker.mailbox.message_reader.SEARCH_WINDOW", 2)
     monkeypatch.setattr("worker.mailbox.session.FIRST_WINDOW", "1:2")
     assert session.select_and_search("INBOX")[1] == {1, 2, 3}
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_all_windows_of_a_listing_take_one_round_trip(
+    session: Session, proxy: Proxy, monkeypatch: pytest.MonkeyPatch, *, together: bool
+) -> None:
+    if not together:
+        session.wait_for_each_answer()
+    monkeypatch.setattr("worker.mailbox.message_reader.SEARCH_WINDOW", 1)
+    session.select("INBOX")
+    for since in (None, date(2020, 1, 1)):
+        assert trips(proxy, partial(session.search, uidnext=4, since=since)) == (1 if together else 3)
+        assert session.search(uidnext=4, since=since) == {1, 2, 3}
+    assert session.search(uidnext=4, since=date(2100, 1, 1)) == set()
 
 
 def test_mail_that_came_is_news_beside_the_states_of_others(session: Session, dovecot: Mailbox) -> None:

@@ -5,6 +5,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 
+from imapclient.datetime_util import format_criteria_date
+
 from worker.mailbox import uid_sets
 from worker.mailbox.errors import JustExpunged, MailboxError
 from worker.mailbox.fetch_answers import Items
@@ -99,22 +101,36 @@ class MessageReader:
         self._connection.client.wire.in_flight.forget(self._asked[key])
         del self._asked[key]
 
-    def search(self, *, uidnext: int, since: date | None = None, first_found: set[int] | None = None) -> set[int]:
+    def search(
+        self, *, uidnext: int, since: date | None = None, first_found: set[int] | None = None, together: bool = False
+    ) -> set[int]:
         """All UIDs, by SEARCH; with `since`, those of mail received on that day or later, in the server's time zone.
 
-        first_found: those in `FIRST_WINDOW`, if they are known already.
+        first_found: those in `FIRST_WINDOW`, if they are known already. together: ask for all windows in one round
+        trip. Which answer belongs to which doesn't matter then.
         """
-        client, found = self._connection.client, set[int](first_found or ())
-        known = 0 if first_found is None else SEARCH_WINDOW
+        found, known = set[int](first_found or ()), 0 if first_found is None else SEARCH_WINDOW
+        windows = [
+            f"{first}:{last if (last := first + SEARCH_WINDOW - 1) < uidnext - 1 else '*'}"
+            for first in range(1 + known, max(uidnext, 2), SEARCH_WINDOW)
+        ]
+        for some in [windows] if together and windows else [[window] for window in windows]:
+            found |= self._search_in(some, since)
+        return found
+
+    def _search_in(self, windows: Sequence[str], since: date | None) -> set[int]:
+        criteria = [] if since is None else ["SINCE", format_criteria_date(since)]
+        client, found = self._connection.client, set[int]()
+        in_flight = client.wire.in_flight
         with self._connection.translated():
-            for first in range(1 + known, max(uidnext, 2), SEARCH_WINDOW):
-                last = first + SEARCH_WINDOW - 1
-                window = f"{first}:{last if last < uidnext - 1 else '*'}"
-                criteria: list[object] = ["UID", window]
-                if since is not None:
-                    criteria += ["SINCE", since]
-                # `n:*` always names the last message, even where its UID is below n (RFC 3501, 6.4.8)
-                found.update(uid for uid in client.search(criteria) if uid >= first)
+            in_flight.finish()
+            sent = [in_flight.send_search("UID", window, *criteria) for window in windows]
+            try:
+                for one in sent:
+                    found |= client.search_said(one)
+            finally:
+                for one in sent:
+                    in_flight.forget(one)
         return found
 
     def fetch_uids(self, *, since: date | None = None) -> set[int]:

@@ -164,7 +164,9 @@ class Session:
             state, found = self._folders.select_and_search(folder, FIRST_WINDOW)
         else:
             state, found = self._folders.select(folder), None
-        return state, self._reader.search(uidnext=state.uidnext, first_found=found) if state.messages else set()
+        if not state.messages:
+            return state, set()
+        return state, self._reader.search(uidnext=state.uidnext, first_found=found, together=self._sends_ahead)
 
     def days(self, folders: Sequence[str]) -> dict[str, ArrivalDays]:
         """How many messages of each folder arrived on which day, in one round trip. Reads no header.
@@ -196,7 +198,7 @@ class Session:
 
     def search(self, *, uidnext: int, since: date | None = None) -> set[int]:
         """All UIDs, by SEARCH; with `since`, those of mail received on that day or later, in the server's time zone."""
-        return self._reader.search(uidnext=uidnext, since=since)
+        return self._reader.search(uidnext=uidnext, since=since, together=self._sends_ahead)
 
     def search_for(self, terms: Terms) -> set[int]:
         """The UIDs that one SEARCH names for these terms, which may be fewer than there are.

@@ -311,8 +311,11 @@ def test_in_whatever_order_the_server_answers_each_command_finds_what_it_finds_a
     alone, together = Server(None), Server(random.Random(seed))
     one_by_one = session_with(alone)
     one_by_one.wait_for_each_answer()
-    expected = found_by(one_by_one, alone, program)
-    assert found_by(session_with(together), together, program) == expected
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("worker.mailbox.message_reader.SEARCH_WINDOW", 3)
+        patched.setattr("worker.mailbox.session.FIRST_WINDOW", "1:3")
+        expected = found_by(one_by_one, alone, program)
+        assert found_by(session_with(together), together, program) == expected
 
 
 READS = {"heads": "BODY.PEEK[HEADER]", "bodies": "BODY.PEEK[]", "some": "BODY.PEEK[]"}
