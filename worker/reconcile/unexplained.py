@@ -9,8 +9,9 @@ acknowledges, what `journal rebuild` has entered, and what lies in a folder that
 is changed. Two workers that both handle each message aren't found: each has a row for it.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import replace
+from itertools import chain
 
 from worker.journal.facts import Facts
 from worker.journal.messages import Messages
@@ -24,7 +25,6 @@ from worker.mailbox.folders import Layout
 from worker.mailbox.session import HEADS_AT_ONCE, FolderState, Session
 from worker.message.key import Fingerprints
 from worker.message.outcome import State
-from worker.pipeline.whereabouts import list_uids
 
 log = get_logger()
 
@@ -94,18 +94,25 @@ class Unexplained:
             return None
 
     def _look_into(self, session: Session, note: UnexplainedNote, state: FolderState) -> UnexplainedNote:
-        present = list_uids(session, note.folder, state)
-        wanted = {uid for uid in present if uid >= note.looked} | present.intersection(note.uids)
+        wanted = session.present({*note.uids, *range(note.looked, state.uidnext)})
         strangers = wanted - self._messages.placed_in(note.folder, state, wanted)
         marks = self._marks(session, strangers)
         rows = self._messages.with_fingerprints(marks)
+        lying = self._lying(session, note.folder, state, chain.from_iterable(rows.values()))
         left, count = strangers.difference(*marks.values()), 0
         for mark, uids in marks.items():
-            known = [row for row in rows.get(mark, []) if not _lies_in(row, note.folder, state, present)]
+            known = [row for row in rows.get(mark, []) if row.id not in lying]
             unknown = uids[sum(row.state in _OURS for row in known) :]
             count += max(0, len(unknown) - sum(row.state is State.PENDING for row in known))
             left.update(unknown)
         return replace(note, looked=max(note.looked, state.uidnext), uids=tuple(sorted(left)), count=count)
+
+    def _lying(self, session: Session, folder: str, state: FolderState, rows: Iterable[Record]) -> set[int]:
+        """Ids of those rows whose own messages are known to lie in the folder, so that they explain no others."""
+        places = [(row.id, row.place.uid_in(state)) for row in rows if row.place.folder == folder]
+        uids = {uid for _, uid in places if uid is not None}
+        present = session.present(uids) if uids else set()
+        return {row for row, uid in places if uid in present}
 
     def _marks(self, session: Session, uids: Collection[int]) -> dict[str, list[int]]:
         """Return the UIDs by fingerprint, without those whose headers the server doesn't show now."""
@@ -114,8 +121,3 @@ class Unexplained:
             for head in shown_heads(session, chunk):
                 found.setdefault(self._fingerprints.of_block(head.header), []).append(head.uid)
         return found
-
-
-def _lies_in(row: Record, folder: str, state: FolderState, present: Collection[int]) -> bool:
-    """Whether a row's own message is known to lie in the folder, so that it explains no other."""
-    return row.place.folder == folder and row.place.uid_in(state) in present

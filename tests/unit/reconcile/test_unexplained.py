@@ -207,6 +207,10 @@ def test_only_what_is_new_is_read(server: Server) -> None:
     server.before = read.append
     look(ours)
     assert read == ["status"]
+    server.deliver(mail(), PROCESSED)
+    read.clear()
+    assert look(ours) == 1
+    assert read == ["status", "select", "present", "heads"]
 
 
 @given(
