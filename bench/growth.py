@@ -17,7 +17,7 @@ from bench import mail
 from bench.options import Options
 from bench.process import Measured, run, worker_command
 from bench.quiet import POLLS, polling
-from bench.report import Report, console
+from bench.report import Report, console, trips
 from bench.site import Site, Workplace
 from tests.rig.dovecot import Mailbox
 from tests.rig.grown_journal import fill
@@ -253,7 +253,7 @@ def _say_journal(report: Report, one: Grown, least: Grown, name: str) -> None:
 
 def _shown(poll: Poll) -> str:
     return (
-        f"{poll.round_trips:g} round trips, {poll.up + poll.down:.0f} bytes, {poll.milliseconds:.1f} ms "
+        f"{trips(poll.round_trips)}, {poll.up + poll.down:.0f} bytes, {poll.milliseconds:.1f} ms "
         f"({poll.cpu:.1f} ms of CPU)"
     )
 

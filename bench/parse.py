@@ -74,7 +74,7 @@ def measure(_site: Site, report: Report, options: Options) -> None:
             ratio = Spread.ratio(found[name], own)
             report.say(
                 f"g  attachments of {len(raw) / MB:.1f} MB, next to {name}",
-                f"{median(own) * 1e3:.1f} ms to {median(found[name]) * 1e3:.1f} ms: {ratio} × as fast",
+                f"{median(own) * 1e3:.1f} ms against {median(found[name]) * 1e3:.1f} ms: {ratio} × as fast",
                 f"≥ {bound} ×",
                 met=ratio.middle >= bound,
             )

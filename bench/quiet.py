@@ -10,7 +10,7 @@ from statistics import median
 from bench import mail
 from bench.options import Options
 from bench.process import run, worker_command
-from bench.report import Report, console
+from bench.report import Report, console, trips
 from bench.site import Site, Workplace
 from tests.rig.proxy import Proxy
 from worker.commands.wiring.engine import Engine
@@ -96,7 +96,7 @@ def measure(site: Site, report: Report, _options: Options) -> None:
         total = poll.up + poll.down
         report.say(
             f"d  a poll with nothing new, {size:,} messages",
-            f"{poll.round_trips:g} round trips, {total:.0f} bytes, {poll.milliseconds:.1f} ms",
+            f"{trips(poll.round_trips)}, {total:.0f} bytes, {poll.milliseconds:.1f} ms",
             "1, however many folders are watched; < 1,000 bytes, no SEARCH",
             met=poll.round_trips <= 1 and total < 1_000 and not any("SEARCH" in c for c in poll.commands),
         )

@@ -77,3 +77,8 @@ class Report:
             colour = "red" if row.met is False else "green"
             table.add_row(escape(row.name), escape(row.figure), escape(row.target), f"[{colour}]{row.verdict}[/]")
         console.print(table)
+
+
+def trips(number: float) -> str:
+    """`1 round trip`, `1.5 round trips`."""
+    return f"{number:g} round trip{'' if number == 1 else 's'}"

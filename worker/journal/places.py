@@ -155,7 +155,7 @@ class Places(Rows):
             )
 
     def read_headers(self, reads: HeaderReads) -> None:
-        """Store which headers are being read. Call this before they are asked for."""
+        """Store which headers are being read. Call this before any of them is."""
         with self._write() as connection:
             set_fact(connection, self._insert, _HEADER_READS, reads.stored())
 

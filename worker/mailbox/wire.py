@@ -27,7 +27,7 @@ class Wire(IMAP4_TLS):  # type: ignore[misc]  # IMAPClient ships no types
     """imaplib's half of the client: reads lines and literals, and bounds both."""
 
     literal_cap: int
-    """Bytes that literals may still add up to. `InFlight` sets it anew with each command that fetches more."""
+    """Bytes that literals may still add up to. `InFlight` sets it anew with each command and each answer."""
     untagged_responses: dict[str, list[Any]]
 
     def __init__(

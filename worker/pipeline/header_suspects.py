@@ -62,7 +62,7 @@ class HeaderSuspects:
         return self._reads.deaths.get(place, 0) >= self._deaths
 
     def begin(self, places: Sequence[Place]) -> None:
-        """Tell the journal that these headers are being read. Call this before they are asked for."""
+        """Tell the journal that these headers are being read. Call this before any of them is read."""
         alone = len(places) == 1 and not len(self._in_hand)
         self._store(HeaderReads(tuple(places), alone, self._reads.deaths))
 

@@ -34,7 +34,7 @@ class MovesInFlight(Generic[T]):
     def answered(self, *, wait: bool) -> Iterator[tuple[Moving[T], Moved | None]]:
         """Each move that the server has answered, with the answer; None: it refused. wait: wait for the others.
 
-        There are none on a connection that has ended: outcomes are also recorded without one.
+        Outcomes are also recorded while there is no connection. Then there are none.
         """
         if not all(moving.session.is_open for moving in self._moving):
             self.forget()
