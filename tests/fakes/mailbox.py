@@ -198,7 +198,7 @@ class FakeSession:
     def __init__(self, server: Server) -> None:
         self.server = server
         self._told = 0
-        self.is_careful = False
+        self._is_careful = False
         self.in_flight: list[Asked] = []
         self.is_open = True
         self.idling = False
@@ -212,9 +212,12 @@ class FakeSession:
         self.is_open = False
         self.selected = None
 
+    def be_careful(self, *, careful: bool) -> None:
+        self._is_careful = careful
+
     @property
     def _pipelines(self) -> bool:
-        return self.server.pipelines and not self.is_careful
+        return self.server.pipelines and not self._is_careful
 
     @property
     def ended_ahead(self) -> bool:

@@ -284,10 +284,10 @@ class _Connector:
 
     def session(self) -> tuple[FakeSession, bool]:
         if self._session is not None and self._session.is_open:
-            self._session.is_careful = False
+            self._session.be_careful(careful=False)
             return self._session, False
         session: Any = self._server.session()
-        session.is_careful = self._is_careful
+        session.be_careful(careful=self._is_careful)
         self._settle.check(session)
         session.folders()
         self._layout.found_junk(JUNK)

@@ -60,10 +60,10 @@ class Connector:
             JournalUnavailable: attempts can't be counted durably, so none is made.
         """
         if self._session is not None and self._session.is_open:
-            self._session.is_careful = False
+            self._session.be_careful(careful=False)
             return self._session, False
         session = self._new_session()
-        session.is_careful = self._is_careful
+        session.be_careful(careful=self._is_careful)
         try:
             folders = log_in(session, self._guard)
             self.logins += 1

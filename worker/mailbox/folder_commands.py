@@ -1,4 +1,4 @@
-"""The IMAP commands on folders: LIST, NAMESPACE, CREATE, SELECT, EXAMINE, STATUS and NOOP; and what is asked with them."""
+"""The IMAP commands on folders: LIST, NAMESPACE, CREATE, SELECT, EXAMINE, STATUS and NOOP, and what goes with them."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress

@@ -1,9 +1,9 @@
 """Commands in flight: they were sent, and their answers are read later, in the order of the commands.
 
 The server works on the next command while we still deal with the answer to the last one (RFC 3501, 5.5). That is safe
-where no command changes what another one means. It holds for UID FETCH, UID SEARCH and UID MOVE in one folder, for
-CREATE, STATUS and NOOP, and for a SELECT or EXAMINE, after which all commands mean its folder. Any other command is sent
-only after everything in flight was answered.
+where no command changes what another one means. That is so for UID FETCH, UID SEARCH and UID MOVE in one folder, for
+CREATE, STATUS and NOOP, and for a SELECT or EXAMINE, after which all commands mean its folder. Any other command is
+sent only after everything in flight was answered.
 """
 
 from collections import Counter

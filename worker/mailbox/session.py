@@ -56,8 +56,7 @@ class Session:
         self._idling = Idling(self._connection)
         self._sizes = SizeCommands(self._connection)
         self._pipelines = True
-        self.is_careful = False
-        """Whether to wait for each answer for now, to see which command ends the connection."""
+        self._is_careful = False
 
     def connect(self) -> None:
         """Open the connection and verify the server's certificate. Sends no credential.
@@ -91,9 +90,13 @@ class Session:
         """Send each command only after the last one was answered, on this connection."""
         self._pipelines = False
 
+    def be_careful(self, *, careful: bool) -> None:
+        """Whether to wait for each answer for now: so it shows at which command the connection ends."""
+        self._is_careful = careful
+
     @property
     def _sends_ahead(self) -> bool:
-        return self._pipelines and not self.is_careful
+        return self._pipelines and not self._is_careful
 
     @property
     def ended_ahead(self) -> bool:
