@@ -34,13 +34,10 @@ class Rows:
     def _records(self, where: Any) -> list[Record]:
         return self._records_by(records_where(where))
 
-    def _records_by(self, query: Select[Any], *, besides: frozenset[int] = frozenset(), **values: Any) -> list[Record]:
-        """The records that a query by `records_where` finds. values: of its parameters.
-
-        besides: rows to leave out. They aren't in the statement, as there may be more than one takes.
-        """
+    def _records_by(self, query: Select[Any], **values: Any) -> list[Record]:
+        """The records that a query by `records_where` finds. values: of its parameters."""
         with self._database.read() as connection:
-            return [_record_of(row) for row in connection.execute(query, values) if row[0] not in besides]
+            return records_in(connection, query, **values)
 
     @contextmanager
     def _write(self, *, durable: bool = False) -> Iterator[Connection]:
@@ -127,6 +124,11 @@ _SELECT = select(
 def records_where(condition: Any) -> Select[Any]:
     """The query for the records of these rows. One that is built once is also compiled once."""
     return _SELECT.where(condition)
+
+
+def records_in(connection: Connection, query: Select[Any], **values: Any) -> list[Record]:
+    """The records that a query by `records_where` finds in this transaction. values: of its parameters."""
+    return [_record_of(row) for row in connection.execute(query, values)]
 
 
 def _record_of(row: Sequence[Any]) -> Record:
