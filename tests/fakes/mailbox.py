@@ -343,9 +343,9 @@ class FakeSession:
 
     # -- messages
 
-    def search(self, *, uidnext: int, since: date | None = None) -> set[int]:
+    def search(self, *, uidnext: int, since: date | None = None, lowest: int = 1) -> set[int]:
         with self._command("search"):
-            listed = {uid: mail for uid, mail in self._mails.items() if not mail.unlisted}
+            listed = {uid: mail for uid, mail in self._mails.items() if uid >= lowest and not mail.unlisted}
             return {uid for uid, mail in listed.items() if not mail.unsearched and _since(mail, since)}
 
     def search_for(self, terms: Terms) -> set[int]:

@@ -28,6 +28,8 @@ LATEST = datetime(9999, 12, 30, tzinfo=UTC).timestamp()
 """Cap for the time when a message was received, so that every time zone can show it."""
 SEARCH_WINDOW = 100_000
 """UIDs that one SEARCH covers at most. The answer is a single line, and `LINE_CAP` bounds lines."""
+WINDOWS_AT_ONCE = 20
+"""For two million UIDs. Many more, with neither side reading while it sends, could fill the buffers between them."""
 FIRST_WINDOW = f"1:{SEARCH_WINDOW}"
 """What is asked for before we know how far the UIDs of a folder go. In most folders that is all of them."""
 
@@ -101,24 +103,23 @@ class MessageReader:
         self._connection.client.wire.in_flight.forget(self._asked[key])
         del self._asked[key]
 
-    def search(
-        self, *, uidnext: int, since: date | None = None, first_found: set[int] | None = None, together: bool = False
-    ) -> set[int]:
-        """All UIDs, by SEARCH; with `since`, those of mail received on that day or later, in the server's time zone.
-
-        first_found: those in `FIRST_WINDOW`, if they are known already. together: ask for all windows in one round
-        trip. Which answer belongs to which doesn't matter then.
+    def search(self, *, uidnext: int, since: date | None = None, lowest: int = 1, together: bool = False) -> set[int]:
+        """All UIDs from the lowest on, by SEARCH; with `since`, those of mail received on that day or later, in the
+        server's time zone. together: ask for many windows in one round trip.
         """
-        found, known = set[int](first_found or ()), 0 if first_found is None else SEARCH_WINDOW
-        windows = [
-            f"{first}:{last if (last := first + SEARCH_WINDOW - 1) < uidnext - 1 else '*'}"
-            for first in range(1 + known, max(uidnext, 2), SEARCH_WINDOW)
-        ]
-        for some in [windows] if together and windows else [[window] for window in windows]:
-            found |= self._search_in(some, since)
-        return found
+        found = set[int]()
+        starts = range(lowest, max(uidnext, lowest + 1), SEARCH_WINDOW)
+        for some in uid_sets.chunks(starts, WINDOWS_AT_ONCE if together else 1):
+            found |= self._search_in([_window(start, uidnext) for start in some], since)
+        return {uid for uid in found if uid >= lowest}
+
+    def search_beyond_first(self, *, uidnext: int, together: bool) -> set[int]:
+        """The UIDs above `FIRST_WINDOW`."""
+        lowest = SEARCH_WINDOW + 1
+        return self.search(uidnext=uidnext, lowest=lowest, together=together) if uidnext > lowest else set()
 
     def _search_in(self, windows: Sequence[str], since: date | None) -> set[int]:
+        """What one SEARCH for each window names. Which answer belongs to which window doesn't matter."""
         criteria = [] if since is None else ["SINCE", format_criteria_date(since)]
         client, found = self._connection.client, set[int]()
         in_flight = client.wire.in_flight
@@ -248,6 +249,12 @@ class MessageReader:
                 in_flight.forget(sent)
         with self._connection.translated():
             client.check_answer(sent)
+
+
+def _window(start: int, uidnext: int) -> str:
+    """The UIDs from here on that one SEARCH covers. The last window has no end, as mail may have come meanwhile."""
+    last = start + SEARCH_WINDOW - 1
+    return f"{start}:{last if last < uidnext - 1 else '*'}"
 
 
 def _is_all(left: dict[int, frozenset[bytes]], uid: int, items: Items) -> bool:

@@ -169,7 +169,9 @@ class Session:
             state, found = self._folders.select(folder), None
         if not state.messages:
             return state, set()
-        return state, self._reader.search(uidnext=state.uidnext, first_found=found, together=self._sends_ahead)
+        if found is None:
+            return state, self.search(uidnext=state.uidnext)
+        return state, found | self._reader.search_beyond_first(uidnext=state.uidnext, together=self._sends_ahead)
 
     def days(self, folders: Sequence[str]) -> dict[str, ArrivalDays]:
         """How many messages of each folder arrived on which day, in one round trip. Reads no header.
@@ -199,9 +201,11 @@ class Session:
         """Whether mail came to or left the selected folder since the last time we asked. One round trip."""
         return self._folders.noop()
 
-    def search(self, *, uidnext: int, since: date | None = None) -> set[int]:
-        """All UIDs, by SEARCH; with `since`, those of mail received on that day or later, in the server's time zone."""
-        return self._reader.search(uidnext=uidnext, since=since, together=self._sends_ahead)
+    def search(self, *, uidnext: int, since: date | None = None, lowest: int = 1) -> set[int]:
+        """All UIDs from the lowest on, by SEARCH; with `since`, those of mail received on that day or later, in the
+        server's time zone.
+        """
+        return self._reader.search(uidnext=uidnext, since=since, lowest=lowest, together=self._sends_ahead)
 
     def search_for(self, terms: Terms) -> set[int]:
         """The UIDs that one SEARCH names for these terms, which may be fewer than there are.

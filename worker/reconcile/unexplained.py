@@ -94,7 +94,8 @@ class Unexplained:
             return None
 
     def _look_into(self, session: Session, note: UnexplainedNote, state: FolderState) -> UnexplainedNote:
-        wanted = session.present({*note.uids, *range(note.looked, state.uidnext)})
+        new = session.search(uidnext=state.uidnext, lowest=note.looked) if state.uidnext > note.looked else set[int]()
+        wanted = new | (session.present(note.uids) if note.uids else set())
         strangers = wanted - self._messages.placed_in(note.folder, state, wanted)
         marks = self._marks(session, strangers)
         rows = self._messages.with_fingerprints(marks)

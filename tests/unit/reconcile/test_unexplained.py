@@ -210,7 +210,7 @@ def test_only_what_is_new_is_read(server: Server) -> None:
     server.deliver(mail(), PROCESSED)
     read.clear()
     assert look(ours) == 1
-    assert read == ["status", "select", "present", "heads"]
+    assert read == ["status", "select", "search", "heads"]
 
 
 @given(
