@@ -62,10 +62,12 @@ class Client(IMAPClient):  # type: ignore[misc]  # IMAPClient ships no types
         """Whether the server says so: in its greeting (PREAUTH), or after a login."""
         return str(self.wire.state) != "NONAUTH"
 
-    def send_fetch(self, uids: Sequence[int], items: Sequence[str], *, cap: int) -> Sent:
-        """Send UID FETCH. cap: the bytes that the literals in its answer may add up to."""
+    def send_fetch(self, uids: Sequence[int], items: Sequence[str], *, names: frozenset[bytes], cap: int) -> Sent:
+        """Send UID FETCH. names: what the answers call the items. cap: the bytes that the literals in its answer may
+        add up to.
+        """
         named = ",".join(map(str, uids))
-        return self.wire.in_flight.send("FETCH", named, f"({' '.join(items)})", uids=uids, cap=cap)
+        return self.wire.in_flight.send_fetch(named, f"({' '.join(items)})", uids=uids, names=names, cap=cap)
 
     def send_move(self, uids: Sequence[int], target: str) -> Sent:
         """Send UID MOVE (RFC 6851)."""

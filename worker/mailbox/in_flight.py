@@ -53,12 +53,12 @@ class Responses(Protocol):
 class Sent:
     """A command in flight.
 
-    cap: bytes that the literals in its answer may add up to. found: what the server has said of these messages, by UID,
-    and nobody has taken yet. copied: what it said of new UIDs, of these messages among others. said: the untagged
-    answers to a command that isn't on messages. folder: the one that STATUS names. opened: all that it said of the
-    folder that the command opens. days: how many messages arrived on each day, for a command that only asks for that;
-    None for any other. wanted: false if nobody asks any more what the command brings. is_complete: whether everything
-    that it asks for has come, so that only its tagged answer is still to come.
+    cap: bytes that the literals in its answer may add up to. left: the names of what is still to come of each message,
+    by UID; None if that isn't known. found: what the server has said of these messages, by UID, and nobody has taken
+    yet. copied: what it said of new UIDs, of these messages among others. said: the untagged answers to a command that
+    isn't on messages. folder: the one that STATUS names. opened: all that it said of the folder that the command opens.
+    days: how many messages arrived on each day, for a command that only asks for that; None for any other. wanted:
+    false if nobody asks any more what the command brings.
     """
 
     name: str
@@ -66,13 +66,32 @@ class Sent:
     uids: frozenset[int]
     cap: int
     wanted: bool = True
-    is_complete: bool = False
+    left: dict[int, frozenset[bytes]] | None = None
     found: dict[int, Items] = field(default_factory=dict)
     copied: list[object] = field(default_factory=list)
     said: list[object] = field(default_factory=list)
     folder: bytes | None = None
     opened: dict[str, list[object]] = field(default_factory=dict)
     days: Counter[bytes] | None = None
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether everything that it asks for has come, so that only its tagged answer is still to come."""
+        return self.left is not None and not self.left
+
+    def came(self, uid: int, items: Items) -> bool:
+        """Note what has come of a message. Returns whether it was still to come.
+
+        What is empty hasn't come: the tagged answer may say why.
+        """
+        if self.left is None or uid not in self.left:
+            return False
+        before = self.left[uid]
+        self.left[uid] = before - {name for name, value in items.items() if value not in (None, b"")}
+        is_new = self.left[uid] != before
+        if not self.left[uid]:
+            del self.left[uid]
+        return is_new
 
 
 class InFlight:
@@ -98,14 +117,19 @@ class InFlight:
     def is_next(self, sent: Sent) -> bool:
         """Whether the server may have come to this command: it has answered those before it, or this one.
 
-        Moves don't count: Dovecot answers them only after the commands that were sent next. Neither does what nobody
-        asks for any more, of which we can't tell whether all has come.
+        Moves don't count: Dovecot answers them only after the commands that were sent next. Neither does what has come
+        whole.
         """
         return sent not in self._sent or next(one for one in self._sent if one is sent or not _may_be_late(one)) is sent
 
-    def send(self, name: str, *arguments: str | bytes, uids: Collection[int], cap: int = 0) -> Sent:
-        """Send UID FETCH or UID MOVE, and don't wait for its answer. uids: the messages that the command names."""
-        return self._add(Sent(name, self._wire.send_at_once("UID", name, *arguments), frozenset(uids), cap))
+    def send(self, name: str, *arguments: str | bytes, uids: Collection[int]) -> Sent:
+        """Send a command on messages, and don't wait for its answer. uids: those that it names."""
+        return self._add(Sent(name, self._wire.send_at_once("UID", name, *arguments), frozenset(uids), 0))
+
+    def send_fetch(self, *arguments: str, uids: Collection[int], names: frozenset[bytes], cap: int) -> Sent:
+        """Send UID FETCH, and don't wait for its answer. names: what the answers call what is asked for."""
+        tag = self._wire.send_at_once("UID", "FETCH", *arguments)
+        return self._add(Sent("FETCH", tag, frozenset(uids), cap, left=dict.fromkeys(uids, names)))
 
     def send_search(self, *criteria: str | bytes) -> Sent:
         """Send UID SEARCH, and don't wait for its answer."""
@@ -169,15 +193,15 @@ class InFlight:
             self._wire.forget_answer(sent.tag)
 
     def leave_if_others_follow(self, sent: Sent) -> bool:
-        """Everything that this command asks for has come: don't wait for its tagged answer if others were sent since.
+        """If everything that this command asks for has come and was taken, don't wait for its tagged answer if others
+        were sent since. Returns whether to go on without it.
 
-        Dovecot answers a FETCH only after those that were sent next, if it had them by then. Returns whether to go on
-        without it.
+        Dovecot answers a FETCH only after those that were sent next, if it had them by then.
         """
-        if self.is_waiting(sent) and self._sent[-1] is not sent:
-            sent.is_complete = True
+        is_over = sent.is_complete and not sent.found and self.is_waiting(sent) and self._sent[-1] is not sent
+        if is_over:
             self.forget(sent)
-        return sent.is_complete
+        return is_over
 
     def _read(self) -> None:
         self._wire.read_response()
@@ -198,10 +222,15 @@ class InFlight:
         if first.days is not None:
             first.days.update(days_in(lines))
             return
+        asking = [sent for sent in takewhile(_leaves_open, self._sent) if sent.name == "FETCH"]
         for uid, items in by_uid(lines).items():
-            for sent in takewhile(lambda sent: sent.name not in OPENING, self._sent):
-                if sent.name == "FETCH" and sent.wanted and uid in sent.uids:
+            of_message = [sent for sent in asking if uid in sent.uids]
+            for sent in of_message:
+                if sent.wanted:
                     sent.found.setdefault(uid, {}).update(items)
+            for sent in of_message:
+                if sent.came(uid, items):
+                    break  # if a later one asks for the same, its own answer is still to come
 
     def _told_of_folder(self, answer: list[object]) -> None:
         """This answer to STATUS belongs to the command that names its folder, as the server may answer them in any
@@ -231,6 +260,11 @@ class InFlight:
         self._wire.allow_literals(self._usual_cap + sum(sent.cap for sent in self._sent))
 
 
+def _leaves_open(sent: Sent) -> bool:
+    """Whether the same folder is open after it."""
+    return sent.name not in OPENING
+
+
 def _may_be_late(sent: Sent) -> bool:
     """Whether the server may have done this, and answers it only after the commands that were sent next."""
-    return sent.name == "MOVE" or not sent.wanted
+    return sent.name == "MOVE" or sent.is_complete

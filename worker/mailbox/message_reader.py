@@ -190,7 +190,7 @@ class MessageReader:
         for uids, items in list(self._asked):  # what was asked for in another grouping is read by nobody any more
             if items == request.items and not set(request.uids).isdisjoint(uids):
                 self._forget((uids, items))
-        return self._connection.client.send_fetch(request.uids, request.items, cap=request.cap)
+        return self._connection.client.send_fetch(request.uids, request.items, names=request.names, cap=request.cap)
 
     def _fetch(self, request: _Request) -> dict[int, Items]:
         """The whole answer, by UID."""
@@ -230,7 +230,6 @@ class MessageReader:
             raise
         in_flight = client.wire.in_flight
         answers = in_flight.answers(sent)
-        left = dict.fromkeys(request.uids, request.names)
         try:
             while True:
                 with self._connection.translated():
@@ -238,7 +237,7 @@ class MessageReader:
                 if found is None:
                     break
                 yield found
-                if _is_all(left, *found) and in_flight.leave_if_others_follow(sent):
+                if in_flight.leave_if_others_follow(sent):
                     return
         except MailboxError as error:
             if not in_flight.is_next(sent):
@@ -255,18 +254,6 @@ def _window(start: int, uidnext: int) -> str:
     """The UIDs from here on that one SEARCH covers. The last window has no end, as mail may have come meanwhile."""
     last = start + SEARCH_WINDOW - 1
     return f"{start}:{last if last < uidnext - 1 else '*'}"
-
-
-def _is_all(left: dict[int, frozenset[bytes]], uid: int, items: Items) -> bool:
-    """Whether nothing is left to come. Takes away from `left` what has come: the names of items, by UID.
-
-    What is empty hasn't come: the tagged answer may say why.
-    """
-    if uid in left:
-        left[uid] -= {name for name, value in items.items() if value not in (None, b"")}
-        if not left[uid]:
-            del left[uid]
-    return not left
 
 
 def _heads_of(uids: Sequence[int], most: int = SHORT_HEADER + 1) -> _Request:
