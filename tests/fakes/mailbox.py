@@ -376,6 +376,13 @@ class FakeSession:
     def ask_bodies(self, wanted: Sequence[int], *, cap: int, expected: int) -> None:
         self._ask("bodies", wanted)
 
+    def discard_bodies(self) -> None:
+        for asked in [one for one in self.in_flight if one.name == "bodies"]:
+            with self._command("discard_bodies", waits=False):
+                if asked.breaks:
+                    self._lose()
+                self.read_up_to(asked)
+
     def heads(self, wanted: Iterable[int]) -> Iterator[Head]:
         for uid, mail in self._fetched("heads", sorted(wanted)).items():
             if mail.ends_at_head is not None:

@@ -211,6 +211,40 @@ def test_what_was_asked_for_with_others_is_not_kept_if_it_is_wanted_alone(script
     session.close()
 
 
+def test_messages_are_thrown_away_as_they_come_and_headers_are_kept(scripted: Scripted) -> None:
+    session = at_work(
+        scripted,
+        expect(r"\w+ UID FETCH 4 .*"),
+        expect(r"\w+ UID FETCH 7 .*HEADER.*"),
+        expect(r"\w+ UID FETCH 5 .*"),
+        *[send(body(4, "four")), send("{tag-2} OK done"), send(head(7)), send("{tag-1} OK done")],
+        *[send(body(5, "five")), send("{tag} NO not now")],
+        *answer(r"\w+ UID FETCH 4 .*", body(4, "anew"), DONE),
+        close(),
+    )
+    ask(session, 4)
+    session.ask_heads([7])
+    ask(session, 5)
+    session.discard_bodies()
+    assert [one.uid for one in session.heads([7])] == [7]
+    assert read(session, 4) == {4: b"anew"}
+    with pytest.raises(ConnectionLost):
+        session.noop()
+    assert not session.ended_ahead
+    session.close()
+
+
+def test_a_connection_that_ends_at_what_is_thrown_away_ended_ahead(scripted: Scripted) -> None:
+    session = at_work(
+        scripted, expect(r"\w+ UID FETCH 4 .*"), send(b"* 1 FETCH (UID 4 BODY[]<0> {100}\r\nbut"), close()
+    )
+    ask(session, 4)
+    with pytest.raises(ConnectionLost):
+        session.discard_bodies()
+    assert session.ended_ahead
+    session.close()
+
+
 def test_it_is_asked_for_once(scripted: Scripted) -> None:
     session = at_work(scripted, *answer(r"\w+ UID FETCH 4 .*", body(4, "four"), DONE))
     ask(session, 4)

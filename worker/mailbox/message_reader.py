@@ -35,6 +35,8 @@ FIRST_WINDOW = f"1:{SEARCH_WINDOW}"
 
 _ASKED_FOR = re.compile(r"(?<=BODY)\.PEEK|(?<=<0)\.\d+(?=>)")
 """What only the request has: that nothing is marked as read, and how many bytes are wanted."""
+_BODY = "BODY.PEEK[]"
+"""The whole message."""
 _Key = tuple[tuple[int, ...], tuple[str, ...]]
 """UIDs and items of a request, which tell it from others."""
 
@@ -161,6 +163,16 @@ class MessageReader:
         """Ask for these messages ahead; see `Session.ask_bodies`."""
         self._ask(_bodies_of(wanted, cap, expected))
 
+    def discard_bodies(self) -> None:
+        """Throw away the messages that were asked for ahead; see `Session.discard_bodies`."""
+        bodies = {key: sent for key, sent in self._asked.items() if key[1][0].startswith(_BODY)}
+        for sent in bodies.values():
+            self._connection.client.wire.in_flight.forget(sent)
+        for key, sent in bodies.items():
+            with self._connection.translated():
+                self._connection.client.wire.in_flight.complete(sent)
+            del self._asked[key]  # only now: if the connection ends before that, it ended ahead
+
     def heads(self, wanted: Iterable[int]) -> Iterator[Head]:
         """Fetch size, date, flags and header, in the order of the UIDs; see `Session.heads`."""
         for chunk in uid_sets.chunks(wanted, HEADS_AT_ONCE):
@@ -263,7 +275,7 @@ def _heads_of(uids: Sequence[int], most: int = SHORT_HEADER + 1) -> _Request:
 
 
 def _bodies_of(uids: Sequence[int], cap: int, expected: int) -> _Request:
-    return _Request(tuple(uids), (f"BODY.PEEK[]<0.{cap + 1}>",), min(len(uids) * (cap + 1), 4 * expected + cap))
+    return _Request(tuple(uids), (f"{_BODY}<0.{cap + 1}>",), min(len(uids) * (cap + 1), 4 * expected + cap))
 
 
 def _head(uid: int, items: Items) -> Head | None:

@@ -251,6 +251,13 @@ class Session:
         if self._sends_ahead:
             self._reader.ask_bodies(wanted, cap=cap, expected=expected)
 
+    def discard_bodies(self) -> None:
+        """Throw away what `ask_bodies` asked for and nobody has begun to read.
+
+        Waits until all of it has come: afterwards none of it is in memory or on its way.
+        """
+        self._reader.discard_bodies()
+
     def bodies(self, wanted: Sequence[int], *, cap: int, expected: int) -> Iterator[Body]:
         """Fetch messages in one command, each as it comes, without marking them as read.
 

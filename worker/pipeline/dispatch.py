@@ -1,6 +1,6 @@
 """Dispatch: messages that are due are handed over a batch at a time, suspects one at a time."""
 
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby, zip_longest
 
@@ -138,6 +138,7 @@ class Dispatch:
         due = self._tries.due(self._clock(), longest=self._bounds.longest_wait, besides=self._pool.rows())
         due, more_later = self._turns.of(due, self._pool)
         tops |= {row: top for row, top in self._asked.items() if top is not None}
+        self._keep_asked(session, {record.id for record in due})
         # Fewest deaths first: otherwise each kill from outside would be counted against the same message.
         suspects = sorted((record for record in due if record.id in self._suspects), key=lambda one: one.deaths)
         yield from self._one_at_a_time(session, suspects, tops)
@@ -151,6 +152,7 @@ class Dispatch:
         for batch, following in zip_longest(batches, batches[1:]):
             if not (yield from self._made_room(batch, patient=patient)):
                 patient = False  # it waits for the next poll; what comes after it may need less room
+                self._fetch.discard(session)
                 continue
             self._fetch.ask(session, batch)
             if following is None and more and not self._turns.holds_back:
@@ -160,6 +162,12 @@ class Dispatch:
             ahead.ask_if_room(batch)
             yield self._hand_over(session, batch, tops, ahead=ahead)
         self._more_later = more_later and patient
+
+    def _keep_asked(self, session: Session, due: Collection[int]) -> None:
+        """Throw away what was asked for ahead, unless all of it is due. due: row ids."""
+        if not self._asked or not self._asked.keys() <= set(due):
+            self._asked.clear()
+            self._fetch.discard(session)  # a poll that was broken off may have left something
 
     def _in_batches(self, records: Sequence[Record]) -> Iterator[list[Record]]:
         """Split these, which are in the order of their folders, into batches: first the one that was asked for."""

@@ -90,6 +90,14 @@ class Fetch:
         whole = self._wanted_whole({record.place.uid: record for record in here if record.place.uid is not None})
         session.ask_bodies(list(whole), cap=self._limits.message, expected=sum(whole.values()))
 
+    def discard(self, session: Session) -> None:
+        """Throw away all content that was asked for ahead and isn't read yet. No try was counted for it.
+
+        Raises:
+            MailboxError: the connection ended before all of it had come.
+        """
+        session.discard_bodies()
+
     def __call__(
         self,
         session: Session,

@@ -16,7 +16,10 @@ class Asks(Protocol):
 
 
 class Room:
-    """How much may be in hand and on its way together: twice what one fetch brings."""
+    """How much may be in hand and on its way together: twice what one fetch brings.
+
+    What is on its way counts by the size that the server told, what is in hand by its own.
+    """
 
     def __init__(self, pool: Pool, batch_bytes: int) -> None:
         self._pool = pool

@@ -235,6 +235,7 @@ Step = tuple[str, tuple[int, ...], str, int]
 uids = st.lists(st.sampled_from(READ), min_size=1, unique=True).map(lambda found: tuple(sorted(found)))
 on_messages = st.one_of(
     st.tuples(st.sampled_from(["ask heads", "heads", "ask bodies", "bodies", "some"]), uids, st.just(""), st.just(0)),
+    st.just(("discard", (), "", 0)),
     st.tuples(st.just("move"), st.just(()), st.sampled_from([*FOLDERS, "Nowhere"]), st.sampled_from(MOVED)),
 )
 steps = st.one_of(
@@ -281,6 +282,8 @@ def in_folder(session: Session, server: Server, step: Step, moving: list[Sent]) 
             session.ask_bodies(wanted, cap=999, expected=999)
         case "bodies":
             return {body.uid: body.raw for body in session.bodies(wanted, cap=999, expected=999)}
+        case "discard":
+            session.discard_bodies()
         case "some":
             next(iter(session.bodies(wanted, cap=999, expected=999)))
         case "move" if not any(uid in sent.uids for sent in moving):

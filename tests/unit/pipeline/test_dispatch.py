@@ -49,6 +49,9 @@ class Stages:
     def ask(self, _session: Any, _batch: Any) -> None:
         pass
 
+    def discard(self, _session: Any) -> None:
+        pass
+
     def __call__(self, _session: Any, batch: Any, _tops: Any, *, alone: bool, ahead: Any) -> Missing:
         assert not alone
         self.batches.append([record.size for record in batch])

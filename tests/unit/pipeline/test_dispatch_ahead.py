@@ -1,16 +1,20 @@
 """What was asked for ahead, and a poll that is broken off before it is read."""
 
+from collections.abc import Mapping
 from itertools import count
+from typing import Any
 
 import pytest
 
-from tests.fakes.mailbox import INBOX, mail
+from tests.fakes.mailbox import INBOX, Mail, mail
 from tests.fakes.world import ACCOUNT, World
 from worker.journal.database import JournalUnavailable
+from worker.journal.records import Record
 from worker.mailbox.errors import ConnectionLost
 from worker.message.key import fingerprint
 from worker.message.mime.headers import Headers
 from worker.message.outcome import State
+from worker.pipeline.dispatch import Bounds
 
 
 @pytest.mark.parametrize("what", [ConnectionLost, JournalUnavailable])
@@ -36,3 +40,56 @@ def test_a_header_that_a_poll_showed_that_was_broken_off_does_not_say_what_is_th
     for call in world.calls:
         assert call.key.startswith(fingerprint(ACCOUNT, Headers.from_bytes(call.raw))), "another message's key"
     assert len({call.raw for call in world.calls}) == world.states()[State.HANDLED] == 3
+
+
+MOST = 40_000
+"""Bytes that may be in hand and on their way together: twice a batch."""
+
+
+def sized(size: int, kind: str = "ok") -> bytes:
+    head = mail(kind, body=b"")
+    return head + b"x" * (size - len(head))
+
+
+def contents_on_the_way(world: World) -> list[Mapping[int, Mail]]:
+    session = world.connector.current()
+    assert session is not None
+    return [asked.answer for asked in session.in_flight if asked.name == "bodies"]
+
+
+class Taken:
+    """Notes what is in hand and on its way as messages are taken in hand."""
+
+    def __init__(self, world: World) -> None:
+        self.most = 0
+        """Bytes."""
+        self._world = world
+        self._take = world.hands.take
+        world.hands.take = self  # type: ignore[method-assign]
+
+    def __call__(self, record: Record, *given: Any, **named: Any) -> None:
+        self._take(record, *given, **named)
+        ahead = [len(one.raw) for answer in contents_on_the_way(self._world) for one in answer.values()]
+        self.most = max(self.most, self._world.hands.size + sum(ahead))
+
+
+@pytest.fixture
+def full() -> World:
+    """A world with small batches. The handlers of the kind "hang" don't return."""
+    world = World()
+    world.bounds = Bounds(batch_bytes=MOST // 2, batch_count=100, patience=1.0)
+    world.hung = {"hang"}
+    world.start()
+    return world
+
+
+def test_what_finds_no_room_after_all_takes_none_while_other_mail_is_fetched(full: World) -> None:
+    taken = Taken(full)
+    for _ in range(10):
+        full.server.deliver(sized(2_060, "hang"), size=2_000)  # the server says too little
+    for size in (20_000, 18_000):
+        full.server.deliver(sized(size, "hang"))
+    full.tick()
+    assert len(full.hands) == 11, "the one that needs less room is in hand"
+    assert taken.most == 10 * 2_060 + 20_000, "what the server said of the first ten, and what came besides"
+    assert contents_on_the_way(full) == []

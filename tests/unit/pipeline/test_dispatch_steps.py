@@ -52,7 +52,8 @@ class Stages:
         self.died: list[int] = []
         self.noted: list[tuple[str, Any]] = []
         self.wire: list[tuple[str, list[int]]] = []
-        """The batches that were asked for, some of them twice, and that were read."""
+        """The batches that were asked for, some of them twice, that were read, and that were thrown away."""
+        self.unread: list[list[int]] = []
         self.handed: list[Handed] = []
         self.tops: list[Any] = []
         self.in_hand: dict[int, int] = {}
@@ -68,6 +69,8 @@ class Stages:
         self.holds_back = False
         self.stopped = False
         self.size = 0
+        self.real_sizes: dict[int, int] = {}
+        """What rows take once they are in hand; most take nothing."""
         bounds = Bounds(batch_bytes=10, batch_count=3, patience=PATIENCE)
         parts: Any = self
         self.dispatch = Dispatch(
@@ -148,7 +151,14 @@ class Stages:
 
     def ask(self, session: Any, batch: Any) -> None:
         assert session is self.session
-        self.wire.append(("ask", [record.id for record in batch]))
+        rows = [record.id for record in batch]
+        self.wire.append(("ask", rows))
+        self.unread += [] if rows in self.unread else [rows]
+
+    def discard(self, session: Any) -> None:
+        assert session is self.session
+        self.wire += [("discard", rows) for rows in self.unread]
+        self.unread.clear()
 
     def __call__(self, session: Any, batch: Any, tops: Any, *, alone: bool, ahead: Any = None) -> Missing:
         assert session is self.session
@@ -156,9 +166,11 @@ class Stages:
         rows = [record.id for record in batch]
         self.handed.append(Handed(rows, alone, self.rows()))
         self.wire.append(("read", rows))
+        self.unread = [asked for asked in self.unread if asked != rows]
         if self.errors:
             raise self.errors.pop(0)
         self.in_hand |= {record.id: record.size for record in batch}
+        self.size += sum(self.real_sizes.get(row, 0) for row in rows)
         return self.missing.get(rows[0], Missing())
 
     # -- whoever collects
@@ -337,8 +349,26 @@ def test_what_an_earlier_hold_of_the_lease_or_an_earlier_poll_asked_for_is_forgo
     forget(stages.dispatch)
     stages.records = small(1, 4)
     stages.work()
-    assert stages.wire[-1] == ("read", [1, 4])
+    assert stages.wire == [("ask", [4]), ("discard", [4]), ("ask", [1, 4]), ("read", [1, 4])]
     assert stages.tops[-1] == {}
+
+
+def test_what_was_asked_for_is_thrown_away_if_it_has_no_turn_any_more() -> None:
+    stages = Stages(*small(1, 2))
+    for _ in stages.dispatch.work(stages.session, {}, more=True):
+        pass
+    stages.records = small(2, 3)
+    stages.work()
+    assert stages.wire[1:] == [("discard", [1, 2]), ("ask", [2, 3]), ("read", [2, 3])]
+
+
+def test_what_was_asked_for_and_finds_no_room_is_thrown_away() -> None:
+    """The batch before it was larger than the server had said."""
+    stages = Stages(due(1, size=10), due(2, size=10), due(3, size=5), hangs=[1])
+    stages.real_sizes = {1: 11}
+    stages.work()
+    asked = [("ask", [1]), ("ask", [2]), ("read", [1])]
+    assert asked_first(stages) == [*asked, ("discard", [2]), ("ask", [3]), ("read", [3])]
 
 
 # -- suspects
