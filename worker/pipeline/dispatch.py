@@ -1,6 +1,6 @@
 """Dispatch: messages that are due are handed over a batch at a time, suspects one at a time."""
 
-from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby, zip_longest
 
@@ -138,12 +138,12 @@ class Dispatch:
         due = self._tries.due(self._clock(), longest=self._bounds.longest_wait, besides=self._pool.rows())
         due, more_later = self._turns.of(due, self._pool)
         tops |= {row: top for row, top in self._asked.items() if top is not None}
-        self._keep_asked(session, {record.id for record in due})
         # Fewest deaths first: otherwise each kill from outside would be counted against the same message.
         suspects = sorted((record for record in due if record.id in self._suspects), key=lambda one: one.deaths)
-        yield from self._one_at_a_time(session, suspects, tops)
         ids = {suspect.id for suspect in suspects}
         others = sorted((record for record in due if record.id not in ids), key=_folder_of)
+        self._keep_asked(session, suspects, others)
+        a_suspect_waits = yield from self._one_at_a_time(session, suspects, tops)
         if others:  # with these in hand, a hanging message isn't alone any more
             self._tries.not_alone([row for row in self._pool.rows() if row in self._stuck])
         batches = list(self._in_batches(others))
@@ -155,7 +155,7 @@ class Dispatch:
                 self._fetch.discard(session)
                 continue
             self._fetch.ask(session, batch)
-            if following is None and more and not self._turns.holds_back:
+            if following is None and more and not (a_suspect_waits or self._turns.holds_back):
                 self._asked = {record.id: tops.get(record.id) for record in batch}
                 break
             ahead = NextBatch(self._fetch, session, following or (), self._room)
@@ -163,11 +163,15 @@ class Dispatch:
             yield self._hand_over(session, batch, tops, ahead=ahead)
         self._more_later = more_later and patient
 
-    def _keep_asked(self, session: Session, due: Collection[int]) -> None:
-        """Throw away what was asked for ahead, unless all of it is due. due: row ids."""
-        if not self._asked or not self._asked.keys() <= set(due):
+    def _keep_asked(self, session: Session, suspects: Sequence[Record], others: Sequence[Record]) -> None:
+        """Keep what was asked for ahead only if all of it is read next; otherwise throw it away.
+
+        It mustn't come off the wire while a suspect is alone in hand. A poll that was broken off may have left
+        something that this one doesn't want.
+        """
+        if suspects or not self._asked or not self._asked.keys() <= {record.id for record in others}:
             self._asked.clear()
-            self._fetch.discard(session)  # a poll that was broken off may have left something
+            self._fetch.discard(session)
 
     def _in_batches(self, records: Sequence[Record]) -> Iterator[list[Record]]:
         """Split these, which are in the order of their folders, into batches: first the one that was asked for."""
@@ -177,15 +181,21 @@ class Dispatch:
             for _, group in groupby(part, key=_folder_of):
                 yield from _batches(group, self._bounds)
 
-    def _one_at_a_time(self, session: Session, suspects: Sequence[Record], tops: dict[int, Top]) -> Iterator[Step]:
+    def _one_at_a_time(
+        self, session: Session, suspects: Sequence[Record], tops: dict[int, Top]
+    ) -> Generator[Step, None, bool]:
         """Hand these over alone, so that if the process dies, we know which message caused it.
 
         Hanging messages stay in hand meanwhile, because they may hang for ever and the suspects can't wait that long.
         They are marked as not alone: if the process dies now, that isn't counted against them.
+
+        Returns whether any of the suspects still waits for its turn.
         """
         if suspects:
             yield from self._finish()
         for record in suspects:
+            if not (self._has_room([record]) or (self._put_off_slow([record]) and self._has_room([record]))):
+                continue  # it waits for the next poll: whatever could return has returned
             self._tries.not_alone(self._pool.rows())
             step = self._hand_over(session, [record], tops, alone=True)
             yield step
@@ -194,6 +204,7 @@ class Dispatch:
                 self._suspects.remove(record.id)
             if record.id in self._pool:
                 break  # this one hangs as well: the others wait for the next poll
+        return any(record.id in self._suspects for record in suspects)
 
     def _hand_over(
         self,
@@ -242,10 +253,14 @@ class Dispatch:
 
         Mail of senders on whose mail the handlers hang makes room for the others', before it is begun.
         """
-        while self._pool.size and not self._room.has(batch):
+        while not self._has_room(batch):
             if not patient or not ((yield from self._something_returned()) or self._put_off_slow(batch)):
                 return False
         return True
+
+    def _has_room(self, batch: Sequence[Record]) -> bool:
+        """Whether these may be in hand as well. Where nothing takes room, a message of any size may."""
+        return not self._pool.size or self._room.has(batch)
 
     def _put_off_slow(self, batch: Sequence[Record]) -> bool:
         if all(self._pool.is_slow(record) for record in batch):

@@ -338,6 +338,25 @@ def test_suspects_are_not_asked_for_ahead() -> None:
     assert stages.wire == [("read", [1]), ("read", [2]), ("ask", [3]), ("read", [3])]
 
 
+def test_before_a_suspect_what_was_asked_for_is_thrown_away() -> None:
+    """Otherwise it would come off the wire while the suspect is alone in hand."""
+    suspect = due(1)
+    stages = Stages(due(2)).began_with(suspect)  # which is due only later
+    for _ in stages.dispatch.work(stages.session, {}, more=True):
+        pass
+    stages.records = [suspect, due(2)]
+    stages.work()
+    assert stages.wire == [("ask", [2]), ("discard", [2]), ("read", [1]), ("ask", [2]), ("read", [2])]
+
+
+def test_while_a_suspect_waits_no_batch_is_left_for_later() -> None:
+    suspects = small(1, 2)
+    stages = Stages(*suspects, due(3), hangs=[1]).began_with(*suspects)
+    for step in stages.dispatch.work(stages.session, {}, more=True):
+        stages.collect(step)
+    assert stages.wire == [("read", [1]), ("ask", [3]), ("read", [3])]
+
+
 @pytest.mark.parametrize("forget", [Dispatch.begin, Dispatch.forget_asked])
 def test_what_an_earlier_hold_of_the_lease_or_an_earlier_poll_asked_for_is_forgotten(
     forget: Callable[[Dispatch], None],
@@ -415,6 +434,36 @@ def test_when_a_suspect_hangs_the_other_suspects_wait_and_other_mail_does_not() 
     stages.records = [suspects[1]]
     stages.work()
     assert stages.handed[-1] == Handed([2], True, [])
+
+
+def test_a_suspect_that_finds_no_room_waits_and_a_smaller_one_does_not() -> None:
+    suspects = [due(1, size=3), due(2, size=2)]
+    stages = Stages(*suspects, due(3), hangs=[9]).began_with(*suspects)
+    stages.in_hand, stages.size = {9: 18}, 18
+    for step in stages.dispatch.work(stages.session, {}, more=True):
+        stages.collect(step)
+    assert [(one.rows, one.alone) for one in stages.handed] == [([2], True), ([3], False)]
+    stages.in_hand.clear()
+    stages.size = 0
+    stages.records = suspects[:1]
+    stages.work()
+    assert (stages.handed[-1].rows, stages.handed[-1].alone) == ([1], True)
+
+
+def test_a_suspect_of_any_size_is_handed_over_once_nothing_is_in_hand() -> None:
+    suspect = due(1, size=99)
+    stages = Stages(suspect).began_with(suspect)
+    stages.work()
+    assert stages.handed == [Handed([1], True, [])]
+
+
+def test_slow_mail_that_was_not_begun_makes_room_for_a_suspect() -> None:
+    suspect = due(1, size=9)
+    stages = Stages(suspect, hangs=[8]).began_with(suspect)
+    stages.in_hand, stages.size, stages.waiting = {8: 15}, 15, [6, 7]
+    stages.work()
+    assert stages.handed == [Handed([1], True, [8])]
+    assert ("put back", [6, 7]) in stages.noted
 
 
 def test_for_a_suspect_only_its_own_return_counts() -> None:
