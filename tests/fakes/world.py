@@ -22,6 +22,7 @@ from worker.handling.in_hand import Finished, InHand
 from worker.handling.overdue_calls import Stopwatch
 from worker.journal.database import Database, JournalUnavailable
 from worker.journal.facts import Facts
+from worker.journal.inbox_rows import InboxRows
 from worker.journal.intents import Intents
 from worker.journal.intents import Kind as IntentKind
 from worker.journal.messages import Messages
@@ -41,7 +42,8 @@ from worker.loop.pause_watch import PauseWatch
 from worker.loop.poll_notes import PollNotes
 from worker.loop.steady_clock import CLOCK, ENOUGH
 from worker.mailbox.errors import ConnectionLost
-from worker.mailbox.folders import Layout
+from worker.mailbox.folder_finder import FolderFinder
+from worker.mailbox.folders import Layout, Wanted, WantedFolders
 from worker.mailbox.session import Session
 from worker.message.content_mark import ContentMarks
 from worker.message.message import Message
@@ -257,10 +259,16 @@ class SlowHands:
 class _Lease:
     term = 1
 
-    def __init__(self) -> None:
+    def __init__(self, database: Database) -> None:
         self.held = True
+        self._inbox = InboxRows(database)
+        self._taken = False
 
     def acquire(self) -> bool:
+        if self.held and not self._taken:
+            while self._inbox.rename_some():
+                pass
+            self._taken = True
         return self.held
 
     def renew(self) -> None:
@@ -277,7 +285,8 @@ class _Connector:
     def __init__(self, server: Server, settle: Settle, layout: Layout) -> None:
         self._server = server
         self._settle = settle
-        self._layout = layout
+        watched = tuple(Wanted(name, "[poll] folders") for name in layout.folders)
+        self._finder = FolderFinder(layout, WantedFolders(watched, Wanted(JUNK, "[junk] folder")))
         self._session: FakeSession | None = None
         self._is_careful = False
         self.logins = 0
@@ -289,8 +298,7 @@ class _Connector:
         session: Any = self._server.session()
         session.be_careful(careful=self._is_careful)
         self._settle.check(session)
-        session.folders()
-        self._layout.found_junk(JUNK)
+        self._finder.find(session, session.folders())
         self._session = session
         self.logins += 1
         return session, True
@@ -477,7 +485,7 @@ class World:
             circuits={name: gate.circuit for name, gate in self.gates.items()},
             order=self.order,
         )
-        layout = Layout(self.watched_folders, JUNK)
+        self.layout = layout = Layout(self.watched_folders, JUNK)
         self.hands = self.hands_of(self._attempt_of())
         self.hands.hold = self.hold
         self.hands.hung = lambda message: kind(message.raw) in self.hung
@@ -485,7 +493,7 @@ class World:
         intents: Any = FaultyRows(self.intents, self.faults, self)
         journal = self.journal_parts(messages=messages, tries=tries, places=places, intents=intents)
         settle = journal.settle(self.clock)
-        self.lease = _Lease()
+        self.lease = _Lease(self.database)
         self.connector = _Connector(self.server, settle, layout)
         lease: Any = self.lease
         facts = Facts(self.database)
@@ -668,12 +676,11 @@ class World:
 
     def walk(self) -> Walk:
         targets = [name for name in (self.handled, FAILED, self.junk) if name not in {"keep", "auto"}]
-        watched = [*self.watched_folders, JUNK]
         return Walk(
             self.journal,
             self.places,
             fingerprints=self.journal_parts().fingerprints,
-            watched=watched,
+            watched=self.layout.watched,
             targets=targets,
             since=self.since,
         )

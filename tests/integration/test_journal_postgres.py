@@ -15,6 +15,13 @@ from tests.rig.postgres import Postgres
 from tests.unit.journal.test_audit_anchors import test_anchors_never_go_back  # noqa: F401
 from tests.unit.journal.test_facts import test_facts  # noqa: F401
 from tests.unit.journal.test_failed_handlers import test_it_is_the_one_whose_failure_is_the_reason  # noqa: F401
+from tests.unit.journal.test_inbox_rows import (  # noqa: F401
+    test_a_few_messages_at_a_time_and_all_else_after_the_last,
+    test_messages_and_where_they_are_to_go,
+    test_since_when_a_header_is_awaited,
+    test_the_last_look_at_it,
+    test_which_headers_are_being_read_and_ended_the_process,
+)
 from tests.unit.journal.test_key_search import (  # noqa: F401
     test_a_short_key_is_as_long_as_it_must_be,
     test_keys_are_found_by_beginning_and_number_in_order_and_counted,

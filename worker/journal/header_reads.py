@@ -2,10 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 import orjson
 
 from worker.journal.records import Place
+
+HEADER_READS: Final = "header_reads"
+"""The name of the fact."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,14 +6,13 @@ from dataclasses import asdict
 from sqlalchemy import Boolean, ColumnElement, and_, bindparam, case, delete, or_, select, true, update
 
 from worker.journal.facts import set_fact
-from worker.journal.header_reads import HeaderReads, read_header_reads
+from worker.journal.header_reads import HEADER_READS, HeaderReads, read_header_reads
 from worker.journal.records import Looked, Place, Record
 from worker.journal.rows import PLACE, Rows, chunks, look_no_longer_holds, placed
 from worker.journal.schema import fact, folder, headerless, message
 from worker.message.content_mark import OF_HEADERS
 from worker.message.outcome import State
 
-_HEADER_READS = "header_reads"
 _HEADERLESS = select(headerless.c.uidvalidity, headerless.c.uid, headerless.c.since).where(
     headerless.c.folder == bindparam("in_folder")
 )
@@ -151,13 +150,13 @@ class Places(Rows):
         """Which headers of new messages are being read, and at which a process died."""
         with self._database.read() as connection:
             return read_header_reads(
-                connection.execute(select(fact.c.value).where(fact.c.name == _HEADER_READS)).scalar()
+                connection.execute(select(fact.c.value).where(fact.c.name == HEADER_READS)).scalar()
             )
 
     def read_headers(self, reads: HeaderReads) -> None:
         """Store which headers are being read. Call this before any of them is."""
         with self._write() as connection:
-            set_fact(connection, self._insert, _HEADER_READS, reads.stored())
+            set_fact(connection, self._insert, HEADER_READS, reads.stored())
 
     def headerless(self, name: str) -> dict[tuple[int, int], float]:
         """Since when (epoch s) the server lists messages in this folder without a header; by UIDVALIDITY and UID."""

@@ -1,6 +1,7 @@
 """What is remembered of mail in the folder of handled mail that no row of the journal explains."""
 
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
 
 import orjson
 
@@ -37,3 +38,10 @@ def read_note(facts: Facts) -> UnexplainedNote | None:
 def write_note(facts: Facts, note: UnexplainedNote) -> None:
     """Remember this in place of what was remembered. May raise `JournalUnavailable`."""
     facts.remember(_NAME, orjson.dumps(asdict(note)).decode())
+
+
+def rename_folder(facts: Facts, names: Mapping[str, str]) -> None:
+    """Remember the note under the folder's new name. names: new ones by old ones. May raise `JournalUnavailable`."""
+    note = read_note(facts)
+    if note is not None and note.folder in names:
+        write_note(facts, replace(note, folder=names[note.folder]))

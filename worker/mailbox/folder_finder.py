@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from worker.mailbox.errors import CommandRefused, ProtocolFault
-from worker.mailbox.folder_names import Namespaces, find, find_caseless, is_inbox, nearest, usual_junk
+from worker.mailbox.folder_names import INBOX, Namespaces, find, find_caseless, is_inbox, nearest, usual_junk
 from worker.mailbox.folders import (
     AUTO,
     JUNK_NAMES,
@@ -147,7 +147,7 @@ class _Mailbox:
     def folder(self, name: str) -> FolderInfo | None:
         """The folder that a setting means by this name: as it is written, or below the prefix of the namespace."""
         if is_inbox(name):
-            return FolderInfo(name, frozenset())
+            return FolderInfo(INBOX, frozenset())  # the journal must not know it by two names
         if (found := find(name, self._listed)) is not None:
             return found
         below = [prefix + name for prefix in self._spaces().prefixes]

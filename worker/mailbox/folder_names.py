@@ -26,7 +26,7 @@ def same(name: str, other: str, *, caseless: bool = False) -> bool:
 
 def is_inbox(name: str) -> bool:
     """Whether this is the inbox, which always exists."""
-    return name.upper() == INBOX
+    return name.isascii() and name.upper() == INBOX
 
 
 def find(name: str, listed: Iterable[FolderInfo]) -> FolderInfo | None:

@@ -6,8 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.unit.journal.world import new, only
 from worker.journal.database import Database, JournalUnavailable
-from worker.journal.lease import DURATION, Lease, current_holder
+from worker.journal.inbox_rows import InboxRows
+from worker.journal.lease import DURATION, MARGIN, Lease, current_holder
+from worker.journal.messages import Messages
 
 HOLD = """
 import sys, time
@@ -60,6 +63,38 @@ def test_a_term_is_counted_at_each_time_that_it_is_taken_anew(database: Database
             assert mine.acquire()
             assert mine.term == term
         mine.release()
+
+
+def test_only_who_takes_it_brings_the_inbox_under_one_name(database: Database, tmp_path: Path) -> None:
+    """An earlier version that holds it goes on under its own spelling."""
+    messages = Messages(database)
+    other, mine = lease_of(database, tmp_path, "other"), lease_of(database, tmp_path)
+    assert other.acquire()
+    messages.add([new(folder="Inbox")], 1.0)
+    assert not mine.acquire()
+    assert only(messages).place.folder == "Inbox"
+    other.release()
+    assert mine.acquire()
+    assert only(messages).place.folder == "INBOX"
+
+
+def test_it_is_renewed_while_many_messages_are_renamed(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    time = Time()
+    left = [True, True, False]
+
+    def rename_some(_rows: InboxRows) -> bool:
+        time.now += DURATION - MARGIN
+        return left.pop(0)
+
+    monkeypatch.setattr(InboxRows, "rename_some", rename_some)
+    mine = lease_of(database, tmp_path, time=time)
+    assert mine.acquire()
+    holder = current_holder(database, time.now)
+    assert holder is not None
+    assert holder.expires_at == time.now + MARGIN
+    assert left == []
 
 
 def test_who_doesnt_hold_it_gives_nothing_back(database: Database, tmp_path: Path) -> None:

@@ -134,7 +134,7 @@ def test_letters_count_only_where_the_server_says_so() -> None:
         worker = Worker("inbox", "lab results")
         if caseless:
             worker.find(server)
-            assert worker.layout.watched == ["inbox", "Lab Results", "Junk"]
+            assert worker.layout.watched == ["INBOX", "Lab Results", "Junk"]
         else:
             with pytest.raises(NoSuchFolder, match="'lab results'"):
                 worker.find(server)
