@@ -115,12 +115,19 @@ class FolderFinder:
     def _tell_apart(self) -> None:
         """Names that differ in the settings may be one folder's here."""
         seen: dict[str, Wanted] = {}
-        junk = () if self._wanted.junk.name == AUTO else (self._wanted.junk,)
-        for one in (*self._wanted.watched, *junk, *self._wanted.targets):
-            name = self._layout.junk if one is self._wanted.junk else self._layout.actual(one.name)
+        junk = self._wanted.junk
+        for one in (*self._wanted.watched, junk, *self._wanted.targets):
+            name = self._layout.junk if one is junk else self._layout.actual(one.name)
             first = seen.setdefault(name, one)
-            if first is one or first.name == one.name or (first is self._wanted.junk and one.may_be_junk):
+            if first is one or first.name == one.name or (first is junk and one.may_be_junk):
                 continue
+            if one is junk and junk.name == AUTO:
+                continue  # it is watched, whether or not the settings say so
+            if first is junk and junk.name == AUTO:
+                raise SameFolder(
+                    f"{one.setting} ('{one.name}') is the junk folder of this mailbox, '{name}': name another folder, "
+                    f"or name the right junk folder in {junk.setting}."
+                )
             raise SameFolder(
                 f"{first.setting} ('{first.name}') and {one.setting} ('{one.name}') are one folder on this server, "
                 f"'{name}': name another one."

@@ -220,6 +220,33 @@ def test_two_settings_that_are_one_folder_on_this_server_are_refused() -> None:
     Worker(junk="Junk", targets=(junk,)).find(server)
 
 
+@pytest.mark.parametrize("setting", ["[settle] handled", "[settle] failed"])
+@pytest.mark.parametrize(
+    ("server", "name"),
+    [
+        (FolderServer.of("Spam"), "Spam"),
+        (FolderServer({"INBOX": frozenset(), "Mist": frozenset({"\\junk"})}), "Mist"),
+        (FolderServer.of("Mist", by_use=("Mist",)), "Mist"),
+        (FolderServer.of("INBOX.Spam", prefix="INBOX.", delimiter="."), "Spam"),
+        (FolderServer.of("Spam", caseless=True), "spam"),
+    ],
+)
+def test_no_mail_is_moved_to_the_junk_folder_that_was_found_but_junk(
+    server: FolderServer, name: str, setting: str
+) -> None:
+    what = rf"{re.escape(setting)} \('{name}'\) is the junk folder of this mailbox"
+    with pytest.raises(SameFolder, match=rf"{what}, .*: name another folder, or name .* in \[junk\] folder\.$"):
+        Worker(targets=(Wanted(name, setting),)).find(server)
+    Worker(targets=(Wanted(name, "[settle] junk", may_be_junk=True),)).find(server)
+
+
+def test_a_watched_folder_may_be_the_junk_folder_that_was_found() -> None:
+    worker = Worker("INBOX", "Spam")
+    worker.find(FolderServer.of("Spam"))
+    assert worker.layout.watched == ["INBOX", "Spam"]
+    assert worker.layout.junk == "Spam"
+
+
 # -- every kind of server
 
 BASES = ["Results", "Résultats", "Ergebnisse", "Laborbefunde Ä", "Processed", "Failed", "Work/2024"]
