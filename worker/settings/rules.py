@@ -135,6 +135,8 @@ def _folders(settings: Settings) -> Iterator[Broken]:
     }
     if settings.settle.failed.casefold() in ("keep", "auto"):
         yield (("settle", "failed"),), "must be a folder: dead letters can't stay with the new mail."
+    if settings.settle.handled == "auto":
+        yield (("settle", "handled"),), 'must be a folder, or "keep": "auto" would move handled mail among the junk.'
     folders = {place: name for place, name in places.items() if name not in words.get(place, ())}
     for place, name in folders.items():
         if _spelled(name) in watched:

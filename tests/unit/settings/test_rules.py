@@ -26,6 +26,7 @@ def test_a_secret_and_its_file_from_one_place_are_a_fault(tmp_path: Path) -> Non
         ('[poll]\nfolders = ["INBOX", "inbox"]\n', "[poll] folders"),
         ("[poll]\nfolders = []\n", "[poll] folders"),
         ('[settle]\nhandled = "INBOX"\n', "[settle] handled"),
+        ('[settle]\nhandled = "auto"\n', "[settle] handled"),
         ('[settle]\nfailed = "keep"\n', "[settle] failed"),
         ('[settle]\nfailed = "processed"\n', "[settle] failed"),
         ('[junk]\nfolder = "inbox"\n', "[junk] folder"),
