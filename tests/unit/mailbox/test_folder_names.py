@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.mailbox.folder_names import LONGEST_SHOWN, Namespaces, named_junk, nearest, printable, same
+from worker.mailbox.folder_names import LONGEST_SHOWN, Namespaces, is_inbox, named_junk, nearest, printable, same
 from worker.mailbox.folders import JUNK_NAMES, FolderInfo
 
 text = st.text(min_size=1, max_size=20)
@@ -63,6 +63,13 @@ def test_junk_by_its_name_alone(name: str, prefix: str) -> None:
 )
 def test_where_folders_lie_as_the_list_shows(names: list[str], delimiter: str | None, home: str) -> None:
     assert Namespaces.seen([FolderInfo(name, frozenset(), delimiter) for name in names]).home == home
+
+
+@pytest.mark.parametrize(
+    ("name", "is_it"), [("INBOX", True), ("iNbOx", True), ("\u0131nbox", False), ("INBOX/A", False)]
+)
+def test_the_inbox_is_spelled_in_any_letters_of_ascii(name: str, *, is_it: bool) -> None:
+    assert is_inbox(name) is is_it
 
 
 def test_those_most_like_the_wanted_one_come_first() -> None:
