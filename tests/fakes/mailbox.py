@@ -46,6 +46,10 @@ class Mail:
     """The server says NO to a command that asks for its body."""
     veiled: bool = False
     """The server says NO to a command that asks for its header."""
+    breaks_at_move: bool = False
+    """The server ends the connection at a command that moves or copies it, without doing so."""
+    breaks_after_move: bool = False
+    """The same, once it has moved or copied it."""
     nailed: bool = False
     """The server says NO to a command that moves or copies it."""
     other_in_full: bytes | None = None
@@ -201,6 +205,7 @@ class FakeSession:
         self._is_careful = False
         self.in_flight: list[Asked] = []
         self.is_open = True
+        self._ended_at_a_command = False
         self.idling = False
         self.selected: str | None = None
         self.selected_state: FolderState | None = None
@@ -221,7 +226,11 @@ class FakeSession:
 
     @property
     def ended_ahead(self) -> bool:
-        return not self.is_open and any(asked.name != "move" for asked in self.in_flight)
+        return self.ended_at_a_command and any(asked.name != "move" for asked in self.in_flight)
+
+    @property
+    def ended_at_a_command(self) -> bool:
+        return not self.is_open and self._ended_at_a_command
 
     def has(self, capability: str) -> bool:
         return capability in self.server.capabilities
@@ -400,7 +409,7 @@ class FakeSession:
     def move(self, wanted: Sequence[int], target: str) -> Moved:
         assert "MOVE" in self.server.capabilities, "MOVE without the capability"
         with self._command("move"):
-            return self._transfer(wanted, target, keep=False)
+            return self._transferred(wanted, target, keep=False)
 
     def begin_move(self, wanted: Sequence[int], target: str) -> Any:
         assert "MOVE" in self.server.capabilities, "MOVE without the capability"
@@ -413,6 +422,8 @@ class FakeSession:
         except CommandRefused as refusal:
             asked.refusal = refusal
         self.in_flight.append(asked)
+        if asked.breaks and not self._pipelines:
+            self._lose()
         return asked
 
     def has_moved(self, sent: Any) -> bool:
@@ -428,7 +439,7 @@ class FakeSession:
 
     def copy(self, wanted: Sequence[int], target: str) -> Moved:
         with self._command("copy"):
-            return self._transfer(wanted, target, keep=True)
+            return self._transferred(wanted, target, keep=True)
 
     def delete(self, wanted: Sequence[int]) -> None:
         assert "UIDPLUS" in self.server.capabilities, "UID EXPUNGE without the capability"
@@ -441,12 +452,22 @@ class FakeSession:
             if not unseen:
                 self._told = self._folder.changes
 
+    def _transferred(self, wanted: Sequence[int], target: str, *, keep: bool) -> Moved:
+        try:
+            return self._transfer(wanted, target, keep=keep)
+        except _Breaks:
+            self._lose()
+            raise
+
     def _transfer(self, wanted: Sequence[int], target: str, *, keep: bool) -> Moved:
         assert self.selected is not None, "a folder that is only examined can't lose messages"
         if target not in self.server.folders:
             raise CommandRefused("the mail server said: [TRYCREATE] no")
         if any(self._mails[uid].nailed for uid in wanted if uid in self._mails):
             raise CommandRefused("the mail server said: no")
+        moving = [self._mails[uid] for uid in wanted if uid in self._mails]
+        if any(mail.breaks_at_move for mail in moving):
+            raise _Breaks
         self._announce(wanted, target)
         there, unseen = self.server.folders[target], self._told != self._folder.changes
         pairs: dict[int, int] = {}
@@ -460,6 +481,8 @@ class FakeSession:
                     self._folder.take(uid)
         if not unseen:
             self._told = self._folder.changes
+        if any(mail.breaks_after_move for mail in moving):
+            raise _Breaks
         return Moved(there.uidvalidity, pairs) if self.server.copyuid else Moved(None, {})
 
     # -- commands in flight
@@ -558,8 +581,13 @@ class FakeSession:
             self._lose()
         return told != self._told
 
-    def _lose(self, *, earlier: bool = False) -> None:
+    def lose(self) -> None:
+        """An error ends the connection."""
         self.close()
+        self._ended_at_a_command = True
+
+    def _lose(self, *, earlier: bool = False) -> None:
+        self.lose()
         error = ConnectionLost("the connection to the mail server was lost")
         if earlier:
             error.came_earlier()
@@ -602,7 +630,7 @@ class _Command:
         try:
             hook(self._name)
         except ConnectionLost:
-            self._session.close()
+            self._session.lose()
             raise
 
 

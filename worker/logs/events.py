@@ -382,7 +382,8 @@ _EVENTS = (
         "count folder target reason keys",
         "The server refuses to move messages, and its reason isn't temporary. They stay where they are. Their "
         "outcomes are in the journal, so nothing is handled twice. Other mail isn't affected. The worker asks again "
-        "later. With `reason` overquota, the server says that the mailbox is full.",
+        "later. With `reason` overquota, the server says that the mailbox is full. With connection-lost, the "
+        "connection ended when the message was moved alone.",
         "If the mailbox is full, make room: see `mailbox.full`. Otherwise move one of them with a mail program: its "
         "error message shows the reason. Once moving works, the worker moves the rest on its own.",
     ),

@@ -1,11 +1,13 @@
 """Moving, copying and removing messages of the selected folder."""
 
 import re
-from collections.abc import Collection, Sequence
-from contextlib import suppress
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from worker.mailbox import uid_sets
+from worker.mailbox.errors import MailboxError
+from worker.mailbox.imap_client import Client
 from worker.mailbox.imap_connection import ImapConnection
 from worker.mailbox.in_flight import Sent
 
@@ -29,17 +31,21 @@ class MessageMover:
 
     def move(self, wanted: Sequence[int], target: str) -> Moved:
         """Move messages to another folder with MOVE (RFC 6851)."""
-        return self._connection.on_those_left(lambda: self._moved(self._send_move(wanted, target)))
+        return self._connection.on_those_left(lambda: self.end_move(self.begin_move(wanted, target)))
 
     def begin_move(self, wanted: Sequence[int], target: str) -> Sent:
         """Send MOVE; see `Session.begin_move`."""
-        with self._connection.translated():
-            return self._send_move(wanted, target)
+        try:
+            with self._connection.translated():
+                return self._connection.client.send_move(wanted, target)
+        except MailboxError as error:
+            error.came_earlier()  # the server never got this command
+            raise
 
     def wait_for(self, sent: Sent) -> None:
         """Read until this MOVE is answered."""
-        with self._connection.translated():
-            self._connection.client.wire.in_flight.complete(sent)
+        with self._coming_to(sent) as client:
+            client.wire.in_flight.complete(sent)
 
     def is_answered(self, sent: Sent) -> bool:
         """Whether this MOVE is answered, as far as we have read."""
@@ -47,15 +53,22 @@ class MessageMover:
 
     def end_move(self, sent: Sent) -> Moved:
         """Read the answer to a MOVE; see `Session.end_move`."""
-        with self._connection.translated():
-            return self._moved(sent)
+        with self._coming_to(sent) as client:
+            client.check_answer(sent)
+            return _moved(sent.copied, sent.uids)
 
-    def _send_move(self, wanted: Sequence[int], target: str) -> Sent:
-        return self._connection.client.send_move(wanted, target)
-
-    def _moved(self, sent: Sent) -> Moved:
-        self._connection.client.check_answer(sent)
-        return _moved(sent.copied, sent.uids)
+    @contextmanager
+    def _coming_to(self, sent: Sent) -> Iterator[Client]:
+        """Read the answer to this MOVE. An error says whether it came before the server had come to it."""
+        client = self._connection.client
+        in_flight = client.wire.in_flight
+        try:
+            with self._connection.translated():
+                yield client
+        except MailboxError as error:
+            if not in_flight.is_next(sent):
+                error.came_earlier()
+            raise
 
     def copy(self, wanted: Sequence[int], target: str) -> Moved:
         """Copy messages to another folder."""

@@ -101,7 +101,12 @@ class Session:
     @property
     def ended_ahead(self) -> bool:
         """Whether the connection ended, maybe at something that was asked for ahead and nobody had begun to read."""
-        return not self.is_open and self._connection.ended_at_a_command and self._reader.has_asked
+        return self.ended_at_a_command and self._reader.has_asked
+
+    @property
+    def ended_at_a_command(self) -> bool:
+        """Whether an error has ended the connection that the messages which a command names may have caused."""
+        return not self.is_open and self._connection.ended_at_a_command
 
     def close(self) -> None:
         """Log out if that is still possible, and close. Never raises."""
@@ -269,11 +274,19 @@ class Session:
         return self._reader.bodies(wanted, cap=cap, expected=expected)
 
     def move(self, wanted: Sequence[int], target: str) -> Moved:
-        """Move messages to another folder with MOVE (RFC 6851). UIDs that no longer exist are ignored."""
+        """Move messages to another folder with MOVE (RFC 6851). UIDs that no longer exist are ignored.
+
+        Raises:
+            MailboxError: as `begin_move` says.
+        """
         return self._mover.move(wanted, target)
 
     def begin_move(self, wanted: Sequence[int], target: str) -> Sent:
-        """Send MOVE, for `end_move` to read the answer. Waits for it only on a connection that waits for each."""
+        """Send MOVE, for `end_move` to read the answer. Waits for it only on a connection that waits for each.
+
+        Raises:
+            MailboxError: its `earlier` says whether the connection ended before the server came to this command.
+        """
         sent = self._mover.begin_move(wanted, target)
         if not self._sends_ahead:
             self._mover.wait_for(sent)

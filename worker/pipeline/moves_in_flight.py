@@ -1,6 +1,7 @@
 """Moves in flight: MOVE commands that were sent, and whose answers are read when there is something to read anyway."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -36,17 +37,20 @@ class MovesInFlight(Generic[T]):
 
         Outcomes are also recorded while there is no connection. Then there are none.
         """
-        if not all(moving.session.is_open for moving in self._moving):
-            self.forget()
-        while self._moving and (wait or self._moving[0].session.has_moved(self._moving[0].sent)):
-            moving = self._moving.pop(0)
-            try:
+        while self._moving and self._moving[0].session.is_open:
+            moving = self._moving[0]
+            if not (wait or moving.session.has_moved(moving.sent)):
+                return
+            moved: Moved | None = None
+            with suppress(CommandRefused):
                 moved = moving.session.end_move(moving.sent)
-            except CommandRefused:
-                yield moving, None
-            else:
-                yield moving, moved
+            del self._moving[0]  # not before: if the connection ends at the answer, this one was in flight
+            yield moving, moved
 
-    def forget(self) -> None:
-        """The connection is gone. Whoever looks at the mailbox next sees what was moved."""
-        self._moving.clear()
+    def forget(self) -> list[T]:
+        """The connection is gone. Whoever looks at the mailbox next sees what was moved.
+
+        Returns what was in flight when an error ended the connection, which one of these messages may have caused.
+        """
+        moving, self._moving = self._moving, []
+        return [item for one in moving if one.session.ended_at_a_command for item in one.group]

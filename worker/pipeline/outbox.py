@@ -16,7 +16,8 @@ from worker.pipeline.poll import Poll
 from worker.pipeline.recognition import KnownAgain, Recognition
 from worker.pipeline.recorder import Recorder
 from worker.pipeline.report import Report
-from worker.pipeline.settle import Settle, Settlement
+from worker.pipeline.settle import Settle
+from worker.pipeline.settlement import Settlement
 from worker.pipeline.stop import Permission
 from worker.pipeline.whereabouts import Look
 
@@ -83,17 +84,37 @@ class Outbox:
         return self._record()
 
     def settle(self, session: Session, *, everything: bool) -> None:
-        """Make the mailbox show the recorded outcomes. everything: don't wait until there are enough for a batch."""
+        """Make the mailbox show the recorded outcomes, except those of messages that `settle_alone` moves.
+
+        everything: don't wait until there are enough for a batch.
+        """
         self._settle.record_moves(wait=False)
-        if self._to_settle and (everything or len(self._to_settle) >= SETTLE_AT_ONCE):
-            self._permission.go_on()
-            if session.idling:
-                session.idle_done()
-            going, self._to_settle = self._to_settle, []  # first: an error must not have any of them moved twice
-            for folder in self._settle.settle(session, going):
-                self._poll.look_again(folder)
+        going = [item for item in self._to_settle if not self._settle.is_suspect(item)]
+        if going and (everything or len(going) >= SETTLE_AT_ONCE):
+            self._move(session, going)
         if everything:
             self._settle.record_moves(wait=True)
+
+    def settle_alone(self, session: Session) -> None:
+        """Move the messages at whose move a connection ended, one at a time.
+
+        Call this when all other work of the poll is done: the connection may end again.
+        """
+        due = self._settle.suspects_due(self._to_settle)
+        if due:
+            self._settle.record_moves(wait=True)  # so that each is in flight alone
+        for item in due:
+            self._move(session, [item], alone=True)
+
+    def _move(self, session: Session, going: Sequence[Settlement], *, alone: bool = False) -> None:
+        self._permission.go_on()
+        if session.idling:
+            session.idle_done()
+        rows = {item.id for item in going}
+        # first: an error must not have any of them moved twice
+        self._to_settle = [item for item in self._to_settle if item.id not in rows]
+        for folder in self._settle.settle(session, going, alone=alone):
+            self._poll.look_again(folder)
 
     def resume(self, session: Session, looks: Sequence[Look]) -> None:
         """Settle what an earlier connection left unsettled, and what the server refused long enough ago."""

@@ -38,12 +38,11 @@ class Pipeline:
             self._outbox.connected()
 
     def poll(self, session: Session, *, news: bool | None = None) -> Report:
-        """Look at the mailbox once, and do all the work that is due.
+        """Look at the mailbox once, and do all the work that is due. news: as `Poll.look` says.
 
         The order matters. Outcomes and requests come first, since they change what there is to look at. What was
         recorded is settled before we look at new mail: otherwise a copy in a watched target folder would pass for new.
-
-        news: whether IDLE has reported a change in the selected folder; None: nobody asked.
+        The moves at which the connection may end come last.
         """
         self._report = Report()
         self._collect(session, Step())
@@ -62,6 +61,7 @@ class Pipeline:
         self._report += self._intake.miss(session, looks)  # every new one was matched: a missing one may have moved
         while self._work(session, self._dispatch.work_through(session)):
             pass
+        self._outbox.settle_alone(session)
         self._report += self._intake.end(session, looks)
         return self.take_report()
 

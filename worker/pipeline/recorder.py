@@ -16,7 +16,7 @@ from worker.message.outcome import Outcome, State
 from worker.message.verdict import MailPath
 from worker.pipeline.observer import Observer
 from worker.pipeline.record import Results, named_failure
-from worker.pipeline.settle import Settlement
+from worker.pipeline.settlement import Settlement
 
 log = get_logger()
 

@@ -1,11 +1,12 @@
 """Makes the mailbox show the outcomes: the only file that changes it for that. Doing so twice does no harm.
 
 Every outcome that it is given has been recorded before. It moves a batch at a time, and remembers where the messages
-went. A message that the server refuses to move stays unsettled, and stops no other.
+went. A message that the server refuses to move, or at whose move the connection ends, stays unsettled, and stops no
+other.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from worker.journal.messages import Messages
 from worker.journal.places import Places
@@ -20,34 +21,16 @@ from worker.mailbox.folder_refusals import Refusal
 from worker.mailbox.session import HEADS_AT_ONCE, FolderState, Moved, Session
 from worker.message.key import Fingerprints
 from worker.pipeline.already_moved import AlreadyMoved
+from worker.pipeline.late_moves import LateMoves
 from worker.pipeline.moves_in_flight import MovesInFlight
+from worker.pipeline.settlement import Settlement, grouped
 from worker.pipeline.whereabouts import Look, Whereabouts, list_uids
 
 log = get_logger()
 
-REFUSED_WAIT = 900.0
-"""Seconds until the server is asked again to move a message that it refused to move, or whose folder it refused."""
-
 
 class CannotMove(Exception):
     """The server has neither MOVE nor UIDPLUS: moving would risk other people's mail."""
-
-
-@dataclass(frozen=True, slots=True)
-class Settlement:
-    """A message whose outcome is recorded, where it lies, and where it is to go."""
-
-    id: int
-    fingerprint: str
-    place: Place
-    target: str
-
-    @classmethod
-    def of(cls, record: Record) -> "Settlement | None":
-        """What is left to do for a message; None: it stays where it is."""
-        if record.settle_to is None or record.settle_to == record.place.folder:
-            return None
-        return cls(record.id, record.fingerprint, record.place, record.settle_to)
 
 
 class Settle:
@@ -69,9 +52,8 @@ class Settle:
         self._already_moved = AlreadyMoved(messages, whereabouts, fingerprints)
         self._clock = clock
         self._moves: MovesInFlight[Settlement] = MovesInFlight()
+        self._late = LateMoves(clock)
         self._doubtful: set[int] = set()
-        self._refused: dict[int, float] = {}
-        """When the server may be asked again (epoch s) for a move that it refused, or whose folder it did. By row."""
 
     def check(self, session: Session) -> None:
         """Refuse a server on which moving can't be done safely.
@@ -88,11 +70,15 @@ class Settle:
 
     def ask_again(self) -> bool:
         """Whether the server may now be asked again to move messages that it refused to move."""
-        now = self._clock()
-        due = [row for row, until in self._refused.items() if not now < until <= now + REFUSED_WAIT]
-        for row in due:
-            del self._refused[row]
-        return bool(due)
+        return self._late.ask_again()
+
+    def is_suspect(self, item: Settlement) -> bool:
+        """Whether a connection ended when this message was moved. It is moved `alone`, when all other work is done."""
+        return self._late.is_suspect(item.id)
+
+    def suspects_due(self, items: Sequence[Settlement]) -> list[Settlement]:
+        """The suspects among these that may be moved now, each alone and in this order."""
+        return self._late.due(items)
 
     def resume(
         self, session: Session, looks: Sequence[Look], records: Sequence[Record] | None = None
@@ -136,6 +122,7 @@ class Settle:
         moved += arrived.items()
         self._places.seen_at([(row, place) for row, (_, place) in renumbered.items() if row not in arrived])
         self._places.settled(moved, self._clock())
+        self._late.clear(row for row, _ in moved)
         return settlements
 
     def _still_there(self, session: Session, folder: str, records: Sequence[Record]) -> dict[int, Place] | None:
@@ -154,22 +141,24 @@ class Settle:
             places |= self._whereabouts.find_again(session, folder, state, unplaced)
         return places
 
-    def settle(self, session: Session, settlements: Sequence[Settlement]) -> set[str]:
+    def settle(self, session: Session, settlements: Sequence[Settlement], *, alone: bool = False) -> set[str]:
         """Move each message to its target, folder by folder. `record_moves` records those whose MOVE is in flight.
 
         Messages that somebody took away meanwhile count as settled, because where they lie now isn't our decision.
         Those that the server has lately refused to move are skipped. Returns the folders that were replaced: the next
-        look finds their messages again, and then they are settled.
+        look finds their messages again, and then they are settled. alone: move one at a time, and wait for each answer.
         """
         replaced: set[str] = set()
-        for folder, target, group in _grouped([item for item in settlements if item.id not in self._refused]):
+        for folder, target, group in grouped([one for one in settlements if not self._late.is_refused(one.id)]):
             valid = _valid_in(session, folder, group)
-            for start in range(0, len(valid), uid_sets.MAX_COMMAND_UIDS):
-                part = valid[start : start + uid_sets.MAX_COMMAND_UIDS]
-                if session.has("MOVE"):
-                    self._moves.begin(session, [_uid(item) for item in part], part, folder, target)
+            most = 1 if alone else uid_sets.MAX_COMMAND_UIDS
+            for start in range(0, len(valid), most):
+                part = valid[start : start + most]
+                if session.has("MOVE") and not alone:
+                    with self._late.at_risk(_rows(part), folder, target):
+                        self._moves.begin(session, [item.uid for item in part], part, folder, target)
                 else:
-                    self._move_what_goes(session, part, folder, target)
+                    self._move_what_goes(session, part, folder, target, alone=alone)
             if len(valid) < len(group):
                 replaced.add(folder)
         return replaced
@@ -187,7 +176,7 @@ class Settle:
 
     def forget_moves(self) -> None:
         """The connection is gone, or the lease: what is in flight is found out anew."""
-        self._moves.forget()
+        self._late.suspect(_rows(self._moves.forget()))
 
     def delete(self, session: Session, records: Sequence[Record]) -> list[int]:
         """Delete handled mail for good, message by message (UIDPLUS). Returns the rows of the deleted messages.
@@ -240,8 +229,9 @@ class Settle:
     def bring_back(self, session: Session, records: Sequence[Record], folder: str) -> list[Record]:
         """Move messages that are to be handled anew into a watched folder. Returns those no longer in their place.
 
-        Those in a folder that isn't opened now stay, and are handled from where they lie. Without MOVE all do: if we
-        copied a message and the process died before it deleted the original, one message would become two.
+        Those in a folder that isn't opened now stay, and are handled from where they lie. So do those at whose move a
+        connection ended. Without MOVE all do: if we copied a message and the process died before it deleted the
+        original, one message would become two.
         """
         absent: list[Record] = []
         for source in dict.fromkeys(record.place.folder for record in records if record.place.folder != folder):
@@ -254,7 +244,8 @@ class Settle:
             there = session.present([record.place.uid for record in placed if record.place.uid is not None])
             group = [record for record in placed if record.place.uid in there]
             absent += [record for record in away if not record.place.holds_in(state) or record.place.uid not in there]
-            for start in range(0, len(group) if session.has("MOVE") else 0, uid_sets.MAX_COMMAND_UIDS):
+            group = [record for record in group if session.has("MOVE") and not self._late.is_suspect(record.id)]
+            for start in range(0, len(group), uid_sets.MAX_COMMAND_UIDS):
                 self._bring(session, group[start : start + uid_sets.MAX_COMMAND_UIDS], source, folder)
         return absent
 
@@ -263,7 +254,8 @@ class Settle:
 
         def move(part: Sequence[Record]) -> None:
             uids = {record.id: record.place.uid for record in part if record.place.uid is not None}
-            moved = session.move(list(uids.values()), folder)
+            with self._late.at_risk(uids, source, folder):
+                moved = session.move(list(uids.values()), folder)
             self._places.seen_at(
                 [(row, Place(folder, moved.uidvalidity or 0, moved.uids.get(uid))) for row, uid in uids.items()]
             )
@@ -272,7 +264,9 @@ class Settle:
             keys = first_keys([record.key for record in refused])
             log.error("mailbox.move_refused", count=len(refused), folder=source, target=folder, keys=keys)
 
-    def _move_what_goes(self, session: Session, group: Sequence[Settlement], folder: str, target: str) -> None:
+    def _move_what_goes(
+        self, session: Session, group: Sequence[Settlement], folder: str, target: str, *, alone: bool = False
+    ) -> None:
         """Move these, except those that the server refuses to move: they stay unsettled, and are tried later."""
         reasons: set[str] = set()
 
@@ -281,7 +275,7 @@ class Settle:
             valid = _valid_in(session, folder, part)
             try:
                 if valid:
-                    self._move(session, valid, folder, target)
+                    self._move(session, valid, folder, target, alone=alone)
             except CommandRefused as error:
                 reasons.update({"overquota"} if error.refusal is Refusal.FULL else ())
                 raise
@@ -291,19 +285,21 @@ class Settle:
             why = {"reason": "overquota"} if reasons else {}
             log.error("mailbox.move_refused", count=len(refused), folder=folder, target=target, **why)
             self._ask_later(refused)
+            self._late.clear(_rows(refused))
 
     def _ask_later(self, items: Iterable[Settlement | Record]) -> None:
-        self._refused |= dict.fromkeys((item.id for item in items), self._clock() + REFUSED_WAIT)
+        self._late.refused(_rows(items))
 
-    def _move(self, session: Session, group: Sequence[Settlement], folder: str, target: str) -> None:
+    def _move(self, session: Session, group: Sequence[Settlement], folder: str, target: str, *, alone: bool) -> None:
         copies: dict[int, Place] = {}
-        if session.has("MOVE"):
-            moved = session.move([_uid(item) for item in group], target)
-        else:
-            copies = self._already_moved.copies(
-                session, [item for item in group if item.id in self._doubtful], folder, target
-            )
-            moved = self._copy_and_delete(session, group, target, copies)
+        if not session.has("MOVE"):
+            doubtful = [item for item in group if item.id in self._doubtful]
+            copies = self._already_moved.copies(session, doubtful, folder, target)
+        with self._late.at_risk(_rows(group), folder, target, alone=alone):
+            if session.has("MOVE"):
+                moved = session.move([item.uid for item in group], target)
+            else:
+                moved = self._copy_and_delete(session, group, target, copies)
         self._settled(group, target, moved, copies)
 
     def _settled(
@@ -313,29 +309,22 @@ class Settle:
         known = copies or {}
         self._places.settled(
             [
-                (item.id, known.get(item.id) or Place(target, moved.uidvalidity or 0, moved.uids.get(_uid(item))))
+                (item.id, known.get(item.id) or Place(target, moved.uidvalidity or 0, moved.uids.get(item.uid)))
                 for item in group
             ],
             self._clock(),
         )
-        self._doubtful.difference_update(item.id for item in group)
+        self._doubtful.difference_update(_rows(group))
+        self._late.clear(_rows(group))
 
     def _copy_and_delete(
         self, session: Session, group: Sequence[Settlement], target: str, copies: Mapping[int, Place]
     ) -> Moved:
         self._doubtful.update(item.id for item in group)
-        to_copy = [_uid(item) for item in group if item.id not in copies]
+        to_copy = [item.uid for item in group if item.id not in copies]
         moved = session.copy(to_copy, target) if to_copy else Moved(None, {})
-        session.delete([_uid(item) for item in group])
+        session.delete([item.uid for item in group])
         return moved
-
-
-def _grouped(settlements: Sequence[Settlement]) -> list[tuple[str, str, list[Settlement]]]:
-    groups: dict[tuple[str, str], list[Settlement]] = {}
-    for item in settlements:
-        if item.place.uid is not None:
-            groups.setdefault((item.place.folder, item.target), []).append(item)
-    return [(folder, target, group) for (folder, target), group in groups.items()]
 
 
 def _valid_in(session: Session, folder: str, items: Sequence[Settlement]) -> list[Settlement]:
@@ -344,7 +333,5 @@ def _valid_in(session: Session, folder: str, items: Sequence[Settlement]) -> lis
     return [item for item in items if state is not None and item.place.holds_in(state)]
 
 
-def _uid(item: Settlement) -> int:
-    if item.place.uid is None:
-        raise ValueError  # `_grouped` leaves out those without a UID
-    return item.place.uid
+def _rows(items: Iterable[Settlement | Record]) -> list[int]:
+    return [item.id for item in items]

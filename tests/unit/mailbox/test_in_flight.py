@@ -13,7 +13,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from worker.mailbox import uid_sets
-from worker.mailbox.errors import CommandRefused, MailboxError
+from worker.mailbox.errors import CommandRefused, ConnectionLost, MailboxError
 from worker.mailbox.session import Endpoint, Sent, Session
 from worker.mailbox.wire import Wire
 
@@ -371,3 +371,44 @@ def uids_of(command: Command) -> set[int]:
 
 def is_done_but_for_its_tag(command: Command) -> bool:
     return command.said is not None and len(command.said) <= 1
+
+
+@pytest.mark.parametrize("pipelines", [True, False])
+def test_a_move_that_the_server_had_come_to_is_blamed(pipelines: bool) -> None:
+    server = Server(None)
+    session = session_with(server)
+    if not pipelines:
+        session.wait_for_each_answer()
+    session.select_and_search("INBOX")
+    server.lines = 0
+    with pytest.raises(ConnectionLost) as caught:
+        session.end_move(session.begin_move([1], "Processed"))
+    assert not caught.value.earlier
+    assert session.ended_at_a_command
+
+
+def test_moves_that_were_sent_together_are_blamed_together() -> None:
+    """Dovecot may answer the second one first."""
+    server = Server(None)
+    session = session_with(server)
+    session.select_and_search("INBOX")
+    _, second = session.begin_move([1], "Processed"), session.begin_move([2], "Junk Email")
+    server.lines = 0
+    with pytest.raises(ConnectionLost) as caught:
+        session.end_move(second)
+    assert not caught.value.earlier
+
+
+def test_a_move_is_not_blamed_for_what_was_asked_for_before_it_or_if_it_was_never_sent() -> None:
+    server = Server(None)
+    session = session_with(server)
+    session.select_and_search("INBOX")
+    assert not session.ended_at_a_command
+    session.ask_heads([4, 5])
+    server.lines = 0
+    with pytest.raises(ConnectionLost) as caught:
+        session.move([1], "Processed")
+    assert caught.value.earlier
+    with pytest.raises(ConnectionLost) as caught:
+        session.begin_move([2], "Processed")
+    assert caught.value.earlier

@@ -9,7 +9,7 @@ from tests.fakes.mailbox import INBOX, PROCESSED, Mail, mail
 from tests.unit.pipeline.fetching import REPORTS, Bench
 from worker.journal.records import Place, Record
 from worker.pipeline.already_moved import AlreadyMoved
-from worker.pipeline.settle import Settlement
+from worker.pipeline.settlement import Settlement
 from worker.pipeline.whereabouts import Whereabouts
 
 

@@ -15,7 +15,7 @@ from worker.message.outcome import Outcome, State
 from worker.message.verdict import MailPath
 from worker.pipeline.record import Targets
 from worker.pipeline.recorder import Recorded
-from worker.pipeline.settle import Settlement
+from worker.pipeline.settlement import Settlement
 
 MARK, OF_HEADERS = "parts:0123", "head:0123"
 

@@ -18,7 +18,7 @@ from worker.pipeline.observer import Observer
 from worker.pipeline.outbox import SETTLE_AT_ONCE, Outbox
 from worker.pipeline.recognition import KnownAgain
 from worker.pipeline.report import Report
-from worker.pipeline.settle import Settlement
+from worker.pipeline.settlement import Settlement
 from worker.pipeline.whereabouts import Look
 
 OTHER = Outcome(State.PENDING, reason="other-content", content="parts:0123")
@@ -80,6 +80,7 @@ class Bench(Room, Observer):
         self.moved_from: set[str] = set()
         self.unsettled: list[Settlement] = []
         self.refused_before = False
+        self.suspects: set[int] = set()
         self.resumed = 0
         self.known: list[KnownAgain] = []
         self.compared: list[tuple[Record, str]] = []
@@ -105,7 +106,14 @@ class Bench(Room, Observer):
     def look_again(self, folder: str) -> None:
         self.listed_again.append(folder)
 
-    def settle(self, _session: Any, settlements: Sequence[Settlement]) -> set[str]:
+    def is_suspect(self, item: Settlement) -> bool:
+        return item.id in self.suspects
+
+    def suspects_due(self, items: Sequence[Settlement]) -> list[Settlement]:
+        return [item for item in items if item.id in self.suspects]
+
+    def settle(self, _session: Any, settlements: Sequence[Settlement], *, alone: bool = False) -> set[str]:
+        assert all(self.is_suspect(item) is alone for item in settlements)
         assert not self.session.idling
         self.moved.append(list(settlements))
         return self.moved_from

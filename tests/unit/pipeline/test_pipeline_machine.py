@@ -41,6 +41,8 @@ FAULTS = st.sampled_from([Killed, ConnectionLost, JournalUnavailable])
 KILLS = 4
 """Deaths of other causes than the message, fewer than it takes to call a message poison."""
 WATCHED = (INBOX, JUNK)
+OF_MOVES = ("nailed", "breaks_at_move", "breaks_after_move")
+"""The quirks that show when a message is moved."""
 
 
 class Mailbox(RuleBasedStateMachine):
@@ -137,13 +139,13 @@ class Mailbox(RuleBasedStateMachine):
         wanted=KINDS,
         junk=st.integers(0, 5),
         folder=st.sampled_from([INBOX, INBOX, INBOX, JUNK]),
-        quirk=st.sampled_from([""] * 6 + ["unsearched", "headless", "bodiless", "breaks", "veiled", "nailed"]),
+        quirk=st.sampled_from([""] * 8 + ["unsearched", "headless", "bodiless", "breaks", "veiled", *OF_MOVES]),
         late=st.booleans(),
         sender=st.sampled_from(["", "a", "a", "b"]),
         route=st.sampled_from(["", "", "unordered"]),
     )
     def deliver(self, wanted: str, junk: int, folder: str, quirk: str, late: bool, sender: str, route: str) -> None:
-        if quirk == "nailed" and "MOVE" not in self.world.server.capabilities:
+        if quirk in OF_MOVES and "MOVE" not in self.world.server.capabilities:
             quirk = ""  # after a death, copies that people made meanwhile can't be told from what we had copied by then
         raw = mail(wanted, junk=junk == 0, serial=next(self.serial), sender=sender, route=route)
         uid = self.world.server.reserve(folder) if late else None
@@ -559,7 +561,8 @@ NEVER_READ = fingerprint(ACCOUNT, Headers(()))
 
 def _show(one: Mail) -> None:
     """The server has nothing against this message any more."""
-    one.headless = one.bodiless = one.breaks = one.unsearched = one.veiled = one.nailed = False
+    one.headless = one.bodiless = one.breaks = one.unsearched = one.veiled = False
+    one.nailed = one.breaks_at_move = one.breaks_after_move = False
 
 
 def _mark(raw: bytes) -> str:

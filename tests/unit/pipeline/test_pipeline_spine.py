@@ -129,6 +129,10 @@ class Stages:
         assert session is self.session
         self.note("settle", everything)
 
+    def settle_alone(self, session: Any) -> None:
+        assert session is self.session
+        self.note("settle alone")
+
     def resume(self, session: Any, looks: Any) -> None:
         assert session is self.session
         assert looks is self.looks
@@ -178,6 +182,7 @@ def test_outcomes_and_requests_come_before_the_look_and_what_is_missing_after_wh
         ("work", {"first": "top"}),
         ("miss",),
         ("work through",),
+        ("settle alone",),
         ("end",),
     ]
 
@@ -229,6 +234,7 @@ def test_each_step_is_collected_as_it_asks(stages: Stages) -> None:
         ("miss unfetched", Missing()),
         ("record", 0.0),
         ("settle", True),
+        ("settle alone",),
         ("end",),
     ]
 

@@ -11,7 +11,7 @@ from worker.logs.log import configure as configure_logging
 from worker.message.outcome import Outcome, State
 from worker.message.verdict import MailPath
 from worker.pipeline.recorder import Recorded
-from worker.pipeline.settle import Settlement
+from worker.pipeline.settlement import Settlement
 
 
 def test_what_is_recorded_is_to_be_moved_from_where_it_lies(room: Room) -> None:

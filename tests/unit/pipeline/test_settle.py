@@ -27,7 +27,8 @@ from worker.message.key import fingerprint
 from worker.message.mime.headers import Headers
 from worker.message.outcome import State
 from worker.message.verdict import MailPath, Verdict
-from worker.pipeline.settle import CannotMove, Settlement
+from worker.pipeline.settle import CannotMove
+from worker.pipeline.settlement import Settlement
 from worker.pipeline.whereabouts import Look
 
 DONE = "Done"

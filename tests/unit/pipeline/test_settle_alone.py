@@ -9,7 +9,9 @@ from tests.unit.pipeline.fetching import REPORTS, Bench
 from worker.journal.records import Place, Record, Result
 from worker.mailbox.errors import CommandRefused
 from worker.message.outcome import State
-from worker.pipeline.settle import REFUSED_WAIT, Settle, Settlement
+from worker.pipeline.late_moves import REFUSED_WAIT
+from worker.pipeline.settle import Settle
+from worker.pipeline.settlement import Settlement
 from worker.pipeline.whereabouts import Look, Whereabouts
 
 
