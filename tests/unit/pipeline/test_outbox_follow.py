@@ -396,3 +396,31 @@ def test_junk_is_moved_to_the_junk_folder(bench: Bench) -> None:
     bench.outbox.record()
     bench.outbox.settle(bench.session, everything=True)
     assert bench.moved == [[settlement(one, "Junk Email")]]
+
+
+@pytest.mark.parametrize("everything", [False, True])
+def test_suspects_are_moved_one_at_a_time_and_only_when_that_is_asked_for(bench: Bench, everything: bool) -> None:
+    rows = bench.add(*range(1, SETTLE_AT_ONCE + 2))
+    bench.waiting.batches = [[bench.back(row) for row in rows]]
+    bench.outbox.record()
+    bench.suspects = {row.id for row in rows[:2]}
+    bench.outbox.settle(bench.session, everything=everything)
+    assert [len(batch) for batch in bench.moved] == ([SETTLE_AT_ONCE - 1] if everything else [])
+
+    bench.moved, bench.moves_recorded, bench.moved_from = [], [], {"Reports"}
+    bench.session.idling = True
+    bench.outbox.settle_alone(bench.session)
+    assert bench.moved == [[settlement(row)] for row in rows[:2]]
+    assert bench.moves_recorded == [True]
+    assert "Reports" in bench.listed_again
+    bench.outbox.settle_alone(bench.session)
+    assert (len(bench.moved), bench.moves_recorded) == (2, [True])
+
+
+def test_a_suspect_that_lies_elsewhere_by_now_is_not_moved_from_its_old_place(bench: Bench) -> None:
+    (one,) = bench.add(1)
+    bench.unsettled, bench.suspects = [settlement(one)], {one.id}
+    bench.outbox.resume(bench.session, [])
+    bench.outbox.relocated({one.id: NEW_PLACE})
+    bench.outbox.settle_alone(bench.session)
+    assert bench.moved == []
