@@ -16,6 +16,8 @@ log = get_logger()
 
 REFUSED_WAIT = 900.0
 """Seconds until the server is asked again to move a message that it refused to move, or whose folder it refused."""
+ENDED = "connection-lost"
+"""What the event gives as the reason where the connection ended at the move of a message alone."""
 ENDED_WAITS = (300.0, 900.0, 3600.0)
 """Seconds until a message is moved again whose move alone ended the connection once, twice, or more often."""
 
@@ -90,7 +92,7 @@ class LateMoves:
             if not error.earlier:
                 self.suspect(rows)
                 if alone:
-                    log.error("mailbox.move_refused", count=1, folder=folder, target=target, reason="connection-lost")
+                    log.error("mailbox.move_refused", count=1, folder=folder, target=target, reason=ENDED)
                     self._put_off_after(rows)
             raise
         if alone:
