@@ -25,7 +25,7 @@ ENDED_WAITS = (300.0, 900.0, 3600.0)
 class LateMoves:
     """Remembers which messages the server refused to move, and at whose move the connection ended.
 
-    If a move ends the connection, each of its messages is a suspect: it is moved alone, at the end of a poll, when all
+    If a MOVE ends the connection, each of its messages is a suspect: it is moved alone, at the end of a poll, when all
     other work is done. If that ends the connection too, the message is put off for a while.
     """
 

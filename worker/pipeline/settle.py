@@ -291,16 +291,15 @@ class Settle:
         self._late.refused(_rows(items))
 
     def _move(self, session: Session, group: Sequence[Settlement], folder: str, target: str, *, alone: bool) -> None:
-        copies: dict[int, Place] = {}
-        if not session.has("MOVE"):
-            doubtful = [item for item in group if item.id in self._doubtful]
-            copies = self._already_moved.copies(session, doubtful, folder, target)
-        with self._late.at_risk(_rows(group), folder, target, alone=alone):
-            if session.has("MOVE"):
+        if session.has("MOVE"):
+            with self._late.at_risk(_rows(group), folder, target, alone=alone):
                 moved = session.move([item.uid for item in group], target)
-            else:
-                moved = self._copy_and_delete(session, group, target, copies)
-        self._settled(group, target, moved, copies)
+            self._settled(group, target, moved)
+            return
+        # Never later: a message that was copied and isn't deleted yet would pass for two when the target is looked at.
+        doubtful = [item for item in group if item.id in self._doubtful]
+        copies = self._already_moved.copies(session, doubtful, folder, target)
+        self._settled(group, target, self._copy_and_delete(session, group, target, copies), copies)
 
     def _settled(
         self, group: Sequence[Settlement], target: str, moved: Moved, copies: Mapping[int, Place] | None = None

@@ -1,4 +1,4 @@
-"""A message whose move ends the connection keeps no other message waiting."""
+"""A message whose MOVE ends the connection keeps no other message waiting."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from tests.fakes.checks import Logged, assert_balanced, fields, handed
-from tests.fakes.mailbox import FAILED, INBOX, PROCESSED, mail
+from tests.fakes.mailbox import FAILED, INBOX, PROCESSED, Server, mail
 from tests.fakes.world import World
 from worker.journal.records import Place
 from worker.mailbox.bisection import MOST_REFUSED
@@ -15,6 +15,13 @@ from worker.message.outcome import State
 from worker.pipeline.dispatch import Bounds
 from worker.pipeline.late_moves import ENDED_WAITS, REFUSED_WAIT, LateMoves
 from worker.pipeline.settlement import Settlement
+
+
+@pytest.fixture
+def world() -> World:
+    """A world whose server knows MOVE. Without it, what was copied and isn't deleted yet can't wait."""
+    return World(Server(capabilities=["MOVE", "UIDPLUS", "IDLE"]))
+
 
 PIPELINING = pytest.mark.parametrize("pipelines", [True, False])
 
