@@ -12,6 +12,7 @@ from worker.mailbox.bisection import shown_heads
 from worker.mailbox.errors import ConnectionLost, MailboxError, ProtocolFault
 from worker.mailbox.session import Head, Session
 from worker.pipeline.header_suspects import HEADER_POISON, HeaderSuspects
+from worker.pipeline.put_off import PutOff
 from worker.pipeline.whereabouts import Look
 
 HEADER_WAIT = 3600.0
@@ -33,16 +34,17 @@ class LateHeaders:
         self._clock = clock
         self._alone: set[Place] = set()
         """Asked for one at a time, because a request for these headers ended the connection."""
-        self._put_off: dict[Place, float | None] = {}
-        """When to ask for each of these again (epoch s), because even a request for it alone ended the connection.
-        None: that time is set when the header would be asked for next."""
+        self._put_off: PutOff[Place] = PutOff(clock)
+        """Those at which even a request for one alone ended the connection."""
         self._since: dict[tuple[int, int], float] = {}
         """Since when (epoch s) each header is waited for in the folder of this look; by UIDVALIDITY and UID."""
 
     def begin(self, look: Look) -> None:
         """Begin with the new messages of this look: forget those of its folder that have a row by now or are gone."""
         self._alone = {place for place in self._alone if _is_open(look, place)}
-        self._put_off = {place: until for place, until in self._put_off.items() if _is_open(look, place)}
+        for place in self._put_off:
+            if not _is_open(look, place):
+                self._put_off.forget(place)
         waits, now = self._places.headerless(look.folder), self._clock()
         self._since = {
             (validity, uid): at
@@ -69,7 +71,11 @@ class LateHeaders:
             MailboxError: the connection can't be used.
         """
         places = {Place(look.folder, look.state.uidvalidity, uid): uid for uid in uids}
-        asked = [place for place in places if not self._suspects.hopeless(place) and not self._is_put_off(place)]
+        asked = [
+            place
+            for place in places
+            if not self._suspects.hopeless(place) and not self._put_off.waits(place, HEADER_AGAIN)
+        ]
         together = [place for place in asked if place not in self._alone]
         for group in (together, *([place] for place in asked if place in self._alone)):
             if not group:
@@ -80,7 +86,7 @@ class LateHeaders:
             except MailboxError as error:
                 self._suspects.end()
                 if isinstance(error, ConnectionLost | ProtocolFault) and not error.earlier:
-                    self._put_off |= {place: None for place in group if place in self._alone}
+                    self._put_off.add(place for place in group if place in self._alone)
                     self._alone.update(group)
                 raise
             self._suspects.end()
@@ -98,23 +104,6 @@ class LateHeaders:
         reasons |= {uid: HEADER_POISON for uid in unread if self._suspects.hopeless(Place(look.folder, validity, uid))}
         there = session.present(reasons) if reasons else set()
         return {uid: reason for uid, reason in reasons.items() if uid in there}
-
-    def _is_put_off(self, place: Place) -> bool:
-        """Whether to leave this header out now.
-
-        The next request is left out in any case, and so are those within `HEADER_AGAIN` after it. So other mail gets
-        through in between, however seldom the mailbox is polled.
-        """
-        if place not in self._put_off:
-            return False
-        now = self._clock()
-        until = self._put_off[place]
-        if until is None:
-            self._put_off[place] = now + HEADER_AGAIN
-        elif not now < until <= now + HEADER_AGAIN:
-            del self._put_off[place]
-            return False
-        return True
 
     def _waiting_since(self, look: Look, uids: Sequence[int], unread: Collection[int]) -> Mapping[int, float]:
         """Since when (epoch s) each unread header has been waited for. The journal forgets those that were read."""

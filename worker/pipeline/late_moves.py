@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from worker.logs.log import get_logger
 from worker.mailbox.bisection import MOST_REFUSED
 from worker.mailbox.errors import ConnectionLost, ProtocolFault
+from worker.pipeline.put_off import PutOff
 from worker.pipeline.settlement import Settlement
 
 log = get_logger()
@@ -35,8 +36,7 @@ class LateMoves:
         """When the server may be asked again (epoch s) for a move that it refused, or whose folder it did. By row."""
         self._suspects: dict[int, int] = {}
         """How often the connection ended at the move of each suspect alone. By row."""
-        self._put_off: dict[int, float | None] = {}
-        """When each of these suspects may be moved again (epoch s). None: that time is set when its turn comes next."""
+        self._put_off: PutOff[int] = PutOff(clock)
         self._in_a_row = 0
 
     def refused(self, rows: Iterable[int]) -> None:
@@ -68,14 +68,10 @@ class LateMoves:
         """These are suspects no more: they were moved, or the server refused that and kept the connection."""
         for row in rows:
             self._suspects.pop(row, None)
-            self._put_off.pop(row, None)
+            self._put_off.forget(row)
 
     def due(self, items: Iterable[Settlement]) -> list[Settlement]:
-        """The suspects among these that may be moved now, those first at which the connection ended least often.
-
-        One that has just been put off is left out the first time in any case, and then for its wait: so a poll can end
-        well in between, however seldom the mailbox is polled.
-        """
+        """The suspects among these that may be moved now, those first at which the connection ended least often."""
         due = [item for item in items if item.id in self._suspects and not self._waits(item.id)]
         return sorted(due, key=lambda item: self._suspects[item.id])
 
@@ -103,16 +99,7 @@ class LateMoves:
         for row in rows:
             self._suspects[row] += 1
         self._in_a_row += 1
-        self._put_off |= dict.fromkeys(self._suspects if self._in_a_row >= MOST_REFUSED else rows)
+        self._put_off.add(self._suspects if self._in_a_row >= MOST_REFUSED else rows)
 
     def _waits(self, row: int) -> bool:
-        if row not in self._put_off:
-            return False
-        now, until = self._clock(), self._put_off[row]
-        wait = ENDED_WAITS[min(max(self._suspects[row], 1), len(ENDED_WAITS)) - 1]
-        if until is None:
-            self._put_off[row] = now + wait
-        elif not now < until <= now + wait:
-            del self._put_off[row]
-            return False
-        return True
+        return self._put_off.waits(row, ENDED_WAITS[min(max(self._suspects[row], 1), len(ENDED_WAITS)) - 1])
