@@ -12,6 +12,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, and_, delete, func, insert, or_, select, text, update
 
 from worker.journal.database import Database, JournalUnavailable
+from worker.journal.facts import stored_fact
 from worker.journal.schema import attempt, credential, fact
 
 SUCCEEDED: Final = "succeeded"
@@ -110,19 +111,19 @@ class AttemptLedger:
             of_passwords = attempt.c.kind.in_(("password", DOUBT))
             wanted = or_(attempt.c.number > token, and_(of_passwords, attempt.c.number > password))
             rows = connection.execute(select(attempt).where(wanted).order_by(attempt.c.number)).mappings()
-            way = _fact(connection, _WAY)
+            way = stored_fact(connection, _WAY)
             return History(
-                epoch=_fact(connection, _EPOCH),
+                epoch=stored_fact(connection, _EPOCH),
                 head=_last(connection, None),
                 records=tuple(Record(**row) for row in rows),
                 reset_unproven=0 < reset == (token if _about(connection, reset) == "token" else password),
-                current=_fact(connection, _CURRENT),
-                refused=_fact(connection, _REFUSED),
-                password=_fact(connection, _PASSWORD),
+                current=stored_fact(connection, _CURRENT),
+                refused=stored_fact(connection, _REFUSED),
+                password=stored_fact(connection, _PASSWORD),
                 way=way,
                 settled=token,
-                moved=is_another(_fact(connection, _DATABASE), _database(connection)),
-                offered=offered_instead(_fact(connection, _OFFERED), way),
+                moved=is_another(stored_fact(connection, _DATABASE), _database(connection)),
+                offered=offered_instead(stored_fact(connection, _OFFERED), way),
             )
 
     def head(self) -> int:
@@ -139,12 +140,12 @@ class AttemptLedger:
     def salt(self) -> bytes:
         """The salt of this journal's fingerprints, created on first use."""
         with self._database.read() as connection:
-            stored = _fact(connection, _SALT)
+            stored = stored_fact(connection, _SALT)
         return bytes.fromhex(stored or self._new_salt())
 
     def _new_salt(self) -> str:
         with self._database.write(durable=True) as connection:
-            stored = _fact(connection, _SALT) or secrets.token_hex(16)
+            stored = stored_fact(connection, _SALT) or secrets.token_hex(16)
             _set_fact(connection, _SALT, stored)
             return stored
 
@@ -239,7 +240,7 @@ class AttemptLedger:
         with self._database.read() as connection:
             known = select(credential.c.fingerprint).where(credential.c.fingerprint == fingerprint)
             is_new = password and connection.execute(known).first() is None
-            stored = {name: _fact(connection, name) for name in facts}
+            stored = {name: stored_fact(connection, name) for name in facts}
         if not is_new and stored == facts:
             return
         with self._database.write() as connection:
@@ -271,10 +272,10 @@ class AttemptLedger:
             if head != after:
                 raise Overtaken("another process made a login attempt at the same moment")
             number = max(head, floor) + 1
-            if _fact(connection, _EPOCH) != epoch:
+            if stored_fact(connection, _EPOCH) != epoch:
                 _set_fact(connection, _EPOCH, epoch)
             database = _database(connection)
-            if _fact(connection, _DATABASE) != database:
+            if stored_fact(connection, _DATABASE) != database:
                 _set_fact(connection, _DATABASE, database)
             connection.execute(insert(attempt).values(number=number, at=at, cools_from=at, **row))
             return number
@@ -320,11 +321,6 @@ def offered_instead(stored: str | None, way: str | None) -> str | None:
     """What a server offers, as `AttemptLedger.offers` stored it; None if that was about another way to log in."""
     offered, _, about = (stored or "").partition("\n")
     return offered if stored is not None and about == way else None
-
-
-def _fact(connection: Connection, name: str) -> str | None:
-    value: str | None = connection.execute(select(fact.c.value).where(fact.c.name == name)).scalar()
-    return value
 
 
 def _set_fact(connection: Connection, name: str, value: str | None) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import select
 
 from worker.journal.database import Database
+from worker.journal.facts import stored_fact
 from worker.journal.schema import fact
 
 _PREFIX = "audit.head."
@@ -49,7 +50,7 @@ class JournalAnchors:
         """Store this head durably, unless the stored one has a higher count. `instead_of` is replaced in any case."""
         name, value = _PREFIX + chain, f"{anchor.head.count} {anchor.head.mac} {anchor.seal}".rstrip()
         with self._database.write(durable=True) as connection:
-            stored = connection.execute(select(fact.c.value).where(fact.c.name == name)).scalar()
+            stored = stored_fact(connection, name)
             if stored is None:
                 connection.execute(fact.insert().values(name=name, value=value))
                 return

@@ -185,8 +185,7 @@ class Facts:
 
     def _get(self, name: str) -> str | None:
         with self._database.read() as connection:
-            value: str | None = connection.execute(select(fact.c.value).where(fact.c.name == name)).scalar()
-            return value
+            return stored_fact(connection, name)
 
     def _set(self, name: str, value: str, *, durable: bool = False) -> None:
         with self._database.write(durable=durable) as connection:
@@ -194,6 +193,12 @@ class Facts:
 
     def _put(self, connection: Connection, name: str, value: str) -> None:
         set_fact(connection, self._insert, name, value)
+
+
+def stored_fact(connection: Connection, name: str) -> str | None:
+    """The value of a fact; None: it was never stored."""
+    value: str | None = connection.execute(select(fact.c.value).where(fact.c.name == name)).scalar()
+    return value
 
 
 def set_fact(connection: Connection, insert: Any, name: str, value: str) -> None:

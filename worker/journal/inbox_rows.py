@@ -13,11 +13,11 @@ from typing import Final
 
 from sqlalchemy import Connection, case, delete, select, update
 
-from worker.journal.facts import Facts, set_fact
+from worker.journal.facts import Facts, set_fact, stored_fact
 from worker.journal.header_reads import HEADER_READS, HeaderReads, read_header_reads
 from worker.journal.records import Place
 from worker.journal.rows import Rows
-from worker.journal.schema import fact, folder, headerless, message
+from worker.journal.schema import folder, headerless, message
 from worker.journal.unexplained_note import rename_folder
 
 INBOX: Final = "INBOX"
@@ -57,8 +57,7 @@ class InboxRows(Rows):
             connection.execute(delete(headerless).where(others))
 
     def _rename_header_reads(self, connection: Connection) -> None:
-        stored = connection.execute(select(fact.c.value).where(fact.c.name == HEADER_READS)).scalar()
-        reads = read_header_reads(stored)
+        reads = read_header_reads(stored_fact(connection, HEADER_READS))
         renamed = _with_one_inbox(reads)
         if renamed != reads:
             set_fact(connection, self._insert, HEADER_READS, renamed.stored())

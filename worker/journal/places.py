@@ -5,11 +5,11 @@ from dataclasses import asdict
 
 from sqlalchemy import Boolean, ColumnElement, and_, bindparam, case, delete, or_, select, true, update
 
-from worker.journal.facts import set_fact
+from worker.journal.facts import set_fact, stored_fact
 from worker.journal.header_reads import HEADER_READS, HeaderReads, read_header_reads
 from worker.journal.records import Looked, Place, Record
 from worker.journal.rows import PLACE, Rows, chunks, look_no_longer_holds, placed
-from worker.journal.schema import fact, folder, headerless, message
+from worker.journal.schema import folder, headerless, message
 from worker.message.content_mark import OF_HEADERS
 from worker.message.outcome import State
 
@@ -149,9 +149,7 @@ class Places(Rows):
     def header_reads(self) -> HeaderReads:
         """Which headers of new messages are being read, and at which a process died."""
         with self._database.read() as connection:
-            return read_header_reads(
-                connection.execute(select(fact.c.value).where(fact.c.name == HEADER_READS)).scalar()
-            )
+            return read_header_reads(stored_fact(connection, HEADER_READS))
 
     def read_headers(self, reads: HeaderReads) -> None:
         """Store which headers are being read. Call this before any of them is."""
