@@ -13,13 +13,13 @@ from tests.rig.proxy import Answer, Proxy
 from tests.rig.scripted import ScriptedServer, Step, answer, expect, greeting, hang, send
 from tests.rig.worker import Worker, eventually
 from worker.mailbox.errors import CommandRefused, FolderBusy, FolderRefused
-from worker.mailbox.session import ArrivalDays, Endpoint, Session
+from worker.mailbox.session import ArrivalDays, Endpoint, FolderState, Session
 
 MakeWorker = Callable[..., Worker]
 Scripted = Callable[..., ScriptedServer]
 FAR = 0.06
 """Seconds: what is sent together is on its way before the first answer comes."""
-MOST_ALONE = 16
+MOST_ALONE = 15
 BEFORE_COMMANDS = 3
 """The round trips for TCP, TLS and the greeting."""
 
@@ -56,12 +56,17 @@ def test_each_costs_one_round_trip_unless_every_answer_is_waited_for(
     assert session.has("MOVE")  # asks for the capabilities, once
     costs = {
         "create": trips(proxy, lambda: list(session.create_all(["Processed", "Failed"]))),
-        "days": trips(proxy, lambda: session.days(["INBOX", JUNK])),
+        "days": trips(proxy, lambda: days_and_state(session)),
         "list": trips(proxy, lambda: session.select_and_search("INBOX")),
         "glance": trips(proxy, lambda: session.glance([JUNK, "Failed"], noop=True)),
     }
-    alone = {"create": 2, "days": 4, "list": 2, "glance": 3}
+    alone = {"create": 2, "days": 5, "list": 2, "glance": 3}
     assert costs == (dict.fromkeys(costs, 1) if together else alone)
+
+
+def days_and_state(session: Session) -> FolderState:
+    session.days(["INBOX", JUNK], then=["Failed"])
+    return session.status("Failed")
 
 
 @pytest.mark.parametrize("together", [True, False])
@@ -174,9 +179,35 @@ def test_a_server_that_tells_no_days_of_one_folder_tells_those_of_the_other(
     assert session.select_and_search("INBOX")[1] == {1, 2, 3}
 
 
+def test_a_state_that_was_asked_for_ahead_is_told_once(session: Session, proxy: Proxy, dovecot: Mailbox) -> None:
+    session.days(["INBOX"], then=[JUNK])
+    dovecot.append_many(JUNK, letters(1))
+    assert (session.status(JUNK).messages, trips(proxy, lambda: session.status(JUNK))) == (0, 1)
+    assert session.status(JUNK).messages == 1
+
+
+@pytest.mark.parametrize("opens", ["select", "examine", "days", "select_and_search"])
+def test_a_state_that_was_asked_for_ahead_is_dropped_with_the_next_folder(
+    session: Session, dovecot: Mailbox, opens: str
+) -> None:
+    session.days(["INBOX"], then=[JUNK])
+    dovecot.append_many(JUNK, letters(1))
+    getattr(session, opens)(["INBOX"] if opens == "days" else "INBOX")
+    assert session.status(JUNK).messages == 1
+    assert session.select_and_search("INBOX")[1] == {1, 2, 3}
+
+
+def test_a_state_that_was_asked_for_ahead_is_refused_when_it_is_asked_for(session: Session, proxy: Proxy) -> None:
+    proxy.on(f'^STATUS "{JUNK}"', Answer("{tag} NO [NONEXISTENT] no such folder"))
+    assert session.days(["INBOX"], then=[JUNK])["INBOX"].messages == 3
+    with pytest.raises(FolderRefused, match=JUNK):
+        session.status(JUNK)
+    assert session.select_and_search("INBOX")[1] == {1, 2, 3}
+
+
 def test_a_folder_whose_days_are_asked_for_may_be_refused(session: Session) -> None:
     with pytest.raises(FolderRefused, match="Nowhere"):
-        session.days(["Nowhere", "INBOX"])
+        session.days(["Nowhere", "INBOX"], then=[JUNK])
     assert session.select_and_search("INBOX")[1] == {1, 2, 3}
 
 
@@ -300,7 +331,7 @@ def test_logout_reaches_a_server_that_has_something_to_say_meanwhile(
 # -- the whole of a first run
 
 
-def test_a_first_run_waits_for_sixteen_round_trips_at_most(
+def test_a_first_run_waits_for_fifteen_round_trips_at_most(
     dovecot: Mailbox, proxy: Proxy, make_worker: MakeWorker
 ) -> None:
     dovecot.append_many("INBOX", letters(3))

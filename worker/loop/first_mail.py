@@ -48,18 +48,22 @@ class FirstMail:
         places: Places,
         layout: Layout,
         *,
+        handled: str | None,
         since: datetime | None,
         chosen: bool,
         person: Person | None,
         clock: Callable[[], float],
     ) -> None:
-        """since: older mail is left alone. chosen: whether the settings say so, or that all mail is to be taken.
+        """handled: what the settings call the folder of handled mail, whose state the next chore asks for; None: handled
+        mail stays where it is. since: older mail is left alone. chosen: whether the settings say so, or that all mail
+        is to be taken.
 
         person: None: nobody hears of it but the log. Where nobody can be asked the work goes on.
         """
         self._messages = messages
         self._places = places
         self._layout = layout
+        self._handled = handled
         self._since = None if since is None else since.date()
         self._chosen = chosen
         self._person = person
@@ -77,7 +81,8 @@ class FirstMail:
             self._is_over = True
             return
         today = datetime.fromtimestamp(self._clock(), UTC).date()
-        found = backlog(session, self._layout.watched, today, self._since)
+        then = [] if self._handled is None else [self._layout.actual(self._handled)]
+        found = backlog(session, self._layout.watched, today, self._since, then=then)
         is_much = found.count > MANY and not self._chosen
         person = self._person
         is_unasked = is_much and not (person is not None and person.decides)

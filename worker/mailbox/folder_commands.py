@@ -55,6 +55,8 @@ class FolderCommands:
         self._selected: str | None = None
         self._asks_status = False
         """Whether SELECT doesn't say enough here, so that STATUS is asked as well."""
+        self._states_ahead: dict[str, Sent] = {}
+        """STATUS of folders that was asked for ahead, until another folder is opened."""
         self.selected_state: FolderState | None = None
         self.read_only = False
 
@@ -210,17 +212,20 @@ class FolderCommands:
         finally:
             self._forget([*asked, *sent.values()])
 
-    def days(self, folders: Sequence[str], *, together: bool) -> dict[str, ArrivalDays]:
+    def days(self, folders: Sequence[str], *, then: Sequence[str], together: bool) -> dict[str, ArrivalDays]:
         """The days on which the messages of these folders arrived. Afterwards no folder counts as selected.
 
-        together: ask for all of it in one round trip.
+        then: folders whose states will be asked for next. together: ask for all of it in one round trip.
         """
         found: dict[str, ArrivalDays] = {}
         for part in [folders] if together else [[folder] for folder in folders]:
             with self._connection.translated():
-                self._selected = self.selected_state = None
-                self._connection.client.wire.in_flight.finish()
+                self._leave()
+                client = self._connection.client
+                client.wire.in_flight.finish()
                 sent = {folder: self._send_days(folder, together=together) for folder in part}
+                if together:
+                    self._states_ahead = {folder: client.send_status(folder, STATUS_ITEMS) for folder in then}
             try:
                 found |= {folder: self._days_of(folder, *both) for folder, both in sent.items()}
             finally:
@@ -253,20 +258,26 @@ class FolderCommands:
         """
         state = self.status(folder)
         with self._about(folder), self._connection.translated():
-            self._selected = self.selected_state = None
+            self._leave()
             self._connection.client.open_folder(folder, read_only=True)
             self._connection.take_news()
         return state
 
     def _open(self, folder: str) -> dict[bytes, object]:
         with self._about(folder), self._connection.translated():
-            self._selected = self.selected_state = None
+            self._leave()
             return self._selects(folder, self._connection.client.open_folder(folder))
 
     def _opened(self, folder: str, opening: Sent) -> FolderState | None:
         with self._about(folder), self._connection.translated():
-            self._selected = self.selected_state = None
+            self._leave()
             return self._told(self._selects(folder, self._connection.client.opened(opening)))
+
+    def _leave(self) -> None:
+        self._selected = self.selected_state = None
+        for sent in self._states_ahead.values():
+            self._connection.client.wire.in_flight.forget(sent)
+        self._states_ahead = {}
 
     def _selects(self, folder: str, answer: dict[bytes, object]) -> dict[bytes, object]:
         self._connection.take_news()
@@ -283,7 +294,10 @@ class FolderCommands:
         return None
 
     def status(self, folder: str) -> FolderState:
-        """Ask for the state of a folder without selecting it."""
+        """Ask for the state of a folder without selecting it, if that wasn't asked for ahead."""
+        ahead = self._states_ahead.pop(folder, None)
+        if ahead is not None:
+            return self._state_said(folder, ahead)
         with self._about(folder), self._connection.translated():
             return _folder_state(self._connection.client.folder_status(folder, STATUS_ITEMS))
 

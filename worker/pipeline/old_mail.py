@@ -66,13 +66,20 @@ def _so_many(count: int, oldest: date | None) -> str:
     return f"{messages}, the oldest of {oldest}" if count != 1 else f"{messages} of {oldest}"
 
 
-def backlog(session: Session, folders: Sequence[str], today: date, since: date | None = None) -> Backlog:
+def backlog(
+    session: Session,
+    folders: Sequence[str],
+    today: date,
+    since: date | None = None,
+    *,
+    then: Sequence[str] = (),
+) -> Backlog:
     """Count what lies in these folders.
 
-    today: mail of a later day counts as today's. since: leave older mail out. May raise `MailboxError`, and leave no
-    folder selected.
+    today: mail of a later day counts as today's. since: leave older mail out. then: as in `Session.days`. May raise
+    `MailboxError`, and leave no folder selected.
     """
-    arrived = session.days(folders)
+    arrived = session.days(folders, then=then)
     found = [_old_mail(session, folder, arrived[folder], today, since) for folder in folders]
     return Backlog(tuple(one for one in found if one.count))
 

@@ -193,12 +193,11 @@ class Parts:
         """The part that finds mail in the folder of handled mail that no row explains."""
         from worker.reconcile.unexplained import Unexplained
 
-        handled = self.settings.settle.handled
         return Unexplained(
             self.journal.messages,
             self.journal.facts,
             self.layout,
-            handled=None if handled == KEEP else handled,
+            handled=self._handled(),
             fingerprints=self.journal_parts().fingerprints,
         )
 
@@ -220,11 +219,17 @@ class Parts:
             self.journal.messages,
             self.journal.places,
             self.layout,
+            handled=self._handled(),
             since=poll.since,
             chosen="since" in poll.model_fields_set,
             person=person,
             clock=self.clock,
         )
+
+    def _handled(self) -> str | None:
+        """What the settings call the folder of handled mail; None: handled mail stays where it is."""
+        handled = self.settings.settle.handled
+        return None if handled == KEEP else handled
 
     def targets(self) -> list[str]:
         """What the folders that mail is moved to are called in the mailbox."""
