@@ -645,10 +645,10 @@ class World:
             self.tick(700)
             quiet = quiet + 1 if before == self._mark() else 0
             # If mail arrives late as other mail is lost, STATUS stays as it was: only the hourly look finds the mail.
-            if quiet >= 7 and not self.journal.counts().by_state[State.PENDING]:
+            if quiet >= 7 and not self.journal.counts().by_state[State.PENDING] and not self.intents.open():
                 return
         left = [(row.key, row.place, row.reason) for row in self.rows() if row.state is State.PENDING]
-        raise AssertionError(f"not drained: {left}")
+        raise AssertionError(f"not drained: {left} {self.intents.open()}")
 
     def _mark(self) -> Any:
         return [(row.key, row.state, row.place, row.settled, row.tries, row.redelivery) for row in self.rows()]

@@ -54,9 +54,9 @@ class FirstMail:
         person: Person | None,
         clock: Callable[[], float],
     ) -> None:
-        """handled: what the settings call the folder of handled mail, whose state the next chore asks for; None: handled
-        mail stays where it is. since: older mail is left alone. chosen: whether the settings say so, or that all mail
-        is to be taken.
+        """handled: what the settings call the folder of handled mail, of which the next chore asks the state; None:
+        handled mail stays where it is. since: older mail is left alone. chosen: whether the settings say so, or that
+        all mail is to be taken.
 
         person: None: nobody hears of it but the log. Where nobody can be asked the work goes on.
         """

@@ -1,7 +1,7 @@
 """Admission: a new UID is a known message that moved, or a new message, which gets a row and a key."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from worker.journal.messages import Messages
@@ -214,7 +214,7 @@ class Admission:
             look_again=frozenset(record.place.folder for record in told.again),
             unread=tuple(sorted(unread - given_up.keys())),
             headless=tuple(
-                (record, given_up[item.head.uid])
+                (replace(record, place=item.place), given_up[item.head.uid])
                 for item, record in pairs
                 if item.head.uid in given_up and record.state in NOT_DONE
             ),

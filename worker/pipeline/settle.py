@@ -54,6 +54,12 @@ class Settle:
         self._moves: MovesInFlight[Settlement] = MovesInFlight()
         self._late = LateMoves(clock)
         self._doubtful: set[int] = set()
+        self._sought: set[int] = set()
+
+    @property
+    def is_seeking(self) -> bool:
+        """Whether `resume` left messages to be found by their headers, and so is to be called after the next look."""
+        return bool(self._sought)
 
     def check(self, session: Session) -> None:
         """Refuse a server on which moving can't be done safely.
@@ -95,7 +101,8 @@ class Settle:
         moved: list[tuple[int, Place]] = []
         renumbered: dict[int, tuple[Record, Place]] = {}
         elsewhere: dict[str, list[Record]] = {}
-        for record in self._places.unsettled() if records is None else records:
+        unsettled = self._places.unsettled() if records is None else records
+        for record in unsettled:
             look = by_folder.get(record.place.folder)
             settlement = Settlement.of(record)
             if look is None:
@@ -120,7 +127,10 @@ class Settle:
         self._doubtful.update(item.id for item in settlements)
         arrived = self._already_moved.arrived(session, [record for record, _ in renumbered.values()])
         moved += arrived.items()
-        self._places.seen_at([(row, place) for row, (_, place) in renumbered.items() if row not in arrived])
+        sought = [(row, place) for row, (_, place) in renumbered.items() if row not in arrived]
+        self._places.seen_at(sought)
+        self._sought.difference_update(_rows(unsettled))
+        self._sought.update(row for row, _ in sought)
         self._places.settled(moved, self._clock())
         self._late.clear(row for row, _ in moved)
         return settlements

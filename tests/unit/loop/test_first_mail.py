@@ -59,7 +59,9 @@ def chore(
 ) -> FirstMail:
     given: Any = journal
     layout = Layout((INBOX,), JUNK)
-    return FirstMail(given, given, layout, handled="Processed", since=since, chosen=chosen, person=person, clock=lambda: NOW)
+    return FirstMail(
+        given, given, layout, handled="Processed", since=since, chosen=chosen, person=person, clock=lambda: NOW
+    )
 
 
 @cache

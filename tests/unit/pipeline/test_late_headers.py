@@ -1,7 +1,7 @@
 """Headers that the server doesn't show yet, or at which the connection ends, keep no other message waiting."""
 
 from tests.fakes.checks import assert_balanced, handed
-from tests.fakes.mailbox import FAILED, INBOX, mail
+from tests.fakes.mailbox import ELSEWHERE, FAILED, INBOX, mail
 from tests.fakes.world import World
 from worker.message.outcome import State
 
@@ -38,6 +38,27 @@ def test_a_header_that_never_comes_is_a_dead_letter_after_an_hour_of_waiting(wor
     world.drain()
     assert world.states()[State.HANDLED] == 2
     assert len(handed(world)) == 2
+
+
+def test_a_message_without_a_header_is_a_dead_letter_where_it_lies_by_then(world: World) -> None:
+    """A person takes it out of `Failed`, asks for another try, and puts it into INBOX after that."""
+    world.server.deliver(mail(), veiled=True)
+    pass_hours(world)
+    (dead,) = world.server.all_mail(FAILED)
+    dead.veiled = True  # without MOVE it is a copy
+    world.server.move(dead, ELSEWHERE)
+    world.retry(world.rows()[0].key)
+    pass_hours(world)
+    assert world.states() == {State.GONE: 1}
+    world.server.move(dead, INBOX)
+    pass_hours(world)
+    assert world.states() == {State.FAILED: 1}
+    assert [len(world.server.all_mail(name)) for name in (INBOX, FAILED)] == [0, 1]
+
+
+def pass_hours(world: World) -> None:
+    for _ in range(12):
+        world.tick(600)
 
 
 def test_messages_without_a_header_are_never_taken_for_one(world: World) -> None:
