@@ -101,8 +101,7 @@ class Settle:
         moved: list[tuple[int, Place]] = []
         renumbered: dict[int, tuple[Record, Place]] = {}
         elsewhere: dict[str, list[Record]] = {}
-        unsettled = self._places.unsettled() if records is None else records
-        for record in unsettled:
+        for record in self._places.unsettled() if records is None else records:
             look = by_folder.get(record.place.folder)
             settlement = Settlement.of(record)
             if look is None:
@@ -129,8 +128,7 @@ class Settle:
         moved += arrived.items()
         sought = [(row, place) for row, (_, place) in renumbered.items() if row not in arrived]
         self._places.seen_at(sought)
-        self._sought.difference_update(_rows(unsettled))
-        self._sought.update(row for row, _ in sought)
+        self._sought = {row for row, _ in sought} | (self._sought if records is not None else set())
         self._places.settled(moved, self._clock())
         self._late.clear(row for row, _ in moved)
         return settlements
