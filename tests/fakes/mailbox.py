@@ -273,7 +273,7 @@ class FakeSession:
         found = self.search(uidnext=state.uidnext) if self._pipelines or state.messages else set[int]()
         return state, found if state.messages else set()
 
-    def days(self, folders: Sequence[str], *, then: Sequence[str] = ()) -> dict[str, ArrivalDays]:
+    def days(self, folders: Sequence[str], *, states_of: Sequence[str] = ()) -> dict[str, ArrivalDays]:
         found: dict[str, ArrivalDays] = {}
         for folder in folders:
             self._opens("examine", folder)

@@ -65,7 +65,7 @@ def test_each_costs_one_round_trip_unless_every_answer_is_waited_for(
 
 
 def days_and_state(session: Session) -> FolderState:
-    session.days(["INBOX", JUNK], then=["Failed"])
+    session.days(["INBOX", JUNK], states_of=["Failed"])
     return session.status("Failed")
 
 
@@ -180,7 +180,7 @@ def test_a_server_that_tells_no_days_of_one_folder_tells_those_of_the_other(
 
 
 def test_a_state_that_was_asked_for_ahead_is_told_once(session: Session, proxy: Proxy, dovecot: Mailbox) -> None:
-    session.days(["INBOX"], then=[JUNK])
+    session.days(["INBOX"], states_of=[JUNK])
     dovecot.append_many(JUNK, letters(1))
     assert (session.status(JUNK).messages, trips(proxy, lambda: session.status(JUNK))) == (0, 1)
     assert session.status(JUNK).messages == 1
@@ -190,7 +190,7 @@ def test_a_state_that_was_asked_for_ahead_is_told_once(session: Session, proxy: 
 def test_a_state_that_was_asked_for_ahead_is_dropped_with_the_next_folder(
     session: Session, dovecot: Mailbox, opens: str
 ) -> None:
-    session.days(["INBOX"], then=[JUNK])
+    session.days(["INBOX"], states_of=[JUNK])
     dovecot.append_many(JUNK, letters(1))
     getattr(session, opens)(["INBOX"] if opens == "days" else "INBOX")
     assert session.status(JUNK).messages == 1
@@ -199,15 +199,29 @@ def test_a_state_that_was_asked_for_ahead_is_dropped_with_the_next_folder(
 
 def test_a_state_that_was_asked_for_ahead_is_refused_when_it_is_asked_for(session: Session, proxy: Proxy) -> None:
     proxy.on(f'^STATUS "{JUNK}"', Answer("{tag} NO [NONEXISTENT] no such folder"))
-    assert session.days(["INBOX"], then=[JUNK])["INBOX"].messages == 3
+    assert session.days(["INBOX"], states_of=[JUNK])["INBOX"].messages == 3
     with pytest.raises(FolderRefused, match=JUNK):
         session.status(JUNK)
     assert session.select_and_search("INBOX")[1] == {1, 2, 3}
 
 
+@pytest.mark.parametrize("first", ["all of it", "what EXAMINE shows", "EXAMINE"])
+def test_a_state_may_be_told_at_any_time(scripted: Scripted, first: str) -> None:
+    """As RFC 3501, 5.5 allows: STATUS is about another folder."""
+    day = '* 1 FETCH (UID 3 INTERNALDATE " 1-Feb-2024 23:59:59 +0000")'
+    lines = [*OPENED, "{tag-2} OK [READ-ONLY] done", day, "{tag-1} OK done"]
+    at = {"all of it": len(lines), "what EXAMINE shows": len(OPENED), "EXAMINE": len(OPENED) + 1}[first]
+    lines[at:at] = [state_of("Failed", 2), "{tag} OK done"]
+    asked = [expect(r"\w+ EXAMINE .*"), expect(r"\w+ UID FETCH .*"), expect(r"\w+ STATUS .*")]
+    session, _ = scripted_session(scripted, *asked, *map(send, lines), expect(r"\w+ LOGOUT"))
+    assert session.days(["INBOX"], states_of=["Failed"]) == {"INBOX": ArrivalDays(4, {date(2024, 2, 1): 1})}
+    assert session.status("Failed").messages == 2
+    session.close()
+
+
 def test_a_folder_whose_days_are_asked_for_may_be_refused(session: Session) -> None:
     with pytest.raises(FolderRefused, match="Nowhere"):
-        session.days(["Nowhere", "INBOX"], then=[JUNK])
+        session.days(["Nowhere", "INBOX"], states_of=[JUNK])
     assert session.select_and_search("INBOX")[1] == {1, 2, 3}
 
 

@@ -54,9 +54,9 @@ class FirstMail:
         person: Person | None,
         clock: Callable[[], float],
     ) -> None:
-        """handled: what the settings call the folder of handled mail, of which the next chore asks the state; None:
-        handled mail stays where it is. since: older mail is left alone. chosen: whether the settings say so, or that
-        all mail is to be taken.
+        """handled: what the settings call the folder of handled mail, whose state another chore asks for; None: handled
+        mail stays where it is. since: older mail is left alone. chosen: whether the settings say so, or that all mail
+        is to be taken.
 
         person: None: nobody hears of it but the log. Where nobody can be asked the work goes on.
         """
@@ -81,8 +81,8 @@ class FirstMail:
             self._is_over = True
             return
         today = datetime.fromtimestamp(self._clock(), UTC).date()
-        then = [] if self._handled is None else [self._layout.actual(self._handled)]
-        found = backlog(session, self._layout.watched, today, self._since, then=then)
+        states_of = [] if self._handled is None else [self._layout.actual(self._handled)]
+        found = backlog(session, self._layout.watched, today, self._since, states_of=states_of)
         is_much = found.count > MANY and not self._chosen
         person = self._person
         is_unasked = is_much and not (person is not None and person.decides)

@@ -56,7 +56,7 @@ class FolderCommands:
         self._asks_status = False
         """Whether SELECT doesn't say enough here, so that STATUS is asked as well."""
         self._states_ahead: dict[str, Sent] = {}
-        """STATUS of folders that was asked for ahead, until another folder is opened."""
+        """STATUS that was asked for ahead, by folder. The answers are kept until a folder is opened."""
         self.selected_state: FolderState | None = None
         self.read_only = False
 
@@ -162,9 +162,9 @@ class FolderCommands:
             state = self._told(self._open(folder))
             if state is not None:
                 return state
-        before = self.status(folder)
+        before = self._state_now(folder)
         for _ in range(BRACKETS):
-            answer, after = self._open(folder), self.status(folder)
+            answer, after = self._open(folder), self._state_now(folder)
             if before.uidnext == after.uidnext:
                 self.selected_state = _folder_state(answer, after)
                 return self.selected_state
@@ -212,10 +212,10 @@ class FolderCommands:
         finally:
             self._forget([*asked, *sent.values()])
 
-    def days(self, folders: Sequence[str], *, then: Sequence[str], together: bool) -> dict[str, ArrivalDays]:
+    def days(self, folders: Sequence[str], *, states_of: Sequence[str], together: bool) -> dict[str, ArrivalDays]:
         """The days on which the messages of these folders arrived. Afterwards no folder counts as selected.
 
-        then: folders whose states will be asked for next. together: ask for all of it in one round trip.
+        together: ask for all of it in one round trip, and for the states of these other folders, which `status` tells.
         """
         found: dict[str, ArrivalDays] = {}
         for part in [folders] if together else [[folder] for folder in folders]:
@@ -225,7 +225,7 @@ class FolderCommands:
                 client.wire.in_flight.finish()
                 sent = {folder: self._send_days(folder, together=together) for folder in part}
                 if together:
-                    self._states_ahead = {folder: client.send_status(folder, STATUS_ITEMS) for folder in then}
+                    self._states_ahead = {folder: client.send_status(folder, STATUS_ITEMS) for folder in states_of}
             try:
                 found |= {folder: self._days_of(folder, *both) for folder, both in sent.items()}
             finally:
@@ -256,7 +256,7 @@ class FolderCommands:
 
         Returns its state by STATUS, from just before.
         """
-        state = self.status(folder)
+        state = self._state_now(folder)
         with self._about(folder), self._connection.translated():
             self._leave()
             self._connection.client.open_folder(folder, read_only=True)
@@ -294,10 +294,11 @@ class FolderCommands:
         return None
 
     def status(self, folder: str) -> FolderState:
-        """Ask for the state of a folder without selecting it, if that wasn't asked for ahead."""
+        """The state of a folder, without selecting it: as it is now, or as it was when it was asked for ahead."""
         ahead = self._states_ahead.pop(folder, None)
-        if ahead is not None:
-            return self._state_said(folder, ahead)
+        return self._state_now(folder) if ahead is None else self._state_said(folder, ahead)
+
+    def _state_now(self, folder: str) -> FolderState:
         with self._about(folder), self._connection.translated():
             return _folder_state(self._connection.client.folder_status(folder, STATUS_ITEMS))
 

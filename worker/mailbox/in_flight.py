@@ -252,7 +252,7 @@ class InFlight:
             sent.opened = self._wire.all_untagged()
         if not sent.wanted:
             self._wire.forget_answer(sent.tag)
-        if self._sent and self._sent[0].name in OPENING:
+        if self._sent and self._sent[0].name in OPENING and sent.name != "STATUS":
             self._wire.all_untagged()  # the rest is about the folder that was open until now
         self._bound_literals()
 

@@ -178,14 +178,15 @@ class Session:
             return state, self.search(uidnext=state.uidnext)
         return state, found | self._reader.search_beyond_first(uidnext=state.uidnext, together=self._sends_ahead)
 
-    def days(self, folders: Sequence[str], *, then: Sequence[str] = ()) -> dict[str, ArrivalDays]:
+    def days(self, folders: Sequence[str], *, states_of: Sequence[str] = ()) -> dict[str, ArrivalDays]:
         """How many messages of each folder arrived on which day, in one round trip. Reads no header.
 
-        then: folders whose `status` is asked for next: their answers come in the same round trip. Afterwards no folder
-        counts as selected.
+        states_of: folders whose states are asked for in the same round trip; the next `status` tells them.
+
+        Afterwards no folder counts as selected.
         """
         self._reader.forget()
-        return self._folders.days(folders, then=then, together=self._sends_ahead)
+        return self._folders.days(folders, states_of=states_of, together=self._sends_ahead)
 
     def glance(self, folders: Sequence[str], *, noop: bool) -> tuple[bool, dict[str, FolderState]]:
         """What `noop` returns, if it is wanted, and the states of folders that aren't selected. One round trip."""
@@ -195,7 +196,9 @@ class Session:
         return news, {folder: self._folders.status(folder) for folder in folders}
 
     def status(self, folder: str) -> FolderState:
-        """The state of a folder that isn't selected. One round trip, if `days` hasn't asked for it already."""
+        """The state of a folder that isn't selected: now, or at the last `days` if that asked for it. One round trip at
+        most.
+        """
         return self._folders.status(folder)
 
     def examine(self, folder: str) -> FolderState:

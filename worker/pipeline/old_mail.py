@@ -72,14 +72,15 @@ def backlog(
     today: date,
     since: date | None = None,
     *,
-    then: Sequence[str] = (),
+    states_of: Sequence[str] = (),
 ) -> Backlog:
     """Count what lies in these folders.
 
-    today: mail of a later day counts as today's. since: leave older mail out. then: as in `Session.days`. May raise
-    `MailboxError`, and leave no folder selected.
+    today: mail of a later day counts as today's. since: leave older mail out. states_of: as in `Session.days`.
+
+    May raise `MailboxError`, and leave no folder selected.
     """
-    arrived = session.days(folders, then=then)
+    arrived = session.days(folders, states_of=states_of)
     found = [_old_mail(session, folder, arrived[folder], today, since) for folder in folders]
     return Backlog(tuple(one for one in found if one.count))
 

@@ -53,13 +53,13 @@ class Outbox:
         self._other: list[Finished] = []
         """Messages that weren't handed over, because their content isn't what their headers say."""
         self._to_settle: list[Settlement] = []
-        self._is_unsure = True
+        self._is_new_connection = True
 
     def connected(self) -> None:
         """There is a new connection: look for what is unsettled."""
         self._settle.forget_moves()
         self._to_settle.clear()
-        self._is_unsure = True
+        self._is_new_connection = True
 
     def abandon(self) -> None:
         """The lease is lost: what is in hand here belongs to another worker now, so its outcomes aren't recorded."""
@@ -122,11 +122,10 @@ class Outbox:
         for look in looks:
             self._places.misplaced(list(look.displaced))
             self.relocated(look.displaced)
-        if self._settle.ask_again() or self._is_unsure:
+        if self._settle.ask_again() or self._is_new_connection:
             self._to_settle = self._settle.resume(session, looks)
             self.settle(session, everything=True)
-        # What this poll doesn't find again by its header was taken away: that counts as moved after the next look.
-        self._is_unsure = self._settle.is_seeking or any(look.displaced for look in looks)
+            self._is_new_connection = False
 
     def rejudged(self, row: int) -> None:
         """The message changed its path, or is to be handled again."""

@@ -193,9 +193,14 @@ class Recognition:
         )
 
     def _is_moved_out(self, record: Record, folder: str) -> bool:
-        """Whether this is junk that left the junk folder, and such a move counts as a release."""
+        """Whether this is junk that left the junk folder, and such a move counts as a release.
+
+        It must have been seen in the junk folder. One that counts as moved there because it was no longer listed, or
+        showed no header, may never have left.
+        """
         is_junk = record.verdict.path is MailPath.JUNK
-        return self._move_releases and is_junk and record.state in OPEN and self._left_junk(record, folder)
+        was_seen = record.place.folder != self._layout.junk or record.place.uidvalidity > 0
+        return self._move_releases and is_junk and record.state in OPEN and was_seen and self._left_junk(record, folder)
 
     def _left_junk(self, record: Record, folder: str) -> bool:
         """Whether it lay in the junk folder, or in the folder that we moved it to, and now lies in neither."""

@@ -18,6 +18,7 @@ from worker.mailbox.bisection import bisect
 from worker.mailbox.errors import CommandRefused
 from worker.mailbox.folder_opening import Unopened, try_select
 from worker.mailbox.folder_refusals import Refusal
+from worker.mailbox.folders import Layout
 from worker.mailbox.session import HEADS_AT_ONCE, FolderState, Moved, Session
 from worker.message.key import Fingerprints
 from worker.pipeline.already_moved import AlreadyMoved
@@ -43,23 +44,19 @@ class Settle:
         places: Places,
         whereabouts: Whereabouts,
         fingerprints: Fingerprints,
+        layout: Layout,
         clock: Callable[[], float],
     ) -> None:
         self._messages = messages
         self._places = places
         self._whereabouts = whereabouts
         self._fingerprints = fingerprints
+        self._layout = layout
         self._already_moved = AlreadyMoved(messages, whereabouts, fingerprints)
         self._clock = clock
         self._moves: MovesInFlight[Settlement] = MovesInFlight()
         self._late = LateMoves(clock)
         self._doubtful: set[int] = set()
-        self._sought: set[int] = set()
-
-    @property
-    def is_seeking(self) -> bool:
-        """Whether `resume` left messages to be found by their headers, and so is to be called after the next look."""
-        return bool(self._sought)
 
     def check(self, session: Session) -> None:
         """Refuse a server on which moving can't be done safely.
@@ -126,15 +123,17 @@ class Settle:
         self._doubtful.update(item.id for item in settlements)
         arrived = self._already_moved.arrived(session, [record for record, _ in renumbered.values()])
         moved += arrived.items()
-        sought = [(row, place) for row, (_, place) in renumbered.items() if row not in arrived]
-        self._places.seen_at(sought)
-        self._sought = {row for row, _ in sought} | (self._sought if records is not None else set())
+        self._places.seen_at([(row, place) for row, (_, place) in renumbered.items() if row not in arrived])
         self._places.settled(moved, self._clock())
         self._late.clear(row for row, _ in moved)
         return settlements
 
     def _still_there(self, session: Session, folder: str, records: Sequence[Record]) -> dict[int, Place] | None:
-        """Where those that are still in this folder lie, by row id; None: the folder can't be opened now."""
+        """Where those that are still in this folder lie, by row id; None: the folder can't be opened now.
+
+        Without a place, they are found by their headers, but not in a watched folder: there admission does that, which
+        tells them from other mail with the same headers.
+        """
         state = try_select(session, folder)
         if isinstance(state, Unopened):
             return {} if state is Unopened.GONE else None
@@ -145,7 +144,8 @@ class Settle:
         }
         there = session.present(uids.values())
         places = {row: Place(folder, state.uidvalidity, uid) for row, uid in uids.items() if uid in there}
-        if unplaced := [record for record in records if record.id not in uids]:
+        unplaced = [record for record in records if record.id not in uids]
+        if unplaced and folder not in self._layout.watched:
             places |= self._whereabouts.find_again(session, folder, state, unplaced)
         return places
 

@@ -1,6 +1,7 @@
 """What is said before the first poll of an empty journal, when a person is asked, and that later runs ask nothing."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
@@ -55,12 +56,17 @@ class Journal:
 
 
 def chore(
-    journal: Journal, person: Somebody | None, *, since: datetime | None = None, chosen: bool = False
+    journal: Journal,
+    person: Somebody | None,
+    *,
+    since: datetime | None = None,
+    chosen: bool = False,
+    handled: str | None = "Processed",
 ) -> FirstMail:
     given: Any = journal
-    layout = Layout((INBOX,), JUNK)
+    layout = Layout((INBOX,), JUNK, names={"Processed": "INBOX.Processed"})
     return FirstMail(
-        given, given, layout, handled="Processed", since=since, chosen=chosen, person=person, clock=lambda: NOW
+        given, given, layout, handled=handled, since=since, chosen=chosen, person=person, clock=lambda: NOW
     )
 
 
@@ -121,6 +127,18 @@ def test_what_is_older_than_since_isnt_counted() -> None:
     session: Any = server.session()
     chore(Journal(), person, since=datetime(2026, 11, 1, tzinfo=UTC), chosen=True).do(session)
     assert person.heard == [2]
+
+
+@pytest.mark.parametrize(("handled", "states"), [("Processed", ["INBOX.Processed"]), (None, [])])
+def test_the_state_of_the_folder_of_handled_mail_is_asked_for_with_the_days(
+    handled: str | None, states: list[str]
+) -> None:
+    session: Any = Server().session()
+    asked: list[Sequence[str]] = []
+    days = session.days
+    session.days = lambda folders, *, states_of: (asked.append(states_of), days(folders))[1]
+    chore(Journal(), None, handled=handled).do(session)
+    assert asked == [states]
 
 
 def test_a_connection_that_is_lost_after_the_answer_asks_no_second_time() -> None:

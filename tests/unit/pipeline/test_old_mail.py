@@ -80,7 +80,7 @@ def test_a_server_that_refuses_to_tell_the_days_is_counted_all_the_same(since: d
 def test_mail_whose_day_cannot_be_read_is_counted() -> None:
     server = Server()
     session: Any = server.session()
-    session.days = lambda _folders, **_then: {INBOX: ArrivalDays(3, {None: 2, TODAY: 1})}
+    session.days = lambda _folders, **_states_of: {INBOX: ArrivalDays(3, {None: 2, TODAY: 1})}
     for since in (None, TODAY):
         assert backlog(session, [INBOX], TODAY, since) == Backlog((OldMail(INBOX, 3, TODAY),))
 

@@ -82,7 +82,6 @@ class Bench(Room, Observer):
         self.refused_before = False
         self.suspects: set[int] = set()
         self.resumed = 0
-        self.is_seeking = False
         self.known: list[KnownAgain] = []
         self.compared: list[tuple[Record, str]] = []
         self.session: Any = Session()
@@ -224,23 +223,6 @@ def test_what_the_server_refused_is_asked_for_again_on_the_same_connection(bench
     bench.outbox.resume(bench.session, [])
     bench.refused_before = True
     bench.outbox.resume(bench.session, [])
-    assert bench.resumed == 2
-
-
-def test_what_is_sought_by_its_header_is_looked_for_again_after_the_next_look(bench: Bench) -> None:
-    bench.is_seeking = True
-    bench.outbox.resume(bench.session, [])
-    bench.is_seeking = False
-    bench.outbox.resume(bench.session, [])
-    bench.outbox.resume(bench.session, [])
-    assert bench.resumed == 2
-
-
-def test_so_is_what_lay_in_a_folder_that_was_replaced(bench: Bench) -> None:
-    (one,) = bench.add(1)
-    look: Any = Look("INBOX", cast("Any", None), frozenset(), (), (), (), {one.id: replace(one.place, uid=None)})
-    for looks in ([], [look], [], []):
-        bench.outbox.resume(bench.session, looks)
     assert bench.resumed == 2
 
 

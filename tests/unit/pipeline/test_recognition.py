@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import update
 
 from tests.fakes.checks import Logged, assert_balanced, fields, handed
-from tests.fakes.mailbox import ELSEWHERE, FAILED, INBOX, JUNK, PROCESSED, mail
+from tests.fakes.mailbox import ELSEWHERE, FAILED, INBOX, JUNK, PROCESSED, Server, mail
 from tests.fakes.world import Fault, Killed, World
 from worker.journal.database import JournalUnavailable
 from worker.journal.schema import message
@@ -280,3 +280,25 @@ def test_two_dead_letters_that_a_renumbered_folder_confuses_keep_their_contents(
         assert call.raw == by_key[call.key]
     assert world.states() == {State.FAILED: 2}
     assert_balanced(world, failed=2)
+
+
+@pytest.mark.parametrize("late", ["veiled", "headless", "unlisted"])
+@pytest.mark.parametrize("restarts", [0, 1, 2])
+def test_junk_that_shows_late_in_a_renumbered_inbox_has_not_left_the_junk_folder(late: str, restarts: int) -> None:
+    """It counts as moved there by then, though nobody has seen it there. Moves release what they move out."""
+    world = World(Server(capabilities=["UIDPLUS", "IDLE", "MOVE"]), move_releases=True)
+    one = world.server.deliver(mail(junk=True), nailed=True)
+    world.tick()
+    world.server.renumber(INBOX)
+    one.nailed, one.unsearched = False, late == "unlisted"
+    setattr(one, late, True)
+    world.start()
+    world.tick()
+    for _ in range(restarts):
+        world.start()
+        world.tick()
+    setattr(one, late, False)
+    one.unsearched = False
+    world.drain()
+    assert [call.handler for call in world.calls] == ["quarantine"]
+    assert world.server.folder_of(one) == JUNK

@@ -147,20 +147,6 @@ def test_a_request_waits_until_the_first_outcome_is_shown() -> None:
     assert (world.intents.open(), world.rows()[0].redelivery) == ([], 1)
 
 
-def test_a_request_for_what_was_taken_from_a_renumbered_folder_ends_on_the_same_connection(logged: Logged) -> None:
-    """Its outcome was still to be shown, so nobody knew at first whether it lies there under another UID."""
-    world = World(Server(capabilities=["UIDPLUS", "IDLE", "MOVE"]))
-    one = world.server.deliver(mail(), INBOX, nailed=True)
-    world.tick()
-    world.server.delete(one)
-    world.server.renumber(INBOX)
-    world.start()
-    world.handle_again(key_of(world))
-    world.drain()
-    assert fields(logged, "message.not_there") == [{"key": key_of(world), "folder": PROCESSED}]
-    assert world.server.sessions == 2
-
-
 @pytest.mark.parametrize("wanted", ["reject", "ok"])
 def test_a_dead_letter_and_a_message_that_is_gone_are_left_alone(wanted: str) -> None:
     world = World()

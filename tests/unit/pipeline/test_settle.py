@@ -21,6 +21,7 @@ from worker.journal.tries import Tries
 from worker.logs.log import configure as configure_logging
 from worker.mailbox import uid_sets
 from worker.mailbox.errors import CommandRefused, FolderRefused, MailboxError
+from worker.mailbox.folders import Layout
 from worker.mailbox.session import FolderState
 from worker.message.content_mark import ContentMarks
 from worker.message.key import fingerprint
@@ -53,7 +54,7 @@ class Box:
             places=self.journal_places,
             intents=Intents(database),
             marks=ContentMarks(b""),
-        ).settle(self.clock)
+        ).settle(Layout((INBOX,), JUNK), self.clock)
         self.session: Any = self.server.session()
         self.removed: list[tuple[str, list[int]]] = []
         """Each removal: from which folder, which UIDs."""
@@ -412,9 +413,9 @@ def test_what_search_misses_is_told_of_with_its_folder(box: Box, logged: Callabl
     assert box.settle.delete(box.session, found) == [row.id for row in found]
     told = [line["folder"] for line in logged("mailbox.search_incomplete")]
     assert told == [PROCESSED, DONE, DONE]
-    (lost,) = box.unsettled(box.server.deliver(mail(), JUNK, unsearched=True), place=not_known(box, JUNK)[1])
+    (lost,) = box.unsettled(box.server.deliver(mail(), FAILED, unsearched=True), place=not_known(box, FAILED)[1])
     assert [item.id for item in box.settle.resume(box.session, [])] == [lost.id]
-    assert logged("mailbox.search_incomplete")[3:] == [{"folder": JUNK, "count": 1, "log_level": "warning"}]
+    assert logged("mailbox.search_incomplete")[3:] == [{"folder": FAILED, "count": 1, "log_level": "warning"}]
 
 
 # -- bringing back

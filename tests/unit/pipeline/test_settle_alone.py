@@ -8,6 +8,7 @@ from tests.fakes.mailbox import INBOX, JUNK, PROCESSED, Mail
 from tests.unit.pipeline.fetching import REPORTS, Bench
 from worker.journal.records import Place, Record, Result
 from worker.mailbox.errors import CommandRefused
+from worker.mailbox.folders import Layout
 from worker.message.outcome import State
 from worker.pipeline.late_moves import REFUSED_WAIT
 from worker.pipeline.settle import Settle
@@ -27,6 +28,7 @@ class Moves(Bench):
             places=self.places,
             whereabouts=Whereabouts(self.messages, self.places, self.fingerprints),
             fingerprints=self.fingerprints,
+            layout=Layout((INBOX,), JUNK),
             clock=lambda: self.now,
         )
 

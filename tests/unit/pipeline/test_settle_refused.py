@@ -1,5 +1,7 @@
 """A move that the server refuses stops no other message, and is asked for again."""
 
+from datetime import UTC, datetime
+
 import pytest
 
 from tests.fakes.checks import assert_balanced, handed
@@ -34,6 +36,23 @@ def test_a_message_that_the_server_refuses_to_move_stops_nobody(world: World, co
     assert len(handed(world)) == count + 1
     assert world.server.sessions == 2  # the other one is the balance's
     assert_balanced(world, handled=count + 1, missing=0)
+
+
+def test_mail_with_the_headers_of_what_was_taken_away_is_not_moved_in_its_place(world: World) -> None:
+    """It is older than `poll.since`. What was taken away lay in a renumbered folder, so nobody knows its UID."""
+    world.since = datetime(2024, 6, 1, tzinfo=UTC)
+    world.start()
+    january, july = (datetime(2024, month, 1, tzinfo=UTC).timestamp() for month in (1, 7))
+    old = world.server.deliver(mail(serial=7002, body=b"an old result\r\n"), received_at=january)
+    taken = world.server.deliver(mail(serial=7002), nailed=True, received_at=july)
+    world.server.deliver(mail(), nailed=True, received_at=july)
+    world.tick()
+    world.server.renumber(INBOX)
+    world.server.delete(taken)
+    world.start()
+    for _ in range(4):
+        world.tick(500)  # by then the server is asked again to move what it refused to
+    assert world.server.folder_of(old) == INBOX
 
 
 def test_a_target_that_takes_nothing_stops_nobody(world: World) -> None:

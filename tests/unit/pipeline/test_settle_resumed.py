@@ -67,26 +67,6 @@ def test_a_look_alike_that_lies_in_the_target_is_not_taken_for_a_copy_of_ours(re
     assert_balanced(world, junk=4, missing=0)
 
 
-@pytest.mark.parametrize("taken", [False, True])
-def test_what_lay_in_a_renumbered_folder_is_sought_once_and_then_polls_are_quiet(taken: bool) -> None:
-    world = World(Server(capabilities=["UIDPLUS", "IDLE", "MOVE"]))
-    one = world.server.deliver(mail(), nailed=True)
-    world.tick()
-    world.server.renumber(INBOX)
-    one.nailed = False
-    if taken:
-        world.server.delete(one)
-    world.start()
-    for _ in range(3):
-        world.tick()
-    assert [(row.state, row.settled) for row in world.rows()] == [(State.HANDLED, True)]
-    assert len(world.server.folders[PROCESSED].mails) == (0 if taken else 1)
-    world.faults.record = True
-    world.tick()
-    assert "select" not in world.faults.calls
-    assert "journal.unsettled" not in world.faults.calls
-
-
 def test_what_is_recorded_before_a_mailbox_is_moved_is_settled_after_it(world: World) -> None:
     """The server is moved just then: other numbers, and sizes estimated anew."""
     one = world.server.deliver(mail(), size=100)

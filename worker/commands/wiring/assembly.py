@@ -61,13 +61,14 @@ class JournalParts:
         """The part that finds messages again."""
         return Whereabouts(self.messages, self.places, self.fingerprints)
 
-    def settle(self, clock: Callable[[], float]) -> Settle:
+    def settle(self, layout: Layout, clock: Callable[[], float]) -> Settle:
         """The part that makes the mailbox show the outcomes."""
         return Settle(
             messages=self.messages,
             places=self.places,
             whereabouts=self.whereabouts,
             fingerprints=self.fingerprints,
+            layout=layout,
             clock=clock,
         )
 

@@ -160,7 +160,7 @@ class Parts:
 
     def settle(self) -> "Settle":
         """The part that makes the mailbox show the outcomes."""
-        return self.journal_parts().settle(self.clock)
+        return self.journal_parts().settle(self.layout, self.clock)
 
     def requests(self) -> "Requests":
         """The part that carries out what people asked for."""
