@@ -16,6 +16,7 @@ from tests.unit.conftest import NOW, Lines
 from worker.loop.first_mail import MANY, FirstMail, NotAgreed
 from worker.mailbox.errors import ConnectionLost
 from worker.mailbox.folders import Layout
+from worker.mailbox.session import ArrivalDays
 from worker.message.outcome import State
 from worker.pipeline.old_mail import Backlog
 
@@ -136,7 +137,12 @@ def test_the_state_of_the_folder_of_handled_mail_is_asked_for_with_the_days(
     session: Any = Server().session()
     asked: list[Sequence[str]] = []
     days = session.days
-    session.days = lambda folders, *, states_of: (asked.append(states_of), days(folders))[1]
+
+    def ask(folders: Sequence[str], *, states_of: Sequence[str]) -> dict[str, ArrivalDays]:
+        asked.append(states_of)
+        return dict(days(folders))
+
+    session.days = ask
     chore(Journal(), None, handled=handled).do(session)
     assert asked == [states]
 
