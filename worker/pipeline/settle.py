@@ -90,8 +90,8 @@ class Settle:
 
         A message that isn't there was moved, by us or by others. A copy of ours may already lie in the target. In a
         watched folder that was renumbered, only the headers show what is still there, and they are read after this:
-        so a message that lies in its target already is found there first, or another one would pass for it. One that isn't
-        found by its header, either, counts as moved at the next `resume`. records: it is about these alone.
+        so a message that lies in its target already is found there first, or another one would pass for it. One that
+        isn't found by its header, either, counts as moved at the next `resume`. records: it is about these alone.
         """
         by_folder = {look.folder: look for look in looks}
         settlements: list[Settlement] = []
