@@ -42,7 +42,7 @@ def compact(context: Context) -> int:
 
 def rebuild(context: Context, assume_handled_before: datetime | None) -> tuple[Rebuilt, Path | None]:
     """Rebuild the journal from the mailbox. Returns what was entered, and where a damaged journal was moved to."""
-    if context.settings.settle.handled == KEEP and assume_handled_before is None:
+    if context.parts.handled is None and assume_handled_before is None:
         raise Failure(
             ExitCode.USAGE,
             'Handled mail stays in the watched folders ([settle] handled = "keep"), so the mailbox doesn\'t show '
@@ -91,13 +91,13 @@ def _pause_until_rebuilt(context: Context) -> None:
 
 
 def _rebuild(context: Context, assume_handled_before: datetime | None) -> Rebuild:
-    parts, settle = context.parts, context.settings.settle
+    parts = context.parts
     actual = parts.layout.actual
     return Rebuild(
         parts.journal.messages,
         parts.walk(),
-        handled=None if settle.handled == KEEP else actual(settle.handled),
-        failed=actual(settle.failed),
+        handled=None if parts.handled is None else actual(parts.handled),
+        failed=actual(context.settings.settle.failed),
         junk=_junk_folders(context),
         assume_handled_before=assume_handled_before,
         clock=parts.clock,

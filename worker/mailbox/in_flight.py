@@ -242,6 +242,7 @@ class InFlight:
             sent.said.extend(answer)
 
     def _answered(self, sent: Sent) -> None:
+        is_oldest = self._sent[0] is sent
         self._sent.remove(sent)
         if sent.name == "MOVE":
             self._wire.untagged("EXPUNGE")  # reports of our own moves aren't news
@@ -252,7 +253,7 @@ class InFlight:
             sent.opened = self._wire.all_untagged()
         if not sent.wanted:
             self._wire.forget_answer(sent.tag)
-        if self._sent and self._sent[0].name in OPENING and sent.name != "STATUS":
+        if is_oldest and self._sent and self._sent[0].name in OPENING:
             self._wire.all_untagged()  # the rest is about the folder that was open until now
         self._bound_literals()
 

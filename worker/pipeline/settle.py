@@ -131,8 +131,8 @@ class Settle:
     def _still_there(self, session: Session, folder: str, records: Sequence[Record]) -> dict[int, Place] | None:
         """Where those that are still in this folder lie, by row id; None: the folder can't be opened now.
 
-        Without a place, they are found by their headers, but not in a watched folder: there admission does that, which
-        tells them from other mail with the same headers.
+        Those whose UIDs aren't known are found by their headers, except in a watched folder: there admission does that,
+        because it tells messages with the same headers apart.
         """
         state = try_select(session, folder)
         if isinstance(state, Unopened):

@@ -197,7 +197,7 @@ class Parts:
             self.journal.messages,
             self.journal.facts,
             self.layout,
-            handled=self._handled(),
+            handled=self.handled,
             fingerprints=self.journal_parts().fingerprints,
         )
 
@@ -219,14 +219,15 @@ class Parts:
             self.journal.messages,
             self.journal.places,
             self.layout,
-            handled=self._handled(),
+            handled=self.handled,
             since=poll.since,
             chosen="since" in poll.model_fields_set,
             person=person,
             clock=self.clock,
         )
 
-    def _handled(self) -> str | None:
+    @property
+    def handled(self) -> str | None:
         """What the settings call the folder of handled mail; None: handled mail stays where it is."""
         handled = self.settings.settle.handled
         return None if handled == KEEP else handled
