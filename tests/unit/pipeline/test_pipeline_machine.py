@@ -7,6 +7,7 @@ import os
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import timedelta
+from functools import cache
 from itertools import count
 from typing import Any
 from unittest.mock import patch
@@ -63,7 +64,7 @@ class Mailbox(RuleBasedStateMachine):
         same content counts as such a message come back."""
         self.renumbered: set[str] = set()
         """Marks of messages that lay in a folder when it was renumbered. Two with the same bytes may be exchanged."""
-        self.released_unsure: Counter[str] = Counter()
+        self.released_in_doubt: Counter[str] = Counter()
         """How often a person released what might have been a message that was handled before, by mark."""
         self.been_down = False
         self.kills = 0
@@ -224,7 +225,7 @@ class Mailbox(RuleBasedStateMachine):
         junk = [row for row in self.world.rows() if is_junk(row)]
         if junk := [row for row in junk if row.id in self.world.hands] or junk:
             row = data.draw(st.sampled_from(junk))
-            self.released_unsure[row.fingerprint] += row.doubtful
+            self.released_in_doubt[row.fingerprint] += row.doubtful
             self.world.release(row.key)
             self.asked_for.add(row.key)
             if seconds:
@@ -390,15 +391,19 @@ class Mailbox(RuleBasedStateMachine):
         twins = {_mark(raw) for raw, came in self.origins.items() if came > 1}
         return (self.unseen | self.renumbered) & twins
 
+    def _uncertain(self) -> set[str]:
+        """Marks of messages of which one may count as gone beside the row that it has elsewhere."""
+        return self.unseen | self._hidden()
+
     def _is_spare(self, row: Record) -> bool:
         """Whether this row and another one may be about the same message. This one is gone in the end."""
-        is_hidden = row.fingerprint in self.unseen | self._hidden()
-        return row.state in (State.GONE, State.PENDING) and (row.doubtful or is_hidden)
+        is_doubted = row.doubtful or row.fingerprint in self._uncertain()
+        return is_doubted and row.state in (State.GONE, State.PENDING)
 
-    def _released_unsure(self, rows: Iterable[Record]) -> Counter[str]:
+    def _releases_in_doubt(self, rows: Iterable[Record]) -> Counter[str]:
         """How often a release, by a person's word or by a move, was about what might have been handled before."""
         moved_out = self.world.told.keys_moved_out
-        return self.released_unsure + Counter(row.fingerprint for row in rows if row.key in moved_out)
+        return self.released_in_doubt + Counter(row.fingerprint for row in rows if row.key in moved_out)
 
     @invariant()
     def calls_are_right(self) -> None:
@@ -475,7 +480,7 @@ class Mailbox(RuleBasedStateMachine):
         taken = {_mark(raw) for raw, times in self.removed.items() if times}
         for key in balance.unaccounted_keys:
             assert key in rows, f"{key} was passed over"
-            if rows[key].fingerprint in self.unseen | self._hidden():
+            if rows[key].fingerprint in self._uncertain():
                 continue
             assert rows[key].state is State.PENDING, rows[key]
             assert rows[key].fingerprint in taken | {NEVER_READ}, f"{key} is where it was, and isn't found"
@@ -487,7 +492,7 @@ class Mailbox(RuleBasedStateMachine):
             # folder is counted beside its row, until the next poll. In the end the books balance there too. Without
             # MOVE, so is a copy whose original was yet to be deleted when the connection was lost.
             copied = 0 if "MOVE" in self.world.server.capabilities else len(halfway)
-            spare = sum(map(self._is_spare, rows.values())) + self._released_unsure(rows.values()).total()
+            spare = sum(map(self._is_spare, rows.values())) + self._releases_in_doubt(rows.values()).total()
             assert balance.seen <= came + copied + spare, "one message was taken for two"
 
     def teardown(self) -> None:
@@ -541,10 +546,10 @@ class Mailbox(RuleBasedStateMachine):
                 continue
             confused = states[State.GONE] if _mark(raw) in self._hidden() else 0
             assert done + confused >= self._fewest(raw), "lost"
-            spare = sum(map(self._is_spare, mine)) + self._released_unsure(mine)[_mark(raw)]
+            spare = sum(map(self._is_spare, mine)) + self._releases_in_doubt(mine)[_mark(raw)]
             assert len(mine) - spare <= came, "one message was taken for two"
-            is_unsure = _mark(raw) in self.unseen | self._hidden()
-            assert states[State.GONE] <= self.removed[raw] or is_unsure, "gone, and nobody took it away"
+            is_uncertain = _mark(raw) in self._uncertain()
+            assert states[State.GONE] <= self.removed[raw] or is_uncertain, "gone, and nobody took it away"
             self._right_end(raw, states, mine)
         assert never_read <= len(rows[NEVER_READ]), "lost"
         for name in WATCHED:
@@ -598,7 +603,7 @@ class Mailbox(RuleBasedStateMachine):
     def _the_books_balance(self) -> None:
         balance = self.world.balance()
         rows, unaccounted = {row.key: row for row in self.world.rows()}, set(balance.unaccounted_keys)
-        assert {rows[key].fingerprint for key in unaccounted} <= self.unseen | self._hidden()
+        assert {rows[key].fingerprint for key in unaccounted} <= self._uncertain()
         states = Counter(row.state for key, row in rows.items() if key not in unaccounted)
         states += sum(self.compacted.values(), Counter())
         for state in State:
@@ -620,6 +625,7 @@ def _show(one: Mail) -> None:
     one.nailed = one.breaks_at_move = one.breaks_after_move = False
 
 
+@cache
 def _mark(raw: bytes) -> str:
     return fingerprint(ACCOUNT, Headers.from_bytes(raw))
 
